@@ -1,0 +1,148 @@
+/**
+ * The language in which a network is written down: a list of named, typed layers. The oracle, both ONNX graphs, the
+ * summary and the documents are made from this one list.
+ */
+import type * as ops from '../ops/index.ts';
+import type { Preprocess } from '../preprocess.ts';
+
+interface Named {
+  /** The paper's and Caffe's name: conv1, relu1, norm1, pool1 … fc8, prob. */
+  readonly name: string;
+  /** Names of the layers (or 'input') that this one reads; the previous layer if absent. */
+  readonly inputs?: readonly string[];
+}
+
+export interface Conv2d extends Named {
+  readonly kind: 'conv2d';
+  /** K. */
+  readonly channels: number;
+  /** [R, S]. */
+  readonly kernel: readonly [number, number];
+  readonly attributes: ops.conv2d.Attributes;
+}
+
+export interface Linear extends Named {
+  readonly kind: 'linear';
+  /** Number of neurons. */
+  readonly channels: number;
+}
+
+type With<Kind extends string, Attributes> = Named & { readonly kind: Kind; readonly attributes: Attributes };
+type Without<Kind extends string> = Named & { readonly kind: Kind };
+
+export type Layer =
+  | Conv2d
+  | Linear
+  | With<'lrn', ops.lrn.Attributes>
+  | With<'mapnorm', ops.mapnorm.Attributes>
+  | With<'maxpool', ops.maxpool.Attributes>
+  | With<'avgpool', ops.avgpool.Attributes>
+  | With<'adaptiveavgpool', ops.adaptiveavgpool.Attributes>
+  | With<'dropout', ops.dropout.Attributes>
+  | With<'flatten', ops.flatten.Attributes>
+  | With<'split', ops.split.Attributes>
+  | Without<'relu'>
+  | Without<'tanh'>
+  | Without<'sigmoid'>
+  | Without<'softmax'>
+  | Without<'concat'>;
+
+export type Kind = Layer['kind'];
+
+export interface Network {
+  /** As given to --network. */
+  readonly name: string;
+  /** One line for people. */
+  readonly title: string;
+  /** [C, H, W]. */
+  readonly input: readonly [number, number, number];
+  readonly layers: readonly Layer[];
+  readonly preprocess: Preprocess;
+}
+
+// ---- the words in which the networks are written -------------------------------------------------------------------
+
+type Pads = number | readonly [number, number, number, number];
+const pads = (pad: Pads): readonly [number, number, number, number] =>
+  typeof pad === 'number' ? [pad, pad, pad, pad] : pad;
+
+export interface ConvOptions {
+  readonly stride?: number;
+  readonly pad?: Pads;
+  readonly groups?: number;
+}
+
+/** A convolution with a square kernel. */
+export function conv(name: string, channels: number, size: number, options: ConvOptions = {}): Layer {
+  const { stride = 1, pad = 0, groups = 1 } = options;
+  return {
+    name,
+    kind: 'conv2d',
+    channels,
+    kernel: [size, size],
+    attributes: { stride: [stride, stride], pad: pads(pad), dilation: [1, 1], groups },
+  };
+}
+
+export const relu = (name: string): Layer => ({ name, kind: 'relu' });
+export const tanh = (name: string): Layer => ({ name, kind: 'tanh' });
+
+/** The paper's constants (n = 5, β = 0.75) unless said otherwise; α divided by n, as everywhere but in the paper. */
+export function lrn(name: string, options: Partial<ops.lrn.Attributes> = {}): Layer {
+  const attributes = {
+    size: 5,
+    alpha: 1e-4,
+    beta: 0.75,
+    k: 1,
+    divide: true,
+    even: 'above',
+    groups: 1,
+    ...options,
+  };
+  return { name, kind: 'lrn', attributes: attributes as ops.lrn.Attributes };
+}
+
+/** Normalisation within maps, α divided by size², k = 1: Caffe's and cuda-convnet's form. */
+export function mapnorm(name: string, size: number, alpha: number): Layer {
+  return { name, kind: 'mapnorm', attributes: { size, alpha, beta: 0.75, k: 1, divide: true } };
+}
+
+/** Overlapping max-pooling, z = 3 and s = 2 (section 3.4) unless said otherwise. */
+export function maxpool(name: string, options: Partial<ops.maxpool.Attributes> = {}): Layer {
+  const attributes = { kernel: [3, 3], stride: [2, 2], pad: [0, 0, 0, 0], rounding: 'floor', ...options };
+  return { name, kind: 'maxpool', attributes: attributes as ops.maxpool.Attributes };
+}
+
+/** Overlapping average pooling, Caffe's rounding and divisor. */
+export function avgpool(name: string): Layer {
+  const window = { kernel: [3, 3], stride: [2, 2], pad: [0, 0, 0, 0] } as const;
+  return { name, kind: 'avgpool', attributes: { ...window, rounding: 'caffe', divisor: 'caffe' } };
+}
+
+export const adaptiveavgpool = (name: string, size: number): Layer => ({
+  name,
+  kind: 'adaptiveavgpool',
+  attributes: { size: [size, size] },
+});
+
+export const flatten = (name: string): Layer => ({ name, kind: 'flatten', attributes: { order: 'CHW' } });
+export const linear = (name: string, channels: number): Layer => ({ name, kind: 'linear', channels });
+
+/** Dropout with ratio ½. */
+export const dropout = (name: string, convention: ops.dropout.Attributes['convention']): Layer => ({
+  name,
+  kind: 'dropout',
+  attributes: { ratio: 0.5, convention },
+});
+
+export const softmax = (name: string): Layer => ({ name, kind: 'softmax' });
+export const split = (name: string, input: string, parts: number, part: number): Layer => ({
+  name,
+  kind: 'split',
+  inputs: [input],
+  attributes: { parts, part },
+});
+export const concat = (name: string, inputs: readonly string[]): Layer => ({ name, kind: 'concat', inputs });
+
+/** The same layer reading from another one than the one before it. */
+export const from = (input: string, layer: Layer): Layer => ({ ...layer, inputs: [input] });

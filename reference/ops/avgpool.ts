@@ -1,0 +1,77 @@
+/**
+ * Average pooling.
+ *
+ *   y[n,c,p,q] = Σ { x[n,c,h,w] : (h,w) inside window (p,q) and inside the image } / divisor
+ *
+ * Paper   not used by it; the cuda-convnet CIFAR-10 nets of section 3.3 pool so in their upper layers.
+ * ONNX    AveragePool, since opset 1; count_include_pad since 7, ceil_mode since 10.
+ * Clash   the divisor. valid: pixels of the window inside the image (ONNX count_include_pad = 0).
+ *         window: always R·S (count_include_pad = 1 where no window is cut off).
+ *         caffe: the window clipped at the far edge of the padding, H + pad (pooling_layer.cpp; PyTorch and
+ *         ONNX since opset 19 do the same for count_include_pad with ceil_mode).
+ * Letters x (N,C,H,W), y (N,C,P,Q).
+ */
+import {
+  allocate,
+  dense,
+  type Precision,
+  precisionOf,
+  type Shape,
+  sizeOf,
+  type Tensor,
+  tensor,
+} from '../tensor.ts';
+import { pooledShape, type Window } from './window.ts';
+
+export interface Attributes extends Window {
+  readonly divisor: 'valid' | 'window' | 'caffe';
+}
+
+export const shape = (x: Shape, attributes: Attributes): Shape => pooledShape('avgpool', x, attributes);
+
+/** y in `precision`; the sum runs in float64, row by row. */
+export function forward(
+  x: Tensor,
+  attributes: Attributes,
+  precision: Precision = precisionOf(x),
+): { y: Tensor } {
+  const yShape = shape(x.shape, attributes);
+  const { kernel, stride, pad } = attributes;
+  const [N, C, H, W] = x.shape;
+  const [, , P, Q] = yShape;
+  const X = dense(x);
+  const Y = allocate(sizeOf(yShape), precision);
+  let y = 0;
+  for (let map = 0; map < N * C; map++) {
+    for (let p = 0; p < P; p++) {
+      const top = p * stride[0] - pad[0];
+      for (let q = 0; q < Q; q++) {
+        const left = q * stride[1] - pad[1];
+        let sum = 0;
+        for (let h = Math.max(top, 0); h < Math.min(top + kernel[0], H); h++) {
+          for (let w = Math.max(left, 0); w < Math.min(left + kernel[1], W); w++)
+            sum += X[(map * H + h) * W + w];
+        }
+        Y[y++] = sum / divisorAt(top, left, H, W, attributes);
+      }
+    }
+  }
+  return { y: tensor(Y, yShape) };
+}
+
+/** How many pixels the window at (top, left) is said to have. */
+export function divisorAt(
+  top: number,
+  left: number,
+  H: number,
+  W: number,
+  { kernel, pad, divisor }: Attributes,
+): number {
+  if (divisor === 'window') return kernel[0] * kernel[1];
+  if (divisor === 'caffe') {
+    return (Math.min(top + kernel[0], H + pad[2]) - top) * (Math.min(left + kernel[1], W + pad[3]) - left);
+  }
+  const rows = Math.min(top + kernel[0], H) - Math.max(top, 0);
+  const columns = Math.min(left + kernel[1], W) - Math.max(left, 0);
+  return rows * columns;
+}

@@ -1,0 +1,144 @@
+/**
+ * 2-d convolution (cross-correlation, as in every framework: the kernel is not flipped), in G groups.
+ *
+ *   y[n,k,p,q] = b[k] + Σ_{c,r,s} w[k,c,r,s] · x[n, g·C/G + c, p·stride_h − top + r·dilation_h, q·stride_w − left + s·dilation_w]
+ *   g = ⌊k / (K/G)⌋; taps outside the image contribute nothing.
+ *
+ * Paper   Krizhevsky, Sutskever, Hinton 2012, section 3.5: G = 2 in conv2, conv4 and conv5 is "the kernels are
+ *         connected only to those kernel maps which reside on the same GPU".
+ * ONNX    Conv, since opset 1 (auto_pad is never used; pads are [top, left, bottom, right]).
+ * Clash   cuda-convnet rounds the output size up; the same arithmetic is written here as pad [0,0,3,3] on a 224 input.
+ * Letters x (N,C,H,W), w (K,C/G,R,S), b (K), y (N,K,P,Q).
+ */
+import {
+  allocate,
+  dense,
+  map,
+  type Precision,
+  precisionOf,
+  type Shape,
+  sizeOf,
+  type Tensor,
+  tensor,
+} from '../tensor.ts';
+import type { Terms } from './terms.ts';
+
+export interface Attributes {
+  readonly stride: readonly [number, number];
+  /** [top, left, bottom, right], each ≥ 0. */
+  readonly pad: readonly [number, number, number, number];
+  readonly dilation: readonly [number, number];
+  readonly groups: number;
+}
+
+const positive = (value: number): boolean => Number.isInteger(value) && value > 0;
+
+/** (N,K,P,Q). Throws where an attribute or a shape makes no sense. */
+export function shape(x: Shape, w: Shape, { stride, pad, dilation, groups }: Attributes): Shape {
+  if (x.length !== 4) throw new Error(`conv2d: x must have 4 dimensions (shape = [${x}])`);
+  if (w.length !== 4) throw new Error(`conv2d: w must have 4 dimensions (shape = [${w}])`);
+  if (!stride.every(positive)) throw new Error(`conv2d: stride must be positive integers (= [${stride}])`);
+  if (!dilation.every(positive))
+    throw new Error(`conv2d: dilation must be positive integers (= [${dilation}])`);
+  if (!pad.every((p) => p === 0 || positive(p)))
+    throw new Error(`conv2d: pad must be integers ≥ 0 (= [${pad}])`);
+  const [N, C, H, W] = x;
+  const [K, CG, R, S] = w;
+  if (!positive(groups) || C % groups !== 0) {
+    throw new Error(`conv2d: groups must divide input channels (groups = ${groups}, channels = ${C})`);
+  }
+  if (K % groups !== 0) {
+    throw new Error(`conv2d: groups must divide output channels (groups = ${groups}, channels = ${K})`);
+  }
+  if (CG !== C / groups) {
+    throw new Error(
+      `conv2d: w must have ${C / groups} channels a group (= ${CG}; channels = ${C}, groups = ${groups})`,
+    );
+  }
+  const P = Math.floor((H + pad[0] + pad[2] - dilation[0] * (R - 1) - 1) / stride[0]) + 1;
+  const Q = Math.floor((W + pad[1] + pad[3] - dilation[1] * (S - 1) - 1) / stride[1]) + 1;
+  if (P < 1 || Q < 1)
+    throw new Error(
+      `conv2d: the kernel ${R}×${S} does not fit the padded input (x = [${x}], pad = [${pad}])`,
+    );
+  return [N, K, P, Q];
+}
+
+/** Multiply-accumulates, padding counted as the literature does. */
+export function macs(x: Shape, w: Shape, attributes: Attributes): number {
+  return sizeOf(shape(x, w, attributes)) * w[1] * w[2] * w[3];
+}
+
+/**
+ * y in `precision` (default: as x). One float64 accumulator per output, terms in ascending (c, r, s), then the bias,
+ * then one rounding: for float32 operands every product is exact, so any tiling of this sum has the same bits.
+ */
+export function forward(
+  x: Tensor,
+  w: Tensor,
+  b: Tensor | null,
+  attributes: Attributes,
+  precision: Precision = precisionOf(x),
+): { y: Tensor } {
+  const yShape = shape(x.shape, w.shape, attributes);
+  const { stride, pad, dilation, groups } = attributes;
+  const [N, C, H, W] = x.shape;
+  const [K, CG, R, S] = w.shape;
+  const [, , P, Q] = yShape;
+  const X = dense(x);
+  const F = dense(w);
+  const B = b && dense(b);
+  if (B && B.length !== K) throw new Error(`conv2d: b must have ${K} values (= ${B.length})`);
+  const Y = allocate(sizeOf(yShape), precision);
+  let y = 0;
+  for (let n = 0; n < N; n++) {
+    for (let k = 0; k < K; k++) {
+      const firstChannel = n * C + Math.floor(k / (K / groups)) * CG;
+      for (let p = 0; p < P; p++) {
+        const top = p * stride[0] - pad[0];
+        const [r0, r1] = inside(top, dilation[0], R, H);
+        for (let q = 0; q < Q; q++) {
+          const left = q * stride[1] - pad[1];
+          const [s0, s1] = inside(left, dilation[1], S, W);
+          let sum = 0;
+          for (let c = 0; c < CG; c++) {
+            for (let r = r0; r < r1; r++) {
+              const f = ((k * CG + c) * R + r) * S;
+              const at = ((firstChannel + c) * H + top + r * dilation[0]) * W + left;
+              for (let s = s0; s < s1; s++) sum += F[f + s] * X[at + s * dilation[1]];
+            }
+          }
+          Y[y++] = B ? sum + B[k] : sum;
+        }
+      }
+    }
+  }
+  return { y: tensor(Y, yShape) };
+}
+
+/** The taps [first, last) of a kernel axis that fall inside the image. */
+function inside(origin: number, dilation: number, taps: number, extent: number): [number, number] {
+  const first = origin >= 0 ? 0 : Math.ceil(-origin / dilation);
+  const last = Math.min(taps, Math.floor((extent - 1 - origin) / dilation) + 1);
+  return [first, Math.max(first, last)];
+}
+
+/**
+ * What the error bounds need, per output: magnitude = Σ|w·x| + |b|, squares = Σ(w·x)² + b², both (N,K,P,Q) in float64,
+ * and the number of products in a full window.
+ */
+export function terms(
+  x: Tensor,
+  w: Tensor,
+  b: Tensor | null,
+  attributes: Attributes,
+  convolve = forward,
+): Terms {
+  const sum = (f: (value: number) => number): Tensor =>
+    convolve(map(x, f), map(w, f), b && map(b, f), attributes, 'float64').y;
+  return {
+    magnitude: sum(Math.abs),
+    squares: sum((v) => v * v),
+    count: w.shape[1] * w.shape[2] * w.shape[3],
+  };
+}

@@ -1,0 +1,76 @@
+/**
+ * Local response normalisation across channels.
+ *
+ *   y[n,c,h,w] = x[n,c,h,w] / s[n,c,h,w]^β
+ *   s[n,c,h,w] = k + α′ · Σ_{j ∈ win(c)} x[n,j,h,w]²,   win(c) clipped to the channels of c's group
+ *
+ * Paper   section 3.3: n = 5 (here `size`), k = 2, α = 1e-4, β = 0.75, after ReLU.
+ * ONNX    LRN, since opset 1.
+ * Clash   α′ = α in the paper's formula and in TensorFlow; α′ = α/n in the authors' released code, Caffe, PyTorch,
+ *         ONNX and MATLAB (`divide`).
+ *         An even window reaches one channel further up (ONNX: ⌊(n−1)/2⌋ below, ⌈(n−1)/2⌉ above) or down
+ *         (PyTorch and cuda-convnet: n/2 below).
+ *         The authors normalised inside each tower (`groups` = 2); the paper's text says "all kernel maps".
+ * Letters x, y, s (N,C,H,W).
+ */
+import { invPow } from '../math.ts';
+import { allocate, dense, type Precision, precisionOf, type Shape, type Tensor, tensor } from '../tensor.ts';
+
+export interface Attributes {
+  readonly size: number;
+  readonly alpha: number;
+  readonly beta: number;
+  readonly k: number;
+  /** Whether α is divided by the window's size. */
+  readonly divide: boolean;
+  /** On which side of c an even window has its extra channel. */
+  readonly even: 'above' | 'below';
+  readonly groups: number;
+}
+
+export function shape(x: Shape, { size, groups }: Attributes): Shape {
+  if (x.length !== 4) throw new Error(`lrn: x must have 4 dimensions (shape = [${x}])`);
+  if (!Number.isInteger(size) || size < 1)
+    throw new Error(`lrn: size must be a positive integer (= ${size})`);
+  if (!Number.isInteger(groups) || groups < 1 || x[1] % groups !== 0) {
+    throw new Error(`lrn: groups must divide channels (groups = ${groups}, channels = ${x[1]})`);
+  }
+  return x;
+}
+
+/** The channels [first, last] of c's window. */
+export function windowOf(c: number, C: number, { size, even, groups }: Attributes): [number, number] {
+  const below = even === 'above' ? Math.floor((size - 1) / 2) : Math.floor(size / 2);
+  const perGroup = C / groups;
+  const start = Math.floor(c / perGroup) * perGroup;
+  return [Math.max(start, c - below), Math.min(start + perGroup - 1, c - below + size - 1)];
+}
+
+/** y in `precision`, and s in float64 for backward. */
+export function forward(
+  x: Tensor,
+  attributes: Attributes,
+  precision: Precision = precisionOf(x),
+): { y: Tensor; s: Float64Array } {
+  const yShape = shape(x.shape, attributes);
+  const { alpha, beta, k, size, divide } = attributes;
+  const [N, C, H, W] = x.shape;
+  const HW = H * W;
+  const scale = divide ? alpha / size : alpha;
+  const X = dense(x);
+  const Y = allocate(X.length, precision);
+  const s = new Float64Array(X.length);
+  for (let n = 0; n < N; n++) {
+    for (let c = 0; c < C; c++) {
+      const [first, last] = windowOf(c, C, attributes);
+      for (let p = 0; p < HW; p++) {
+        let sum = 0;
+        for (let j = first; j <= last; j++) sum += X[(n * C + j) * HW + p] * X[(n * C + j) * HW + p];
+        const i = (n * C + c) * HW + p;
+        s[i] = k + scale * sum;
+        Y[i] = X[i] * invPow(s[i], beta);
+      }
+    }
+  }
+  return { y: tensor(Y, yShape), s };
+}

@@ -1,0 +1,31 @@
+/**
+ * Softmax over classes.
+ *
+ *   y[n,k] = e^(x[n,k] − m) / Σ_j e^(x[n,j] − m),   m = max_j x[n,j]
+ *
+ * Paper   section 3.5: the last layer feeds a 1000-way softmax.
+ * ONNX    Softmax, axis 1 written out: the default axis is 1 (flattening) until opset 12 and −1 from 13.
+ * Letters x, y (N,K).
+ */
+import * as math from '../math.ts';
+import { allocate, dense, type Precision, precisionOf, type Shape, type Tensor, tensor } from '../tensor.ts';
+
+export function shape(x: Shape): Shape {
+  if (x.length !== 2) throw new Error(`softmax: x must have 2 dimensions (shape = [${x}])`);
+  return x;
+}
+
+export function forward(x: Tensor, precision: Precision = precisionOf(x)): { y: Tensor } {
+  const [N, K] = shape(x.shape);
+  const X = dense(x);
+  const Y = allocate(X.length, precision);
+  const e = new Float64Array(K);
+  for (let n = 0; n < N; n++) {
+    let m = -Infinity;
+    for (let k = 0; k < K; k++) if (!(X[n * K + k] <= m)) m = X[n * K + k];
+    let sum = 0;
+    for (let k = 0; k < K; k++) sum += e[k] = math.exp(X[n * K + k] - m);
+    for (let k = 0; k < K; k++) Y[n * K + k] = e[k] / sum;
+  }
+  return { y: tensor(Y, x.shape) };
+}
