@@ -55,7 +55,7 @@ export function forward(
           for (let w = Math.max(left, 0); w < Math.min(left + kernel[1], W); w++) {
             const i = (map * H + h) * W + w;
             // the first maximum: later values must be greater; a NaN wins and stays
-            if (at < 0 || X[i] > best || (X[i] !== X[i] && best === best)) {
+            if (at < 0 || X[i] > best || (Number.isNaN(X[i]) && !Number.isNaN(best))) {
               best = X[i];
               at = i;
             }

@@ -14,6 +14,6 @@ export const shape = (x: Shape): Shape => x;
 export function forward(x: Tensor, precision: Precision = precisionOf(x)): { y: Tensor } {
   const X = dense(x);
   const Y = allocate(X.length, precision);
-  for (let i = 0; i < X.length; i++) Y[i] = X[i] > 0 || X[i] !== X[i] ? X[i] : 0;
+  for (let i = 0; i < X.length; i++) Y[i] = X[i] > 0 || Number.isNaN(X[i]) ? X[i] : 0;
   return { y: tensor(Y, x.shape) };
 }
