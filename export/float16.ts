@@ -1,0 +1,56 @@
+/**
+ * binary16 and bfloat16 ↔ binary32, by integer arithmetic on the bits.
+ *
+ * Widening is exact. Narrowing rounds to nearest, ties to even (IEEE 754), subnormals included; what is finite and rounds
+ * to 65536 or more becomes infinity, and callers who must not have that look for it.
+ */
+
+const float = new Float32Array(1);
+const bits = new Uint32Array(float.buffer);
+
+/** The binary16 bits nearest to a binary32 number. NaN keeps its sign and becomes quiet. */
+export function float16Bits(value: number): number {
+  float[0] = value;
+  const sign = (bits[0] >>> 16) & 0x8000;
+  const magnitude = bits[0] & 0x7fffffff;
+  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  if (magnitude >= 0x477ff000) return sign | 0x7c00;
+  if (magnitude < 0x38800000) {
+    // subnormal: a multiple of 2⁻²⁴; adding 0.5 in float32 (spacing 2⁻²⁴) does the rounding
+    float[0] = Math.fround(Math.abs(float[0]) + 0.5);
+    return sign | (bits[0] - 0x3f000000);
+  }
+  const odd = (magnitude >>> 13) & 1;
+  return sign | ((magnitude - 0x38000000 + 0xfff + odd) >>> 13);
+}
+
+/** Binary16 bits to the number. */
+export function fromFloat16Bits(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >>> 10) & 31;
+  const fraction = half & 0x3ff;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** Binary16 bits of every value. */
+export const toFloat16 = (values: ArrayLike<number>): Uint16Array => {
+  const result = new Uint16Array(values.length);
+  for (let i = 0; i < result.length; i++) result[i] = float16Bits(values[i]);
+  return result;
+};
+
+/** The values of binary16 bits. */
+export const fromFloat16 = (halves: ArrayLike<number>): Float32Array<ArrayBuffer> => {
+  const result = new Float32Array(halves.length);
+  for (let i = 0; i < result.length; i++) result[i] = fromFloat16Bits(halves[i]);
+  return result;
+};
+
+/** The values of bfloat16 bits: the upper halves of binary32 numbers. */
+export const fromBfloat16 = (halves: ArrayLike<number>): Float32Array<ArrayBuffer> => {
+  const result = new Uint32Array(halves.length);
+  for (let i = 0; i < result.length; i++) result[i] = halves[i] << 16;
+  return new Float32Array(result.buffer);
+};
