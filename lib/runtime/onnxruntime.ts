@@ -1,0 +1,56 @@
+/**
+ * onnxruntime-node, loaded when it is first needed: everything else in this package works without it.
+ *
+ * Its global logger is set to 'fatal' before the first session: what it would print arrives as an exception anyway.
+ */
+import { EnvironmentError } from '../errors.ts';
+
+export type Onnxruntime = typeof import('onnxruntime-node');
+
+/** Adds the package; its install script (which downloads CUDA libraries and fails offline) stays off. */
+export const INSTALL_COMMAND = 'npm install --ignore-scripts onnxruntime-node';
+
+let loaded: Promise<Onnxruntime> | undefined;
+
+/** onnxruntime-node. EnvironmentError where it is missing or has no binary that loads here. */
+export function loadOnnxruntime(): Promise<Onnxruntime> {
+  loaded ??= import('onnxruntime-node').then(
+    (ort) => {
+      ort.env.logLevel = 'fatal';
+      return ort;
+    },
+    (error: NodeJS.ErrnoException) => {
+      throw new EnvironmentError(loadFailure(error));
+    },
+  );
+  return loaded;
+}
+
+/** Why onnxruntime-node did not load and what mends it, in one line. */
+export function loadFailure(error: NodeJS.ErrnoException): string {
+  const reason = error.message.split('\n')[0];
+  if (reason.includes('onnxruntime_binding.node') && error.code === 'MODULE_NOT_FOUND') {
+    return (
+      `onnxruntime-node has no binary for ${process.platform}/${process.arch}: ` +
+      'use Node for one of its platforms (linux and win32 on x64 and arm64, darwin on arm64), or --engine oracle'
+    );
+  }
+  if (error.code === 'ERR_MODULE_NOT_FOUND' || error.code === 'MODULE_NOT_FOUND') {
+    return `onnxruntime-node is not installed: ${INSTALL_COMMAND}`;
+  }
+  return `onnxruntime-node does not load here (${reason}): install what it names, or ${INSTALL_COMMAND}`;
+}
+
+/**
+ * One of onnxruntime's error messages in one line: without its log prefix, source file, function and failed condition.
+ * 'path.cc:136 f(x)::<lambda()> a == b was false. Failed to get an adapter' → 'Failed to get an adapter'.
+ */
+export function reasonOf(error: unknown): string {
+  const text = (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, ' ').trim();
+  return text
+    .replace(/^OrtSessionOptionsAppendExecutionProvider_\w+: /, '')
+    .replace(/\[ONNXRuntimeError\] : \d+ : \w+ : /g, '')
+    .replace(/\/onnxruntime_src\/\S+\.(?:cc|h|cpp):\d+ .*?(?:was false\. |\) (?=[A-Z]))/g, '')
+    .replace(/^Load model from .*? failed: ?/, '')
+    .replace(/^Load model (\S+) failed\. /, '');
+}
