@@ -1,0 +1,143 @@
+/**
+ * NumPy's .npy: '\x93NUMPY', version, length, a Python dict literal {descr, fortran_order, shape}, then the raw values.
+ * Source: numpy.lib.format (versions 1.0: 16-bit length, latin-1; 2.0: 32-bit length; 3.0: UTF-8).
+ *
+ * Read: both byte orders, C and Fortran order, bool, float16/32/64 and integers. Written: version 1.0, little-endian, C order.
+ * An object array is a pickle; `npyPickle` gives its bytes, which only lib/format/pickle.ts may look at.
+ */
+import { sizeOf } from '../../reference/tensor.ts';
+import { InputError } from '../errors.ts';
+import {
+  byteSize,
+  bytesOf,
+  bytesView,
+  type DenseArray,
+  type DType,
+  fortranStrides,
+  gather,
+  type LazyArray,
+  swapBytes,
+  viewAs,
+} from './array.ts';
+import { bad, fromBytes, type Source } from './source.ts';
+
+const MAGIC = '\x93NUMPY';
+const LONGEST_HEADER = 65_536;
+const MOST_AXES = 64;
+
+const kinds: Readonly<Record<string, DType>> = {
+  f2: 'float16',
+  f4: 'float32',
+  f8: 'float64',
+  i1: 'int8',
+  i2: 'int16',
+  i4: 'int32',
+  i8: 'int64',
+  u1: 'uint8',
+  u2: 'uint16',
+  u4: 'uint32',
+  u8: 'uint64',
+  b1: 'bool',
+};
+
+interface Header {
+  readonly descr: string;
+  readonly fortran: boolean;
+  readonly shape: readonly number[];
+  /** Where the values start. */
+  readonly start: number;
+}
+
+/** True for bytes that start as a .npy does. */
+export const isNpy = (start: Uint8Array): boolean =>
+  Buffer.from(start.subarray(0, 6)).toString('latin1') === MAGIC;
+
+function readHeader(source: Source): Header {
+  const start = source.read(0, Math.min(source.size, 12));
+  if (!isNpy(start) || start.length < 10) throw bad(source, 'not a .npy file');
+  const [major, minor] = [start[6], start[7]];
+  if (major < 1 || major > 3)
+    throw bad(source, `.npy version ${major}.${minor} is not known (1.0 to 3.0 are)`);
+  const wide = major > 1;
+  if (wide && start.length < 12) throw bad(source, 'truncated in the .npy header');
+  const v = new DataView(start.buffer, start.byteOffset, start.length);
+  const length = wide ? v.getUint32(8, true) : v.getUint16(8, true);
+  if (length > LONGEST_HEADER) throw bad(source, `the .npy header claims ${length} bytes (at most 65,536)`);
+  const at = wide ? 12 : 10;
+  const text = Buffer.from(source.read(at, length)).toString(major === 3 ? 'utf8' : 'latin1');
+  return { ...parse(source, text), start: at + length };
+}
+
+const field = (text: string, name: string, value: string): string | undefined =>
+  new RegExp(`[{,]\\s*['"]${name}['"]\\s*:\\s*(${value})\\s*[,}]`).exec(text)?.[1];
+
+function parse(source: Source, text: string): Omit<Header, 'start'> {
+  const descr = field(text, 'descr', `'[^']*'|"[^"]*"`);
+  const fortran = field(text, 'fortran_order', 'True|False');
+  const shape = field(text, 'shape', '\\([0-9,\\sL]*\\)');
+  if (!descr && field(text, 'descr', '\\[.*\\]'))
+    throw bad(source, 'records (structured arrays) are not read');
+  if (!descr || !fortran || !shape)
+    throw bad(source, `the .npy header is not understood: ${text.slice(0, 120)}`);
+  const extents = shape.match(/\d+/g)?.map(Number) ?? [];
+  if (extents.length > MOST_AXES) throw bad(source, `${extents.length} axes (at most ${MOST_AXES})`);
+  return { descr: descr.slice(1, -1), fortran: fortran === 'True', shape: extents };
+}
+
+/** The array in the file, its values still unread. Throws InputError for what is no sound .npy of numbers. */
+export function openNpy(source: Source): LazyArray {
+  const { descr, fortran, shape, start } = readHeader(source);
+  const dtype = kinds[descr.slice(1)];
+  if (descr.slice(1) === 'O') throw bad(source, 'an array of Python objects, not of numbers');
+  if (!dtype || !'<>|='.includes(descr[0])) throw bad(source, `values of type '${descr}' are not read`);
+  const size = byteSize(dtype, shape);
+  if (Number.isNaN(size) || size > source.size - start) {
+    const there = source.size - start;
+    throw bad(source, `truncated: shape [${shape}] of ${dtype} needs ${size} bytes, ${there} are there`);
+  }
+  const read = (): DenseArray => {
+    const bytes = source.read(start, size);
+    if (descr[0] === '>') swapBytes(bytes, bytesOf(dtype));
+    const data = viewAs(dtype, bytes);
+    const reorder = fortran && shape.filter((extent) => extent !== 1).length > 1;
+    return { dtype, shape, data: reorder ? gather(data, shape, fortranStrides(shape)) : data };
+  };
+  return { dtype, shape, read };
+}
+
+/** The array in a .npy file's bytes. Throws InputError. */
+export const readNpy = (bytes: Uint8Array, name = 'npy'): DenseArray =>
+  openNpy(fromBytes(bytes, name)).read();
+
+/** The pickle of an object array and its shape, or null if the file holds numbers. */
+export function npyPickle(
+  source: Source,
+): { readonly shape: readonly number[]; readonly pickle: Source } | null {
+  const { descr, shape, start } = readHeader(source);
+  if (descr.slice(1) !== 'O') return null;
+  const bytes = source.read(start, source.size - start);
+  return { shape, pickle: fromBytes(bytes, source.name) };
+}
+
+const codes = new Map(Object.entries(kinds).map(([code, dtype]) => [dtype, code]));
+
+/** The file in two pieces: header and values, the latter not copied. Throws InputError for bfloat16, which NumPy lacks. */
+export function npyPieces({ dtype, shape, data }: DenseArray): [Uint8Array, Uint8Array] {
+  const code = codes.get(dtype);
+  if (!code) throw new InputError(`.npy has no ${dtype}: convert to float32 first`);
+  if (data.length !== sizeOf(shape))
+    throw new Error(`npy: shape [${shape}] does not fit ${data.length} values`);
+  const descr = `${bytesOf(dtype) === 1 ? '|' : '<'}${code}`;
+  const extents = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
+  const dict = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${extents}), }`;
+  const length = Math.ceil((10 + dict.length + 1) / 64) * 64 - 10;
+  const header = Buffer.alloc(10 + length, ' ');
+  header.write(`${MAGIC}\x01\x00`, 0, 'latin1');
+  header.writeUInt16LE(length, 8);
+  header.write(dict, 10, 'latin1');
+  header[header.length - 1] = 10;
+  return [header, bytesView({ dtype, shape, data })];
+}
+
+/** The bytes of a .npy file. */
+export const writeNpy = (array: DenseArray): Uint8Array => Buffer.concat(npyPieces(array));

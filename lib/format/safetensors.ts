@@ -1,0 +1,160 @@
+/**
+ * safetensors: an 8-byte little-endian header length, a JSON header {name: {dtype, shape, data_offsets}}, the raw values.
+ * Source: the format section of huggingface/safetensors' README; as there, the tensors must cover the data part without
+ * holes or overlaps, and the header is at most 100 MB.
+ */
+import {
+  byteSize,
+  bytesOf,
+  bytesView,
+  type DenseArray,
+  type DType,
+  type LazyArray,
+  viewAs,
+} from './array.ts';
+import { bad, fromBytes, type Source } from './source.ts';
+
+const dtypes: Readonly<Record<string, DType>> = {
+  F64: 'float64',
+  F32: 'float32',
+  F16: 'float16',
+  BF16: 'bfloat16',
+  I64: 'int64',
+  I32: 'int32',
+  I16: 'int16',
+  I8: 'int8',
+  U64: 'uint64',
+  U32: 'uint32',
+  U16: 'uint16',
+  U8: 'uint8',
+  BOOL: 'bool',
+};
+const LONGEST_HEADER = 100_000_000;
+
+export interface Safetensors {
+  readonly tensors: ReadonlyMap<string, LazyArray>;
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+/** The tensors by name, values unread, and the metadata. Throws InputError for what is no sound file. */
+export function openSafetensors(source: Source): Safetensors {
+  const [header, start] = readHeader(source);
+  const tensors = new Map<string, LazyArray>();
+  const ranges: [number, number, string][] = [];
+  let metadata: ReadonlyMap<string, string> = new Map();
+  for (const [name, entry] of Object.entries(header)) {
+    if (name === '__metadata__') {
+      metadata = readMetadata(source, entry);
+      continue;
+    }
+    const { dtype, shape, begin, end } = readEntry(source, name, entry);
+    ranges.push([begin, end, name]);
+    const read = () => ({ dtype, shape, data: viewAs(dtype, source.read(start + begin, end - begin)) });
+    tensors.set(name, { dtype, shape, read });
+  }
+  checkCover(source, ranges, source.size - start);
+  return { tensors, metadata };
+}
+
+function readHeader(source: Source): [object, number] {
+  if (source.size < 10) throw bad(source, 'truncated: too short for a safetensors file');
+  const length = new DataView(source.read(0, 8).buffer).getBigUint64(0, true);
+  if (length > BigInt(Math.min(LONGEST_HEADER, source.size - 8))) {
+    throw bad(source, `truncated or no safetensors file: the header claims ${length} bytes`);
+  }
+  const bytes = source.read(8, Number(length));
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    throw bad(source, 'the safetensors header is no valid JSON');
+  }
+  if (!isRecord(header)) throw bad(source, 'the safetensors header is no JSON object');
+  return [header, 8 + Number(length)];
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function readMetadata(source: Source, entry: unknown): ReadonlyMap<string, string> {
+  if (!isRecord(entry)) throw bad(source, '__metadata__ is no JSON object');
+  return new Map(
+    Object.entries(entry).map(([key, value]) => {
+      if (typeof value !== 'string') throw bad(source, `__metadata__ '${key}' is no text`);
+      return [key, value];
+    }),
+  );
+}
+
+const isWhole = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+function readEntry(source: Source, name: string, entry: unknown) {
+  if (!isRecord(entry)) throw bad(source, `tensor '${name}' has no description`);
+  const { dtype: code, shape, data_offsets: offsets } = entry;
+  const dtype = typeof code === 'string' && Object.hasOwn(dtypes, code) ? dtypes[code] : undefined;
+  if (!dtype) throw bad(source, `tensor '${name}': type ${JSON.stringify(code)} is not read`);
+  if (!Array.isArray(shape) || !shape.every(isWhole)) {
+    throw bad(source, `tensor '${name}': the shape is no list of extents`);
+  }
+  if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isWhole)) {
+    throw bad(source, `tensor '${name}': data_offsets are no two whole numbers`);
+  }
+  const [begin, end] = offsets;
+  const size = byteSize(dtype, shape);
+  if (size !== end - begin) {
+    throw bad(
+      source,
+      `tensor '${name}': shape [${shape}] of ${dtype} needs ${size} bytes, not ${end - begin}`,
+    );
+  }
+  return { dtype, shape: shape as readonly number[], begin, end };
+}
+
+function checkCover(source: Source, ranges: [number, number, string][], size: number): void {
+  let at = 0;
+  for (const [begin, end, name] of ranges.sort((a, b) => a[0] - b[0] || a[1] - b[1])) {
+    if (begin !== at)
+      throw bad(source, `tensor '${name}' starts at ${begin}; ${at} was due (hole or overlap)`);
+    at = end;
+  }
+  if (at > size) throw bad(source, `truncated: the tensors need ${at} bytes, ${size} are there`);
+  if (at < size) throw bad(source, `${size - at} bytes after the last tensor belong to none`);
+}
+
+/** The tensors in a file's bytes. Throws InputError. */
+export function readSafetensors(bytes: Uint8Array, name = 'safetensors') {
+  const { tensors, metadata } = openSafetensors(fromBytes(bytes, name));
+  return { tensors: new Map([...tensors].map(([key, array]) => [key, array.read()])), metadata };
+}
+
+const codes = new Map(Object.entries(dtypes).map(([code, dtype]) => [dtype, code]));
+
+/**
+ * The file in pieces, the values not copied. Wider types come first, as the format's own writer has it, so that every tensor
+ * is aligned; else the order is kept.
+ */
+export function safetensorsPieces(
+  tensors: Iterable<readonly [string, DenseArray]>,
+  metadata: ReadonlyMap<string, string> = new Map(),
+): Uint8Array[] {
+  const sorted = [...tensors].sort(([, a], [, b]) => bytesOf(b.dtype) - bytesOf(a.dtype));
+  const entries: [string, unknown][] = [];
+  if (metadata.size > 0) entries.push(['__metadata__', Object.fromEntries(metadata)]);
+  let offset = 0;
+  for (const [name, { dtype, shape, data }] of sorted) {
+    const end = offset + data.byteLength;
+    entries.push([name, { dtype: codes.get(dtype), shape, data_offsets: [offset, end] }]);
+    offset = end;
+  }
+  const json = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
+  const header = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ');
+  header.writeBigUInt64LE(BigInt(header.length - 8), 0);
+  json.copy(header, 8);
+  return [header, ...sorted.map(([, array]) => bytesView(array))];
+}
+
+/** The bytes of a .safetensors file. */
+export const writeSafetensors = (
+  tensors: Iterable<readonly [string, DenseArray]>,
+  metadata?: ReadonlyMap<string, string>,
+): Uint8Array => Buffer.concat(safetensorsPieces(tensors, metadata));

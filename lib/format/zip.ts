@@ -1,0 +1,279 @@
+/**
+ * Zip archives as npz and pth use them: stored or deflated members, zip64, no encryption, one disk.
+ * Source: PKWARE APPNOTE 6.3.10, sections 4.3.6 to 4.5.3.
+ *
+ * The central directory is what counts; each local header is checked against it. Sizes are checked against the bytes
+ * really present before anything is allocated, and inflating stops at the declared size. Nothing is ever extracted to disk,
+ * so a member's path is only a name.
+ */
+import { constants, crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
+import { bad, type Source, section } from './source.ts';
+
+export interface Member {
+  readonly name: string;
+  /** Uncompressed bytes. */
+  readonly size: number;
+  /** True if the values lie in the file as they are. */
+  readonly stored: boolean;
+  /** The uncompressed bytes. Throws InputError for a wrong size or, unless told not to look, a wrong checksum. */
+  read(options?: { readonly checksum?: boolean }): Uint8Array<ArrayBuffer>;
+  /** At most the first `length` uncompressed bytes, unchecked. */
+  head(length: number): Uint8Array<ArrayBuffer>;
+  /** The bytes in place, for members that are stored. */
+  open(): Source;
+}
+
+interface Record {
+  readonly name: string;
+  readonly method: number;
+  readonly crc: number;
+  readonly compressed: number;
+  readonly size: number;
+  readonly header: number;
+}
+
+const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+const big = (v: DataView, at: number): number => Number(v.getBigUint64(at, true));
+
+const END = 0x06054b50;
+const END64 = 0x06064b50;
+const LOCATOR64 = 0x07064b50;
+const CENTRAL = 0x02014b50;
+const LOCAL = 0x04034b50;
+/** What an archive may unpack to: so many times its own size and so many bytes more. */
+const EXPANSION = 4;
+const ALLOWANCE = 2 ** 26;
+/** More members than any weight file has; each costs memory. */
+const MOST_MEMBERS = 100_000;
+
+/** The members in the order of the central directory, by name. Throws InputError for what is no sound archive. */
+export function readZip(source: Source): ReadonlyMap<string, Member> {
+  const { count, offset, size } = findDirectory(source);
+  if (count > MOST_MEMBERS) throw bad(source, `the archive lists ${count} members (at most ${MOST_MEMBERS})`);
+  if (count * 46 > size) throw bad(source, `damaged archive: ${count} members in ${size} bytes of directory`);
+  const directory = source.read(offset, size);
+  const members = new Map<string, Member>();
+  let total = 0;
+  for (let i = 0, at = 0; i < count; i++) {
+    const [record, next] = centralRecord(source, directory, at);
+    at = next;
+    total += record.size;
+    if (members.has(record.name)) throw bad(source, `the archive holds '${record.name}' twice`);
+    members.set(record.name, member(source, record));
+  }
+  if (total > EXPANSION * source.size + ALLOWANCE) {
+    throw bad(source, `refused: the archive would unpack to ${total} bytes, the file has ${source.size}`);
+  }
+  return members;
+}
+
+function findDirectory(source: Source): { count: number; offset: number; size: number } {
+  const tail = Math.min(source.size, 65_557);
+  const bytes = source.read(source.size - tail, tail);
+  const v = view(bytes);
+  for (let at = tail - 22; at >= 0; at--) {
+    if (v.getUint32(at, true) !== END) continue;
+    if (at + 22 + v.getUint16(at + 20, true) > tail) continue;
+    const end = source.size - tail + at;
+    const plain = { count: v.getUint16(at + 10, true), size: v.getUint32(at + 12, true) };
+    const offset = v.getUint32(at + 16, true);
+    const found = directory64(source, end) ?? { ...plain, offset };
+    if (found.offset + found.size > end)
+      throw bad(source, 'damaged archive: its directory lies outside the file');
+    return found;
+  }
+  throw bad(source, 'not a whole zip archive (no end record): truncated?');
+}
+
+function directory64(source: Source, end: number) {
+  if (end < 20) return null;
+  const locator = view(source.read(end - 20, 20));
+  if (locator.getUint32(0, true) !== LOCATOR64) return null;
+  const record = view(source.read(big(locator, 8), 56));
+  if (record.getUint32(0, true) !== END64) throw bad(source, 'damaged archive: no zip64 end record');
+  return { count: big(record, 32), size: big(record, 40), offset: big(record, 48) };
+}
+
+function centralRecord(source: Source, bytes: Uint8Array<ArrayBuffer>, at: number): [Record, number] {
+  const v = view(bytes);
+  if (at + 46 > bytes.length || v.getUint32(at, true) !== CENTRAL) {
+    throw bad(source, 'damaged archive: a directory record is missing');
+  }
+  const [nameSize, extraSize, commentSize] = [28, 30, 32].map((o) => v.getUint16(at + o, true));
+  const next = at + 46 + nameSize + extraSize + commentSize;
+  if (next > bytes.length) throw bad(source, 'damaged archive: a directory record is cut off');
+  const name = Buffer.from(bytes.buffer, bytes.byteOffset + at + 46, nameSize).toString('utf8');
+  if (v.getUint16(at + 8, true) & 1) throw bad(source, `'${name}' is encrypted`);
+  const extra = bytes.subarray(at + 46 + nameSize, at + 46 + nameSize + extraSize);
+  const sizes = [24, 20, 42].map((o) => v.getUint32(at + o, true));
+  const [size, compressed, header] = widened(source, sizes, extra);
+  const method = v.getUint16(at + 10, true);
+  return [{ name, method, crc: v.getUint32(at + 16, true), compressed, size, header }, next];
+}
+
+/** Fields of 0xffffffff stand, in this order, in the zip64 extra field. */
+function widened(source: Source, sizes: number[], extra: Uint8Array<ArrayBuffer>): number[] {
+  if (!sizes.includes(0xffffffff)) return sizes;
+  const v = view(extra);
+  for (let at = 0; at + 4 <= extra.length; at += 4 + v.getUint16(at + 2, true)) {
+    if (v.getUint16(at, true) !== 1) continue;
+    let from = at + 4;
+    return sizes.map((value) => {
+      if (value !== 0xffffffff) return value;
+      if (from + 8 > extra.length) throw bad(source, 'damaged archive: a zip64 field is cut off');
+      from += 8;
+      return big(v, from - 8);
+    });
+  }
+  return sizes;
+}
+
+function member(source: Source, record: Record): Member {
+  const { name, method, compressed, size, crc } = record;
+  const stored = method === 0;
+  const place = () => {
+    if (stored && compressed !== size) throw bad(source, `'${name}' is stored, but its two sizes differ`);
+    return section(source, dataStart(source, record), compressed, `${source.name}, member '${name}'`);
+  };
+  return {
+    name,
+    size,
+    stored,
+    open: place,
+    head(length) {
+      if (stored) return place().read(0, Math.min(size, length));
+      return inflateHead(source, record, place(), length);
+    },
+    read({ checksum = true } = {}) {
+      const bytes = stored ? place().read(0, size) : inflate(source, record, place());
+      if (checksum && crc32(bytes) !== crc) throw bad(source, `'${name}' is damaged (its checksum is wrong)`);
+      return bytes;
+    },
+  };
+}
+
+function dataStart(source: Source, { name, header }: Record): number {
+  const v = view(source.read(header, 30));
+  if (v.getUint32(0, true) !== LOCAL) throw bad(source, `damaged archive: '${name}' has no local header`);
+  const nameSize = v.getUint16(26, true);
+  const local = Buffer.from(source.read(header + 30, nameSize)).toString('utf8');
+  if (local !== name)
+    throw bad(source, `damaged archive: '${name}' is called '${local}' in its local header`);
+  return header + 30 + nameSize + v.getUint16(28, true);
+}
+
+function inflate(source: Source, { name, method, size }: Record, packed: Source): Uint8Array<ArrayBuffer> {
+  if (method !== 8) throw bad(source, `'${name}' is compressed by method ${method}; only deflate is read`);
+  let bytes: Buffer;
+  try {
+    // one chunk of the right size: nothing is joined afterwards
+    const options = { maxOutputLength: Math.max(size, 1), chunkSize: Math.max(size + 64, 4096) };
+    bytes = inflateRawSync(packed.read(0, packed.size), options);
+  } catch {
+    throw bad(source, `'${name}' does not unpack to the ${size} bytes it claims`);
+  }
+  if (bytes.length !== size) throw bad(source, `'${name}' unpacks to ${bytes.length} bytes, not ${size}`);
+  return new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
+}
+
+function inflateHead(source: Source, { name, method }: Record, packed: Source, length: number) {
+  if (method !== 8) throw bad(source, `'${name}' is compressed by method ${method}; only deflate is read`);
+  try {
+    const start = packed.read(0, Math.min(packed.size, length + 64));
+    const bytes = inflateRawSync(start, { finishFlush: constants.Z_SYNC_FLUSH });
+    return new Uint8Array(bytes.subarray(0, length));
+  } catch {
+    throw bad(source, `'${name}' does not unpack`);
+  }
+}
+
+export interface WriteOptions {
+  /** Deflate the members (default: stored). */
+  readonly deflate?: boolean;
+  /** Start of each member's bytes is a multiple of this (PyTorch's 64). */
+  readonly align?: number;
+}
+
+/**
+ * The archive in pieces, the members' own bytes among them uncopied. Dates are 1980-01-01, so that equal contents give equal
+ * files. Throws where the archive would need zip64 (4 GiB or 65,535 members).
+ */
+export function zipPieces(
+  members: Iterable<readonly [name: string, bytes: readonly Uint8Array[]]>,
+  { deflate = false, align = 1 }: WriteOptions = {},
+): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  const directory: Buffer[] = [];
+  let offset = 0;
+  const put = (piece: Uint8Array) => {
+    pieces.push(piece);
+    offset += piece.length;
+  };
+  for (const [name, bytes] of members) {
+    const size = bytes.reduce((sum, piece) => sum + piece.length, 0);
+    const crc = bytes.reduce((sum, piece) => crc32(piece, sum), 0);
+    const body = deflate ? [deflateRawSync(Buffer.concat(bytes))] : bytes;
+    const packed = body.reduce((sum, piece) => sum + piece.length, 0);
+    const label = Buffer.from(name, 'utf8');
+    const fields = { method: deflate ? 8 : 0, crc, packed, size, name: label.length };
+    directory.push(header(CENTRAL, fields, 0, offset), label);
+    const gap = deflate ? 0 : (align - ((offset + 30 + label.length + 4) % align)) % align;
+    put(header(LOCAL, fields, align > 1 ? gap + 4 : 0));
+    put(label);
+    if (align > 1) put(padding(gap));
+    for (const piece of body) put(piece);
+  }
+  return [...pieces, ...directory, endRecord(directory, offset)];
+}
+
+interface Fields {
+  readonly method: number;
+  readonly crc: number;
+  readonly packed: number;
+  readonly size: number;
+  readonly name: number;
+}
+
+function header(signature: number, fields: Fields, extra: number, offset = 0): Buffer {
+  const central = signature === CENTRAL;
+  if (Math.max(fields.size, fields.packed, offset) >= 2 ** 32 - 1) {
+    throw new Error('zip: archives beyond 4 GiB are not written');
+  }
+  const bytes = Buffer.alloc(central ? 46 : 30);
+  bytes.writeUInt32LE(signature, 0);
+  if (central) bytes.writeUInt16LE(20, 4);
+  const at = central ? 6 : 4;
+  bytes.writeUInt16LE(20, at);
+  bytes.writeUInt16LE(0x0800, at + 2); // names are UTF-8
+  bytes.writeUInt16LE(fields.method, at + 4);
+  bytes.writeUInt16LE(0, at + 6);
+  bytes.writeUInt16LE(0x21, at + 8); // 1980-01-01
+  bytes.writeUInt32LE(fields.crc, at + 10);
+  bytes.writeUInt32LE(fields.packed, at + 14);
+  bytes.writeUInt32LE(fields.size, at + 18);
+  bytes.writeUInt16LE(fields.name, at + 22);
+  bytes.writeUInt16LE(extra, at + 24);
+  if (central) bytes.writeUInt32LE(offset, 42);
+  return bytes;
+}
+
+/** An extra field 'FB' of `gap` bytes, as PyTorch writes it. */
+function padding(gap: number): Buffer {
+  const bytes = Buffer.alloc(gap + 4, 'Z');
+  bytes.write('FB', 0, 'latin1');
+  bytes.writeUInt16LE(gap, 2);
+  return bytes;
+}
+
+function endRecord(directory: readonly Buffer[], offset: number): Buffer {
+  const count = directory.length / 2;
+  const size = directory.reduce((sum, piece) => sum + piece.length, 0);
+  if (count >= 65_535 || offset + size >= 2 ** 32 - 1) throw new Error('zip: zip64 archives are not written');
+  const bytes = Buffer.alloc(22);
+  bytes.writeUInt32LE(END, 0);
+  bytes.writeUInt16LE(count, 8);
+  bytes.writeUInt16LE(count, 10);
+  bytes.writeUInt32LE(size, 12);
+  bytes.writeUInt32LE(offset, 16);
+  return bytes;
+}
