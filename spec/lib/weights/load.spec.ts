@@ -1,0 +1,152 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { InputError } from '../../../lib/errors.ts';
+import { type DenseArray, toTensor } from '../../../lib/format/array.ts';
+import { writeNpz } from '../../../lib/format/npz.ts';
+import { writeSafetensors } from '../../../lib/format/safetensors.ts';
+import { loadWeights } from '../../../lib/weights/load.ts';
+import { formatPreprocess } from '../../../lib/weights/preprocess.ts';
+import { networkNamed } from '../../../reference/networks/index.ts';
+import { forward, weightShapes } from '../../../reference/oracle.ts';
+import { dense, type Shape, sizeOf } from '../../../reference/tensor.ts';
+import { arraysOf, needShared, sharedPath } from './shared.ts';
+
+const cifar = networkNamed('cifar10-full');
+const arrays = (
+  name: (own: string) => string = (own) => own,
+  shapes: ReadonlyMap<string, Shape> = weightShapes(cifar),
+) =>
+  new Map<string, DenseArray>(
+    [...shapes].map(([own, shape], index) => {
+      const data = new Float32Array(sizeOf(shape)).fill(index + 1);
+      return [name(own), { dtype: 'float32', shape, data }];
+    }),
+  );
+const caffe = (own: string) => own.replace('.weight', '/0').replace('.bias', '/1');
+
+describe('loadWeights', () => {
+  let folder = '';
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'weights-'));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+  const put = (name: string, bytes: Uint8Array): string => {
+    writeFileSync(join(folder, name), bytes);
+    return join(folder, name);
+  };
+  const refused = async (path: string, reason: RegExp, network = cifar) => {
+    const error = await loadWeights(path, network).then(
+      () => null,
+      (e: unknown) => e as Error,
+    );
+    expect(error).to.be.instanceOf(InputError);
+    expect(error?.message)
+      .to.match(reason)
+      .and.match(/^[^\n]+$/);
+    expect(error?.message.startsWith(path)).to.equal(true);
+  };
+
+  const namings: [string, (own: string) => string][] = [
+    ['this project', (own) => own],
+    ['Caffe', caffe],
+    ['ONNX model zoo', (own) => own.replace('.weight', '_w_0').replace('.bias', '_b_0')],
+    ['Caffe', (own) => `data/${caffe(own)}`],
+    ['this project', (own) => `module.${own}`],
+    ['this project', (own) => `net.features.${own}`],
+  ];
+  for (const [naming, name] of namings) {
+    it(`knows ${name('conv1.weight')} and so on as the names of ${naming}`, async () => {
+      const loaded = await loadWeights(put('w.npz', writeNpz(arrays(name))), cifar);
+      expect(loaded.source).to.include(`${naming} names`);
+      for (const [own, { data }] of arrays())
+        expect([...dense(loaded.weights.get(own)!)]).to.deep.equal([...data]);
+    });
+  }
+
+  it('takes halves exactly and leaves float64 as it is', async () => {
+    const mixed = arrays();
+    mixed.set('ip1.bias', { dtype: 'float16', shape: [10], data: new Uint16Array(10).fill(0x3555) });
+    mixed.set('conv1.bias', { dtype: 'float64', shape: [32], data: new Float64Array(32).fill(0.1) });
+    const { weights } = await loadWeights(put('w.safetensors', writeSafetensors(mixed)), cifar);
+    expect(weights.get('ip1.bias')!.data[0]).to.equal(0.333251953125);
+    expect(weights.get('conv1.bias')!.data[0]).to.equal(0.1);
+  });
+
+  it("reads the preprocessing that travels with the weights, and says when the channels are not the network's", async () => {
+    const bgr = { ...cifar.preprocess, channels: 'BGR' as const };
+    const metadata = new Map([['preprocess', formatPreprocess(bgr)]]);
+    const loaded = await loadWeights(put('w.st', writeSafetensors(arrays(), metadata)), cifar);
+    expect(loaded.preprocess).to.deep.equal(bgr);
+    expect(loaded.notes.join()).to.match(/take BGR input; cifar10-full by itself takes RGB/);
+    await refused(
+      put('w.st', writeSafetensors(arrays(), new Map([['preprocess', '{"range":2}']]))),
+      /preprocess: '/,
+    );
+  });
+
+  it('finds the network: from the metadata, or the only one that fits, or names the choices', async () => {
+    const metadata = new Map([['network', 'cifar-relu']]);
+    const said = await loadWeights(put('w.st', writeSafetensors(arrays(), metadata)));
+    expect(said.network.name).to.equal('cifar-relu');
+    const small = arrays((own) => own, weightShapes(networkNamed('cifar-alexnet')));
+    expect((await loadWeights(put('w.npz', writeNpz(small)))).network.name).to.equal('cifar-alexnet');
+    const error = await loadWeights(put('w.npz', writeNpz(arrays()))).catch((e: Error) => e);
+    expect((error as Error).message).to.match(/several networks \(cifar10-full, cifar-relu, cifar-tanh\)/);
+  });
+
+  it('refuses NaN and infinity by tensor', async () => {
+    for (const value of [Number.NaN, Number.NEGATIVE_INFINITY]) {
+      const poisoned = arrays();
+      (poisoned.get('conv2.weight')!.data as Float32Array)[5] = value;
+      await refused(put('w.npz', writeNpz(poisoned)), /'conv2.weight' holds (NaN|-Infinity) \(value 5 of/);
+    }
+  });
+
+  it('names what is missing, left over or misshapen', async () => {
+    const less = arrays();
+    less.delete('conv3.bias');
+    await refused(put('w.npz', writeNpz(less)), /'conv3.bias' missing/);
+    const more = arrays().set('momentum', { dtype: 'float32', shape: [1], data: new Float32Array(1) });
+    await refused(put('w.npz', writeNpz(more)), /no place for 'momentum'/);
+    const odd = arrays().set('conv3.bias', { dtype: 'float32', shape: [1], data: new Float32Array(1) });
+    await refused(
+      put('w.npz', writeNpz(odd)),
+      /conv3.bias \[1\] cannot belong to cifar10-full: expected \[64\]/,
+    );
+    await refused(put('w.npz', writeNpz(arrays((own) => `x-${own}-y`))), /no tensor has a name/);
+  });
+
+  it('refuses a missing file, a directory, an empty file and what is no file of weights', async () => {
+    await refused(join(folder, 'none.npz'), /no such file/);
+    await refused(folder, /is a directory/);
+    await refused(put('empty', new Uint8Array(0)), /empty/);
+    await refused(put('text', Buffer.from('hello, world, this is no file of weights')), /no known format/);
+    await refused('/dev/zero', /no plain file|not a plain file/);
+  });
+});
+
+describe('the shared weights', () => {
+  before(function () {
+    needShared(this);
+  });
+
+  const cases = [
+    ['bvlc-narrow.npz', 'bvlc-alexnet', 'bvlc', 'prob'],
+    ['torchvision-narrow.npz', 'torchvision', 'torchvision', 'logits'],
+    ['torchvision-narrow-deflated.npz', 'torchvision', 'torchvision', 'logits'],
+    ['torchvision-narrow.safetensors', 'torchvision', 'torchvision', 'logits'],
+  ];
+  for (const [file, name, prefix, output] of cases) {
+    it(`${file} gives golden.npz's outputs through the oracle to 1e-12`, async () => {
+      const golden = arraysOf(sharedPath('weights/golden.npz'));
+      const { network, weights } = await loadWeights(sharedPath(`weights/${file}`), networkNamed(name));
+      const input = toTensor(golden.get(`${prefix}.input`)!);
+      const y = dense(forward(network, weights, input, { precision: 'float64' }));
+      const wanted = golden.get(`${prefix}.${output}`)!.data as Float64Array;
+      const largest = Math.max(...wanted.map(Math.abs));
+      for (const [i, value] of wanted.entries()) expect(Math.abs(y[i] - value) / largest).to.be.below(1e-12);
+    });
+  }
+});
