@@ -1,5 +1,6 @@
 /**
- * What a device's failures mean: onnxruntime's, the driver's and the loader's words, each turned into one clear line.
+ * What a device's failures mean: onnxruntime's, the driver's and the loader's words, each turned into one
+ * clear line.
  */
 
 /** An onnxruntime execution provider that is supported here. */
@@ -27,12 +28,12 @@ const RULES: readonly Rule[] = [
   {
     devices: ['cuda'],
     matches: /(lib(?:cu|nv)\w+\.so[.\d]*): cannot open shared object/,
-    says: 'the library $1 is missing or not on the loader’s path: `alexnet doctor` tells which CUDA and cuDNN it needs',
+    says: 'the library $1 is missing or not on the loader’s path: `alexnet doctor` tells how to add it',
   },
   {
     devices: ['cuda'],
     matches: /CUDA driver version is insufficient/,
-    says: 'the NVIDIA driver is too old for this CUDA, or there is none: update the driver (see `nvidia-smi`)',
+    says: 'the NVIDIA driver is too old for this CUDA, or there is none: update it (see `nvidia-smi`)',
   },
   {
     devices: ['cuda'],
@@ -52,12 +53,12 @@ const RULES: readonly Rule[] = [
   {
     devices: ['webgpu'],
     matches: /Couldn't load Vulkan: (lib[\w.]+): cannot open/,
-    says: 'the Vulkan loader $1 is not installed (Debian and Ubuntu: apt-get install libvulkan1) or has no GPU driver',
+    says: 'there is no Vulkan loader ($1): on Debian and Ubuntu, apt-get install libvulkan1',
   },
   {
     devices: ['webgpu'],
     matches: /No supported adapters|Failed to get a WebGPU adapter/,
-    says: 'there is no GPU that WebGPU can use: install its Vulkan driver (Debian and Ubuntu: mesa-vulkan-drivers for AMD and Intel), see docs/devices.md',
+    says: 'there is no GPU with a Vulkan driver that WebGPU can use: `alexnet doctor` tells which are there',
   },
   {
     devices: ['cuda', 'webgpu'],
@@ -82,14 +83,14 @@ const RULES: readonly Rule[] = [
 ];
 
 /**
- * The failure in a message of onnxruntime or of the loader, `device: reason and mend` in one line; undefined where the
- * message is not about the device (a bad model, a wrong shape).
+ * The reason and its mend in one line, found in what onnxruntime, the loader or the driver said; undefined
+ * where that is not about the device (a bad model, a wrong shape).
  */
 export function deviceFailure(device: Device, message: string): string | undefined {
   for (const { devices, matches, says } of RULES) {
     const found = devices.includes(device) ? matches.exec(message) : null;
     if (!found) continue;
-    return `${device}: ${says.replace('$1', found[1] ?? '').replace('$&', found[0].slice(0, 200))}`;
+    return says.replace('$1', () => found[1] ?? '').replace('$&', () => found[0].slice(0, 200).trim());
   }
   return undefined;
 }

@@ -1,7 +1,8 @@
 /**
  * onnxruntime-node, loaded when it is first needed: everything else in this package works without it.
  *
- * Its global logger is set to 'fatal' before the first session: what it would print arrives as an exception anyway.
+ * Its global logger is set to 'fatal' before the first session: what it would print arrives as an exception
+ * anyway.
  */
 import { EnvironmentError } from '../errors.ts';
 
@@ -32,7 +33,7 @@ export function loadFailure(error: NodeJS.ErrnoException): string {
   if (reason.includes('onnxruntime_binding.node') && error.code === 'MODULE_NOT_FOUND') {
     return (
       `onnxruntime-node has no binary for ${process.platform}/${process.arch}: ` +
-      'use Node for one of its platforms (linux and win32 on x64 and arm64, darwin on arm64), or --engine oracle'
+      'it has linux and win32 on x64 and arm64, and darwin on arm64'
     );
   }
   if (error.code === 'ERR_MODULE_NOT_FOUND' || error.code === 'MODULE_NOT_FOUND') {
@@ -42,8 +43,9 @@ export function loadFailure(error: NodeJS.ErrnoException): string {
 }
 
 /**
- * One of onnxruntime's error messages in one line: without its log prefix, source file, function and failed condition.
- * 'path.cc:136 f(x)::<lambda()> a == b was false. Failed to get an adapter' → 'Failed to get an adapter'.
+ * One of onnxruntime's error messages in one line: without its log prefix, source file, function and failed
+ * condition. 'path.cc:136 f(x)::<lambda()> a == b was false. Failed to get an adapter' → 'Failed to get an
+ * adapter'.
  */
 export function reasonOf(error: unknown): string {
   const text = (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, ' ').trim();

@@ -1,9 +1,10 @@
 /**
  * Which provider ran each node, read from onnxruntime's profile: there is no other way from JavaScript.
  *
- * The profile names what was executed, after fusion: `relu1_nchwc` is conv1 and relu1 in one kernel, `fused fc6` is fc6
- * and relu6, `conv1_token_2` is conv1 rewritten for another layout; ReorderInput, ReorderOutput, Transpose and Memcpy
- * nodes are moves that onnxruntime put in between. Names are mapped back to layers, in the order of the network.
+ * The profile names what was executed, after fusion: `relu1_nchwc` is conv1 and relu1 in one kernel, `fused
+ * fc6` is fc6 and relu6, `conv1_token_2` is conv1 rewritten for another layout; ReorderInput, ReorderOutput,
+ * Transpose and Memcpy nodes are moves that onnxruntime put in between. Names are mapped back to layers, in
+ * the order of the network.
  */
 import { EnvironmentError } from '../errors.ts';
 import { type Device, LABELS } from './failures.ts';
@@ -19,6 +20,8 @@ export interface PlacedNode {
   readonly device: string;
   /** A copy or a change of layout that onnxruntime inserted: belongs to no layer. */
   readonly inserted: boolean;
+  /** It ran in the CPU's blocked layout, where a fused convolution has its activation's name. */
+  readonly blocked: boolean;
 }
 
 export interface Placement {
@@ -48,7 +51,14 @@ export function parseProfile(text: string): Placement {
     if (nodes.has(name)) continue;
     const event = name.slice(0, -'_kernel_time'.length);
     const device = PROVIDERS[provider] ?? provider.replace(/ExecutionProvider$/, '');
-    nodes.set(name, { name: nodeName(event), op, provider, device, inserted: INSERTED.test(event) });
+    nodes.set(name, {
+      name: nodeName(event),
+      op,
+      provider,
+      device,
+      inserted: INSERTED.test(event),
+      blocked: /_nchwc(?:_token_\d+)?$/.test(event),
+    });
   }
   return { nodes: [...nodes.values()] };
 }
@@ -57,7 +67,9 @@ export function parseProfile(text: string): Placement {
 const nodeName = (event: string): string =>
   INSERTED.test(event) ? event : event.replace(/^fused /, '').replace(/(?:_nchwc)?(?:_token_\d+)?$/, '');
 
-/** The layer that a node belongs to: of that name, or the longest one that its name continues (`norm1/sum`). */
+/**
+ * The layer that a node belongs to: of that name, or the longest one that its name continues (`norm1/sum`).
+ */
 export function layerOf(node: string, layers: readonly string[]): string | undefined {
   let best: string | undefined;
   for (const layer of layers) {
@@ -68,9 +80,9 @@ export function layerOf(node: string, layers: readonly string[]): string | undef
 }
 
 /**
- * The devices that ran each layer. A layer without a node of its own was fused into its neighbour or removed: it takes
- * the devices of the next layer if that one's node carries the name of an activation but computes more (onnxruntime
- * names a convolution fused for the CPU after its activation), else those of the layer before.
+ * The devices that ran each layer. A layer without a node of its own was fused into a neighbour or removed:
+ * it takes the devices of the layer after it if that one is a convolution in blocked layout (onnxruntime
+ * names those after the activation that it fused), else those of the layer before.
  */
 export function layerDevices(
   placement: Placement,
@@ -83,7 +95,7 @@ export function layerDevices(
     if (layer === undefined) continue;
     if (!own.has(layer)) own.set(layer, new Set());
     own.get(layer)?.add(node.device);
-    if (/^(?:Fused)?(?:Conv|Gemm|MatMul)/.test(node.op)) widened.add(layer);
+    if (node.blocked && node.op === 'Conv') widened.add(layer);
   }
   const result = new Map<string, readonly string[]>();
   for (const [index, layer] of layers.entries()) {
@@ -109,8 +121,8 @@ export function assertPlacement(placement: Placement, device: Device, layers: re
   if (elsewhere.size === 0) return;
   const where = [...elsewhere].map(([other, names]) => `${names.join(' ')} ran on ${other}`).join(', ');
   throw new EnvironmentError(
-    `--strict-device: ${where}, not on ${LABELS[device]}: leave out --strict-device, or use --lrn decomposed ` +
-      'where the device has no LRN',
+    `--strict-device: ${where}, not on ${LABELS[device]}: leave it out, or use --lrn decomposed ` +
+      'where LRN is the reason',
   );
 }
 

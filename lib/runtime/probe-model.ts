@@ -1,9 +1,9 @@
 /**
  * The model that a device is probed with: y = relu(x·w) for 2×3 times 3×2, as ONNX bytes (IR 8, opset 13).
  *
- * All numbers are small integers, so that the answer is exact in float32, TF32, float16 and in any order of terms.
- * Field numbers: onnx.proto3 (ModelProto, GraphProto, NodeProto, TensorProto, ValueInfoProto). It is written here and not
- * by export/ so that a probe needs nothing but onnxruntime.
+ * All numbers are small integers, so that the answer is exact in float32, TF32, float16 and in any order of
+ * terms. Field numbers: onnx.proto3 (ModelProto, GraphProto, NodeProto, TensorProto, ValueInfoProto). It is
+ * written here and not by export/ so that a probe needs nothing but onnxruntime.
  */
 
 export const PROBE_X = [1, 2, 3, 4, 5, 6];

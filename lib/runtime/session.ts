@@ -1,6 +1,6 @@
 /**
- * One onnxruntime session on one device. Nothing here falls back to another device: a device that does not work is an
- * error with its reason, and `placement()` tells which nodes the device left to the CPU.
+ * One onnxruntime session on one device. Nothing here falls back to another device: a device that does not
+ * work is an error with its reason, and `placement()` tells which nodes the device left to the CPU.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
@@ -35,7 +35,9 @@ export interface Session {
   readonly device: Device;
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];
-  /** Runs the model; `outputs` are the names to fetch, all by default. InputError for feeds that do not fit. */
+  /**
+   * Runs the model; `outputs` are the names to fetch, all by default. InputError for feeds that do not fit.
+   */
   run(feeds: ReadonlyMap<string, Value>, outputs?: readonly string[]): Promise<Map<string, Value>>;
   /** Which provider ran each node so far. Ends the recording; only with `profile`, after a run. */
   placement(): Promise<Placement>;
@@ -63,7 +65,7 @@ export async function openSession(
   } catch (error) {
     if (profiles) await rm(profiles, { recursive: true, force: true });
     const failure = deviceFailure(device, reasonOf(error));
-    if (failure) throw new EnvironmentError(failure);
+    if (failure) throw new EnvironmentError(`${device}: ${failure}`);
     throw new InputError(`${label}: onnxruntime cannot use it: ${reasonOf(error)}`);
   }
 }
@@ -176,7 +178,7 @@ class OpenSession implements Session {
       return await run();
     } catch (error) {
       const failure = deviceFailure(this.device, reasonOf(error));
-      if (failure) throw new EnvironmentError(failure);
+      if (failure) throw new EnvironmentError(`${this.device}: ${failure}`);
       throw new InputError(`${this.#label}: onnxruntime cannot run it: ${reasonOf(error)}`);
     }
   }

@@ -1,5 +1,6 @@
 /**
- * Values at onnxruntime's border. Floats are this project's tensors; every other type is a typed array with its shape.
+ * Values at onnxruntime's border. Floats are this project's tensors; every other type is a typed array with
+ * its shape.
  */
 import type { Tensor as OrtTensor } from 'onnxruntime-node';
 import { dense, type Shape, type Tensor, tensor } from '../../reference/tensor.ts';

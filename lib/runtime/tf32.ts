@@ -1,0 +1,63 @@
+/**
+ * TF32 on CUDA. onnxruntime's CUDA provider multiplies float32 matrices with TF32's 10-bit significand by
+ * default, and onnxruntime-node cannot switch that off: only NVIDIA_TF32_OVERRIDE=0 in the environment can,
+ * before CUDA is loaded. So the program runs itself again with it.
+ */
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { InputError } from '../errors.ts';
+import type { Device } from './failures.ts';
+
+export const TF32_VARIABLE = 'NVIDIA_TF32_OVERRIDE';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Whether this process computes with TF32 on that device, as far as its environment tells. */
+export const tf32IsOn = (device: Device, environment: Environment = process.env): boolean =>
+  device === 'cuda' && environment[TF32_VARIABLE] !== '0';
+
+/**
+ * Whether the program has to run itself again to be rid of TF32: on CUDA, unless it is to be kept (`--tf32`)
+ * or is off already. InputError where it is to be kept and the environment has switched it off.
+ */
+export function needsRestart(
+  device: Device,
+  keepTf32: boolean,
+  environment: Environment = process.env,
+): boolean {
+  if (device !== 'cuda') return false;
+  if (!keepTf32) return tf32IsOn(device, environment);
+  if (tf32IsOn(device, environment)) return false;
+  throw new InputError(`--tf32 keeps TF32 on, but ${TF32_VARIABLE}=0 is set: unset it, or leave out --tf32`);
+}
+
+/**
+ * Runs this program again, same arguments, streams and working folder, with TF32 off, and answers its exit
+ * code (128 and the signal's number if a signal ended it). Answers undefined, at once, where `needsRestart`
+ * says no. `say` gets the line that tells the user.
+ */
+export async function restartWithoutTf32(
+  device: Device,
+  keepTf32: boolean,
+  say: (line: string) => void,
+): Promise<number | undefined> {
+  if (!needsRestart(device, keepTf32)) return undefined;
+  say(`CUDA: starting again with ${TF32_VARIABLE}=0, float32 and not TF32 (--tf32 keeps it on)`);
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+      stdio: 'inherit',
+      env: { ...process.env, [TF32_VARIABLE]: '0' },
+    });
+    const pass = (signal: NodeJS.Signals) => child.kill(signal);
+    process.on('SIGINT', pass).on('SIGTERM', pass);
+    const done = () => process.off('SIGINT', pass).off('SIGTERM', pass);
+    child.on('error', (error) => {
+      done();
+      reject(error);
+    });
+    child.on('exit', (code, signal) => {
+      done();
+      resolve(code ?? 128 + (signal ? constants.signals[signal] : 0));
+    });
+  });
+}

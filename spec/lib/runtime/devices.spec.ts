@@ -1,0 +1,227 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { EnvironmentError } from '../../../lib/errors.ts';
+import {
+  type Choice,
+  chooseDevice,
+  type Device,
+  describeChoice,
+  type Probe,
+  probe,
+} from '../../../lib/runtime/devices.ts';
+import { deviceFailure } from '../../../lib/runtime/failures.ts';
+import { cudaLibrary, cudaUnavailable } from '../../../lib/runtime/installation.ts';
+import { crash, loaders, verdict } from '../../../lib/runtime/probe.ts';
+import { runModule } from '../../support/child.ts';
+import { needsSwiftshader } from '../../support/swiftshader.ts';
+
+/** A device finder that answers from a table. */
+const table =
+  (...rows: Probe[]) =>
+  async (device: Device): Promise<Probe> =>
+    rows.find((row) => row.device === device)!;
+
+const cpu: Probe = { device: 'cpu', works: true };
+const noCuda: Probe = { device: 'cuda', works: false, reason: 'no GPU' };
+const noWebgpu: Probe = { device: 'webgpu', works: false, reason: 'no adapter' };
+
+async function refused(run: Promise<unknown>): Promise<Error> {
+  const error = await run.then(
+    () => undefined,
+    (reason: Error) => reason,
+  );
+  expect(error).to.be.instanceOf(EnvironmentError);
+  return error as Error;
+}
+
+/** What a module's text writes to stdout, as JSON. */
+function inChild(text: string, env: NodeJS.ProcessEnv): unknown {
+  const { stdout, stderr } = runModule(`import * as devices from '@/lib/runtime/devices.ts';\n${text}`, {
+    env,
+  });
+  expect(stderr).to.equal('');
+  return JSON.parse(stdout);
+}
+const PROBE_WEBGPU = `process.stdout.write(JSON.stringify(await devices.probe('webgpu')));`;
+
+describe('the choice of a device', () => {
+  it('is, for auto, the first of cuda, webgpu and cpu that works, and says why for the others', async () => {
+    const cuda: Probe = { device: 'cuda', works: true };
+    const webgpu: Probe = { device: 'webgpu', works: true };
+    expect(await chooseDevice('auto', table(cuda, webgpu, cpu))).to.deep.equal({
+      device: 'cuda',
+      refusals: [],
+    });
+    expect(await chooseDevice('auto', table(noCuda, webgpu, cpu))).to.deep.equal({
+      device: 'webgpu',
+      refusals: [{ device: 'cuda', reason: 'no GPU' }],
+    });
+    const choice = await chooseDevice('auto', table(noCuda, noWebgpu, cpu));
+    expect(choice.device).to.equal('cpu');
+    expect(describeChoice(choice)).to.equal('CPU (not CUDA: no GPU; not WebGPU: no adapter)');
+  });
+
+  it('passes over a WebGPU in software unless it is asked for by name', async () => {
+    const software: Probe = { device: 'webgpu', works: true, software: 'SwiftShader' };
+    const choice = await chooseDevice('auto', table(noCuda, software, cpu));
+    expect(choice.device).to.equal('cpu');
+    expect(choice.refusals[1].reason).to.contain('SwiftShader');
+    const asked = await chooseDevice('webgpu', table(noCuda, software, cpu));
+    expect(describeChoice(asked)).to.equal('WebGPU (SwiftShader, in software)');
+  });
+
+  it('is an EnvironmentError where the asked device, or every device, does not work', async () => {
+    expect((await refused(chooseDevice('webgpu', table(noWebgpu)))).message).to.equal(
+      '--device webgpu does not work here: no adapter',
+    );
+    const dead: Probe = { device: 'cpu', works: false, reason: 'onnxruntime-node is not installed: …' };
+    const error = await refused(chooseDevice('auto', table(noCuda, noWebgpu, dead)));
+    expect(error.message).to.equal('onnxruntime-node is not installed: …');
+  });
+
+  it('of CUDA without its libraries is refused with the command that adds them', async function () {
+    if (cudaLibrary() || !cudaUnavailable()) this.skip();
+    const { message } = await refused(chooseDevice('cuda'));
+    expect(message).to.match(/^--device cuda does not work here: onnxruntime/);
+    expect(message).to.not.contain('\n');
+    if (process.platform !== 'linux' || process.arch !== 'x64') return;
+    expect(message).to.match(/node \S+script\/install\.js --onnxruntime-node-install=cuda12$/);
+  });
+});
+
+describe('the probe of a device', () => {
+  it('finds that the CPU works', async () => {
+    expect(await probe('cpu')).to.deep.equal(cpu);
+  });
+
+  it('finds WebGPU on SwiftShader and that it is software', function () {
+    const env = needsSwiftshader(this);
+    expect(inChild(PROBE_WEBGPU, env)).to.deep.equal({
+      device: 'webgpu',
+      works: true,
+      software: 'SwiftShader',
+    });
+  });
+
+  it('lets auto pass over SwiftShader', function () {
+    const env = needsSwiftshader(this);
+    const text = `process.stdout.write(JSON.stringify(await devices.chooseDevice('auto')));`;
+    const choice = inChild(text, env) as Choice;
+    if (choice.device === 'cuda') this.skip();
+    expect(choice.device).to.equal('cpu');
+    expect(choice.refusals.map(({ device }) => device)).to.deep.equal(['cuda', 'webgpu']);
+  });
+
+  it('tells in one line that there is no driver', function () {
+    if (process.platform !== 'linux') this.skip();
+    const nowhere = '/nonexistent/icd.json';
+    const env = { ...process.env, VK_ICD_FILENAMES: nowhere, VK_DRIVER_FILES: nowhere };
+    const { works, reason } = inChild(PROBE_WEBGPU, env) as Probe;
+    expect(works).to.equal(false);
+    expect(reason).to.match(/Vulkan/);
+    expect(reason).to.not.match(/\n|onnxruntime_src|dawn/);
+  });
+
+  it('survives a driver that crashes', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'alexnet-spec-'));
+    try {
+      const file = join(folder, 'abort.cjs');
+      writeFileSync(file, `process.stderr.write('driver: bad state\\n');\nprocess.abort();\n`);
+      const text = `process.env.NODE_OPTIONS = ${JSON.stringify(`--require=${file}`)};\n${PROBE_WEBGPU}`;
+      expect(inChild(text, process.env)).to.deep.equal({
+        device: 'webgpu',
+        works: false,
+        reason: 'its driver crashed (SIGABRT): driver: bad state',
+      });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('refuses a device that computes wrongly', () => {
+    expect(verdict('webgpu', { y: [22, -24, 49, 0] }, '')).to.deep.equal({
+      device: 'webgpu',
+      works: false,
+      reason: 'it computes wrongly: [22,-24,49,0] instead of [22,0,49,0]',
+    });
+  });
+
+  it('says when a driver does not answer', () => {
+    expect(crash('cuda', { killed: true, signal: 'SIGKILL' }, '')).to.match(/did not answer within 60 s/);
+  });
+
+  it('hands its process the loaders of this one and nothing else', () => {
+    const given = [
+      '--inspect-brk',
+      '--import',
+      'tsx',
+      '-e',
+      'code',
+      '--require=./a.cjs',
+      '-r',
+      'b',
+      '--test',
+    ];
+    expect(loaders(given)).to.deep.equal(['--import', 'tsx', '--require=./a.cjs', '-r', 'b']);
+  });
+});
+
+// Left: what onnxruntime, the Vulkan loader and CUDA say (1.30's own messages on machines without them;
+// CUDA's as quoted in microsoft/onnxruntime#21684, #11561 and onnxruntime/mobius#316).
+describe('a failure of a device becomes one clear line', () => {
+  const lib =
+    '[ONNXRuntimeError] : 1 : FAIL : Failed to load library libonnxruntime_providers_cuda.so with error: ';
+  const call =
+    '/onnxruntime_src/onnxruntime/core/providers/cuda/cuda_call.cc:114 std::conditional_t<THRW, void>';
+  const cases: [Device, string, RegExp][] = [
+    ['cuda', 'OrtSessionOptionsAppendExecutionProvider_Cuda: Failed to load shared library', /not installed/],
+    [
+      'cuda',
+      lib.replace('cuda.so', 'shared.so') +
+        '/a/libonnxruntime_providers_shared.so: cannot open shared object file',
+      /CUDA libraries are not installed/,
+    ],
+    ['cuda', `${lib}libcublasLt.so.12: cannot open shared object file`, /libcublasLt\.so\.12 is missing/],
+    ['cuda', `${lib}libcudnn.so.9: cannot open shared object file`, /libcudnn\.so\.9 is missing/],
+    [
+      'cuda',
+      `${lib}libcudart.so.12: cannot open shared object file\nFailed to load shared library`,
+      /libcudart/,
+    ],
+    [
+      'cuda',
+      `${call} CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version ; GPU=-1`,
+      /driver is too old/,
+    ],
+    ['cuda', `${call} CUDA failure 100: no CUDA-capable device is detected ; GPU=32712`, /no NVIDIA GPU/],
+    ['cuda', `${call} CUDA failure 2: out of memory ; GPU=0`, /memory does not suffice/],
+    [
+      'cuda',
+      `${call} CUDA failure 700: an illegal memory access was encountered`,
+      /CUDA failed: CUDA failure 700/,
+    ],
+    ['webgpu', 'Failed to get a WebGPU adapter: No supported adapters', /no GPU with a Vulkan driver/],
+    [
+      'webgpu',
+      "Warning: Couldn't load Vulkan: libvulkan.so.1: cannot open shared object file\nNo supported adapters",
+      /libvulkan\.so\.1/,
+    ],
+  ];
+  for (const [device, said, expected] of cases) {
+    it(`${device}: ${said.split('\n')[0].slice(-60)}`, () => {
+      expect(deviceFailure(device, said)).to.match(expected);
+      expect(deviceFailure(device, said)).to.not.match(/\n|onnxruntime_src/);
+    });
+  }
+
+  it('but not a fault of the model', () => {
+    for (const device of ['cpu', 'cuda', 'webgpu'] as const) {
+      expect(deviceFailure(device, 'Load model from a.onnx failed:Protobuf parsing failed.')).to.equal(
+        undefined,
+      );
+    }
+    expect(deviceFailure('cpu', 'Failed to allocate memory')).to.equal(undefined);
+  });
+});

@@ -1,0 +1,31 @@
+/**
+ * Runs the text of a module in a process of its own, with tsx, so that it can import this project's sources.
+ */
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+const ROOT = new URL('../../', import.meta.url);
+const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+
+export interface ChildOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  readonly args?: readonly string[];
+  readonly input?: string;
+}
+
+/** Imports in the text start with '@/', the repository's root. */
+export function runModule(text: string, { env, args = [], input }: ChildOptions): SpawnSyncReturns<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'alexnet-spec-'));
+  try {
+    const file = join(folder, 'main.mjs');
+    writeFileSync(file, text.replaceAll("'@/", `'${ROOT.href}`));
+    const argv = ['--import', TSX, file, ...args];
+    return spawnSync(process.execPath, argv, { env, input, encoding: 'utf8', maxBuffer: 1 << 26 });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
