@@ -1,4 +1,15 @@
-/** From decoded pixels to the exact numbers a network wants. */
+/**
+ * From decoded pixels to the exact numbers a network wants: resize, crop, ten views, channel order, range, mean,
+ * deviation.
+ *
+ * Arithmetic is that of float32 tensors, one rounding a step, in the order of torchvision's ToTensor and Normalize:
+ * x / 255 (range 1 only), − mean, / deviation, with mean and deviation rounded to float32 first. On 0..255 that is
+ * also Caffe's (data_transformer.cpp).
+ */
+import { type Image, resizeBilinear, type Window } from './resize.ts';
+import { dense, type Tensor, zeros } from './tensor.ts';
+
+export type { Image } from './resize.ts';
 
 /** What is done to a picture, in this order: resize, crop, range, channel order, minus mean, divided by deviation. */
 export interface Preprocess {
@@ -20,10 +31,13 @@ export interface Preprocess {
   readonly meanImage: 'none' | 'optional' | 'required';
 }
 
-/** AlexNet as its authors fed it: shorter side 256, centre crop, RGB 0..255, the training set's mean colour. */
+/**
+ * AlexNet as its authors fed it: shorter side 256, centre crop, RGB 0..255, the training set's mean colour. The paper does
+ * not say how an odd remainder of the crop is rounded; it is rounded as torchvision does.
+ */
 export const krizhevsky = (crop: number): Preprocess => ({
   resize: { mode: 'shorter', size: 256 },
-  crop: { size: crop, offset: 'floor' },
+  crop: { size: crop, offset: 'half-even' },
   channels: 'RGB',
   range: 255,
   mean: [127.305, 119.715, 104.913],
@@ -74,3 +88,162 @@ export const cifar: Preprocess = {
   deviation: [1, 1, 1],
   meanImage: 'required',
 };
+
+/** Width and height to which a picture is resized. Throws if it is taken as it is and has the wrong size. */
+export function resizedSize(image: Image, { resize }: Preprocess): readonly [width: number, height: number] {
+  const { width, height } = image;
+  const { mode, size } = resize;
+  if (mode === 'warp') return [size, size];
+  if (mode === 'shorter') {
+    return width <= height
+      ? [size, Math.floor((size * height) / width)]
+      : [Math.floor((size * width) / height), size];
+  }
+  if (width !== size || height !== size) {
+    throw new Error(
+      `preprocess: the picture must be ${size}×${size}, it is not resized (= ${width}×${height})`,
+    );
+  }
+  return [size, size];
+}
+
+/** Where a centred crop starts. An odd remainder rounds down, or half to even as Python's round does. */
+export function centreOffset(extent: number, crop: number, rule: 'floor' | 'half-even'): number {
+  const rest = extent - crop;
+  const down = Math.floor(rest / 2);
+  return rule === 'half-even' && rest % 2 === 1 && down % 2 === 1 ? down + 1 : down;
+}
+
+/** The centred window of side `crop` (all of it for 0). Throws if the crop is larger than what it is taken from. */
+function centreWindow(width: number, height: number, crop: Preprocess['crop']): Window {
+  if (crop.size === 0) return { x: 0, y: 0, width, height };
+  if (crop.size > width || crop.size > height) {
+    throw new Error(`preprocess: a crop of ${crop.size} does not fit into ${width}×${height}`);
+  }
+  return {
+    x: centreOffset(width, crop.size, crop.offset),
+    y: centreOffset(height, crop.size, crop.offset),
+    width: crop.size,
+    height: crop.size,
+  };
+}
+
+/** A rectangle of a picture. */
+export const crop = (image: Image, window: Window): Image =>
+  resizeBilinear(image, image.width, image.height, window);
+
+/** Left and right exchanged. */
+export function mirror({ width, height, data }: Image): Image {
+  const mirrored = new Uint8Array(data.length);
+  for (let row = 0; row < height; row++) {
+    for (let column = 0; column < width; column++) {
+      const from = 3 * (row * width + column);
+      const to = 3 * (row * width + width - 1 - column);
+      for (let c = 0; c < 3; c++) mirrored[to + c] = data[from + c];
+    }
+  }
+  return { width, height, data: mirrored };
+}
+
+/**
+ * The ten views of section 4.1: top left, top right, bottom left, bottom right, centre, then the mirrors of these in the
+ * same order (torchvision's TenCrop and pycaffe's oversample have this order too).
+ */
+export function tenCrops(image: Image, { crop: c }: Preprocess): readonly Image[] {
+  if (c.size === 0) throw new Error('preprocess: ten views need a crop (= 0)');
+  const centre = centreWindow(image.width, image.height, c);
+  const [right, bottom] = [image.width - centre.width, image.height - centre.height];
+  const at = (x: number, y: number) => crop(image, { ...centre, x, y });
+  const five = [at(0, 0), at(right, 0), at(0, bottom), at(right, bottom), crop(image, centre)];
+  return [...five, ...five.map(mirror)];
+}
+
+/**
+ * Resized, and the views cut out of it, still 8-bit RGB. The ten views come, as in section 2 of the paper, from the central
+ * square of the resized picture (torchvision's TenCrop would take the corners of all of it).
+ */
+export function cropViews(image: Image, spec: Preprocess, views: 1 | 10 = 1): readonly Image[] {
+  const [width, height] = resizedSize(image, spec);
+  if (views === 1) {
+    return [resizeBilinear(image, width, height, centreWindow(width, height, spec.crop))];
+  }
+  const square = { size: Math.min(width, height), offset: spec.crop.offset };
+  return tenCrops(resizeBilinear(image, width, height, centreWindow(width, height, square)), spec);
+}
+
+export interface PreprocessOptions {
+  /**
+   * (3,H,W), in the order of `channels` and in units of `range`. Its centre crop is subtracted from every view, mirrored
+   * or not, wherever the view was cut (cuda-convnet's rule), and takes the place of `mean`.
+   */
+  readonly meanImage?: Tensor;
+  /** 1: the centre crop; 10: see `tenCrops`. */
+  readonly views?: 1 | 10;
+}
+
+/**
+ * The input that a network wants: (views,3,H,W), float32. Throws if the picture or the mean image does not fit, and if a
+ * required mean image is missing.
+ */
+export function preprocess(image: Image, spec: Preprocess, options: PreprocessOptions = {}): Tensor {
+  const views = cropViews(image, spec, options.views);
+  const [{ width, height }] = views;
+  const planes = meanPlanes(spec, options.meanImage, width, height);
+  const x = zeros([views.length, 3, height, width]);
+  const size = width * height;
+  for (const [n, view] of views.entries()) {
+    for (let c = 0; c < 3; c++) {
+      const plane = x.data.subarray((3 * n + c) * size, (3 * n + c + 1) * size);
+      normalise(view.data, spec.channels === 'RGB' ? c : 2 - c, plane, planes[c], spec, c);
+    }
+  }
+  return x;
+}
+
+/** One channel of one view. `mean` has one value, or one for each pixel. */
+function normalise(
+  pixels: Uint8Array,
+  channel: number,
+  out: Float32Array | Float64Array,
+  mean: ArrayLike<number>,
+  spec: Preprocess,
+  c: number,
+): void {
+  const { fround } = Math;
+  const deviation = fround(spec.deviation[c]);
+  for (let i = 0; i < out.length; i++) {
+    const value = pixels[3 * i + channel];
+    const ranged = spec.range === 1 ? fround(value / 255) : value;
+    out[i] = fround(fround(ranged - fround(mean.length === 1 ? mean[0] : mean[i])) / deviation);
+  }
+}
+
+/** What is subtracted from each channel. */
+function meanPlanes(
+  spec: Preprocess,
+  meanImage: Tensor | undefined,
+  width: number,
+  height: number,
+): ArrayLike<number>[] {
+  if (!meanImage) {
+    if (spec.meanImage === 'required') throw new Error('preprocess: a mean image is required');
+    return spec.mean.map((value) => [value]);
+  }
+  if (spec.meanImage === 'none') throw new Error('preprocess: this preprocessing takes no mean image');
+  const [channels, rows, columns] = meanImage.shape;
+  if (meanImage.dimension !== 3 || channels !== 3 || rows < height || columns < width) {
+    throw new Error(
+      `preprocess: the mean image must be [3,${height},${width}] or larger (= [${meanImage.shape}])`,
+    );
+  }
+  const data = dense(meanImage);
+  const [top, left] = [centreOffset(rows, height, 'floor'), centreOffset(columns, width, 'floor')];
+  return [0, 1, 2].map((c) => {
+    const plane = new Float32Array(height * width);
+    for (let y = 0; y < height; y++) {
+      const from = (c * rows + top + y) * columns + left;
+      plane.set(data.subarray(from, from + width), y * width);
+    }
+    return plane;
+  });
+}
