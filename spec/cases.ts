@@ -1,0 +1,54 @@
+/** Reads the fixtures of the operations: fixtures/ops/<operation>/cases.json, made by the make.py beside it. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { type Shape, type Tensor, tensor } from '../reference/tensor.ts';
+
+export interface Case {
+  readonly title: string;
+  /** Who computed the expected values. */
+  readonly by: string;
+  // biome-ignore lint/suspicious/noExplicitAny: each operation has its own attributes
+  readonly attributes: any;
+  /** float32. */
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  /** float64: y, and what else the operation promises (magnitude, squares, winner). */
+  readonly expected: Readonly<Record<string, Tensor>>;
+}
+
+export interface Fixture {
+  readonly operation: string;
+  readonly provenance: string;
+  readonly cases: readonly Case[];
+}
+
+interface Stored {
+  readonly shape: Shape;
+  /** Numbers, and the strings 'NaN', 'Infinity' and '-Infinity'. */
+  readonly data: readonly (number | string)[];
+}
+type StoredCase = Omit<Case, 'inputs' | 'expected'> & Record<'inputs' | 'expected', Record<string, Stored>>;
+
+const folder = new URL('../fixtures/ops/', import.meta.url);
+
+/** The operations that have fixtures. */
+export const fixtureNames = (): string[] =>
+  readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('_'))
+    .map((entry) => entry.name)
+    .sort();
+
+export function fixtureOf(operation: string): Fixture {
+  const text = readFileSync(new URL(`${operation}/cases.json`, folder), 'utf8');
+  const fixture: Omit<Fixture, 'cases'> & { cases: StoredCase[] } = JSON.parse(text);
+  return {
+    ...fixture,
+    cases: fixture.cases.map((one) => ({
+      ...one,
+      inputs: mapValues(one.inputs, ({ shape, data }) => tensor(Float32Array.from(data, Number), shape)),
+      expected: mapValues(one.expected, ({ shape, data }) => tensor(Float64Array.from(data, Number), shape)),
+    })),
+  };
+}
+
+function mapValues<A, B>(record: Record<string, A>, f: (value: A) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, f(value)]));
+}

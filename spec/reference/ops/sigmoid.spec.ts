@@ -1,0 +1,5 @@
+import { checkOnFixtures } from './check.ts';
+
+describe('reference/ops/sigmoid', () => {
+  checkOnFixtures('sigmoid');
+});
