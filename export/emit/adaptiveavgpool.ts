@@ -1,0 +1,46 @@
+/**
+ * Adaptive average pooling.
+ *
+ * ONNX         AveragePool (versions 1, 7, 10, 11) where P divides H and Q divides W; else two MatMuls with the matrices
+ *              of the averages, y = A·x·B: bins of unequal size have no operator.
+ * Spec         spec/export/emit.spec.ts
+ * Not emitted  GlobalAveragePool, which is the case P = Q = 1.
+ */
+import type { Layer } from '../../reference/networks/layers.ts';
+import { tensor } from '../../reference/tensor.ts';
+import type { GraphBuilder } from '../graph.ts';
+
+export const paper = '';
+
+/** a[p·extent + h] = 1/(size of bin p) for h inside bin p, of `bins` bins. */
+function averages(bins: number, extent: number): Float64Array {
+  const a = new Float64Array(bins * extent);
+  for (let p = 0; p < bins; p++) {
+    const [first, last] = [Math.floor((p * extent) / bins), Math.ceil(((p + 1) * extent) / bins)];
+    a.fill(1 / (last - first), p * extent + first, p * extent + last);
+  }
+  return a;
+}
+
+function transposed(a: Float64Array, rows: number, columns: number): Float64Array {
+  return a.map((_, i) => a[(i % rows) * columns + Math.floor(i / rows)]);
+}
+
+export function emit(
+  g: GraphBuilder,
+  layer: Layer & { kind: 'adaptiveavgpool' },
+  [x]: readonly string[],
+): string {
+  const { name, attributes } = layer;
+  const [P, Q] = attributes.size;
+  const [H, W] = g.dims(x).slice(2) as number[];
+  if (H % P === 0 && W % Q === 0) {
+    const kernel = [H / P, W / Q];
+    const window = { kernel_shape: kernel, strides: kernel, pads: [0, 0, 0, 0], count_include_pad: 0 };
+    return g.node('AveragePool', [x], name, window, paper);
+  }
+  const rows = g.initializer(`${name}/rows`, tensor(averages(P, H), [P, H]));
+  const columns = g.initializer(`${name}/columns`, tensor(transposed(averages(Q, W), Q, W), [W, Q]));
+  const high = g.node('MatMul', [rows, x], `${name}/high`);
+  return g.node('MatMul', [high, columns], name, {}, paper);
+}

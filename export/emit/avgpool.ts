@@ -1,0 +1,41 @@
+/**
+ * Average pooling.
+ *
+ * ONNX         AveragePool, versions 1, 7, 10, 11. Rounding up is written as end pads.
+ *              divisor 'window': count_include_pad = 1, as every window lies inside the explicit pads.
+ *              divisor 'valid': count_include_pad = 0.
+ *              divisor 'caffe': the declared padding counts, what lies beyond it does not: the declared padding is made
+ *              real by Pad, the rest is not counted.
+ * Spec         spec/export/emit.spec.ts
+ * Not emitted  ceil_mode: with count_include_pad its divisor changed in version 19. An average of no pixel at all.
+ */
+import type { Layer } from '../../reference/networks/layers.ts';
+import type { GraphBuilder } from '../graph.ts';
+import { explicitPads, hasEmptyWindow, imagePads } from './window.ts';
+
+export const paper = '';
+
+export function emit(g: GraphBuilder, layer: Layer & { kind: 'avgpool' }, [x]: readonly string[]): string {
+  const { name, attributes } = layer;
+  const { kernel, stride, pad, divisor } = attributes;
+  const pads = explicitPads('avgpool', g.dims(x), attributes);
+  if (hasEmptyWindow(pads, attributes)) {
+    throw new Error(
+      `avgpool: the last window lies outside the image (x = [${g.dims(x)}], stride = [${stride}])`,
+    );
+  }
+  const window = { kernel_shape: kernel, strides: stride };
+  const beyond = [0, 1].some((axis) => pads[2 + axis] > pad[2 + axis]);
+  const declared = pad.some((p) => p > 0);
+  if (divisor !== 'caffe' || !beyond || !declared) {
+    const counted = divisor === 'window' || (divisor === 'caffe' && !beyond) ? 1 : 0;
+    return g.node('AveragePool', [x], name, { ...window, pads, count_include_pad: counted }, paper);
+  }
+  const made = [pad[0], pad[1], Math.min(pads[2], pad[2]), Math.min(pads[3], pad[3])];
+  const zero = g.scalar(`${name}/zero`, 0);
+  const padded = g.node('Pad', [x, g.integers(`${name}/pads`, imagePads(made)), zero], `${name}/padded`, {
+    mode: 'constant',
+  });
+  const rest = [0, 0, pads[2] - made[2], pads[3] - made[3]];
+  return g.node('AveragePool', [padded], name, { ...window, pads: rest, count_include_pad: 0 }, paper);
+}

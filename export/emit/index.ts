@@ -1,0 +1,60 @@
+/** Every emitter, by the name of its operation in reference/ops. */
+import type { Layer } from '../../reference/networks/layers.ts';
+import type { Weights } from '../../reference/oracle.ts';
+import type { GraphBuilder } from '../graph.ts';
+import * as adaptiveavgpool from './adaptiveavgpool.ts';
+import * as avgpool from './avgpool.ts';
+import * as concat from './concat.ts';
+import * as conv2d from './conv2d.ts';
+import * as dropout from './dropout.ts';
+import * as flatten from './flatten.ts';
+import * as linear from './linear.ts';
+import * as lrn from './lrn.ts';
+import * as mapnorm from './mapnorm.ts';
+import * as maxpool from './maxpool.ts';
+import * as relu from './relu.ts';
+import * as sigmoid from './sigmoid.ts';
+import * as softmax from './softmax.ts';
+import * as split from './split.ts';
+import * as tanh from './tanh.ts';
+
+/** Adds a layer's nodes; its value is called as the layer. Throws where ONNX cannot say what the layer does. */
+export function emitLayer(
+  g: GraphBuilder,
+  layer: Layer,
+  inputs: readonly string[],
+  weights: Weights,
+): string {
+  switch (layer.kind) {
+    case 'adaptiveavgpool':
+      return adaptiveavgpool.emit(g, layer, inputs);
+    case 'avgpool':
+      return avgpool.emit(g, layer, inputs);
+    case 'concat':
+      return concat.emit(g, layer, inputs);
+    case 'conv2d':
+      return conv2d.emit(g, layer, inputs, weights);
+    case 'dropout':
+      return dropout.emit(g, layer, inputs);
+    case 'flatten':
+      return flatten.emit(g, layer, inputs);
+    case 'linear':
+      return linear.emit(g, layer, inputs, weights);
+    case 'lrn':
+      return lrn.emit(g, layer, inputs);
+    case 'mapnorm':
+      return mapnorm.emit(g, layer, inputs);
+    case 'maxpool':
+      return maxpool.emit(g, layer, inputs);
+    case 'relu':
+      return relu.emit(g, layer, inputs);
+    case 'sigmoid':
+      return sigmoid.emit(g, layer, inputs);
+    case 'softmax':
+      return softmax.emit(g, layer, inputs);
+    case 'split':
+      return split.emit(g, layer, inputs);
+    case 'tanh':
+      return tanh.emit(g, layer, inputs);
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * Local response normalisation across channels.
+ *
+ * ONNX         native: LRN, versions 1, 13. It divides α by the window's size, so α·size is written where the network
+ *              does not. Groups become images: Reshape to (N·G, C/G, H, W) and back.
+ *              decomposed: squares as one map of C/G rows and H·W columns an image and group, AveragePool over `size`
+ *              rows with zeros counted, then s = k + α′·size·mean and x / s^β.
+ *              Even windows are always decomposed: onnxruntime refuses them, and ONNX has only the kind 'above'.
+ * Spec         spec/export/emit.spec.ts
+ * Not emitted  float16: it is computed in float32 between two Casts.
+ */
+import type { Layer } from '../../reference/networks/layers.ts';
+import type { GraphBuilder } from '../graph.ts';
+import { affine, divideByPower, inFloat32 } from './normalise.ts';
+
+export const paper = 'section 3.3';
+
+type Lrn = Layer & { kind: 'lrn' };
+
+export function emit(g: GraphBuilder, layer: Lrn, [x]: readonly string[]): string {
+  const native = g.settings.lrn === 'native' && layer.attributes.size % 2 === 1;
+  return inFloat32(g, x, layer.name, (wide, output) =>
+    native ? emitNative(g, layer, wide, output) : emitDecomposed(g, layer, wide, output),
+  );
+}
+
+/** α as ONNX means it: divided by the window's size afterwards. */
+const alphaOf = ({ alpha, divide, size }: Lrn['attributes']): number => (divide ? alpha : alpha * size);
+
+function emitNative(g: GraphBuilder, { name, attributes }: Lrn, x: string, output: string): string {
+  const { size, beta, k, groups } = attributes;
+  const lrn = { size, alpha: alphaOf(attributes), beta, bias: k };
+  if (groups === 1) return g.node('LRN', [x], output, lrn, paper);
+  const [C, H, W] = g.dims(x).slice(1) as number[];
+  const apart = g.node('Reshape', [x, g.integers(`${name}/apart`, [-1, C / groups, H, W])], `${name}/towers`);
+  const normal = g.node('LRN', [apart], `${name}/normal`, lrn, paper);
+  return g.node('Reshape', [normal, g.integers(`${name}/together`, [-1, C, H, W])], output, {}, paper);
+}
+
+function emitDecomposed(g: GraphBuilder, { name, attributes }: Lrn, x: string, output: string): string {
+  const { size, beta, k, groups, even } = attributes;
+  const [C, H, W] = g.dims(x).slice(1) as number[];
+  const below = even === 'above' ? Math.floor((size - 1) / 2) : Math.floor(size / 2);
+  const square = g.node('Mul', [x, x], `${name}/square`);
+  const target = g.integers(`${name}/rows`, [-1, 1, C / groups, H * W]);
+  const rows = g.node('Reshape', [square, target], `${name}/maps`);
+  const window = { kernel_shape: [size, 1], strides: [1, 1], pads: [below, 0, size - 1 - below, 0] };
+  const mean = g.node('AveragePool', [rows], `${name}/mean`, { ...window, count_include_pad: 1 });
+  const s = affine(g, name, mean, alphaOf(attributes), k);
+  const back = g.node('Reshape', [s, g.integers(`${name}/together`, [-1, C, H, W])], `${name}/divisor`);
+  return divideByPower(g, [x, back], beta, [name, output], paper);
+}

@@ -1,0 +1,251 @@
+/**
+ * Builds an ONNX graph node by node and refuses what would only be found out when it runs: an unknown value, a second
+ * producer, an attribute that is missing or unknown, element types that do not mix, a shape that disagrees.
+ *
+ * Names: a layer's value and its last node are called as the layer, what lies between 'norm1/square'.
+ */
+import { dense, type Shape, type Tensor } from '../reference/tensor.ts';
+import { toFloat16 } from './float16.ts';
+import { type Attributes, type Dims, operators } from './operators.ts';
+import {
+  type AttributeProto,
+  attributeTypes,
+  dataTypeName,
+  dataTypes,
+  type GraphProto,
+  type NodeProto,
+  type TensorProto,
+  tensorProto,
+  type ValueInfoProto,
+} from './proto.ts';
+
+export type FloatType = 'float32' | 'float16';
+
+export interface Settings {
+  /** Element type of weights and of the values between layers. */
+  readonly precision: FloatType;
+  /** Batch size, or 'dynamic' for a dimension called N. */
+  readonly batch: number | 'dynamic';
+  /** native: the operator LRN; decomposed: AveragePool and arithmetic, for devices without that operator. */
+  readonly lrn: 'native' | 'decomposed';
+}
+
+const numberOf = { float32: dataTypes.FLOAT, float16: dataTypes.FLOAT16 } as const;
+
+interface Known {
+  readonly type: number;
+  readonly dims: Dims;
+  /** Values of an int64 initializer. */
+  readonly integers?: readonly number[];
+}
+
+export class GraphBuilder {
+  readonly settings: Settings;
+  readonly #known = new Map<string, Known>();
+  readonly #nodes: NodeProto[] = [];
+  readonly #initializers: TensorProto[] = [];
+  readonly #inputs: string[] = [];
+  readonly #outputs: string[] = [];
+  readonly #computed: string[] = [];
+
+  constructor(settings: Settings) {
+    this.settings = settings;
+  }
+
+  /** A graph input of float32 values. */
+  input(name: string, dims: Dims): string {
+    this.#add(name, { type: dataTypes.FLOAT, dims });
+    this.#inputs.push(name);
+    return name;
+  }
+
+  /** An initializer in the graph's precision (or in the one given). Weights are viewed, not copied, in float32. */
+  initializer(name: string, value: Tensor, precision: FloatType = this.settings.precision): string {
+    const values = dense(value);
+    const data = precision === 'float16' ? narrowed(name, values) : toFloat32(values);
+    return this.#store(name, numberOf[precision], value.shape, bytesOf(data));
+  }
+
+  /** A scalar in the graph's precision (or in the one given). */
+  scalar(name: string, value: number, precision: FloatType = this.settings.precision): string {
+    const data = precision === 'float16' ? narrowed(name, [value]) : Float32Array.of(value);
+    return this.#store(name, numberOf[precision], [], bytesOf(data));
+  }
+
+  /** A vector of int64, as shapes and pads are given. */
+  integers(name: string, values: readonly number[]): string {
+    const data = BigInt64Array.from(values, BigInt);
+    return this.#store(name, dataTypes.INT64, [values.length], bytesOf(data), values);
+  }
+
+  /** A node whose name is that of its value; returns it. `doc` is its doc string. */
+  node(
+    opType: string,
+    inputs: readonly string[],
+    output: string,
+    attributes: Attributes = {},
+    doc = '',
+  ): string {
+    const fail = (what: string): never => {
+      throw new Error(`${output}: ${opType}: ${what}`);
+    };
+    const operator = operators[opType] ?? fail('no such operator is written here');
+    const [fewest, most] = operator.inputs;
+    if (inputs.length < fewest || inputs.length > most) fail(`${inputs.length} inputs`);
+    const known = inputs.map((name) => this.#known.get(name) ?? fail(`there is no value '${name}' yet`));
+    for (const [index, { type }] of known.entries()) {
+      if (type !== known[0].type && !operator.mixed?.includes(index))
+        fail(`'${inputs[index]}' is ${dataTypeName(type)}, '${inputs[0]}' is ${dataTypeName(known[0].type)}`);
+    }
+    for (const [name, kind] of Object.entries(operator.attributes)) {
+      if (kind.endsWith('!') && attributes[name] === undefined) fail(`the attribute ${name} is missing`);
+    }
+    const attribute = Object.entries(attributes).map(([name, value]) =>
+      attributeProto(name, value, operator.attributes[name] ?? fail(`it has no attribute ${name}`)),
+    );
+    const integers = (i: number): readonly number[] => {
+      const values = known[i].integers;
+      if (!values) throw new Error(`'${inputs[i]}' must be an int64 initializer`);
+      return values;
+    };
+    let dims: Dims = [];
+    try {
+      dims = operator.shape(
+        known.map((value) => value.dims),
+        attributes,
+        integers,
+      );
+    } catch (error) {
+      fail((error as Error).message);
+    }
+    this.#add(output, { type: opType === 'Cast' ? (attributes.to as number) : known[0].type, dims });
+    this.#computed.push(output);
+    const docString = doc === '' ? {} : { docString: doc };
+    this.#nodes.push({ name: output, opType, input: [...inputs], output: [output], attribute, ...docString });
+    return output;
+  }
+
+  /** `x` in another float type, under the name `output`. */
+  cast(x: string, output: string, precision: FloatType): string {
+    return this.node('Cast', [x], output, { to: numberOf[precision] });
+  }
+
+  /** Makes a value a graph output, of float32: a float16 value is renamed 'name/float16' and cast. */
+  output(name: string): void {
+    const { type, dims } = this.#known.get(name) ?? { type: 0, dims: this.dims(name) };
+    if (type === dataTypes.FLOAT16) this.#rename(name, `${name}/float16`, { type, dims });
+    this.#outputs.push(name);
+  }
+
+  /** The shape of a value. Throws if there is none of that name. */
+  dims(name: string): Dims {
+    const known = this.#known.get(name);
+    if (!known) throw new Error(`there is no value '${name}'`);
+    return known.dims;
+  }
+
+  /** Throws where a value's inferred shape is not the one given: (batch, …). */
+  expect(name: string, dims: Dims): void {
+    const inferred = this.dims(name);
+    if (inferred.join() !== dims.join())
+      throw new Error(`${name}: its shape in ONNX is [${inferred}], in the oracle [${dims}]`);
+  }
+
+  /** The graph, with the shape of every value in it. */
+  build(name: string, docString: string): GraphProto {
+    const info = (value: string): ValueInfoProto => {
+      const { type, dims } = this.#known.get(value)!;
+      const dim = dims.map((d) => (typeof d === 'number' ? { dimValue: d } : { dimParam: d }));
+      return { name: value, type: { tensorType: { elemType: type, shape: { dim } } } };
+    };
+    const ends = new Set([...this.#inputs, ...this.#outputs]);
+    return {
+      name,
+      docString,
+      node: this.#nodes,
+      initializer: this.#initializers,
+      input: this.#inputs.map(info),
+      output: this.#outputs.map(info),
+      valueInfo: this.#computed.filter((value) => !ends.has(value)).map(info),
+      sparseInitializer: [],
+      quantizationAnnotation: [],
+    };
+  }
+
+  #rename(name: string, narrow: string, known: Known): void {
+    const renamed = (names: string[]) => names.map((value) => (value === name ? narrow : value));
+    for (const node of this.#nodes) {
+      if (node.output.includes(name)) node.name = narrow;
+      node.input = renamed(node.input);
+      node.output = renamed(node.output);
+    }
+    this.#add(narrow, known);
+    this.#known.delete(name);
+    this.#computed[this.#computed.indexOf(name)] = narrow;
+    this.cast(narrow, name, 'float32');
+  }
+
+  #add(name: string, known: Known): void {
+    if (name === '') throw new Error('a value must have a name');
+    if (this.#known.has(name)) throw new Error(`${name}: there is a value of that name already`);
+    this.#known.set(name, known);
+  }
+
+  #store(name: string, type: number, dims: Shape, rawData: Uint8Array, integers?: readonly number[]): string {
+    this.#add(name, { type, dims, integers });
+    this.#initializers.push(tensorProto({ name, dataType: type, dims: [...dims], rawData }));
+    return name;
+  }
+}
+
+const toFloat32 = (values: Float32Array | Float64Array): Float32Array =>
+  values instanceof Float32Array ? values : Float32Array.from(values);
+
+/** Float16 bits. Throws where a finite value becomes infinite. */
+function narrowed(name: string, values: ArrayLike<number>): Uint16Array {
+  const halves = toFloat16(values);
+  for (let i = 0; i < halves.length; i++) {
+    if ((halves[i] & 0x7fff) === 0x7c00 && Number.isFinite(values[i]))
+      throw new Error(`${name}: ${values[i]} does not fit float16 (at most 65504)`);
+  }
+  return halves;
+}
+
+/** The memory of a typed array, little-endian as files are. */
+function bytesOf(data: Float32Array | Uint16Array | BigInt64Array): Uint8Array {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  if (new Uint8Array(Uint16Array.of(1).buffer)[0] === 1) return bytes;
+  const swapped = Uint8Array.from(bytes);
+  const step = data.BYTES_PER_ELEMENT;
+  for (let at = 0; at < swapped.length; at += step) swapped.subarray(at, at + step).reverse();
+  return swapped;
+}
+
+/** An attribute of a kind that the operator's table names. */
+function attributeProto(name: string, value: Attributes[string], kind: string): AttributeProto {
+  const none = {
+    floats: [],
+    ints: [],
+    strings: [],
+    tensors: [],
+    graphs: [],
+    typeProtos: [],
+    sparseTensors: [],
+  };
+  switch (kind.replace('!', '')) {
+    case 'float':
+      return { name, type: attributeTypes.FLOAT, f: value as number, ...none };
+    case 'ints':
+      return { name, type: attributeTypes.INTS, ...none, ints: [...(value as readonly number[])] };
+    case 'string':
+      return { name, type: attributeTypes.STRING, s: new TextEncoder().encode(value as string), ...none };
+    default:
+      return { name, type: attributeTypes.INT, i: value as number, ...none };
+  }
+}
+
+/** The oracle's shape for this batch: its first dimension replaced. */
+export const withBatch = (shape: Shape, batch: Settings['batch']): Dims => [
+  batch === 'dynamic' ? 'N' : batch,
+  ...shape.slice(1),
+];

@@ -1,0 +1,123 @@
+/**
+ * A network as an ONNX file: IR 8, opset 13 to 18, explicit shapes for every value, and metadata that explain the file.
+ *
+ * The input is called 'input', values are called as the layers, initializers <layer>.weight and <layer>.bias.
+ */
+import type { Network } from '../reference/networks/layers.ts';
+import { inputsOf, shapes, type Weights, weightShapes } from '../reference/oracle.ts';
+import { emitLayer } from './emit/index.ts';
+import { type FloatType, GraphBuilder, type Settings, withBatch } from './graph.ts';
+import type { ModelProto } from './proto.ts';
+import { type ModelFile, modelFile } from './write.ts';
+
+export interface ModelOptions {
+  /** 13 (default) to 18. */
+  readonly opset?: number;
+  /** Images in a batch, or 'dynamic' (default). */
+  readonly batch?: number | 'dynamic';
+  /** native (default): the operator LRN; decomposed: for devices without it, such as WebGPU. */
+  readonly lrn?: 'native' | 'decomposed';
+  /** float32 (default), or float16 with float32 at both ends. */
+  readonly precision?: FloatType;
+  /** Name of a second file for the weights, to lie beside the first. */
+  readonly externalData?: string;
+  /** Where the weights come from, for people: a file, or a seed. */
+  readonly weightsSource?: string;
+  /** Class names in the order of the output. */
+  readonly labels?: readonly string[];
+  /** Further metadata_props. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export const producer = { name: 'alexnet-oracle', version: '0.1.0' } as const;
+
+const IR_VERSION = 8;
+const opsets = { first: 13, last: 18 };
+
+/**
+ * The inference graph of a network with its weights. Memory: the weights are viewed, not copied (float16: half their
+ * size). Throws Errors of one line where an option, a weight's shape or a value makes no sense, naming the layer.
+ */
+export function buildModel(network: Network, weights: Weights, options: ModelOptions = {}): ModelFile {
+  const { opset = opsets.first, externalData } = options;
+  const settings = settingsOf(options);
+  checkOpset(opset);
+  checkWeights(network, weights);
+  const g = new GraphBuilder(settings);
+  const expected = shapes(network);
+  emitNetwork(g, network, weights);
+  for (const [name, shape] of expected) g.expect(name, withBatch(shape, settings.batch));
+  const graph = g.build(network.name.replace(/[^A-Za-z0-9_]/g, '_'), network.title);
+  const doc =
+    'Krizhevsky, Sutskever, Hinton 2012; the doc string of each node names its section in the paper.';
+  const model: ModelProto = {
+    irVersion: IR_VERSION,
+    opsetImport: [{ domain: '', version: opset }],
+    producerName: producer.name,
+    producerVersion: producer.version,
+    docString: `${network.name}: ${network.title}. ${doc}`,
+    graph,
+    metadataProps: metadataOf(network, options),
+    functions: [],
+  };
+  return modelFile(model, externalData);
+}
+
+function settingsOf({ batch = 'dynamic', lrn = 'native', precision = 'float32' }: ModelOptions): Settings {
+  if (batch !== 'dynamic' && !(Number.isSafeInteger(batch) && batch > 0))
+    throw new Error(`batch must be a positive integer or 'dynamic' (= ${batch})`);
+  if (lrn !== 'native' && lrn !== 'decomposed')
+    throw new Error(`lrn must be 'native' or 'decomposed' (= ${lrn})`);
+  if (precision !== 'float32' && precision !== 'float16')
+    throw new Error(`precision must be 'float32' or 'float16' (= ${precision})`);
+  return { batch, lrn, precision };
+}
+
+function checkOpset(opset: number): void {
+  if (!Number.isInteger(opset) || opset < opsets.first || opset > opsets.last)
+    throw new Error(`opset must be an integer from ${opsets.first} to ${opsets.last} (= ${opset})`);
+}
+
+/** Throws where a weight is missing, has another shape or belongs to no layer. */
+function checkWeights(network: Network, weights: Weights): void {
+  const expected = weightShapes(network);
+  for (const [name, shape] of expected) {
+    const weight = weights.get(name);
+    if (!weight && name.endsWith('.bias')) continue;
+    if (!weight) throw new Error(`${network.name}: there are no weights '${name}'`);
+    if (weight.shape.join() !== shape.join())
+      throw new Error(`${name}: the shape must be [${shape}] (= [${weight.shape}])`);
+  }
+  for (const name of weights.keys())
+    if (!expected.has(name)) throw new Error(`${network.name}: no layer has weights '${name}'`);
+}
+
+/** Input, all layers and output; a float16 graph casts at both ends. */
+function emitNetwork(g: GraphBuilder, network: Network, weights: Weights): void {
+  const { batch, precision } = g.settings;
+  const input = g.input('input', withBatch([1, ...network.input], batch));
+  const narrow = precision === 'float16';
+  const first = narrow ? g.cast(input, 'input/float16', 'float16') : input;
+  for (const [index, layer] of network.layers.entries()) {
+    const inputs = inputsOf(network, index).map((name) => (name === 'input' ? first : name));
+    try {
+      emitLayer(g, layer, inputs, weights);
+    } catch (error) {
+      const { message } = error as Error;
+      throw new Error(message.startsWith(layer.name) ? message : `${layer.name}: ${message}`);
+    }
+  }
+  g.output(network.layers[network.layers.length - 1].name);
+}
+
+function metadataOf(network: Network, options: ModelOptions): ModelProto['metadataProps'] {
+  const { weightsSource, labels, metadata = {} } = options;
+  const entries: Record<string, string> = {
+    network: network.name,
+    preprocess: JSON.stringify(network.preprocess),
+    ...(weightsSource === undefined ? {} : { 'weights.source': weightsSource }),
+    ...(labels === undefined ? {} : { labels: JSON.stringify(labels) }),
+    ...metadata,
+  };
+  return Object.entries(entries).map(([key, value]) => ({ key, value }));
+}

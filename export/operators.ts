@@ -1,0 +1,193 @@
+/**
+ * The ONNX operators that are written here: attributes, number of inputs and shape of the output, for opsets 13 to 18.
+ *
+ * This is a second opinion on every shape: the builder infers it from ONNX's rules, and the oracle's must agree.
+ * Source: onnx/docs/Operators.md. A dimension is a number, or a text such as 'N' or 'N*2' while the batch is dynamic.
+ */
+
+export type Dim = number | string;
+export type Dims = readonly Dim[];
+export type AttributeValue = number | readonly number[] | string;
+export type Attributes = Readonly<Record<string, AttributeValue>>;
+
+export interface Operator {
+  /** Kind of each attribute; '!' after it: required. */
+  readonly attributes: Readonly<
+    Record<string, 'int' | 'float' | 'ints' | 'string' | 'int!' | 'ints!' | 'float!'>
+  >;
+  /** Fewest and most inputs. */
+  readonly inputs: readonly [number, number];
+  /** `integers(i)`: the values of input i, which must be an int64 initializer. */
+  readonly shape: (x: readonly Dims[], a: Attributes, integers: (input: number) => readonly number[]) => Dims;
+  /** Inputs whose element type may differ from the first one's. */
+  readonly mixed?: readonly number[];
+}
+
+const same = (x: readonly Dims[]): Dims => x[0];
+const elementwise: Operator = { attributes: {}, inputs: [1, 1], shape: same };
+
+/** Numpy's rule, right-aligned. */
+export function broadcast(a: Dims, b: Dims): Dims {
+  const rank = Math.max(a.length, b.length);
+  const at = (dims: Dims, axis: number): Dim => dims[axis - rank + dims.length] ?? 1;
+  return Array.from({ length: rank }, (_, axis) => {
+    const [p, q] = [at(a, axis), at(b, axis)];
+    if (p !== q && p !== 1 && q !== 1) throw new Error(`[${a}] and [${b}] cannot be broadcast`);
+    return p === 1 ? q : p;
+  });
+}
+
+const binary: Operator = { attributes: {}, inputs: [2, 2], shape: ([a, b]) => broadcast(a, b) };
+
+const fixed = (dim: Dim): number => {
+  if (typeof dim !== 'number') throw new Error(`dimension '${dim}' must be known`);
+  return dim;
+};
+
+/** The factor k of 'N*k', 1 for 'N', the number itself otherwise. */
+const factor = (dim: Dim): number => (typeof dim === 'number' ? dim : Number(dim.split('*')[1] ?? 1));
+const isBatch = (dim: Dim): boolean => typeof dim !== 'number';
+const size = (dims: Dims): number => dims.reduce<number>((product, dim) => product * factor(dim), 1);
+const batched = (k: number): Dim => (k === 1 ? 'N' : `N*${k}`);
+
+/** Number of whole windows along the spatial axes. */
+function windows(x: Dims, kernel: readonly number[], a: Attributes): Dim[] {
+  const strides = a.strides as readonly number[];
+  const pads = a.pads as readonly number[];
+  const dilations = (a.dilations as readonly number[]) ?? kernel.map(() => 1);
+  return kernel.map((k, axis) => {
+    const room = fixed(x[axis + 2]) + pads[axis] + pads[axis + kernel.length];
+    const count = Math.floor((room - dilations[axis] * (k - 1) - 1) / strides[axis]) + 1;
+    if (count < 1) throw new Error(`a window of [${kernel}] does not fit [${x}] with pads [${pads}]`);
+    return count;
+  });
+}
+
+const pool = (extra: Operator['attributes']): Operator => ({
+  attributes: { kernel_shape: 'ints!', strides: 'ints!', pads: 'ints!', ...extra },
+  inputs: [1, 1],
+  shape: ([x], a) => [x[0], x[1], ...windows(x, a.kernel_shape as readonly number[], a)],
+});
+
+function convolved([x, w]: readonly Dims[], a: Attributes): Dims {
+  const [K, CG, ...kernel] = w;
+  if (x[1] !== fixed(CG) * (a.group as number))
+    throw new Error(`w [${w}] does not fit x [${x}] in ${a.group} groups`);
+  return [x[0], K, ...windows(x, kernel.map(fixed), a)];
+}
+
+function multiplied([a, b, c]: readonly Dims[], { transA, transB }: Attributes): Dims {
+  const [M, I] = transA ? [a[1], a[0]] : a;
+  const [J, O] = transB ? [b[1], b[0]] : b;
+  if (a.length !== 2 || b.length !== 2 || I !== J) throw new Error(`[${a}] and [${b}] cannot be multiplied`);
+  if (c && broadcast(c, [M, O]).join() !== `${M},${O}`) throw new Error(`c [${c}] does not fit [${M},${O}]`);
+  return [M, O];
+}
+
+function matrices([a, b]: readonly Dims[]): Dims {
+  if (a.length < 2 || b.length < 2 || a.at(-1) !== b.at(-2))
+    throw new Error(`[${a}] and [${b}] cannot be multiplied`);
+  return [...broadcast(a.slice(0, -2), b.slice(0, -2)), a.at(-2)!, b.at(-1)!];
+}
+
+/** 0 keeps the dimension in that place, −1 takes what is left. */
+function reshaped(x: Dims, target: readonly number[]): Dims {
+  const result = target.map((dim, axis) => (dim === 0 ? x[axis] : dim));
+  const open = target.indexOf(-1);
+  if (open >= 0) {
+    const known = result.filter((_, axis) => axis !== open);
+    const rest = size(x) / size(known);
+    const carries = x.some(isBatch) && !known.some(isBatch);
+    result[open] = carries ? batched(rest) : rest;
+  }
+  if (
+    size(result) !== size(x) ||
+    result.some(isBatch) !== x.some(isBatch) ||
+    result.some((d) => !Number.isInteger(factor(d)) || factor(d) < 1)
+  ) {
+    throw new Error(`[${x}] cannot be reshaped to [${target}]`);
+  }
+  return result;
+}
+
+function concatenated(x: readonly Dims[], { axis }: Attributes): Dims {
+  const at = axis as number;
+  for (const dims of x) {
+    if (dims.length !== x[0].length || dims.some((dim, i) => i !== at && dim !== x[0][i]))
+      throw new Error(`[${x[0]}] and [${dims}] cannot be concatenated`);
+  }
+  return x[0].map((dim, i) => (i === at ? x.reduce((sum, dims) => sum + fixed(dims[at]), 0) : dim));
+}
+
+function sliced(x: Dims, starts: readonly number[], ends: readonly number[], axes: readonly number[]): Dims {
+  return x.map((dim, axis) => {
+    const i = axes.indexOf(axis);
+    if (i < 0) return dim;
+    const count = Math.min(ends[i], fixed(dim)) - starts[i];
+    if (starts[i] < 0 || count < 1) throw new Error(`[${x}] cannot be sliced from [${starts}] to [${ends}]`);
+    return count;
+  });
+}
+
+const padded = (x: Dims, pads: readonly number[]): Dims =>
+  x.map((dim, axis) => {
+    const added = pads[axis] + pads[axis + x.length];
+    return added === 0 ? dim : fixed(dim) + added;
+  });
+
+export const operators: Readonly<Record<string, Operator>> = {
+  Add: binary,
+  AveragePool: pool({ count_include_pad: 'int' }),
+  Cast: { ...elementwise, attributes: { to: 'int!' } },
+  Concat: { attributes: { axis: 'int!' }, inputs: [1, Number.POSITIVE_INFINITY], shape: concatenated },
+  Conv: {
+    attributes: { kernel_shape: 'ints!', strides: 'ints!', pads: 'ints!', dilations: 'ints!', group: 'int!' },
+    inputs: [2, 3],
+    shape: convolved,
+  },
+  Div: binary,
+  Flatten: {
+    attributes: { axis: 'int!' },
+    inputs: [1, 1],
+    shape: ([x]) => [x[0], size(x.slice(1))],
+  },
+  Gemm: {
+    attributes: { alpha: 'float', beta: 'float', transA: 'int', transB: 'int' },
+    inputs: [2, 3],
+    shape: multiplied,
+  },
+  Identity: elementwise,
+  LRN: { ...elementwise, attributes: { size: 'int!', alpha: 'float!', beta: 'float!', bias: 'float!' } },
+  MatMul: { attributes: {}, inputs: [2, 2], shape: matrices },
+  MaxPool: pool({}),
+  Mul: binary,
+  Pad: {
+    attributes: { mode: 'string' },
+    inputs: [2, 3],
+    shape: ([x], _, integers) => padded(x, integers(1)),
+    mixed: [1],
+  },
+  Pow: binary,
+  Relu: elementwise,
+  Reshape: {
+    attributes: {},
+    inputs: [2, 2],
+    shape: ([x], _, integers) => reshaped(x, integers(1)),
+    mixed: [1],
+  },
+  Sigmoid: elementwise,
+  Slice: {
+    attributes: {},
+    inputs: [4, 4],
+    shape: ([x], _, integers) => sliced(x, integers(1), integers(2), integers(3)),
+    mixed: [1, 2, 3],
+  },
+  Softmax: { ...elementwise, attributes: { axis: 'int!' } },
+  Sqrt: elementwise,
+  Tanh: elementwise,
+  Transpose: {
+    attributes: { perm: 'ints!' },
+    inputs: [1, 1],
+    shape: ([x], { perm }) => (perm as readonly number[]).map((axis) => x[axis]),
+  },
+};

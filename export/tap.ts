@@ -1,0 +1,125 @@
+/**
+ * The same model with its intermediate values as further outputs, for whoever wants to see every layer.
+ *
+ * Works on the file's bytes: ValueInfoProtos are added at the end of the graph (GraphProto.output, field 12) and one
+ * length is rewritten, so weights are copied once and fields that this program does not know are kept.
+ */
+import {
+  dataTypes,
+  decodeModel,
+  encodeGraph,
+  type GraphProto,
+  type ModelProto,
+  type NodeProto,
+  type ValueInfoProto,
+} from './proto.ts';
+import { fieldAt, header } from './wire.ts';
+import { joined, modelFile } from './write.ts';
+
+/** ModelProto.graph. */
+const GRAPH = 7;
+
+const floats = new Set(['FLOAT', 'FLOAT16', 'DOUBLE', 'BFLOAT16'].map((name) => dataTypes[name]));
+
+/** Operators whose output is no float whatever their input is, by output; 'first' is the type of the first input. */
+const integral: Readonly<Record<string, readonly (number | 'first')[]>> = {
+  ArgMax: [dataTypes.INT64],
+  ArgMin: [dataTypes.INT64],
+  Dropout: ['first', dataTypes.BOOL],
+  Equal: [dataTypes.BOOL],
+  Greater: [dataTypes.BOOL],
+  GreaterOrEqual: [dataTypes.BOOL],
+  IsInf: [dataTypes.BOOL],
+  IsNaN: [dataTypes.BOOL],
+  Less: [dataTypes.BOOL],
+  LessOrEqual: [dataTypes.BOOL],
+  MaxPool: ['first', dataTypes.INT64],
+  NonZero: [dataTypes.INT64],
+  Shape: [dataTypes.INT64],
+  Size: [dataTypes.INT64],
+  TopK: ['first', dataTypes.INT64],
+};
+
+/** Types that the file itself says, then what follows from the nodes in order; undefined where nothing is known. */
+function typesOf(graph: GraphProto): Map<string, number | undefined> {
+  const types = new Map<string, number | undefined>();
+  for (const info of [...graph.input, ...graph.valueInfo, ...graph.output]) {
+    // a sequence, map or optional is no tensor of floats: UNDEFINED
+    if (info.type) types.set(info.name, info.type.tensorType ? info.type.tensorType.elemType : 0);
+  }
+  for (const tensor of graph.initializer) types.set(tensor.name ?? '', tensor.dataType);
+  for (const node of graph.node) {
+    for (const [index, name] of node.output.entries())
+      if (!types.has(name)) types.set(name, produced(node, index, types));
+  }
+  return types;
+}
+
+function produced(node: NodeProto, index: number, types: ReadonlyMap<string, number | undefined>) {
+  const attribute = (name: string) => node.attribute.find((a) => a.name === name);
+  switch (node.opType) {
+    case 'Cast':
+      return attribute('to')?.i;
+    case 'Constant':
+      return attribute('value')?.t?.dataType ?? (attribute('value_float') ? dataTypes.FLOAT : undefined);
+    case 'ConstantOfShape':
+      return attribute('value')?.t?.dataType ?? dataTypes.FLOAT;
+    case 'Gather':
+      return types.get(node.input[0]);
+    case 'Where':
+      return types.get(node.input[1]);
+    case 'If':
+    case 'Loop':
+    case 'Scan':
+      return undefined;
+  }
+  const known = integral[node.opType]?.[index] ?? 'first';
+  return known === 'first' ? types.get(node.input[0]) : known;
+}
+
+/** Names of all float values that nodes of the main graph make, in order, without those that are outputs already. */
+export function intermediates(graph: GraphProto): string[] {
+  const types = typesOf(graph);
+  const outputs = new Set(graph.output.map(({ name }) => name));
+  return graph.node
+    .flatMap((node) => node.output)
+    .filter((name) => name !== '' && !outputs.has(name) && floats.has(types.get(name) ?? dataTypes.FLOAT));
+}
+
+/**
+ * The bytes of a model, given as a file or as an object, with `names` (default: every intermediate float value) as outputs after those it has. A value of
+ * which the file does not tell shape or type gets an output without one, which onnxruntime infers. Throws where a name
+ * is no value of the main graph, and as decodeModel does.
+ */
+export function tap(source: Uint8Array | ModelProto, names?: readonly string[]): Uint8Array<ArrayBuffer> {
+  const model = source instanceof Uint8Array ? decodeModel(source) : source;
+  const { graph } = model;
+  if (!graph) throw new Error('tap: the file has no graph');
+  const made = new Set(graph.node.flatMap((node) => node.output));
+  const outputs = new Set(graph.output.map(({ name }) => name));
+  for (const name of names ?? [])
+    if (!made.has(name)) throw new Error(`tap: no node makes a value '${name}'`);
+  const wanted = new Set((names ?? intermediates(graph)).filter((name) => !outputs.has(name)));
+  const types = typesOf(graph);
+  const infos = new Map(graph.valueInfo.map((info) => [info.name, info]));
+  const output = [...wanted].map((name) => infos.get(name) ?? typed(name, types.get(name)));
+  if (source instanceof Uint8Array) return withGraphTail(source, encodeGraph({ output }));
+  return joined(modelFile({ ...model, graph: { ...graph, output: [...graph.output, ...output] } }).chunks());
+}
+
+const typed = (name: string, elemType: number | undefined): ValueInfoProto =>
+  elemType ? { name, type: { tensorType: { elemType } } } : { name };
+
+/** The file with `tail` appended to its graph. */
+function withGraphTail(file: Uint8Array, tail: Uint8Array): Uint8Array<ArrayBuffer> {
+  for (let at = 0; at < file.length; ) {
+    const field = fieldAt(file, at, file.length);
+    if (field.number === GRAPH) {
+      const { tag, start, end } = field;
+      const head = header(GRAPH, end - start + tail.length);
+      return joined([file.subarray(0, tag), head, file.subarray(start, end), tail, file.subarray(end)]);
+    }
+    at = field.end;
+  }
+  throw new Error('tap: the file has no graph');
+}

@@ -1,0 +1,100 @@
+/** Random small networks, and runs of the files made from them with onnxruntime on the CPU. */
+import * as ort from 'onnxruntime-node';
+import { buildModel, joined, type ModelOptions, tap } from '../../export/index.ts';
+import type { Layer, Network } from '../../reference/networks/layers.ts';
+import { type Weights, weightShapes } from '../../reference/oracle.ts';
+import { type Shape, sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
+
+/** Uniform numbers in [−1, 1) from a seed: xorshift32. */
+export function uniform(seed: number): () => number {
+  let state = seed | 0 || 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state / 2 ** 31;
+  };
+}
+
+/** A float32 tensor of uniform numbers in [−scale, scale). */
+export function random(shape: Shape, seed: number, scale = 1): Tensor {
+  const next = uniform(seed);
+  return tensor(
+    Float32Array.from({ length: sizeOf(shape) }, () => next() * scale),
+    shape,
+  );
+}
+
+/** Kaiming-scaled weights and small biases. */
+export function randomWeights(network: Network, seed: number): Weights {
+  const weights = new Map<string, Tensor>();
+  for (const [name, shape] of weightShapes(network)) {
+    const fanIn = sizeOf(shape.slice(1));
+    const scale = name.endsWith('.bias') ? 0.1 : Math.sqrt(6 / fanIn);
+    weights.set(name, random(shape, seed + weights.size * 7919, scale));
+  }
+  return weights;
+}
+
+/** The same network with about a sixteenth of the channels (a multiple of 4, so that groups divide) and 12 classes. */
+export function narrow(network: Network): Network {
+  const last = network.layers.findLastIndex((layer) => layer.kind === 'linear');
+  const layers = network.layers.map((layer, index): Layer => {
+    if (layer.kind !== 'conv2d' && layer.kind !== 'linear') return layer;
+    return { ...layer, channels: index === last ? 12 : Math.max(4, 4 * Math.round(layer.channels / 64)) };
+  });
+  return { ...network, layers };
+}
+
+const preprocess: Network['preprocess'] = {
+  resize: { mode: 'none', size: 0 },
+  crop: { size: 0, offset: 'floor' },
+  channels: 'RGB',
+  range: 1,
+  mean: [0, 0, 0],
+  deviation: [1, 1, 1],
+  meanImage: 'none',
+};
+
+/** A network of these layers alone. */
+export const networkOf = (input: readonly [number, number, number], ...layers: Layer[]): Network => ({
+  name: 'test',
+  title: 'a test',
+  input,
+  layers,
+  preprocess,
+});
+
+export interface Run {
+  readonly optimised?: boolean;
+  /** All intermediate values too (default), or the graph as it is. */
+  readonly tapped?: boolean;
+}
+
+/** Every output of a file for one input, as float32 tensors by name. */
+export async function runFile(
+  file: Uint8Array | string,
+  input: Tensor,
+  { optimised = false }: Run = {},
+): Promise<Map<string, Tensor>> {
+  const options = { graphOptimizationLevel: optimised ? 'all' : 'disabled', logSeverityLevel: 3 } as const;
+  const session = await ort.InferenceSession.create(file as string, options);
+  try {
+    const feed = new ort.Tensor('float32', Float32Array.from(input.data), input.shape);
+    const outputs = await session.run({ [session.inputNames[0]]: feed });
+    return new Map(
+      Object.entries(outputs)
+        .filter(([, { type }]) => type === 'float32')
+        .map(([name, { data, dims }]) => [name, tensor(data as Float32Array, dims)]),
+    );
+  } finally {
+    await session.release();
+  }
+}
+
+/** Builds and runs a network; values by layer name. */
+export function run(network: Network, weights: Weights, input: Tensor, options: ModelOptions & Run = {}) {
+  const file = buildModel(network, weights, options);
+  const { tapped = true } = options;
+  return runFile(tapped ? tap(file.model) : joined(file.chunks()), input, options);
+}
