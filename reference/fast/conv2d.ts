@@ -1,0 +1,164 @@
+/**
+ * The fast twin of ops/conv2d.ts: the same signature, the same bits.
+ *
+ * One matrix product a group: rows are the group's kernels, columns the output pixels of a slab of images, and the
+ * terms (c, r, s). Padding is zeros here, where the plain loops skip it; 0 · w adds nothing for any finite w, so
+ * convolutions with a non-finite weight go to the plain loops.
+ */
+import * as plain from '../ops/conv2d.ts';
+import type { Terms } from '../ops/terms.ts';
+import {
+  allocate,
+  dense,
+  type Precision,
+  precisionOf,
+  type Shape,
+  type Storage,
+  sizeOf,
+  type Tensor,
+  tensor,
+} from '../tensor.ts';
+import { type Arena, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
+import { multiply, packRows, type Rows } from './multiply.ts';
+import type { Arithmetic } from './product.ts';
+
+export { type Attributes, macs, shape } from '../ops/conv2d.ts';
+
+/** Input and output of one slab of images; more would only cost memory. */
+const SLAB_BYTES = 2 ** 25;
+
+/** y as ops/conv2d.ts defines it. */
+export function forward(
+  x: Tensor,
+  w: Tensor,
+  b: Tensor | null,
+  attributes: plain.Attributes,
+  precision: Precision = precisionOf(x),
+): { y: Tensor } {
+  const yShape = plain.shape(x.shape, w.shape, attributes);
+  const engine = currentEngine();
+  const [X, F, B] = [dense(x), dense(w), b && dense(b)];
+  const padded = attributes.pad.some((p) => p > 0);
+  if (!engine || sizeOf(yShape) === 0 || (padded && !allFinite(F))) {
+    return plain.forward(x, w, b, attributes, precision);
+  }
+  const [N, C, H, W] = x.shape;
+  const [K, CG, R, S] = w.shape;
+  const [, , P, Q] = yShape;
+  const { groups, pad, dilation, stride } = attributes;
+  if (B && B.length !== K) throw new Error(`conv2d: b must have ${K} values (= ${B.length})`);
+  const arithmetic: Arithmetic = isWide(X) || isWide(F) ? 'float64' : 'fused';
+  const Y = allocate(sizeOf(yShape), precision);
+  const [xBytes, yBytes] = [X.BYTES_PER_ELEMENT, Y.BYTES_PER_ELEMENT];
+
+  const arena = openArena(engine);
+  const bias = arena.put(Float64Array.from(B ?? new Float64Array(K)));
+  const kernels = packKernels(engine, arena, arithmetic, F, w.shape, groups);
+  const frame: Frame = { H, W, pad, height: H + pad[0] + pad[2], width: W + pad[1] + pad[3] };
+  const mapBytes = frame.height * frame.width * xBytes;
+  const slab = Math.min(N, Math.max(1, Math.floor(SLAB_BYTES / (C * mapBytes + K * P * Q * yBytes))));
+  const lines = grid([slab, P, Q], [C * mapBytes, stride[0] * frame.width * xBytes, stride[1] * xBytes]);
+  const steps = grid([CG, R, S], [mapBytes, dilation[0] * frame.width * xBytes, dilation[1] * xBytes]);
+  const columns = grid([slab, P * Q], [K * P * Q * yBytes, yBytes]);
+  const mark = arena.mark();
+  for (let n = 0; n < N; n += slab) {
+    const count = Math.min(slab, N - n);
+    const xAt = putFramed(engine, arena, X.subarray(n * C * H * W, (n + count) * C * H * W), frame);
+    const yAt = arena.take(count * K * P * Q * yBytes);
+    for (const [g, rows] of kernels.entries()) {
+      const x = {
+        at: xAt + g * CG * mapBytes,
+        wide: isWide(X),
+        lines: lines.subarray(0, count * P * Q),
+        steps,
+      };
+      multiply(engine, arena, arithmetic, rows, x, {
+        at: yAt + g * rows.count * P * Q * yBytes,
+        wide: isWide(Y),
+        rowBytes: P * Q * yBytes,
+        columns: columns.subarray(0, count * P * Q),
+        bias: bias + 8 * g * rows.count,
+      });
+    }
+    Y.set(viewOf(engine, precision, yAt, count * K * P * Q), n * K * P * Q);
+    arena.release(mark);
+  }
+  return { y: tensor(Y, yShape) };
+}
+
+/** As ops/conv2d.ts: the same function over the fast convolution. */
+export const terms = (x: Tensor, w: Tensor, b: Tensor | null, attributes: plain.Attributes): Terms =>
+  plain.terms(x, w, b, attributes, forward);
+
+/** Whether no value is infinite or NaN. */
+function allFinite(values: Storage): boolean {
+  let zero = 0;
+  for (let i = 0; i < values.length; i++) zero += values[i] * 0;
+  return zero === 0;
+}
+
+/** Byte offsets of a dense grid of points, the last axis fastest. */
+function grid(extents: Shape, strides: readonly number[]): Int32Array {
+  let offsets = new Int32Array(1);
+  for (const [axis, extent] of extents.entries()) {
+    const next = new Int32Array(offsets.length * extent);
+    for (let i = 0; i < next.length; i++) {
+      next[i] = offsets[Math.floor(i / extent)] + (i % extent) * strides[axis];
+    }
+    offsets = next;
+  }
+  return offsets;
+}
+
+/** The weights of every group as packed rows. */
+function packKernels(
+  engine: Engine,
+  arena: Arena,
+  arithmetic: Arithmetic,
+  F: Storage,
+  [K, CG, R, S]: Shape,
+  groups: number,
+): Rows[] {
+  const at = arena.put(F);
+  const depth = CG * R * S;
+  const rows = K / groups;
+  const lines = grid([rows], [depth * F.BYTES_PER_ELEMENT]);
+  const steps = grid([depth], [F.BYTES_PER_ELEMENT]);
+  return Array.from({ length: groups }, (_, g) => {
+    const operand = { at: at + g * rows * depth * F.BYTES_PER_ELEMENT, wide: isWide(F), lines, steps };
+    return packRows(engine, arena, arithmetic, operand);
+  });
+}
+
+/** Maps of H × W inside a frame of zeros. */
+interface Frame {
+  readonly H: number;
+  readonly W: number;
+  readonly pad: plain.Attributes['pad'];
+  readonly height: number;
+  readonly width: number;
+}
+
+/** Copies maps into the engine's memory, each in its frame. */
+function putFramed(engine: Engine, arena: Arena, X: Storage, { H, W, pad, height, width }: Frame): number {
+  const bytes = X.BYTES_PER_ELEMENT;
+  const maps = X.length / (H * W);
+  if (height === H && width === W) return arena.put(X);
+  const at = arena.take(maps * height * width * bytes);
+  const mark = arena.mark();
+  const raw = arena.put(X);
+  const inner = at + (pad[0] * width + pad[1]) * bytes;
+  engine.kernels.frame(
+    at,
+    maps * height * width * bytes,
+    raw,
+    inner,
+    maps,
+    H,
+    W * bytes,
+    width * bytes,
+    (height - H) * width * bytes,
+  );
+  arena.release(mark);
+  return at;
+}

@@ -1,0 +1,138 @@
+/**
+ * The engine: the compiled kernels, their memory, and the settings.
+ *
+ * All operands are copied into the one memory that the kernels see, slab by slab, so nothing of the caller is kept and
+ * no weight is held twice.
+ */
+import type { Precision, Storage } from '../tensor.ts';
+import { addressOf, type Field, HEAP } from './job.ts';
+import { assemble, type Features, KINDS, type Kind, tilesFor } from './kernels.ts';
+import type { Arithmetic, Tile } from './product.ts';
+import { type Kernel, type Memory, webAssembly } from './webassembly.ts';
+
+export interface Settings {
+  /** Threads that share the work, this one included. */
+  readonly threads: number;
+  /** Fused multiply-add where the engine has it. It cannot change a bit; off only to show that. */
+  readonly fma: boolean;
+  /** Tiles for V8's 256-bit revectorisation; slow unless the process runs with --experimental-wasm-revectorize. */
+  readonly wide: boolean;
+}
+
+export interface Engine extends Features {
+  readonly memory: Memory;
+  readonly kernels: Readonly<Record<string, Kernel>>;
+  readonly tiles: Readonly<Record<Arithmetic, Tile>>;
+  readonly threads: number;
+}
+
+let settings: Settings = { threads: 1, fma: true, wide: false };
+let engine: Engine | null | undefined;
+let missing = '';
+
+/** Changes settings from here on. Throws if `threads` is not a positive integer. */
+export function configure(changes: Partial<Settings>): void {
+  const { threads = 1 } = changes;
+  if (!Number.isInteger(threads) || threads < 1) {
+    throw new Error(`fast: threads must be a positive integer (= ${threads})`);
+  }
+  settings = { ...settings, ...changes };
+  engine = undefined;
+}
+
+/** Why the plain loops compute instead of the fast twins; '' where they need not. */
+export function unavailable(): string {
+  currentEngine();
+  return missing;
+}
+
+/** The engine for the current settings, compiled on first use; null where the machine has no such thing. */
+export function currentEngine(): Engine | null {
+  if (engine === undefined) {
+    missing = '';
+    engine = open();
+  }
+  return engine;
+}
+
+function open(): Engine | null {
+  if (!webAssembly) {
+    missing = 'this JavaScript engine has no WebAssembly';
+    return null;
+  }
+  const { threads, wide } = settings;
+  const shared = threads > 1;
+  const plain: Features = { fma: false, wide, shared };
+  const fused: Features = { fma: true, wide, shared };
+  // V8 knows relaxed SIMD or does not: the module itself is the probe
+  const candidates = settings.fma ? [fused, plain] : [plain];
+  for (const features of candidates) {
+    const bytes = assemble(features);
+    if (!webAssembly.validate(bytes)) continue;
+    const memory = new webAssembly.Memory(shared ? { initial: 1, maximum: 65536, shared } : { initial: 1 });
+    const instance = new webAssembly.Instance(new webAssembly.Module(bytes), { js: { memory } });
+    const kernels = instance.exports;
+    return { ...features, memory, kernels, tiles: tilesFor(features), threads };
+  }
+  missing = 'this JavaScript engine has no WebAssembly SIMD or threads';
+  return null;
+}
+
+/** Memory handed out from the beginning, and taken back to a mark. */
+export interface Arena {
+  /** Address of `bytes` bytes. The engine's memory may grow: make views afterwards. */
+  take(bytes: number): number;
+  /** Address of a copy of `values`. */
+  put(values: Storage | Int32Array): number;
+  mark(): number;
+  release(mark: number): void;
+}
+
+/** All of the engine's memory; what was handed out before is free again. */
+export function openArena({ memory }: Engine): Arena {
+  let top = HEAP;
+  const take = (bytes: number): number => {
+    const at = top;
+    // 64 bytes beyond, for kernels that read whole registers
+    top = Math.ceil((at + bytes + 64) / 64) * 64;
+    const lacking = top - memory.buffer.byteLength;
+    if (lacking > 0) memory.grow(Math.ceil(lacking / 65536));
+    return at;
+  };
+  return {
+    take,
+    put(values) {
+      const at = take(values.byteLength);
+      const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+      new Uint8Array(memory.buffer, at, values.byteLength).set(bytes);
+      return at;
+    },
+    mark: () => top,
+    release(mark) {
+      top = mark;
+    },
+  };
+}
+
+/** A view of the engine's memory. */
+export function viewOf({ memory }: Engine, precision: Precision, at: number, length: number): Storage {
+  const Values = precision === 'float64' ? Float64Array : Float32Array;
+  return new Values(memory.buffer, at, length);
+}
+
+export const isWide = (data: Storage): boolean => data instanceof Float64Array;
+
+export type Job = { readonly kind: Kind; readonly blocks: number } & Partial<
+  Record<Exclude<Field, 'kind' | 'blocks'>, number>
+>;
+
+/** Writes the record of a job and opens it; what is given in `meanwhile` is done while others begin. */
+export function run(engine: Engine, job: Job, meanwhile?: () => void): void {
+  const record = new Int32Array(engine.memory.buffer);
+  const fields = { ...job, kind: KINDS.indexOf(job.kind) };
+  for (const [field, value] of Object.entries(fields)) record[addressOf(field as Field) / 4] = value;
+  engine.kernels.open();
+  meanwhile?.();
+  engine.kernels.work(0);
+  engine.kernels.finish();
+}

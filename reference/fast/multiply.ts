@@ -1,0 +1,98 @@
+/**
+ * Runs one matrix product on the engine: cuts it into blocks and panels (product.ts has the kernels).
+ */
+import { type Arena, type Engine, run } from './engine.ts';
+import { type Arithmetic, accumulatorBytes, columnsOf } from './product.ts';
+
+/** An operand in the engine's memory: element (i, k) lies at `at` + lines[i] + steps[k] bytes. */
+export interface Operand {
+  readonly at: number;
+  readonly wide: boolean;
+  readonly lines: Int32Array;
+  readonly steps: Int32Array;
+}
+
+export interface Result {
+  readonly at: number;
+  readonly wide: boolean;
+  /** Bytes from one row to the next. */
+  readonly rowBytes: number;
+  /** Byte offset of every column. */
+  readonly columns: Int32Array;
+  /** float64, one a row. */
+  readonly bias: number;
+}
+
+/** Packed panels of the first operand. */
+export interface Rows {
+  readonly at: number;
+  readonly count: number;
+  readonly depth: number;
+}
+
+const MOST_COLUMNS = 192;
+const MOST_DEPTH = 256;
+
+const roundUp = (value: number, unit: number): number => Math.ceil(value / unit) * unit;
+
+/** A table in memory, its last entry repeated up to a multiple of `unit`. */
+function table(engine: Engine, arena: Arena, values: Int32Array, unit = 1): number {
+  const length = roundUp(values.length, unit);
+  const at = arena.take(4 * length);
+  const target = new Int32Array(engine.memory.buffer, at, length);
+  target.set(values);
+  target.fill(values[values.length - 1], values.length);
+  return at;
+}
+
+/** Packs the first operand. */
+export function packRows(engine: Engine, arena: Arena, arithmetic: Arithmetic, a: Operand): Rows {
+  const tile = engine.tiles[arithmetic];
+  const [count, depth] = [a.lines.length, a.steps.length];
+  const lines = table(engine, arena, a.lines, tile.rows);
+  const steps = table(engine, arena, a.steps);
+  const at = arena.take(roundUp(count, tile.rows) * depth * accumulatorBytes(tile));
+  const pack = engine.kernels[`${a.wide ? 'packWideRows' : 'packRows'}_${tile.arithmetic}`];
+  pack(at, a.at, lines, steps, depth, Math.ceil(count / tile.rows));
+  return { at, count, depth };
+}
+
+/** y[i, j] = round(Σ_k a[i, k] · x[k, j] + bias[i]), k ascending. */
+export function multiply(
+  engine: Engine,
+  arena: Arena,
+  arithmetic: Arithmetic,
+  a: Rows,
+  x: Operand,
+  y: Result,
+): void {
+  const tile = engine.tiles[arithmetic];
+  const width = columnsOf(tile);
+  const bytes = accumulatorBytes(tile);
+  const columns = x.lines.length;
+  const share = Math.ceil(columns / engine.threads / Math.ceil(columns / engine.threads / MOST_COLUMNS));
+  const blockColumns = roundUp(share, width);
+  const blockDepth = Math.min(a.depth, Math.ceil(a.depth / Math.ceil(a.depth / MOST_DEPTH)));
+  const scratchBytes = roundUp((blockDepth + roundUp(a.count, tile.rows)) * blockColumns * bytes, 4096);
+  run(engine, {
+    kind: arithmetic,
+    blocks: Math.ceil(columns / blockColumns),
+    a: a.at,
+    x: x.at,
+    xWide: Number(x.wide),
+    base: table(engine, arena, x.lines, blockColumns),
+    steps: table(engine, arena, x.steps),
+    out: table(engine, arena, y.columns),
+    y: y.at,
+    yWide: Number(y.wide),
+    rowBytes: y.rowBytes,
+    bias: y.bias,
+    rows: a.count,
+    columns,
+    depth: a.depth,
+    blockColumns,
+    blockDepth,
+    scratch: arena.take(scratchBytes * engine.threads),
+    scratchBytes,
+  });
+}
