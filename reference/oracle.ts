@@ -3,6 +3,7 @@
  *
  * Weights are named `<layer>.weight` and `<layer>.bias`; values are named like the layers, and 'input'.
  */
+import * as fast from './fast/index.ts';
 import type { Layer, Network } from './networks/layers.ts';
 import * as ops from './ops/index.ts';
 import { cast, type Precision, precisionOf, type Shape, sizeOf, type Tensor } from './tensor.ts';
@@ -101,53 +102,59 @@ export function layerMacs(network: Network, index: number): number {
 export const macs = (network: Network): number =>
   network.layers.reduce((sum, _, index) => sum + layerMacs(network, index), 0);
 
+/** What computes the layers: the plain loops of ops/, which are the definition, or their twins of fast/. */
+export type Operations = { readonly [Name in keyof typeof ops]: Pick<(typeof ops)[Name], 'forward'> };
+
 /** Runs one layer at test time. `precision` is what y is stored in; float64 leaves it unrounded. */
 export function runLayer(
   layer: Layer,
   inputs: readonly Tensor[],
   weights: Weights,
   precision: Precision = precisionOf(inputs[0]),
+  by: Operations = fast,
 ): Tensor {
   const [x] = inputs;
   const weight = () => lookup(weights, `${layer.name}.weight`);
   const bias = weights.get(`${layer.name}.bias`) ?? null;
   switch (layer.kind) {
     case 'conv2d':
-      return ops.conv2d.forward(x, weight(), bias, layer.attributes, precision).y;
+      return by.conv2d.forward(x, weight(), bias, layer.attributes, precision).y;
     case 'linear':
-      return ops.linear.forward(x, weight(), bias, precision).y;
+      return by.linear.forward(x, weight(), bias, precision).y;
     case 'concat':
-      return ops.concat.forward(inputs, precision).y;
+      return by.concat.forward(inputs, precision).y;
     case 'lrn':
-      return ops.lrn.forward(x, layer.attributes, precision).y;
+      return by.lrn.forward(x, layer.attributes, precision).y;
     case 'mapnorm':
-      return ops.mapnorm.forward(x, layer.attributes, precision).y;
+      return by.mapnorm.forward(x, layer.attributes, precision).y;
     case 'maxpool':
-      return ops.maxpool.forward(x, layer.attributes, precision).y;
+      return by.maxpool.forward(x, layer.attributes, precision).y;
     case 'avgpool':
-      return ops.avgpool.forward(x, layer.attributes, precision).y;
+      return by.avgpool.forward(x, layer.attributes, precision).y;
     case 'adaptiveavgpool':
-      return ops.adaptiveavgpool.forward(x, layer.attributes, precision).y;
+      return by.adaptiveavgpool.forward(x, layer.attributes, precision).y;
     case 'dropout':
-      return ops.dropout.forward(x, layer.attributes, null, precision).y;
+      return by.dropout.forward(x, layer.attributes, null, precision).y;
     case 'split':
-      return ops.split.forward(x, layer.attributes, precision).y;
+      return by.split.forward(x, layer.attributes, precision).y;
     case 'flatten':
-      return ops.flatten.forward(x, layer.attributes, precision).y;
+      return by.flatten.forward(x, layer.attributes, precision).y;
     case 'softmax':
-      return ops.softmax.forward(x, precision).y;
+      return by.softmax.forward(x, precision).y;
     case 'relu':
-      return ops.relu.forward(x, precision).y;
+      return by.relu.forward(x, precision).y;
     case 'tanh':
-      return ops.tanh.forward(x, precision).y;
+      return by.tanh.forward(x, precision).y;
     case 'sigmoid':
-      return ops.sigmoid.forward(x, precision).y;
+      return by.sigmoid.forward(x, precision).y;
   }
 }
 
 export interface ForwardOptions {
   /** Storage between layers: float32, what an engine stores (default), or float64, the yardstick. */
   readonly precision?: Precision;
+  /** Compute with the plain loops instead of their fast twins; the bits are the same. */
+  readonly plain?: boolean;
   /** Called with every layer's output as soon as it is there. */
   readonly trace?: (layer: Layer, y: Tensor) => void;
 }
@@ -159,7 +166,7 @@ export function forward(
   input: Tensor,
   options: ForwardOptions = {},
 ): Tensor {
-  const { precision = 'float32', trace } = options;
+  const { precision = 'float32', plain = false, trace } = options;
   const [, ...wanted] = input.shape;
   if (wanted.join() !== network.input.join()) {
     throw new Error(`${network.name}: the input must be [N,${network.input}] (= [${input.shape}])`);
@@ -175,6 +182,7 @@ export function forward(
         names.map((name) => lookup(values, name)),
         weights,
         precision,
+        plain ? ops : fast,
       ),
     );
     values.set(layer.name, output);

@@ -78,6 +78,7 @@ export const i32 = {
   gtS: binary(0x4a),
   geS: binary(0x4e),
   ltU: binary(0x49),
+  leU: binary(0x4d),
   load: load(2, 0x28),
   store: store(2, 0x36),
   /** value where `test` is not 0, else other. */
@@ -118,6 +119,7 @@ export const f32 = {
   mul: binary(0x94),
   load: load(2, 0x2a),
   store: store(2, 0x38),
+  demote: unary(0xb6),
 };
 
 export const v128 = {
@@ -176,6 +178,14 @@ export const forever = (body: Code): Code => [0x03, 0x40, ...body, 0x0c, 0, 0x0b
 
 /** body, then again while `test` holds. */
 export const doWhile = (body: Code, test: Code): Code => [0x03, 0x40, ...body, ...test, 0x0d, 0, 0x0b];
+
+/** while `test` holds, body. */
+export const forWhile = (test: Code, body: Code): Code => [
+  ...[0x02, 0x40, 0x03, 0x40],
+  ...[...test, 0x45, 0x0d, 1],
+  ...body,
+  ...[0x0c, 0, 0x0b, 0x0b],
+];
 
 /** for (i = from; i < to; i += step) body, signed. */
 export const forTo = (i: Local, from: Code, to: Code, step: Code, body: Code): Code => [

@@ -19,6 +19,7 @@ import {
   tensor,
 } from '../tensor.ts';
 import { type Arena, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
+import { grid } from './grid.ts';
 import { multiply, packRows, type Rows } from './multiply.ts';
 import type { Arithmetic } from './product.ts';
 
@@ -66,18 +67,19 @@ export function forward(
     const xAt = putFramed(engine, arena, X.subarray(n * C * H * W, (n + count) * C * H * W), frame);
     const yAt = arena.take(count * K * P * Q * yBytes);
     for (const [g, rows] of kernels.entries()) {
-      const x = {
+      const operand = {
         at: xAt + g * CG * mapBytes,
-        wide: isWide(X),
+        source: precisionOf(x),
         lines: lines.subarray(0, count * P * Q),
         steps,
       };
-      multiply(engine, arena, arithmetic, rows, x, {
+      multiply(engine, arena, arithmetic, rows, operand, {
         at: yAt + g * rows.count * P * Q * yBytes,
         wide: isWide(Y),
         rowBytes: P * Q * yBytes,
         columns: columns.subarray(0, count * P * Q),
         bias: bias + 8 * g * rows.count,
+        biasPer: 'row',
       });
     }
     Y.set(viewOf(engine, precision, yAt, count * K * P * Q), n * K * P * Q);
@@ -97,19 +99,6 @@ function allFinite(values: Storage): boolean {
   return zero === 0;
 }
 
-/** Byte offsets of a dense grid of points, the last axis fastest. */
-function grid(extents: Shape, strides: readonly number[]): Int32Array {
-  let offsets = new Int32Array(1);
-  for (const [axis, extent] of extents.entries()) {
-    const next = new Int32Array(offsets.length * extent);
-    for (let i = 0; i < next.length; i++) {
-      next[i] = offsets[Math.floor(i / extent)] + (i % extent) * strides[axis];
-    }
-    offsets = next;
-  }
-  return offsets;
-}
-
 /** The weights of every group as packed rows. */
 function packKernels(
   engine: Engine,
@@ -125,7 +114,12 @@ function packKernels(
   const lines = grid([rows], [depth * F.BYTES_PER_ELEMENT]);
   const steps = grid([depth], [F.BYTES_PER_ELEMENT]);
   return Array.from({ length: groups }, (_, g) => {
-    const operand = { at: at + g * rows * depth * F.BYTES_PER_ELEMENT, wide: isWide(F), lines, steps };
+    const operand = {
+      at: at + g * rows * depth * F.BYTES_PER_ELEMENT,
+      source: isWide(F) ? 'float64' : 'lines',
+      lines,
+      steps,
+    } as const;
     return packRows(engine, arena, arithmetic, operand);
   });
 }

@@ -103,8 +103,8 @@ export function openArena({ memory }: Engine): Arena {
     take,
     put(values) {
       const at = take(values.byteLength);
-      const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-      new Uint8Array(memory.buffer, at, values.byteLength).set(bytes);
+      const bytes = new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
+      new Uint8Array(memory.buffer as ArrayBuffer, at, values.byteLength).set(bytes);
       return at;
     },
     mark: () => top,
@@ -117,7 +117,7 @@ export function openArena({ memory }: Engine): Arena {
 /** A view of the engine's memory. */
 export function viewOf({ memory }: Engine, precision: Precision, at: number, length: number): Storage {
   const Values = precision === 'float64' ? Float64Array : Float32Array;
-  return new Values(memory.buffer, at, length);
+  return new Values(memory.buffer as ArrayBuffer, at, length);
 }
 
 export const isWide = (data: Storage): boolean => data instanceof Float64Array;

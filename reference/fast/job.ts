@@ -30,14 +30,16 @@ const FIELDS = [
   'kind', // index into the module's list of block functions
   'a', // first operand
   'x', // second operand
-  'xWide', // 1: x is float64
+  'source', // how x is read: index into SOURCES of product.ts
   'base', // table: byte offset of every column in x
   'steps', // table: byte offset of every step of the sum in x
   'out', // table: byte offset of every column in y
   'y', // result
   'yWide', // 1: y is float64
   'rowBytes', // from one row of y to the next
-  'bias', // float64, one a row
+  'bias', // float64, one a row or one a column:
+  'biasRow', // bytes from one row's to the next …
+  'biasColumn', // … and from one column's
   'rows',
   'columns',
   'depth', // terms in a sum

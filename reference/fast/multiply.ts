@@ -2,12 +2,12 @@
  * Runs one matrix product on the engine: cuts it into blocks and panels (product.ts has the kernels).
  */
 import { type Arena, type Engine, run } from './engine.ts';
-import { type Arithmetic, accumulatorBytes, columnsOf } from './product.ts';
+import { type Arithmetic, accumulatorBytes, columnsOf, SOURCES, type Source } from './product.ts';
 
 /** An operand in the engine's memory: element (i, k) lies at `at` + lines[i] + steps[k] bytes. */
 export interface Operand {
   readonly at: number;
-  readonly wide: boolean;
+  readonly source: Source;
   readonly lines: Int32Array;
   readonly steps: Int32Array;
 }
@@ -19,8 +19,9 @@ export interface Result {
   readonly rowBytes: number;
   /** Byte offset of every column. */
   readonly columns: Int32Array;
-  /** float64, one a row. */
+  /** Address of float64 values, one a row or one a column. */
   readonly bias: number;
+  readonly biasPer: 'row' | 'column';
 }
 
 /** Packed panels of the first operand. */
@@ -52,7 +53,7 @@ export function packRows(engine: Engine, arena: Arena, arithmetic: Arithmetic, a
   const lines = table(engine, arena, a.lines, tile.rows);
   const steps = table(engine, arena, a.steps);
   const at = arena.take(roundUp(count, tile.rows) * depth * accumulatorBytes(tile));
-  const pack = engine.kernels[`${a.wide ? 'packWideRows' : 'packRows'}_${tile.arithmetic}`];
+  const pack = engine.kernels[`rows_${tile.arithmetic}_${a.source}`];
   pack(at, a.at, lines, steps, depth, Math.ceil(count / tile.rows));
   return { at, count, depth };
 }
@@ -79,7 +80,7 @@ export function multiply(
     blocks: Math.ceil(columns / blockColumns),
     a: a.at,
     x: x.at,
-    xWide: Number(x.wide),
+    source: SOURCES.indexOf(x.source),
     base: table(engine, arena, x.lines, blockColumns),
     steps: table(engine, arena, x.steps),
     out: table(engine, arena, y.columns),
@@ -87,6 +88,8 @@ export function multiply(
     yWide: Number(y.wide),
     rowBytes: y.rowBytes,
     bias: y.bias,
+    biasRow: y.biasPer === 'row' ? 8 : 0,
+    biasColumn: y.biasPer === 'column' ? 8 : 0,
     rows: a.count,
     columns,
     depth: a.depth,

@@ -12,17 +12,21 @@
  */
 import {
   type Code,
+  type Declare,
   doWhile,
   f32,
   f32x4,
   f64,
   f64x2,
   forTo,
+  forWhile,
   i32,
   ifElse,
+  type Local,
   type Module,
   memory,
   seq,
+  type Type,
   v128,
   when,
 } from './assembler.ts';
@@ -47,33 +51,65 @@ const times = <T>(count: number, f: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, i) => f(i));
 const c = i32.const;
 
-/** pack(to, from, base, steps, depth, panels): panels of `width` elements, widened to float64 unless `bytes` is 4. */
-export function definePack(module: Module, name: string, width: number, wide: boolean, bytes: 4 | 8) {
-  return module.define(name, ['i32', 'i32', 'i32', 'i32', 'i32', 'i32'], [], (declare, params) => {
+/**
+ * How an operand is read: its elements' size, and what is taken of each: the value, or for the error bounds its
+ * magnitude or square. 'lines' are float32 values whose steps follow one another in memory.
+ */
+export const SOURCES = ['float32', 'float64', 'lines', 'magnitudes', 'squares'] as const;
+export type Source = (typeof SOURCES)[number];
+
+/** pack(to, from, base, steps, depth, panels): panels of `width` elements, as float64 or (`bytes` = 4) float32. */
+function definePack(module: Module, name: string, width: number, source: Source, bytes: number) {
+  return module.define(name, new Array<Type>(6).fill('i32'), [], (declare, params) => {
     const [to, from, base, steps, depth, panels] = params;
     const at = times(width, () => declare('i32'));
-    const [k, end] = [declare('i32'), declare('i32')];
+    const [k, end, value] = [declare('i32'), declare('i32'), declare('f64')];
     const put = (i: number): Code => {
-      const source = i32.add(at[i].get, i32.load(k.get));
-      if (bytes === 4) return f32.store(to.get, f32.load(source), 4 * i);
-      return f64.store(to.get, wide ? f64.load(source) : f64.loadF32(source), 8 * i);
+      const element = i32.add(at[i].get, i32.load(k.get));
+      if (bytes === 4) return f32.store(to.get, f32.load(element), 4 * i);
+      const read = source === 'float64' ? f64.load(element) : f64.loadF32(element);
+      if (source === 'magnitudes') return f64.store(to.get, f64.abs(read), 8 * i);
+      if (source !== 'squares') return f64.store(to.get, read, 8 * i);
+      return seq(value.set(read), f64.store(to.get, f64.mul(value.get, value.get), 8 * i));
     };
+    const one = seq(...times(width, put), advance(to, c(width * bytes)), advance(k, c(4)));
+    const pairs = source === 'lines' ? packPairs(declare, at, to, k, end) : [];
     return doWhile(
       seq(
         ...at.map((local, i) => local.set(i32.add(from.get, i32.load(base.get, 4 * i)))),
         k.set(steps.get),
         end.set(i32.add(steps.get, i32.shl(depth.get, c(2)))),
-        doWhile(
-          seq(...times(width, put), to.set(i32.add(to.get, c(width * bytes))), k.set(i32.add(k.get, c(4)))),
-          i32.ltU(k.get, end.get),
-        ),
-        base.set(i32.add(base.get, c(4 * width))),
-        panels.set(i32.sub(panels.get, c(1))),
+        pairs,
+        forWhile(i32.ltU(k.get, end.get), one),
+        advance(base, c(4 * width)),
+        advance(panels, c(-1)),
       ),
       i32.gtS(panels.get, c(0)),
     );
   });
 }
+
+/** Two steps at a time while two are left: the values of two lines are widened and interleaved in registers. */
+function packPairs(declare: Declare, at: readonly Local[], to: Local, k: Local, end: Local): Code {
+  const [a, b] = [declare('v128'), declare('v128')];
+  const width = at.length;
+  const half = (from: Local, step: Code) => f64x2.promoteLow(v128.load64Zero(i32.add(from.get, step)));
+  const interleave = (i: number): Code =>
+    seq(
+      a.set(half(at[2 * i], i32.load(k.get))),
+      b.set(half(at[2 * i + 1], i32.load(k.get))),
+      v128.store(to.get, v128.shuffle(a.get, b.get, LOW), 16 * i),
+      v128.store(to.get, v128.shuffle(a.get, b.get, HIGH), 16 * i + 8 * width),
+    );
+  const two = seq(...times(width / 2, interleave), advance(to, c(16 * width)), advance(k, c(8)));
+  return forWhile(i32.ltU(i32.add(k.get, c(4)), end.get), two);
+}
+
+/** Bytes of a shuffle that takes the low (high) halves of both operands. */
+const LOW = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
+const HIGH = LOW.map((byte) => byte + 8);
+
+const advance = (pointer: Local, by: Code): Code => pointer.set(i32.add(pointer.get, by));
 
 /** tiles(a, x, tiles, depth, panels): adds the products of one panel of A and `panels` panels of X to the tiles. */
 export function defineTiles(module: Module, name: string, { rows, vectors, arithmetic }: Tile) {
@@ -116,28 +152,38 @@ export function defineTiles(module: Module, name: string, { rows, vectors, arith
 }
 
 /**
- * store(tiles, out, row, columns): one panel's worth of finished tiles (all columns of its rows) into y, from row `row`
- * on: y[row, column] = round(sum + bias[row]) at y + row·rowBytes + out[column].
+ * store(tiles, out, row, column, columns): a row of finished tiles into y, from row `row` on:
+ * y[row, column] = round(sum + bias) at y + row·rowBytes + out[column].
  */
-export function defineStore(module: Module, name: string, tile: Tile, wide: boolean) {
+function defineStore(module: Module, name: string, tile: Tile, wide: boolean) {
   const bytes = accumulatorBytes(tile);
   const width = columnsOf(tile);
-  return module.define(name, ['i32', 'i32', 'i32', 'i32'], [], (declare, [tiles, out, row, columns]) => {
-    const [i, j, number, to, last] = times(5, () => declare('i32'));
-    const bias = declare('f64');
-    const target = i32.add(to.get, i32.load(i32.add(out.get, i32.shl(j.get, c(2)))));
-    // column j of row i lies in tile ⌊j/width⌋ at i·width + j mod width
-    const inTile = i32.add(i32.mul(i.get, c(width)), i32.and(j.get, c(width - 1)));
-    const tileStart = i32.mul(i32.and(j.get, c(-width)), c(tile.rows));
-    const source = i32.add(tiles.get, i32.mul(i32.add(tileStart, inTile), c(bytes)));
-    const value = (): Code => {
-      if (bytes === 4) {
-        const single: Code = [...bias.get, 0xb6];
-        return f32.store(target, f32.add(f32.load(source), single));
-      }
-      const sum = f64.add(f64.load(source), bias.get);
+  return module.define(name, new Array<Type>(5).fill('i32'), [], (declare, params) => {
+    const [tiles, out, row, column, columns] = params;
+    const [i, from, to, o, end, bias, last] = times(7, () => declare('i32'));
+    const put = (j: number): Code => {
+      const target = i32.add(to.get, i32.load(o.get, 4 * j));
+      const b = f64.load(bias.get);
+      if (bytes === 4) return f32.store(target, f32.add(f32.load(from.get, 4 * j), f32.demote(b)));
+      const sum = f64.add(f64.load(from.get, 8 * j), b);
       return wide ? f64.store(target, sum) : f64.storeF32(target, sum);
     };
+    const nextBias = advance(bias, read('biasColumn'));
+    const whole = seq(
+      ...times(width, (j) => seq(put(j), nextBias)),
+      advance(o, c(4 * width)),
+      advance(from, c(tile.rows * tile.vectors * 16)),
+    );
+    const single = seq(put(0), nextBias, advance(o, c(4)), advance(from, c(bytes)));
+    const line = seq(
+      from.set(i32.add(tiles.get, i32.mul(i.get, c(width * bytes)))),
+      o.set(out.get),
+      end.set(i32.add(out.get, i32.shl(columns.get, c(2)))),
+      forWhile(i32.leU(i32.add(o.get, c(4 * width)), end.get), whole),
+      forWhile(i32.ltU(o.get, end.get), single),
+    );
+    const index = i32.add(row.get, i.get);
+    const bias0 = i32.add(i32.mul(index, read('biasRow')), i32.mul(column.get, read('biasColumn')));
     return seq(
       last.set(i32.sub(read('rows'), row.get)),
       when(i32.gtS(last.get, c(tile.rows)), last.set(c(tile.rows))),
@@ -147,10 +193,9 @@ export function defineStore(module: Module, name: string, tile: Tile, wide: bool
         last.get,
         c(1),
         seq(
-          number.set(i32.add(row.get, i.get)),
-          bias.set(f64.load(i32.add(read('bias'), i32.shl(number.get, c(3))))),
-          to.set(i32.add(read('y'), i32.mul(number.get, read('rowBytes')))),
-          forTo(j, c(0), columns.get, c(1), value()),
+          bias.set(i32.add(read('bias'), bias0)),
+          to.set(i32.add(read('y'), i32.mul(index, read('rowBytes')))),
+          line,
         ),
       ),
     );
@@ -162,10 +207,11 @@ export function defineProduct(module: Module, tile: Tile) {
   const bytes = accumulatorBytes(tile);
   const width = columnsOf(tile);
   const { arithmetic } = tile;
-  const pack = definePack(module, `packColumns_${arithmetic}`, width, false, bytes as 4 | 8);
-  const packWide = definePack(module, `packWideColumns_${arithmetic}`, width, true, 8);
-  definePack(module, `packRows_${arithmetic}`, tile.rows, false, bytes as 4 | 8);
-  definePack(module, `packWideRows_${arithmetic}`, tile.rows, true, 8);
+  const sources = arithmetic === 'float32' ? SOURCES.slice(0, 1) : SOURCES;
+  const packs = sources.map((source) =>
+    definePack(module, `columns_${arithmetic}_${source}`, width, source, bytes),
+  );
+  for (const source of sources) definePack(module, `rows_${arithmetic}_${source}`, tile.rows, source, bytes);
   const multiply = defineTiles(module, `tiles_${arithmetic}`, tile);
   const store = defineStore(module, `store_${arithmetic}`, tile, false);
   const storeWide = defineStore(module, `storeWide_${arithmetic}`, tile, true);
@@ -176,7 +222,7 @@ export function defineProduct(module: Module, tile: Tile) {
     const tileBytes = i32.mul(panels.get, c(tile.rows * tile.vectors * 16));
     const table = (field: 'base' | 'out') => i32.add(read(field), i32.shl(first.get, c(2)));
     const least = (local: typeof k, bound: Code) => when(i32.gtS(local.get, bound), local.set(bound));
-    const gather = (call: typeof pack) =>
+    const gather = (call: (typeof packs)[number]) =>
       call(
         packed.get,
         read('x'),
@@ -217,15 +263,15 @@ export function defineProduct(module: Module, tile: Tile) {
         seq(
           depth.set(i32.sub(read('depth'), k.get)),
           least(depth, read('blockDepth')),
-          ifElse(read('xWide'), gather(packWide), gather(pack)),
+          ...packs.map((pack, i) => when(i32.eqz(i32.sub(read('source'), c(i))), gather(pack))),
           eachRowPanel(multiply(a, packed.get, rowTiles.get, depth.get, panels.get)),
         ),
       ),
       eachRowPanel(
         ifElse(
           read('yWide'),
-          storeWide(rowTiles.get, table('out'), row.get, columns.get),
-          store(rowTiles.get, table('out'), row.get, columns.get),
+          storeWide(rowTiles.get, table('out'), row.get, first.get, columns.get),
+          store(rowTiles.get, table('out'), row.get, first.get, columns.get),
         ),
       ),
     );

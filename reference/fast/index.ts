@@ -1,0 +1,22 @@
+/**
+ * The fast twins: every operation of `reference/ops` by the same name, with the same bits. Those whose plain loop is
+ * fast enough are the plain ones.
+ */
+export {
+  adaptiveavgpool,
+  avgpool,
+  concat,
+  dropout,
+  flatten,
+  lrn,
+  mapnorm,
+  maxpool,
+  relu,
+  sigmoid,
+  softmax,
+  split,
+  tanh,
+} from '../ops/index.ts';
+export * as conv2d from './conv2d.ts';
+export { configure, type Settings, unavailable } from './engine.ts';
+export * as linear from './linear.ts';
