@@ -1,0 +1,70 @@
+/** alexnet doctor: what works here, why the rest does not, and the commands that mend it. */
+import type { Command } from 'commander';
+import { LABELS } from '../../runtime/devices.ts';
+import { type Diagnosis, diagnose } from '../../runtime/doctor.ts';
+
+interface Options {
+  readonly json?: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command('doctor')
+    .description('which devices work here, why the others do not, and the commands that add what is missing')
+    .option('--json', 'print JSON instead of the table')
+    .action(async (options: Options) => {
+      const diagnosis = await diagnose();
+      process.stdout.write(
+        options.json ? `${JSON.stringify({ version: 1, ...diagnosis })}\n` : text(diagnosis),
+      );
+      if (!diagnosis.onnxruntime.loads) process.exitCode = 3;
+    });
+}
+
+/** The diagnosis for people. */
+export function text(diagnosis: Diagnosis): string {
+  const { node, onnxruntime, devices, auto, missing } = diagnosis;
+  const lines = [
+    ['Node', `${node.version} on ${node.platform}`],
+    ['onnxruntime', onnxruntime.loads ? `${onnxruntime.version}` : `does not load: ${onnxruntime.reason}`],
+    ...hardware(diagnosis),
+    [],
+    ...(onnxruntime.loads ? devices.map((found) => [LABELS[found.device], state(found)]) : []),
+    ...(auto ? [[], ['--device auto', `takes ${LABELS[auto]}`]] : []),
+  ].map(([name, value]) => (name ? `${name.padEnd(15)}${value}` : ''));
+  const mends = missing.flatMap(({ what, command }) => ['', `To add ${what}:`, `  ${command}`]);
+  return `${[...lines, ...mends].join('\n')}\n`;
+}
+
+function* hardware({ gpus, deviceFiles, vulkan, cuda }: Diagnosis): Generator<string[]> {
+  if (gpus.length === 0) yield ['GPU', 'none found (nvidia-smi, PCI bus)'];
+  for (const { name, driver, memoryMiB, computeCapability } of gpus) {
+    const facts = [
+      driver ? `driver ${driver}` : 'no driver',
+      memoryMiB && `${memoryMiB} MiB`,
+      computeCapability && `compute capability ${computeCapability}`,
+    ];
+    yield ['GPU', `${name}, ${facts.filter(Boolean).join(', ')}`];
+  }
+  if (deviceFiles.length > 0) yield ['GPU files', deviceFiles.join(' ')];
+  if (process.platform === 'linux') {
+    yield ['Vulkan', `${vulkan.loader ?? 'no loader'}; drivers: ${vulkan.drivers.join(' ') || 'none'}`];
+  }
+  if (cuda) {
+    const missing = cuda.missing.length === 0 ? 'all found' : `missing ${cuda.missing.join(' ')}`;
+    yield ['CUDA', `onnxruntime needs CUDA ${cuda.cuda ?? '?'}, cuDNN ${cuda.cudnn ?? '?'}: ${missing}`];
+  }
+}
+
+const state = ({
+  works,
+  reason,
+  software,
+}: {
+  works: boolean;
+  reason?: string;
+  software?: string;
+}): string => {
+  if (!works) return `no: ${reason}`;
+  return software ? `works, in software on the CPU (${software})` : 'works';
+};
