@@ -21,7 +21,7 @@ export interface ChildOptions {
 export function runModule(text: string, { env, args = [], input }: ChildOptions): SpawnSyncReturns<string> {
   const folder = mkdtempSync(join(tmpdir(), 'alexnet-spec-'));
   try {
-    const file = join(folder, 'main.mjs');
+    const file = join(folder, 'main.mts');
     writeFileSync(file, text.replaceAll("'@/", `'${ROOT.href}`));
     const argv = ['--import', TSX, file, ...args];
     return spawnSync(process.execPath, argv, { env, input, encoding: 'utf8', maxBuffer: 1 << 26 });
