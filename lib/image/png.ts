@@ -13,9 +13,6 @@ import { checkSize } from './limits.ts';
 import { exifOrientation, upright } from './orientation.ts';
 import { type Chunk, type PngHeader, rawSize, readChunks, readPngHeader } from './pngheader.ts';
 
-/** Deflate's limit is 1032:1: data shorter than that cannot hold the pixels. */
-const MAX_RATIO = 1032;
-
 /** Decodes a PNG. Throws InputError, one line starting with `name`, if it cannot. */
 export function decodePng(bytes: Uint8Array, name: string): Image {
   const chunks = readChunks(bytes, name);
@@ -46,7 +43,6 @@ function checkPixelData(header: PngHeader, chunks: readonly Chunk[], name: strin
     new InputError(
       `${name}: truncated PNG (${packed} bytes of data do not hold ${header.width}×${header.height})`,
     );
-  if (packed * MAX_RATIO < size) throw truncated();
   let inflated: number;
   try {
     inflated = inflateSync(Buffer.concat(parts), { maxOutputLength: size }).length;

@@ -1,15 +1,24 @@
 /**
  * sharp (libvips) as the decoder, for those who installed it and asked. It is no dependency: it is loaded on first use.
- * Same rules as the decoders in JavaScript: upright by EXIF, over white, sizes limited on the header, truncated files refused.
+ * Same rules as the decoders in JavaScript: upright by EXIF, over white, no colour profile, sizes limited on the header,
+ * truncated files and wrong checksums refused. Pixels differ where the decoders do: JPEG in rounding and in how chroma is
+ * upsampled, CMYK, 16-bit samples.
  */
 import type { Image } from '../../reference/preprocess.ts';
 import { EnvironmentError, InputError } from '../errors.ts';
 import { checkSize } from './limits.ts';
+import { readChunks } from './pngheader.ts';
 import { explain } from './sniff.ts';
+
+interface Metadata {
+  readonly format?: string;
+  readonly width?: number;
+  readonly height?: number;
+}
 
 /** The part of sharp that is used here. */
 interface Pipeline {
-  metadata(): Promise<{ width?: number; height?: number }>;
+  metadata(): Promise<Metadata>;
   rotate(): Pipeline;
   flatten(options: { background: string }): Pipeline;
   toColourspace(space: string): Pipeline;
@@ -19,7 +28,15 @@ interface Pipeline {
     info: { width: number; height: number; channels: number };
   }>;
 }
-export type Sharp = (bytes: Uint8Array, options: { failOn: string; limitInputPixels: boolean }) => Pipeline;
+interface SharpOptions {
+  readonly failOn: 'truncated';
+  readonly limitInputPixels: boolean;
+  readonly ignoreIcc: boolean;
+}
+export type Sharp = (bytes: Uint8Array, options: SharpOptions) => Pipeline;
+
+/** Photographs, not drawings and documents. */
+const FORMATS = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif'];
 
 /** Rejects with EnvironmentError if sharp is not installed or does not load on this machine. */
 async function loadSharp(): Promise<Sharp> {
@@ -45,13 +62,14 @@ export async function decodeWithSharp(
 ): Promise<Image> {
   const sharp = await load();
   if (bytes.length === 0) throw new InputError(`${name}: ${explain(bytes)}`);
-  const open = () => sharp(bytes, { failOn: 'truncated', limitInputPixels: false });
-  let size: { width?: number; height?: number };
-  try {
-    size = await open().metadata();
-  } catch {
-    throw new InputError(`${name}: not a picture that sharp can read`);
+  const open = () => sharp(bytes, { failOn: 'truncated', limitInputPixels: false, ignoreIcc: true });
+  const size: Metadata = await open()
+    .metadata()
+    .catch(() => ({}));
+  if (!FORMATS.includes(size.format ?? '')) {
+    throw new InputError(`${name}: not a picture that sharp can read here (${FORMATS.join(', ')})`);
   }
+  if (size.format === 'png') readChunks(bytes, name);
   checkSize(size.width ?? 0, size.height ?? 0, name);
   try {
     const pipeline = open().rotate().flatten({ background: '#ffffff' }).toColourspace('srgb').raw();

@@ -30,12 +30,18 @@ export function sniff(bytes: Uint8Array): Format | undefined {
   return undefined;
 }
 
+/** What sharp reads, where it is installed. */
+const SHARP = /GIF|WebP|TIFF|AVIF/;
+
 /** Why the bytes are neither JPEG nor PNG, to be put after the file's name. */
 export function explain(bytes: Uint8Array): string {
   if (bytes.length === 0) return 'the file is empty';
   const head = latin1(bytes, 64);
   const other = others.find(([at, text]) => head.startsWith(text, at));
-  return `${other ? `this is ${other[2]}` : 'not a picture'}: JPEG and PNG can be read`;
+  const [, , name = 'not a picture'] = other ?? [];
+  if (SHARP.test(name))
+    return `is ${name}: convert it to JPEG or PNG, or install sharp and use --decoder sharp`;
+  return `${other ? 'is ' : ''}${name}: JPEG and PNG can be read`;
 }
 
 const latin1 = (bytes: Uint8Array, length: number): string =>
