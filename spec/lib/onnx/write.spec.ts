@@ -1,0 +1,89 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { expect } from 'chai';
+import { buildModel, joined, type ModelFile } from '../../../export/index.ts';
+import { InputError } from '../../../lib/errors.ts';
+import { writeModelFile } from '../../../lib/onnx/write.ts';
+import { cifarRelu } from '../../../reference/networks/cifar.ts';
+import { narrow, randomWeights } from '../../export/helpers.ts';
+
+const network = narrow(cifarRelu);
+const weights = randomWeights(network, 1);
+
+async function failure(promise: Promise<unknown>): Promise<Error> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('it did not fail');
+}
+
+describe('lib/onnx/write', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'alexnet-'));
+  });
+  afterEach(() => fs.rmSync(folder, { recursive: true }));
+
+  it('writes the model, and the external data beside it', async () => {
+    const target = path.join(folder, 'net.onnx');
+    const plain = buildModel(network, weights);
+    await writeModelFile(target, plain);
+    expect(fs.readFileSync(target).equals(joined(plain.chunks()))).to.equal(true);
+    const outside = buildModel(network, weights, { externalData: 'net.data' });
+    await writeModelFile(target, outside);
+    expect(fs.readFileSync(target).equals(joined(outside.chunks()))).to.equal(true);
+    expect(fs.statSync(path.join(folder, 'net.data')).size).to.equal(outside.external!.byteLength);
+    expect(fs.readdirSync(folder).sort()).to.deep.equal(['net.data', 'net.onnx']);
+  });
+
+  it('leaves the old file, and no other, when writing fails half-way', async () => {
+    const target = path.join(folder, 'net.onnx');
+    fs.writeFileSync(target, 'old');
+    const file = buildModel(network, weights);
+    const broken: ModelFile = {
+      ...file,
+      *chunks() {
+        yield Uint8Array.of(1, 2, 3);
+        throw Object.assign(new Error('write'), { code: 'ENOSPC' });
+      },
+    };
+    const error = await failure(writeModelFile(target, broken));
+    expect(error).to.be.instanceOf(InputError);
+    expect(error.message).to.equal(`${target}: cannot be written: the disk is full`);
+    expect(fs.readFileSync(target, 'utf8')).to.equal('old');
+    expect(fs.readdirSync(folder)).to.deep.equal(['net.onnx']);
+  });
+
+  it('says on a device that is really full that it is full', async function () {
+    if (!fs.existsSync('/dev/full')) return this.skip();
+    const target = path.join(folder, 'net.onnx');
+    fs.symlinkSync('/dev/full', `${target}.${process.pid}.tmp`);
+    const error = await failure(writeModelFile(target, buildModel(network, weights)));
+    expect(error.message).to.equal(`${target}: cannot be written: the disk is full`);
+    expect(fs.readdirSync(folder)).to.deep.equal([]);
+  });
+
+  it('refuses a folder, a folder that is not there, a file for a folder, and its own name for the data', async () => {
+    const file = buildModel(network, weights);
+    const sub = path.join(folder, 'sub');
+    fs.mkdirSync(sub);
+    const said = async (target: string, model = file) =>
+      (await failure(writeModelFile(target, model))).message;
+    expect(await said(sub)).to.equal(`${sub}: is a folder; give the name of a file`);
+    const nowhere = path.join(folder, 'none', 'net.onnx');
+    expect(await said(nowhere)).to.equal(`${nowhere}: cannot be written: its folder does not exist`);
+    fs.writeFileSync(path.join(folder, 'text'), '');
+    const below = path.join(folder, 'text', 'net.onnx');
+    expect(await said(below)).to.equal(`${below}: cannot be written: its folder is a file`);
+    const outside = buildModel(network, weights, { externalData: 'net.onnx' });
+    expect(await said(path.join(folder, 'net.onnx'), outside)).to.match(/must have another name/);
+    const clash = buildModel(network, weights, { externalData: 'sub' });
+    expect(await said(path.join(folder, 'net.onnx'), clash)).to.equal(
+      `${sub}: is a folder; give the name of a file`,
+    );
+    expect(fs.readdirSync(folder).sort()).to.deep.equal(['sub', 'text']);
+  });
+});
