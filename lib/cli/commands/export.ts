@@ -1,0 +1,45 @@
+/** alexnet export: writes a network with its weights as ONNX. */
+import { type Command, Option } from 'commander';
+import { type ExportOptions, exportOnnx } from '../../export.ts';
+import { megabytes, thousands } from '../../report/table.ts';
+import { integer, jsonOption, lrnOption, weightOptions } from '../options.ts';
+
+interface Options extends ExportOptions {
+  readonly json?: boolean;
+}
+
+export function register(program: Command): void {
+  const command = program
+    .command('export')
+    .description('write a network with its weights as ONNX')
+    .argument('<out.onnx>', 'file to write');
+  weightOptions(command)
+    .option('--opset <n>', 'opset of the file, 13 to 18', integer(1), 13)
+    .option(
+      '--batch <n>',
+      "images a batch, or 'dynamic'",
+      (text) => (text === 'dynamic' ? text : integer(1)(text)),
+      'dynamic',
+    )
+    .addOption(lrnOption())
+    .addOption(
+      new Option('--precision <type>', 'type of weights and values')
+        .choices(['float32', 'float16'])
+        .default('float32'),
+    )
+    .option('--external-data', 'put the weights into OUT.onnx.data beside the model')
+    .addOption(jsonOption())
+    .action(exportModel);
+}
+
+async function exportModel(out: string, { json, ...options }: Options): Promise<void> {
+  const { notes, ...made } = await exportOnnx(out, options);
+  for (const note of notes) process.stderr.write(`${note}\n`);
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ version: 1, ...made })}\n`);
+    return;
+  }
+  const { file, network, parameters, weights, opset, precision, bytes } = made;
+  const what = `${network}, ${thousands(parameters)} parameters (${weights}), opset ${opset}, ${precision}`;
+  process.stdout.write(`${file}: ${what}, ${megabytes(bytes)}\n`);
+}

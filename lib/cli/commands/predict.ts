@@ -1,0 +1,81 @@
+/** alexnet predict: classifies pictures and folders of pictures. */
+import { type Command, Option } from 'commander';
+import { Classifier, type ClassifierOptions, type Prediction } from '../../classifier.ts';
+import { InputError } from '../../errors.ts';
+import { readMeanImage } from '../../input.ts';
+import { describeChoice } from '../../runtime/devices.ts';
+import { deviceOption, integer, jsonOption, weightOptions } from '../options.ts';
+
+interface Options extends Omit<ClassifierOptions, 'views' | 'meanImage'> {
+  readonly views: '1' | '10';
+  readonly mean?: string;
+  readonly json?: boolean;
+}
+
+export function register(program: Command): void {
+  const command = program
+    .command('predict')
+    .description('classify pictures and folders of pictures')
+    .argument('<image...>', 'JPEG or PNG files, or folders of them');
+  weightOptions(command)
+    .option('--class-names <file>', 'class names, one a line')
+    .addOption(
+      new Option('--views <n>', '1: the centre; 10: corners, centre, and mirrored')
+        .choices(['1', '10'])
+        .default('1'),
+    )
+    .option('--top <k>', 'how many classes to name', integer(1), 5)
+    .addOption(deviceOption())
+    .addOption(
+      new Option('--engine <engine>', 'who computes')
+        .choices(['onnxruntime', 'oracle'])
+        .default('onnxruntime'),
+    )
+    .option('--mean <file>', 'mean image (.npy) to subtract')
+    .addOption(
+      new Option('--decoder <decoder>', 'who decodes pictures')
+        .choices(['jpeg-js', 'sharp'])
+        .default('jpeg-js'),
+    )
+    .addOption(jsonOption())
+    .action(predict);
+}
+
+async function predict(images: readonly string[], options: Options): Promise<void> {
+  const { json, mean, views, ...rest } = options;
+  if (options.weights === undefined && options.seed === undefined) {
+    throw new InputError('predict needs weights: --weights FILE (random ones, to try it out: --seed 0)');
+  }
+  const meanImage = mean === undefined ? undefined : readMeanImage(mean);
+  await using classifier = await Classifier.open({ ...rest, meanImage, views: views === '10' ? 10 : 1 });
+  const { model, device } = classifier;
+  for (const note of model.notes) process.stderr.write(`${note}\n`);
+  const predictions = await classifier.classify(images);
+  if (json) {
+    const head = {
+      version: 1,
+      network: model.network.name,
+      weights: model.source,
+      device: device?.device ?? 'oracle',
+    };
+    process.stdout.write(`${JSON.stringify({ ...head, predictions })}\n`);
+  } else {
+    const where = device ? describeChoice(device) : 'the oracle';
+    process.stderr.write(`${model.network.name}, weights: ${model.source}, on ${where}\n`);
+    process.stdout.write(predictions.map(predictionText).join('\n'));
+  }
+  for (const prediction of predictions) {
+    if (!('error' in prediction)) continue;
+    if (!json) process.stderr.write(`alexnet: ${prediction.error}\n`);
+    process.exitCode = 2;
+  }
+}
+
+/** The picture's name, then a line a guess: 41.3 %  tabby. Empty for a picture that could not be read. */
+export function predictionText(prediction: Prediction): string {
+  if ('error' in prediction) return '';
+  const lines = prediction.guesses.map(
+    ({ name, probability }) => `  ${(100 * probability).toFixed(1).padStart(5)} %  ${name}`,
+  );
+  return `${prediction.image}\n${lines.join('\n')}\n`;
+}

@@ -1,0 +1,51 @@
+/** alexnet summary: layers, shapes, parameters, multiply-accumulates and activation memory of a network. */
+import type { Command } from 'commander';
+import { megabytes, table, thousands } from '../../report/table.ts';
+import { resolveNetwork } from '../../resolve.ts';
+import { type NetworkSummary, summarise } from '../../summary.ts';
+import { integer, jsonOption, networkOption } from '../options.ts';
+
+interface Options {
+  readonly network?: string;
+  readonly batch: number;
+  readonly json?: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command('summary')
+    .description('layers, shapes, parameters, multiply-accumulates and activation memory')
+    .addOption(networkOption())
+    .option('--batch <n>', 'images a batch', integer(1), 1)
+    .addOption(jsonOption())
+    .action((options: Options) => {
+      const summary = summarise(resolveNetwork(options.network), options.batch);
+      process.stdout.write(options.json ? `${JSON.stringify(summary)}\n` : text(summary));
+    });
+}
+
+function text(summary: NetworkSummary): string {
+  const { name, title, batch, layers, total } = summary;
+  const rows = layers.map((layer) => [
+    layer.name,
+    layer.kind,
+    layer.shape.join('×'),
+    thousands(layer.parameters),
+    thousands(layer.macs),
+    megabytes(layer.activationBytes),
+  ]);
+  const columns = ['layer', 'operation', 'output', 'parameters', 'MACs', 'activations'].map((column, c) => ({
+    title: column,
+    align: c < 3 ? ('left' as const) : ('right' as const),
+  }));
+  const sums = [
+    'total',
+    '',
+    '',
+    thousands(total.parameters),
+    thousands(total.macs),
+    megabytes(total.activationBytes),
+  ];
+  const images = batch === 1 ? 'one image' : `${batch} images`;
+  return `${name}: ${title}\n\n${table(columns, [...rows, sums])}\n\nfor ${images}; parameters are ${megabytes(4 * total.parameters)} in float32\n`;
+}

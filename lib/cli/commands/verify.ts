@@ -1,0 +1,66 @@
+/** alexnet verify: compares every layer of a model on a device with the oracle. */
+import { type Command, Option } from 'commander';
+import { InputError } from '../../errors.ts';
+import { chooseDevice } from '../../runtime/devices.ts';
+import { type VerifyOptions, verify } from '../../verify/index.ts';
+import { verificationJson } from '../../verify/json.ts';
+import { saveValues } from '../../verify/save.ts';
+import { verificationText } from '../../verify/text.ts';
+import { deviceOption, gather, integer, jsonOption, lrnOption, weightOptions } from '../options.ts';
+import { restartForTf32 } from '../tf32.ts';
+
+interface Options extends Omit<VerifyOptions, 'model' | 'input'> {
+  readonly input?: readonly string[];
+  readonly save?: string;
+  readonly tf32?: boolean;
+  readonly json?: boolean;
+}
+
+export function register(program: Command): void {
+  const command = program
+    .command('verify')
+    .description('compare every layer on a device with the oracle')
+    .argument('[model.onnx]', 'file to verify; default: the network as export writes it');
+  weightOptions(command)
+    .option('--input <file>', 'a picture, or .npy or .npz for exact numbers; may be repeated', gather)
+    .option('--batch <n>', 'images a run', integer(1))
+    .addOption(deviceOption())
+    .option('--strict-device', 'exit 3 where a layer ran on another device')
+    .addOption(lrnOption())
+    .addOption(
+      new Option('--require <arithmetic>', 'what convolutions and fully connected layers must have').choices([
+        'float32',
+        'tf32',
+        'float16',
+        'bfloat16',
+      ]),
+    )
+    .option('--tf32', 'leave TF32 on: short for --require tf32')
+    .addOption(
+      new Option('--precision <type>', "storage of the oracle's own chain").choices(['float32', 'float64']),
+    )
+    .option('--plain', 'the plain loops, not their fast twins')
+    .option('--save <dir>', 'write oracle.npz and device.npz there')
+    .addOption(jsonOption())
+    .action(run);
+}
+
+async function run(model: string | undefined, options: Options): Promise<void> {
+  const { save, json, tf32, input, ...rest } = options;
+  if (tf32 && rest.require && rest.require !== 'tf32') {
+    throw new InputError(`--tf32 is short for --require tf32: it does not go with --require ${rest.require}`);
+  }
+  const log = (line: string): void => {
+    if (!json) process.stdout.write(`${line}\n`);
+    else process.stderr.write(`${line}\n`);
+  };
+  const { device } = await chooseDevice(rest.device ?? 'auto');
+  if (await restartForTf32(device, tf32 || rest.require === 'tf32')) return;
+  const result = await verify({ ...rest, model, input, require: tf32 ? 'tf32' : rest.require, tf32, log });
+  if (save !== undefined) await saveValues(save, result.values);
+  process.stdout.write(
+    json ? `${JSON.stringify(verificationJson(result))}\n` : `\n${verificationText(result)}`,
+  );
+  if (result.verdict === 'fail') process.exitCode = 1;
+  if (result.verdict === 'untested') process.exitCode = 2;
+}

@@ -1,0 +1,50 @@
+/** Runs one command line and answers its exit code; every error is one line. */
+import { Command, CommanderError } from 'commander';
+import { EnvironmentError } from '../errors.ts';
+import { version } from '../version.ts';
+import * as exporting from './commands/export.ts';
+import * as predict from './commands/predict.ts';
+import * as summary from './commands/summary.ts';
+import * as verify from './commands/verify.ts';
+
+/** Runs `alexnet` with these arguments. */
+export const run = (argv: readonly string[]): Promise<number> => attempt(alexnet(), argv);
+
+/** 0 ok · 1 disagreement · 2 bad usage or input · 3 environment. Errors become one line on stderr. */
+export async function attempt(program: Command, argv: readonly string[]): Promise<number> {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // the reader of a pipe has gone (`alexnet summary | head -1`): nothing is left to say
+    if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
+    throw error;
+  });
+  for (const command of [program, ...program.commands]) {
+    command
+      .option('--debug', 'show the stack trace of an error')
+      .configureOutput({ outputError: () => {} })
+      .exitOverride();
+  }
+  try {
+    await program.parseAsync([...argv]);
+    return Number(process.exitCode ?? 0);
+  } catch (error) {
+    return explain(error as Error, argv.includes('--debug'));
+  }
+}
+
+function alexnet(): Command {
+  const program = new Command('alexnet')
+    .description('AlexNet that can be checked: oracle, ONNX export, layer-by-layer verification, inference')
+    .version(version);
+  for (const command of [summary, exporting, verify, predict]) command.register(program);
+  return program;
+}
+
+function explain(error: Error, debug: boolean): number {
+  if (error instanceof CommanderError && error.exitCode === 0) return 0;
+  if (error instanceof CommanderError && error.code === 'commander.help') return 2;
+  const message = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
+  const hint = error instanceof CommanderError ? ' (--help lists commands and options)' : '';
+  process.stderr.write(`alexnet: ${message}${hint}\n`);
+  if (debug) process.stderr.write(`${error.stack}\n`);
+  return error instanceof EnvironmentError ? 3 : 2;
+}

@@ -1,0 +1,54 @@
+#!/usr/bin/env node
+/** npm start [-- photo.jpg …] [--device D]: writes alexnet.onnx, cross-checks every layer, names the photos' classes. */
+import { Command } from 'commander';
+import { dense } from '../../reference/tensor.ts';
+import { best } from '../classifier.ts';
+import { exportOnnx } from '../export.ts';
+import { classNames } from '../labels/labels.ts';
+import { megabytes, thousands } from '../report/table.ts';
+import { chooseDevice, type Device, LABELS } from '../runtime/devices.ts';
+import { verify } from '../verify/index.ts';
+import { verificationText } from '../verify/text.ts';
+import { predictionText } from './commands/predict.ts';
+import { deviceOption } from './options.ts';
+import { attempt } from './run.ts';
+import { restartForTf32 } from './tf32.ts';
+
+const MODEL = 'alexnet.onnx';
+const say = (line: string): boolean => process.stdout.write(`${line}\n`);
+
+async function start(photos: readonly string[], asked: 'auto' | Device): Promise<void> {
+  const { device } = await chooseDevice(asked);
+  if (await restartForTf32(device, false)) return;
+  const lrn = device === 'webgpu' ? 'decomposed' : 'native';
+  const made = await exportOnnx(MODEL, { network: 'alexnet2012', seed: 0, lrn });
+  say(
+    `${MODEL}: ${made.network}, ${thousands(made.parameters)} parameters (${made.weights}), ${megabytes(made.bytes)}`,
+  );
+  if (lrn === 'decomposed') say(`LRN is decomposed: ${LABELS[device]} has no kernel for it`);
+  const result = await verify({ model: MODEL, input: photos, device: asked, log: say });
+  say(`\n${verificationText(result)}`);
+  if (photos.length > 0) {
+    say(
+      'The weights are random (seed 0), so the names below mean nothing; `alexnet predict --weights FILE` gives real ones.\n',
+    );
+    const output = result.values.device.get(result.layers.at(-1)!.layer)!;
+    const [N, K] = output.shape;
+    const names = classNames(made.network, K);
+    for (let n = 0; n < N; n++) {
+      const probabilities = Float64Array.from(dense(output).subarray(n * K, (n + 1) * K));
+      say(predictionText({ image: photos[n], guesses: best(probabilities, names, 5) }));
+    }
+  }
+  if (result.verdict === 'fail') process.exitCode = 1;
+}
+
+const program = new Command('npm start --')
+  .description(
+    'writes alexnet.onnx and cross-checks every layer on the best device; names the classes of photos',
+  )
+  .argument('[photo...]', 'JPEG or PNG files')
+  .addOption(deviceOption())
+  .action((photos: string[], { device }: { device: 'auto' | Device }) => start(photos, device));
+
+process.exitCode = await attempt(program, process.argv);

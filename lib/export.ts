@@ -1,0 +1,45 @@
+/** The function behind `alexnet export`. */
+import { basename } from 'node:path';
+import { parameterCount } from '../reference/oracle.ts';
+import { InputError } from './errors.ts';
+import { modelOf } from './model.ts';
+import { writeModelFile } from './onnx/write.ts';
+import { type Choice, resolve } from './resolve.ts';
+
+export interface ExportOptions extends Choice {
+  /** 13 (default) to 18. */
+  readonly opset?: number;
+  /** Images a batch, or 'dynamic' (default). */
+  readonly batch?: number | 'dynamic';
+  readonly lrn?: 'native' | 'decomposed';
+  readonly precision?: 'float32' | 'float16';
+  /** Put the weights into `<file>.data` beside the model. */
+  readonly externalData?: boolean;
+}
+
+export interface Exported {
+  readonly file: string;
+  /** Name of the file beside it that holds the weights. */
+  readonly externalData: string | null;
+  readonly network: string;
+  readonly weights: string;
+  readonly opset: number;
+  readonly precision: 'float32' | 'float16';
+  readonly parameters: number;
+  /** Of both files. */
+  readonly bytes: number;
+  readonly notes: readonly string[];
+}
+
+/** Writes a network with its weights as ONNX. Throws InputError; nothing half-written is left. */
+export async function exportOnnx(file: string, options: ExportOptions = {}): Promise<Exported> {
+  const { opset = 13, precision = 'float32', batch, lrn } = options;
+  if (opset < 13 || opset > 18) throw new InputError(`--opset ${opset}: it must be 13 to 18`);
+  const { network, weights, source, notes } = await resolve(options);
+  const externalData = options.externalData ? `${basename(file)}.data` : undefined;
+  const model = modelOf(network, weights, { source, opset, batch, lrn, precision, externalData });
+  await writeModelFile(file, model);
+  const parameters = parameterCount(network);
+  const made = { file, externalData: externalData ?? null, network: network.name, weights: source, notes };
+  return { ...made, opset, precision, parameters, bytes: model.byteLength };
+}

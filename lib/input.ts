@@ -1,0 +1,108 @@
+/** What a network is fed: pictures, exact numbers from .npy and .npz files, or noise. */
+import type { Network } from '../reference/networks/layers.ts';
+import { streamOf, uniform, words } from '../reference/random.ts';
+import { cast, dense, reshape, type Shape, sizeOf, type Tensor, tensor } from '../reference/tensor.ts';
+import { InputError } from './errors.ts';
+import { toTensor } from './format/array.ts';
+import { openTensors } from './format/open.ts';
+import { loadImages } from './image/load.ts';
+
+export interface Input {
+  /** (N,C,H,W), float32. */
+  readonly tensor: Tensor;
+  /** One line: the files, or 'uniform noise, seed 0'. */
+  readonly source: string;
+}
+
+export interface InputOptions {
+  /** Pictures, and .npy or .npz files of (C,H,W) or (N,C,H,W); none: noise. */
+  readonly paths?: readonly string[];
+  readonly seed?: number;
+  readonly meanImage?: Tensor;
+  readonly decoder?: 'jpeg-js' | 'sharp';
+}
+
+/** One batch of everything that was given. Throws InputError, naming the file, for what cannot be read. */
+export async function readInput(network: Network, options: InputOptions = {}): Promise<Input> {
+  const { paths = [], seed = 0 } = options;
+  if (paths.length === 0) return { tensor: noise(network, seed), source: `uniform noise, seed ${seed}` };
+  const parts: Tensor[] = [];
+  for (const path of paths) {
+    parts.push(isArrayFile(path) ? readArray(path, network) : await readPicture(path, network, options));
+  }
+  return { tensor: stack(parts, network), source: paths.join(', ') };
+}
+
+const isArrayFile = (path: string): boolean => /\.np[yz]$/i.test(path);
+
+/** Pixels drawn uniformly, then put through the network's own range, mean and deviation. */
+export function noise(network: Network, seed: number): Tensor {
+  const { range, mean, deviation } = network.preprocess;
+  const [C, H, W] = network.input;
+  const drawn = words(seed, streamOf('input'), C * H * W);
+  const data = Float32Array.from(drawn, (word, i) => {
+    const c = Math.floor(i / (H * W));
+    return (range * uniform(word) - mean[c]) / deviation[c];
+  });
+  return tensor(data, [1, C, H, W]);
+}
+
+async function readPicture(path: string, network: Network, options: InputOptions): Promise<Tensor> {
+  const { meanImage, decoder } = options;
+  const { images, failures } = await loadImages([path], network.preprocess, { meanImage, decoder });
+  if (failures.length > 0) throw new InputError(failures[0].message);
+  return stack(
+    images.map((image) => image.tensor),
+    network,
+  );
+}
+
+function readArray(path: string, network: Network): Tensor {
+  const file = openTensors(path);
+  try {
+    const names = [...file.tensors.keys()];
+    const name = names.length === 1 ? names[0] : 'input';
+    const array = file.tensors.get(name);
+    if (!array)
+      throw new InputError(`${path}: it holds ${names.join(', ')}: one of them must be named 'input'`);
+    mustFit(path, array.shape, network);
+    const values = cast(toTensor(array.read()), 'float32');
+    return array.shape.length === 3 ? reshape(values, [1, ...array.shape]) : values;
+  } finally {
+    file.close();
+  }
+}
+
+/** A mean image (C,H,W) from a .npy file. Throws InputError naming the file. */
+export function readMeanImage(path: string): Tensor {
+  const file = openTensors(path);
+  try {
+    const [array] = file.tensors.values();
+    const shape = array?.shape.length === 4 && array.shape[0] === 1 ? array.shape.slice(1) : array?.shape;
+    if (file.tensors.size !== 1 || shape?.length !== 3 || shape[0] !== 3) {
+      throw new InputError(`${path}: a mean image must be one array of shape [3,H,W]`);
+    }
+    return reshape(toTensor(array.read()), shape);
+  } finally {
+    file.close();
+  }
+}
+
+function mustFit(path: string, shape: Shape, network: Network): void {
+  const image = shape.length === 4 ? shape.slice(1) : shape;
+  if (image.join() === network.input.join() && sizeOf(shape) > 0) return;
+  throw new InputError(
+    `${path}: shape [${shape}], but ${network.name} takes [N,${network.input}] or [${network.input}]`,
+  );
+}
+
+function stack(parts: readonly Tensor[], network: Network): Tensor {
+  const batch = parts.reduce((sum, part) => sum + part.shape[0], 0);
+  const data = new Float32Array(batch * sizeOf(network.input));
+  let at = 0;
+  for (const part of parts) {
+    data.set(dense(part), at);
+    at += dense(part).length;
+  }
+  return tensor(data, [batch, ...network.input]);
+}

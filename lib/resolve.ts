@@ -1,0 +1,53 @@
+/** Which network and which weights a command or a function means: DESIGN's rules in one place. */
+import { initialise, type Method } from '../reference/init.ts';
+import { networkNamed, networks } from '../reference/networks/index.ts';
+import type { Network } from '../reference/networks/layers.ts';
+import type { Weights } from '../reference/oracle.ts';
+import type { Preprocess } from '../reference/preprocess.ts';
+import { InputError } from './errors.ts';
+import { loadWeights } from './weights/load.ts';
+
+export interface Choice {
+  readonly network?: string;
+  readonly weights?: string;
+  readonly seed?: number;
+  readonly init?: Method;
+}
+
+export interface Chosen {
+  readonly network: Network;
+  readonly weights: Weights;
+  /** 'seed 0, kaiming', or the file. */
+  readonly source: string;
+  /** Whether the weights are random, so that classes mean nothing. */
+  readonly random: boolean;
+  /** The file's own, else the network's. */
+  readonly preprocess: Preprocess;
+  readonly notes: readonly string[];
+}
+
+/** The network of that name; alexnet2012 without one. */
+export function resolveNetwork(name = 'alexnet2012'): Network {
+  try {
+    return networkNamed(name);
+  } catch {
+    throw new InputError(`unknown network '${name}': one of ${networks.map((n) => n.name).join(', ')}`);
+  }
+}
+
+/** Network and weights: the file's, else random from the seed (0) and the method (kaiming). */
+export async function resolve({ network: name, weights: path, seed, init }: Choice): Promise<Chosen> {
+  if (path === undefined) {
+    const network = resolveNetwork(name);
+    const [from, method] = [seed ?? 0, init ?? 'kaiming'];
+    const source = `seed ${from}, ${method}`;
+    const weights = initialise(network, from, method);
+    return { network, weights, source, random: true, preprocess: network.preprocess, notes: [] };
+  }
+  if (seed !== undefined || init !== undefined) {
+    throw new InputError('--weights and --seed (or --init) exclude each other: take one of them');
+  }
+  const loaded = await loadWeights(path, name === undefined ? undefined : resolveNetwork(name));
+  const preprocess = loaded.preprocess ?? loaded.network.preprocess;
+  return { ...loaded, network: { ...loaded.network, preprocess }, preprocess, random: false };
+}

@@ -1,0 +1,71 @@
+/**
+ * What is assumed about a device's arithmetic: unit roundoffs, and how many ULP its functions may be off.
+ *
+ * A ULP figure is a licence, not a measurement: each is the documented maximum of the device's standard, or, for
+ * onnxruntime's CPU kernels, which document none, twice what was ever seen (docs/error-bounds.md tells the sources).
+ */
+import type { Device } from '../runtime/devices.ts';
+
+/** Unit roundoff of float32 with rounding to nearest. */
+export const U32 = 2 ** -24;
+/** Unit roundoff of float64: the oracle's own. */
+export const U64 = 2 ** -53;
+/** Smallest normal float32 number. */
+export const MIN_NORMAL = 2 ** -126;
+/** Half the spacing of subnormal float32 numbers: the error of a product or quotient that underflows. */
+export const HALF_SUBNORMAL = 2 ** -150;
+export const FLOAT32_MAX = 3.4028234663852886e38;
+
+/** γₙ = nu/(1 − nu), which bounds the relative error of n roundings (Higham, Accuracy and Stability, lemma 3.1). */
+export function gamma(n: number, u: number = U32): number {
+  return n * u < 1 ? (n * u) / (1 - n * u) : Number.POSITIVE_INFINITY;
+}
+
+/** How a class of arithmetic treats the operands of a product. */
+export interface OperandRounding {
+  readonly name: Requirement;
+  /** t: largest relative error of one operand. TF32 hardware may truncate, hence 2⁻¹⁰. */
+  readonly t: number;
+  /** Effective bits below which a layer is not of this class. */
+  readonly bits: number;
+}
+
+export type Requirement = 'float32' | 'tf32' | 'float16' | 'bfloat16';
+
+/** The classes of DESIGN's tier 3; 7 bits is the error of two truncated bfloat16 operands. */
+export const classes: Record<Requirement, OperandRounding> = {
+  float32: { name: 'float32', t: 0, bits: 15 },
+  tf32: { name: 'tf32', t: 2 ** -10, bits: 10 },
+  float16: { name: 'float16', t: 2 ** -11, bits: 10 },
+  bfloat16: { name: 'bfloat16', t: 2 ** -8, bits: 7 },
+};
+
+export interface DeviceArithmetic {
+  /** Whether subnormal numbers may be flushed to zero. */
+  readonly flushes: boolean;
+  /** Maximal errors in units of u·|result|, i.e. half ULPs doubled: 1 is correctly rounded. */
+  readonly divide: number;
+  readonly sqrt: number;
+  readonly exp: (x: number) => number;
+  readonly pow: (base: number, exponent: number) => number;
+  readonly tanh: number;
+}
+
+export const arithmetic: Record<Device, DeviceArithmetic> = {
+  // IEEE division and square root; MLAS' exp and tanh polynomials and Eigen's pow document no bound
+  cpu: { flushes: false, divide: 1, sqrt: 1, exp: () => 8, pow: () => 48, tanh: 16 },
+  // CUDA C++ Programming Guide, mathematical functions: division and sqrt 0 (IEEE) unless fast math, expf 2, powf 4, tanhf 2
+  cuda: { flushes: false, divide: 4, sqrt: 4, exp: () => 4, pow: () => 8, tanh: 4 },
+  // WGSL, floating point accuracy: division 2.5, sqrt as 1/inverseSqrt (2 + 2.5), exp 3 + 2|x|, pow as exp2(y·log2 x)
+  webgpu: {
+    flushes: true,
+    divide: 5,
+    sqrt: 9,
+    exp: (x) => 2 * (3 + 2 * Math.abs(x)),
+    pow: (base, exponent) => {
+      const power = Math.abs(exponent * Math.log2(base));
+      return 2 * (3 + 2 * power + (3 + 2 ** 3 * Math.abs(exponent)) * Math.max(1, power));
+    },
+    tanh: 64,
+  },
+};

@@ -1,0 +1,185 @@
+/** Compares one layer's values on a device with the oracle's, element by element, and judges them. */
+import { dense, sizeOf, type Tensor } from '../../reference/tensor.ts';
+import type { OperandRounding } from './arithmetic.ts';
+import type { Bounds } from './bounds.ts';
+
+/** pass; suspicious: beyond tier 2; fail; untested: the oracle's values are all the same, so nothing was tested. */
+export type Verdict = 'pass' | 'suspicious' | 'fail' | 'untested';
+
+export interface Worst {
+  /** Position in the output, e.g. [n, k, p, q]. */
+  readonly index: readonly number[];
+  readonly device: number;
+  readonly oracle: number;
+  readonly error: number;
+  readonly bound: number;
+}
+
+export interface Comparison {
+  readonly verdict: Verdict;
+  /** One line: why not `pass`; empty if it is. */
+  readonly reason: string;
+  /** max |y − ŷ|. */
+  readonly maxError: number;
+  /** ‖y − ŷ‖ / ‖ŷ‖. */
+  readonly relativeError: number;
+  /** max |y − ŷ| / bound. */
+  readonly overBound: number;
+  /** max |y − ŷ| / expectation. */
+  readonly overExpectation: number | null;
+  /** Tier 3; null where the operation has no products. */
+  readonly bits: number | null;
+  /** The arithmetic that the bits speak of; 'undetermined' where the bias dominates. */
+  readonly arithmetic: 'float32' | 'tf32-or-float16' | 'bfloat16' | 'undetermined' | null;
+  readonly worst: Worst | null;
+  /** Name of an engine's own bound, where it was needed. */
+  readonly named: string | null;
+  /** Elements compared, and those beyond the bound. */
+  readonly count: number;
+  readonly beyond: number;
+}
+
+/** y: the device's values; exact: ŷ, unrounded. Throws if their shapes differ. */
+export function compare(y: Tensor, exact: Tensor, bounds: Bounds, required: OperandRounding): Comparison {
+  if (y.shape.join() !== exact.shape.join()) {
+    throw new Error(`shape [${y.shape}] on the device, [${exact.shape}] in the oracle`);
+  }
+  const Y = dense(y);
+  const E = dense(exact);
+  const { bound, expectation } = bounds;
+  let [maxError, overBound, overExpectation, beyond, worstAt] = [0, 0, 0, 0, -1];
+  let [errorSquare, exactSquare] = [0, 0];
+  let needed = false;
+  for (let i = 0; i < Y.length; i++) {
+    const error = difference(Y[i], E[i]);
+    if (error > maxError) maxError = error;
+    errorSquare += error * error;
+    exactSquare += E[i] * E[i];
+    const ratio = overRatio(error, bound[i], Number.isNaN(Y[i]) && bounds.named !== undefined);
+    if (ratio > overBound) {
+      overBound = ratio;
+      worstAt = i;
+    }
+    if (ratio > 1) beyond++;
+    if (bounds.anyOrder && error > bounds.anyOrder[i]) needed = true;
+    if (expectation && error / expectation[i] > overExpectation) overExpectation = error / expectation[i];
+  }
+  const bits = bounds.squares ? effectiveBits(Y, E, bounds.squares) : null;
+  const common = {
+    maxError,
+    relativeError: errorSquare === 0 ? 0 : Math.sqrt(errorSquare / exactSquare),
+    overBound,
+    overExpectation: expectation ? overExpectation : null,
+    bits: bits?.value ?? null,
+    arithmetic: bits?.arithmetic ?? null,
+    worst: worstAt < 0 ? null : describe(worstAt, y, E, bound),
+    named: needed ? (bounds.named ?? null) : null,
+    count: Y.length,
+    beyond,
+  };
+  return { ...judge(Y, E, common, required), ...common };
+}
+
+type Measured = Omit<Comparison, 'verdict' | 'reason'>;
+
+function judge(
+  Y: ArrayLike<number>,
+  E: ArrayLike<number>,
+  measured: Measured,
+  required: OperandRounding,
+): Pick<Comparison, 'verdict' | 'reason'> {
+  const { beyond, count, bits, overExpectation } = measured;
+  if (count === 0) return { verdict: 'fail', reason: 'nothing was compared' };
+  if (beyond > 0) {
+    const whose = measured.named ? `; the engine's own fault: ${measured.named}` : '';
+    return { verdict: 'fail', reason: `${beyond} of ${count} values beyond the bound${whose}` };
+  }
+  const [still, stuck] = [isConstant(E), isConstant(Y)];
+  if (!still && stuck && count > 1)
+    return { verdict: 'fail', reason: 'constant on the device, not in the oracle' };
+  if (bits !== null && bits < required.bits && measured.arithmetic !== 'undetermined') {
+    return {
+      verdict: 'fail',
+      reason: `${bits.toFixed(1)} effective bits, ${required.name} has at least ${required.bits}`,
+    };
+  }
+  if (overExpectation !== null && overExpectation > 1) {
+    return {
+      verdict: 'suspicious',
+      reason: `${overExpectation.toFixed(2)} times what rounding errors should add up to`,
+    };
+  }
+  if (still && count > 1)
+    return { verdict: 'untested', reason: `constant in the oracle (${E[0]}): this tests nothing` };
+  return { verdict: 'pass', reason: '' };
+}
+
+/** error / bound; nothing is promised where the bound is ∞, but a NaN that an engine's own algorithm makes is a fault. */
+function overRatio(error: number, bound: number, ownNaN: boolean): number {
+  if (error === 0) return 0;
+  if (bound === Number.POSITIVE_INFINITY) return ownNaN ? Number.POSITIVE_INFINITY : 0;
+  const ratio = error / bound;
+  return Number.isNaN(ratio) ? Number.POSITIVE_INFINITY : ratio;
+}
+
+/** |y − e|; −0 equals +0, equal infinities and NaN on both sides are 0, on one side ∞. */
+function difference(y: number, e: number): number {
+  if (y === e) return 0;
+  const error = Math.abs(y - e);
+  if (!Number.isNaN(error)) return error;
+  return Number.isNaN(y) && Number.isNaN(e) ? 0 : Number.POSITIVE_INFINITY;
+}
+
+function isConstant(values: ArrayLike<number>): boolean {
+  for (let i = 1; i < values.length; i++) if (values[i] !== values[0]) return false;
+  return true;
+}
+
+/**
+ * −log₂ rms(err / √(‖w∘x‖² + b²)) over the elements with ‖w∘x‖ > 0: how many bits the products and sums kept.
+ * Where the bias is over ten times ‖w∘x‖, TF32 products would look like float32: 'undetermined'.
+ */
+function effectiveBits(
+  Y: ArrayLike<number>,
+  E: ArrayLike<number>,
+  { total, products }: NonNullable<Bounds['squares']>,
+): { value: number | null; arithmetic: Comparison['arithmetic'] } {
+  let [sum, share, count, biased] = [0, 0, 0, 0];
+  for (let i = 0; i < Y.length; i++) {
+    if (!(total[i] > 0 && total[i] < Number.POSITIVE_INFINITY)) continue;
+    biased++;
+    if (!(products[i] > 0)) continue;
+    sum += (Y[i] - E[i]) ** 2 / total[i];
+    share += products[i] / total[i];
+    count++;
+  }
+  if (count === 0) return { value: null, arithmetic: biased > 0 ? 'undetermined' : null };
+  const value = sum === 0 ? 53 : -0.5 * Math.log2(sum / count);
+  if (Number.isNaN(value)) return { value: Number.NEGATIVE_INFINITY, arithmetic: 'bfloat16' };
+  if (value >= 15) return { value, arithmetic: share / count < 0.01 ? 'undetermined' : 'float32' };
+  return { value, arithmetic: value >= 10 ? 'tf32-or-float16' : 'bfloat16' };
+}
+
+function describe(at: number, y: Tensor, E: ArrayLike<number>, bound: Float64Array): Worst {
+  const index: number[] = [];
+  let rest = at;
+  for (const extent of [...y.shape].reverse()) {
+    index.unshift(rest % extent);
+    rest = Math.floor(rest / extent);
+  }
+  const device = dense(y)[at];
+  return { index, device, oracle: E[at], error: difference(device, E[at]), bound: bound[at] };
+}
+
+/** ‖y − o‖ / ‖o‖ of two tensors of one size: the accumulated error. ∞ where only one side is finite. */
+export function relativeDifference(y: Tensor, o: Tensor): number {
+  if (sizeOf(y.shape) !== sizeOf(o.shape)) return Number.POSITIVE_INFINITY;
+  const Y = dense(y);
+  const O = dense(o);
+  let [error, norm] = [0, 0];
+  for (let i = 0; i < Y.length; i++) {
+    error += difference(Y[i], O[i]) ** 2;
+    norm += Number.isFinite(O[i]) ? O[i] * O[i] : 0;
+  }
+  return error === 0 ? 0 : Math.sqrt(error / norm);
+}

@@ -1,0 +1,113 @@
+/** What is verified: the bytes of a model, and the network, weights and values in it. */
+import { dataTypes, type GraphProto, type ModelProto } from '../../export/proto.ts';
+import { fitNetwork } from '../../reference/networks/fit.ts';
+import { networks } from '../../reference/networks/index.ts';
+import type { Network } from '../../reference/networks/layers.ts';
+import type { Weights } from '../../reference/oracle.ts';
+import { zeros } from '../../reference/tensor.ts';
+import { InputError } from '../errors.ts';
+import { CHECKSUMS, checksum } from '../model.ts';
+import { type Match, match } from './match.ts';
+
+export interface Subject {
+  readonly model: Uint8Array;
+  readonly network: Network;
+  /** The weights that the oracle computes with. */
+  readonly weights: Weights;
+  /** Name of the graph's input. */
+  readonly input: string;
+  readonly match: Match;
+  /** A float16 file: results are rounded to float16. */
+  readonly half: boolean;
+}
+
+/**
+ * Pairs a model with a network. `given` are the weights it should have; without them the file's own are taken, the
+ * network's widths follow them, and they are held against the checksums that the file recorded when it was written.
+ * Throws InputError where the file cannot be that network.
+ */
+export function subjectOf(bytes: Uint8Array, model: ModelProto, network: Network, given?: Weights): Subject {
+  const graph = model.graph;
+  if (!graph) throw new InputError('the model has no graph');
+  const input = inputOf(graph, network);
+  const found = match(graph, network, input);
+  const half = graph.initializer.some((t) => t.dataType === dataTypes.FLOAT16);
+  if (given) return { model: bytes, network, weights: given, input, match: found, half };
+  const faults = new Map([...found.faults, ...changedWeights(model, found.weights)]);
+  const weights = withBiases(found.weights, network);
+  const fitted = widened(network, weights);
+  return { model: bytes, network: fitted, weights, input, match: { ...found, faults }, half };
+}
+
+/** The only network of which a model can be one. Throws InputError, naming the candidates, if there are several. */
+export function inferNetwork(bytes: Uint8Array, model: ModelProto): Network {
+  const candidates = networks.filter((network) => {
+    try {
+      return subjectOf(bytes, model, network).match.faults.size === 0;
+    } catch {
+      return false;
+    }
+  });
+  if (candidates.length === 1) return candidates[0];
+  const names = candidates.length > 0 ? candidates : networks;
+  const problem =
+    candidates.length > 0 ? 'it could be one of several networks' : 'it is none of the networks';
+  throw new InputError(`${problem} (${names.map(({ name }) => name).join(', ')}): say which with --network`);
+}
+
+/** Name of the graph's only input that is fed, if its shape is the network's. */
+function inputOf(graph: GraphProto, network: Network): string {
+  const constants = new Set(graph.initializer.map((t) => t.name));
+  const feeds = graph.input.filter(({ name }) => !constants.has(name));
+  if (feeds.length !== 1) {
+    throw new InputError(
+      `the model has ${feeds.length} inputs (${feeds.map((f) => f.name).join(', ')}): one is needed`,
+    );
+  }
+  const dims = feeds[0].type?.tensorType?.shape?.dim.slice(1).map((dim) => dim.dimValue);
+  const fits = dims?.every((extent, axis) => extent === undefined || extent === network.input[axis]) ?? true;
+  if (!fits) throw new InputError(`the model takes [N,${dims}], ${network.name} takes [N,${network.input}]`);
+  return feeds[0].name;
+}
+
+function widened(network: Network, weights: Weights): Network {
+  try {
+    return fitNetwork(network, new Map([...weights].map(([name, t]) => [name, t.shape])));
+  } catch (error) {
+    throw new InputError((error as Error).message);
+  }
+}
+
+/** Zeros where the file adds no bias: a fault names the layer already, and the walk goes on behind it. */
+function withBiases(weights: Weights, network: Network): Weights {
+  const result = new Map(weights);
+  for (const { name } of network.layers) {
+    const weight = weights.get(`${name}.weight`);
+    if (weight && !weights.has(`${name}.bias`)) result.set(`${name}.bias`, zeros([weight.shape[0]]));
+  }
+  return result;
+}
+
+/** Layers whose weights are not those that the file was written with. */
+function changedWeights(model: ModelProto, weights: Weights): Map<string, string> {
+  const faults = new Map<string, string>();
+  const recorded = metadataOf(model, CHECKSUMS);
+  if (recorded === undefined) return faults;
+  let sums: Record<string, unknown>;
+  try {
+    sums = JSON.parse(recorded);
+  } catch {
+    throw new InputError(`the model's metadata '${CHECKSUMS}' is not JSON: export it again`);
+  }
+  for (const [name, sum] of Object.entries(sums)) {
+    const layer = name.replace(/\.(weight|bias)$/, '');
+    const own = weights.get(name);
+    if (faults.has(layer)) continue;
+    if (!own) faults.set(layer, `${name} is missing, though the file was written with it`);
+    else if (checksum(own) !== sum) faults.set(layer, `${name} was changed after the file was written`);
+  }
+  return faults;
+}
+
+export const metadataOf = (model: ModelProto, key: string): string | undefined =>
+  model.metadataProps.find((entry) => entry.key === key)?.value;

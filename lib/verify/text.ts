@@ -1,0 +1,83 @@
+/** What `alexnet verify` prints: a row a layer, then the verdict in words. */
+import { scientific, table } from '../report/table.ts';
+import { LABELS } from '../runtime/failures.ts';
+import { FALSE_ALARM } from './bounds.ts';
+import type { LayerRow, Verification } from './verify.ts';
+
+const columns = [
+  { title: 'layer' },
+  { title: 'shape' },
+  { title: 'introduced', align: 'right' },
+  { title: 'accumulated', align: 'right' },
+  { title: 'error/bound', align: 'right' },
+  { title: 'bits', align: 'right' },
+  { title: 'device' },
+  { title: 'verdict' },
+] as const;
+
+/** The table; its last lines are notes and the verdict. */
+export function verificationText(result: Verification): string {
+  const rows = result.layers.map((row) => [
+    row.layer,
+    row.shape.slice(1).join('×'),
+    row.introduced ? scientific(row.introduced.relativeError) : '–',
+    row.accumulated === null ? '–' : scientific(row.accumulated),
+    row.introduced ? ratio(row.introduced.overBound) : '–',
+    bits(row),
+    row.devices.join('+') || '–',
+    row.reason ? `${word(row)}: ${row.reason}` : word(row),
+  ]);
+  return `${table(columns, rows)}\n\n${[...notes(result), verdictLine(result)].join('\n')}\n`;
+}
+
+const word = ({ verdict }: LayerRow): string =>
+  verdict === 'pass' ? 'ok' : verdict === 'fail' ? 'FAIL' : verdict;
+
+const ratio = (value: number): string =>
+  value === 0 ? '0' : value < 0.001 ? '<0.001' : value < 1000 ? value.toPrecision(2) : scientific(value);
+
+function bits({ introduced }: LayerRow): string {
+  if (introduced?.bits === null || introduced?.bits === undefined) return '';
+  return introduced.arithmetic === 'undetermined' ? 'undetermined' : introduced.bits.toFixed(1);
+}
+
+function notes(result: Verification): string[] {
+  const lines = [
+    `placement: ${result.placement}`,
+    'introduced: ‖device − oracle‖/‖oracle‖ given the device’s own input to the layer; accumulated: of the two chains',
+  ];
+  for (const { layer, introduced } of result.layers) {
+    if (introduced?.named)
+      lines.push(
+        `${layer}: beyond what any other kernel would show, within its own bound: ${introduced.named}`,
+      );
+    if (introduced && introduced.beyond > 0 && introduced.worst) {
+      const { index, device, oracle, error, bound } = introduced.worst;
+      lines.push(
+        `${layer}: worst at [${index}]: ${device} on the device, ${oracle} in the oracle; error ${scientific(error)}, bound ${scientific(bound)}`,
+      );
+    }
+  }
+  if (result.verdict === 'suspicious') {
+    lines.push(
+      `suspicious: within the bound, but beyond what rounding adds up to but once in ${1 / FALSE_ALARM} layers`,
+    );
+  }
+  return lines;
+}
+
+/** PASS, SUSPICIOUS, UNTESTED or FAIL, and what it means. */
+export function verdictLine({ verdict, first, layers, device, network, required }: Verification): string {
+  const on = `${network} on ${LABELS[device]}`;
+  const failed = layers.filter((layer) => layer.verdict === 'fail');
+  if (verdict === 'fail') {
+    const others = failed.length > 1 ? ` and ${failed.length - 1} more` : '';
+    return `FAIL: ${on}: ${first}${others} disagree${failed.length > 1 ? '' : 's'} with the oracle: ${failed[0].reason}`;
+  }
+  if (verdict === 'untested')
+    return `UNTESTED: ${on}: the output is constant in the oracle, so nothing was shown`;
+  const lowest = Math.min(...layers.flatMap(({ introduced }) => introduced?.bits ?? []));
+  const kept = Number.isFinite(lowest) ? `, at least ${lowest.toFixed(1)} effective bits (${required})` : '';
+  const all = `all ${layers.length} layers agree with the oracle within their bounds${kept}`;
+  return verdict === 'suspicious' ? `SUSPICIOUS: ${on}: ${all}` : `PASS: ${on}: ${all}`;
+}

@@ -1,0 +1,78 @@
+/**
+ * Walks a network layer by layer and compares a device's values with the oracle's: every layer recomputed from the
+ * device's own input to it (what this layer introduced), and against the oracle's own chain (what has accumulated).
+ */
+import type { Layer, Network } from '../../reference/networks/layers.ts';
+import * as ops from '../../reference/ops/index.ts';
+import type { Terms } from '../../reference/ops/terms.ts';
+import { inputsOf, runLayer, type Weights } from '../../reference/oracle.ts';
+import type { Shape, Tensor } from '../../reference/tensor.ts';
+import { boundsOf, type Context } from './bounds.ts';
+import { type Comparison, compare, relativeDifference, type Verdict } from './compare.ts';
+
+export interface LayerReport {
+  readonly layer: string;
+  readonly kind: Layer['kind'];
+  readonly shape: Shape;
+  readonly verdict: Verdict;
+  /** One line: why not `pass`; empty if it is. */
+  readonly reason: string;
+  /** Error that this layer introduced; null where there was nothing to compare. */
+  readonly introduced: Comparison | null;
+  /** ‖device − oracle‖ / ‖oracle‖ of the two chains. */
+  readonly accumulated: number | null;
+}
+
+export interface Walk {
+  readonly network: Network;
+  readonly weights: Weights;
+  /** The device's value of a layer, or 'input'; undefined where it has none. */
+  readonly device: (layer: string) => Tensor | undefined;
+  /** The oracle's own chain. */
+  readonly oracle: (layer: string) => Tensor;
+  /** Disagreements found before any number was compared. */
+  readonly faults: ReadonlyMap<string, string>;
+  readonly context: (layer: Layer) => Context;
+}
+
+/** One report a layer, in the network's order. */
+export function walk({ network, weights, device, oracle, faults, context }: Walk): LayerReport[] {
+  return network.layers.map((layer, at) => {
+    const y = device(layer.name);
+    const inputs = inputsOf(network, at).map(device);
+    const expected = oracle(layer.name);
+    const head = { layer: layer.name, kind: layer.kind, shape: expected.shape };
+    const fault = faults.get(layer.name);
+    if (fault !== undefined || !y || !inputs.every((x) => x !== undefined)) {
+      const reason = fault ?? 'its input could not be read';
+      return { ...head, verdict: 'fail', reason, introduced: null, accumulated: null };
+    }
+    if (y.shape.join() !== expected.shape.join()) {
+      const reason = `shape [${y.shape}] on the device, [${expected.shape}] in the oracle`;
+      return { ...head, verdict: 'fail', reason, introduced: null, accumulated: null };
+    }
+    const introduced = compareLayer(layer, inputs, y, weights, context(layer));
+    const { verdict, reason } = introduced;
+    return { ...head, verdict, reason, introduced, accumulated: relativeDifference(y, expected) };
+  });
+}
+
+/** The error that one layer introduced, given the device's own inputs to it. */
+export function compareLayer(
+  layer: Layer,
+  inputs: readonly Tensor[],
+  y: Tensor,
+  weights: Weights,
+  context: Context,
+): Comparison {
+  const exact = runLayer(layer, inputs, weights, 'float64');
+  return compare(y, exact, boundsOf(layer, inputs, exact, weights, context), context.operands);
+}
+
+/** Σ|w·x| and Σ(w·x)² of a convolution or fully connected layer. */
+export function termsOf(layer: Layer, x: Tensor, weights: Weights): Terms {
+  const weight = weights.get(`${layer.name}.weight`)!;
+  const bias = weights.get(`${layer.name}.bias`) ?? null;
+  if (layer.kind === 'conv2d') return ops.conv2d.terms(x, weight, bias, layer.attributes);
+  return ops.linear.terms(x, weight, bias);
+}

@@ -1,0 +1,142 @@
+import { expect } from 'chai';
+import { classes } from '../../../lib/verify/arithmetic.ts';
+import type { Context } from '../../../lib/verify/bounds.ts';
+import type { Comparison } from '../../../lib/verify/compare.ts';
+import { compareLayer, termsOf } from '../../../lib/verify/walk.ts';
+import { linear as linearLayer } from '../../../reference/networks/layers.ts';
+import { normals, words } from '../../../reference/random.ts';
+import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
+import { dot, type Order, orders } from '../../support/float32.ts';
+
+const OUTPUTS = 24;
+const layer = linearLayer('fc', OUTPUTS);
+const context: Context = {
+  device: 'cpu',
+  operands: classes.float32,
+  half: false,
+  runningSum: false,
+  terms: termsOf,
+};
+
+interface Case {
+  readonly x: Tensor;
+  readonly weights: ReadonlyMap<string, Tensor>;
+}
+
+/** Values of one case: m inputs, normal numbers times `scale`, in the order input, weights, biases. */
+function makeCase(seed: number, m: number, scale: (i: number) => number): Case {
+  const values = Float32Array.from(normals(seed, 1, (OUTPUTS + 1) * m + OUTPUTS), (v, i) => v * scale(i));
+  const x = tensor(values.slice(0, m), [1, m]);
+  const weight = tensor(values.slice(m, (OUTPUTS + 1) * m), [OUTPUTS, m]);
+  return {
+    x,
+    weights: new Map([
+      ['fc.weight', weight],
+      ['fc.bias', tensor(values.slice((OUTPUTS + 1) * m), [OUTPUTS])],
+    ]),
+  };
+}
+
+function evaluate({ x, weights }: Case, order: Order, fused: boolean, operand = (v: number) => v): Tensor {
+  const X = Array.from(dense(x), operand);
+  const W = dense(weights.get('fc.weight')!);
+  const B = dense(weights.get('fc.bias')!);
+  const m = X.length;
+  const y = Float32Array.from(B, (b, o) =>
+    dot(Array.from(W.subarray(o * m, (o + 1) * m), operand), X, b, order, fused),
+  );
+  return tensor(y, [1, OUTPUTS]);
+}
+
+const judge = (c: Case, y: Tensor, operands = context.operands): Comparison =>
+  compareLayer(layer, [c.x], y, c.weights, { ...context, operands });
+
+/** Rounds a significand to `bits` bits, the leading one included, to nearest even. */
+const roundTo =
+  (bits: number) =>
+  (value: number): number => {
+    // Veltkamp's splitting, in float32
+    const big = Math.fround(value * (2 ** (24 - bits) + 1));
+    return Math.fround(big - Math.fround(big - value));
+  };
+
+/** How the numbers of a case are scaled: what rounding error analysis must survive. */
+const regimes: Record<string, (i: number) => number> = {
+  ordinary: () => 1,
+  'widely spread': (i) => 2 ** ((i * 7919) % 41) / 2 ** 20,
+  huge: () => 1e15,
+  tiny: () => 1e-15,
+  'subnormal products': () => 1e-21,
+  'subnormal operands': (i) => (i % 2 ? 1e-40 : 1),
+};
+
+describe('bounds of dot products', () => {
+  for (const [name, scale] of Object.entries(regimes)) {
+    it(`no right float32 evaluation breaks the bound: ${name} numbers, every order, with and without FMA`, () => {
+      for (let seed = 0; seed < 25; seed++) {
+        const c = makeCase(seed, 1 + (words(seed, 2, 1)[0] % 400), scale);
+        for (const order of orders) {
+          for (const fused of [false, true]) {
+            const { overBound } = judge(c, evaluate(c, order, fused));
+            expect(overBound, `seed ${seed}, ${order}, ${fused ? 'fused' : 'not fused'}`).to.be.at.most(1);
+          }
+        }
+      }
+    });
+  }
+
+  it('no right evaluation breaks it where the sum cancels', () => {
+    for (let seed = 0; seed < 25; seed++) {
+      const m = 200;
+      const c = makeCase(seed, m, () => 1);
+      const X = dense(c.x);
+      const W = dense(c.weights.get('fc.weight')!);
+      // the second half repeats the first with the other sign, so that Σ w·x is 0 but for rounding
+      for (let i = 0; i < m / 2; i++) {
+        X[m / 2 + i] = -X[i];
+        for (let o = 0; o < OUTPUTS; o++) W[o * m + m / 2 + i] = W[o * m + i];
+      }
+      for (const order of orders) expect(judge(c, evaluate(c, order, false)).overBound).to.be.at.most(1);
+    }
+  });
+
+  it('float32, TF32 and bfloat16 operands are told apart by effective bits', () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const c = makeCase(seed, 363, () => 1);
+      expect(judge(c, evaluate(c, 'forward', false)).arithmetic).to.equal('float32');
+      expect(judge(c, evaluate(c, 'forward', false, roundTo(11))).arithmetic).to.equal('tf32-or-float16');
+      expect(judge(c, evaluate(c, 'forward', false, roundTo(8))).arithmetic).to.equal('bfloat16');
+    }
+  });
+
+  it('TF32 operands fail where float32 is required and pass where TF32 is', () => {
+    const c = makeCase(3, 363, () => 1);
+    const y = evaluate(c, 'forward', false, roundTo(11));
+    expect(judge(c, y).verdict).to.equal('fail');
+    expect(judge(c, y, classes.tf32).verdict).to.equal('pass');
+  });
+
+  it('a bias that dwarfs the products leaves the arithmetic undetermined', () => {
+    const c = makeCase(5, 30, (i) => (i < 30 * (OUTPUTS + 1) ? 1e-4 : 1e3));
+    expect(judge(c, evaluate(c, 'forward', false)).arithmetic).to.equal('undetermined');
+  });
+
+  it('NaN on the device alone, and infinity, are faults', () => {
+    const c = makeCase(7, 30, () => 1);
+    for (const wrong of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const y = evaluate(c, 'forward', false);
+      dense(y)[2] = wrong;
+      expect(judge(c, y)).to.include({ verdict: 'fail', beyond: 1 });
+    }
+  });
+
+  it('a constant output is a fault where the oracle is not constant, and untested where it is', () => {
+    const c = makeCase(9, 30, () => 1);
+    expect(judge(c, tensor(new Float32Array(OUTPUTS), [1, OUTPUTS])).verdict).to.equal('fail');
+    const still = {
+      x: c.x,
+      weights: new Map([...c.weights].map(([k, t]) => [k, tensor(new Float32Array(t.data.length), t.shape)])),
+    };
+    expect(judge(still, evaluate(still, 'forward', false)).verdict).to.equal('untested');
+  });
+});

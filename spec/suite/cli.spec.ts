@@ -1,0 +1,80 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+
+const loader = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
+const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
+
+function alexnet(args: readonly string[], cwd: string): { status: number | null; out: string; err: string } {
+  const run = spawnSync(process.execPath, ['--import', loader, main, ...args], { cwd, encoding: 'utf8' });
+  return { status: run.status, out: run.stdout, err: run.stderr };
+}
+
+describe('alexnet on wrong use: one line, the right exit code, nothing left behind', () => {
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'alexnet-'));
+    writeFileSync(join(folder, 'empty.onnx'), '');
+    writeFileSync(join(folder, 'noise.onnx'), Buffer.from('this is no model at all, whatever its name says'));
+    writeFileSync(join(folder, 'noise.jpg'), 'no picture');
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  const cases: readonly (readonly [string, readonly string[], number, RegExp])[] = [
+    ['an unknown network', ['summary', '--network', 'lenet'], 2, /unknown network 'lenet'.*alexnet2012/],
+    ['an unknown command', ['classify'], 2, /unknown command 'classify'/],
+    ['an unknown option', ['verify', '--fast'], 2, /unknown option '--fast'/],
+    ['an opset outside the range', ['export', 'o.onnx', '--opset', '99'], 2, /--opset 99.*13 to 18/],
+    ['a number that is none', ['export', 'o.onnx', '--batch', 'many'], 2, /--batch/],
+    ['a missing weight file', ['verify', '--weights', 'nothing.npz'], 2, /nothing\.npz/],
+    ['a folder for weights', ['verify', '--weights', '.'], 2, /directory/],
+    ['a missing model', ['verify', 'nothing.onnx'], 2, /nothing\.onnx: there is no such file/],
+    ['a folder for a model', ['verify', '.'], 2, /folder/],
+    ['an empty model', ['verify', 'empty.onnx'], 2, /empty\.onnx/],
+    ['what is no model', ['verify', 'noise.onnx'], 2, /noise\.onnx/],
+    [
+      'weights and a seed',
+      ['export', 'o.onnx', '--weights', 'w.npz', '--seed', '1'],
+      2,
+      /--weights and --seed/,
+    ],
+    ['predict without weights', ['predict', 'noise.jpg'], 2, /predict needs weights/],
+    ['a folder for an output', ['export', '.', '--network', 'cifar10-full'], 2, /folder|directory/],
+    ['an output in no folder', ['export', 'no/o.onnx', '--network', 'cifar10-full'], 2, /no\/o\.onnx/],
+    [
+      'an input that is no picture',
+      ['verify', '--network', 'torchvision', '--input', 'noise.jpg'],
+      2,
+      /noise\.jpg/,
+    ],
+  ];
+  for (const [what, args, status, message] of cases) {
+    it(`${what}: exit ${status}`, () => {
+      const run = alexnet(args, folder);
+      expect(run.err).to.match(message);
+      expect(run.err.trim().split('\n')).to.have.lengthOf(1);
+      expect(run.status).to.equal(status);
+      expect(readdirSync(folder).sort()).to.deep.equal(['empty.onnx', 'noise.jpg', 'noise.onnx']);
+    });
+  }
+
+  it('--device cuda without CUDA: exit 3', function () {
+    if (existsSync('/dev/nvidia0')) {
+      console.log('      skipped: there is an NVIDIA GPU here');
+      this.skip();
+    }
+    const run = alexnet(['verify', '--network', 'cifar10-full', '--device', 'cuda'], folder);
+    expect(run.err).to.match(/--device cuda does not work here/);
+    expect(run.err.trim().split('\n')).to.have.lengthOf(1);
+    expect(run.status).to.equal(3);
+  });
+
+  it('summary --json is one JSON object and nothing else', () => {
+    const { out, status } = alexnet(['summary', '--network', 'torchvision', '--json'], folder);
+    expect(JSON.parse(out).total).to.include({ parameters: 61_100_840, macs: 714_188_480 });
+    expect(status).to.equal(0);
+  });
+});

@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { decodeModel, encodeModel } from '../../export/proto.ts';
+import { fromTensor } from '../../lib/format/array.ts';
+import { writeSafetensors } from '../../lib/format/safetensors.ts';
+import { bytesOf, modelOf } from '../../lib/model.ts';
+import { verify } from '../../lib/verify/index.ts';
+import { initialise } from '../../reference/init.ts';
+import { networkNamed } from '../../reference/networks/index.ts';
+import { narrow } from '../export/helpers.ts';
+import { faults } from '../support/faults.ts';
+
+describe('verify MODEL.onnx names the layer of a planted fault first', () => {
+  const network = narrow(networkNamed('bvlc-alexnet'));
+  const weights = initialise(network, 4, 'caffe');
+  let folder: string;
+  const path = (name: string): string => join(folder, name);
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'alexnet-'));
+    const bytes = bytesOf(modelOf(network, weights, { source: 'seed 4, caffe' }));
+    writeFileSync(path('right.onnx'), bytes);
+    const arrays = new Map([...weights].map(([name, t]) => [name, fromTensor(t)]));
+    writeFileSync(path('weights.safetensors'), writeSafetensors(arrays));
+    for (const [at, fault] of faults.entries()) {
+      const model = decodeModel(bytes);
+      fault.plant(model);
+      writeFileSync(path(`fault${at}.onnx`), encodeModel(model));
+    }
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('the file as it was exported passes', async () => {
+    const { verdict, layers } = await verify({ model: path('right.onnx'), device: 'cpu' });
+    expect(verdict).to.equal('pass');
+    expect(layers.map(({ layer }) => layer)).to.deep.equal(network.layers.map(({ name }) => name));
+  });
+
+  for (const [at, { name, layer }] of faults.entries()) {
+    it(`${name}: ${layer}, by the file's own weights`, async () => {
+      const result = await verify({ model: path(`fault${at}.onnx`), network: 'bvlc-alexnet', device: 'cpu' });
+      expect([result.verdict, result.first]).to.deep.equal(['fail', layer]);
+    });
+
+    it(`${name}: ${layer}, by the weights it should have`, async () => {
+      const weightsFile = path('weights.safetensors');
+      const model = path(`fault${at}.onnx`);
+      const result = await verify({ model, network: 'bvlc-alexnet', weights: weightsFile, device: 'cpu' });
+      expect([result.verdict, result.first]).to.deep.equal(['fail', layer]);
+    });
+  }
+});

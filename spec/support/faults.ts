@@ -1,0 +1,103 @@
+/** Faults planted in an exported file: each changes the graph or a weight, and names the layer that is wrong first. */
+import { type ModelProto, type NodeProto, type TensorProto, tensorProto } from '../../export/proto.ts';
+import { tensorValues } from '../../export/values.ts';
+
+export interface Fault {
+  readonly name: string;
+  readonly layer: string;
+  readonly plant: (model: ModelProto) => void;
+}
+
+const nodeOf = (model: ModelProto, name: string): NodeProto => {
+  const node = model.graph?.node.find((candidate) => candidate.output.includes(name));
+  if (!node) throw new Error(`the file has no node for ${name}`);
+  return node;
+};
+
+const attribute = (node: NodeProto, name: string) => {
+  const found = node.attribute.find((candidate) => candidate.name === name);
+  if (!found) throw new Error(`${node.opType} has no ${name}`);
+  return found;
+};
+
+/** Changes the values of an initializer. */
+function changeWeight(model: ModelProto, name: string, change: (values: Float32Array) => Float32Array): void {
+  const list = model.graph?.initializer ?? [];
+  const at = list.findIndex((tensor) => tensor.name === name);
+  const values = change(Float32Array.from(tensorValues(list[at]) as Float32Array));
+  list[at] = floatTensor(name, list[at].dims, values);
+}
+
+const floatTensor = (name: string, dims: number[], values: Float32Array): TensorProto => ({
+  ...tensorProto({ dims, dataType: 1, rawData: new Uint8Array(values.buffer) }),
+  name,
+});
+
+const negateLargest = (values: Float32Array): Float32Array => {
+  const largest = values.reduce((best, value, i) => (Math.abs(value) > Math.abs(values[best]) ? i : best), 0);
+  values[largest] = -values[largest];
+  return values;
+};
+
+/** Second half first: group 1's kernels where group 0's belong. */
+const swapHalves = (values: Float32Array): Float32Array => {
+  const half = values.length / 2;
+  return Float32Array.from(values, (_, i) => values[(i + half) % values.length]);
+};
+
+/** Faults of networks with LRN in conv1 and groups in conv4. */
+export const faults: readonly Fault[] = [
+  {
+    name: 'LRN α as if it were not divided',
+    layer: 'norm1',
+    plant: (model) => {
+      const alpha = attribute(nodeOf(model, 'norm1'), 'alpha');
+      alpha.f = (alpha.f ?? 0) * 5;
+    },
+  },
+  {
+    name: "conv4's groups swapped",
+    layer: 'conv4',
+    plant: (model) => changeWeight(model, 'conv4.weight', swapHalves),
+  },
+  {
+    name: 'pool1 average instead of max',
+    layer: 'pool1',
+    plant: (model) => {
+      nodeOf(model, 'pool1').opType = 'AveragePool';
+    },
+  },
+  {
+    name: 'a bias dropped',
+    layer: 'conv2',
+    plant: (model) => {
+      nodeOf(model, 'conv2').input.length = 2;
+    },
+  },
+  {
+    name: "the sign of conv3's largest weight",
+    layer: 'conv3',
+    plant: (model) => changeWeight(model, 'conv3.weight', negateLargest),
+  },
+  {
+    name: 'padding on the wrong side',
+    layer: 'conv2',
+    plant: (model) => {
+      attribute(nodeOf(model, 'conv2'), 'pads').ints = [4, 4, 0, 0];
+    },
+  },
+  {
+    name: 'ReLU left out',
+    layer: 'relu3',
+    plant: (model) => {
+      nodeOf(model, 'relu3').opType = 'Identity';
+    },
+  },
+  {
+    name: 'fc7 transposed',
+    layer: 'fc7',
+    plant: (model) => {
+      attribute(nodeOf(model, 'fc7'), 'transB').i = 0;
+    },
+  },
+];
