@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { EnvironmentError } from '../errors.ts';
 import { version } from '../version.ts';
+import * as doctor from './commands/doctor.ts';
 import * as exporting from './commands/export.ts';
 import * as predict from './commands/predict.ts';
 import * as summary from './commands/summary.ts';
@@ -35,7 +36,7 @@ function alexnet(): Command {
   const program = new Command('alexnet')
     .description('AlexNet that can be checked: oracle, ONNX export, layer-by-layer verification, inference')
     .version(version);
-  for (const command of [summary, exporting, verify, predict]) command.register(program);
+  for (const command of [summary, exporting, verify, predict, doctor]) command.register(program);
   return program;
 }
 
