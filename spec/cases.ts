@@ -2,14 +2,18 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { type Shape, type Tensor, tensor } from '../reference/tensor.ts';
 
-export interface Case {
+/** What an operation is called with: tensors by the names x, w, b, mask (x0, x1 … of concat), and its attributes. */
+export interface Call {
+  // biome-ignore lint/suspicious/noExplicitAny: each operation has its own attributes
+  readonly attributes: any;
+  readonly inputs: Readonly<Record<string, Tensor>>;
+}
+
+/** A call with float32 inputs, and what must come of it. */
+export interface Case extends Call {
   readonly title: string;
   /** Who computed the expected values. */
   readonly by: string;
-  // biome-ignore lint/suspicious/noExplicitAny: each operation has its own attributes
-  readonly attributes: any;
-  /** float32. */
-  readonly inputs: Readonly<Record<string, Tensor>>;
   /** float64: y, and what else the operation promises (magnitude, squares, winner). */
   readonly expected: Readonly<Record<string, Tensor>>;
 }

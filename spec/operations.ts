@@ -7,13 +7,13 @@
  */
 import * as ops from '../reference/ops/index.ts';
 import { dense, type Precision, type Tensor } from '../reference/tensor.ts';
-import type { Case } from './cases.ts';
+import type { Call, Case } from './cases.ts';
 
 export const U64 = 2 ** -53;
 export const gamma = (n: number, u = U64): number => (n * u) / (1 - n * u);
 
 export interface Operation {
-  readonly run: (test: Case, precision: Precision) => Tensor;
+  readonly run: (call: Call, precision: Precision) => Tensor;
   /** The shape that the operation announces. */
   readonly shape: (test: Case) => readonly number[];
   /** Largest difference of element i between two right float64 results; 0 for operations that only move values. */
@@ -22,9 +22,9 @@ export interface Operation {
 
 const exact = () => 0;
 const y = (test: Case, i: number): number => Math.abs(test.expected.y.data[i]);
-const mask = ({ inputs }: Case): Uint8Array | null =>
+const mask = ({ inputs }: Call): Uint8Array | null =>
   inputs.mask ? Uint8Array.from(dense(inputs.mask)) : null;
-const xs = ({ inputs }: Case): Tensor[] => Object.values(inputs);
+const xs = ({ inputs }: Call): Tensor[] => Object.values(inputs);
 const shapeOf = (t: Tensor): readonly number[] => t.shape;
 
 /** Σ|w·x| + |b| of each case, once. */
