@@ -1,0 +1,146 @@
+/**
+ * Evaluates an ONNX model with the reference operations, in float64 or with float32 storage.
+ *
+ * AlexNet's operators are reference/ops'; the rest are in ops/. Errors of a node name file, node, operator and opset.
+ */
+import type { Precision } from '../../reference/tensor.ts';
+import { InputError } from '../errors.ts';
+import type { Graph, Model, Node, ValueInfo } from './model.ts';
+import type { Context } from './ops/kernel.ts';
+import { findOperator, refuseUnsupported, titleOf } from './registry.ts';
+import type { Value } from './value.ts';
+
+export interface EvaluateOptions {
+  /** Rounding after each node to the declared type ('float32', what an engine stores; default) or none ('float64'). */
+  readonly precision?: Precision;
+  /** Called with every node of the main graph and its outputs, by name. */
+  readonly trace?: (node: Node, outputs: ReadonlyMap<string, Value>) => void;
+}
+
+type Values = ReadonlyMap<string, Value>;
+
+/** Subgraphs in subgraphs; the file format allows no deeper ones either. */
+const MAX_DEPTH = 64;
+
+/**
+ * The graph's outputs by name. `feeds` are its inputs by name. InputError: an operator that is not supported, feeds that
+ * do not fit, a node that fails.
+ */
+export function evaluate(model: Model, feeds: Values, options: EvaluateOptions = {}): Map<string, Value> {
+  refuseUnsupported(model);
+  checkFeeds(model, feeds);
+  const { precision = 'float32', trace } = options;
+  const { outputs } = model.graph;
+  const results = runGraph(model.graph, { model, precision, outer: new Map(), depth: 0 }, feeds, trace);
+  return new Map(outputs.map(({ name }, i) => [name, results[i]]));
+}
+
+/**
+ * Runs one node alone on values by name (its inputs, and what its subgraphs read). Gives its outputs by name.
+ * InputError as evaluate.
+ */
+export function evaluateNode(
+  model: Model,
+  node: Node,
+  values: Values,
+  precision: Precision = 'float32',
+): Map<string, Value> {
+  return runNode(node, { model, precision, outer: new Map(), depth: 0 }, values);
+}
+
+interface Scope {
+  readonly model: Model;
+  readonly precision: Precision;
+  /** What a subgraph sees of the graphs around it. */
+  readonly outer: Values;
+  readonly depth: number;
+}
+
+/** Declared types and extents against what is fed; a free extent takes any. */
+function checkFeeds({ name: file, graph }: Model, feeds: Values): void {
+  const known = graph.inputs.map(({ name }) => name);
+  for (const name of feeds.keys()) {
+    if (!known.includes(name) && !graph.initializers.has(name)) {
+      throw new InputError(`${file}: there is no input '${name}' (there are: ${known.join(', ')})`);
+    }
+  }
+  for (const info of graph.inputs) {
+    const value = feeds.get(info.name);
+    if (!value) throw new InputError(`${file}: the input '${info.name}' ${describe(info)} is missing`);
+    const fits =
+      !info.shape ||
+      (info.shape.length === value.shape.length &&
+        info.shape.every((extent, i) => typeof extent !== 'number' || extent === value.shape[i]));
+    if (!fits || (info.dtype && info.dtype !== value.dtype)) {
+      const given = describe({ name: '', dtype: value.dtype, shape: value.shape });
+      throw new InputError(`${file}: the input '${info.name}' must be ${describe(info)} (given: ${given})`);
+    }
+  }
+}
+
+const describe = ({ dtype, shape }: ValueInfo): string =>
+  `${dtype ?? 'any type'} [${shape ? shape.map((extent) => extent ?? '?').join(',') : '…'}]`;
+
+function runGraph(graph: Graph, scope: Scope, feeds: Values, trace?: EvaluateOptions['trace']): Value[] {
+  if (scope.depth > MAX_DEPTH) throw new Error(`subgraphs are nested deeper than ${MAX_DEPTH}`);
+  const values = new Map<string, Value>([...scope.outer, ...graph.initializers, ...feeds]);
+  const last = scope.depth === 0 ? lastReaders(graph) : null;
+  for (const [index, node] of graph.nodes.entries()) {
+    const outputs = runNode(node, scope, values);
+    for (const [name, value] of outputs) values.set(name, value);
+    trace?.(node, outputs);
+    for (const name of last?.[index] ?? []) values.delete(name);
+  }
+  return graph.outputs.map(({ name }) => lookup(values, name));
+}
+
+/** For each node the values that no later node and no output reads. */
+function lastReaders(graph: Graph): string[][] {
+  const last = new Map<string, number>();
+  for (const [index, node] of graph.nodes.entries()) {
+    const subgraphs = [...node.attributes.values()].some(({ kind }) => kind === 'graph');
+    // a subgraph may read anything: what is there when it runs stays
+    if (subgraphs) for (const name of last.keys()) last.set(name, graph.nodes.length);
+    for (const name of [...node.inputs, ...node.outputs]) {
+      if (last.get(name) !== graph.nodes.length) last.set(name, index);
+    }
+  }
+  const kept = new Set(graph.outputs.map(({ name }) => name));
+  const result: string[][] = graph.nodes.map(() => []);
+  for (const [name, index] of last) if (index < result.length && !kept.has(name)) result[index].push(name);
+  return result;
+}
+
+function lookup(values: Values, name: string): Value {
+  const value = values.get(name);
+  if (!value) throw new Error(`nothing produces the value '${name}'`);
+  return value;
+}
+
+function runNode(node: Node, scope: Scope, values: Values): Map<string, Value> {
+  const { model, precision, depth } = scope;
+  const opset = model.opsets.get(node.domain);
+  const found = opset === undefined ? null : findOperator(node.domain, node.op, opset);
+  try {
+    if (!found) throw new Error('the operator is not supported here');
+    const context: Context = {
+      precision,
+      version: found.version,
+      node,
+      run: (graph, feeds) => runGraph(graph, { ...scope, outer: values, depth: depth + 1 }, feeds),
+    };
+    const inputs = node.inputs.map((name) => (name === '' ? undefined : lookup(values, name)));
+    const results = found.operator.kernel(inputs, context);
+    const outputs = new Map<string, Value>();
+    for (const [i, name] of node.outputs.entries()) {
+      if (name === '') continue;
+      const value = results[i];
+      if (!value) throw new Error(`it has no output ${i}`);
+      outputs.set(name, value);
+    }
+    return outputs;
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    throw new InputError(`${model.name}: ${titleOf(node, opset)}: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,52 @@
+/**
+ * An ONNX model as the evaluator sees it: nodes in an order in which they can run, initializers as values.
+ *
+ * Names are ONNX's own. An empty string among a node's inputs or outputs means "not given".
+ */
+import type { DType, Value } from './value.ts';
+
+export type Attribute =
+  | { readonly kind: 'float' | 'int'; readonly value: number }
+  | { readonly kind: 'string'; readonly value: string }
+  | { readonly kind: 'floats' | 'ints'; readonly value: readonly number[] }
+  | { readonly kind: 'strings'; readonly value: readonly string[] }
+  | { readonly kind: 'tensor'; readonly value: Value }
+  | { readonly kind: 'graph'; readonly value: Graph };
+
+export interface Node {
+  /** The file's name for it; where it has none, '<operator> → <first output>'. */
+  readonly name: string;
+  readonly op: string;
+  /** '' is ai.onnx. */
+  readonly domain: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: ReadonlyMap<string, Attribute>;
+}
+
+/** What the file says about a value; null and strings are extents that it leaves open. */
+export interface ValueInfo {
+  readonly name: string;
+  readonly dtype: DType | null;
+  readonly shape: readonly (number | string | null)[] | null;
+}
+
+export interface Graph {
+  readonly name: string;
+  readonly nodes: readonly Node[];
+  readonly initializers: ReadonlyMap<string, Value>;
+  /** Declared inputs without those that an initializer fills: what must be fed. */
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+}
+
+export interface Model {
+  /** Of the file, for messages. */
+  readonly name: string;
+  readonly irVersion: number;
+  readonly producer: string;
+  /** Version by domain. */
+  readonly opsets: ReadonlyMap<string, number>;
+  readonly metadata: ReadonlyMap<string, string>;
+  readonly graph: Graph;
+}

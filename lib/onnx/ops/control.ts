@@ -1,0 +1,81 @@
+/**
+ * If and Loop.
+ *
+ * A branch or body sees every value around the node. Loop: v_final, scan outputs stacked along a new first axis; it ends
+ * after M iterations or when its condition is false.
+ * Versions: 11 to 25 widen types; sequences are not supported.
+ */
+import type { Graph } from '../model.ts';
+import {
+  bools,
+  countOf,
+  type Data,
+  elements,
+  emptyLike,
+  int64s,
+  scalar,
+  type Value,
+  widest,
+} from '../value.ts';
+import { type Context, type Kernel, type Operators, operator, required } from './kernel.ts';
+
+/** A loop that runs longer than this is taken for one that never ends. */
+const MAX_ITERATIONS = 1_000_000;
+
+function graphOf({ node }: Context, name: string): Graph {
+  const attribute = node.attributes.get(name);
+  if (attribute?.kind !== 'graph') throw new Error(`attribute '${name}' must be a graph`);
+  return attribute.value;
+}
+
+const branch: Kernel = (inputs, context) => {
+  const condition = scalar(required(inputs, 0)) !== 0;
+  return context.run(graphOf(context, condition ? 'then_branch' : 'else_branch'), new Map());
+};
+
+const loop: Kernel = (inputs, context) => {
+  const body = graphOf(context, 'body');
+  const limit = inputs[0] ? scalar(inputs[0]) : Infinity;
+  let going = inputs[1] ? scalar(inputs[1]) !== 0 : true;
+  let state = inputs.slice(2).map((_, i) => required(inputs, i + 2));
+  const carried = state.length;
+  if (body.inputs.length !== carried + 2 || body.outputs.length < carried + 1) {
+    throw new Error(`the body must take ${carried + 2} inputs and give ${carried + 1} or more outputs`);
+  }
+  const scans: Value[][] = body.outputs.slice(carried + 1).map(() => []);
+  for (let i = 0; i < limit && going; i++) {
+    if (i >= MAX_ITERATIONS) throw new Error(`it ran ${MAX_ITERATIONS} times and does not end`);
+    const given = [int64s([i], []), bools(Uint8Array.of(1), []), ...state];
+    const feeds = new Map(body.inputs.map((info, k) => [info.name, given[k]]));
+    const [condition, ...results] = context.run(body, feeds);
+    going = scalar(condition) !== 0;
+    state = results.slice(0, carried);
+    for (const [k, scan] of scans.entries()) scan.push(results[carried + k]);
+  }
+  return [...state, ...scans.map((values, k) => stack(values, body, carried + 1 + k))];
+};
+
+function stack(values: readonly Value[], body: Graph, output: number): Value {
+  if (values.length === 0) {
+    const { name, dtype, shape } = body.outputs[output];
+    if (!dtype) throw new Error(`the loop never ran and the type of '${name}' is not declared`);
+    const extents = (shape ?? []).map((extent) => (typeof extent === 'number' ? extent : 0));
+    const like: Value = { dtype, shape: [0], data: new Float32Array(0) };
+    return { dtype, shape: [0, ...extents], data: emptyLike(like, 0) };
+  }
+  const [first] = values;
+  if (values.some((v) => v.shape.join() !== first.shape.join() || v.dtype !== first.dtype)) {
+    throw new Error('a scan output changes its shape or type');
+  }
+  const shape = [values.length, ...first.shape];
+  const data: Data = emptyLike(widest(values), countOf(shape));
+  const to = elements(data);
+  let at = 0;
+  for (const v of values) for (const element of elements(v.data)) to[at++] = element;
+  return { dtype: first.dtype, shape, data };
+}
+
+export const operators: Operators = {
+  If: operator('1 11 13 16 19 21 23 24 25', branch, 'then_branch else_branch'),
+  Loop: operator('1 11 13 16 19 21 23 24 25', loop, 'body'),
+};

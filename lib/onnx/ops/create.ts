@@ -1,0 +1,170 @@
+/**
+ * Values from little: Constant ConstantOfShape Range OneHot Cast CastLike.
+ *
+ * Versions: Constant has value alone until 10, sparse_value 11 (refused), value_float … value_strings since 12; Cast's
+ * `to` is a name until 5 and a number since 6, strings since 9; OneHot takes negative indices since 11.
+ */
+
+import { typeNames } from '../types.ts';
+import {
+  bools,
+  countOf,
+  type Data,
+  type DType,
+  elements,
+  emptyLike,
+  floats,
+  indices,
+  int64s,
+  integers,
+  isFloat,
+  isInteger,
+  numbers,
+  roundTo,
+  scalar,
+  type Value,
+} from '../value.ts';
+import { toBigInt } from './arithmetic.ts';
+import {
+  axisOf,
+  type Context,
+  int,
+  type Kernel,
+  type Operators,
+  operator,
+  required,
+  requiredInt,
+} from './kernel.ts';
+
+const constant: Kernel = (_, { node }) => {
+  for (const [name, attribute] of node.attributes) {
+    if (name === 'value' && attribute.kind === 'tensor') return [attribute.value];
+    const single = [attribute.value].flat();
+    const shape = name.endsWith('s') ? [single.length] : [];
+    if (attribute.kind === 'float' || attribute.kind === 'floats') {
+      return [{ dtype: 'float32', shape, data: Float32Array.from(single as number[]) }];
+    }
+    if (attribute.kind === 'int' || attribute.kind === 'ints') return [int64s(single as number[], shape)];
+    if (attribute.kind === 'string' || attribute.kind === 'strings') {
+      return [{ dtype: 'string', shape, data: single as string[] }];
+    }
+  }
+  throw new Error('it has no value');
+};
+
+const constantOfShape: Kernel = (inputs, { node }) => {
+  const shape = indices(required(inputs, 0));
+  const given = node.attributes.get('value');
+  const value: Value =
+    given?.kind === 'tensor' ? given.value : { dtype: 'float32', shape: [1], data: new Float32Array(1) };
+  if (value.data.length !== 1)
+    throw new Error(`attribute 'value' must have one element (= [${value.shape}])`);
+  const data = emptyLike(value, countOf(shape));
+  elements(data).fill(elements(value.data)[0]);
+  return [{ dtype: value.dtype, shape, data }];
+};
+
+const range: Kernel = (inputs, { precision }) => {
+  const [start, limit, delta] = [0, 1, 2].map((i) => required(inputs, i));
+  const { dtype } = start;
+  const [first, end, step] = [start, limit, delta].map(scalar);
+  if (step === 0) throw new Error('delta must not be 0');
+  const size = Math.max(0, Math.ceil((end - first) / step));
+  const shape = [countOf([size])];
+  const at = Float64Array.from({ length: size }, (_, i) => first + i * step);
+  if (isFloat(dtype)) return [floats(dtype, at, shape, precision)];
+  if (!isInteger(dtype)) throw new Error(`numeric bounds are needed (dtype = ${dtype})`);
+  return [integers(dtype, Array.from(at, BigInt), shape)];
+};
+
+const oneHot: Kernel = (inputs, { node, version }) => {
+  const [at, depthValue, values] = [0, 1, 2].map((i) => required(inputs, i));
+  const depth = Math.trunc(scalar(depthValue));
+  if (depth < 1) throw new Error(`depth must be positive (= ${depth})`);
+  if (values.data.length !== 2) throw new Error('values must be [off, on]');
+  const axis = axisOf(int(node, 'axis', -1), at.shape.length + 1);
+  const shape = at.shape.toSpliced(axis, 0, depth);
+  const data = emptyLike(values, countOf(shape));
+  const [off, on] = elements(values.data);
+  const to = elements(data).fill(off) as number[];
+  const inner = countOf(at.shape.slice(axis));
+  const list = numbers(at);
+  for (let i = 0; i < list.length; i++) {
+    const index = Math.trunc(list[i]);
+    const from = version >= 11 && index < 0 ? index + depth : index;
+    if (from >= 0 && from < depth) to[(Math.floor(i / inner) * depth + from) * inner + (i % inner)] = on;
+  }
+  return [{ dtype: values.dtype, shape, data }];
+};
+
+/**
+ * x as another type. To a narrower float: rounded to nearest even, at either precision. Float to integer: truncated; what
+ * does not fit is undefined in ONNX, here −2^63 wrapped, as on x86-64. To bool: not zero.
+ */
+export function castTo(x: Value, to: DType): Value {
+  if (x.dtype === to) return x;
+  if (to === 'string') return { dtype: to, shape: x.shape, data: toStrings(x) };
+  const data: Data = x.dtype === 'string' ? Float64Array.from(x.data as string[], parse) : x.data;
+  const source: Value = x.dtype === 'string' ? { dtype: 'float64', shape: x.shape, data } : x;
+  if (isFloat(to)) {
+    const widening = isFloat(x.dtype) && (to === 'float64' || (to === 'float32' && x.dtype !== 'float64'));
+    if (widening && data instanceof Float64Array) return { dtype: to, shape: x.shape, data };
+    return { dtype: to, shape: x.shape, data: roundTo(to, Float64Array.from(numbers(source))) };
+  }
+  if (to === 'bool')
+    return bools(
+      Uint8Array.from(elements(data), (v) => Number(Boolean(v) || Number.isNaN(v))),
+      x.shape,
+    );
+  const exact = isFloat(source.dtype)
+    ? Array.from(elements(data), toBigInt)
+    : Array.from(data as BigInt64Array, BigInt);
+  return integers(to, exact, x.shape);
+}
+
+function parse(word: string): number {
+  const lower = word.trim().toLowerCase();
+  if (/^[+-]?inf(inity)?$/.test(lower)) return lower.startsWith('-') ? -Infinity : Infinity;
+  if (lower === 'nan') return Number.NaN;
+  const value = Number(lower);
+  if (lower === '' || Number.isNaN(value)) throw new Error(`'${word}' is not a number`);
+  return value;
+}
+
+/** Integers in decimal, float32 as the shortest decimal that reads back, NaN and INF as ONNX writes them. */
+function toStrings(x: Value): string[] {
+  if (!isFloat(x.dtype)) return Array.from(elements(x.data), String);
+  return Array.from(numbers(x), (v) => {
+    if (Number.isNaN(v)) return 'NaN';
+    if (!Number.isFinite(v)) return v < 0 ? '-INF' : 'INF';
+    if (x.dtype === 'float64') return String(v);
+    for (let digits = 1; digits < 9; digits++) {
+      const short = Number(v.toPrecision(digits));
+      if (Math.fround(short) === Math.fround(v)) return String(short);
+    }
+    return String(Number(v.toPrecision(9)));
+  });
+}
+
+const cast: Kernel = (inputs, { node }) => [castTo(required(inputs, 0), targetOf(node))];
+
+function targetOf(node: Context['node']): DType {
+  const to = typeNames.get(requiredInt(node, 'to'));
+  if (!to) throw new Error(`Cast to type ${requiredInt(node, 'to')} is not supported`);
+  return to;
+}
+
+const castLike: Kernel = (inputs) => [castTo(required(inputs, 0), required(inputs, 1).dtype)];
+
+export const operators: Operators = {
+  Constant: operator(
+    '1 9 11 12 13 19 21 23 24 25',
+    constant,
+    'value value_float value_floats value_int value_ints value_string value_strings',
+  ),
+  ConstantOfShape: operator('9 20 21 23 24 25', constantOfShape, 'value'),
+  Range: operator('11', range),
+  OneHot: operator('9 11', oneHot, 'axis'),
+  Cast: operator('1 6 9 13 19 21 23 24 25', cast, 'to saturate round_mode'),
+  CastLike: operator('15 19 21 23 24 25', castLike, 'saturate round_mode'),
+};

@@ -1,0 +1,112 @@
+/**
+ * Gemm, y = α·A′·B′ + β·C, and MatMul (numpy.matmul).
+ *
+ * The sums are reference/ops/linear.ts's: float64, ascending, one rounding at the end. Integers are exact and wrap.
+ * Versions: Gemm 7 C is broadcast to (M,N) (before, only with `broadcast` = 1), 9 integers, 11 C optional, 13 bfloat16;
+ * MatMul 9 integers, 13 bfloat16.
+ */
+import * as ops from '../../../reference/fast/index.ts';
+import { type Shape, type Storage, tensor } from '../../../reference/tensor.ts';
+import {
+  bigints,
+  countOf,
+  type FloatType,
+  floatData,
+  floats,
+  integers,
+  isInteger,
+  numbers,
+} from '../value.ts';
+import { broadcastIndex, broadcastShape } from './broadcast.ts';
+import { float, int, type Kernel, type Operators, operator, required } from './kernel.ts';
+
+/** (columns, rows) of a (rows, columns) matrix. */
+function transposed<T extends Storage>(data: T, rows: number, columns: number): T {
+  const result = data.slice() as T;
+  for (let r = 0; r < rows; r++)
+    for (let c = 0; c < columns; c++) result[c * rows + r] = data[r * columns + c];
+  return result;
+}
+
+/** Σ_i a[m,i]·b[n,i] in float64, for a (M,I) and b (N,I). */
+const products = (a: Storage, b: Storage, M: number, N: number, I: number): Storage =>
+  ops.linear.forward(tensor(a, [M, I]), tensor(b, [N, I]), null, 'float64').y.data;
+
+const gemm: Kernel = (inputs, { node, precision, version }) => {
+  const [a, b] = [required(inputs, 0), required(inputs, 1)];
+  const c = inputs[2];
+  if (a.shape.length !== 2 || b.shape.length !== 2) {
+    throw new Error(`A and B must be matrices (= [${a.shape}] and [${b.shape}])`);
+  }
+  const [transA, transB] = [int(node, 'transA', 0) !== 0, int(node, 'transB', 0) !== 0];
+  const [M, I] = transA ? [a.shape[1], a.shape[0]] : a.shape;
+  const [N, J] = transB ? b.shape : [b.shape[1], b.shape[0]];
+  if (I !== J) throw new Error(`A [${a.shape}] and B [${b.shape}] do not fit`);
+  const shape = [M, N];
+  if (c && version < 7 && int(node, 'broadcast', 0) === 0 && c.shape.join() !== shape.join()) {
+    throw new Error(`C must be [${shape}] without broadcast = 1 (= [${c.shape}])`);
+  }
+  if (c && broadcastShape([c.shape, shape]).join() !== shape.join()) {
+    throw new Error(`C [${c.shape}] does not broadcast to [${shape}]`);
+  }
+  const [alpha, beta] = [float(node, 'alpha', 1), float(node, 'beta', 1)];
+  const dtype = a.dtype;
+  const real = isInteger(dtype) ? Float64Array.from(numbers(a)) : floatData(a);
+  const other = isInteger(dtype) ? Float64Array.from(numbers(b)) : floatData(b);
+  const rows = transA ? transposed(real, a.shape[0], a.shape[1]) : real;
+  const columns = transB ? other : transposed(other, b.shape[0], b.shape[1]);
+  const y = products(rows, columns, M, N, I);
+  const [C, ic] = c ? [numbers(c), broadcastIndex(c.shape, shape)] : [null, null];
+  for (let i = 0; i < y.length; i++) y[i] = alpha * y[i] + (C ? beta * C[ic![i]] : 0);
+  if (!isInteger(dtype)) return [floats(dtype as FloatType, y, shape, precision)];
+  return [
+    integers(
+      dtype,
+      Array.from(y, (v) => BigInt(Math.trunc(v))),
+      shape,
+    ),
+  ];
+};
+
+/** Operands with at least two dimensions, the common batch shape, and the shape of the result. */
+function matmulShapes(a: Shape, b: Shape): { A: Shape; B: Shape; batch: Shape; result: Shape } {
+  if (a.length === 0 || b.length === 0) throw new Error('operands must have a dimension');
+  const A = a.length === 1 ? [1, a[0]] : a;
+  const B = b.length === 1 ? [b[0], 1] : b;
+  if (A.at(-1) !== B.at(-2)) throw new Error(`[${a}] and [${b}] do not fit`);
+  const batch = broadcastShape([A.slice(0, -2), B.slice(0, -2)]);
+  const rows = a.length === 1 ? [] : [A.at(-2)!];
+  const columns = b.length === 1 ? [] : [B.at(-1)!];
+  return { A, B, batch, result: [...batch, ...rows, ...columns] };
+}
+
+const matmul: Kernel = (inputs, { precision }) => {
+  const [a, b] = [required(inputs, 0), required(inputs, 1)];
+  const { A, B, batch, result } = matmulShapes(a.shape, b.shape);
+  const [M, I, N] = [A.at(-2)!, A.at(-1)!, B.at(-1)!];
+  const [ia, ib] = [A, B].map((shape) => broadcastIndex(shape.slice(0, -2), batch));
+  const size = countOf(result);
+  if (isInteger(a.dtype)) {
+    const [X, W] = [bigints(a), bigints(b)];
+    const Y = Array.from({ length: size }, (_, at) => {
+      const [n, m, batchAt] = [at % N, Math.floor(at / N) % M, Math.floor(at / (M * N))];
+      let sum = 0n;
+      for (let i = 0; i < I; i++) sum += X[(ia[batchAt] * M + m) * I + i] * W[(ib[batchAt] * I + i) * N + n];
+      return sum;
+    });
+    return [integers(a.dtype, Y, result)];
+  }
+  const [X, W] = [floatData(a), floatData(b)];
+  const Y = new Float64Array(size);
+  for (let i = 0; i < ia.length; i++) {
+    const x = X.subarray(ia[i] * M * I, (ia[i] + 1) * M * I);
+    const w = transposed(W.subarray(ib[i] * I * N, (ib[i] + 1) * I * N), I, N);
+    Y.set(products(x, w, M, N, I), i * M * N);
+  }
+  return [floats(a.dtype as FloatType, Y, result, precision)];
+};
+
+export const operators: Operators = {
+  Gemm: operator('1 6 7 9 11 13', gemm, 'alpha beta broadcast transA transB'),
+  MatMul: operator('1 9 13', matmul),
+};

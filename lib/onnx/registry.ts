@@ -1,0 +1,111 @@
+/** Every operator of the evaluator by domain and name. */
+import { InputError } from '../errors.ts';
+import type { Graph, Model, Node } from './model.ts';
+import * as arithmetic from './ops/arithmetic.ts';
+import * as compare from './ops/compare.ts';
+import * as control from './ops/control.ts';
+import * as conv from './ops/conv.ts';
+import * as convtranspose from './ops/convtranspose.ts';
+import * as create from './ops/create.ts';
+import * as dropout from './ops/dropout.ts';
+import * as gather from './ops/gather.ts';
+import * as gemm from './ops/gemm.ts';
+import type { Operator, Operators } from './ops/kernel.ts';
+import * as loss from './ops/loss.ts';
+import * as maxunpool from './ops/maxunpool.ts';
+import * as normalisation from './ops/normalisation.ts';
+import * as pooling from './ops/pooling.ts';
+import * as reduce from './ops/reduce.ts';
+import * as shape from './ops/shape.ts';
+import * as slice from './ops/slice.ts';
+import * as softmax from './ops/softmax.ts';
+import * as topk from './ops/topk.ts';
+import * as training from './ops/training.ts';
+import * as unary from './ops/unary.ts';
+
+/** The opsets of ai.onnx whose every form of these operators is known here. */
+export const OLDEST_OPSET = 6;
+export const NEWEST_OPSET = 25;
+
+const TRAINING = 'ai.onnx.preview.training';
+
+const domains: Readonly<Record<string, Operators>> = {
+  '': Object.assign(
+    {},
+    ...[
+      arithmetic,
+      compare,
+      control,
+      conv,
+      convtranspose,
+      create,
+      dropout,
+      gather,
+      gemm,
+      loss,
+      maxunpool,
+    ].map((file) => file.operators),
+    ...[normalisation, pooling, reduce, shape, slice, softmax, topk, unary].map((file) => file.operators),
+  ),
+  [TRAINING]: training.operators,
+};
+
+/** Names of the operators, those of other domains with the domain in front. */
+export const operatorNames = (): string[] =>
+  Object.entries(domains).flatMap(([domain, table]) =>
+    Object.keys(table).map((name) => (domain === '' ? name : `${domain}.${name}`)),
+  );
+
+/** The operator and the version of it that an opset means; null where there is none. */
+export function findOperator(
+  domain: string,
+  op: string,
+  opset: number,
+): { operator: Operator; version: number } | null {
+  const table = domains[domain];
+  if (!table || !Object.hasOwn(table, op)) return null;
+  const operator = table[op];
+  const version = operator.since.findLast((since) => since <= opset);
+  return version === undefined ? null : { operator, version };
+}
+
+/** How messages call a node. */
+export const titleOf = (node: Node, opset: number | undefined): string =>
+  `node '${node.name}' (${node.domain ? `${node.domain}.` : ''}${node.op}, opset ${opset ?? 'undeclared'})`;
+
+/** The nodes that cannot be evaluated, each with one line that says why, subgraphs included. */
+export function unsupported(model: Model): { node: Node; reason: string }[] {
+  return [...allNodes(model.graph)].flatMap((node) => {
+    const reason = unsupportedReason(model, node);
+    return reason ? [{ node, reason }] : [];
+  });
+}
+
+function unsupportedReason(model: Model, node: Node): string | null {
+  const opset = model.opsets.get(node.domain);
+  const title = titleOf(node, opset);
+  if (opset === undefined) return `${title}: the model does not declare an opset for its domain`;
+  const found = findOperator(node.domain, node.op, opset);
+  if (!found) return `${title}: the operator is not supported here`;
+  if (node.domain === '' && (opset < OLDEST_OPSET || opset > NEWEST_OPSET)) {
+    return `${title}: opsets ${OLDEST_OPSET} to ${NEWEST_OPSET} are known here`;
+  }
+  const known = found.operator.attributes;
+  const strange = [...node.attributes.keys()].find((name) => !known.includes(name));
+  return strange === undefined ? null : `${title}: attribute '${strange}' is not known`;
+}
+
+function* allNodes(graph: Graph): Iterable<Node> {
+  for (const node of graph.nodes) {
+    yield node;
+    for (const attribute of node.attributes.values()) {
+      if (attribute.kind === 'graph') yield* allNodes(attribute.value);
+    }
+  }
+}
+
+/** Throws an InputError for the first node that cannot be evaluated. */
+export function refuseUnsupported(model: Model): void {
+  const [first] = unsupported(model);
+  if (first) throw new InputError(`${model.name}: ${first.reason}`);
+}
