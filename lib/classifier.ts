@@ -5,7 +5,7 @@ import { forward } from '../reference/oracle.ts';
 import { dense, type Tensor } from '../reference/tensor.ts';
 import { InputError } from './errors.ts';
 import type { Decoder } from './image/decode.ts';
-import { eachImage } from './image/load.ts';
+import { eachImage, type Failure, type Loaded } from './image/load.ts';
 import { classNames, readClassNames } from './labels/labels.ts';
 import { bytesOf, modelOf } from './model.ts';
 import { type Choice, type Chosen, resolve } from './resolve.ts';
@@ -80,20 +80,29 @@ export class Classifier implements AsyncDisposable {
     return new Classifier(model, names, session, device, options);
   }
 
-  /** One prediction a picture, in order; folders stand for the pictures in them. A bad file does not stop the others. */
-  async classify(images: readonly string[]): Promise<Prediction[]> {
-    const { preprocess } = this.model.network;
-    const { views = 1, meanImage, decoder } = this.#options;
+  /**
+   * One prediction a picture, in order. A picture is a file, a folder (all pictures in it) or a file's bytes. One that cannot
+   * be read does not stop the others.
+   */
+  async classify(pictures: string | Uint8Array | readonly (string | Uint8Array)[]): Promise<Prediction[]> {
+    const { top = 5 } = this.#options;
     const predictions: Prediction[] = [];
-    for await (const loaded of eachImage(images, preprocess, { views, meanImage, decoder })) {
-      if ('message' in loaded) predictions.push({ image: loaded.path, error: loaded.message });
-      else
-        predictions.push({
-          image: loaded.path,
-          guesses: best(await this.probabilities(loaded.tensor), this.#names, this.#options.top ?? 5),
-        });
+    const list = typeof pictures === 'string' || pictures instanceof Uint8Array ? [pictures] : pictures;
+    for (const picture of list) {
+      for await (const loaded of this.#load(picture)) {
+        if ('message' in loaded) predictions.push({ image: loaded.path, error: loaded.message });
+        else {
+          const probabilities = await this.probabilities(loaded.tensor);
+          predictions.push({ image: loaded.path, guesses: best(probabilities, this.#names, top) });
+        }
+      }
     }
     return predictions;
+  }
+
+  #load(picture: string | Uint8Array): AsyncIterable<Loaded | Failure> {
+    const { views = 1, meanImage, decoder } = this.#options;
+    return eachImage([picture], this.model.preprocess, { views, meanImage, decoder });
   }
 
   /** Probabilities (K) of one picture, averaged over its views (N,C,H,W). */

@@ -14,9 +14,12 @@ export interface Input {
   readonly source: string;
 }
 
+/** One or several files (pictures, or .npy and .npz of (C,H,W) or (N,C,H,W)), or the numbers (N,C,H,W) themselves. */
+export type Given = string | readonly string[] | Tensor;
+
 export interface InputOptions {
-  /** Pictures, and .npy or .npz files of (C,H,W) or (N,C,H,W); none: noise. */
-  readonly paths?: readonly string[];
+  /** Nothing: noise. */
+  readonly from?: Given;
   readonly seed?: number;
   readonly meanImage?: Tensor;
   readonly decoder?: 'jpeg-js' | 'sharp';
@@ -24,7 +27,12 @@ export interface InputOptions {
 
 /** One batch of everything that was given. Throws InputError, naming the file, for what cannot be read. */
 export async function readInput(network: Network, options: InputOptions = {}): Promise<Input> {
-  const { paths = [], seed = 0 } = options;
+  const { from = [], seed = 0 } = options;
+  if (typeof from === 'object' && 'stride' in from) {
+    mustFit('the input', from.shape, network);
+    return { tensor: stack([cast(from, 'float32')], network), source: 'given in memory' };
+  }
+  const paths = typeof from === 'string' ? [from] : from;
   if (paths.length === 0) return { tensor: noise(network, seed), source: `uniform noise, seed ${seed}` };
   const parts: Tensor[] = [];
   for (const path of paths) {

@@ -1,5 +1,6 @@
 /** Which network and which weights a command or a function means: DESIGN's rules in one place. */
 import { initialise, type Method } from '../reference/init.ts';
+import { fitNetwork } from '../reference/networks/fit.ts';
 import { networkNamed, networks } from '../reference/networks/index.ts';
 import type { Network } from '../reference/networks/layers.ts';
 import type { Weights } from '../reference/oracle.ts';
@@ -9,7 +10,8 @@ import { loadWeights } from './weights/load.ts';
 
 export interface Choice {
   readonly network?: string;
-  readonly weights?: string;
+  /** A file, or the weights themselves by name (`conv1.weight` …); then `network` must be given. */
+  readonly weights?: string | Weights;
   readonly seed?: number;
   readonly init?: Method;
 }
@@ -36,8 +38,8 @@ export function resolveNetwork(name = 'alexnet2012'): Network {
 }
 
 /** Network and weights: the file's, else random from the seed (0) and the method (kaiming). */
-export async function resolve({ network: name, weights: path, seed, init }: Choice): Promise<Chosen> {
-  if (path === undefined) {
+export async function resolve({ network: name, weights: given, seed, init }: Choice): Promise<Chosen> {
+  if (given === undefined) {
     const network = resolveNetwork(name);
     const [from, method] = [seed ?? 0, init ?? 'kaiming'];
     const source = `seed ${from}, ${method}`;
@@ -47,7 +49,18 @@ export async function resolve({ network: name, weights: path, seed, init }: Choi
   if (seed !== undefined || init !== undefined) {
     throw new InputError('--weights and --seed (or --init) exclude each other: take one of them');
   }
-  const loaded = await loadWeights(path, name === undefined ? undefined : resolveNetwork(name));
+  if (typeof given !== 'string') return inMemory(resolveNetwork(name), given);
+  const loaded = await loadWeights(given, name === undefined ? undefined : resolveNetwork(name));
   const preprocess = loaded.preprocess ?? loaded.network.preprocess;
   return { ...loaded, network: { ...loaded.network, preprocess }, preprocess, random: false };
+}
+
+function inMemory(network: Network, weights: Weights): Chosen {
+  try {
+    const fitted = fitNetwork(network, new Map([...weights].map(([name, t]) => [name, t.shape])));
+    const { preprocess } = fitted;
+    return { network: fitted, weights, source: 'given in memory', random: false, preprocess, notes: [] };
+  } catch (error) {
+    throw new InputError((error as Error).message);
+  }
 }

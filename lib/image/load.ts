@@ -109,15 +109,19 @@ async function isPicture(path: string, file: boolean, link: boolean): Promise<bo
 }
 
 /**
- * Every picture of the paths, decoded and preprocessed, one at a time, in order. Throws EnvironmentError at once if the
+ * Every picture of the paths (or a picture's own bytes), decoded and preprocessed, one at a time, in order. Throws EnvironmentError at once if the
  * decoder is missing; everything else that goes wrong is yielded as a failure.
  */
 export async function* eachImage(
-  paths: Iterable<string>,
+  paths: Iterable<string | Uint8Array>,
   spec: Preprocess,
   options: LoadOptions = {},
 ): AsyncGenerator<Loaded | Failure> {
   for (const path of paths) {
+    if (typeof path !== 'string') {
+      yield await loadImage('the picture', spec, options, path);
+      continue;
+    }
     let pictures: string[];
     try {
       pictures = await picturesOf(path);
@@ -129,9 +133,14 @@ export async function* eachImage(
   }
 }
 
-async function loadImage(path: string, spec: Preprocess, options: LoadOptions): Promise<Loaded | Failure> {
+async function loadImage(
+  path: string,
+  spec: Preprocess,
+  options: LoadOptions,
+  bytes?: Uint8Array,
+): Promise<Loaded | Failure> {
   try {
-    const image = await decodeImage(await readPicture(path), path, options);
+    const image = await decodeImage(bytes ?? (await readPicture(path)), path, options);
     return { path, tensor: preprocess(image, spec, options) };
   } catch (error) {
     return failure(path, error);

@@ -59,9 +59,8 @@ const choice = ({ device, software }: Probe, refusals: readonly Refusal[]): Choi
   ...(software ? { software } : {}),
 });
 
-/** `CPU (not CUDA: …; not WebGPU: …)`, `WebGPU (SwiftShader, in software)`. */
-export function describeChoice({ device, software, refusals }: Choice): string {
-  const notes = refusals.map((refused) => `not ${LABELS[refused.device]}: ${refused.reason}`);
-  if (software) notes.unshift(`${software}, in software`);
-  return notes.length === 0 ? LABELS[device] : `${LABELS[device]} (${notes.join('; ')})`;
+/** A line for the device, `WebGPU (SwiftShader, in software)`, then one for each that was passed over, and why. */
+export function describeChoice({ device, software, refusals }: Choice): string[] {
+  const chosen = software ? `${LABELS[device]} (${software}, in software)` : LABELS[device];
+  return [chosen, ...refusals.map((refused) => `  not ${LABELS[refused.device]}: ${refused.reason}`)];
 }

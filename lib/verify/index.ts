@@ -2,7 +2,7 @@
 import { decodeModel } from '../../export/proto.ts';
 import type { Precision } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
-import { readInput } from '../input.ts';
+import { type Given, readInput } from '../input.ts';
 import { bytesOf, modelOf, readModelFile } from '../model.ts';
 import { type Choice, resolve, resolveNetwork } from '../resolve.ts';
 import { chooseDevice, type Device, describeChoice, LABELS } from '../runtime/devices.ts';
@@ -14,8 +14,8 @@ import { type Verification, verifySubject } from './verify.ts';
 export interface VerifyOptions extends Choice {
   /** An ONNX file; default: the network as `exportOnnx` writes it. */
   readonly model?: string;
-  /** Pictures, or .npy and .npz files; default: noise. */
-  readonly input?: readonly string[];
+  /** Files or numbers; default: noise. */
+  readonly input?: Given;
   readonly batch?: number;
   readonly device?: 'auto' | Device;
   readonly strictDevice?: boolean;
@@ -46,12 +46,13 @@ export async function verify(options: VerifyOptions = {}): Promise<VerifyResult>
   const { subject, weights, notes } = options.model
     ? await fromFile(options.model, options)
     : await fromNetwork(options, device);
-  const input = await readInput(subject.network, { paths: options.input, seed: options.seed });
+  const input = await readInput(subject.network, { from: options.input, seed: options.seed });
   log(
     `network: ${subject.network.name}, weights: ${weights}${options.model ? `, model: ${options.model}` : ''}`,
   );
   log(`input: ${input.source}`);
-  log(`device: ${describeChoice(choice)}`);
+  const [chosen, ...refused] = describeChoice(choice);
+  for (const line of [`device: ${chosen}`, ...refused]) log(line);
   for (const note of notes) log(note);
   if (tf32IsOn(device) && options.require !== 'tf32') {
     log(`TF32 is on: set ${TF32_VARIABLE}=0 before the process starts to switch it off`);

@@ -60,9 +60,9 @@ async function predict(images: readonly string[], options: Options): Promise<voi
     };
     process.stdout.write(`${JSON.stringify({ ...head, predictions })}\n`);
   } else {
-    const where = device ? describeChoice(device) : 'the oracle';
+    const where = device ? describeChoice(device)[0] : 'the oracle';
     process.stderr.write(`${model.network.name}, weights: ${model.source}, on ${where}\n`);
-    process.stdout.write(predictions.map(predictionText).join('\n'));
+    process.stdout.write(predictions.map(predictionText).filter(Boolean).join('\n'));
   }
   for (const prediction of predictions) {
     if (!('error' in prediction)) continue;

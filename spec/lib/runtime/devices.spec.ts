@@ -60,7 +60,7 @@ describe('the choice of a device', () => {
     });
     const choice = await chooseDevice('auto', table(noCuda, noWebgpu, cpu));
     expect(choice.device).to.equal('cpu');
-    expect(describeChoice(choice)).to.equal('CPU (not CUDA: no GPU; not WebGPU: no adapter)');
+    expect(describeChoice(choice)).to.deep.equal(['CPU', '  not CUDA: no GPU', '  not WebGPU: no adapter']);
   });
 
   it('passes over a WebGPU in software unless it is asked for by name', async () => {
@@ -69,7 +69,7 @@ describe('the choice of a device', () => {
     expect(choice.device).to.equal('cpu');
     expect(choice.refusals[1].reason).to.contain('SwiftShader');
     const asked = await chooseDevice('webgpu', table(noCuda, software, cpu));
-    expect(describeChoice(asked)).to.equal('WebGPU (SwiftShader, in software)');
+    expect(describeChoice(asked)).to.deep.equal(['WebGPU (SwiftShader, in software)']);
   });
 
   it('is an EnvironmentError where the asked device, or every device, does not work', async () => {
