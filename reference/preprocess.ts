@@ -186,6 +186,11 @@ export interface PreprocessOptions {
  * required mean image is missing.
  */
 export function preprocess(image: Image, spec: Preprocess, options: PreprocessOptions = {}): Tensor {
+  if (spec.mean.length !== 3 || spec.deviation.length !== 3) {
+    throw new Error(
+      `preprocess: mean and deviation must have 3 values (= ${spec.mean.length}, ${spec.deviation.length})`,
+    );
+  }
   const views = cropViews(image, spec, options.views);
   const [{ width, height }] = views;
   const planes = meanPlanes(spec, options.meanImage, width, height);
