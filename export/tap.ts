@@ -87,7 +87,8 @@ export function intermediates(graph: GraphProto): string[] {
 }
 
 /**
- * The bytes of a model, given as a file or as an object, with `names` (default: every intermediate float value) as outputs after those it has. A value of
+ * The bytes of a model, given as a file or as an object, with `names` (default: every intermediate float
+ * value) as outputs after those it has. A value of
  * which the file does not tell shape or type gets an output without one, which onnxruntime infers. Throws where a name
  * is no value of the main graph, and as decodeModel does.
  */

@@ -26,7 +26,7 @@ import type { Arithmetic } from './product.ts';
 export { type Attributes, macs, shape } from '../ops/conv2d.ts';
 
 /** Input and output of one slab of images; more would only cost memory. */
-const SLAB_BYTES = 2 ** 25;
+const SLAB_BYTES = 1 << 25;
 
 /** y as ops/conv2d.ts defines it. */
 export function forward(

@@ -15,7 +15,7 @@ import type { Arithmetic, Source } from './product.ts';
 export { macs, shape } from '../ops/linear.ts';
 
 /** Weights in the engine's memory at a time. */
-const CHUNK_BYTES = 2 ** 21;
+const CHUNK_BYTES = 1 << 21;
 
 /** y as ops/linear.ts defines it. */
 export function forward(

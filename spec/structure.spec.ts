@@ -1,0 +1,224 @@
+/**
+ * The rules of docs/architecture.md: who may import whom, what reference/ may use, one name in every room, fixtures that
+ * cannot hide a swapped axis.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { type Case, fixtureNames, fixtureOf } from './cases.ts';
+import { filesBelow, importsOf, root, type Source, sourceOf, sourcesBelow } from './support/source.ts';
+
+/** Which of the repository's folders and which packages the files of a folder may import; the longest match counts. */
+const table: Record<string, { folders: string[]; packages: string[] }> = {
+  reference: { folders: ['reference'], packages: ['ndarray'] },
+  'reference/fast': { folders: ['reference'], packages: ['ndarray', 'node:worker_threads'] },
+  export: { folders: ['reference', 'export'], packages: ['ndarray'] },
+  'export/proto.ts': { folders: ['export'], packages: ['onnx-proto'] },
+  lib: { folders: ['reference', 'export', 'lib'], packages: ['ndarray', 'node:*'] },
+  'lib/cli': {
+    folders: ['reference', 'export', 'lib'],
+    packages: ['commander', 'cli-progress', 'ndarray', 'node:*'],
+  },
+  'lib/format': {
+    folders: ['reference', 'export', 'lib'],
+    packages: ['fflate', 'h5wasm', 'ndarray', 'node:*'],
+  },
+  'lib/image': {
+    folders: ['reference', 'export', 'lib'],
+    packages: ['jpeg-js', 'pngjs', 'exif-reader', 'sharp', 'ndarray', 'node:*'],
+  },
+  'lib/report': { folders: ['reference', 'export', 'lib'], packages: ['vega', 'ndarray', 'node:*'] },
+  'lib/runtime': {
+    folders: ['reference', 'export', 'lib'],
+    packages: ['onnxruntime-node', 'ndarray', 'node:*'],
+  },
+};
+
+/** The rule for a file: the longest entry of the table that is the file or a folder around it. */
+function ruleFor(path: string) {
+  const entries = Object.keys(table).filter((entry) => path === entry || path.startsWith(`${entry}/`));
+  return table[entries.sort((a, b) => b.length - a.length)[0]];
+}
+
+/** Each import that the table does not allow, in words. */
+function forbiddenImports(source: Source): string[] {
+  const { folders, packages } = ruleFor(source.path);
+  return importsOf(source)
+    .filter(({ target, kind }) => {
+      if (target === 'onnxruntime-node' && kind === 'static') return true;
+      if (target.endsWith('.ts')) return !folders.some((folder) => target.startsWith(`${folder}/`));
+      return !packages.includes(target) && !(target.startsWith('node:') && packages.includes('node:*'));
+    })
+    .map(({ target, kind }) => `${source.path} imports ${target} (${kind})`);
+}
+
+/** What of Math is defined to the last bit by ECMAScript. */
+const exactMath = 'sqrt fround abs min max floor ceil trunc sign imul clz32'.split(' ');
+const forbiddenWords =
+  'Date performance process async await setTimeout setInterval setImmediate queueMicrotask Promise console fetch ' +
+  'crypto require eval Function Intl import.meta random';
+/** WebAssembly and shared memory are for reference/fast alone. */
+const fastWords = 'WebAssembly SharedArrayBuffer Atomics globalThis';
+
+/** Each use of what makes a result depend on the engine, the machine or the moment, in words. */
+function forbiddenUses({ path, code }: Source): string[] {
+  const words = `${forbiddenWords} ${path.startsWith('reference/fast/') ? '' : fastWords}`.trim().split(' ');
+  const found = words.filter((word) =>
+    new RegExp(`(?<![\\w$.'])${word.replace('.', '\\.')}(?![\\w$:'])`).test(code),
+  );
+  for (const [, name] of code.matchAll(/\bMath\b\s*(?:\.\s*(\w+))?/g)) {
+    if (name !== undefined && !exactMath.includes(name)) found.push(`Math.${name}`);
+  }
+  const values = code.match(/\bMath\b(?!\s*\.)/g)?.length ?? 0;
+  const taken = [...code.matchAll(/\{([\w\s,]*)\} = Math;/g)];
+  if (values > taken.length) found.push('Math as a value');
+  for (const name of taken.flatMap(([, names]) => names.split(',').map((one) => one.trim()))) {
+    if (!exactMath.includes(name)) found.push(`Math.${name}`);
+  }
+  if (code.includes('**')) found.push('**');
+  if (/\.to(Locale|Fixed|Precision|Exponential)/.test(code)) found.push('number formatting');
+  return found.map((word) => `${path} uses ${word}`);
+}
+
+const distinct = (values: readonly number[]): boolean => new Set(values).size === values.length;
+
+/** What of a case would let a swapped axis pass, in words. */
+function symmetries(operation: string, { title, inputs, attributes }: Case): string[] {
+  const found: string[] = [];
+  const need = (what: string, values: readonly number[]) => {
+    if (!distinct(values)) found.push(`${operation}: ${title}: ${what} [${values}]`);
+  };
+  for (const [name, t] of Object.entries(inputs)) if (name.startsWith('x')) need(`shape of ${name}`, t.shape);
+  const { x, w } = inputs;
+  if (w) need('batch, inputs and outputs', [...x.shape, w.shape[0]]);
+  if (w?.dimension === 4) need('kernel', w.shape.slice(2));
+  for (const key of ['kernel', 'size']) {
+    const pair = attributes[key];
+    if (Array.isArray(pair) && pair.join() !== '1,1') need(key, pair);
+  }
+  return found;
+}
+
+describe('the structure of the repository', () => {
+  const sources = ['reference', 'export', 'lib'].flatMap(sourcesBelow);
+
+  it('reference imports itself and ndarray, export reference, lib both; packages only where the table says', () => {
+    expect(sources.length).to.be.above(60);
+    expect(sources.flatMap(forbiddenImports)).to.deep.equal([]);
+  });
+
+  it('reference uses nothing whose result the engine, the machine or the moment decides', () => {
+    expect(sources.filter(({ path }) => path.startsWith('reference/')).flatMap(forbiddenUses)).to.deep.equal(
+      [],
+    );
+  });
+
+  it('those two rules catch what they are for', () => {
+    const imports = (path: string, text: string) => forbiddenImports(sourceOf(path, text)).length;
+    expect(imports('reference/a.ts', "import { x } from '../export/b.ts';")).to.equal(1);
+    expect(imports('reference/a.ts', "import {\n  x,\n} from 'node:fs';")).to.equal(1);
+    expect(imports('reference/fast/a.ts', "import { Worker } from 'node:worker_threads';")).to.equal(0);
+    expect(imports('reference/a.ts', "import { Worker } from 'node:worker_threads';")).to.equal(1);
+    expect(imports('export/a.ts', "export * from '../lib/a.ts';")).to.equal(1);
+    expect(imports('export/a.ts', "import 'onnx-proto';")).to.equal(1);
+    expect(imports('export/proto.ts', "import onnx from 'onnx-proto';")).to.equal(0);
+    expect(imports('lib/runtime/a.ts', "import ort from 'onnxruntime-node';")).to.equal(1);
+    expect(imports('lib/runtime/a.ts', "const ort = await import('onnxruntime-node');")).to.equal(0);
+    expect(imports('lib/verify/a.ts', "const ort = await import('onnxruntime-node');")).to.equal(1);
+    expect(imports('lib/a.ts', "// import x from '../spec/a.ts';\nimport y from '../spec/a.ts';")).to.equal(
+      1,
+    );
+
+    const uses = (text: string, path = 'reference/a.ts') => forbiddenUses(sourceOf(path, text)).length;
+    for (const bad of [
+      'Math.exp(x)',
+      'Math["exp"](x)',
+      'const { exp } = Math;',
+      'x ** 2',
+      'Date.now()',
+      'new Date()',
+    ]) {
+      expect(uses(bad), bad).to.equal(1);
+    }
+    for (const bad of [
+      'async () => 1',
+      'process.env',
+      'x.toFixed(2)',
+      'x = `$' + '{performance.now()}`',
+      'WebAssembly.x',
+    ]) {
+      expect(uses(bad), bad).to.equal(1);
+    }
+    for (const good of [
+      'Math.sqrt(x)',
+      "'Math.exp'",
+      '// x ** 2',
+      '/* Date */',
+      '`async`',
+      'a.process',
+      "x = /Date'/;",
+      'const { fround, abs } = Math;',
+    ]) {
+      expect(uses(good), good).to.equal(0);
+    }
+    expect(uses('WebAssembly.x', 'reference/fast/a.ts')).to.equal(0);
+  });
+
+  it('no line of TypeScript is longer than 130 columns (long strings aside), no file than 350 lines', () => {
+    const all = [...sources, ...['spec', 'bench', 'fixtures'].flatMap(sourcesBelow)];
+    const long = all.flatMap(({ path, text }) => {
+      const lines = text.split('\n');
+      const wide = lines.findIndex((line) => [...line].length > 130 && !/(['"`]).{60,}\1/.test(line));
+      return [
+        ...(wide >= 0 ? [`${path}:${wide + 1}`] : []),
+        ...(lines.length > 351 ? [`${path} has ${lines.length - 1} lines`] : []),
+      ];
+    });
+    expect(long).to.deep.equal([]);
+  });
+
+  it('every operation has its emitter, its fixture and its spec, of the same name', () => {
+    const names = (folder: string, ending: string) =>
+      filesBelow(folder, ending).map((path) => path.slice(folder.length + 1, -ending.length));
+    const index = readFileSync(join(root, 'reference/ops/index.ts'), 'utf8');
+    const operations = [...index.matchAll(/^export \* as (\w+) from '\.\/(\w+)\.ts';$/gm)].map(
+      ([, name, file]) => {
+        expect(name).to.equal(file);
+        return name;
+      },
+    );
+    expect(operations.length).to.be.at.least(15);
+    expect(fixtureNames()).to.deep.equal([...operations].sort());
+    expect(names('reference/ops', '.ts')).to.include.members(operations);
+    expect(names('export/emit', '.ts')).to.include.members(operations);
+    expect(names('spec/reference/ops', '.spec.ts')).to.include.members(operations);
+  });
+
+  it('no dimension of a fixture equals another, and every value says where it comes from', () => {
+    for (const name of fixtureNames()) {
+      const { operation, provenance, cases } = fixtureOf(name);
+      expect(operation).to.equal(name);
+      expect(provenance).to.match(new RegExp(`^fixtures/ops/${name}/make\\.py with PyTorch [\\d.]+`));
+      expect(filesBelow(`fixtures/ops/${name}`, 'make.py')).to.have.length(1);
+      for (const { by } of cases) expect(by).to.be.a('string').and.not.equal('');
+      expect(cases.flatMap((test) => symmetries(name, test))).to.deep.equal([]);
+    }
+  });
+
+  it('a swapped axis, side or stride cannot hide from the fixtures of windows', () => {
+    for (const name of ['conv2d', 'maxpool', 'avgpool']) {
+      const { cases } = fixtureOf(name);
+      const some = (what: string, test: (attributes: Case['attributes']) => boolean) =>
+        expect(
+          cases.some(({ attributes }) => test(attributes)),
+          `${name}: ${what}`,
+        ).to.equal(true);
+      some('strides differ', ({ stride }) => distinct(stride));
+      some('four different pads', ({ pad }) => distinct(pad));
+      if (name === 'conv2d') {
+        some('dilations differ', ({ dilation }) => distinct(dilation));
+        some('groups', ({ groups }) => groups > 1);
+      }
+    }
+  });
+});
