@@ -56,7 +56,7 @@ function forbiddenImports(source: Source): string[] {
 const exactMath = 'sqrt fround abs min max floor ceil trunc sign imul clz32'.split(' ');
 const forbiddenWords =
   'Date performance process async await setTimeout setInterval setImmediate queueMicrotask Promise console fetch ' +
-  'crypto require eval Function Intl import.meta random';
+  'crypto require eval Function Intl import.meta';
 /** WebAssembly and shared memory are for reference/fast alone. */
 const fastWords = 'WebAssembly SharedArrayBuffer Atomics globalThis';
 

@@ -109,7 +109,8 @@ async function isPicture(path: string, file: boolean, link: boolean): Promise<bo
 }
 
 /**
- * Every picture of the paths (or a picture's own bytes), decoded and preprocessed, one at a time, in order. Throws EnvironmentError at once if the
+ * Every picture of the paths (or a picture's own bytes), decoded and preprocessed, one at a time, in order. Throws
+ * EnvironmentError at once if the
  * decoder is missing; everything else that goes wrong is yielded as a failure.
  */
 export async function* eachImage(
