@@ -19,7 +19,7 @@ import {
   swapBytes,
   viewAs,
 } from './array.ts';
-import { bad, fromBytes, type Source } from './source.ts';
+import { bad, fromBytes, type Source, section } from './source.ts';
 
 const MAGIC = '\x93NUMPY';
 const LONGEST_HEADER = 65_536;
@@ -109,14 +109,10 @@ export function openNpy(source: Source): LazyArray {
 export const readNpy = (bytes: Uint8Array, name = 'npy'): DenseArray =>
   openNpy(fromBytes(bytes, name)).read();
 
-/** The pickle of an object array and its shape, or null if the file holds numbers. */
-export function npyPickle(
-  source: Source,
-): { readonly shape: readonly number[]; readonly pickle: Source } | null {
-  const { descr, shape, start } = readHeader(source);
-  if (descr.slice(1) !== 'O') return null;
-  const bytes = source.read(start, source.size - start);
-  return { shape, pickle: fromBytes(bytes, source.name) };
+/** The pickle of an object array, in the file, or null if the file holds numbers. */
+export function npyPickle(source: Source): Source | null {
+  const { descr, start } = readHeader(source);
+  return descr.slice(1) === 'O' ? section(source, start, source.size - start) : null;
 }
 
 const codes = new Map(Object.entries(kinds).map(([code, dtype]) => [dtype, code]));

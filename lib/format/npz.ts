@@ -8,9 +8,9 @@ import { type Member, readZip, type WriteOptions, zipPieces } from './zip.ts';
  * The arrays of an archive by name (without '.npy'), values unread. Throws InputError for what is no sound .npz.
  * Members that are not .npy are passed over.
  */
-export function openNpz(source: Source): ReadonlyMap<string, LazyArray> {
+export function openNpz(source: Source, members = readZip(source)): ReadonlyMap<string, LazyArray> {
   const arrays = new Map<string, LazyArray>();
-  for (const member of readZip(source).values()) {
+  for (const member of members.values()) {
     if (!member.name.endsWith('.npy')) continue;
     arrays.set(member.name.slice(0, -4), openMember(source, member));
   }

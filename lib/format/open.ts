@@ -1,11 +1,30 @@
 /** Opens a file of tensors whatever its format; the format is told by content, never by the name. */
 import type { LazyArray } from './array.ts';
-import { isNpy, openNpy } from './npy.ts';
+import { openBinaryproto, openCaffemodel } from './caffemodel.ts';
+import { isHdf5, openHdf5 } from './hdf5.ts';
+import { isNpy, npyPickle, openNpy } from './npy.ts';
 import { openNpz } from './npz.ts';
+import { openObjectNpy, readCudaConvnet } from './objects.ts';
+import { openOnnx } from './onnx.ts';
+import { fields } from './protobuf.ts';
+import { LEGACY_MAGIC, openLegacyCheckpoint, openZipCheckpoint } from './pth.ts';
 import { openSafetensors } from './safetensors.ts';
 import { bad, openFile, type Source } from './source.ts';
+import { mergeTowers } from './towers.ts';
+import { readZip } from './zip.ts';
 
-export type Format = 'safetensors' | 'npz' | 'npy';
+export type Format =
+  | 'safetensors'
+  | 'npz'
+  | 'npy'
+  | 'npy of objects'
+  | 'PyTorch zip'
+  | 'PyTorch legacy'
+  | 'caffemodel'
+  | 'binaryproto'
+  | 'HDF5'
+  | 'ONNX'
+  | 'cuda-convnet';
 
 export interface TensorFile {
   readonly format: Format;
@@ -13,33 +32,108 @@ export interface TensorFile {
   readonly tensors: ReadonlyMap<string, LazyArray>;
   /** What the file says about itself. */
   readonly metadata: ReadonlyMap<string, string>;
+  /** What was passed over, one line each. */
+  readonly notes: readonly string[];
+  /** Names of fully connected weights that the file is known to hold as (in, out). */
+  readonly inOut: ReadonlySet<string>;
   close(): void;
 }
 
-type Opened = Omit<TensorFile, 'close' | 'metadata'> & Partial<Pick<TensorFile, 'metadata'>>;
+type Opened = Pick<TensorFile, 'format' | 'tensors'> & Partial<TensorFile>;
 
-/** The tensors of an open file. Throws InputError naming the file where it is of no known format or damaged. */
-export function readTensors(source: Source): Omit<TensorFile, 'close'> {
-  return { metadata: new Map(), ...dispatch(source) };
-}
-
-function dispatch(source: Source): Opened {
-  if (source.size === 0) throw bad(source, 'the file is empty');
-  const start = source.read(0, Math.min(source.size, 16));
-  const text = Buffer.from(start).toString('latin1');
-  if (text.startsWith('PK\x03\x04')) return { format: 'npz', tensors: openNpz(source) };
-  if (isNpy(start)) return { format: 'npy', tensors: new Map([['array', openNpy(source)]]) };
-  if (text[8] === '{') return { format: 'safetensors', ...openSafetensors(source) };
-  throw bad(source, 'no known format of weights (.safetensors, .npz, .npy)');
-}
-
-/** Opens the file; the caller closes it. Throws InputError naming it. */
-export function openTensors(path: string): TensorFile {
-  const source = openFile(path);
+/** The tensors of an open source, which `close` closes. Throws InputError naming it where it is damaged or of no known format. */
+export async function readTensors(source: Source): Promise<TensorFile> {
   try {
-    return { ...readTensors(source), close: source.close };
+    const opened = await dispatch(source);
+    const close = () => {
+      opened.close?.();
+      source.close();
+    };
+    return { metadata: new Map(), notes: [], inOut: new Set(), ...opened, close };
   } catch (error) {
     source.close();
     throw error;
   }
 }
+
+/** Opens the file; the caller closes it. Throws InputError naming it. */
+export const openTensors = (path: string): Promise<TensorFile> => readTensors(openFile(path));
+
+async function dispatch(source: Source): Promise<Opened> {
+  if (source.size === 0) throw bad(source, 'the file is empty');
+  const start = source.read(0, Math.min(source.size, 512));
+  const text = Buffer.from(start).toString('latin1');
+  if (text.startsWith('PK\x03\x04') || text.startsWith('PK\x05\x06')) return zip(source);
+  if (isNpy(start)) return npy(source);
+  if (isHdf5(start)) return { format: 'HDF5', ...(await openHdf5(source)) };
+  if (text[8] === '{') return { format: 'safetensors', ...openSafetensors(source) };
+  if (text.startsWith(LEGACY_MAGIC.toString('latin1'))) {
+    return { format: 'PyTorch legacy', ...openLegacyCheckpoint(source) };
+  }
+  if (text.slice(257, 262) === 'ustar')
+    throw bad(source, 'a tar archive: unpack it, and give the file inside');
+  if (text.startsWith('\x1f\x8b')) throw bad(source, 'compressed by gzip: unpack it first');
+  if ((start[0] === 0x80 && start[1] >= 2 && start[1] <= 5) || /^[(}][dlpq]/.test(text)) {
+    return cudaConvnet(source);
+  }
+  return protobuf(source);
+}
+
+function zip(source: Source): Opened {
+  const members = readZip(source);
+  const names = [...members.keys()];
+  if (names.some((name) => name.endsWith('data.pkl'))) {
+    return { format: 'PyTorch zip', ...openZipCheckpoint(source, members) };
+  }
+  return { format: 'npz', tensors: openNpz(source, members) };
+}
+
+function npy(source: Source): Opened {
+  const objects = npyPickle(source);
+  if (objects) {
+    const tensors = openObjectNpy(source, objects);
+    return { format: 'npy of objects', tensors, inOut: new Set(tensors.keys()) };
+  }
+  return { format: 'npy', tensors: new Map([['array', openNpy(source)]]) };
+}
+
+function cudaConvnet(source: Source): Opened {
+  const layers = readCudaConvnet(source);
+  try {
+    const merged = mergeTowers(layers);
+    return { format: 'cuda-convnet', ...merged, inOut: new Set(merged.tensors.keys()) };
+  } catch (error) {
+    throw bad(source, (error as Error).message);
+  }
+}
+
+/** Fields that are looked at to tell one message from another. */
+const ENOUGH = 1000;
+
+/** ModelProto, NetParameter or BlobProto, told by the fields at the top. */
+function protobuf(source: Source): Opened {
+  const seen = new Set<string>();
+  try {
+    let count = 0;
+    for (const { number, wire } of fields(source)) {
+      seen.add(`${number}/${wire}`);
+      if (++count >= ENOUGH) break;
+    }
+  } catch {
+    if (seen.size === 0) throw unknown(source);
+  }
+  if (seen.has('1/0') && seen.has('7/2') && !seen.has('5/2')) return { format: 'ONNX', ...openOnnx(source) };
+  if (seen.has('100/2') || (seen.has('2/2') && !seen.has('1/0'))) {
+    return { format: 'caffemodel', tensors: openCaffemodel(source) };
+  }
+  if (['5/2', '5/5', '8/2', '8/1'].some((field) => seen.has(field))) {
+    return { format: 'binaryproto', tensors: new Map([['mean', openBinaryproto(source)]]) };
+  }
+  throw unknown(source);
+}
+
+const unknown = (source: Source) =>
+  bad(
+    source,
+    'no known format of weights (.safetensors, .npz, .npy, .pth, .caffemodel, .h5, .binaryproto, .onnx, cuda-convnet)',
+  );

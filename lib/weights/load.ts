@@ -1,14 +1,14 @@
 /** Weights from a file, fitted to a network: what --weights means in every command. */
-import { fitNetwork } from '../../reference/networks/fit.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import type { Preprocess } from '../../reference/preprocess.ts';
-import { type Shape, type Storage, type Tensor, tensor } from '../../reference/tensor.ts';
+import { type Storage, type Tensor, tensor } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
 import { toTensor } from '../format/array.ts';
 import { openTensors, type TensorFile } from '../format/open.ts';
-import { nameByConvention, namesUnder } from './names.ts';
+import { arrange, describeLayout } from './layout.ts';
+import { type Assignment, list, type Mapping, mapTensors } from './mapping.ts';
 import { parsePreprocess } from './preprocess.ts';
 
 export interface Loaded {
@@ -30,86 +30,60 @@ export interface Loaded {
  * over or of a shape that cannot belong to the network, NaN or infinity in a tensor, no network or several that fit.
  */
 export async function loadWeights(path: string, network?: Network): Promise<Loaded> {
-  const file = openTensors(path);
+  const file = await openTensors(path);
   try {
-    const plan = network ? planFor(path, file, network) : await infer(path, file);
+    const plan = network ? named(path, () => mapTensors(network, file)) : infer(path, file);
     const weights = new Map<string, Tensor>();
-    for (const { own, theirs, shape } of plan.tensors)
-      weights.set(own, readTensor(path, file, theirs, shape));
+    for (const part of plan.assignments) weights.set(part.own, readWeight(path, file, part));
     const text = file.metadata.get('preprocess');
     const preprocess = text === undefined ? undefined : named(path, () => parsePreprocess(text));
     const other = preprocess && preprocess.channels !== plan.network.preprocess.channels;
     return {
       network: plan.network,
       weights,
-      source: `${path} (${file.format}, ${plan.naming} names)`,
+      source: `${path} (${file.format}, ${plan.by})`,
       ...(preprocess ? { preprocess } : {}),
-      notes: other ? [...plan.notes, channelNote(preprocess, plan.network)] : plan.notes,
+      notes: [
+        ...file.notes,
+        ...plan.notes,
+        ...transposed(plan),
+        ...(other ? [channelNote(preprocess, plan.network)] : []),
+      ],
     };
   } finally {
     file.close();
   }
 }
 
+const transposed = ({ assignments }: Mapping): string[] =>
+  assignments
+    .flatMap(({ own, layout }) => describeLayout(layout) && `${own}: ${describeLayout(layout)}`)
+    .filter(Boolean);
+
 const channelNote = ({ channels }: Preprocess, { name, preprocess }: Network): string =>
   `these weights take ${channels} input; ${name} by itself takes ${preprocess.channels}`;
 
-interface Plan {
-  readonly network: Network;
-  readonly naming: string;
-  readonly tensors: readonly { readonly own: string; readonly theirs: string; readonly shape: Shape }[];
-  readonly notes: readonly string[];
-}
-
-/** Which tensor of the file is which of the network's; throws InputError where they do not fit. */
-function planFor(path: string, file: TensorFile, network: Network): Plan {
-  const found = nameByConvention(network, [...file.tensors.keys()]);
-  if (!found) throw new InputError(`${path}: no tensor has a name that ${network.name} knows${some(file)}`);
-  const missing = [...(namesUnder(network, found.naming) ?? [])].filter(([own]) => !found.names.has(own));
-  if (missing.length > 0) {
-    const names = missing.map(([, theirs]) => `'${found.prefix}${theirs}'`);
-    throw new InputError(`${path}: ${list(names)} missing (${network.name} needs ${missing.length} more)`);
-  }
-  const used = new Set(found.names.values());
-  const extra = [...file.tensors.keys()].filter((name) => !used.has(name));
-  if (extra.length > 0) {
-    throw new InputError(
-      `${path}: ${network.name} has no place for ${list(extra.map((name) => `'${name}'`))}`,
-    );
-  }
-  const tensors = [...found.names].map(([own, theirs]) => {
-    return { own, theirs, shape: file.tensors.get(theirs)?.shape ?? [] };
-  });
-  const shapes = new Map(tensors.map(({ own, shape }) => [own, shape]));
-  return {
-    network: named(path, () => fitNetwork(network, shapes)),
-    naming: found.naming,
-    tensors,
-    notes: [],
-  };
-}
-
-const list = (names: readonly string[]): string =>
-  names.length > 4 ? `${names.slice(0, 4).join(', ')} and ${names.length - 4} more` : names.join(', ');
-
-const some = (file: TensorFile): string => ` (the file has ${list([...file.tensors.keys()])})`;
-
-async function infer(path: string, file: TensorFile): Promise<Plan> {
+/** The network that the metadata name, else the only one that the tensors fit; throws InputError naming the choices. */
+function infer(path: string, file: TensorFile): Mapping {
   const name = file.metadata.get('network');
   const known = networks.find((network) => network.name === name);
-  if (known) return planFor(path, file, known);
-  const plans: Plan[] = [];
+  if (known) return named(path, () => mapTensors(known, file));
+  const found: Mapping[] = [];
   for (const network of networks) {
     try {
-      plans.push(planFor(path, file, network));
-    } catch (error) {
-      if (!(error instanceof InputError)) throw error;
+      found.push(mapTensors(network, file));
+    } catch {
+      // it does not fit: that is the question
     }
   }
-  if (plans.length === 1) return plans[0];
-  if (plans.length === 0)
-    throw new InputError(`${path}: fits no network${some(file)}; say which with --network`);
-  const names = plans.map(({ network }) => network.name).join(', ');
+  const best = found.some(({ naming }) => naming !== null)
+    ? found.filter(({ naming }) => naming !== null)
+    : found;
+  if (best.length === 1) return best[0];
+  const tensors = `the file has ${list([...file.tensors.keys()])}`;
+  if (best.length === 0)
+    throw new InputError(`${path}: fits no network (${tensors}); say which with --network`);
+  const names = best.map(({ network }) => network.name).join(', ');
   throw new InputError(`${path}: fits several networks (${names}); say which with --network`);
 }
 
@@ -118,17 +92,19 @@ function named<T>(path: string, run: () => T): T {
   try {
     return run();
   } catch (error) {
+    if (error instanceof InputError && error.message.startsWith(path)) throw error;
     throw new InputError(`${path}: ${(error as Error).message}`);
   }
 }
 
-function readTensor(path: string, file: TensorFile, name: string, shape: Shape): Tensor {
-  const array = file.tensors.get(name);
-  if (!array) throw new Error(`there is no '${name}'`);
-  const { data } = toTensor(array.read());
+/** The values of one tensor in this project's order. Throws InputError naming it where one is NaN or infinite. */
+export function readWeight(path: string, file: TensorFile, { theirs, layout }: Assignment): Tensor {
+  const array = file.tensors.get(theirs);
+  if (!array) throw new Error(`there is no '${theirs}'`);
+  const { data } = toTensor(named(path, () => array.read()));
   const at = firstNotFinite(data);
-  if (at >= 0) throw new InputError(`${path}: '${name}' holds ${data[at]} (value ${at} of ${data.length})`);
-  return tensor(data, shape);
+  if (at >= 0) throw new InputError(`${path}: '${theirs}' holds ${data[at]} (value ${at} of ${data.length})`);
+  return tensor(arrange(data, layout), layout.shape);
 }
 
 /** Index of the first NaN or infinity, -1 if there is none. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { InputError } from '../../../lib/errors.ts';
-import { type DenseArray, toTensor } from '../../../lib/format/array.ts';
+import { bytesView, type DenseArray, fromTensor, toTensor } from '../../../lib/format/array.ts';
 import { writeNpz } from '../../../lib/format/npz.ts';
 import { writeSafetensors } from '../../../lib/format/safetensors.ts';
 import { loadWeights } from '../../../lib/weights/load.ts';
@@ -113,9 +113,14 @@ describe('loadWeights', () => {
     const odd = arrays().set('conv3.bias', { dtype: 'float32', shape: [1], data: new Float32Array(1) });
     await refused(
       put('w.npz', writeNpz(odd)),
-      /conv3.bias \[1\] cannot belong to cifar10-full: expected \[64\]/,
+      /'conv3.bias' \[1\] cannot belong to cifar10-full: conv3.bias must be \[64\]/,
     );
-    await refused(put('w.npz', writeNpz(arrays((own) => `x-${own}-y`))), /no tensor has a name/);
+    const few = arrays((own) => `x-${own}-y`);
+    few.delete('x-conv1.bias-y');
+    await refused(
+      put('w.npz', writeNpz(few)),
+      /cifar10-full needs 8 tensors, 7 are there: 'x-conv1.weight-y'/,
+    );
   });
 
   it('refuses a missing file, a directory, an empty file and what is no file of weights', async () => {
@@ -134,13 +139,47 @@ describe('the shared weights', () => {
 
   const cases = [
     ['bvlc-narrow.npz', 'bvlc-alexnet', 'bvlc', 'prob'],
+    ['bvlc-narrow.caffemodel', 'bvlc-alexnet', 'bvlc', 'prob'],
+    ['bvlc-narrow-v1.caffemodel', 'bvlc-alexnet', 'bvlc', 'prob'],
+    ['torchvision-narrow.pth', 'torchvision', 'torchvision', 'logits'],
+    ['torchvision-narrow-legacy.pth', 'torchvision', 'torchvision', 'logits'],
     ['torchvision-narrow.npz', 'torchvision', 'torchvision', 'logits'],
     ['torchvision-narrow-deflated.npz', 'torchvision', 'torchvision', 'logits'],
     ['torchvision-narrow.safetensors', 'torchvision', 'torchvision', 'logits'],
   ];
+  for (const [file, name] of cases) {
+    it(`${file} has the same bits as the npz`, async () => {
+      const wanted = await loadWeights(
+        sharedPath(`weights/${name === 'torchvision' ? name : 'bvlc'}-narrow.npz`),
+        networkNamed(name),
+      );
+      const { weights } = await loadWeights(sharedPath(`weights/${file}`), networkNamed(name));
+      expect([...weights.keys()]).to.deep.equal([...wanted.weights.keys()]);
+      for (const [own, tensor] of weights) {
+        expect(tensor.shape, own).to.deep.equal(wanted.weights.get(own)!.shape);
+        expect(bytesView(fromTensor(tensor)), own).to.deep.equal(
+          bytesView(fromTensor(wanted.weights.get(own)!)),
+        );
+      }
+    });
+  }
+
+  it("cifar10-full's HDF5 file has the same bits as its npz, and mean.binaryproto as mean.npy", async () => {
+    const folder = sharedPath('trained/cifar10-full/');
+    const [h5, npz] = [
+      await loadWeights(`${folder}cifar10_full_iter_70000.caffemodel.h5`, cifar),
+      await loadWeights(`${folder}cifar10_full_iter_70000.npz`, cifar),
+    ];
+    for (const [own, tensor] of npz.weights)
+      expect(fromTensor(h5.weights.get(own)!), own).to.deep.equal(fromTensor(tensor));
+    const [mean] = (await arraysOf(`${folder}mean.binaryproto`)).values();
+    const [wanted] = (await arraysOf(`${folder}mean.npy`)).values();
+    expect([...mean.data]).to.deep.equal([...wanted.data]);
+  });
+
   for (const [file, name, prefix, output] of cases) {
     it(`${file} gives golden.npz's outputs through the oracle to 1e-12`, async () => {
-      const golden = arraysOf(sharedPath('weights/golden.npz'));
+      const golden = await arraysOf(sharedPath('weights/golden.npz'));
       const { network, weights } = await loadWeights(sharedPath(`weights/${file}`), networkNamed(name));
       const input = toTensor(golden.get(`${prefix}.input`)!);
       const y = dense(forward(network, weights, input, { precision: 'float64' }));

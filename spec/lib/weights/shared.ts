@@ -16,8 +16,8 @@ export function needShared(context: Mocha.Context): void {
 }
 
 /** All arrays of a file, by name. */
-export function arraysOf(path: string) {
-  const file = openTensors(path);
+export async function arraysOf(path: string) {
+  const file = await openTensors(path);
   try {
     return new Map([...file.tensors].map(([name, array]) => [name, array.read()]));
   } finally {

@@ -1,0 +1,124 @@
+/**
+ * Caffe's binary protocol buffers: weights (.caffemodel, a NetParameter) and mean images (.binaryproto, one BlobProto).
+ *
+ *   NetParameter       name = 1, layers = 2 (V1LayerParameter), layer = 100 (LayerParameter)
+ *   LayerParameter     name = 1, type = 2, blobs = 7
+ *   V1LayerParameter   name = 4, type = 5, blobs = 6
+ *   BlobProto          num = 1, channels = 2, height = 3, width = 4 (legacy shape), data = 5 (float), shape = 7 {dim = 1},
+ *                      double_data = 8
+ * Source: BVLC/caffe, src/caffe/proto/caffe.proto. Blobs are named 'conv1/0' (weight) and 'conv1/1' (bias).
+ */
+import { byteSize, bytesView, type DenseArray, type LazyArray, viewAs, widen } from './array.ts';
+import {
+  countFixed,
+  type Field,
+  fields,
+  integers,
+  putBytes,
+  putIntegers,
+  putText,
+  readFixed,
+  text,
+} from './protobuf.ts';
+import { bad, type Source } from './source.ts';
+
+const whole = (source: Source): Field => ({ number: 0, wire: 2, value: 0, start: 0, length: source.size });
+const inside = (source: Source, { start, length }: Field) => fields(source, start, start + length);
+
+/** The blobs of all layers, values unread. Throws InputError. */
+export function openCaffemodel(source: Source): ReadonlyMap<string, LazyArray> {
+  const blobs = new Map<string, LazyArray>();
+  for (const field of fields(source)) {
+    if (field.wire !== 2) continue;
+    if (field.number === 100) addLayer(source, field, 1, 7, blobs);
+    else if (field.number === 2) addLayer(source, field, 4, 6, blobs);
+  }
+  if (blobs.size === 0)
+    throw bad(source, 'no layer of this caffemodel has blobs (a 2013 file needs upgrade_net_proto_binary)');
+  return blobs;
+}
+
+function addLayer(
+  source: Source,
+  layer: Field,
+  nameField: number,
+  blobField: number,
+  blobs: Map<string, LazyArray>,
+) {
+  let name = '';
+  const own: Field[] = [];
+  for (const field of inside(source, layer)) {
+    if (field.wire !== 2) continue;
+    if (field.number === nameField) name = text(source, field);
+    else if (field.number === blobField) own.push(field);
+  }
+  for (const [index, field] of own.entries()) {
+    const key = `${name}/${index}`;
+    if (blobs.has(key)) throw bad(source, `two layers called '${name}' have blobs`);
+    blobs.set(key, openBlob(source, field, `blob '${key}'`));
+  }
+}
+
+/** A mean image: the single blob in the file. Throws InputError. */
+export const openBinaryproto = (source: Source): LazyArray => openBlob(source, whole(source), 'the blob');
+
+function openBlob(source: Source, blob: Field, label: string): LazyArray {
+  const legacy = [1, 1, 1, 1];
+  let shape: number[] | null = null;
+  let [isLegacy, isDouble, isFloat] = [false, false, false];
+  for (const field of inside(source, blob)) {
+    if (field.number <= 4 && field.wire === 0) {
+      legacy[field.number - 1] = field.value;
+      isLegacy = true;
+    } else if (field.number === 7 && field.wire === 2) {
+      shape ??= [];
+      for (const dim of inside(source, field)) if (dim.number === 1) integers(source, dim, shape);
+    } else if (field.number === 8) isDouble = true;
+    else if (field.number === 5) isFloat = true;
+  }
+  const width = isDouble ? 8 : 4;
+  const number = isDouble ? 8 : 5;
+  if (isDouble && isFloat) throw bad(source, `${label} has float and double data`);
+  const count = countFixed(source, blob, number, width);
+  const extents = shape ?? (isLegacy ? legacy : [count]);
+  const dtype = isDouble ? 'float64' : 'float32';
+  const size = byteSize(dtype, extents);
+  if (size !== count * width)
+    throw bad(source, `${label}: shape [${extents}] does not fit its ${count} values`);
+  const read = (): DenseArray => {
+    return { dtype, shape: extents, data: viewAs(dtype, readFixed(source, blob, number, width, size)) };
+  };
+  return { dtype, shape: extents, read };
+}
+
+/** Caffe's names of the types of layers that have weights. */
+export type CaffeType = 'Convolution' | 'InnerProduct';
+
+/**
+ * A .caffemodel in the current layout, in pieces, the values not copied. Layers are [name, type, blobs]. Values that are
+ * neither float32 nor float64 are widened exactly.
+ */
+export function caffemodelPieces(
+  layers: Iterable<readonly [name: string, type: CaffeType, blobs: readonly DenseArray[]]>,
+  name: string,
+): Uint8Array[] {
+  const pieces = putText(1, name);
+  for (const [layer, type, blobs] of layers) {
+    const content = [
+      ...putText(1, layer),
+      ...putText(2, type),
+      ...blobs.flatMap((blob) => putBytes(7, blobPieces(blob))),
+    ];
+    pieces.push(...putBytes(100, content));
+  }
+  return pieces;
+}
+
+/** A BlobProto: a .binaryproto file, or part of a layer. */
+export function blobPieces(array: DenseArray): Uint8Array[] {
+  const data = widen(array);
+  const dtype = data instanceof Float64Array ? 'float64' : 'float32';
+  const values = bytesView({ dtype, shape: array.shape, data } as DenseArray);
+  const shape = putBytes(7, array.shape.length > 0 ? putIntegers(1, array.shape) : []);
+  return [...shape, ...putBytes(dtype === 'float64' ? 8 : 5, [values])];
+}

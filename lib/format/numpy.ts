@@ -1,0 +1,137 @@
+/** NumPy arrays inside pickles: what __reduce__ of ndarray, dtype and scalars writes (numpy/core/src/multiarray/methods.c). */
+import {
+  byteSize,
+  bytesOf,
+  type DenseArray,
+  type DType,
+  fortranStrides,
+  gather,
+  type LazyArray,
+  swapBytes,
+  viewAs,
+  widen,
+} from './array.ts';
+import { type Built, isKind, type Slice, type Value } from './pickle.ts';
+
+const kinds: Readonly<Record<string, DType>> = {
+  f2: 'float16',
+  f4: 'float32',
+  f8: 'float64',
+  i1: 'int8',
+  i2: 'int16',
+  i4: 'int32',
+  i8: 'int64',
+  u1: 'uint8',
+  u2: 'uint16',
+  u4: 'uint32',
+  u8: 'uint64',
+  b1: 'bool',
+};
+
+interface DTypeState {
+  /** 'f4'; 'O8' for objects. */
+  readonly code: string;
+  order: string;
+}
+
+/** An array while it is built: numbers still in the file, or objects. */
+export interface ArrayState {
+  array?: LazyArray;
+  objects?: readonly Value[];
+}
+
+const built = (what: string, content: DTypeState | ArrayState): Built => ({ kind: 'built', what, content });
+
+/** The array that a pickle's value is, if it is one of numbers. */
+export const arrayOf = (value: Value | undefined): LazyArray | undefined =>
+  value !== undefined && isKind(value, 'built') && value.what === 'ndarray'
+    ? (value.content as ArrayState).array
+    : undefined;
+
+/** The objects in it, if it is an array of objects. */
+export const objectsOf = (value: Value): readonly Value[] | undefined =>
+  isKind(value, 'built') && value.what === 'ndarray' ? (value.content as ArrayState).objects : undefined;
+
+/** _reconstruct(ndarray, (0,), b'b'): empty until its state comes. */
+export const reconstruct = (): Value => built('ndarray', {});
+
+/** dtype('f4', align, copy); '<f4' too. */
+export function dtype([code]: readonly Value[]): Value {
+  const match = typeof code === 'string' ? /^([<>|=]?)([a-zA-Z]\d{1,3})$/.exec(code) : null;
+  if (!match) throw new Error('a type of values that is not known');
+  return built('dtype', { code: match[2], order: match[1] || '<' });
+}
+
+/** _codecs.encode(text, 'latin1'): how Python 3 writes bytes in protocol 2. */
+export function encode([text, coding]: readonly Value[]): Value {
+  if (text === undefined || (coding !== 'latin1' && coding !== 'latin-1'))
+    throw new Error('only latin1 is known');
+  return text;
+}
+
+export function setState(object: Built, state: Value): Value {
+  if (!Array.isArray(state)) throw new Error('damaged pickle: a state that is no tuple');
+  if (object.what === 'dtype') {
+    const order = state[1];
+    if (typeof order !== 'string') throw new Error('damaged pickle: a type without byte order');
+    (object.content as DTypeState).order = order;
+  } else if (object.what === 'ndarray') {
+    const [, shape, type, fortran, data] = state;
+    fill(object.content as ArrayState, shape, type, fortran === true || fortran === 1, data);
+  } else throw new Error(`damaged pickle: a state for a ${object.what}`);
+  return object;
+}
+
+/** _frombuffer(bytes, dtype, shape, 'C' or 'F'): NumPy's protocol 5. */
+export function fromBuffer([data, type, shape, order]: readonly Value[]): Value {
+  const state: ArrayState = {};
+  fill(state, shape, type, order === 'F', data);
+  return built('ndarray', state);
+}
+
+function fill(state: ArrayState, shape: Value, type: Value, fortran: boolean, data: Value): void {
+  if (!isKind(type, 'built') || type.what !== 'dtype')
+    throw new Error('damaged pickle: an array without a type');
+  if (!Array.isArray(shape) || shape.length > 64 || !shape.every((extent) => typeof extent === 'number')) {
+    throw new Error('damaged pickle: an array without a shape');
+  }
+  const { code, order } = type.content as DTypeState;
+  if (code.startsWith('O')) {
+    if (!Array.isArray(data)) throw new Error('damaged pickle: an array of objects without objects');
+    state.objects = data;
+    return;
+  }
+  if (!kinds[code]) throw new Error(`values of type '${code.slice(0, 8)}' are not read`);
+  state.array = lazy(kinds[code], [...(shape as number[])], fortran, order === '>', data);
+}
+
+function lazy(dtype: DType, shape: number[], fortran: boolean, swap: boolean, data: Value): LazyArray {
+  const size = byteSize(dtype, shape);
+  const text = typeof data === 'string' ? data.length : isKind(data, 'slice') ? data.length : -1;
+  const encoded = isKind(data, 'slice') && data.coding === 'utf8';
+  if (encoded ? !(text >= size) : text !== size) {
+    throw new Error(`an array of shape [${shape}] of ${dtype} needs ${size} bytes, ${text} are there`);
+  }
+  const read = (): DenseArray => {
+    const bytes = rawBytes(data as string | Slice);
+    if (bytes.length !== size) throw new Error(`${bytes.length} bytes for an array of ${size}`);
+    if (swap) swapBytes(bytes, bytesOf(dtype));
+    const values = viewAs(dtype, bytes);
+    return { dtype, shape, data: fortran ? gather(values, shape, fortranStrides(shape)) : values };
+  };
+  return { dtype, shape, read };
+}
+
+function rawBytes(data: string | Slice): Uint8Array<ArrayBuffer> {
+  if (typeof data === 'string') return Uint8Array.from(data, (letter) => letter.charCodeAt(0));
+  const bytes = data.source.read(data.offset, data.length);
+  if (data.coding === 'latin1') return bytes;
+  return new Uint8Array(Buffer.from(Buffer.from(bytes).toString('utf8'), 'latin1'));
+}
+
+/** scalar(dtype, bytes): its value. */
+export function scalar([type, data]: readonly Value[]): Value {
+  const state: ArrayState = {};
+  fill(state, [], type, false, data);
+  return state.array ? widen(state.array.read())[0] : null;
+}

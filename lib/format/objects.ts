@@ -1,0 +1,73 @@
+/**
+ * Pickles that are not PyTorch's: Guerzhoy's bvlc_alexnet.npy, {'conv1': [W, b], …} with HWIO and (in, out) arrays in an
+ * object array, and cuda-convnet's checkpoints, {'model_state': {'layers': {name: {'weights': [...], 'biases': …}}}}.
+ *
+ * Only the arrays are brought out, under 'conv1/0', 'conv1/1'; what their axes mean is lib/weights' business.
+ */
+import type { LazyArray } from './array.ts';
+import { plainGlobals } from './globals.ts';
+import { arrayOf, objectsOf } from './numpy.ts';
+import { unpickle, type Value } from './pickle.ts';
+import { bad, type Source } from './source.ts';
+
+/** {'conv1': [W, b]} in a .npy of objects. Throws InputError. */
+export function openObjectNpy(source: Source, pickle: Source): ReadonlyMap<string, LazyArray> {
+  const { value } = unpickle(pickle, plainGlobals);
+  const objects = objectsOf(value);
+  const dict = objects?.length === 1 ? objects[0] : undefined;
+  if (!(dict instanceof Map))
+    throw bad(source, 'an array of Python objects that is no dictionary of weights');
+  const arrays = new Map<string, LazyArray>();
+  for (const [layer, entry] of dict) {
+    const parts = entry instanceof Map ? [...entry] : Array.isArray(entry) ? [...entry.entries()] : [];
+    for (const [part, item] of parts) {
+      const array = arrayOf(item);
+      if (array) arrays.set(`${String(layer)}/${String(part)}`, array);
+    }
+  }
+  if (arrays.size === 0) throw bad(source, 'the dictionary in it holds no arrays');
+  return arrays;
+}
+
+/** One layer of a cuda-convnet checkpoint. */
+export interface CudaLayer {
+  readonly name: string;
+  /** A matrix (in, out) for every input. */
+  readonly weights: readonly LazyArray[];
+  readonly biases: LazyArray;
+  /** Names of the layers that it reads, as far as the file tells. */
+  readonly inputs: readonly string[];
+}
+
+/** The layers with weights of a cuda-convnet checkpoint, in its own order. Throws InputError. */
+export function readCudaConvnet(source: Source): CudaLayer[] {
+  const { value } = unpickle(source, plainGlobals);
+  const state = value instanceof Map ? (value.get('model_state') ?? value) : null;
+  const layers = state instanceof Map ? state.get('layers') : null;
+  if (layers === null || layers === undefined) throw bad(source, 'a pickle that holds no known weights');
+  const all = [...named(layers)];
+  const found: CudaLayer[] = [];
+  for (const [name, layer] of all) {
+    const blocks = layer.get('weights');
+    const weights = (Array.isArray(blocks) ? blocks : [blocks]).flatMap((item) => arrayOf(item) ?? []);
+    const biases = arrayOf(layer.get('biases'));
+    if (weights.length > 0 && biases) found.push({ name, weights, biases, inputs: inputNames(layer, all) });
+  }
+  if (found.length === 0) throw bad(source, 'a cuda-convnet checkpoint without weights');
+  return found;
+}
+
+/** 'inputs' holds names, or numbers of layers. */
+function inputNames(layer: Map<Value, Value>, all: readonly [string, unknown][]): string[] {
+  const inputs = layer.get('inputs');
+  if (!Array.isArray(inputs)) return [];
+  return inputs.map((input) => (typeof input === 'number' ? (all[input]?.[0] ?? '') : String(input)));
+}
+
+/** Layers by name: a dictionary in cuda-convnet 2, a list of dictionaries with 'name' in the first. */
+function* named(layers: Value): Generator<[string, Map<Value, Value>]> {
+  const entries = layers instanceof Map ? layers.entries() : Array.isArray(layers) ? layers.entries() : [];
+  for (const [key, layer] of entries) {
+    if (layer instanceof Map) yield [String(layer.get('name') ?? key), layer];
+  }
+}

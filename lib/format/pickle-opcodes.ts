@@ -1,0 +1,304 @@
+/** The instructions of pickle's stack machine (CPython's Lib/pickletools.py), by their code. */
+import {
+  byte,
+  type Cursor,
+  float64BigEndian,
+  int32,
+  line,
+  skip,
+  take,
+  uint16,
+  uint32,
+  uint64,
+} from './cursor.ts';
+import { type Globals, isKind, type Slice, type Value } from './pickle.ts';
+import { bad } from './source.ts';
+
+export interface Machine {
+  readonly c: Cursor;
+  readonly globals: Globals;
+  stack: Value[];
+  readonly marks: Value[][];
+  readonly memo: Map<number, Value>;
+  /** Bytes that may still be built. */
+  budget: number;
+}
+
+/** Bytes that are reckoned for a container and for anything else. */
+const CONTAINER = 256;
+export const SCALAR = 48;
+const LONGEST_LINE = 1 << 20;
+const LONG_STRING = 4096;
+
+export function spend(m: Machine, bytes: number): void {
+  m.budget -= bytes;
+  if (m.budget < 0) throw bad(m.c.source, 'refused: the pickle would build far more than the file holds');
+}
+
+export function pop(m: Machine): Value {
+  const value = m.stack.pop();
+  if (value === undefined) throw bad(m.c.source, 'damaged pickle: the stack is empty');
+  return value;
+}
+
+function top(m: Machine): Value {
+  const value = m.stack.at(-1);
+  if (value === undefined) throw bad(m.c.source, 'damaged pickle: the stack is empty');
+  return value;
+}
+
+const push = (m: Machine, value: Value): void => {
+  m.stack.push(value);
+};
+
+function toMark(m: Machine): Value[] {
+  const items = m.stack;
+  const below = m.marks.pop();
+  if (!below) throw bad(m.c.source, 'damaged pickle: no mark on the stack');
+  m.stack = below;
+  return items;
+}
+
+function container<T extends Value[] | Map<Value, Value>>(m: Machine, value: T): void {
+  spend(m, CONTAINER);
+  push(m, value);
+}
+
+function fetch(m: Machine, key: number): void {
+  const value = m.memo.get(key);
+  if (value === undefined) throw bad(m.c.source, `damaged pickle: nothing was remembered as ${key}`);
+  push(m, value);
+}
+
+function string(m: Machine, length: number, coding: Slice['coding']): void {
+  const { c } = m;
+  if (length > LONG_STRING) {
+    const offset = c.at;
+    skip(c, length);
+    push(m, { kind: 'slice', source: c.source, offset, length, coding });
+    return;
+  }
+  spend(m, 2 * length);
+  push(m, Buffer.from(take(c, length)).toString(coding));
+}
+
+/** Python's repr of a byte string: the only escapes it makes. */
+function unquote(m: Machine, text: string): string {
+  const quote = text[0];
+  if (text.length < 2 || !['"', "'"].includes(quote) || !text.endsWith(quote)) {
+    throw bad(m.c.source, 'damaged pickle: a string without quotes');
+  }
+  const named: Record<string, string> = { n: '\n', t: '\t', r: '\r' };
+  return text
+    .slice(1, -1)
+    .replace(/\\(?:x([0-9a-f]{2})|(.))/gi, (_, hex, other) =>
+      hex ? String.fromCharCode(Number.parseInt(hex, 16)) : (named[other] ?? other),
+    );
+}
+
+const plain = (text: string): string =>
+  text.replace(/\\u([0-9a-f]{4})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+
+function decimal(m: Machine, text: string): Value {
+  const digits = text.replace(/L$/, '');
+  if (text === '00' || text === '01') return text === '01';
+  if (!/^-?\d{1,400}$/.test(digits))
+    throw bad(m.c.source, `damaged pickle: '${text.slice(0, 40)}' is no number`);
+  return narrow(BigInt(digits));
+}
+
+const narrow = (value: bigint): Value =>
+  value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)
+    ? Number(value)
+    : value;
+
+function long(m: Machine, length: number): void {
+  if (length > 255) throw bad(m.c.source, `refused: an integer of ${length} bytes`);
+  const hex = Buffer.from(take(m.c, length)).reverse().toString('hex');
+  push(m, narrow(BigInt.asIntN(8 * length, length === 0 ? 0n : BigInt(`0x${hex}`))));
+}
+
+function real(m: Machine): void {
+  const text = line(m.c, 400);
+  const value = { nan: Number.NaN, inf: Infinity, '-inf': -Infinity }[text.toLowerCase()] ?? Number(text);
+  if (text.trim() === '') throw bad(m.c.source, 'damaged pickle: an empty number');
+  push(m, value);
+}
+
+function find(m: Machine, module: string, name: string): void {
+  const found = m.globals.find(module, name);
+  if (!found) {
+    const label = `${module}.${name}`.replace(/[^\x21-\x7e]/g, '?').slice(0, 120);
+    throw bad(m.c.source, `refused: the pickle names '${label}', which is not on the list of harmless names`);
+  }
+  push(m, found);
+}
+
+const lengthOf = (value: Value): number =>
+  Array.isArray(value) ? value.length : value instanceof Map ? value.size : 0;
+
+/** A call, or an instance of a class: what the list of globals makes of it. */
+function call(m: Machine, callee: Value, args: Value): void {
+  if (!isKind(callee, 'global')) throw bad(m.c.source, 'refused: the pickle calls what is no known function');
+  if (!Array.isArray(args)) throw bad(m.c.source, 'damaged pickle: arguments that are no tuple');
+  spend(m, CONTAINER + SCALAR * args.reduce<number>((sum, arg) => sum + lengthOf(arg), 0));
+  try {
+    push(m, m.globals.build(callee.name, args));
+  } catch (error) {
+    throw bad(m.c.source, `${callee.name}: ${(error as Error).message}`);
+  }
+}
+
+function putItems(m: Machine, items: readonly Value[]): void {
+  const dict = top(m);
+  const isDict = dict instanceof Map;
+  if (!isDict && !isKind(dict, 'instance'))
+    throw bad(m.c.source, 'damaged pickle: items for what is no dict');
+  if (items.length % 2 !== 0) throw bad(m.c.source, 'damaged pickle: a key without a value');
+  spend(m, SCALAR * items.length);
+  if (isDict) for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
+}
+
+function append(m: Machine, items: readonly Value[]): void {
+  const list = top(m);
+  if (!Array.isArray(list)) {
+    if (isKind(list, 'instance')) return;
+    throw bad(m.c.source, 'damaged pickle: items for what is no list');
+  }
+  for (const item of items) list.push(item);
+}
+
+function build(m: Machine): void {
+  const state = pop(m);
+  const object = pop(m);
+  try {
+    const replaced = m.globals.setState?.(object, state);
+    if (replaced === undefined && isKind(object, 'instance')) object.state = state;
+    push(m, replaced ?? object);
+  } catch (error) {
+    throw bad(m.c.source, (error as Error).message);
+  }
+}
+
+function persistent(m: Machine, id: Value): void {
+  if (!m.globals.persistent) throw bad(m.c.source, 'refused: a persistent id in a plain pickle');
+  spend(m, CONTAINER);
+  try {
+    push(m, m.globals.persistent(id));
+  } catch (error) {
+    throw bad(m.c.source, (error as Error).message);
+  }
+}
+
+const tuple = (count: number) => (m: Machine) => {
+  const items = Array.from({ length: count }, () => pop(m)).reverse();
+  container(m, items);
+};
+
+function textOf(m: Machine, value: Value): string {
+  if (typeof value !== 'string') throw bad(m.c.source, 'damaged pickle: a name that is no text');
+  return value;
+}
+
+type Run = (m: Machine) => void;
+export const opcodes: (Run | undefined)[] = [];
+const op = (code: string, run: Run): void => {
+  opcodes[code.charCodeAt(0)] = run;
+};
+
+op('(', (m) => {
+  spend(m, CONTAINER);
+  m.marks.push(m.stack);
+  m.stack = [];
+});
+op('0', (m) => {
+  if (m.stack.length > 0) pop(m);
+  else toMark(m);
+});
+op('1', (m) => void toMark(m));
+op('2', (m) => push(m, top(m)));
+op('N', (m) => push(m, null));
+op('\x88', (m) => push(m, true));
+op('\x89', (m) => push(m, false));
+op('I', (m) => push(m, decimal(m, line(m.c, LONGEST_LINE))));
+op('L', (m) => push(m, decimal(m, line(m.c, LONGEST_LINE))));
+op('J', (m) => push(m, int32(m.c)));
+op('K', (m) => push(m, byte(m.c)));
+op('M', (m) => push(m, uint16(m.c)));
+op('\x8a', (m) => long(m, byte(m.c)));
+op('\x8b', (m) => long(m, uint32(m.c)));
+op('F', real);
+op('G', (m) => push(m, float64BigEndian(m.c)));
+op('S', (m) => push(m, unquote(m, line(m.c, LONGEST_LINE))));
+op('V', (m) => push(m, plain(Buffer.from(line(m.c, LONGEST_LINE), 'latin1').toString('utf8'))));
+op('T', (m) => string(m, uint32(m.c), 'latin1'));
+op('U', (m) => string(m, byte(m.c), 'latin1'));
+op('B', (m) => string(m, uint32(m.c), 'latin1'));
+op('C', (m) => string(m, byte(m.c), 'latin1'));
+op('\x8e', (m) => string(m, uint64(m.c), 'latin1'));
+op('\x96', (m) => string(m, uint64(m.c), 'latin1'));
+op('X', (m) => string(m, uint32(m.c), 'utf8'));
+op('\x8c', (m) => string(m, byte(m.c), 'utf8'));
+op('\x8d', (m) => string(m, uint64(m.c), 'utf8'));
+op(']', (m) => container(m, []));
+op('}', (m) => container(m, new Map()));
+op('\x8f', (m) => container(m, []));
+op(')', (m) => container(m, []));
+op('t', (m) => container(m, toMark(m)));
+op('l', (m) => container(m, toMark(m)));
+op('\x91', (m) => container(m, toMark(m)));
+op('\x85', tuple(1));
+op('\x86', tuple(2));
+op('\x87', tuple(3));
+op('d', (m) => {
+  const items = toMark(m);
+  container(m, new Map());
+  putItems(m, items);
+});
+op('s', (m) => {
+  const value = pop(m);
+  putItems(m, [pop(m), value]);
+});
+op('u', (m) => putItems(m, toMark(m)));
+op('a', (m) => append(m, [pop(m)]));
+op('e', (m) => append(m, toMark(m)));
+op('\x90', (m) => append(m, toMark(m)));
+op('p', (m) => void m.memo.set(Number(line(m.c, 20)), top(m)));
+op('q', (m) => void m.memo.set(byte(m.c), top(m)));
+op('r', (m) => void m.memo.set(uint32(m.c), top(m)));
+op('\x94', (m) => void m.memo.set(m.memo.size, top(m)));
+op('g', (m) => fetch(m, Number(line(m.c, 20))));
+op('h', (m) => fetch(m, byte(m.c)));
+op('j', (m) => fetch(m, uint32(m.c)));
+op('c', (m) => find(m, line(m.c, 1000), line(m.c, 1000)));
+op('\x93', (m) => {
+  const name = pop(m);
+  find(m, textOf(m, pop(m)), textOf(m, name));
+});
+op('i', (m) => {
+  find(m, line(m.c, 1000), line(m.c, 1000));
+  const callee = pop(m);
+  call(m, callee, toMark(m));
+});
+op('o', (m) => {
+  const [callee, ...args] = toMark(m);
+  call(m, callee ?? null, args);
+});
+const reduce: Run = (m) => {
+  const args = pop(m);
+  call(m, pop(m), args);
+};
+op('R', reduce);
+op('\x81', reduce);
+op('\x92', (m) => {
+  pop(m); // keyword arguments
+  reduce(m);
+});
+op('b', build);
+op('P', (m) => persistent(m, line(m.c, 1000)));
+op('Q', (m) => persistent(m, pop(m)));
+op('\x80', (m) => {
+  const version = byte(m.c);
+  if (version > 5) throw bad(m.c.source, `pickle protocol ${version} is not known (0 to 5 are)`);
+});
+op('\x95', (m) => void uint64(m.c));

@@ -1,0 +1,164 @@
+/**
+ * PyTorch checkpoints (torch.save), read without running anything.
+ *
+ *   zip      since 1.6: <name>/data.pkl, <name>/data/<key> a storage each, stored and aligned, <name>/byteorder
+ *   legacy   pickles one after the other (magic number, protocol 1001, system info, the object, the storages' keys), then
+ *            each storage: its length as int64, its values
+ * Source: torch/serialization.py (_save, _legacy_save), torch/_utils.py (_rebuild_tensor_v2).
+ *
+ * The state dict is the checkpoint itself, or the dictionary of tensors inside it that is called state_dict, model, …;
+ * optimiser state is passed over.
+ */
+import { byteSize, bytesOf, type DenseArray, gather, type LazyArray, swapBytes, viewAs } from './array.ts';
+import { cursor, uint64 } from './cursor.ts';
+import { plainGlobals, type StorageRef, type TensorRef, torchGlobals } from './globals.ts';
+import { isKind, unpickle, type Value } from './pickle.ts';
+import { adopt, bad, type Source, section } from './source.ts';
+import { stateDict } from './statedict.ts';
+import type { Member } from './zip.ts';
+
+export interface Checkpoint {
+  readonly tensors: ReadonlyMap<string, LazyArray>;
+  readonly notes: readonly string[];
+}
+
+/** Bytes of a storage. */
+interface Place {
+  /** Their number. */
+  readonly size: number;
+  /** A copy of some of them; of all of them with the archive's checksum looked at. */
+  read(offset: number, length: number): Uint8Array<ArrayBuffer>;
+}
+
+type Places = (storage: StorageRef) => Place;
+
+/** A zip checkpoint's tensors, values unread. Throws InputError. */
+export function openZipCheckpoint(source: Source, members: ReadonlyMap<string, Member>): Checkpoint {
+  const pickle = [...members.values()].find(({ name }) => /^[^/]*\/data\.pkl$/.test(name));
+  if (!pickle) throw bad(source, 'a zip archive without data.pkl: no PyTorch checkpoint');
+  const folder = pickle.name.slice(0, -'data.pkl'.length);
+  const bytes = pickle.read({ checksum: false });
+  // torch can write archives without checksums: they count only where the pickle's own is right
+  const checksum = isRight(pickle);
+  const order = members.get(`${folder}byteorder`)?.head(6);
+  const swap = order !== undefined && Buffer.from(order).toString('latin1') === 'big';
+  const { value } = unpickle(adopt(bytes, source.name), torchGlobals());
+  const places: Places = ({ key }) => {
+    const member = members.get(`${folder}data/${key}`);
+    if (!member) throw bad(source, `the storage '${key.slice(0, 40)}' is not in the archive`);
+    return memberPlace(member, checksum);
+  };
+  return tensorsOf(source, value, places, swap);
+}
+
+function isRight(member: Member): boolean {
+  try {
+    member.read();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const memberPlace = (member: Member, checksum: boolean): Place => ({
+  size: member.size,
+  read(offset, length) {
+    if (offset === 0 && length === member.size) return member.read({ checksum });
+    if (member.stored) return member.open().read(offset, length);
+    return member.read({ checksum }).slice(offset, offset + length);
+  },
+});
+
+/** The magic number that torch.save puts first, as a protocol 2 pickle. */
+export const LEGACY_MAGIC = Buffer.from('80028a0a6cfc9c46f920', 'hex');
+
+/** A legacy checkpoint's tensors, values unread. Throws InputError. */
+export function openLegacyCheckpoint(source: Source): Checkpoint {
+  const magic = unpickle(source, plainGlobals);
+  const protocol = unpickle(source, plainGlobals, magic.end);
+  if (protocol.value !== 1001) throw bad(source, 'a legacy checkpoint of an unknown protocol');
+  const system = unpickle(source, plainGlobals, protocol.end);
+  const little = system.value instanceof Map ? system.value.get('little_endian') : true;
+  const widths = new Map<string, number>();
+  const globals = torchGlobals(({ key, dtype }) => widths.set(key, bytesOf(dtype)));
+  const object = unpickle(source, globals, system.end);
+  const keys = unpickle(source, plainGlobals, object.end);
+  if (!Array.isArray(keys.value)) throw bad(source, 'damaged checkpoint: no list of storages');
+  const places = legacyPlaces(source, widths, keys.value, keys.end);
+  return tensorsOf(source, object.value, places, little === false);
+}
+
+/** Storages follow one another; how wide their values are is known from the pickle. */
+function legacyPlaces(
+  source: Source,
+  widths: ReadonlyMap<string, number>,
+  keys: readonly Value[],
+  start: number,
+): Places {
+  const places = new Map<string, Place>();
+  const c = cursor(source, start);
+  for (const key of keys) {
+    if (typeof key !== 'string') throw bad(source, 'damaged checkpoint: a storage without a key');
+    const length = uint64(c);
+    const width = widths.get(key);
+    if (width === undefined) throw bad(source, `the storage '${key.slice(0, 40)}' is not in the pickle`);
+    places.set(key, section(source, c.at, length * width));
+    c.at += length * width;
+  }
+  return ({ key }) => {
+    const place = places.get(key);
+    if (!place) throw bad(source, `the storage '${key.slice(0, 40)}' is not in the file`);
+    return place;
+  };
+}
+
+const refOf = (value: Value): TensorRef | undefined =>
+  isKind(value, 'built') && value.what === 'tensor' ? (value.content as TensorRef) : undefined;
+
+function tensorsOf(source: Source, object: Value, places: Places, swap: boolean): Checkpoint {
+  const found = stateDict(object, refOf);
+  if (!found) throw bad(source, 'the checkpoint holds no dictionary of tensors');
+  const tensors = new Map<string, LazyArray>();
+  for (const [name, ref] of found.tensors) tensors.set(name, lazy(source, name, ref, places, swap));
+  const notes: string[] = [];
+  if (found.path.length > 0) notes.push(`state dict found under '${found.path.join('.')}'`);
+  if (found.others.length > 0) notes.push(`passed over: ${found.others.slice(0, 4).join(', ')}`);
+  return { tensors, notes };
+}
+
+/** Largest expansion of a storage by strides of 0, in bytes. */
+const MOST_EXPANDED = 2 ** 20;
+
+function lazy(source: Source, name: string, ref: TensorRef, places: Places, swap: boolean): LazyArray {
+  const { storage, shape, strides } = ref;
+  const { dtype } = storage;
+  const width = bytesOf(dtype);
+  const offset = storage.start + ref.offset;
+  const size = byteSize(dtype, shape);
+  const span =
+    size === 0 ? 0 : 1 + shape.reduce((sum, extent, axis) => sum + (extent - 1) * strides[axis], 0);
+  const place = places(storage);
+  const label = `tensor '${name.slice(0, 80)}'`;
+  if (!(size <= Math.max(place.size, MOST_EXPANDED)) || !((offset + span) * width <= place.size)) {
+    throw bad(
+      source,
+      `${label}: shape [${shape}] of ${dtype} does not fit into its storage of ${place.size} bytes`,
+    );
+  }
+  const read = (): DenseArray => {
+    const bytes = place.read(offset * width, span * width);
+    if (swap) swapBytes(bytes, width);
+    const data = viewAs(dtype, bytes);
+    return { dtype, shape, data: isContiguous(shape, strides) ? data : gather(data, shape, strides) };
+  };
+  return { dtype, shape, read };
+}
+
+function isContiguous(shape: readonly number[], strides: readonly number[]): boolean {
+  let stride = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (shape[axis] !== 1 && strides[axis] !== stride) return false;
+    stride *= shape[axis];
+  }
+  return true;
+}

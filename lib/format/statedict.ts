@@ -1,0 +1,69 @@
+/** Finds the dictionary of tensors in what a checkpoint's pickle holds. */
+import { isKind, type Value } from './pickle.ts';
+
+export interface StateDict<T> {
+  readonly tensors: ReadonlyMap<string, T>;
+  /** The keys that lead to it; none if the checkpoint is it. */
+  readonly path: readonly string[];
+  /** Paths of other dictionaries of tensors, which were passed over. */
+  readonly others: readonly string[];
+}
+
+/** What people call it, best first. */
+const usual = [
+  'state_dict',
+  'model_state_dict',
+  'model',
+  'net',
+  'network',
+  'model_state',
+  'params',
+  'weights',
+  'module',
+];
+const DEEPEST = 8;
+
+/** Every value reachable through dictionaries and lists, each once, with the keys that lead to it. */
+export function* reachable(root: Value): Generator<{ value: Value; path: readonly string[] }> {
+  const seen = new Set<Value>();
+  const queue: { value: Value; path: readonly string[] }[] = [{ value: root, path: [] }];
+  for (let i = 0; i < queue.length; i++) {
+    const { value, path } = queue[i];
+    if (typeof value !== 'object' || value === null || seen.has(value)) continue;
+    seen.add(value);
+    yield queue[i];
+    if (path.length >= DEEPEST) continue;
+    const children = value instanceof Map ? value.entries() : Array.isArray(value) ? value.entries() : null;
+    for (const [key, child] of children ?? []) {
+      if (typeof child === 'object' && child !== null)
+        queue.push({ value: child, path: [...path, String(key)] });
+    }
+    if (isKind(value, 'instance')) queue.push({ value: value.state, path: [...path, 'state'] });
+  }
+}
+
+/**
+ * The state dict: the checkpoint itself if it has tensors by name, else the dictionary with the most usual name, else the one
+ * with the most tensors. `pick` gives the tensor that a value is. Null if there is none.
+ */
+export function stateDict<T>(root: Value, pick: (value: Value) => T | undefined): StateDict<T> | null {
+  const found: { tensors: Map<string, T>; path: readonly string[] }[] = [];
+  for (const { value, path } of reachable(root)) {
+    if (!(value instanceof Map)) continue;
+    const tensors = new Map<string, T>();
+    for (const [key, item] of value) {
+      const tensor = pick(item);
+      if (tensor !== undefined && typeof key === 'string') tensors.set(key, tensor);
+    }
+    if (tensors.size > 0) found.push({ tensors, path });
+  }
+  const rank = ({ path }: { path: readonly string[] }) => {
+    if (path.length === 0) return -1;
+    const place = usual.indexOf(path[path.length - 1]);
+    return place < 0 ? usual.length : place;
+  };
+  found.sort((a, b) => rank(a) - rank(b) || b.tensors.size - a.tensors.size);
+  if (found.length === 0) return null;
+  const others = found.slice(1).map(({ path }) => path.join('.'));
+  return { ...found[0], others };
+}
