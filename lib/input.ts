@@ -36,7 +36,7 @@ export async function readInput(network: Network, options: InputOptions = {}): P
   if (paths.length === 0) return { tensor: noise(network, seed), source: `uniform noise, seed ${seed}` };
   const parts: Tensor[] = [];
   for (const path of paths) {
-    parts.push(isArrayFile(path) ? readArray(path, network) : await readPicture(path, network, options));
+    parts.push(isArrayFile(path) ? await readArray(path, network) : await readPicture(path, network, options));
   }
   return { tensor: stack(parts, network), source: paths.join(', ') };
 }
@@ -65,8 +65,8 @@ async function readPicture(path: string, network: Network, options: InputOptions
   );
 }
 
-function readArray(path: string, network: Network): Tensor {
-  const file = openTensors(path);
+async function readArray(path: string, network: Network): Promise<Tensor> {
+  const file = await openTensors(path);
   try {
     const names = [...file.tensors.keys()];
     const name = names.length === 1 ? names[0] : 'input';
@@ -82,8 +82,8 @@ function readArray(path: string, network: Network): Tensor {
 }
 
 /** A mean image (C,H,W) from a .npy file. Throws InputError naming the file. */
-export function readMeanImage(path: string): Tensor {
-  const file = openTensors(path);
+export async function readMeanImage(path: string): Promise<Tensor> {
+  const file = await openTensors(path);
   try {
     const [array] = file.tensors.values();
     const shape = array?.shape.length === 4 && array.shape[0] === 1 ? array.shape.slice(1) : array?.shape;

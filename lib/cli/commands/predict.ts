@@ -46,7 +46,7 @@ async function predict(images: readonly string[], options: Options): Promise<voi
   if (options.weights === undefined && options.seed === undefined) {
     throw new InputError('predict needs weights: --weights FILE (random ones, to try it out: --seed 0)');
   }
-  const meanImage = mean === undefined ? undefined : readMeanImage(mean);
+  const meanImage = mean === undefined ? undefined : await readMeanImage(mean);
   await using classifier = await Classifier.open({ ...rest, meanImage, views: views === '10' ? 10 : 1 });
   const { model, device } = classifier;
   for (const note of model.notes) process.stderr.write(`${note}\n`);
