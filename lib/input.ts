@@ -36,7 +36,9 @@ export async function readInput(network: Network, options: InputOptions = {}): P
   if (paths.length === 0) return { tensor: noise(network, seed), source: `uniform noise, seed ${seed}` };
   const parts: Tensor[] = [];
   for (const path of paths) {
-    parts.push(isArrayFile(path) ? await readArray(path, network) : await readPicture(path, network, options));
+    parts.push(
+      isArrayFile(path) ? await readArray(path, network) : await readPicture(path, network, options),
+    );
   }
   return { tensor: stack(parts, network), source: paths.join(', ') };
 }
