@@ -1,8 +1,9 @@
 /**
  * What is assumed about a device's arithmetic: unit roundoffs, and how many ULP its functions may be off.
  *
- * A ULP figure is a licence, not a measurement: each is the documented maximum of the device's standard, or, for
- * onnxruntime's CPU kernels, which document none, twice what was ever seen (docs/error-bounds.md tells the sources).
+ * A ULP figure is a licence, not a measurement: each is the documented maximum of the device's standard, or,
+ * for onnxruntime's CPU kernels, which document none, twice what was ever seen (docs/error-bounds.md tells
+ * the sources).
  */
 import type { Device } from '../runtime/devices.ts';
 
@@ -16,7 +17,10 @@ export const MIN_NORMAL = 2 ** -126;
 export const HALF_SUBNORMAL = 2 ** -150;
 export const FLOAT32_MAX = 3.4028234663852886e38;
 
-/** γₙ = nu/(1 − nu), which bounds the relative error of n roundings (Higham, Accuracy and Stability, lemma 3.1). */
+/**
+ * γₙ = nu/(1 − nu), which bounds the relative error of n roundings (Higham, Accuracy and Stability, lemma
+ * 3.1).
+ */
 export function gamma(n: number, u: number = U32): number {
   return n * u < 1 ? (n * u) / (1 - n * u) : Number.POSITIVE_INFINITY;
 }
@@ -49,14 +53,18 @@ export interface DeviceArithmetic {
   readonly exp: (x: number) => number;
   readonly pow: (base: number, exponent: number) => number;
   readonly tanh: number;
+  /** tanh near 0, where a quotient of exponentials cancels: units of u, absolute. */
+  readonly tanhNearZero: number;
 }
 
 export const arithmetic: Record<Device, DeviceArithmetic> = {
   // IEEE division and square root; MLAS' exp and tanh polynomials and Eigen's pow document no bound
-  cpu: { flushes: false, divide: 1, sqrt: 1, exp: () => 8, pow: () => 48, tanh: 16 },
-  // CUDA C++ Programming Guide, mathematical functions: division and sqrt 0 (IEEE) unless fast math, expf 2, powf 4, tanhf 2
-  cuda: { flushes: false, divide: 4, sqrt: 4, exp: () => 4, pow: () => 8, tanh: 4 },
-  // WGSL, floating point accuracy: division 2.5, sqrt as 1/inverseSqrt (2 + 2.5), exp 3 + 2|x|, pow as exp2(y·log2 x)
+  cpu: { flushes: false, divide: 1, sqrt: 1, exp: () => 8, pow: () => 48, tanh: 16, tanhNearZero: 0 },
+  // CUDA C++ Programming Guide, mathematical functions: division and sqrt 0 (IEEE) unless fast math, expf 2,
+  // powf 4, tanhf 2
+  cuda: { flushes: false, divide: 4, sqrt: 4, exp: () => 4, pow: () => 8, tanh: 4, tanhNearZero: 0 },
+  // WGSL, floating point accuracy: division 2.5, sqrt as 1/inverseSqrt (2 + 2.5), exp 3 + 2|x|, pow as
+  // exp2(y·log2 x)
   webgpu: {
     flushes: true,
     divide: 5,
@@ -67,5 +75,8 @@ export const arithmetic: Record<Device, DeviceArithmetic> = {
       return 2 * (3 + 2 * power + (3 + 2 ** 3 * Math.abs(exponent)) * Math.max(1, power));
     },
     tanh: 64,
+    // WGSL inherits tanh from sinh/cosh and sinh from (eˣ − e⁻ˣ)/2: twice exp's (3 + 2|x|) units in the last
+    // place, |x| ≤ 1
+    tanhNearZero: 10,
   },
 };

@@ -9,7 +9,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const ROOT = new URL('../../', import.meta.url);
-const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+/** The loader with which a child process runs TypeScript. */
+export const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 
 export interface ChildOptions {
   readonly env?: NodeJS.ProcessEnv;

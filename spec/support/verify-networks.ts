@@ -1,0 +1,103 @@
+/**
+ * Run by spec/suite/devices.spec.ts in a process of its own, one a device: verifies every network at narrow
+ * widths, one at full size, one with a planted fault and one with six channels a group, all through
+ * `verify()`, and writes one line of JSON for each. argv: the device, an empty folder.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fromTensor } from '../../lib/format/array.ts';
+import { writeNpz } from '../../lib/format/npz.ts';
+import { exportOnnx, type VerifyOptions, type VerifyResult, verify } from '../../lib/index.ts';
+import type { Device } from '../../lib/runtime/devices.ts';
+import { networkNamed, networks } from '../../reference/networks/index.ts';
+import type { Layer, Network } from '../../reference/networks/layers.ts';
+import type { Weights } from '../../reference/oracle.ts';
+import { dense, tensor } from '../../reference/tensor.ts';
+import { randomWeights } from '../export/helpers.ts';
+
+/** What the spec reads of one verification. */
+export interface Line {
+  readonly what: string;
+  readonly verdict?: VerifyResult['verdict'];
+  readonly first?: string | null;
+  readonly placement?: string;
+  readonly layers?: readonly LayerLine[];
+  readonly seconds: number;
+  readonly error?: string;
+}
+
+export interface LayerLine {
+  readonly layer: string;
+  readonly kind: string;
+  readonly verdict: VerifyResult['verdict'];
+  readonly reason: string;
+  readonly bits: number | null;
+  readonly arithmetic: string | null;
+  readonly devices: readonly string[];
+}
+
+const FAULTY = 'caffenet';
+const FULL = 'alexnet2012';
+const [device, folder] = process.argv.slice(2) as [Device, string];
+
+/**
+ * About a sixteenth of the channels, a multiple of `step`, and 12 classes. With a step of 8 every group of
+ * two has a multiple of four channels, as it has at full size.
+ */
+function narrow(network: Network, step = 8): Network {
+  const last = network.layers.findLastIndex((layer) => layer.kind === 'linear');
+  const layers = network.layers.map((layer, index): Layer => {
+    if (layer.kind !== 'conv2d' && layer.kind !== 'linear') return layer;
+    const channels = step * Math.max(1, Math.round(layer.channels / 16 / step));
+    return { ...layer, channels: index === last ? 12 : channels };
+  });
+  return { ...network, layers };
+}
+
+function weightFile(name: string, weights: Weights): string {
+  const file = join(folder, `${name}.npz`);
+  writeFileSync(file, writeNpz([...weights].map(([key, t]) => [key, fromTensor(t)])));
+  return file;
+}
+
+async function report(what: string, options: VerifyOptions): Promise<void> {
+  const start = performance.now();
+  const seconds = () => Math.round(performance.now() - start) / 1000;
+  let line: Line;
+  try {
+    const { verdict, first, placement, layers } = await verify({ ...options, device });
+    const rows = layers.map(({ layer, kind, verdict, reason, introduced, devices }) => ({
+      ...{ layer, kind, verdict, reason, devices },
+      bits: introduced?.bits ?? null,
+      arithmetic: introduced?.arithmetic ?? null,
+    }));
+    line = { what, verdict, first, placement, layers: rows, seconds: seconds() };
+  } catch (error) {
+    line = { what, error: (error as Error).message, seconds: seconds() };
+  }
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+/** The weights with the sign of conv3's largest one turned. */
+function withFault(weights: Weights): Weights {
+  const whole = weights.get('conv3.weight')!;
+  const values = Float32Array.from(dense(whole));
+  const largest = values.reduce((best, value, i) => (Math.abs(value) > Math.abs(values[best]) ? i : best), 0);
+  values[largest] = -values[largest];
+  return new Map([...weights, ['conv3.weight', tensor(values, whole.shape)]]);
+}
+
+for (const [seed, network] of networks.entries()) {
+  const weights = weightFile(network.name, randomWeights(narrow(network), seed + 1));
+  await report(network.name, { network: network.name, weights });
+}
+await report(`${FULL} at full size`, { network: FULL });
+
+const six = weightFile('six', randomWeights(narrow(networkNamed('cifar-alexnet'), 4), 1));
+await report('six channels a group', { network: 'cifar-alexnet', weights: six });
+
+const right = randomWeights(narrow(networkNamed(FAULTY)), 1);
+const model = join(folder, 'faulty.onnx');
+const lrn = device === 'webgpu' ? 'decomposed' : 'native';
+await exportOnnx(model, { network: FAULTY, weights: weightFile('faulty', withFault(right)), lrn });
+await report('a fault', { model, network: FAULTY, weights: weightFile('right', right) });
