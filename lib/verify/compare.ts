@@ -72,7 +72,7 @@ export function compare(y: Tensor, exact: Tensor, bounds: Bounds, required: Oper
     overExpectation: expectation ? overExpectation : null,
     bits: bits?.value ?? null,
     arithmetic: bits?.arithmetic ?? null,
-    worst: worstAt < 0 ? null : describe(worstAt, y, E, bound),
+    worst: worstAt < 0 ? null : elementAt(worstAt, y, E, bound),
     named: needed ? (bounds.named ?? null) : null,
     count: Y.length,
     beyond,
@@ -115,7 +115,7 @@ function judge(
 }
 
 /** error / bound; nothing is promised where the bound is ∞, but a NaN that an engine's own algorithm makes is a fault. */
-function overRatio(error: number, bound: number, ownNaN: boolean): number {
+export function overRatio(error: number, bound: number, ownNaN: boolean): number {
   if (error === 0) return 0;
   if (bound === Number.POSITIVE_INFINITY) return ownNaN ? Number.POSITIVE_INFINITY : 0;
   const ratio = error / bound;
@@ -123,7 +123,7 @@ function overRatio(error: number, bound: number, ownNaN: boolean): number {
 }
 
 /** |y − e|; −0 equals +0, equal infinities and NaN on both sides are 0, on one side ∞. */
-function difference(y: number, e: number): number {
+export function difference(y: number, e: number): number {
   if (y === e) return 0;
   const error = Math.abs(y - e);
   if (!Number.isNaN(error)) return error;
@@ -160,7 +160,8 @@ function effectiveBits(
   return { value, arithmetic: value >= 10 ? 'tf32-or-float16' : 'bfloat16' };
 }
 
-function describe(at: number, y: Tensor, E: ArrayLike<number>, bound: Float64Array): Worst {
+/** One element, its position in the tensor spelt out. */
+export function elementAt(at: number, y: Tensor, E: ArrayLike<number>, bound: Float64Array): Worst {
   const index: number[] = [];
   let rest = at;
   for (const extent of [...y.shape].reverse()) {

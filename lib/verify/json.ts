@@ -1,20 +1,20 @@
-/** The JSON of `alexnet verify`, version 1: docs/json.md documents it. */
+/** The JSON of `alexnet verify`, version 1: docs/json.md documents it, docs/verification.schema.json describes it. */
+import { installation } from '../runtime/installation.ts';
+import { version as release } from '../version.ts';
 import type { VerifyResult } from './index.ts';
 
 export function verificationJson(result: VerifyResult): object {
-  const { values: _, layers, inputSource, ...head } = result;
-  return {
-    version: 1,
-    ...head,
-    inputSource,
-    layers: layers.map(({ introduced, ...row }) => ({
-      ...row,
-      introduced: introduced && finite(introduced),
-    })),
+  const { values: _, layers, ...head } = result;
+  const versions = {
+    'alexnet-oracle': release,
+    'onnxruntime-node': installation()?.version ?? null,
+    node: process.versions.node,
   };
+  const rows = layers.map(({ details, ...row }) => ({ ...row, details: details ?? null }));
+  return finite({ version: 1, versions, ...head, layers: rows }) as object;
 }
 
-/** JSON has no infinity: it becomes the string "Infinity". */
+/** JSON has no infinity and no NaN: they become the strings "Infinity", "-Infinity" and "NaN". */
 function finite(value: unknown): unknown {
   if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
   if (Array.isArray(value)) return value.map(finite);

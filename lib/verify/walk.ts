@@ -7,7 +7,8 @@ import * as ops from '../../reference/ops/index.ts';
 import type { Terms } from '../../reference/ops/terms.ts';
 import { inputsOf, runLayer, type Weights } from '../../reference/oracle.ts';
 import type { Shape, Tensor } from '../../reference/tensor.ts';
-import { boundsOf, type Context } from './bounds.ts';
+import { type Details, layerDetails } from '../report/details.ts';
+import { type Bounds, boundsOf, type Context } from './bounds.ts';
 import { type Comparison, compare, relativeDifference, type Verdict } from './compare.ts';
 
 export interface LayerReport {
@@ -21,6 +22,8 @@ export interface LayerReport {
   readonly introduced: Comparison | null;
   /** ‖device − oracle‖ / ‖oracle‖ of the two chains. */
   readonly accumulated: number | null;
+  /** For reports: how the introduced errors are distributed. */
+  readonly details?: Details;
 }
 
 export interface Walk {
@@ -51,22 +54,29 @@ export function walk({ network, weights, device, oracle, faults, context }: Walk
       const reason = `shape [${y.shape}] on the device, [${expected.shape}] in the oracle`;
       return { ...head, verdict: 'fail', reason, introduced: null, accumulated: null };
     }
-    const introduced = compareLayer(layer, inputs, y, weights, context(layer));
+    const about = context(layer);
+    let details: Details | undefined;
+    const introduced = compareLayer(layer, inputs, y, weights, about, (exact, bounds) => {
+      details = layerDetails(y, exact, bounds, about.half);
+    });
     const { verdict, reason } = introduced;
-    return { ...head, verdict, reason, introduced, accumulated: relativeDifference(y, expected) };
+    return { ...head, verdict, reason, introduced, accumulated: relativeDifference(y, expected), details };
   });
 }
 
-/** The error that one layer introduced, given the device's own inputs to it. */
+/** The error that one layer introduced, given the device's own inputs to it; `observe` sees ŷ and its bounds. */
 export function compareLayer(
   layer: Layer,
   inputs: readonly Tensor[],
   y: Tensor,
   weights: Weights,
   context: Context,
+  observe?: (exact: Tensor, bounds: Bounds) => void,
 ): Comparison {
   const exact = runLayer(layer, inputs, weights, 'float64');
-  return compare(y, exact, boundsOf(layer, inputs, exact, weights, context), context.operands);
+  const bounds = boundsOf(layer, inputs, exact, weights, context);
+  observe?.(exact, bounds);
+  return compare(y, exact, bounds, context.operands);
 }
 
 /** Σ|w·x| and Σ(w·x)² of a convolution or fully connected layer. */

@@ -1,0 +1,95 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { expect } from 'chai';
+import { decodeModel, encodeModel } from '../../export/proto.ts';
+import { bytesOf, modelOf } from '../../lib/model.ts';
+import { verify } from '../../lib/verify/index.ts';
+import { verificationJson } from '../../lib/verify/json.ts';
+import { initialise } from '../../reference/init.ts';
+import { networkNamed } from '../../reference/networks/index.ts';
+import type { Weights } from '../../reference/oracle.ts';
+import { map } from '../../reference/tensor.ts';
+import { narrow } from '../export/helpers.ts';
+import { faults } from '../support/faults.ts';
+
+type Schema = Record<string, unknown>;
+
+const schema = JSON.parse(
+  readFileSync(new URL('../../docs/verification.schema.json', import.meta.url), 'utf8'),
+) as Schema;
+
+/** The same schema, refusing what it does not describe. */
+function closed(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(closed);
+  if (typeof value !== 'object' || value === null) return value;
+  const copy = Object.fromEntries(Object.entries(value).map(([key, item]) => [key, closed(item)]));
+  return 'properties' in value ? { ...copy, additionalProperties: false } : copy;
+}
+
+describe('the JSON of verify keeps to its published schema', () => {
+  const network = narrow(networkNamed('bvlc-alexnet'));
+  const validate = new Ajv2020({ strict: true, allowUnionTypes: true }).compile(closed(schema) as Schema);
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'alexnet-'));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  async function reportOf(name: string, weights: Weights, plant?: (typeof faults)[number]) {
+    const path = join(folder, `${name}.onnx`);
+    const model = decodeModel(bytesOf(modelOf(network, weights, { source: 'seed 4, caffe' })));
+    plant?.plant(model);
+    writeFileSync(path, encodeModel(model));
+    const result = await verify({ model: path, network: 'bvlc-alexnet', device: 'cpu' });
+    const text = JSON.stringify(verificationJson(result));
+    return { result, text, json: JSON.parse(text) };
+  }
+  const valid = (json: unknown): void => {
+    expect(validate(json), JSON.stringify(validate.errors)).to.equal(true);
+  };
+  const weights = initialise(network, 4, 'caffe');
+
+  it('a run that passes', async () => {
+    const { json, result } = await reportOf('right', weights);
+    expect(json.verdict).to.equal('pass');
+    valid(json);
+    for (const { layer, details, introduced } of result.layers) {
+      const { counts } = details!.ulps;
+      const compared = counts.reduce((sum, n) => sum + n, 0) + details!.unbounded;
+      expect(compared, layer).to.equal(introduced?.count);
+      expect(Math.max(...details!.channels!.overBound), layer).to.be.closeTo(
+        introduced!.overBound,
+        1e-3 * introduced!.overBound,
+      );
+      if (introduced?.worst) expect(details!.worst[0], layer).to.deep.equal(introduced.worst);
+    }
+  });
+
+  it('a run that fails', async () => {
+    const { json } = await reportOf('wrong', weights, faults[0]);
+    expect(json).to.include({ verdict: 'fail', first: 'norm1' });
+    valid(json);
+    expect(
+      json.layers.find((row: { layer: string }) => row.layer === 'norm1').details.worst,
+    ).to.have.lengthOf(10);
+  });
+
+  it('a run with infinities and NaN, which JSON has no numbers for', async () => {
+    const huge = new Map(
+      [...weights].map(([k, t]) => [k, k.endsWith('weight') ? map(t, (v) => v * 1e25) : t]),
+    );
+    const { json, text } = await reportOf('huge', huge);
+    expect(text).to.match(/"Infinity"/);
+    expect(text).to.match(/"NaN"/);
+    valid(json);
+  });
+
+  it('the schema refuses a missing verdict, an unknown one and a number in words', async () => {
+    const { json } = await reportOf('changed', weights);
+    expect(validate({ ...json, verdict: undefined })).to.equal(false);
+    expect(validate({ ...json, verdict: 'fine' })).to.equal(false);
+    expect(validate({ ...json, layers: [{ ...json.layers[0], accumulated: 'a lot' }] })).to.equal(false);
+  });
+});
