@@ -78,6 +78,7 @@ export const i32 = {
   gtS: binary(0x4a),
   geS: binary(0x4e),
   ltU: binary(0x49),
+  gtU: binary(0x4b),
   leU: binary(0x4d),
   load: load(2, 0x28),
   store: store(2, 0x36),

@@ -8,6 +8,7 @@ import type { Precision, Storage } from '../tensor.ts';
 import { addressOf, type Field, HEAP } from './job.ts';
 import { assemble, type Features, KINDS, type Kind, tilesFor } from './kernels.ts';
 import type { Arithmetic, Tile } from './product.ts';
+import { startThreads } from './threads.ts';
 import { type Kernel, type Memory, webAssembly } from './webassembly.ts';
 
 export interface Settings {
@@ -24,6 +25,8 @@ export interface Engine extends Features {
   readonly kernels: Readonly<Record<string, Kernel>>;
   readonly tiles: Readonly<Record<Arithmetic, Tile>>;
   readonly threads: number;
+  /** Ends the threads. */
+  close(): void;
 }
 
 let settings: Settings = { threads: 1, fma: true, wide: false };
@@ -37,6 +40,7 @@ export function configure(changes: Partial<Settings>): void {
     throw new Error(`fast: threads must be a positive integer (= ${threads})`);
   }
   settings = { ...settings, ...changes };
+  engine?.close();
   engine = undefined;
 }
 
@@ -70,9 +74,10 @@ function open(): Engine | null {
     const bytes = assemble(features);
     if (!webAssembly.validate(bytes)) continue;
     const memory = new webAssembly.Memory(shared ? { initial: 1, maximum: 65536, shared } : { initial: 1 });
-    const instance = new webAssembly.Instance(new webAssembly.Module(bytes), { js: { memory } });
-    const kernels = instance.exports;
-    return { ...features, memory, kernels, tiles: tilesFor(features), threads };
+    const module = new webAssembly.Module(bytes);
+    const kernels = new webAssembly.Instance(module, { js: { memory } }).exports;
+    const close = startThreads(threads - 1, module, memory);
+    return { ...features, memory, kernels, tiles: tilesFor(features), threads, close };
   }
   missing = 'this JavaScript engine has no WebAssembly SIMD or threads';
   return null;
@@ -82,6 +87,8 @@ function open(): Engine | null {
 export interface Arena {
   /** Address of `bytes` bytes. The engine's memory may grow: make views afterwards. */
   take(bytes: number): number;
+  /** Copies `values` to an address. */
+  copy(at: number, values: Storage | Int32Array): void;
   /** Address of a copy of `values`. */
   put(values: Storage | Int32Array): number;
   mark(): number;
@@ -99,12 +106,17 @@ export function openArena({ memory }: Engine): Arena {
     if (lacking > 0) memory.grow(Math.ceil(lacking / 65536));
     return at;
   };
+  const copy = (at: number, values: Storage | Int32Array): void => {
+    const { byteOffset, byteLength } = values;
+    const bytes = new Uint8Array(values.buffer as ArrayBuffer, byteOffset, byteLength);
+    new Uint8Array(memory.buffer as ArrayBuffer, at, byteLength).set(bytes);
+  };
   return {
     take,
+    copy,
     put(values) {
       const at = take(values.byteLength);
-      const bytes = new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
-      new Uint8Array(memory.buffer as ArrayBuffer, at, values.byteLength).set(bytes);
+      copy(at, values);
       return at;
     },
     mark: () => top,

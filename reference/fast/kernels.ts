@@ -1,5 +1,6 @@
 /** The module with all kernels: three register tiles, the fully connected kernels, and the loop that shares out blocks. */
 import { createModule, forTo, i32, type Local, type Module, memory, seq, type Type } from './assembler.ts';
+import { defineDots } from './dots.ts';
 import { claimLoop, finishJob, openJob, serveLoop } from './job.ts';
 import { type Arithmetic, defineProduct, type Tile } from './product.ts';
 
@@ -26,7 +27,7 @@ export function tilesFor({ fma, wide }: Features): Record<Arithmetic, Tile> {
 }
 
 /** Kinds of job, in the order in which claimLoop is given their block functions. */
-export const KINDS = ['fused', 'float64', 'float32'] as const;
+export const KINDS = ['fused', 'float64', 'float32', 'dots_float64', 'dots_float32'] as const;
 export type Kind = (typeof KINDS)[number];
 
 /**
@@ -62,12 +63,14 @@ export function assemble(features: Features): Uint8Array<ArrayBuffer> {
   const module = createModule(features.shared);
   const tiles = tilesFor(features);
   const float64 = defineProduct(module, tiles.float64);
-  const products = {
+  const computes = {
     fused: features.fma ? defineProduct(module, tiles.fused) : float64,
     float64,
     float32: defineProduct(module, tiles.float32),
+    dots_float64: defineDots(module, 'float64'),
+    dots_float32: defineDots(module, 'float32'),
   };
-  const blocks = KINDS.map((kind) => products[kind]);
+  const blocks = KINDS.map((kind) => computes[kind]);
   const work = module.define('work', ['i32'], [], (declare, [thread]) =>
     claimLoop(thread.get, declare, blocks),
   );

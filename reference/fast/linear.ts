@@ -6,16 +6,28 @@
  */
 import * as plain from '../ops/linear.ts';
 import type { Terms } from '../ops/terms.ts';
-import { allocate, dense, map, type Precision, precisionOf, sizeOf, type Tensor, tensor } from '../tensor.ts';
-import { currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
+import {
+  allocate,
+  dense,
+  map,
+  type Precision,
+  precisionOf,
+  type Storage,
+  sizeOf,
+  type Tensor,
+  tensor,
+} from '../tensor.ts';
+import { type Arena, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
 import { grid } from './grid.ts';
-import { multiply, packRows } from './multiply.ts';
+import { dots, multiply, type Operand, packRows } from './multiply.ts';
 import type { Arithmetic, Source } from './product.ts';
 
 export { macs, shape } from '../ops/linear.ts';
 
 /** Weights in the engine's memory at a time. */
-const CHUNK_BYTES = 1 << 21;
+const CHUNK_BYTES = 1 << 20;
+/** Up to so many images, weights are used where they lie. */
+const FEW = 2;
 
 /** y as ops/linear.ts defines it. */
 export function forward(
@@ -50,7 +62,7 @@ export function terms(x: Tensor, w: Tensor, b: Tensor | null): Terms {
   };
 }
 
-/** x · wᵀ + b, the weights read as `source` says. */
+/** x · wᵀ + b, the weights read as `source` says; the next chunk is copied while others compute this one. */
 function product(
   engine: Engine,
   x: Tensor,
@@ -68,33 +80,51 @@ function product(
   const [wBytes, yBytes] = [F.BYTES_PER_ELEMENT, Y.BYTES_PER_ELEMENT];
   const arena = openArena(engine);
   const bias = arena.put(Float64Array.from(B ?? new Float64Array(O)));
-  const steps = grid([I], [X.BYTES_PER_ELEMENT]);
-  const images = packRows(engine, arena, arithmetic, {
-    at: arena.put(X),
-    source: isWide(X) ? 'float64' : 'lines',
-    lines: grid([N], [I * X.BYTES_PER_ELEMENT]),
-    steps,
-  });
+  const images =
+    N <= FEW && source === 'lines'
+      ? putLines(arena, X, N, I)
+      : packImages(engine, arena, arithmetic, X, N, I);
   const yAt = arena.take(N * O * yBytes);
   const chunk = Math.min(O, Math.max(1, Math.floor(CHUNK_BYTES / (I * wBytes))));
+  const buffers = [arena.take(chunk * I * wBytes), arena.take(chunk * I * wBytes)];
+  const load = (o: number): void => {
+    if (o < O) arena.copy(buffers[(o / chunk) % 2], F.subarray(o * I, Math.min(o + chunk, O) * I));
+  };
   const lines = grid([chunk], [I * wBytes]);
   const columns = grid([chunk], [yBytes]);
-  const weightSteps = grid([I], [wBytes]);
+  const steps = grid([I], [wBytes]);
   const mark = arena.mark();
+  load(0);
   for (let o = 0; o < O; o += chunk) {
     const count = Math.min(chunk, O - o);
-    const at = arena.put(F.subarray(o * I, (o + count) * I));
-    const operand = { at, source, lines: lines.subarray(0, count), steps: weightSteps };
-    multiply(engine, arena, arithmetic, images, operand, {
-      at: yAt + o * yBytes,
-      wide: isWide(Y),
-      rowBytes: O * yBytes,
-      columns: columns.subarray(0, count),
-      bias: bias + 8 * o,
-      biasPer: 'column',
-    });
+    const at = buffers[(o / chunk) % 2];
+    const result = { at: yAt + o * yBytes, wide: isWide(Y), rowBytes: O * yBytes, bias: bias + 8 * o };
+    const next = () => load(o + chunk);
+    if (images.packed) {
+      const operand = { at, source, lines: lines.subarray(0, count), steps };
+      const placed = { ...result, columns: columns.subarray(0, count), biasPer: 'column' } as const;
+      multiply(engine, arena, arithmetic, images, operand, placed, next);
+    } else {
+      dots(engine, arena, 'float64', images, { at, count }, result, next);
+    }
     arena.release(mark);
   }
   Y.set(viewOf(engine, precision, yAt, N * O));
   return tensor(Y, [N, O]);
+}
+
+/** Images as lines of float64. */
+function putLines(arena: Arena, X: Storage, count: number, depth: number) {
+  return { at: arena.put(Float64Array.from(X)), count, depth, packed: false };
+}
+
+/** Images as packed panels. */
+function packImages(engine: Engine, arena: Arena, arithmetic: Arithmetic, X: Storage, N: number, I: number) {
+  const operand: Operand = {
+    at: arena.put(X),
+    source: isWide(X) ? 'float64' : 'lines',
+    lines: grid([N], [I * X.BYTES_PER_ELEMENT]),
+    steps: grid([I], [X.BYTES_PER_ELEMENT]),
+  };
+  return { ...packRows(engine, arena, arithmetic, operand), packed: true };
 }

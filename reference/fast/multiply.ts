@@ -1,7 +1,7 @@
 /**
  * Runs one matrix product on the engine: cuts it into blocks and panels (product.ts has the kernels).
  */
-import { type Arena, type Engine, run } from './engine.ts';
+import { type Arena, type Engine, type Job, run } from './engine.ts';
 import { type Arithmetic, accumulatorBytes, columnsOf, SOURCES, type Source } from './product.ts';
 
 /** An operand in the engine's memory: element (i, k) lies at `at` + lines[i] + steps[k] bytes. */
@@ -66,6 +66,7 @@ export function multiply(
   a: Rows,
   x: Operand,
   y: Result,
+  meanwhile?: () => void,
 ): void {
   const tile = engine.tiles[arithmetic];
   const width = columnsOf(tile);
@@ -75,7 +76,7 @@ export function multiply(
   const blockColumns = roundUp(share, width);
   const blockDepth = Math.min(a.depth, Math.ceil(a.depth / Math.ceil(a.depth / MOST_DEPTH)));
   const scratchBytes = roundUp((blockDepth + roundUp(a.count, tile.rows)) * blockColumns * bytes, 4096);
-  run(engine, {
+  const job: Job = {
     kind: arithmetic,
     blocks: Math.ceil(columns / blockColumns),
     a: a.at,
@@ -97,5 +98,39 @@ export function multiply(
     blockDepth,
     scratch: arena.take(scratchBytes * engine.threads),
     scratchBytes,
-  });
+  };
+  run(engine, job, meanwhile);
+}
+
+/** Few images times rows of float32 weights that lie one after another at `w`: y[n, o], the bias one a column. */
+export function dots(
+  engine: Engine,
+  arena: Arena,
+  arithmetic: 'float64' | 'float32',
+  x: Rows,
+  w: { readonly at: number; readonly count: number },
+  y: Omit<Result, 'columns' | 'biasPer'>,
+  meanwhile?: () => void,
+): void {
+  const blockColumns = roundUp(Math.ceil(w.count / engine.threads), 8);
+  run(
+    engine,
+    {
+      kind: `dots_${arithmetic}`,
+      blocks: Math.ceil(w.count / blockColumns),
+      a: x.at,
+      x: w.at,
+      y: y.at,
+      yWide: Number(y.wide),
+      rowBytes: y.rowBytes,
+      bias: y.bias,
+      rows: x.count,
+      columns: w.count,
+      depth: x.depth,
+      blockColumns,
+      scratch: arena.take(64 * engine.threads),
+      scratchBytes: 64,
+    },
+    meanwhile,
+  );
 }

@@ -47,7 +47,7 @@ export const accumulatorBytes = ({ arithmetic }: Tile): number => (arithmetic ==
 /** Columns of a tile. */
 export const columnsOf = (tile: Tile): number => (tile.vectors * 16) / accumulatorBytes(tile);
 
-const times = <T>(count: number, f: (index: number) => T): T[] =>
+export const times = <T>(count: number, f: (index: number) => T): T[] =>
   Array.from({ length: count }, (_, i) => f(i));
 const c = i32.const;
 
@@ -106,8 +106,8 @@ function packPairs(declare: Declare, at: readonly Local[], to: Local, k: Local, 
 }
 
 /** Bytes of a shuffle that takes the low (high) halves of both operands. */
-const LOW = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
-const HIGH = LOW.map((byte) => byte + 8);
+export const LOW = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
+export const HIGH = LOW.map((byte) => byte + 8);
 
 const advance = (pointer: Local, by: Code): Code => pointer.set(i32.add(pointer.get, by));
 
