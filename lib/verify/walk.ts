@@ -2,8 +2,8 @@
  * Walks a network layer by layer and compares a device's values with the oracle's: every layer recomputed from the
  * device's own input to it (what this layer introduced), and against the oracle's own chain (what has accumulated).
  */
+import * as fast from '../../reference/fast/index.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
-import * as ops from '../../reference/ops/index.ts';
 import type { Terms } from '../../reference/ops/terms.ts';
 import { inputsOf, runLayer, type Weights } from '../../reference/oracle.ts';
 import type { Shape, Tensor } from '../../reference/tensor.ts';
@@ -83,6 +83,6 @@ export function compareLayer(
 export function termsOf(layer: Layer, x: Tensor, weights: Weights): Terms {
   const weight = weights.get(`${layer.name}.weight`)!;
   const bias = weights.get(`${layer.name}.bias`) ?? null;
-  if (layer.kind === 'conv2d') return ops.conv2d.terms(x, weight, bias, layer.attributes);
-  return ops.linear.terms(x, weight, bias);
+  if (layer.kind === 'conv2d') return fast.conv2d.terms(x, weight, bias, layer.attributes);
+  return fast.linear.terms(x, weight, bias);
 }

@@ -131,17 +131,30 @@ export const v128 = {
   load64Splat: load(3, ...simd(10)),
   /** 8 bytes into the low half, zeros above. */
   load64Zero: load(3, ...simd(93)),
+  load32Zero: load(2, ...simd(92)),
+  /** `vector` with one float32 lane from memory. */
+  load32Lane: (address: Code, vector: Code, lane: number): Code => [
+    ...address,
+    ...vector,
+    ...simd(86),
+    ...[2, 0, lane],
+  ],
+  /** The low 8 bytes to memory. */
+  store64Lane: (address: Code, vector: Code): Code => [...address, ...vector, ...simd(91), ...[3, 0, 0]],
+  andnot: binary(...simd(79)),
+  /** a where the mask's bits are set, else b. */
+  bitselect: ternary(...simd(82)),
   shuffle: (a: Code, b: Code, lanes: Code): Code => [...a, ...b, ...simd(13), ...lanes],
 };
 
 export const f64x2 = {
   add: binary(...simd(0xf0)),
   mul: binary(...simd(0xf2)),
-  abs: unary(...simd(0xec)),
+  div: binary(...simd(0xf3)),
+  sqrt: unary(...simd(0xef)),
   /** a·b + c; fused where the processor can, in two roundings where it cannot. */
   relaxedMadd: ternary(...simd(0x107)),
   splat: unary(...simd(20)),
-  lane: (a: Code, lane: 0 | 1): Code => [...a, ...simd(33), lane],
   /** The two low float32 lanes, widened. */
   promoteLow: unary(...simd(0x5f)),
 };
@@ -149,7 +162,10 @@ export const f64x2 = {
 export const f32x4 = {
   add: binary(...simd(0xe4)),
   mul: binary(...simd(0xe6)),
-  lane: (a: Code, lane: number): Code => [...a, ...simd(31), lane],
+  eq: binary(...simd(0x41)),
+  ge: binary(...simd(0x46)),
+  /** Two float64 lanes rounded; zeros above. */
+  demoteZero: unary(...simd(0x5e)),
 };
 
 export const memory = {

@@ -19,6 +19,7 @@ import {
   tensor,
 } from '../tensor.ts';
 import { type Arena, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
+import { type Frame, putFramed } from './frame.ts';
 import { grid } from './grid.ts';
 import { multiply, packRows, type Rows } from './multiply.ts';
 import type { Arithmetic } from './product.ts';
@@ -55,7 +56,11 @@ export function forward(
   const arena = openArena(engine);
   const bias = arena.put(Float64Array.from(B ?? new Float64Array(K)));
   const kernels = packKernels(engine, arena, arithmetic, F, w.shape, groups);
-  const frame: Frame = { H, W, pad, height: H + pad[0] + pad[2], width: W + pad[1] + pad[3] };
+  const frame: Frame = {
+    ...{ H, W, top: pad[0], left: pad[1], value: 0 },
+    height: H + pad[0] + pad[2],
+    width: W + pad[1] + pad[3],
+  };
   const mapBytes = frame.height * frame.width * xBytes;
   const slab = Math.min(N, Math.max(1, Math.floor(SLAB_BYTES / (C * mapBytes + K * P * Q * yBytes))));
   const lines = grid([slab, P, Q], [C * mapBytes, stride[0] * frame.width * xBytes, stride[1] * xBytes]);
@@ -122,37 +127,4 @@ function packKernels(
     } as const;
     return packRows(engine, arena, arithmetic, operand);
   });
-}
-
-/** Maps of H × W inside a frame of zeros. */
-interface Frame {
-  readonly H: number;
-  readonly W: number;
-  readonly pad: plain.Attributes['pad'];
-  readonly height: number;
-  readonly width: number;
-}
-
-/** Copies maps into the engine's memory, each in its frame. */
-function putFramed(engine: Engine, arena: Arena, X: Storage, { H, W, pad, height, width }: Frame): number {
-  const bytes = X.BYTES_PER_ELEMENT;
-  const maps = X.length / (H * W);
-  if (height === H && width === W) return arena.put(X);
-  const at = arena.take(maps * height * width * bytes);
-  const mark = arena.mark();
-  const raw = arena.put(X);
-  const inner = at + (pad[0] * width + pad[1]) * bytes;
-  engine.kernels.frame(
-    at,
-    maps * height * width * bytes,
-    raw,
-    inner,
-    maps,
-    H,
-    W * bytes,
-    width * bytes,
-    (height - H) * width * bytes,
-  );
-  arena.release(mark);
-  return at;
 }

@@ -8,10 +8,7 @@ export {
   concat,
   dropout,
   flatten,
-  lrn,
   mapnorm,
-  maxpool,
-  relu,
   sigmoid,
   softmax,
   split,
@@ -20,3 +17,6 @@ export {
 export * as conv2d from './conv2d.ts';
 export { configure, type Settings, unavailable } from './engine.ts';
 export * as linear from './linear.ts';
+export * as lrn from './lrn.ts';
+export * as maxpool from './maxpool.ts';
+export * as relu from './relu.ts';

@@ -43,8 +43,15 @@ const FIELDS = [
   'rows',
   'columns',
   'depth', // terms in a sum
-  'blockColumns', // columns (or rows) in a block
+  'blockColumns', // columns (neurons, maps) in a block
   'blockDepth', // terms that are packed at a time
+  // windows
+  'kernelRows',
+  'kernelColumns',
+  'strideRows',
+  'strideColumns',
+  'height', // of a map …
+  'width', // … with its frame
   'scratch', // memory that belongs to one thread alone …
   'scratchBytes', // … and its size
 ] as const;

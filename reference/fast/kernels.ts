@@ -1,7 +1,8 @@
 /** The module with all kernels: three register tiles, the fully connected kernels, and the loop that shares out blocks. */
-import { createModule, forTo, i32, type Local, type Module, memory, seq, type Type } from './assembler.ts';
+import { createModule, forTo, i32, type Local, type Module, memory, type Type } from './assembler.ts';
 import { defineDots } from './dots.ts';
 import { claimLoop, finishJob, openJob, serveLoop } from './job.ts';
+import { defineLrn, defineMaxpool } from './maps.ts';
 import { type Arithmetic, defineProduct, type Tile } from './product.ts';
 
 export interface Features {
@@ -27,34 +28,31 @@ export function tilesFor({ fma, wide }: Features): Record<Arithmetic, Tile> {
 }
 
 /** Kinds of job, in the order in which claimLoop is given their block functions. */
-export const KINDS = ['fused', 'float64', 'float32', 'dots_float64', 'dots_float32'] as const;
+export const KINDS = [
+  'fused',
+  'float64',
+  'float32',
+  'dots_float64',
+  'dots_float32',
+  'lrn_float32',
+  'lrn_float64',
+  'maxpool',
+] as const;
 export type Kind = (typeof KINDS)[number];
 
 /**
- * frame(at, bytes, from, to, maps, rows, rowBytes, stepBytes, gapBytes): clears `bytes` at `at`, then copies maps of
- * `rows` rows to `to`, rows `stepBytes` apart, with a gap between maps.
+ * frame(from, to, maps, rows, rowBytes, fromStep, toStep, fromMap, toMap): copies `rows` rows of every map, rows and maps
+ * so many bytes apart.
  */
 function defineFrame(module: Module): void {
   module.define('frame', new Array<Type>(9).fill('i32'), [], (declare, params) => {
-    const [at, bytes, from, to, maps, rows, rowBytes, stepBytes, gapBytes] = params;
+    const [from, to, maps, rows, rowBytes, fromStep, toStep, fromMap, toMap] = params;
     const [map, row] = [declare('i32'), declare('i32')];
-    const advance = (pointer: Local, by: Local) => pointer.set(i32.add(pointer.get, by.get));
-    const copyRow = seq(
-      memory.copy(to.get, from.get, rowBytes.get),
-      advance(from, rowBytes),
-      advance(to, stepBytes),
-    );
-    const one = i32.const(1);
-    return seq(
-      memory.fill(at.get, i32.const(0), bytes.get),
-      forTo(
-        map,
-        i32.const(0),
-        maps.get,
-        one,
-        seq(forTo(row, i32.const(0), rows.get, one, copyRow), advance(to, gapBytes)),
-      ),
-    );
+    const at = (start: Local, mapBytes: Local, rowStep: Local) =>
+      i32.add(start.get, i32.add(i32.mul(map.get, mapBytes.get), i32.mul(row.get, rowStep.get)));
+    const [zero, one] = [i32.const(0), i32.const(1)];
+    const copy = memory.copy(at(to, toMap, toStep), at(from, fromMap, fromStep), rowBytes.get);
+    return forTo(map, zero, maps.get, one, forTo(row, zero, rows.get, one, copy));
   });
 }
 
@@ -69,6 +67,9 @@ export function assemble(features: Features): Uint8Array<ArrayBuffer> {
     float32: defineProduct(module, tiles.float32),
     dots_float64: defineDots(module, 'float64'),
     dots_float32: defineDots(module, 'float32'),
+    lrn_float32: defineLrn(module, 'lrn_float32', false),
+    lrn_float64: defineLrn(module, 'lrn_float64', true),
+    maxpool: defineMaxpool(module),
   };
   const blocks = KINDS.map((kind) => computes[kind]);
   const work = module.define('work', ['i32'], [], (declare, [thread]) =>

@@ -1,0 +1,135 @@
+/** The fast LRN, max-pooling and ReLU have the bits of the plain loops. */
+import { expect } from 'chai';
+import * as fast from '../../../reference/fast/index.ts';
+import { lrn } from '../../../reference/networks/layers.ts';
+import * as plain from '../../../reference/ops/index.ts';
+import type { Window } from '../../../reference/ops/window.ts';
+import { cast, type Precision, type Tensor, tensor } from '../../../reference/tensor.ts';
+import { awkward, firstDifference } from './bits.ts';
+
+const values = (shape: number[], nonFinite: boolean): Tensor =>
+  tensor(
+    awkward(
+      shape.reduce((a, b) => a * b),
+      7,
+      { nonFinite },
+    ),
+    shape,
+  );
+
+const expectSame = (a: Tensor, b: Tensor, what: string): void => {
+  expect(a.shape, what).to.deep.equal(b.shape);
+  expect(a.data.constructor, what).to.equal(b.data.constructor);
+  expect(firstDifference(a.data, b.data), `${what}, first difference`).to.equal(-1);
+};
+
+const precisions: Precision[] = ['float32', 'float64'];
+
+describe('fast LRN', () => {
+  const standard = (lrn('norm') as unknown as { attributes: plain.lrn.Attributes }).attributes;
+  const variants: Partial<plain.lrn.Attributes>[] = [
+    {},
+    { k: 2, divide: false },
+    { size: 4, even: 'above' },
+    { size: 4, even: 'below', groups: 2 },
+    { size: 1 },
+    { beta: 0.5 },
+    { alpha: 3, k: 1e-3, size: 7 },
+  ];
+  for (const variant of variants) {
+    it(`has the bits of the plain loops with ${JSON.stringify(variant)}`, () => {
+      for (const shape of [
+        [1, 2, 1, 1],
+        [2, 6, 1, 2],
+        [1, 8, 3, 5],
+        [3, 4, 7, 4],
+      ]) {
+        for (const nonFinite of [false, true]) {
+          for (const storage of precisions) {
+            for (const precision of precisions) {
+              const x = cast(values(shape, nonFinite), storage);
+              const attributes = { ...standard, ...variant };
+              const y = fast.lrn.forward(x, attributes, precision).y;
+              expectSame(
+                y,
+                plain.lrn.forward(x, attributes, precision).y,
+                `${shape} ${storage} ${precision}`,
+              );
+            }
+          }
+        }
+      }
+    });
+  }
+
+  it('gives backward its s', () => {
+    const x = values([2, 6, 3, 3], false);
+    const [a, b] = [fast.lrn.forward(x, standard), plain.lrn.forward(x, standard)];
+    expect(firstDifference(a.s, b.s)).to.equal(-1);
+  });
+});
+
+describe('fast max-pooling', () => {
+  const windows: Window[] = [
+    { kernel: [3, 3], stride: [2, 2], pad: [0, 0, 0, 0], rounding: 'floor' },
+    { kernel: [3, 3], stride: [2, 2], pad: [0, 0, 0, 0], rounding: 'caffe' },
+    { kernel: [3, 2], stride: [1, 3], pad: [1, 0, 2, 1], rounding: 'onnx' },
+    { kernel: [2, 5], stride: [3, 1], pad: [0, 2, 1, 3], rounding: 'floor' },
+    { kernel: [1, 1], stride: [3, 3], pad: [0, 0, 0, 0], rounding: 'caffe' },
+  ];
+  for (const window of windows) {
+    it(`has the bits of the plain loops, the sign of zeros and NaN included, for ${JSON.stringify(window)}`, () => {
+      for (const shape of [
+        [1, 1, 5, 5],
+        [2, 3, 6, 7],
+        [1, 5, 13, 11],
+        [2, 2, 12, 29],
+      ]) {
+        for (const nonFinite of [false, true]) {
+          for (const precision of precisions) {
+            const x = values(shape, nonFinite);
+            // many ties, most of them between +0 and −0
+            const zeros = tensor(
+              Float32Array.from(x.data, (v) => (v > 0 ? 0 : v < -1 ? -1 : -0)),
+              shape,
+            );
+            for (const input of [x, zeros, cast(x, 'float64')]) {
+              const y = fast.maxpool.forward(input, window, precision).y;
+              expectSame(y, plain.maxpool.forward(input, window, precision).y, `${shape} ${precision}`);
+            }
+          }
+        }
+      }
+    });
+  }
+
+  it('gives backward its winners', () => {
+    const x = values([2, 3, 6, 7], false);
+    const [a, b] = [fast.maxpool.forward(x, windows[0]), plain.maxpool.forward(x, windows[0])];
+    expect(firstDifference(a.winner, b.winner)).to.equal(-1);
+  });
+});
+
+describe('fast ReLU', () => {
+  it('has the bits of the plain loop', () => {
+    const x = values([2, 3, 5, 67], true);
+    for (const storage of precisions) {
+      for (const precision of precisions) {
+        const input = cast(x, storage);
+        expectSame(fast.relu.forward(input, precision).y, plain.relu.forward(input, precision).y, storage);
+      }
+    }
+  });
+
+  it('keeps a NaN whatever its sign, and makes −0 and −∞ to +0', () => {
+    const bits = Int32Array.of(0xffc00000 | 0, 0x7fc00000, 0x80000000 | 0, 0xff800000 | 0, 0x7f800000);
+    const y = fast.relu.forward(tensor(new Float32Array(bits.buffer), [5])).y;
+    expect([...y.data].map((v) => (Object.is(v, -0) ? '-0' : String(v)))).to.deep.equal([
+      'NaN',
+      'NaN',
+      '0',
+      '0',
+      'Infinity',
+    ]);
+  });
+});
