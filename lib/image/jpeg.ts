@@ -3,11 +3,13 @@
  *
  * The decoder is told what libjpeg would conclude about colour (jdapimin.c, default_decompress_parms), and how much memory
  * this very picture needs. CMYK and YCCK are taken as inverted, as Adobe writes them and Pillow reads them, and become
- * RGB by R = K·(1 − C). Differences from libjpeg: chroma is upsampled by repetition and the inverse DCT rounds otherwise.
+ * RGB by R = K·(1 − C). Colours of ordinary pictures are converted here, in libjpeg's arithmetic (chroma.ts); what differs from
+ * libjpeg is the rounding of the inverse DCT, by one grey level of luma or chroma.
  */
 import jpeg from 'jpeg-js';
 import type { Image } from '../../reference/preprocess.ts';
 import { InputError } from '../errors.ts';
+import { type Ratio, toRgb } from './chroma.ts';
 import { type JpegHeader, readJpegHeader } from './jpegheader.ts';
 import { checkSize } from './limits.ts';
 import { exifOrientation, upright } from './orientation.ts';
@@ -21,7 +23,7 @@ export function decodeJpeg(bytes: Uint8Array, name: string): Image {
   checkSize(header.width, header.height, name);
   const { held, coded } = countBlocks(header);
   checkLength(header, coded, name);
-  const image = decode(header, withAdobe(bytes.subarray(0, header.length), header), held, name);
+  const image = decode(header, prepare(bytes.subarray(0, header.length), header), held, name);
   return header.exif ? upright(image, exifOrientation(header.exif)) : image;
 }
 
@@ -51,16 +53,23 @@ function checkLength({ width, height, progressive, scans, length }: JpegHeader, 
   }
 }
 
-/** Whether the three components are Y, Cb and Cr, as libjpeg guesses. */
+/** Whether there are three components and they are Y, Cb and Cr, as libjpeg guesses. */
 function isYCbCr({ jfif, adobe, components }: JpegHeader): boolean {
+  if (components.length !== 3) return false;
   if (jfif) return true;
   if (adobe !== undefined) return adobe !== 0;
   return components.map(({ id }) => id).join() !== '82,71,66'; // 'R', 'G', 'B'
 }
 
-/** The decoder wants an Adobe segment before it takes four components: without one they are CMYK. */
-function withAdobe(bytes: Uint8Array, { components, adobe }: JpegHeader): Uint8Array {
-  if (components.length !== 4 || adobe !== undefined) return bytes;
+/** What the decoder is to be told of, and what is done here: colours of three components. */
+function prepare(bytes: Uint8Array, { components, adobe, adobeAt }: JpegHeader): Uint8Array {
+  if (components.length === 3) {
+    const plain = Uint8Array.from(bytes); // without a transform: Y, Cb and Cr come out as they are
+    for (const at of adobeAt) plain[at] = 0;
+    return plain;
+  }
+  if (components.length === 1 || adobe !== undefined) return bytes;
+  // without an Adobe segment the decoder does not take four components: they are CMYK
   const segment = [0xff, 0xee, 0, 14, ...Buffer.from('Adobe'), 0, 100, 0, 0, 0, 0, 0];
   return Buffer.concat([bytes.subarray(0, 2), Uint8Array.from(segment), bytes.subarray(2)]);
 }
@@ -73,14 +82,21 @@ function decode(header: JpegHeader, bytes: Uint8Array, blocks: number, name: str
     const { width, height, data } = jpeg.decode(bytes, {
       useTArray: true,
       formatAsRGBA: false,
-      colorTransform: header.components.length === 4 ? header.adobe === 2 : isYCbCr(header),
+      colorTransform: header.components.length === 4 && header.adobe === 2,
       maxResolutionInMP: pixels / 1e6,
       maxMemoryUsageInMB: memory / 2 ** 20,
     });
+    if (isYCbCr(header)) toRgb(data, width, height, chromaRatio(header));
     return { width, height, data };
   } catch (error) {
     throw new InputError(`${name}: ${explainFailure(error as Error)}`);
   }
+}
+
+/** 1 where the components have other ratios to one another than libjpeg interpolates. */
+function chromaRatio({ components: [luma, cb, cr] }: JpegHeader): Ratio {
+  const alike = cb.h === cr.h && cb.v === cr.v;
+  return alike ? { x: luma.h / cb.h, y: luma.v / cb.v } : { x: 1, y: 1 };
 }
 
 /** The decoder's words for what it met, in ours. */

@@ -23,6 +23,8 @@ export interface JpegHeader {
   readonly jfif: boolean;
   /** Transform of the Adobe segment (0 none, 1 YCbCr, 2 YCCK), if there is one. */
   readonly adobe: number | undefined;
+  /** Where the bytes lie that tell it. */
+  readonly adobeAt: readonly number[];
   readonly exif: Uint8Array | undefined;
   /** Length of the picture in bytes, its end marker included. */
   readonly length: number;
@@ -97,7 +99,7 @@ export function readJpegHeader(bytes: Uint8Array, name: string): JpegHeader {
   let frame: ReturnType<typeof readFrame> | undefined;
   let scans = 0;
   let jfif = false;
-  let adobe: number | undefined;
+  const adobeAt: number[] = [];
   let exif: Uint8Array | undefined;
   let length = bytes.length;
   for (const { marker, data, next } of segments(bytes)) {
@@ -108,8 +110,12 @@ export function readJpegHeader(bytes: Uint8Array, name: string): JpegHeader {
     else if (marker === EOI) length = next;
     else if (marker === 0xe0 && startsWith(data, 'JFIF\0')) jfif = true;
     else if (marker === 0xe1 && startsWith(data, 'Exif\0')) exif ??= data;
-    else if (marker === 0xee && startsWith(data, 'Adobe') && data.length >= 12) adobe = data[11];
+    else if (marker === 0xee && startsWith(data, 'Adobe') && data.length >= 12) {
+      adobeAt.push(data.byteOffset - bytes.byteOffset + 11);
+    }
   }
   if (!frame || scans === 0) throw new InputError(`${name}: truncated JPEG (it has no picture data)`);
-  return { ...frame, scans, jfif, adobe, exif, length };
+  const last = adobeAt.at(-1);
+  const adobe = last === undefined ? undefined : bytes[last];
+  return { ...frame, scans, jfif, adobe, adobeAt, exif, length };
 }

@@ -1,8 +1,7 @@
 /**
  * sharp (libvips) as the decoder, for those who installed it and asked. It is no dependency: it is loaded on first use.
  * Same rules as the decoders in JavaScript: upright by EXIF, over white, no colour profile, sizes limited on the header,
- * truncated files and wrong checksums refused. Pixels differ where the decoders do: JPEG in rounding and in how chroma is
- * upsampled, CMYK, 16-bit samples.
+ * truncated files and wrong checksums refused. Pixels differ by a few grey levels where the decoders round, by more in CMYK.
  */
 import type { Image } from '../../reference/preprocess.ts';
 import { EnvironmentError, InputError } from '../errors.ts';
