@@ -55,10 +55,15 @@ export async function loadWeights(path: string, network?: Network): Promise<Load
   }
 }
 
-const transposed = ({ assignments }: Mapping): string[] =>
-  assignments
-    .flatMap(({ own, layout }) => describeLayout(layout) && `${own}: ${describeLayout(layout)}`)
-    .filter(Boolean);
+/** What was moved, one line for all layers that share it. */
+export function transposed({ assignments }: Mapping): string[] {
+  const lines = new Map<string, string[]>();
+  for (const { own, layout } of assignments) {
+    const moved = describeLayout(layout);
+    if (moved !== '') lines.set(moved, [...(lines.get(moved) ?? []), own]);
+  }
+  return [...lines].map(([moved, names]) => `${names.join(', ')}: ${moved}`);
+}
 
 const channelNote = ({ channels }: Preprocess, { name, preprocess }: Network): string =>
   `these weights take ${channels} input; ${name} by itself takes ${preprocess.channels}`;
