@@ -3,7 +3,7 @@
  *
  * Weights are named `<layer>.weight` and `<layer>.bias`; values are named like the layers, and 'input'.
  */
-import * as fast from './fast/index.ts';
+import { type Computation, type Operations, operationsFor } from './fast/operations.ts';
 import type { Layer, Network } from './networks/layers.ts';
 import * as ops from './ops/index.ts';
 import { cast, type Precision, precisionOf, type Shape, sizeOf, type Tensor } from './tensor.ts';
@@ -102,16 +102,13 @@ export function layerMacs(network: Network, index: number): number {
 export const macs = (network: Network): number =>
   network.layers.reduce((sum, _, index) => sum + layerMacs(network, index), 0);
 
-/** What computes the layers: the plain loops of ops/, which are the definition, or their twins of fast/. */
-export type Operations = { readonly [Name in keyof typeof ops]: Pick<(typeof ops)[Name], 'forward'> };
-
 /** Runs one layer at test time. `precision` is what y is stored in; float64 leaves it unrounded. */
 export function runLayer(
   layer: Layer,
   inputs: readonly Tensor[],
   weights: Weights,
   precision: Precision = precisionOf(inputs[0]),
-  by: Operations = fast,
+  by: Operations = operationsFor({}),
 ): Tensor {
   const [x] = inputs;
   const weight = () => lookup(weights, `${layer.name}.weight`);
@@ -150,11 +147,9 @@ export function runLayer(
   }
 }
 
-export interface ForwardOptions {
+export interface ForwardOptions extends Computation {
   /** Storage between layers: float32, what an engine stores (default), or float64, the yardstick. */
   readonly precision?: Precision;
-  /** Compute with the plain loops instead of their fast twins; the bits are the same. */
-  readonly plain?: boolean;
   /** Called with every layer's output as soon as it is there. */
   readonly trace?: (layer: Layer, y: Tensor) => void;
 }
@@ -166,7 +161,8 @@ export function forward(
   input: Tensor,
   options: ForwardOptions = {},
 ): Tensor {
-  const { precision = 'float32', plain = false, trace } = options;
+  const { precision = 'float32', trace } = options;
+  const operations = operationsFor(options);
   const [, ...wanted] = input.shape;
   if (wanted.join() !== network.input.join()) {
     throw new Error(`${network.name}: the input must be [N,${network.input}] (= [${input.shape}])`);
@@ -182,7 +178,7 @@ export function forward(
         names.map((name) => lookup(values, name)),
         weights,
         precision,
-        plain ? ops : fast,
+        operations,
       ),
     );
     values.set(layer.name, output);

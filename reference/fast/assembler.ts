@@ -226,6 +226,13 @@ const local = (index: number): Local => ({
   set: (value) => [...value, 0x21, ...unsigned(index)],
 });
 
+/** pointer += by. */
+export const advance = (pointer: Local, by: Code): Code => pointer.set(i32.add(pointer.get, by));
+
+/** f(0) … f(count − 1): unrolled code. */
+export const times = <T>(count: number, f: (index: number) => T): T[] =>
+  Array.from({ length: count }, (_, i) => f(i));
+
 /** Declares another local variable of a function. */
 export type Declare = (type: Type) => Local;
 export type Call = (...args: Code[]) => Code;

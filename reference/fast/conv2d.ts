@@ -22,26 +22,30 @@ import { type Arena, currentEngine, type Engine, isWide, openArena, viewOf } fro
 import { type Frame, putFramed } from './frame.ts';
 import { grid } from './grid.ts';
 import { multiply, packRows, type Rows } from './multiply.ts';
-import type { Arithmetic } from './product.ts';
+import { type Arithmetic, arithmeticFor } from './product.ts';
+import { convolve, mustBeSingle } from './single.ts';
 
 export { type Attributes, macs, shape } from '../ops/conv2d.ts';
 
 /** Input and output of one slab of images; more would only cost memory. */
 const SLAB_BYTES = 1 << 25;
 
-/** y as ops/conv2d.ts defines it. */
+/** y as ops/conv2d.ts defines it, or with `accumulate` 'float32' as single.ts does. */
 export function forward(
   x: Tensor,
   w: Tensor,
   b: Tensor | null,
   attributes: plain.Attributes,
   precision: Precision = precisionOf(x),
+  accumulate: Precision = 'float64',
 ): { y: Tensor } {
   const yShape = plain.shape(x.shape, w.shape, attributes);
+  if (accumulate === 'float32') mustBeSingle('conv2d', [x, w, b], precision);
   const engine = currentEngine();
   const [X, F, B] = [dense(x), dense(w), b && dense(b)];
   const padded = attributes.pad.some((p) => p > 0);
   if (!engine || sizeOf(yShape) === 0 || (padded && !allFinite(F))) {
+    if (accumulate === 'float32') return { y: convolve(x, w, b, attributes) };
     return plain.forward(x, w, b, attributes, precision);
   }
   const [N, C, H, W] = x.shape;
@@ -49,7 +53,7 @@ export function forward(
   const [, , P, Q] = yShape;
   const { groups, pad, dilation, stride } = attributes;
   if (B && B.length !== K) throw new Error(`conv2d: b must have ${K} values (= ${B.length})`);
-  const arithmetic: Arithmetic = isWide(X) || isWide(F) ? 'float64' : 'fused';
+  const arithmetic = arithmeticFor(accumulate, X, F);
   const Y = allocate(sizeOf(yShape), precision);
   const [xBytes, yBytes] = [X.BYTES_PER_ELEMENT, Y.BYTES_PER_ELEMENT];
 

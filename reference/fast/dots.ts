@@ -6,6 +6,7 @@
  * The sums are not fused: a chain of additions is shorter than one of fused operations, and memory sets the pace.
  */
 import {
+  advance,
   type Code,
   f32,
   f32x4,
@@ -15,65 +16,26 @@ import {
   forWhile,
   i32,
   ifElse,
-  type Local,
   type Module,
   seq,
   type Type,
+  times,
   v128,
   when,
 } from './assembler.ts';
 import { read } from './job.ts';
-import { HIGH, LOW, times } from './product.ts';
+import { turnFor } from './turn.ts';
 
 /** Rows of weights at a time. */
 const ROWS = 8;
-/** Float32 lanes 0 and 1, 2 and 3 of two registers, interleaved. */
-const LOW_PAIRS = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23];
-const HIGH_PAIRS = LOW_PAIRS.map((byte) => byte + 8);
-
 const c = i32.const;
-const advance = (pointer: Local, by: number): Code => pointer.set(i32.add(pointer.get, c(by)));
-
-/** A register's worth of rows: how their next few steps become columns, one register a step. */
-interface Turn {
-  /** Rows in a register, and steps at a time. */
-  readonly lanes: number;
-  readonly locals: number;
-  load(locals: readonly Local[], addresses: readonly Code[]): Code;
-  column(locals: readonly Local[], step: number): Code;
-}
-
-const turn64: Turn = {
-  lanes: 2,
-  locals: 2,
-  load: (locals, addresses) =>
-    seq(...addresses.map((at, i) => locals[i].set(f64x2.promoteLow(v128.load64Zero(at))))),
-  column: ([a, b], step) => v128.shuffle(a.get, b.get, step === 0 ? LOW : HIGH),
-};
-
-const turn32: Turn = {
-  lanes: 4,
-  locals: 8,
-  load: (locals, addresses) =>
-    seq(
-      ...addresses.map((at, i) => locals[i].set(v128.load(at))),
-      ...[0, 2].flatMap((i) => [
-        locals[4 + i].set(v128.shuffle(locals[i].get, locals[i + 1].get, LOW_PAIRS)),
-        locals[5 + i].set(v128.shuffle(locals[i].get, locals[i + 1].get, HIGH_PAIRS)),
-      ]),
-    ),
-  column: (locals, step) => {
-    const half = step < 2 ? 4 : 5;
-    return v128.shuffle(locals[half].get, locals[half + 2].get, step % 2 === 0 ? LOW : HIGH);
-  },
-};
 
 /** eightRows(w, last, x, sums, depth): eight sums over rows of float32 values from w on; rows past `last` repeat it. */
 function defineEightRows(module: Module, arithmetic: 'float64' | 'float32') {
   const single = arithmetic === 'float32';
   const bytes = single ? 4 : 8;
   const { add, mul } = single ? f32x4 : f64x2;
-  const { lanes, locals, load, column } = single ? turn32 : turn64;
+  const { lanes, locals, load, column } = turnFor(bytes);
   return module.define(`rows_${arithmetic}`, new Array<Type>(5).fill('i32'), [], (declare, params) => {
     const [w, last, x, out, depth] = params;
     const at = times(ROWS, () => declare('i32'));
@@ -115,10 +77,10 @@ function defineEightRows(module: Module, arithmetic: 'float64' | 'float32') {
       end.set(lineBytes),
       forWhile(
         i32.leU(i32.add(k.get, c(4 * lanes)), end.get),
-        seq(...sums.map((_, g) => group(g)), advance(k, 4 * lanes), advance(x, bytes * lanes)),
+        seq(...sums.map((_, g) => group(g)), advance(k, c(4 * lanes)), advance(x, c(bytes * lanes))),
       ),
       ...sums.map((sum, g) => v128.store(out.get, sum.get, 16 * g)),
-      forWhile(i32.ltU(k.get, end.get), seq(...times(ROWS, lane), advance(k, 4), advance(x, bytes))),
+      forWhile(i32.ltU(k.get, end.get), seq(...times(ROWS, lane), advance(k, c(4)), advance(x, c(bytes)))),
     );
   });
 }

@@ -20,7 +20,9 @@ import {
 import { type Arena, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
 import { grid } from './grid.ts';
 import { dots, multiply, type Operand, packRows } from './multiply.ts';
-import type { Arithmetic, Source } from './product.ts';
+import type { Source } from './pack.ts';
+import { type Arithmetic, arithmeticFor } from './product.ts';
+import { connect, mustBeSingle } from './single.ts';
 
 export { macs, shape } from '../ops/linear.ts';
 
@@ -29,19 +31,24 @@ const CHUNK_BYTES = 1 << 20;
 /** Up to so many images, weights are used where they lie. */
 const FEW = 2;
 
-/** y as ops/linear.ts defines it. */
+/** y as ops/linear.ts defines it, or with `accumulate` 'float32' as single.ts does. */
 export function forward(
   x: Tensor,
   w: Tensor,
   b: Tensor | null,
   precision: Precision = precisionOf(x),
+  accumulate: Precision = 'float64',
 ): { y: Tensor } {
   const yShape = plain.shape(x.shape, w.shape);
+  if (accumulate === 'float32') mustBeSingle('linear', [x, w, b], precision);
   const engine = currentEngine();
-  if (!engine || sizeOf(yShape) === 0 || x.shape[1] === 0) return plain.forward(x, w, b, precision);
-  const wide = isWide(dense(x)) || isWide(dense(w));
-  const source = isWide(dense(w)) ? 'float64' : 'lines';
-  return { y: product(engine, x, w, b, precision, wide ? 'float64' : 'fused', source) };
+  if (!engine || sizeOf(yShape) === 0 || x.shape[1] === 0) {
+    if (accumulate === 'float32') return { y: connect(x, w, b) };
+    return plain.forward(x, w, b, precision);
+  }
+  const [X, F] = [dense(x), dense(w)];
+  const source = isWide(F) ? 'float64' : 'lines';
+  return { y: product(engine, x, w, b, precision, arithmeticFor(accumulate, X, F), source) };
 }
 
 /**
@@ -80,9 +87,10 @@ function product(
   const [wBytes, yBytes] = [F.BYTES_PER_ELEMENT, Y.BYTES_PER_ELEMENT];
   const arena = openArena(engine);
   const bias = arena.put(Float64Array.from(B ?? new Float64Array(O)));
+  const single = arithmetic === 'float32';
   const images =
     N <= FEW && source === 'lines'
-      ? putLines(arena, X, N, I)
+      ? putLines(arena, X, N, I, single)
       : packImages(engine, arena, arithmetic, X, N, I);
   const yAt = arena.take(N * O * yBytes);
   const chunk = Math.min(O, Math.max(1, Math.floor(CHUNK_BYTES / (I * wBytes))));
@@ -105,7 +113,7 @@ function product(
       const placed = { ...result, columns: columns.subarray(0, count), biasPer: 'column' } as const;
       multiply(engine, arena, arithmetic, images, operand, placed, next);
     } else {
-      dots(engine, arena, 'float64', images, { at, count }, result, next);
+      dots(engine, arena, single ? 'float32' : 'float64', images, { at, count }, result, next);
     }
     arena.release(mark);
   }
@@ -113,9 +121,9 @@ function product(
   return tensor(Y, [N, O]);
 }
 
-/** Images as lines of float64. */
-function putLines(arena: Arena, X: Storage, count: number, depth: number) {
-  return { at: arena.put(Float64Array.from(X)), count, depth, packed: false };
+/** Images as lines of what the sums are held in. */
+function putLines(arena: Arena, X: Storage, count: number, depth: number, single: boolean) {
+  return { at: arena.put(single ? X : Float64Array.from(X)), count, depth, packed: false };
 }
 
 /** Images as packed panels. */

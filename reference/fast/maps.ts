@@ -4,6 +4,7 @@
  * The operations and their order are those of ops/lrn.ts and ops/maxpool.ts; lanes are neighbouring pixels.
  */
 import {
+  advance,
   type Code,
   f32x4,
   f64,
@@ -15,13 +16,12 @@ import {
   type Module,
   memory,
   seq,
+  times,
   v128,
 } from './assembler.ts';
 import { read } from './job.ts';
-import { times } from './product.ts';
 
 const c = i32.const;
-const advance = (pointer: Local, by: Code): Code => pointer.set(i32.add(pointer.get, by));
 
 /** for every map of a block: body. */
 function eachMap(map: Local, end: Local, block: Code, body: Code): Code {

@@ -2,7 +2,8 @@
  * Runs one matrix product on the engine: cuts it into blocks and panels (product.ts has the kernels).
  */
 import { type Arena, type Engine, type Job, run } from './engine.ts';
-import { type Arithmetic, accumulatorBytes, columnsOf, SOURCES, type Source } from './product.ts';
+import { SOURCES, type Source } from './pack.ts';
+import { type Arithmetic, accumulatorBytes, columnsOf } from './product.ts';
 
 /** An operand in the engine's memory: element (i, k) lies at `at` + lines[i] + steps[k] bytes. */
 export interface Operand {

@@ -1,18 +1,17 @@
 /**
  * The kernels of a matrix product C[row, column] = Σ_k A[row, k] · X[k, column], k ascending, one accumulator each.
  *
- * pack   gathers an operand through two tables of byte offsets, element (i, k) at base[i] + steps[k], into panels
- *        [panel][k][width]. Convolution, its groups, strides, pads and dilation, and both gradients are only tables:
- *        no im2col matrix exists.
+ * pack   gathers an operand into panels (pack.ts).
  * tiles  multiplies one panel of A with many of X; a tile of the result stays in registers for `depth` terms.
  * store  adds the bias to finished tiles, rounds once, and scatters through a table.
  * block  drives them for the columns of one block (job.ts), keeping packed panels in the second-level cache.
  *
  * After Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34 (2008).
  */
+import type { Precision, Storage } from '../tensor.ts';
 import {
+  advance,
   type Code,
-  type Declare,
   doWhile,
   f32,
   f32x4,
@@ -22,18 +21,25 @@ import {
   forWhile,
   i32,
   ifElse,
-  type Local,
   type Module,
   memory,
   seq,
   type Type,
+  times,
   v128,
   when,
 } from './assembler.ts';
 import { read } from './job.ts';
+import { definePack, SOURCES } from './pack.ts';
 
 /** What the sums are held in. 'fused': float64 with fused multiply-add, for operands whose products are exact. */
 export type Arithmetic = 'fused' | 'float64' | 'float32';
+
+/** What sums of these operands are held in: fused only where every product is exact in float64. */
+export function arithmeticFor(accumulate: Precision, ...operands: Storage[]): Arithmetic {
+  if (accumulate === 'float32') return 'float32';
+  return operands.some((data) => data instanceof Float64Array) ? 'float64' : 'fused';
+}
 
 /** A tile of the result: `rows` × `vectors` registers of 16 bytes. */
 export interface Tile {
@@ -47,69 +53,7 @@ export const accumulatorBytes = ({ arithmetic }: Tile): number => (arithmetic ==
 /** Columns of a tile. */
 export const columnsOf = (tile: Tile): number => (tile.vectors * 16) / accumulatorBytes(tile);
 
-export const times = <T>(count: number, f: (index: number) => T): T[] =>
-  Array.from({ length: count }, (_, i) => f(i));
 const c = i32.const;
-
-/**
- * How an operand is read: its elements' size, and what is taken of each: the value, or for the error bounds its
- * magnitude or square. 'lines' are float32 values whose steps follow one another in memory.
- */
-export const SOURCES = ['float32', 'float64', 'lines', 'magnitudes', 'squares'] as const;
-export type Source = (typeof SOURCES)[number];
-
-/** pack(to, from, base, steps, depth, panels): panels of `width` elements, as float64 or (`bytes` = 4) float32. */
-function definePack(module: Module, name: string, width: number, source: Source, bytes: number) {
-  return module.define(name, new Array<Type>(6).fill('i32'), [], (declare, params) => {
-    const [to, from, base, steps, depth, panels] = params;
-    const at = times(width, () => declare('i32'));
-    const [k, end, value] = [declare('i32'), declare('i32'), declare('f64')];
-    const put = (i: number): Code => {
-      const element = i32.add(at[i].get, i32.load(k.get));
-      if (bytes === 4) return f32.store(to.get, f32.load(element), 4 * i);
-      const read = source === 'float64' ? f64.load(element) : f64.loadF32(element);
-      if (source === 'magnitudes') return f64.store(to.get, f64.abs(read), 8 * i);
-      if (source !== 'squares') return f64.store(to.get, read, 8 * i);
-      return seq(value.set(read), f64.store(to.get, f64.mul(value.get, value.get), 8 * i));
-    };
-    const one = seq(...times(width, put), advance(to, c(width * bytes)), advance(k, c(4)));
-    const pairs = source === 'lines' ? packPairs(declare, at, to, k, end) : [];
-    return doWhile(
-      seq(
-        ...at.map((local, i) => local.set(i32.add(from.get, i32.load(base.get, 4 * i)))),
-        k.set(steps.get),
-        end.set(i32.add(steps.get, i32.shl(depth.get, c(2)))),
-        pairs,
-        forWhile(i32.ltU(k.get, end.get), one),
-        advance(base, c(4 * width)),
-        advance(panels, c(-1)),
-      ),
-      i32.gtS(panels.get, c(0)),
-    );
-  });
-}
-
-/** Two steps at a time while two are left: the values of two lines are widened and interleaved in registers. */
-function packPairs(declare: Declare, at: readonly Local[], to: Local, k: Local, end: Local): Code {
-  const [a, b] = [declare('v128'), declare('v128')];
-  const width = at.length;
-  const half = (from: Local, step: Code) => f64x2.promoteLow(v128.load64Zero(i32.add(from.get, step)));
-  const interleave = (i: number): Code =>
-    seq(
-      a.set(half(at[2 * i], i32.load(k.get))),
-      b.set(half(at[2 * i + 1], i32.load(k.get))),
-      v128.store(to.get, v128.shuffle(a.get, b.get, LOW), 16 * i),
-      v128.store(to.get, v128.shuffle(a.get, b.get, HIGH), 16 * i + 8 * width),
-    );
-  const two = seq(...times(width / 2, interleave), advance(to, c(16 * width)), advance(k, c(8)));
-  return forWhile(i32.ltU(i32.add(k.get, c(4)), end.get), two);
-}
-
-/** Bytes of a shuffle that takes the low (high) halves of both operands. */
-export const LOW = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
-export const HIGH = LOW.map((byte) => byte + 8);
-
-const advance = (pointer: Local, by: Code): Code => pointer.set(i32.add(pointer.get, by));
 
 /** tiles(a, x, tiles, depth, panels): adds the products of one panel of A and `panels` panels of X to the tiles. */
 export function defineTiles(module: Module, name: string, { rows, vectors, arithmetic }: Tile) {
@@ -207,11 +151,12 @@ export function defineProduct(module: Module, tile: Tile) {
   const bytes = accumulatorBytes(tile);
   const width = columnsOf(tile);
   const { arithmetic } = tile;
-  const sources = arithmetic === 'float32' ? SOURCES.slice(0, 1) : SOURCES;
-  const packs = sources.map((source) =>
+  // sums in float32 are of float32 values as they are
+  const readable = SOURCES.filter((source) => bytes === 8 || source === 'float32' || source === 'lines');
+  const packs = readable.map((source) =>
     definePack(module, `columns_${arithmetic}_${source}`, width, source, bytes),
   );
-  for (const source of sources) definePack(module, `rows_${arithmetic}_${source}`, tile.rows, source, bytes);
+  for (const source of readable) definePack(module, `rows_${arithmetic}_${source}`, tile.rows, source, bytes);
   const multiply = defineTiles(module, `tiles_${arithmetic}`, tile);
   const store = defineStore(module, `store_${arithmetic}`, tile, false);
   const storeWide = defineStore(module, `storeWide_${arithmetic}`, tile, true);
@@ -263,7 +208,10 @@ export function defineProduct(module: Module, tile: Tile) {
         seq(
           depth.set(i32.sub(read('depth'), k.get)),
           least(depth, read('blockDepth')),
-          ...packs.map((pack, i) => when(i32.eqz(i32.sub(read('source'), c(i))), gather(pack))),
+          ...packs.map((pack, i) => {
+            const chosen = i32.eqz(i32.sub(read('source'), c(SOURCES.indexOf(readable[i]))));
+            return when(chosen, gather(pack));
+          }),
           eachRowPanel(multiply(a, packed.get, rowTiles.get, depth.get, panels.get)),
         ),
       ),

@@ -117,7 +117,7 @@ export function forward(
 }
 
 /** The taps [first, last) of a kernel axis that fall inside the image. */
-function inside(origin: number, dilation: number, taps: number, extent: number): [number, number] {
+export function inside(origin: number, dilation: number, taps: number, extent: number): [number, number] {
   const first = origin >= 0 ? 0 : Math.ceil(-origin / dilation);
   const last = Math.min(taps, Math.floor((extent - 1 - origin) / dilation) + 1);
   return [first, Math.max(first, last)];

@@ -1,0 +1,91 @@
+/**
+ * Gathers an operand through two tables of byte offsets, element (i, k) at base[i] + steps[k], into panels
+ * [panel][k][width]. Convolution, its groups, strides, pads and dilation, and both gradients are only tables: no im2col
+ * matrix exists.
+ */
+import {
+  advance,
+  type Code,
+  type Declare,
+  doWhile,
+  f32,
+  f64,
+  forWhile,
+  i32,
+  type Local,
+  type Module,
+  seq,
+  type Type,
+  times,
+  v128,
+} from './assembler.ts';
+import { turnFor } from './turn.ts';
+
+const c = i32.const;
+
+/**
+ * How an operand is read: its elements' size, and what is taken of each: the value, or for the error bounds its
+ * magnitude or square. 'lines' are float32 values whose steps follow one another in memory.
+ */
+export const SOURCES = ['float32', 'float64', 'lines', 'magnitudes', 'squares'] as const;
+export type Source = (typeof SOURCES)[number];
+
+/** pack(to, from, base, steps, depth, panels): panels of `width` elements, as float64 or (`bytes` = 4) float32. */
+export function definePack(module: Module, name: string, width: number, source: Source, bytes: number) {
+  return module.define(name, new Array<Type>(6).fill('i32'), [], (declare, params) => {
+    const [to, from, base, steps, depth, panels] = params;
+    const at = times(width, () => declare('i32'));
+    const [k, end, value] = [declare('i32'), declare('i32'), declare('f64')];
+    const put = (i: number): Code => {
+      const element = i32.add(at[i].get, i32.load(k.get));
+      if (bytes === 4) return f32.store(to.get, f32.load(element), 4 * i);
+      const read = source === 'float64' ? f64.load(element) : f64.loadF32(element);
+      if (source === 'magnitudes') return f64.store(to.get, f64.abs(read), 8 * i);
+      if (source !== 'squares') return f64.store(to.get, read, 8 * i);
+      return seq(value.set(read), f64.store(to.get, f64.mul(value.get, value.get), 8 * i));
+    };
+    const one = seq(...times(width, put), advance(to, c(width * bytes)), advance(k, c(4)));
+    const lines = source === 'lines' && width % (16 / bytes) === 0;
+    const whole = lines ? packTurned(declare, at, to, k, end, bytes) : [];
+    return doWhile(
+      seq(
+        ...at.map((local, i) => local.set(i32.add(from.get, i32.load(base.get, 4 * i)))),
+        k.set(steps.get),
+        end.set(i32.add(steps.get, i32.shl(depth.get, c(2)))),
+        whole,
+        forWhile(i32.ltU(k.get, end.get), one),
+        advance(base, c(4 * width)),
+        advance(panels, c(-1)),
+      ),
+      i32.gtS(panels.get, c(0)),
+    );
+  });
+}
+
+/** As many steps at a time as a register has lanes, while so many are left. */
+function packTurned(
+  declare: Declare,
+  at: readonly Local[],
+  to: Local,
+  k: Local,
+  end: Local,
+  bytes: number,
+): Code {
+  const { lanes, locals, load, column } = turnFor(bytes);
+  const turned = times(locals, () => declare('v128'));
+  const width = at.length;
+  const group = (g: number): Code =>
+    seq(
+      load(
+        turned,
+        at.slice(g * lanes, (g + 1) * lanes).map((line) => i32.add(line.get, i32.load(k.get))),
+      ),
+      ...times(lanes, (step) => v128.store(to.get, column(turned, step), 16 * g + width * bytes * step)),
+    );
+  const all = seq(
+    ...times(width / lanes, group),
+    advance(to, c(lanes * width * bytes)),
+    advance(k, c(4 * lanes)),
+  );
+  return forWhile(i32.leU(i32.add(k.get, c(4 * lanes)), end.get), all);
+}
