@@ -154,6 +154,17 @@ export interface ForwardOptions extends Computation {
   readonly trace?: (layer: Layer, y: Tensor) => void;
 }
 
+/** Throws, naming the layer, unless every weight is there, and it and its bias (none is 0) have their shapes. */
+function checkWeights(network: Network, weights: Weights): void {
+  for (const [name, wanted] of weightShapes(network)) {
+    if (name.endsWith('.bias') && !weights.has(name)) continue;
+    atLayer(name.slice(0, name.lastIndexOf('.')), () => {
+      const { shape } = lookup(weights, name);
+      if (shape.join() !== wanted.join()) throw new Error(`${name} must be [${wanted}] (= [${shape}])`);
+    });
+  }
+}
+
 /** Output of the last layer for an input (N,C,H,W). Errors name the layer. */
 export function forward(
   network: Network,
@@ -167,6 +178,7 @@ export function forward(
   if (wanted.join() !== network.input.join()) {
     throw new Error(`${network.name}: the input must be [N,${network.input}] (= [${input.shape}])`);
   }
+  checkWeights(network, weights);
   const lastUse = lastReaders(network);
   const values = new Map<string, Tensor>([['input', cast(input, precision)]]);
   let output = input;

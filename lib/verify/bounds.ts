@@ -296,7 +296,10 @@ function softmax(x: Tensor, exact: Tensor, device: DeviceArithmetic): Bounds {
   return { bound };
 }
 
-/** tanh within its licence, absolute near 0 where the device divides exponentials; the logistic function as exp and a division, or as ½ + ½·tanh(x/2), absolute near 0. */
+/**
+ * tanh within its licence, absolute near 0 where the device divides exponentials; the logistic function as exp and
+ * a division, or as ½ + ½·tanh(x/2), absolute near 0.
+ */
 function saturating(kind: 'tanh' | 'sigmoid', exact: Tensor, device: DeviceArithmetic): Bounds {
   const tiny = (kind === 'tanh' ? device.tanhNearZero : device.tanh) * U32 + 2 * MIN_NORMAL;
   return { bound: Float64Array.from(dense(exact), (y) => device.tanh * U32 * Math.abs(y) + tiny) };

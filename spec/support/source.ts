@@ -13,6 +13,8 @@ export interface Source {
   readonly uncommented: string;
   /** The text without comments, and with nothing inside its strings and regular expressions. */
   readonly code: string;
+  /** The text with nothing inside its strings, line by line: what could have been broken. */
+  readonly lines: readonly string[];
 }
 
 export interface Import {
@@ -46,9 +48,11 @@ const token = new RegExp([comment, string, expression].map(({ source }) => sourc
 export function sourceOf(path: string, text: string): Source {
   const isComment = (t: string) => t.startsWith('//') || t.startsWith('/*');
   const lines = (t: string) => t.replace(/[^\n]+/g, ' ');
+  const emptied = (t: string) => t[0] + t.replace(/[^\n]+/g, '') + t[0];
   return {
     path,
     text,
+    lines: text.replace(token, (t) => (isComment(t) ? t : emptied(t))).split('\n'),
     uncommented: text.replace(token, (t) => (isComment(t) ? lines(t) : t)),
     code: text.replace(token, (t) => {
       if (isComment(t)) return lines(t);
