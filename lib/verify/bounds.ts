@@ -21,6 +21,7 @@ import {
   U32,
   U64,
 } from './arithmetic.ts';
+import { lrnBounds, mapnormBounds, softmaxBounds } from './normalisers.ts';
 
 export interface Bounds {
   /** Tier 1: |y − ŷ| beyond this is a fault. ∞ where nothing can be promised. */
@@ -83,16 +84,14 @@ function raw(
     case 'linear':
       return dotProduct(layer, x, weights, context);
     case 'lrn':
-      return context.runningSum && layer.attributes.groups === 1
-        ? runningSum(layer, x, exact, device)
-        : normalisation(layer.attributes.size, layer, x, exact, device);
+      return lrnBounds(layer.attributes, x, exact, device, context.runningSum);
     case 'mapnorm':
-      return normalisation(layer.attributes.size ** 2, layer, x, exact, device);
+      return mapnormBounds(layer.attributes, x, exact, device);
     case 'avgpool':
     case 'adaptiveavgpool':
       return average(layer, x, device);
     case 'softmax':
-      return softmax(x, exact, device);
+      return softmaxBounds(x, exact, device);
     case 'tanh':
     case 'sigmoid':
       return saturating(layer.kind, exact, device);
@@ -136,8 +135,7 @@ function dotProduct(layer: Layer, x: Tensor, weights: Weights, context: Context)
   const underflow = arithmetic[context.device].flushes
     ? count * MIN_NORMAL * (2 + largest(w) + largest(dense(x)))
     : count * HALF_SUBNORMAL;
-  const lambda = Math.sqrt(2 * Math.log((2 * (count + 1) * mag.length) / FALSE_ALARM));
-  const expected = lambda * Math.sqrt(count + 1) * U32 + 2 * t;
+  const expected = expectationFactor(count + 1, mag.length) + 2 * t;
   const bound = new Float64Array(mag.length);
   const expectation = new Float64Array(mag.length);
   for (let i = 0; i < mag.length; i++) {
@@ -146,6 +144,11 @@ function dotProduct(layer: Layer, x: Tensor, weights: Weights, context: Context)
     expectation[i] = Math.min(bound[i], expected * mag[i] + underflow);
   }
   return { bound, expectation, squares: { total, products: withoutBias(total, magnitude.shape, b) } };
+}
+
+/** λ√n·u for n roundings in each of M elements: what they exceed with probability FALSE_ALARM at most. */
+export function expectationFactor(n: number, M: number): number {
+  return Math.sqrt(2 * Math.log((2 * n * M) / FALSE_ALARM)) * Math.sqrt(n) * U32;
 }
 
 function withoutBias(total: Float64Array, shape: readonly number[], b: Tensor | undefined): Float64Array {
@@ -160,93 +163,6 @@ function largest(values: ArrayLike<number>): number {
   let max = 0;
   for (let i = 0; i < values.length; i++) if (Math.abs(values[i]) > max) max = Math.abs(values[i]);
   return max;
-}
-
-/** Largest relative error of s^−β where s itself is off by the relative error ε. */
-const powered = (epsilon: number, beta: number): number =>
-  epsilon < 1 ? (1 - epsilon) ** -beta - 1 : Number.POSITIVE_INFINITY;
-
-/**
- * Relative error of x·s^−β besides that of s: the power, as pow or as Sqrt, Sqrt and Reciprocal (a square root passes
- * half of the error inside it), and the last product or quotient.
- */
-function powerError(s: number, beta: number, device: DeviceArithmetic): number {
-  const roots = 1.5 * device.sqrt + device.divide + 1;
-  return (Math.max(device.pow(s, -beta), roots) + 1 + device.divide) * U32;
-}
-
-/** Whether a sum of squares stays well below float32's largest number. */
-const overflowFree = (sum: number): boolean => sum < FLOAT32_MAX / 64;
-
-/**
- * y = x·s^−β with s = k + α′·Σx², n squares in any order: all terms are positive, so s has the relative error γ_{n+4}
- * (square, n − 1 additions, α′ and its product, k) and that of an average's division.
- */
-function normalisation(
-  n: number,
-  layer: Layer & { kind: 'lrn' | 'mapnorm' },
-  x: Tensor,
-  exact: Tensor,
-  device: DeviceArithmetic,
-): Bounds {
-  const { alpha, beta, k } = layer.attributes;
-  const s =
-    layer.kind === 'lrn'
-      ? ops.lrn.forward(x, layer.attributes).s
-      : ops.mapnorm.forward(x, layer.attributes).s;
-  const Y = dense(exact);
-  const ofSum = powered(gamma(n + 4 + device.divide), beta);
-  const tiny = device.flushes ? 3 * MIN_NORMAL : HALF_SUBNORMAL;
-  const bound = new Float64Array(Y.length);
-  for (let i = 0; i < Y.length; i++) {
-    // squares that underflow: at most n·2⁻¹²⁶ of them, times α′, against s
-    const ofSquares = (beta * n * alpha * MIN_NORMAL) / s[i];
-    bound[i] = Math.abs(Y[i]) * (ofSum + ofSquares + powerError(s[i], beta, device)) + tiny;
-    if (!overflowFree((s[i] - k) / alpha)) bound[i] = Number.POSITIVE_INFINITY;
-  }
-  return { bound };
-}
-
-/**
- * onnxruntime's CPU kernel (onnxruntime/core/providers/cpu/nn/lrn.cc) keeps s as a running sum: it adds the square that
- * enters the window and subtracts the one that leaves it. Over channels 0…c that is a recursive sum of at most
- * 1 + n + 2c terms with two roundings each, so its error is at most γ_{3+n+2c}·(k + 2α′·Σ of all squares so far),
- * however small s is by then.
- */
-function runningSum(
-  layer: Layer & { kind: 'lrn' },
-  x: Tensor,
-  exact: Tensor,
-  device: DeviceArithmetic,
-): Bounds {
-  const { size, alpha, beta, k, divide } = layer.attributes;
-  const scale = divide ? alpha / size : alpha;
-  const [N, C, H, W] = x.shape;
-  const HW = H * W;
-  const X = dense(x);
-  const Y = dense(exact);
-  const { s } = ops.lrn.forward(x, layer.attributes);
-  const anyOrder = normalisation(size, layer, x, exact, device).bound;
-  const bound = anyOrder.slice();
-  for (let n = 0; n < N; n++) {
-    for (let p = 0; p < HW; p++) {
-      let soFar = 0;
-      let next = 0;
-      for (let c = 0; c < C; c++) {
-        for (const last = Math.min(C - 1, c + size - 1); next <= last; next++)
-          soFar += X[(n * C + next) * HW + p] ** 2;
-        const i = (n * C + c) * HW + p;
-        const epsilon = (gamma(3 + size + 2 * c) * (k + 2 * scale * soFar)) / s[i];
-        const relative = powered(epsilon, beta) + powerError(s[i], beta, device);
-        // beyond ε = 1 the kernel's s may be negative and its result NaN, even where x = 0
-        bound[i] =
-          epsilon < 1
-            ? Math.max(bound[i], Math.abs(Y[i]) * relative + HALF_SUBNORMAL)
-            : Number.POSITIVE_INFINITY;
-      }
-    }
-  }
-  return { bound, anyOrder, named: "onnxruntime's CPU kernel keeps a running sum over channels" };
 }
 
 /** m additions and a division, or a product with the rounded reciprocal: γ_{m+2} and the division's error, of Σ|x|/d. */
@@ -267,33 +183,6 @@ function average(
   const relative = gamma(m + 2 + device.divide);
   const underflow = device.flushes ? (m + 2) * MIN_NORMAL : HALF_SUBNORMAL;
   return { bound: Float64Array.from(dense(mean), (value) => relative * value + underflow) };
-}
-
-/**
- * y_k = e^(x_k − m) / Σ e^(x_j − m). Numerator: the difference is rounded (|x_k − m|·u in the exponent), exp adds its own
- * error. Denominator: the mean of those errors weighted by y, and γ_K. Probabilities under 2⁻¹²⁶ may become 0.
- */
-function softmax(x: Tensor, exact: Tensor, device: DeviceArithmetic): Bounds {
-  const [N, K] = x.shape;
-  const X = dense(x);
-  const Y = dense(exact);
-  const bound = new Float64Array(Y.length);
-  for (let n = 0; n < N; n++) {
-    const relative = new Float64Array(K);
-    let m = Number.NEGATIVE_INFINITY;
-    for (let k = 0; k < K; k++) m = Math.max(m, X[n * K + k]);
-    let weighted = 0;
-    for (let k = 0; k < K; k++) {
-      if (Y[n * K + k] === 0) continue; // ŷ = 0: e^−∞, or far below 2⁻¹²⁶
-      const distance = m - X[n * K + k];
-      relative[k] = Math.expm1((distance + device.exp(distance)) * U32);
-      weighted += Y[n * K + k] * relative[k];
-    }
-    const common = weighted + gamma(K + device.divide + 1);
-    for (let k = 0; k < K; k++)
-      bound[n * K + k] = Y[n * K + k] * (relative[k] + common) * (1 + common) + 2 * MIN_NORMAL;
-  }
-  return { bound };
 }
 
 /**

@@ -17,7 +17,8 @@ import {
   type OperandRounding,
   U32,
 } from './arithmetic.ts';
-import { type Bounds, expectationFactor, lrnBounds, softmaxBounds } from './bounds.ts';
+import { type Bounds, expectationFactor } from './bounds.ts';
+import { lrnBounds, softmaxBounds } from './normalisers.ts';
 
 export interface NodeContext {
   readonly model: Model;
@@ -50,7 +51,9 @@ const relatively =
   (ulp: (device: DeviceArithmetic, y: number, context: NodeContext, i: number) => number): Rule =>
   (context, device) => {
     const tiny = device.flushes ? 2 * MIN_NORMAL : HALF_SUBNORMAL;
-    return fill(context, (y, i) => (Number.isFinite(y) ? ulp(device, y, context, i) * U32 * Math.abs(y) + tiny : 0));
+    return fill(context, (y, i) =>
+      Number.isFinite(y) ? ulp(device, y, context, i) * U32 * Math.abs(y) + tiny : 0,
+    );
   };
 
 /** The node's first output where every float input is replaced by f of it. */
@@ -58,7 +61,8 @@ function onInputs({ model, node, values }: NodeContext, f: (v: number) => number
   const changed = new Map(values);
   for (const name of node.inputs) {
     const value = values.get(name);
-    if (value && isFloat(value.dtype)) changed.set(name, { ...value, data: Float64Array.from(floatData(value), f) });
+    if (value && isFloat(value.dtype))
+      changed.set(name, { ...value, data: Float64Array.from(floatData(value), f) });
   }
   const result = evaluateNode(model, node, changed, 'float64').get(node.outputs[0]);
   return floatData(result as Value) as Float64Array;
@@ -109,11 +113,12 @@ const integers = ({ node }: NodeContext, name: string): readonly number[] => {
   return attribute?.kind === 'ints' ? attribute.value : [];
 };
 /** How many inputs each output of a reduction has. */
-const reduced = (context: NodeContext): number => Math.max(1, size(context) / Math.max(1, context.exact.data.length));
+const reduced = (context: NodeContext): number =>
+  Math.max(1, size(context) / Math.max(1, context.exact.data.length));
 const inputAt = ({ values, node }: NodeContext, i: number): number =>
   floatData(values.get(node.inputs[0]) as Value)[i] ?? 0;
 
-const lrn: Rule = ({ node, values, exact, device }) => {
+const lrn: Rule = ({ node, values, exact, device }, licence) => {
   const number = (name: string, otherwise: number): number => {
     const attribute = node.attributes.get(name);
     return attribute?.kind === 'float' || attribute?.kind === 'int' ? attribute.value : otherwise;
@@ -131,10 +136,10 @@ const lrn: Rule = ({ node, values, exact, device }) => {
   const [N, C, ...rest] = x.shape;
   const shape = [N, C, product(rest), 1];
   const y = tensor(floatData(exact), shape);
-  return lrnBounds(attributes, tensor(floatData(x), shape), y, device, device !== 'cuda');
+  return lrnBounds(attributes, tensor(floatData(x), shape), y, licence, device !== 'cuda');
 };
 
-const softmax: Rule = ({ node, values, exact, model, device }, licence) => {
+const softmax: Rule = ({ node, values, exact, model }, licence) => {
   const x = values.get(node.inputs[0]) as Value;
   const attribute = node.attributes.get('axis');
   const given = attribute?.kind === 'int' ? attribute.value : (model.opsets.get('') ?? 0) < 13 ? 1 : -1;
@@ -143,8 +148,9 @@ const softmax: Rule = ({ node, values, exact, model, device }, licence) => {
   const rows = product(x.shape.slice(0, axis));
   const K = product(x.shape.slice(axis));
   const flat = (v: Value) => tensor(floatData(v), [rows, K]);
-  if ((model.opsets.get('') ?? 0) >= 13 && axis !== x.shape.length - 1) return looseSoftmax(x, exact, licence);
-  return softmaxBounds(flat(x), flat(exact), device);
+  if ((model.opsets.get('') ?? 0) >= 13 && axis !== x.shape.length - 1)
+    return looseSoftmax(x, exact, licence);
+  return softmaxBounds(flat(x), flat(exact), licence);
 };
 
 /** Without regard to where the classes lie: distance at most twice the largest input. */
@@ -203,7 +209,7 @@ const rules: Readonly<Record<string, Rule>> = {
   Sqrt: relatively((device) => device.sqrt),
   Reciprocal: relatively((device) => device.divide),
   Exp: relatively((device, _, context, i) => device.exp(inputAt(context, i)) + 1),
-  Pow: relatively((device, y, context, i) => device.pow(Math.abs(inputAt(context, i)) || 1, Math.log2(Math.abs(y) || 1) / (Math.log2(Math.abs(inputAt(context, i)) || 2) || 1))),
+  Pow: relatively((device, y) => device.pow(2, Math.log2(Math.abs(y) || 1))),
   Tanh: relatively((device) => device.tanh),
   Sigmoid: (context, device) => fill(context, (y) => device.tanh * U32 * (Math.abs(y) + 1)),
   BatchNormalization: batchNormalization,
@@ -215,4 +221,3 @@ function attributeIs({ node }: NodeContext, name: string, value: number): boolea
   const attribute = node.attributes.get(name);
   return attribute?.kind === 'int' && attribute.value === value;
 }
-

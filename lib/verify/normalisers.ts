@@ -1,0 +1,145 @@
+/** Bounds of the operations that normalise: LRN, normalisation within maps, softmax. */
+import * as lrn from '../../reference/ops/lrn.ts';
+import * as mapnorm from '../../reference/ops/mapnorm.ts';
+import { dense, type Tensor } from '../../reference/tensor.ts';
+import { type DeviceArithmetic, FLOAT32_MAX, gamma, HALF_SUBNORMAL, MIN_NORMAL, U32 } from './arithmetic.ts';
+import type { Bounds } from './bounds.ts';
+
+interface Normaliser {
+  readonly alpha: number;
+  readonly beta: number;
+  readonly k: number;
+}
+
+/** x and ŷ (N,C,H,W). `sequential`: the native kernel of onnxruntime's CPU provider, which keeps a running sum. */
+export function lrnBounds(
+  attributes: lrn.Attributes,
+  x: Tensor,
+  exact: Tensor,
+  device: DeviceArithmetic,
+  sequential: boolean,
+): Bounds {
+  const { s } = lrn.forward(x, attributes, 'float64');
+  if (sequential && attributes.groups === 1) return runningSum(attributes, x, s, exact, device);
+  return normalisation(attributes.size, attributes, s, exact, device);
+}
+
+/** x and ŷ (N,C,H,W). */
+export function mapnormBounds(
+  attributes: mapnorm.Attributes,
+  x: Tensor,
+  exact: Tensor,
+  device: DeviceArithmetic,
+): Bounds {
+  const { s } = mapnorm.forward(x, attributes, 'float64');
+  return normalisation(attributes.size ** 2, attributes, s, exact, device);
+}
+
+/** Largest relative error of s^−β where s itself is off by the relative error ε. */
+const powered = (epsilon: number, beta: number): number =>
+  epsilon < 1 ? (1 - epsilon) ** -beta - 1 : Number.POSITIVE_INFINITY;
+
+/**
+ * Relative error of x·s^−β besides that of s: the power, as pow or as Sqrt, Sqrt and Reciprocal (a square root passes
+ * half of the error inside it), and the last product or quotient.
+ */
+function powerError(s: number, beta: number, device: DeviceArithmetic): number {
+  const roots = 1.5 * device.sqrt + device.divide + 1;
+  return (Math.max(device.pow(s, -beta), roots) + 1 + device.divide) * U32;
+}
+
+/** Whether a sum of squares stays well below float32's largest number. */
+const overflowFree = (sum: number): boolean => sum < FLOAT32_MAX / 64;
+
+/**
+ * y = x·s^−β with s = k + α′·Σx², n squares in any order: all terms are positive, so s has the relative error γ_{n+4}
+ * (square, n − 1 additions, α′ and its product, k) and that of an average's division.
+ */
+function normalisation(
+  n: number,
+  { alpha, beta, k }: Normaliser,
+  s: Float64Array,
+  exact: Tensor,
+  device: DeviceArithmetic,
+): Bounds {
+  const Y = dense(exact);
+  const ofSum = powered(gamma(n + 4 + device.divide), beta);
+  const tiny = device.flushes ? 3 * MIN_NORMAL : HALF_SUBNORMAL;
+  const bound = new Float64Array(Y.length);
+  for (let i = 0; i < Y.length; i++) {
+    // squares that underflow: at most n·2⁻¹²⁶ of them, times α′, against s
+    const ofSquares = (beta * n * alpha * MIN_NORMAL) / s[i];
+    bound[i] = Math.abs(Y[i]) * (ofSum + ofSquares + powerError(s[i], beta, device)) + tiny;
+    if (!overflowFree((s[i] - k) / alpha)) bound[i] = Number.POSITIVE_INFINITY;
+  }
+  return { bound };
+}
+
+/**
+ * onnxruntime's CPU kernel (onnxruntime/core/providers/cpu/nn/lrn.cc) keeps s as a running sum: it adds the square that
+ * enters the window and subtracts the one that leaves it. Over channels 0…c that is a recursive sum of at most
+ * 1 + n + 2c terms with two roundings each, so its error is at most γ_{3+n+2c}·(k + 2α′·Σ of all squares so far),
+ * however small s is by then.
+ */
+function runningSum(
+  attributes: lrn.Attributes,
+  x: Tensor,
+  s: Float64Array,
+  exact: Tensor,
+  device: DeviceArithmetic,
+): Bounds {
+  const { size, alpha, beta, k, divide } = attributes;
+  const scale = divide ? alpha / size : alpha;
+  const [N, C, H, W] = x.shape;
+  const HW = H * W;
+  const X = dense(x);
+  const Y = dense(exact);
+  const anyOrder = normalisation(size, attributes, s, exact, device).bound;
+  const bound = anyOrder.slice();
+  for (let n = 0; n < N; n++) {
+    for (let p = 0; p < HW; p++) {
+      let soFar = 0;
+      let next = 0;
+      for (let c = 0; c < C; c++) {
+        for (const last = Math.min(C - 1, c + size - 1); next <= last; next++)
+          soFar += X[(n * C + next) * HW + p] ** 2;
+        const i = (n * C + c) * HW + p;
+        const epsilon = (gamma(3 + size + 2 * c) * (k + 2 * scale * soFar)) / s[i];
+        const relative = powered(epsilon, beta) + powerError(s[i], beta, device);
+        // beyond ε = 1 the kernel's s may be negative and its result NaN, even where x = 0
+        bound[i] =
+          epsilon < 1
+            ? Math.max(bound[i], Math.abs(Y[i]) * relative + HALF_SUBNORMAL)
+            : Number.POSITIVE_INFINITY;
+      }
+    }
+  }
+  return { bound, anyOrder, named: "onnxruntime's CPU kernel keeps a running sum over channels" };
+}
+
+/**
+ * y_k = e^(x_k − m) / Σ e^(x_j − m). Numerator: the difference is rounded (|x_k − m|·u in the exponent), exp adds its own
+ * error. Denominator: the mean of those errors weighted by y, and γ_K. Probabilities under 2⁻¹²⁶ may become 0.
+ */
+export function softmaxBounds(x: Tensor, exact: Tensor, device: DeviceArithmetic): Bounds {
+  const [N, K] = x.shape;
+  const X = dense(x);
+  const Y = dense(exact);
+  const bound = new Float64Array(Y.length);
+  for (let n = 0; n < N; n++) {
+    const relative = new Float64Array(K);
+    let m = Number.NEGATIVE_INFINITY;
+    for (let k = 0; k < K; k++) m = Math.max(m, X[n * K + k]);
+    let weighted = 0;
+    for (let k = 0; k < K; k++) {
+      if (Y[n * K + k] === 0) continue; // ŷ = 0: e^−∞, or far below 2⁻¹²⁶
+      const distance = m - X[n * K + k];
+      relative[k] = Math.expm1((distance + device.exp(distance)) * U32);
+      weighted += Y[n * K + k] * relative[k];
+    }
+    const common = weighted + gamma(K + device.divide + 1);
+    for (let k = 0; k < K; k++)
+      bound[n * K + k] = Y[n * K + k] * (relative[k] + common) * (1 + common) + 2 * MIN_NORMAL;
+  }
+  return { bound };
+}
