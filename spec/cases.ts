@@ -1,13 +1,7 @@
 /** Reads the fixtures of the operations: fixtures/ops/<operation>/cases.json, made by the make.py beside it. */
 import { readdirSync, readFileSync } from 'node:fs';
+import type { Call } from '../lib/verify/wrong/tools.ts';
 import { type Shape, type Tensor, tensor } from '../reference/tensor.ts';
-
-/** What an operation is called with: tensors by the names x, w, b, mask (x0, x1 … of concat), and its attributes. */
-export interface Call {
-  // biome-ignore lint/suspicious/noExplicitAny: each operation has its own attributes
-  readonly attributes: any;
-  readonly inputs: Readonly<Record<string, Tensor>>;
-}
 
 /** A call with float32 inputs, and what must come of it. */
 export interface Case extends Call {

@@ -5,15 +5,18 @@
  * u = 2⁻⁵³ is the unit roundoff of float64, γₙ = nu/(1 − nu) (Higham, Accuracy and Stability, chapter 3). Two right
  * results that are each within γₙ·M of the true value differ by at most 2·γₙ·M.
  */
+
+import { type Kernel, kernelsBy } from '../lib/verify/wrong/kernels.ts';
+import type { Call } from '../lib/verify/wrong/tools.ts';
 import * as ops from '../reference/ops/index.ts';
-import { dense, type Precision, type Tensor } from '../reference/tensor.ts';
-import type { Call, Case } from './cases.ts';
+import { dense, type Tensor } from '../reference/tensor.ts';
+import type { Case } from './cases.ts';
 
 export const U64 = 2 ** -53;
 export const gamma = (n: number, u = U64): number => (n * u) / (1 - n * u);
 
 export interface Operation {
-  readonly run: (call: Call, precision: Precision) => Tensor;
+  readonly run: Kernel;
   /** The shape that the operation announces. */
   readonly shape: (test: Case) => readonly number[];
   /** Largest difference of element i between two right float64 results; 0 for operations that only move values. */
@@ -22,8 +25,6 @@ export interface Operation {
 
 const exact = () => 0;
 const y = (test: Case, i: number): number => Math.abs(test.expected.y.data[i]);
-const mask = ({ inputs }: Call): Uint8Array | null =>
-  inputs.mask ? Uint8Array.from(dense(inputs.mask)) : null;
 const xs = ({ inputs }: Call): Tensor[] => Object.values(inputs);
 const shapeOf = (t: Tensor): readonly number[] => t.shape;
 
@@ -55,10 +56,11 @@ function meanBound(test: Case, m: number): number {
   return 2 * gamma(m + 1) * m * largest;
 }
 
+const kernels = kernelsBy(ops);
+
 export const operations: Readonly<Record<string, Operation>> = {
   conv2d: {
-    run: ({ inputs: { x, w, b }, attributes }, precision) =>
-      ops.conv2d.forward(x, w, b ?? null, attributes, precision).y,
+    run: kernels.conv2d,
     shape: ({ inputs: { x, w }, attributes }) => ops.conv2d.shape(x.shape, w.shape, attributes),
     bound: (test, i) => {
       const { x, w, b } = test.inputs;
@@ -66,7 +68,7 @@ export const operations: Readonly<Record<string, Operation>> = {
     },
   },
   linear: {
-    run: ({ inputs: { x, w, b } }, precision) => ops.linear.forward(x, w, b ?? null, precision).y,
+    run: kernels.linear,
     shape: ({ inputs: { x, w } }) => ops.linear.shape(x.shape, w.shape),
     bound: (test, i) => {
       const { x, w, b } = test.inputs;
@@ -74,72 +76,71 @@ export const operations: Readonly<Record<string, Operation>> = {
     },
   },
   lrn: {
-    run: ({ inputs: { x }, attributes }, precision) => ops.lrn.forward(x, attributes, precision).y,
+    run: kernels.lrn,
     shape: ({ inputs: { x }, attributes }) => ops.lrn.shape(x.shape, attributes),
     bound: (test, i) => normBound(test, i, test.attributes.size),
   },
   mapnorm: {
-    run: ({ inputs: { x }, attributes }, precision) => ops.mapnorm.forward(x, attributes, precision).y,
+    run: kernels.mapnorm,
     shape: ({ inputs: { x }, attributes }) => ops.mapnorm.shape(x.shape, attributes),
     bound: (test, i) => normBound(test, i, test.attributes.size ** 2),
   },
   maxpool: {
-    run: ({ inputs: { x }, attributes }, precision) => ops.maxpool.forward(x, attributes, precision).y,
+    run: kernels.maxpool,
     shape: ({ inputs: { x }, attributes }) => ops.maxpool.shape(x.shape, attributes),
     bound: exact,
   },
   avgpool: {
-    run: ({ inputs: { x }, attributes }, precision) => ops.avgpool.forward(x, attributes, precision).y,
+    run: kernels.avgpool,
     shape: ({ inputs: { x }, attributes }) => ops.avgpool.shape(x.shape, attributes),
     bound: (test) => meanBound(test, test.attributes.kernel[0] * test.attributes.kernel[1]),
   },
   adaptiveavgpool: {
-    run: ({ inputs: { x }, attributes }, precision) =>
-      ops.adaptiveavgpool.forward(x, attributes, precision).y,
+    run: kernels.adaptiveavgpool,
     shape: ({ inputs: { x }, attributes }) => ops.adaptiveavgpool.shape(x.shape, attributes),
     bound: (test) => meanBound(test, test.inputs.x.shape[2] * test.inputs.x.shape[3]),
   },
   relu: {
-    run: ({ inputs: { x } }, precision) => ops.relu.forward(x, precision).y,
+    run: kernels.relu,
     shape: ({ inputs: { x } }) => ops.relu.shape(x.shape),
     bound: exact,
   },
   // ours is within 2 ULP (spec/reference/math.spec.ts), PyTorch's within 1 (SLEEF); an ULP is at most 2u·|y|
   tanh: {
-    run: ({ inputs: { x } }, precision) => ops.tanh.forward(x, precision).y,
+    run: kernels.tanh,
     shape: ({ inputs: { x } }) => ops.tanh.shape(x.shape),
     bound: (test, i) => 6 * U64 * y(test, i),
   },
   // ours is within 3 ULP, PyTorch's e^−x within 1, then a sum and a quotient
   sigmoid: {
-    run: ({ inputs: { x } }, precision) => ops.sigmoid.forward(x, precision).y,
+    run: kernels.sigmoid,
     shape: ({ inputs: { x } }) => ops.sigmoid.shape(x.shape),
     bound: (test, i) => 12 * U64 * y(test, i),
   },
   softmax: {
-    run: ({ inputs: { x } }, precision) => ops.softmax.forward(x, precision).y,
+    run: kernels.softmax,
     shape: ({ inputs: { x } }) => ops.softmax.shape(x.shape),
     // x − m is rounded (its exponential loses |x − m|·u < 745u), exp 2u, sum of K, quotient; 2⁻¹⁰⁷⁴ once subnormal
     bound: (test, i) => 2 * gamma(745 + test.inputs.x.shape[1] + 4) * y(test, i) + 2 ** -1074,
   },
   dropout: {
-    run: (test, precision) => ops.dropout.forward(test.inputs.x, test.attributes, mask(test), precision).y,
+    run: kernels.dropout,
     shape: ({ inputs: { x }, attributes }) => ops.dropout.shape(x.shape, attributes),
     // x / (1 − r) here, x·(1 / (1 − r)) in PyTorch: 1 − r, quotient, product
     bound: (test, i) => 2 * gamma(3) * y(test, i),
   },
   flatten: {
-    run: ({ inputs: { x }, attributes }, precision) => ops.flatten.forward(x, attributes, precision).y,
+    run: kernels.flatten,
     shape: ({ inputs: { x } }) => ops.flatten.shape(x.shape),
     bound: exact,
   },
   concat: {
-    run: (test, precision) => ops.concat.forward(xs(test), precision).y,
+    run: kernels.concat,
     shape: (test) => ops.concat.shape(xs(test).map(shapeOf)),
     bound: exact,
   },
   split: {
-    run: ({ inputs: { x }, attributes }, precision) => ops.split.forward(x, attributes, precision).y,
+    run: kernels.split,
     shape: ({ inputs: { x }, attributes }) => ops.split.shape(x.shape, attributes),
     bound: exact,
   },

@@ -1,7 +1,13 @@
 /** What wrong kernels are made of: the right kernel, called with altered tensors or attributes. */
-import { dense, sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
-import type { Call } from '../cases.ts';
-import { operations } from '../operations.ts';
+import { dense, sizeOf, type Tensor, tensor } from '../../../reference/tensor.ts';
+import { kernels } from './kernels.ts';
+
+/** What an operation is called with: tensors by the names x, w, b, mask (x0, x1 … of concat), and its attributes. */
+export interface Call {
+  // biome-ignore lint/suspicious/noExplicitAny: each operation has its own attributes
+  readonly attributes: any;
+  readonly inputs: Readonly<Record<string, Tensor>>;
+}
 
 /** A kernel with one mistake. */
 export interface Mutant {
@@ -13,7 +19,7 @@ export interface Mutant {
 }
 
 /** The right result, float64. */
-export const right = (operation: string, call: Call): Tensor => operations[operation].run(call, 'float64');
+export const right = (operation: string, call: Call): Tensor => kernels[operation](call);
 
 /** Collects the mutants of one operation. */
 export function mutantsOf(operation: string) {

@@ -1,6 +1,6 @@
 /** Wrong normalisations: across channels (LRN) and within maps. */
-import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
-import type { Call } from '../cases.ts';
+import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
+import type { Call } from './tools.ts';
 import { each, mutantsOf, transpose } from './tools.ts';
 
 const lrn = mutantsOf('lrn');

@@ -1,5 +1,5 @@
 /** Wrong convolutions: those that ONNX's node tests let pass (all but one of the first dozen), and others seen. */
-import { type Tensor, tensor } from '../../reference/tensor.ts';
+import { type Tensor, tensor } from '../../../reference/tensor.ts';
 import { each, gather, keep, misread, mutantsOf, reverse, roll, rounded, transpose } from './tools.ts';
 
 const conv = mutantsOf('conv2d');

@@ -1,6 +1,6 @@
 /** Wrong pooling. */
-import { dense, sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
-import type { Call } from '../cases.ts';
+import { dense, sizeOf, type Tensor, tensor } from '../../../reference/tensor.ts';
+import type { Call } from './tools.ts';
 import { each, gather, misread, mutantsOf, right } from './tools.ts';
 
 const max = mutantsOf('maxpool');

@@ -1,5 +1,5 @@
 /** Wrong fully connected layers, softmax, dropout, activations and moves. */
-import { dense, tensor } from '../../reference/tensor.ts';
+import { dense, tensor } from '../../../reference/tensor.ts';
 import { each, gather, keep, misread, mutantsOf, reverse, right, roll, rounded, transpose } from './tools.ts';
 
 const linear = mutantsOf('linear');
