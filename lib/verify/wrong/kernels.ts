@@ -1,6 +1,6 @@
 /** Every operation under one signature: a call in, its result out. */
 import * as fast from '../../../reference/fast/index.ts';
-import type { Operations } from '../../../reference/oracle.ts';
+import type { Operations } from '../../../reference/fast/operations.ts';
 import { dense, type Precision, type Tensor } from '../../../reference/tensor.ts';
 import type { Call } from './tools.ts';
 
