@@ -1,9 +1,10 @@
 /**
  * Why a layer is wrong: which of the known mistakes (wrong/) would make the device's values what they are.
  */
-import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
+
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
+import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { type Mutant, mutants } from './wrong/index.ts';
 import type { Call } from './wrong/tools.ts';
 
