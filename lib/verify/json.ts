@@ -1,9 +1,12 @@
 /** The JSON of `alexnet verify`, version 1: docs/json.md documents it, docs/verification.schema.json describes it. */
+
+import type { Difference } from '../report/baseline.ts';
 import { installation } from '../runtime/installation.ts';
 import { version as release } from '../version.ts';
 import type { VerifyResult } from './index.ts';
 
-export function verificationJson(result: VerifyResult): object {
+/** `changed`: since the baseline, where there is one. */
+export function verificationJson(result: VerifyResult, changed?: Difference): object {
   const { values: _, layers, ...head } = result;
   const versions = {
     'alexnet-oracle': release,
@@ -11,7 +14,7 @@ export function verificationJson(result: VerifyResult): object {
     node: process.versions.node,
   };
   const rows = layers.map(({ details, ...row }) => ({ ...row, details: details ?? null }));
-  return finite({ version: 1, versions, ...head, layers: rows }) as object;
+  return finite({ version: 1, versions, ...head, baseline: changed ?? null, layers: rows }) as object;
 }
 
 /** JSON has no infinity and no NaN: they become the strings "Infinity", "-Infinity" and "NaN". */

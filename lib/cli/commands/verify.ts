@@ -1,6 +1,7 @@
 /** alexnet verify: compares every layer of a model on a device with the oracle. */
 import { type Command, Option } from 'commander';
 import { InputError } from '../../errors.ts';
+import { differenceText, prepareReports, type ReportOptions, tellGithub } from '../../report/reports.ts';
 import { chooseDevice } from '../../runtime/devices.ts';
 import { type VerifyOptions, verify } from '../../verify/index.ts';
 import { verificationJson } from '../../verify/json.ts';
@@ -9,7 +10,7 @@ import { verificationText } from '../../verify/text.ts';
 import { deviceOption, gather, integer, jsonOption, lrnOption, weightOptions } from '../options.ts';
 import { restartForTf32 } from '../tf32.ts';
 
-interface Options extends Omit<VerifyOptions, 'model' | 'input'> {
+interface Options extends Omit<VerifyOptions, 'model' | 'input'>, ReportOptions {
   readonly input?: readonly string[];
   readonly save?: string;
   readonly tf32?: boolean;
@@ -41,6 +42,10 @@ export function register(program: Command): void {
     )
     .option('--plain', 'the plain loops, not their fast twins')
     .option('--save <dir>', 'write oracle.npz and device.npz there')
+    .option('--report-json <file>', 'write what --json prints there')
+    .option('--junit <file>', 'write JUnit XML there')
+    .option('--sarif <file>', 'write SARIF 2.1.0 there')
+    .option('--baseline <file>', 'exit 1 where a layer is less accurate than in this saved --report-json')
     .addOption(jsonOption())
     .action(run);
 }
@@ -54,13 +59,16 @@ async function run(model: string | undefined, options: Options): Promise<void> {
     if (!json) process.stdout.write(`${line}\n`);
     else process.stderr.write(`${line}\n`);
   };
+  const files = [model, ...(input ?? []), rest.weights].filter((file) => typeof file === 'string');
+  const finish = await prepareReports(rest, files);
   const { device } = await chooseDevice(rest.device ?? 'auto');
   if (await restartForTf32(device, tf32 || rest.require === 'tf32')) return;
   const result = await verify({ ...rest, model, input, require: tf32 ? 'tf32' : rest.require, tf32, log });
   if (save !== undefined) await saveValues(save, result.values);
-  process.stdout.write(
-    json ? `${JSON.stringify(verificationJson(result))}\n` : `\n${verificationText(result)}`,
-  );
-  if (result.verdict === 'fail') process.exitCode = 1;
+  const changed = await finish(result);
+  await tellGithub(result, changed);
+  const text = (): string => `\n${verificationText(result)}${changed ? differenceText(changed) : ''}`;
+  process.stdout.write(json ? `${JSON.stringify(verificationJson(result, changed))}\n` : text());
+  if (result.verdict === 'fail' || changed?.lost.length) process.exitCode = 1;
   if (result.verdict === 'untested') process.exitCode = 2;
 }

@@ -1,0 +1,91 @@
+/** Writes reports: to a temporary file that then takes the name, never over what the run reads. */
+import { appendFile, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { InputError } from '../errors.ts';
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'its folder does not exist',
+  ENOTDIR: 'its folder is a file',
+  EISDIR: 'it is a folder; give the name of a file',
+  EACCES: 'no permission to write there',
+  EPERM: 'no permission to write there',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk quota is used up',
+  ENAMETOOLONG: 'the name is too long',
+};
+
+/**
+ * Whether reports can be written to `targets` (option → path). Throws InputError for a folder, a folder that does not
+ * exist, one file for two reports, a file that the run reads (`inputs`) or that exists and is no report.
+ */
+export async function checkTargets(
+  targets: ReadonlyMap<string, string>,
+  inputs: readonly string[],
+): Promise<void> {
+  const taken = new Map<string, string>();
+  const read = new Set((await Promise.all(inputs.map(identity))).filter((id) => id !== undefined));
+  for (const [option, path] of targets) {
+    const other = taken.get(resolve(path));
+    if (other) throw new InputError(`${path}: ${other} and ${option} cannot share a file`);
+    taken.set(resolve(path), option);
+    const id = await identity(path);
+    if (id !== undefined && read.has(id)) throw new InputError(`${path}: ${option} would overwrite an input`);
+    const folder = await stat(dirname(resolve(path))).catch(() => null);
+    if (!folder?.isDirectory()) throw new InputError(`${path}: cannot be written: its folder does not exist`);
+    const found = await stat(path).catch(() => null);
+    if (found?.isDirectory())
+      throw new InputError(`${path}: is a folder; ${option} takes the name of a file`);
+    if (found?.isFile() && !(await looksLikeReport(path)))
+      throw new InputError(`${path}: exists and is no report: ${option} takes another name`);
+  }
+}
+
+/** Device and number of a file: the same under every name and link. */
+async function identity(path: string): Promise<string | undefined> {
+  const found = await stat(path, { bigint: true }).catch(() => null);
+  return found ? `${found.dev}:${found.ino}` : undefined;
+}
+
+/** JSON, XML and HTML begin with a brace or an angle bracket; models and arrays do not. */
+async function looksLikeReport(path: string): Promise<boolean> {
+  const file = await open(path).catch((error) => {
+    throw cannotWrite(path, error);
+  });
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(256), 0, 256, 0);
+    return /^\s*(?:[{<]|$)/.test(buffer.toString('latin1', 0, bytesRead));
+  } finally {
+    await file.close();
+  }
+}
+
+/** Replaces the file at once. Throws InputError where it cannot be written; nothing half-written is left. */
+export async function writeReport(path: string, text: string): Promise<void> {
+  const found = await stat(path).catch(() => null);
+  // a pipe or a device cannot be replaced
+  const special = found !== null && !found.isFile() && !found.isDirectory();
+  const partial = `${dirname(resolve(path))}/.${basename(path)}.${process.pid}.partial`;
+  try {
+    if (special) return await writeFile(path, text);
+    await writeFile(partial, text);
+    await rename(partial, path);
+  } catch (error) {
+    throw cannotWrite(path, error as NodeJS.ErrnoException);
+  } finally {
+    await rm(partial, { force: true });
+  }
+}
+
+const cannotWrite = (path: string, error: NodeJS.ErrnoException): InputError =>
+  new InputError(`${path}: cannot be written: ${reasons[error.code ?? ''] ?? error.message}`);
+
+/** Appends to a file that several steps share; answers why that was not possible. */
+export async function append(path: string, text: string): Promise<string | undefined> {
+  try {
+    await appendFile(path, text);
+    return undefined;
+  } catch (error) {
+    return cannotWrite(path, error as NodeJS.ErrnoException).message;
+  }
+}

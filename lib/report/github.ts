@@ -1,0 +1,66 @@
+/** What GitHub Actions shows: Markdown for the summary of a step, and commands that become annotations. */
+import { LABELS } from '../runtime/failures.ts';
+import type { VerifyResult } from '../verify/index.ts';
+import { verdictLine } from '../verify/text.ts';
+import type { LayerRow } from '../verify/verify.ts';
+import type { Difference } from './baseline.ts';
+import { escapeMarkdown, escapeMessage, escapeProperty } from './escape.ts';
+import { findings } from './findings.ts';
+import { scientific } from './table.ts';
+import { bitsOf, ratio } from './words.ts';
+
+const MARKS = { pass: '✅', suspicious: '⚠️', fail: '❌', untested: '⚪' } as const;
+
+/** A heading, the verdict, what did not pass, and all layers folded away. */
+export function stepSummary(result: VerifyResult, difference?: Difference): string {
+  const lost = new Set(difference?.lost);
+  const bad = result.layers.filter(({ verdict, layer }) => verdict !== 'pass' || lost.has(layer));
+  const mark = result.verdict === 'pass' && lost.size > 0 ? MARKS.fail : MARKS[result.verdict];
+  const reasons = findings(result, difference).map(({ message }) => `- ${escapeMarkdown(message)}`);
+  const about = [
+    `${result.network} on ${LABELS[result.device]}`,
+    result.model ? `model ${result.model}` : '',
+    `weights ${result.weights}`,
+    `input ${result.inputSource}`,
+    `placement ${result.placement}`,
+  ].filter(Boolean);
+  const parts = [
+    `### ${mark} alexnet verify: ${escapeMarkdown(verdictLine(result))}`,
+    about.map(escapeMarkdown).join(' · '),
+    reasons.join('\n'),
+    bad.length > 0 ? layerTable(bad) : '',
+    `<details><summary>All ${result.layers.length} layers</summary>\n\n${layerTable(result.layers)}\n\n</details>`,
+  ];
+  return `${parts.filter(Boolean).join('\n\n')}\n\n`;
+}
+
+function layerTable(rows: readonly LayerRow[]): string {
+  const lines = rows.map((row) => {
+    const { layer, verdict, introduced, accumulated, devices } = row;
+    const cells = [
+      `${MARKS[verdict]} ${escapeMarkdown(layer)}`,
+      introduced ? ratio(introduced.overBound) : '–',
+      bitsOf(row),
+      introduced ? scientific(introduced.relativeError) : '–',
+      accumulated === null ? '–' : scientific(accumulated),
+      escapeMarkdown(devices.join(', ')),
+    ];
+    return `| ${cells.join(' | ')} |`;
+  });
+  return [
+    '| layer | error/bound | bits | introduced | accumulated | device |',
+    '| --- | ---: | ---: | ---: | ---: | --- |',
+    ...lines,
+  ].join('\n');
+}
+
+const COMMANDS = { error: 'error', warning: 'warning', note: 'notice' } as const;
+
+/** One `::error …` line a finding; GitHub shows ten of a kind a step. */
+export function annotations(result: VerifyResult, difference?: Difference): string[] {
+  return findings(result, difference).map(({ rule, message }) => {
+    const file = result.model ? `file=${escapeProperty(result.model)},` : '';
+    const title = escapeProperty(`alexnet verify: ${rule.title}`);
+    return `::${COMMANDS[rule.level]} ${file}title=${title}::${escapeMessage(message)}`;
+  });
+}

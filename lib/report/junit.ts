@@ -1,0 +1,70 @@
+/**
+ * JUnit XML, as Jenkins, GitLab and most CI systems read it: a test suite for the run, a test case for each layer.
+ * A layer that was not tested is skipped, or an error where it is the output, as nothing was shown then.
+ */
+import { LABELS } from '../runtime/failures.ts';
+import type { VerifyResult } from '../verify/index.ts';
+import type { LayerRow } from '../verify/verify.ts';
+import type { Difference } from './baseline.ts';
+import { escapeXml } from './escape.ts';
+import { elementLine, measures } from './words.ts';
+
+/** The whole file. */
+export function junitXml(result: VerifyResult, difference?: Difference): string {
+  const lost = new Map(difference?.layers.map((change) => [change.layer, change.lost]));
+  const cases = result.layers.map((row) => testcase(row, result, lost.get(row.layer) ?? ''));
+  const gone = difference?.layers.filter(({ now }) => now === null) ?? [];
+  for (const { layer, lost: reason } of gone) {
+    cases.push({ kind: 'failures', xml: element(layer, result.network, failure('lost-bits', reason, '')) });
+  }
+  const count = (kind: Case['kind']): number => cases.filter((item) => item.kind === kind).length;
+  const counts = `tests="${cases.length}" failures="${count('failures')}" errors="${count('errors')}"`;
+  const name = escapeXml(`${result.network} on ${LABELS[result.device]}`);
+  const { model, weights, inputSource, placement, required } = result;
+  const properties = Object.entries({ model: model ?? 'exported', weights, inputSource, placement, required })
+    .map(([key, value]) => `      <property name="${key}" value="${escapeXml(value)}"/>`)
+    .join('\n');
+  return `<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="alexnet verify" ${counts}>
+  <testsuite name="${name}" ${counts} skipped="${count('skipped')}">
+    <properties>
+${properties}
+    </properties>
+${cases.map(({ xml }) => xml).join('\n')}
+  </testsuite>
+</testsuites>
+`;
+}
+
+interface Case {
+  readonly kind: 'passed' | 'failures' | 'errors' | 'skipped';
+  readonly xml: string;
+}
+
+function testcase(row: LayerRow, result: VerifyResult, lost: string): Case {
+  const { layer, verdict, reason, introduced } = row;
+  const wrap = (kind: Case['kind'], inside: string): Case => ({
+    kind,
+    xml: element(layer, result.network, inside),
+  });
+  if (verdict === 'fail') {
+    const worst = (row.details?.worst ?? (introduced?.worst ? [introduced.worst] : [])).map(elementLine);
+    return wrap('failures', failure('disagreement', reason, [measures(row), ...worst].join('\n')));
+  }
+  if (lost) return wrap('failures', failure('lost-bits', lost, measures(row)));
+  if (verdict === 'untested') {
+    const isOutput = row === result.layers.at(-1);
+    const tag = isOutput ? `<error type="untested" message="${escapeXml(reason)}"/>` : skipped(reason);
+    return wrap(isOutput ? 'errors' : 'skipped', tag);
+  }
+  const note = reason ? `${verdict}: ${reason}\n${measures(row)}` : measures(row);
+  return wrap('passed', `<system-out>${escapeXml(note)}</system-out>`);
+}
+
+const element = (layer: string, network: string, inside: string): string =>
+  `    <testcase classname="${escapeXml(network)}" name="${escapeXml(layer)}">\n      ${inside}\n    </testcase>`;
+
+const skipped = (reason: string): string => `<skipped message="${escapeXml(reason)}"/>`;
+
+const failure = (type: string, message: string, text: string): string =>
+  `<failure type="${type}" message="${escapeXml(message)}">${escapeXml(text)}</failure>`;

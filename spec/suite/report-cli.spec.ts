@@ -1,0 +1,97 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { decodeModel, encodeModel } from '../../export/proto.ts';
+import { bytesOf, modelOf } from '../../lib/model.ts';
+import { initialise } from '../../reference/init.ts';
+import { networkNamed } from '../../reference/networks/index.ts';
+import { narrow } from '../export/helpers.ts';
+import { runModule } from '../support/child.ts';
+import { faults } from '../support/faults.ts';
+
+describe('alexnet verify writes reports', () => {
+  const network = narrow(networkNamed('bvlc-alexnet'));
+  let folder: string;
+  const path = (name: string): string => join(folder, name);
+  const read = (name: string): string => readFileSync(path(name), 'utf8');
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'alexnet-'));
+    const bytes = bytesOf(modelOf(network, initialise(network, 4, 'caffe'), { source: 'seed 4, caffe' }));
+    writeFileSync(path('right.onnx'), bytes);
+    const model = decodeModel(bytes);
+    faults[0].plant(model);
+    writeFileSync(path('wrong.onnx'), encodeModel(model));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  function verify(model: string, args: readonly string[], more: NodeJS.ProcessEnv = {}) {
+    const { GITHUB_ACTIONS: _, GITHUB_STEP_SUMMARY: __, ...env } = process.env;
+    const words = ['verify', path(model), '--network', 'bvlc-alexnet', '--device', 'cpu', ...args];
+    const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
+    const run = runModule(`await import(${JSON.stringify(`file://${main}`)});`, {
+      env: { ...env, ...more },
+      args: words,
+    });
+    return { status: run.status, out: run.stdout, err: run.stderr };
+  }
+
+  it('a run that passes: exit 0, the files are there, and no other', () => {
+    const names = ['--report-json', 'r.json', '--junit', 'r.xml', '--sarif', 'r.sarif'];
+    const args = names.map((word) => (word.startsWith('--') ? word : path(word)));
+    const { status, out } = verify('right.onnx', [...args, '--json']);
+    expect(status).to.equal(0);
+    expect(readdirSync(folder).sort()).to.deep.equal([
+      'r.json',
+      'r.sarif',
+      'r.xml',
+      'right.onnx',
+      'wrong.onnx',
+    ]);
+    expect(JSON.parse(read('r.json'))).to.deep.equal(JSON.parse(out));
+    expect(JSON.parse(read('r.sarif')).runs[0].results).to.deep.equal([]);
+    expect(read('r.xml')).to.include(`tests="${network.layers.length}" failures="0" errors="0"`);
+  });
+
+  it('a run that fails: exit 1, and every report names the layer', () => {
+    const args = ['--junit', path('w.xml'), '--sarif', path('w.sarif')];
+    const { status, out } = verify('wrong.onnx', args, { GITHUB_STEP_SUMMARY: path('summary.md') });
+    expect(status).to.equal(1);
+    expect(out).to.match(/FAIL/).and.not.to.include('::error');
+    expect(read('w.xml')).to.match(/name="norm1">\s*<failure/);
+    const [result] = JSON.parse(read('w.sarif')).runs[0].results;
+    expect(result).to.include({ ruleId: 'beyond-bound', level: 'error' });
+    expect(result.locations[0].logicalLocations[0].name).to.equal('norm1');
+    expect(read('summary.md')).to.match(/^### ❌ alexnet verify: FAIL/);
+  });
+
+  it('annotations come on stderr in GitHub Actions, so that --json stays JSON', () => {
+    const { out, err } = verify('wrong.onnx', ['--json'], { GITHUB_ACTIONS: 'true' });
+    expect(JSON.parse(out).verdict).to.equal('fail');
+    expect(err).to.match(/^::error file=.*wrong\.onnx,title=.*::norm1: /m);
+  });
+
+  it('a summary that cannot be written is said and changes nothing else', () => {
+    const { status, err } = verify('right.onnx', [], { GITHUB_STEP_SUMMARY: folder });
+    expect(err).to.match(/^GITHUB_STEP_SUMMARY: .*cannot be written/m);
+    expect(status).to.equal(0);
+  });
+
+  it('--baseline: exit 0 against itself, exit 1 where bits were lost, exit 2 for what is none', () => {
+    expect(verify('right.onnx', ['--baseline', path('r.json')]).status).to.equal(0);
+    const better = JSON.parse(read('r.json'));
+    for (const row of better.layers) if (row.layer === 'conv3') row.introduced.bits += 5;
+    writeFileSync(path('better.json'), JSON.stringify(better));
+    const { status, out } = verify('right.onnx', ['--baseline', path('better.json')]);
+    expect(status).to.equal(1);
+    expect(out).to.match(/conv3: .* effective bits, .* in the baseline[\s\S]*LOST BITS: 1 of/);
+    expect(verify('right.onnx', ['--baseline', path('r.xml')]).status).to.equal(2);
+  });
+
+  it('a report is never written over the model: exit 2 before anything runs', () => {
+    const { status, out, err } = verify('right.onnx', ['--junit', path('right.onnx')]);
+    expect([status, out]).to.deep.equal([2, '']);
+    expect(err).to.match(/--junit would overwrite an input\n$/);
+  });
+});

@@ -1,0 +1,58 @@
+/** Results of verify made by hand, for the reports' specs. */
+import type { Comparison } from '../../lib/verify/compare.ts';
+import type { VerifyResult } from '../../lib/verify/index.ts';
+import type { LayerRow } from '../../lib/verify/verify.ts';
+
+/** What a name can do to a format that does not escape it. */
+export const HOSTILE = `]]></testcase>&amp;"'<script>alert(1)</script>|\`\n::error::%0A\u0000\u001b[31m\ud800 \u2028ünï`;
+
+export const comparison = (change: Partial<Comparison> = {}): Comparison => ({
+  verdict: 'pass',
+  reason: '',
+  maxError: 1e-7,
+  relativeError: 1e-7,
+  overBound: 0.25,
+  overExpectation: 0.5,
+  bits: 22,
+  arithmetic: 'float32',
+  worst: { index: [0, 1], device: 1, oracle: 1 + 1e-7, error: 1e-7, bound: 4e-7 },
+  named: null,
+  count: 100_000,
+  beyond: 0,
+  ...change,
+});
+
+export const row = (layer: string, change: Partial<LayerRow> = {}): LayerRow => ({
+  layer,
+  kind: 'conv2d',
+  shape: [1, 96, 55, 55],
+  verdict: 'pass',
+  reason: '',
+  introduced: comparison(),
+  accumulated: 2e-7,
+  devices: ['CPU'],
+  ...change,
+});
+
+/** A layer that failed with these words. */
+export const failed = (layer: string, reason: string): LayerRow =>
+  row(layer, { verdict: 'fail', reason, introduced: comparison({ verdict: 'fail', reason, beyond: 3 }) });
+
+export const verification = (
+  layers: readonly LayerRow[],
+  change: Partial<VerifyResult> = {},
+): VerifyResult => ({
+  network: 'bvlc-alexnet',
+  input: [1, 3, 227, 227],
+  device: 'cpu',
+  placement: 'all on CPU',
+  required: 'float32',
+  layers,
+  verdict: layers.some(({ verdict }) => verdict === 'fail') ? 'fail' : 'pass',
+  first: layers.find(({ verdict }) => verdict === 'fail')?.layer ?? null,
+  values: { device: new Map(), oracle: new Map() },
+  model: 'models/alexnet.onnx',
+  weights: 'seed 0, kaiming',
+  inputSource: 'uniform noise, seed 0',
+  ...change,
+});
