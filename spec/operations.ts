@@ -105,11 +105,11 @@ export const operations: Readonly<Record<string, Operation>> = {
     shape: ({ inputs: { x } }) => ops.relu.shape(x.shape),
     bound: exact,
   },
-  // ours is within 2 ULP (spec/reference/math.spec.ts), PyTorch's within 1 (SLEEF); an ULP is at most 2u·|y|
+  // ours is within 2.5 ULP (spec/reference/math.spec.ts), PyTorch's within 1 (SLEEF); an ULP is at most 2u·|y|
   tanh: {
     run: kernels.tanh,
     shape: ({ inputs: { x } }) => ops.tanh.shape(x.shape),
-    bound: (test, i) => 6 * U64 * y(test, i),
+    bound: (test, i) => 7 * U64 * y(test, i),
   },
   // ours is within 3 ULP, PyTorch's e^−x within 1, then a sum and a quotient
   sigmoid: {
