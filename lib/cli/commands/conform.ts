@@ -1,0 +1,69 @@
+/** alexnet conform: runs tests in the ONNX backend-test layout, or writes this project's own. */
+import { type Command, Option } from 'commander';
+import { type Conformance, conform, type TestResult } from '../../conform/index.ts';
+import { writeVectors } from '../../conform/vectors.ts';
+import { InputError } from '../../errors.ts';
+import { chooseDevice } from '../../runtime/devices.ts';
+import type { Device } from '../../runtime/session.ts';
+import { deviceOption, jsonOption } from '../options.ts';
+
+interface Options {
+  readonly engine: Conformance['engine'];
+  readonly device: 'auto' | Device;
+  readonly write?: string;
+  readonly json?: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command('conform')
+    .description("run ONNX's conformance tests, or any folders in their layout")
+    .argument('[dir...]', 'folders of tests: model.onnx, test_data_set_0/input_0.pb, output_0.pb')
+    .addOption(
+      new Option('--engine <engine>', 'what runs them').choices(['oracle', 'onnxruntime']).default('oracle'),
+    )
+    .addOption(deviceOption())
+    .option('--write <dir>', "write this project's own test vectors there")
+    .addOption(jsonOption())
+    .action(run);
+}
+
+async function run(folders: readonly string[], { engine, device, write, json }: Options): Promise<void> {
+  if (write !== undefined) {
+    if (folders.length > 0) throw new InputError('--write takes no folders of tests: it writes new ones');
+    const written = await writeVectors(write);
+    process.stdout.write(
+      json
+        ? `${JSON.stringify({ folder: write, written })}\n`
+        : `${written.length} tests written to ${write}\n`,
+    );
+    return;
+  }
+  if (folders.length === 0) throw new InputError('name a folder of tests, or --write one');
+  const chosen = engine === 'onnxruntime' ? (await chooseDevice(device)).device : 'cpu';
+  const result = await conform(folders, { engine, device: chosen, onTest: progress() });
+  process.stdout.write(json ? `${JSON.stringify(result)}\n` : conformanceText(result));
+  if (result.failed > 0) process.exitCode = 1;
+}
+
+/** A line that counts, on a terminal alone. */
+function progress(): (result: TestResult, done: number, total: number) => void {
+  if (!process.stderr.isTTY) return () => {};
+  return ({ name }, done, total) => {
+    process.stderr.write(`\r\x1b[K${done < total ? `${done}/${total} ${name}` : ''}`);
+  };
+}
+
+/** What did not pass, by reason, and the sums. */
+export function conformanceText({ engine, device, seconds, tests, ...sums }: Conformance): string {
+  const lines = tests
+    .filter(({ status }) => status !== 'passed')
+    .map(({ name, status, reason }) => `${status.padEnd(11)} ${name}: ${reason}`);
+  const where = engine === 'oracle' ? 'the oracle' : `onnxruntime (${device})`;
+  const bounds = tests.filter(({ bound }) => bound !== undefined).length;
+  lines.push(
+    `${sums.passed} passed, ${sums.failed} failed, ${sums.unsupported} unsupported on ${where} in ${seconds.toFixed(1)} s`,
+    `${bounds} of them also keep a derived bound`,
+  );
+  return `${lines.join('\n')}\n`;
+}

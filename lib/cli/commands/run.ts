@@ -1,0 +1,125 @@
+/** alexnet run: evaluates any ONNX file on exact inputs and writes its outputs, or all its values, as .npz. */
+import { writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import type { Precision } from '../../../reference/tensor.ts';
+import { isRefused, onnxruntimeEngine } from '../../conform/engines.ts';
+import { InputError } from '../../errors.ts';
+import { writeNpz } from '../../format/npz.ts';
+import { openTensors } from '../../format/open.ts';
+import { evaluate } from '../../onnx/evaluate.ts';
+import { fromArray, toArray } from '../../onnx/npz.ts';
+import { readModel } from '../../onnx/read.ts';
+import type { Value } from '../../onnx/value.ts';
+import { chooseDevice, LABELS } from '../../runtime/devices.ts';
+import type { Device } from '../../runtime/session.ts';
+import { deviceOption, gather, jsonOption } from '../options.ts';
+
+interface Options {
+  readonly input?: readonly string[];
+  readonly engine: 'oracle' | 'onnxruntime';
+  readonly device: 'auto' | Device;
+  readonly precision: Precision;
+  readonly all?: boolean;
+  readonly out: string;
+  readonly json?: boolean;
+}
+
+type Values = Map<string, Value>;
+
+export function register(program: Command): void {
+  program
+    .command('run')
+    .description('evaluate any ONNX file on exact numbers')
+    .argument('<model.onnx>', 'file to run')
+    .option(
+      '--input <name=file>',
+      'an input as .npy (or name=file.npz, the array of that name); repeat it',
+      gather,
+    )
+    .addOption(
+      new Option('--engine <engine>', 'what computes').choices(['oracle', 'onnxruntime']).default('oracle'),
+    )
+    .addOption(deviceOption())
+    .addOption(
+      new Option('--precision <type>', "storage of the oracle's values")
+        .choices(['float32', 'float64'])
+        .default('float32'),
+    )
+    .option('--all', 'write the value of every node, not only the outputs (oracle)')
+    .requiredOption('--out <file.npz>', 'file to write')
+    .addOption(jsonOption())
+    .action(run);
+}
+
+async function run(path: string, options: Options): Promise<void> {
+  const { engine, out, json } = options;
+  const feeds = readFeeds(options.input ?? []);
+  const taken = [path, ...(options.input ?? []).map((word) => word.slice(word.indexOf('=') + 1))];
+  if (taken.some((file) => resolve(file) === resolve(out))) {
+    throw new InputError(`--out ${out} would overwrite an input: name another file`);
+  }
+  if (engine === 'onnxruntime' && options.all) {
+    throw new InputError('--all is for --engine oracle: verify taps the values of a device');
+  }
+  const { values, where } =
+    engine === 'oracle' ? await onOracle(path, feeds, options) : await onDevice(path, feeds, options.device);
+  const arrays = [...values].filter(([, { dtype }]) => dtype !== 'string');
+  await writeFile(out, writeNpz(arrays.map(([name, value]) => [name, toArray(value)] as const))).catch(
+    (error: NodeJS.ErrnoException) => {
+      throw new InputError(`${out} cannot be written (${error.code})`);
+    },
+  );
+  const list = [...values].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
+  const text = list.map(({ name, dtype, shape }) => `${name}  ${dtype} [${shape}]`).join('\n');
+  process.stdout.write(
+    json
+      ? `${JSON.stringify({ model: path, engine: where, out, values: list })}\n`
+      : `${text}\n${where}: ${out}\n`,
+  );
+}
+
+/** NAME=FILE words; a .npz gives the array of that name. */
+function readFeeds(words: readonly string[]): Values {
+  const feeds: Values = new Map();
+  for (const word of words) {
+    const cut = word.indexOf('=');
+    const [name, file] = [word.slice(0, cut), word.slice(cut + 1)];
+    if (cut < 1 || file === '') throw new InputError(`--input ${word}: write NAME=FILE.npy`);
+    if (feeds.has(name)) throw new InputError(`--input ${name} is given twice`);
+    const opened = openTensors(file);
+    try {
+      const array = opened.format === 'npy' ? opened.tensors.get('array') : opened.tensors.get(name);
+      if (!array) {
+        throw new InputError(
+          `${file}: there is no array '${name}' (there are: ${[...opened.tensors.keys()].join(', ')})`,
+        );
+      }
+      feeds.set(name, fromArray(array.read()));
+    } finally {
+      opened.close();
+    }
+  }
+  return feeds;
+}
+
+async function onOracle(path: string, feeds: Values, { precision, all }: Options) {
+  const values: Values = new Map();
+  const trace = (_: unknown, outputs: ReadonlyMap<string, Value>): void => {
+    for (const [name, value] of outputs) values.set(name, value);
+  };
+  const results = evaluate(await readModel(path), feeds, { precision, ...(all && { trace }) });
+  for (const [name, value] of results) values.set(name, value);
+  return { values, where: `the oracle, ${precision} storage` };
+}
+
+async function onDevice(path: string, feeds: Values, asked: Options['device']) {
+  const { device } = await chooseDevice(asked);
+  const opened = await onnxruntimeEngine(device).open(path);
+  if (isRefused(opened)) throw new InputError(`${path}: ${opened.unsupported}`);
+  try {
+    return { values: new Map(await opened.run(feeds)), where: `onnxruntime on ${LABELS[device]}` };
+  } finally {
+    await opened.close();
+  }
+}

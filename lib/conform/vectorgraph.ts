@@ -1,0 +1,166 @@
+/**
+ * The ONNX graph of a case: the operator itself wherever ONNX can say what the case does, with every tensor a graph input;
+ * else the graph that export/emit writes (groups of LRN, Caffe's rounding, within-map normalisation …).
+ */
+import { emitLayer } from '../../export/emit/index.ts';
+import { GraphBuilder } from '../../export/graph.ts';
+import {
+  type AttributeProto,
+  attributeTypes,
+  dataTypes,
+  type GraphProto,
+  type TensorProto,
+  tensorProto,
+  type ValueInfoProto,
+} from '../../export/proto.ts';
+import type { Layer } from '../../reference/networks/layers.ts';
+import type { Shape } from '../../reference/tensor.ts';
+import type { Case } from './cases.ts';
+
+export interface CaseGraph {
+  readonly graph: GraphProto;
+  readonly opset: number;
+}
+
+type AttributeValue = number | string | readonly number[] | { readonly float: number };
+
+const empty = {
+  floats: [],
+  ints: [],
+  strings: [],
+  tensors: [],
+  graphs: [],
+  typeProtos: [],
+  sparseTensors: [],
+};
+
+function attributeProto(name: string, value: AttributeValue): AttributeProto {
+  if (typeof value === 'number') return { ...empty, name, type: attributeTypes.INT, i: value };
+  if (typeof value === 'string') {
+    return { ...empty, name, type: attributeTypes.STRING, s: new TextEncoder().encode(value) };
+  }
+  if ('float' in value) return { ...empty, name, type: attributeTypes.FLOAT, f: value.float };
+  return { ...empty, name, type: attributeTypes.INTS, ints: [...value] };
+}
+
+interface Single {
+  readonly op: string;
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+  readonly opset?: number;
+  /** Scalar initializers after the case's own inputs. */
+  readonly constants?: readonly TensorProto[];
+}
+
+const scalarOf = (name: string, dataType: number, rawData: Uint8Array): TensorProto =>
+  tensorProto({ name, dataType, dims: [], rawData });
+
+const float32Bytes = (value: number): Uint8Array => new Uint8Array(Float32Array.of(value).buffer);
+
+/** The one node that does what a case does; null where ONNX has none. */
+function singleNode({ operation, attributes: a, inputs }: Case): Single | null {
+  const window = { kernel_shape: a.kernel, strides: a.stride, pads: a.pad };
+  const ceil: Record<string, number> = a.rounding === 'onnx' ? { ceil_mode: 1 } : {};
+  switch (operation) {
+    case 'conv2d': {
+      const conv = { kernel_shape: inputs.w.shape.slice(2), strides: a.stride, pads: a.pad };
+      return { op: 'Conv', attributes: { ...conv, dilations: a.dilation, group: a.groups } };
+    }
+    case 'linear':
+      return { op: 'Gemm', attributes: { transB: 1 } };
+    case 'lrn': {
+      if (a.groups !== 1 || (a.size % 2 === 0 && a.even === 'below')) return null;
+      const alpha = { float: a.divide ? a.alpha : a.alpha * a.size };
+      return {
+        op: 'LRN',
+        attributes: { size: a.size, alpha, beta: { float: a.beta }, bias: { float: a.k } },
+      };
+    }
+    case 'maxpool':
+      return a.rounding === 'caffe' ? null : { op: 'MaxPool', attributes: { ...window, ...ceil } };
+    case 'avgpool': {
+      if (a.rounding === 'caffe' || (a.rounding === 'onnx' && a.divisor === 'window')) return null;
+      const counted = { count_include_pad: a.divisor === 'valid' ? 0 : 1 };
+      // what count_include_pad means with ceil_mode is settled since 19
+      const opset = a.rounding === 'onnx' && a.divisor === 'caffe' ? 19 : 13;
+      return { op: 'AveragePool', attributes: { ...window, ...ceil, ...counted }, opset };
+    }
+    case 'softmax':
+      return { op: 'Softmax', attributes: { axis: 1 } };
+    case 'concat':
+      return { op: 'Concat', attributes: { axis: 1 } };
+    case 'dropout':
+      return a.convention === 'inverted' ? dropout(a.ratio, inputs.mask !== undefined) : null;
+    case 'relu':
+      return { op: 'Relu', attributes: {} };
+    case 'tanh':
+      return { op: 'Tanh', attributes: {} };
+    case 'sigmoid':
+      return { op: 'Sigmoid', attributes: {} };
+    default:
+      return null;
+  }
+}
+
+/** Training with a given mask has no operator; with nothing to drop or at test time it is Dropout. */
+function dropout(ratio: number, training: boolean): Single | null {
+  if (training && ratio > 0) return null;
+  const constants = [
+    scalarOf('ratio', dataTypes.FLOAT, float32Bytes(ratio)),
+    scalarOf('training', dataTypes.BOOL, Uint8Array.of(Number(training))),
+  ];
+  return { op: 'Dropout', attributes: {}, constants };
+}
+
+/** Inputs that the graph takes: Dropout draws its own mask. */
+export const inputsOf = (test: Case): string[] =>
+  Object.keys(test.inputs).filter(
+    (name) => name !== 'mask' || test.attributes.convention === 'paper' || test.attributes.ratio > 0,
+  );
+
+const info = (name: string, dims: Shape): ValueInfoProto => ({
+  name,
+  type: { tensorType: { elemType: dataTypes.FLOAT, shape: { dim: dims.map((dimValue) => ({ dimValue })) } } },
+});
+
+/** The graph, with the inputs of `inputsOf` in that order and the output y. Throws where ONNX cannot say it. */
+export function caseGraph(test: Case): CaseGraph {
+  const names = inputsOf(test);
+  const single = singleNode(test);
+  if (!single) return { graph: emitted(test, names), opset: 13 };
+  const constants = single.constants ?? [];
+  const graph: GraphProto = {
+    name: test.operation,
+    node: [
+      {
+        name: 'y',
+        opType: single.op,
+        input: [...names, ...constants.map(({ name = '' }) => name)],
+        output: ['y'],
+        attribute: Object.entries(single.attributes).map(([name, value]) => attributeProto(name, value)),
+      },
+    ],
+    initializer: [...constants],
+    sparseInitializer: [],
+    input: names.map((name) => info(name, test.inputs[name].shape)),
+    output: [info('y', test.expected.y.shape)],
+    valueInfo: [],
+    quantizationAnnotation: [],
+  };
+  return { graph, opset: single.opset ?? 13 };
+}
+
+function emitted(test: Case, names: readonly string[]): GraphProto {
+  const { operation, attributes, inputs } = test;
+  const [batch] = inputs[names[0]].shape;
+  const g = new GraphBuilder({ precision: 'float32', batch, lrn: 'native' });
+  for (const name of names) g.input(name, inputs[name].shape);
+  if (operation === 'dropout' && inputs.mask) {
+    const scale = attributes.convention === 'paper' ? 1 : 1 / (1 - attributes.ratio);
+    const kept = g.node('Mul', ['x', 'mask'], 'kept');
+    g.node('Mul', [kept, g.scalar('scale', scale)], 'y');
+  } else {
+    emitLayer(g, { name: 'y', kind: operation, attributes } as Layer, names, new Map());
+  }
+  g.output('y');
+  return g.build(operation, test.title);
+}

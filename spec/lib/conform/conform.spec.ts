@@ -1,0 +1,124 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { encodeTensor } from '../../../export/proto.ts';
+import { checkBound } from '../../../lib/conform/bounds.ts';
+import { difference } from '../../../lib/conform/compare.ts';
+import { type ConformOptions, conform } from '../../../lib/conform/index.ts';
+import { findTests } from '../../../lib/conform/layout.ts';
+import { InputError } from '../../../lib/errors.ts';
+import { evaluate } from '../../../lib/onnx/evaluate.ts';
+import type { Value } from '../../../lib/onnx/value.ts';
+import { f32, graph, info, modelBytes, noise, open, single, tensorOf } from '../onnx/helpers.ts';
+
+describe('alexnet conform', () => {
+  let root: string;
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'alexnet-conform-'));
+  });
+  afterEach(() => rmSync(root, { recursive: true }));
+
+  /** Writes one test; returns its folder. */
+  function write(
+    name: string,
+    model: Uint8Array,
+    inputs: readonly Value[],
+    outputs: readonly Value[],
+  ): string {
+    const folder = join(root, name);
+    const data = join(folder, 'test_data_set_0');
+    mkdirSync(data, { recursive: true });
+    writeFileSync(join(folder, 'model.onnx'), model);
+    const put = (kind: string, values: readonly Value[]): void => {
+      for (const [k, v] of values.entries())
+        writeFileSync(join(data, `${kind}_${k}.pb`), encodeTensor(tensorOf(v)));
+    };
+    put('input', inputs);
+    put('output', outputs);
+    return folder;
+  }
+
+  const engines: ConformOptions['engine'][] = ['oracle', 'onnxruntime'];
+  const x = f32([-1, 2, -3, 4]);
+  const relu = single('Relu', [x]).bytes;
+
+  it('passes and fails the same tests on both engines, with the reason', async () => {
+    write('good', relu, [x], [f32([0, 2, 0, 4])]);
+    write('bad', relu, [x], [f32([0, 2, 0.5, 4])]);
+    write('shape', relu, [x], [f32([0, 2, 0, 4], [2, 2])]);
+    write('unknown', single('NoSuchOperator', [x]).bytes, [x], [x]);
+    write('inputs', relu, [x, x], [f32([0, 2, 0, 4])]);
+    for (const engine of engines) {
+      const { tests, ...sums } = await conform([root], { engine });
+      expect(tests.map(({ name, status }) => `${name} ${status}`)).to.deep.equal([
+        'bad failed',
+        'good passed',
+        'inputs failed',
+        'shape failed',
+        'unknown unsupported',
+      ]);
+      expect([sums.passed, sums.failed, sums.unsupported]).to.deep.equal([1, 3, 1]);
+      expect(tests[0].reason).to.contain("output 'y0': 1 of 4 values differ, the first at 2: 0, not 0.5");
+      expect(tests[2].reason).to.contain('2 inputs are there, 1 needed');
+      expect(tests[4].reason).to.contain('NoSuchOperator');
+    }
+  });
+
+  it('reads input_10 after input_9', async () => {
+    const inputs = Array.from({ length: 12 }, (_, i) => f32([i]));
+    const { bytes } = single('Concat', inputs, { axis: 0 });
+    write('twelve', bytes, inputs, [f32(inputs.map((_, i) => i))]);
+    for (const engine of engines) expect((await conform([root], { engine })).passed).to.equal(1);
+  });
+
+  it('feeds the light models i/n', async () => {
+    const model = modelBytes(
+      graph([{ op: 'Neg' }], [info('x', 'float32', [2, 2])], [info('y', 'float32', [2, 2])]),
+    );
+    writeFileSync(join(root, 'light_neg.onnx'), model);
+    writeFileSync(
+      join(root, 'light_neg_output_0.pb'),
+      encodeTensor(tensorOf(f32([0, -0.25, -0.5, -0.75], [2, 2]))),
+    );
+    for (const engine of engines) expect((await conform([root], { engine })).passed).to.equal(1);
+  });
+
+  it('finds by the derived bound what the tolerance lets pass: LRN without normalisation', async () => {
+    const input = noise([1, 3, 2, 2]);
+    const { bytes, feeds } = single('LRN', [input], {
+      size: 3,
+      alpha: 0.001,
+      beta: 0.75,
+      bias: { float: 1 },
+    });
+    const model = await open(bytes);
+    const right = evaluate(model, feeds);
+    const wrong = new Map([['y0', input]]);
+    const engine = { name: 'oracle', device: 'cpu' } as const;
+    expect(difference(wrong.get('y0'), right.get('y0')!)).to.equal(null);
+    expect(checkBound(model, feeds, wrong, engine)!.reason).to.contain('times its bound');
+    expect(checkBound(model, feeds, right, engine)).to.deep.include({ reason: null });
+    expect(checkBound(model, feeds, right, engine)!.worst).to.be.within(0, 0.2);
+  });
+
+  it('finds tests in folders in folders, and says where there are none', async () => {
+    write('a/b/deep', relu, [x], [x]);
+    expect((await findTests([root])).map(({ name }) => name)).to.deep.equal(['deep']);
+    expect((await findTests([join(root, 'a/b/deep')])).length).to.equal(1);
+    const fail = async (folder: string): Promise<unknown> => findTests([folder]).catch((error) => error);
+    mkdirSync(join(root, 'empty'));
+    expect(await fail(join(root, 'empty'))).to.be.instanceOf(InputError);
+    expect(await fail(join(root, 'none'))).to.be.instanceOf(InputError);
+  });
+
+  it('fails a test whose files are damaged, and goes on', async () => {
+    const folder = write('a', relu, [x], [f32([0, 2, 0, 4])]);
+    writeFileSync(join(folder, 'test_data_set_0', 'output_0.pb'), Uint8Array.of(0xff, 0xff));
+    write('b', Uint8Array.of(1, 2, 3), [x], [x]);
+    write('c', relu, [x], [f32([0, 2, 0, 4])]);
+    const { tests } = await conform([root]);
+    expect(tests.map(({ status }) => status)).to.deep.equal(['failed', 'failed', 'passed']);
+    expect(tests[0].reason).to.match(/^output_0\.pb: /);
+  });
+});
