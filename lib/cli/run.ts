@@ -2,9 +2,11 @@
 import { Command, CommanderError } from 'commander';
 import { EnvironmentError } from '../errors.ts';
 import { version } from '../version.ts';
+import * as conform from './commands/conform.ts';
 import * as doctor from './commands/doctor.ts';
 import * as exporting from './commands/export.ts';
 import * as predict from './commands/predict.ts';
+import * as running from './commands/run.ts';
 import * as summary from './commands/summary.ts';
 import * as verify from './commands/verify.ts';
 
@@ -36,7 +38,8 @@ function alexnet(): Command {
   const program = new Command('alexnet')
     .description('AlexNet that can be checked: oracle, ONNX export, layer-by-layer verification, inference')
     .version(version);
-  for (const command of [summary, exporting, verify, predict, doctor]) command.register(program);
+  for (const command of [summary, exporting, verify, predict, doctor, conform, running])
+    command.register(program);
   return program;
 }
 

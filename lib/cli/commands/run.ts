@@ -54,7 +54,7 @@ export function register(program: Command): void {
 
 async function run(path: string, options: Options): Promise<void> {
   const { engine, out, json } = options;
-  const feeds = readFeeds(options.input ?? []);
+  const feeds = await readFeeds(options.input ?? []);
   const taken = [path, ...(options.input ?? []).map((word) => word.slice(word.indexOf('=') + 1))];
   if (taken.some((file) => resolve(file) === resolve(out))) {
     throw new InputError(`--out ${out} would overwrite an input: name another file`);
@@ -79,17 +79,18 @@ async function run(path: string, options: Options): Promise<void> {
   );
 }
 
-/** NAME=FILE words; a .npz gives the array of that name. */
-function readFeeds(words: readonly string[]): Values {
+/** NAME=FILE words; a file of several arrays gives the one of that name. */
+async function readFeeds(words: readonly string[]): Promise<Values> {
   const feeds: Values = new Map();
   for (const word of words) {
     const cut = word.indexOf('=');
     const [name, file] = [word.slice(0, cut), word.slice(cut + 1)];
     if (cut < 1 || file === '') throw new InputError(`--input ${word}: write NAME=FILE.npy`);
     if (feeds.has(name)) throw new InputError(`--input ${name} is given twice`);
-    const opened = openTensors(file);
+    const opened = await openTensors(file);
     try {
-      const array = opened.format === 'npy' ? opened.tensors.get('array') : opened.tensors.get(name);
+      const [first] = opened.tensors.values();
+      const array = opened.tensors.size === 1 ? first : opened.tensors.get(name);
       if (!array) {
         throw new InputError(
           `${file}: there is no array '${name}' (there are: ${[...opened.tensors.keys()].join(', ')})`,
