@@ -154,6 +154,14 @@ describe('export/proto', () => {
     }
   });
 
+  it('refuses a message that runs past the one it lies in', () => {
+    const node = bytes([0x0a, 5], [0x0a, 1, 120]);
+    const graph = field(7, node);
+    expect(() => proto.decodeModel(bytes(graph, field(2, Buffer.from('producer'))))).to.throw(
+      /a field of 5 bytes where 3 are left/,
+    );
+  });
+
   it('refuses text, an empty group and a length beyond the end', () => {
     for (const bad of [Buffer.from('<html>'), bytes([0x0b, 0x0c]), bytes([0x3a, 0xff, 0xff, 0xff, 0x7f])]) {
       expect(() => proto.decodeModel(bad)).to.throw(/^not a valid protobuf file/);
