@@ -6,7 +6,7 @@
  */
 import { dense, type Shape, type Tensor } from '../reference/tensor.ts';
 import { toFloat16 } from './float16.ts';
-import { type Attributes, type Dims, operators } from './operators.ts';
+import { type Attributes, type Dims, type Operator, operators } from './operators.ts';
 import {
   type AttributeProto,
   attributeTypes,
@@ -30,7 +30,13 @@ export interface Settings {
   readonly lrn: 'native' | 'decomposed';
 }
 
-const numberOf = { float32: dataTypes.FLOAT, float16: dataTypes.FLOAT16 } as const;
+const numberOf = {
+  float32: dataTypes.FLOAT,
+  float16: dataTypes.FLOAT16,
+  uint8: dataTypes.UINT8,
+  int32: dataTypes.INT32,
+  int64: dataTypes.INT64,
+} as const;
 
 interface Known {
   readonly type: number;
@@ -52,9 +58,9 @@ export class GraphBuilder {
     this.settings = settings;
   }
 
-  /** A graph input of float32 values. */
-  input(name: string, dims: Dims): string {
-    this.#add(name, { type: dataTypes.FLOAT, dims });
+  /** A graph input, of float32 values unless said otherwise. */
+  input(name: string, dims: Dims, type: keyof typeof numberOf = 'float32'): string {
+    this.#add(name, { type: numberOf[type], dims });
     this.#inputs.push(name);
     return name;
   }
@@ -93,9 +99,12 @@ export class GraphBuilder {
     const [fewest, most] = operator.inputs;
     if (inputs.length < fewest || inputs.length > most) fail(`${inputs.length} inputs`);
     const known = inputs.map((name) => this.#known.get(name) ?? fail(`there is no value '${name}' yet`));
+    const lead = operator.lead ?? 0;
     for (const [index, { type }] of known.entries()) {
-      if (type !== known[0].type && !operator.mixed?.includes(index))
-        fail(`'${inputs[index]}' is ${dataTypeName(type)}, '${inputs[0]}' is ${dataTypeName(known[0].type)}`);
+      if (type !== known[lead].type && !operator.mixed?.includes(index))
+        fail(
+          `'${inputs[index]}' is ${dataTypeName(type)}, '${inputs[lead]}' is ${dataTypeName(known[lead].type)}`,
+        );
     }
     for (const [name, kind] of Object.entries(operator.attributes)) {
       if (kind.endsWith('!') && attributes[name] === undefined) fail(`the attribute ${name} is missing`);
@@ -118,16 +127,21 @@ export class GraphBuilder {
     } catch (error) {
       fail((error as Error).message);
     }
-    this.#add(output, { type: opType === 'Cast' ? (attributes.to as number) : known[0].type, dims });
+    this.#add(output, { type: resultType(operator, attributes, known[lead].type), dims });
     this.#computed.push(output);
     const docString = doc === '' ? {} : { docString: doc };
     this.#nodes.push({ name: output, opType, input: [...inputs], output: [output], attribute, ...docString });
     return output;
   }
 
-  /** `x` in another float type, under the name `output`. */
-  cast(x: string, output: string, precision: FloatType): string {
-    return this.node('Cast', [x], output, { to: numberOf[precision] });
+  /** A tensor of int32, as labels and counters are. */
+  counters(name: string, values: Int32Array, dims: Shape): string {
+    return this.#store(name, dataTypes.INT32, dims, bytesOf(values));
+  }
+
+  /** `x` in another element type, under the name `output`. */
+  cast(x: string, output: string, type: keyof typeof numberOf): string {
+    return this.node('Cast', [x], output, { to: numberOf[type] });
   }
 
   /** Makes a value a graph output, of float32: a float16 value is renamed 'name/float16' and cast. */
@@ -135,6 +149,11 @@ export class GraphBuilder {
     const { type, dims } = this.#known.get(name) ?? { type: 0, dims: this.dims(name) };
     if (type === dataTypes.FLOAT16) this.#rename(name, `${name}/float16`, { type, dims });
     this.#outputs.push(name);
+  }
+
+  /** Whether there is a value of that name yet. */
+  has(name: string): boolean {
+    return this.#known.has(name);
   }
 
   /** The shape of a value. Throws if there is none of that name. */
@@ -198,6 +217,9 @@ export class GraphBuilder {
   }
 }
 
+const resultType = ({ bool }: Operator, { to }: Attributes, type: number): number =>
+  bool ? dataTypes.BOOL : ((to as number | undefined) ?? type);
+
 const toFloat32 = (values: Float32Array | Float64Array): Float32Array =>
   values instanceof Float32Array ? values : Float32Array.from(values);
 
@@ -212,7 +234,7 @@ function narrowed(name: string, values: ArrayLike<number>): Uint16Array {
 }
 
 /** The memory of a typed array, little-endian as files are. */
-function bytesOf(data: Float32Array | Uint16Array | BigInt64Array): Uint8Array {
+function bytesOf(data: Float32Array | Uint16Array | Int32Array | BigInt64Array): Uint8Array {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   if (new Uint8Array(Uint16Array.of(1).buffer)[0] === 1) return bytes;
   const swapped = Uint8Array.from(bytes);

@@ -1,5 +1,6 @@
 /**
- * The ONNX operators that are written here: attributes, number of inputs and shape of the output, for opsets 13 to 18.
+ * The ONNX operators that are written here: attributes, number of inputs and shape of the output, for opsets 13 to 18
+ * (the reductions over axes given as an input: ReduceSum since 13, ReduceMax and ReduceMean since 18).
  *
  * This is a second opinion on every shape: the builder infers it from ONNX's rules, and the oracle's must agree.
  * Source: onnx/docs/Operators.md. A dimension is a number, or a text such as 'N' or 'N*2' while the batch is dynamic.
@@ -19,8 +20,12 @@ export interface Operator {
   readonly inputs: readonly [number, number];
   /** `integers(i)`: the values of input i, which must be an int64 initializer. */
   readonly shape: (x: readonly Dims[], a: Attributes, integers: (input: number) => readonly number[]) => Dims;
-  /** Inputs whose element type may differ from the first one's. */
+  /** Inputs whose element type may differ from the leading one's. */
   readonly mixed?: readonly number[];
+  /** The input that gives the output its element type; 0 if absent. */
+  readonly lead?: number;
+  /** The output is boolean. */
+  readonly bool?: true;
 }
 
 const same = (x: readonly Dims[]): Dims => x[0];
@@ -119,14 +124,44 @@ function concatenated(x: readonly Dims[], { axis }: Attributes): Dims {
   return x[0].map((dim, i) => (i === at ? x.reduce((sum, dims) => sum + fixed(dims[at]), 0) : dim));
 }
 
-function sliced(x: Dims, starts: readonly number[], ends: readonly number[], axes: readonly number[]): Dims {
+/** Starts, ends, axes, steps; −1 with a negative step is the last, and an end beyond either side is that side. */
+function sliced(x: Dims, [starts, ends, axes, steps]: readonly (readonly number[])[]): Dims {
   return x.map((dim, axis) => {
     const i = axes.indexOf(axis);
     if (i < 0) return dim;
-    const count = Math.min(ends[i], fixed(dim)) - starts[i];
-    if (starts[i] < 0 || count < 1) throw new Error(`[${x}] cannot be sliced from [${starts}] to [${ends}]`);
+    const [extent, step] = [fixed(dim), steps?.[i] ?? 1];
+    const start = starts[i] < 0 ? starts[i] + extent : starts[i];
+    const end = step < 0 ? Math.max(ends[i], -1) : Math.min(ends[i], extent);
+    const count = Math.ceil((end - start) / step);
+    if (start < 0 || start >= extent || !(count > 0))
+      throw new Error(`[${x}] cannot be sliced from [${starts}] to [${ends}]`);
     return count;
   });
+}
+
+function transposed([x, w]: readonly Dims[], a: Attributes): Dims {
+  if (x[1] !== w[0]) throw new Error(`w [${w}] does not fit x [${x}]`);
+  const of = (name: string) => a[name] as readonly number[];
+  const extents = of('kernel_shape').map((k, axis) => {
+    const whole = (fixed(x[axis + 2]) - 1) * of('strides')[axis] + (k - 1) * of('dilations')[axis] + 1;
+    return whole + of('output_padding')[axis] - of('pads')[axis] - of('pads')[axis + 2];
+  });
+  return [x[0], fixed(w[1]) * (a.group as number), ...extents];
+}
+
+const reduced: Operator = {
+  attributes: { keepdims: 'int!' },
+  inputs: [2, 2],
+  shape: ([x], { keepdims }, integers) =>
+    x.flatMap((dim, axis) => (integers(1).includes(axis) ? (keepdims ? [1] : []) : [dim])),
+  mixed: [1],
+};
+
+const compared: Operator = { ...binary, bool: true };
+
+function gathered([x, indices]: readonly Dims[], { axis }: Attributes): Dims {
+  const at = axis as number;
+  return [...x.slice(0, at), ...indices, ...x.slice(at + 1)];
 }
 
 const padded = (x: Dims, pads: readonly number[]): Dims =>
@@ -145,18 +180,35 @@ export const operators: Readonly<Record<string, Operator>> = {
     inputs: [2, 3],
     shape: convolved,
   },
+  ConvTranspose: {
+    attributes: {
+      kernel_shape: 'ints!',
+      strides: 'ints!',
+      pads: 'ints!',
+      dilations: 'ints!',
+      output_padding: 'ints!',
+      group: 'int!',
+    },
+    inputs: [2, 2],
+    shape: transposed,
+  },
   Div: binary,
+  Equal: compared,
+  Exp: elementwise,
   Flatten: {
     attributes: { axis: 'int!' },
     inputs: [1, 1],
     shape: ([x]) => [x[0], size(x.slice(1))],
   },
+  Gather: { attributes: { axis: 'int!' }, inputs: [2, 2], shape: gathered, mixed: [1] },
+  Greater: compared,
   Gemm: {
     attributes: { alpha: 'float', beta: 'float', transA: 'int', transB: 'int' },
     inputs: [2, 3],
     shape: multiplied,
   },
   Identity: elementwise,
+  Log: elementwise,
   LRN: { ...elementwise, attributes: { size: 'int!', alpha: 'float!', beta: 'float!', bias: 'float!' } },
   MatMul: { attributes: {}, inputs: [2, 2], shape: matrices },
   MaxPool: pool({}),
@@ -168,6 +220,9 @@ export const operators: Readonly<Record<string, Operator>> = {
     mixed: [1],
   },
   Pow: binary,
+  ReduceMax: reduced,
+  ReduceMean: reduced,
+  ReduceSum: reduced,
   Relu: elementwise,
   Reshape: {
     attributes: {},
@@ -178,16 +233,28 @@ export const operators: Readonly<Record<string, Operator>> = {
   Sigmoid: elementwise,
   Slice: {
     attributes: {},
-    inputs: [4, 4],
-    shape: ([x], _, integers) => sliced(x, integers(1), integers(2), integers(3)),
-    mixed: [1, 2, 3],
+    inputs: [4, 5],
+    shape: (x, _, integers) =>
+      sliced(
+        x[0],
+        x.slice(1).map((_, i) => integers(i + 1)),
+      ),
+    mixed: [1, 2, 3, 4],
   },
   Softmax: { ...elementwise, attributes: { axis: 'int!' } },
   Sqrt: elementwise,
+  Sub: binary,
   Tanh: elementwise,
   Transpose: {
     attributes: { perm: 'ints!' },
     inputs: [1, 1],
     shape: ([x], { perm }) => (perm as readonly number[]).map((axis) => x[axis]),
+  },
+  Where: {
+    attributes: {},
+    inputs: [3, 3],
+    shape: ([c, a, b]) => broadcast(c, broadcast(a, b)),
+    mixed: [0],
+    lead: 1,
   },
 };

@@ -7,8 +7,9 @@
  * Not emitted  GlobalAveragePool, which is the case P = Q = 1.
  */
 import type { Layer } from '../../reference/networks/layers.ts';
-import { tensor } from '../../reference/tensor.ts';
 import type { GraphBuilder } from '../graph.ts';
+import type { Reverse } from './reverse.ts';
+import { sandwiched, transposed } from './sandwich.ts';
 
 export const paper = '';
 
@@ -20,10 +21,6 @@ function averages(bins: number, extent: number): Float64Array {
     a.fill(1 / (last - first), p * extent + first, p * extent + last);
   }
   return a;
-}
-
-function transposed(a: Float64Array, rows: number, columns: number): Float64Array {
-  return a.map((_, i) => a[(i % rows) * columns + Math.floor(i / rows)]);
 }
 
 export function emit(
@@ -39,8 +36,18 @@ export function emit(
     const window = { kernel_shape: kernel, strides: kernel, pads: [0, 0, 0, 0], count_include_pad: 0 };
     return g.node('AveragePool', [x], name, window, paper);
   }
-  const rows = g.initializer(`${name}/rows`, tensor(averages(P, H), [P, H]));
-  const columns = g.initializer(`${name}/columns`, tensor(transposed(averages(Q, W), Q, W), [W, Q]));
-  const high = g.node('MatMul', [rows, x], `${name}/high`);
-  return g.node('MatMul', [high, columns], name, {}, paper);
+  const [rows, columns] = [averages(P, H), transposed(averages(Q, W), Q, W)];
+  return sandwiched(g, [rows, x, columns], [P, H, W, Q], name);
+}
+
+/** dx = Aᵀ·dy·Bᵀ. */
+export function backward(
+  g: GraphBuilder,
+  layer: Layer & { kind: 'adaptiveavgpool' },
+  { inputs: [x], dy, dx: [dx] }: Reverse,
+): void {
+  if (dx === null) return;
+  const [P, Q] = layer.attributes.size;
+  const [H, W] = g.dims(x).slice(2) as number[];
+  sandwiched(g, [transposed(averages(P, H), P, H), dy, averages(Q, W)], [H, P, Q, W], dx);
 }

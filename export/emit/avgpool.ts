@@ -11,6 +11,8 @@
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { GraphBuilder } from '../graph.ts';
+import type { Reverse } from './reverse.ts';
+import { sandwiched, transposed } from './sandwich.ts';
 import { explicitPads, hasEmptyWindow, imagePads } from './window.ts';
 
 export const paper = '';
@@ -38,4 +40,36 @@ export function emit(g: GraphBuilder, layer: Layer & { kind: 'avgpool' }, [x]: r
   });
   const rest = [0, 0, pads[2] - made[2], pads[3] - made[3]];
   return g.node('AveragePool', [padded], name, { ...window, pads: rest, count_include_pad: 0 }, paper);
+}
+
+/** dx = Aᵀ·dy·B, where row p of A holds 1/(rows of window p) under the window's rows, and B the same for columns. */
+export function backward(
+  g: GraphBuilder,
+  layer: Layer & { kind: 'avgpool' },
+  { inputs: [x], y, dy, dx: [dx] }: Reverse,
+): void {
+  if (dx === null) return;
+  const [H, W] = g.dims(x).slice(2) as number[];
+  const [P, Q] = g.dims(y).slice(2) as number[];
+  const [a, b] = [shares(layer.attributes, 0, P, H), shares(layer.attributes, 1, Q, W)];
+  sandwiched(g, [transposed(a, P, H), dy, b], [H, P, Q, W], dx);
+}
+
+/** a[p·extent + h] = 1/(length of window p on that axis) where window p contains h; the divisor is the lengths' product. */
+function shares(
+  { kernel, stride, pad, divisor }: (Layer & { kind: 'avgpool' })['attributes'],
+  axis: 0 | 1,
+  count: number,
+  extent: number,
+): Float64Array {
+  const a = new Float64Array(count * extent);
+  for (let p = 0; p < count; p++) {
+    const start = p * stride[axis] - pad[axis];
+    const end = start + kernel[axis];
+    const [first, last] = [Math.max(start, 0), Math.min(end, extent)];
+    const caffe = Math.min(end, extent + pad[2 + axis]) - start;
+    const length = { window: kernel[axis], caffe, valid: last - first }[divisor];
+    a.fill(1 / length, p * extent + first, p * extent + last);
+  }
+  return a;
 }

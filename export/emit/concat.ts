@@ -7,8 +7,23 @@
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { GraphBuilder } from '../graph.ts';
+import type { Reverse } from './reverse.ts';
 
 export const paper = 'figure 2';
 
 export const emit = (g: GraphBuilder, layer: Layer & { kind: 'concat' }, inputs: readonly string[]): string =>
   g.node('Concat', inputs, layer.name, { axis: 1 }, paper);
+
+/** Each input gets its channels of dy. */
+export function backward(g: GraphBuilder, { inputs, dy, dx }: Reverse): void {
+  let start = 0;
+  for (const [index, input] of inputs.entries()) {
+    const end = start + (g.dims(input)[1] as number);
+    const name = dx[index];
+    if (name !== null) {
+      const bounds = [g.integers(`${name}/starts`, [start]), g.integers(`${name}/ends`, [end])];
+      g.node('Slice', [dy, ...bounds, g.integers(`${name}/axes`, [1])], name);
+    }
+    start = end;
+  }
+}

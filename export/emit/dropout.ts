@@ -7,6 +7,7 @@
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { GraphBuilder } from '../graph.ts';
+import type { Reverse } from './reverse.ts';
 
 export const paper = 'section 4.2';
 
@@ -14,4 +15,35 @@ export function emit(g: GraphBuilder, layer: Layer & { kind: 'dropout' }, [x]: r
   const { name, attributes } = layer;
   if (attributes.convention === 'inverted') return g.node('Identity', [x], name, {}, paper);
   return g.node('Mul', [x, g.scalar(`${name}/keep`, 1 - attributes.ratio)], name, {}, paper);
+}
+
+/**
+ * Dropout in training: y = m·x ('paper') or m·x/(1 − ratio) ('inverted') for a mask that is a graph input,
+ * <layer>.mask, uint8 (N,…), 1 keep and 0 drop. Without masks there is neither mask nor scaling.
+ */
+export function emitTraining(
+  g: GraphBuilder,
+  layer: Layer & { kind: 'dropout' },
+  [x]: readonly string[],
+  masked: boolean,
+): string {
+  const { name, attributes } = layer;
+  if (!masked) return g.node('Identity', [x], name, {}, paper);
+  const mask = g.input(`${name}.mask`, g.dims(x), 'uint8');
+  const kept = g.cast(mask, `${name}/mask`, 'float32');
+  const scale = attributes.convention === 'paper' ? 1 : 1 / (1 - attributes.ratio);
+  const factor = g.node('Mul', [kept, g.scalar(`${name}/scale`, scale)], `${name}/factor`);
+  return g.node('Mul', [x, factor], name, {}, paper);
+}
+
+/** dx = factor·dy. */
+export function backward(
+  g: GraphBuilder,
+  layer: Layer & { kind: 'dropout' },
+  { dy, dx: [dx] }: Reverse,
+): void {
+  if (dx === null) return;
+  const factor = `${layer.name}/factor`;
+  if (g.has(factor)) g.node('Mul', [dy, factor], dx);
+  else g.node('Identity', [dy], dx);
 }

@@ -7,6 +7,7 @@
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { GraphBuilder } from '../graph.ts';
+import type { Reverse } from './reverse.ts';
 
 export const paper = '';
 
@@ -15,4 +16,21 @@ export function emit(g: GraphBuilder, layer: Layer & { kind: 'flatten' }, [x]: r
   const moved = attributes.order === 'HWC' && g.dims(x).length === 4;
   const maps = moved ? g.node('Transpose', [x], `${name}/hwc`, { perm: [0, 2, 3, 1] }) : x;
   return g.node('Flatten', [maps], name, { axis: 1 }, paper);
+}
+
+/** The same values under x's shape. */
+export function backward(
+  g: GraphBuilder,
+  layer: Layer & { kind: 'flatten' },
+  { inputs, dy, dx: [dx] }: Reverse,
+): void {
+  if (dx === null) return;
+  const [, ...rest] = g.dims(inputs[0]) as number[];
+  if (layer.attributes.order === 'CHW' || rest.length !== 3) {
+    g.node('Reshape', [dy, g.integers(`${dx}/shape`, [-1, ...rest])], dx);
+    return;
+  }
+  const [C, H, W] = rest;
+  const maps = g.node('Reshape', [dy, g.integers(`${dx}/shape`, [-1, H, W, C])], `${dx}/hwc`);
+  g.node('Transpose', [maps], dx, { perm: [0, 3, 1, 2] });
 }

@@ -11,7 +11,8 @@
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { GraphBuilder } from '../graph.ts';
-import { affine, divideByPower, inFloat32 } from './normalise.ts';
+import { affine, backwardOf, divideByPower, inFloat32, powerName } from './normalise.ts';
+import type { Reverse } from './reverse.ts';
 
 export const paper = 'section 3.3';
 
@@ -38,15 +39,38 @@ function emitNative(g: GraphBuilder, { name, attributes }: Lrn, x: string, outpu
 }
 
 function emitDecomposed(g: GraphBuilder, { name, attributes }: Lrn, x: string, output: string): string {
-  const { size, beta, k, groups, even } = attributes;
-  const [C, H, W] = g.dims(x).slice(1) as number[];
-  const below = even === 'above' ? Math.floor((size - 1) / 2) : Math.floor(size / 2);
+  const { beta, k } = attributes;
   const square = g.node('Mul', [x, x], `${name}/square`);
-  const target = g.integers(`${name}/rows`, [-1, 1, C / groups, H * W]);
-  const rows = g.node('Reshape', [square, target], `${name}/maps`);
-  const window = { kernel_shape: [size, 1], strides: [1, 1], pads: [below, 0, size - 1 - below, 0] };
-  const mean = g.node('AveragePool', [rows], `${name}/mean`, { ...window, count_include_pad: 1 });
+  const mean = averaged(g, square, name, attributes, false);
   const s = affine(g, name, mean, alphaOf(attributes), k);
-  const back = g.node('Reshape', [s, g.integers(`${name}/together`, [-1, C, H, W])], `${name}/divisor`);
-  return divideByPower(g, [x, back], beta, [name, output], paper);
+  return divideByPower(g, [x, s], beta, [name, output], paper);
+}
+
+/**
+ * The mean over `size` channels of a group, zeros outside counted; `mirrored`: over the channels whose windows contain
+ * this one. Helper values are called `<prefix>/…`.
+ */
+function averaged(
+  g: GraphBuilder,
+  x: string,
+  prefix: string,
+  { size, groups, even }: Lrn['attributes'],
+  mirrored: boolean,
+): string {
+  const [C, H, W] = g.dims(x).slice(1) as number[];
+  const down = (even === 'above') !== mirrored ? Math.floor((size - 1) / 2) : Math.floor(size / 2);
+  const target = g.integers(`${prefix}/rows`, [-1, 1, C / groups, H * W]);
+  const rows = g.node('Reshape', [x, target], `${prefix}/maps`);
+  const window = { kernel_shape: [size, 1], strides: [1, 1], pads: [down, 0, size - 1 - down, 0] };
+  const mean = g.node('AveragePool', [rows], `${prefix}/means`, { ...window, count_include_pad: 1 });
+  return g.node('Reshape', [mean, g.integers(`${prefix}/together`, [-1, C, H, W])], `${prefix}/mean`);
+}
+
+/** For the decomposed form, whose values it uses. */
+export function backward(g: GraphBuilder, layer: Lrn, { inputs: [x], dy, dx: [dx] }: Reverse): void {
+  if (dx === null) return;
+  const { name, attributes } = layer;
+  const factor = 2 * alphaOf(attributes) * attributes.beta;
+  const values = [`${name}/s`, powerName(name, `${name}/s`, attributes.beta)] as const;
+  backwardOf(g, [x, dy, dx], values, factor, (v) => averaged(g, v, dx, attributes, true));
 }

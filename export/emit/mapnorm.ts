@@ -7,20 +7,46 @@
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { GraphBuilder } from '../graph.ts';
-import { affine, divideByPower, inFloat32 } from './normalise.ts';
+import { affine, backwardOf, divideByPower, inFloat32, powerName } from './normalise.ts';
+import type { Reverse } from './reverse.ts';
 
 export const paper = '';
 
-export function emit(g: GraphBuilder, layer: Layer & { kind: 'mapnorm' }, [x]: readonly string[]): string {
+type Mapnorm = Layer & { kind: 'mapnorm' };
+
+/** α of the mean. */
+const alphaOf = ({ alpha, divide, size }: Mapnorm['attributes']): number =>
+  divide ? alpha : alpha * size * size;
+
+export function emit(g: GraphBuilder, layer: Mapnorm, [x]: readonly string[]): string {
   const { name, attributes } = layer;
-  const { size, alpha, beta, k, divide } = attributes;
-  const before = Math.floor(size / 2);
-  const after = size - 1 - before;
+  const { beta, k } = attributes;
   return inFloat32(g, x, name, (wide, output) => {
     const square = g.node('Mul', [wide, wide], `${name}/square`);
-    const window = { kernel_shape: [size, size], strides: [1, 1], pads: [before, before, after, after] };
-    const mean = g.node('AveragePool', [square], `${name}/mean`, { ...window, count_include_pad: 1 });
-    const s = affine(g, name, mean, divide ? alpha : alpha * size * size, k);
+    const mean = averaged(g, square, `${name}/mean`, attributes, false);
+    const s = affine(g, name, mean, alphaOf(attributes), k);
     return divideByPower(g, [wide, s], beta, [name, output], paper);
   });
+}
+
+/** The mean over size × size values, zeros outside the map counted; `mirrored`: the windows that contain a value. */
+function averaged(
+  g: GraphBuilder,
+  x: string,
+  output: string,
+  { size }: Mapnorm['attributes'],
+  mirrored: boolean,
+): string {
+  const half = Math.floor(size / 2);
+  const [before, after] = mirrored ? [size - 1 - half, half] : [half, size - 1 - half];
+  const window = { kernel_shape: [size, size], strides: [1, 1], pads: [before, before, after, after] };
+  return g.node('AveragePool', [x], output, { ...window, count_include_pad: 1 });
+}
+
+export function backward(g: GraphBuilder, layer: Mapnorm, { inputs: [x], dy, dx: [dx] }: Reverse): void {
+  if (dx === null) return;
+  const { name, attributes } = layer;
+  const factor = 2 * alphaOf(attributes) * attributes.beta;
+  const values = [`${name}/s`, powerName(name, `${name}/s`, attributes.beta)] as const;
+  backwardOf(g, [x, dy, dx], values, factor, (v) => averaged(g, v, `${dx}/mean`, attributes, true));
 }

@@ -43,3 +43,25 @@ function power(g: GraphBuilder, name: string, s: string, beta: number): string {
   const fourth = g.node('Sqrt', [root], `${name}/fourth`);
   return g.node('Mul', [root, fourth], `${name}/power`);
 }
+
+/**
+ * dx = dy/s^β − 2αβ·x·mean′(dy·x/s^β/s), for y = x/s^β and s = k + α·mean(x²); mean′ runs over the windows that contain
+ * a value instead of the window around it: the same pooling with its pads exchanged.
+ */
+export function backwardOf(
+  g: GraphBuilder,
+  [x, dy, dx]: readonly [string, string, string],
+  [s, power]: readonly [string, string],
+  factor: number,
+  mean: (v: string) => string,
+): void {
+  const t = g.node('Div', [dy, power], `${dx}/direct`);
+  const product = g.node('Mul', [t, x], `${dx}/product`);
+  const v = g.node('Div', [product, s], `${dx}/v`);
+  const spread = g.node('Mul', [mean(v), g.scalar(`${dx}/factor`, factor)], `${dx}/spread`);
+  g.node('Sub', [t, g.node('Mul', [spread, x], `${dx}/others`)], dx);
+}
+
+/** The value that holds s^β, as divideByPower names it. */
+export const powerName = (name: string, s: string, beta: number): string =>
+  beta === 1 ? s : beta === 0.5 ? `${name}/root` : `${name}/power`;

@@ -1,12 +1,14 @@
-/** A layer's weights and biases as initializers, called as in the oracle: <layer>.weight, <layer>.bias. */
+/** A layer's weights and biases, called as in the oracle: <layer>.weight, <layer>.bias. */
 import type { Weights } from '../../reference/oracle.ts';
 import type { GraphBuilder } from '../graph.ts';
 
-/** [weight] or [weight, bias]. Throws if there is no weight. */
+/** [weight] or [weight, bias]: the graph's inputs of that name (training), else initializers. Throws if there is none. */
 export function parameters(g: GraphBuilder, layer: string, weights: Weights): string[] {
-  const weight = weights.get(`${layer}.weight`);
-  const bias = weights.get(`${layer}.bias`);
+  const [weight, bias] = [`${layer}.weight`, `${layer}.bias`].map((name) => {
+    const value = weights.get(name);
+    if (g.has(name)) return name;
+    return value && g.initializer(name, value);
+  });
   if (!weight) throw new Error(`${layer}: there are no weights '${layer}.weight'`);
-  const names = [g.initializer(`${layer}.weight`, weight)];
-  return bias ? [...names, g.initializer(`${layer}.bias`, bias)] : names;
+  return bias ? [weight, bias] : [weight];
 }

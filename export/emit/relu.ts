@@ -7,8 +7,16 @@
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { GraphBuilder } from '../graph.ts';
+import type { Reverse } from './reverse.ts';
 
 export const paper = 'section 3.1';
 
 export const emit = (g: GraphBuilder, layer: Layer & { kind: 'relu' }, [x]: readonly string[]): string =>
   g.node('Relu', [x], layer.name, {}, paper);
+
+/** dx = dy where y > 0. Asks y and not x, so that an engine may fuse Conv and Relu. */
+export function backward(g: GraphBuilder, { y, dy, dx: [dx] }: Reverse): void {
+  if (dx === null) return;
+  const zero = g.scalar(`${dx}/zero`, 0);
+  g.node('Where', [g.node('Greater', [y, zero], `${dx}/open`), dy, zero], dx);
+}

@@ -7,6 +7,7 @@
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { GraphBuilder } from '../graph.ts';
+import type { Reverse } from './reverse.ts';
 
 export const paper = 'section 3.5, figure 2';
 
@@ -17,4 +18,19 @@ export function emit(g: GraphBuilder, layer: Layer & { kind: 'split' }, [x]: rea
   const ends = g.integers(`${name}/ends`, [(attributes.part + 1) * channels]);
   const axes = g.integers(`${name}/axes`, [1]);
   return g.node('Slice', [x, starts, ends, axes], name, {}, paper);
+}
+
+/** dy in its channels, zeros in the others. */
+export function backward(
+  g: GraphBuilder,
+  layer: Layer & { kind: 'split' },
+  { inputs, dy, dx: [dx] }: Reverse,
+): void {
+  if (dx === null) return;
+  const { parts, part } = layer.attributes;
+  const x = g.dims(inputs[0]);
+  const channels = (x[1] as number) / parts;
+  const side = (count: number) => x.map((_, axis) => (axis === 1 ? count * channels : 0));
+  const pads = g.integers(`${dx}/pads`, [...side(part), ...side(parts - 1 - part)]);
+  g.node('Pad', [dy, pads, g.scalar(`${dx}/zero`, 0)], dx, { mode: 'constant' });
 }

@@ -1,0 +1,182 @@
+/**
+ * Training as plain ONNX: forward, loss, hand-derived gradients and the update of one step. Opset 18, IR 8, no training
+ * operators, so that every device computes it; weights are inputs and not in the file.
+ *
+ * Inputs   input (N,C,H,W), labels (N) int32, <layer>.mask (N,…) uint8 for each dropout, every parameter;
+ *          a step also has learningRate (scalar) and <parameter>.velocity.
+ * Outputs  loss, wrong1, wrong5 (scalars); gradients: d<parameter>, and dinput;
+ *          a step: <parameter>.next and <parameter>.velocity.next.
+ */
+import type { Network } from '../reference/networks/layers.ts';
+import { inputsOf, shapes, weightShapes } from '../reference/oracle.ts';
+import type { Shape } from '../reference/tensor.ts';
+import { emitGradients } from './backward.ts';
+import { emitTrainingLayer } from './emit/index.ts';
+import { GraphBuilder } from './graph.ts';
+import { emitLoss } from './loss.ts';
+import { producer } from './model.ts';
+import { type Descent, emitUpdate, factorsOf, type Gradient, lossFactor, type Rule } from './update.ts';
+import { type ModelFile, modelFile } from './write.ts';
+
+export interface TrainingOptions {
+  /** Images in a batch: fixed, as the mean over it is part of the graph. */
+  readonly batch: number;
+  /** Masks for the dropout layers as inputs (default), or neither mask nor scaling. */
+  readonly dropout?: boolean;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+export interface GradientOptions extends TrainingOptions {
+  /** The gradient of the input too (default true). */
+  readonly dinput?: boolean;
+}
+
+export interface StepOptions extends TrainingOptions {
+  /** Whose form of momentum (default paper), see update.ts. */
+  readonly rule?: Rule;
+  /** µ, default 0.9. */
+  readonly momentum?: number;
+  /** λ, default 0.0005. */
+  readonly weightDecay?: number;
+  /** Factors of single parameters on ε and λ, by name; rate 0 freezes one. */
+  readonly factors?: Descent['factors'];
+}
+
+/** The layers up to the logits: a softmax at the end is part of the loss. */
+export function trunk(network: Network): Network {
+  const last = network.layers.length - 1;
+  return network.layers[last].kind === 'softmax'
+    ? { ...network, layers: network.layers.slice(0, last) }
+    : network;
+}
+
+/** A model of the loss and all its gradients, for a fixed batch. Throws one-line Errors that name the layer. */
+export function buildGradients(network: Network, options: GradientOptions): ModelFile {
+  const { dinput = true } = options;
+  const g = builderOf(network, options);
+  const parameters = weightShapes(network);
+  const logits = emitForward(g, network, parameters, options);
+  emitLoss(g, logits, 'labels', `d${logits}`);
+  atNetwork(network, () => emitGradients(g, trunk(network), (name) => parameters.has(name), dinput));
+  const gradients = [...parameters.keys()].map((name) => `d${name}`);
+  for (const name of [...results, ...gradients, ...(dinput ? ['dinput'] : [])]) g.output(name);
+  for (const [name, shape] of parameters) g.expect(`d${name}`, shape);
+  return fileOf(g, network, 'gradients', options);
+}
+
+/** A model of one step: loss, and every parameter and velocity after it. Frozen parameters have neither. */
+export function buildStep(network: Network, options: StepOptions): ModelFile {
+  const descent = descentOf(network, options);
+  const g = builderOf(network, options);
+  const parameters = weightShapes(network);
+  const logits = emitForward(g, network, parameters, options);
+  const learned = [...parameters].filter(([name]) => factorsOf(descent, name).rate !== 0);
+  for (const [name, shape] of learned) g.input(`${name}.velocity`, shape);
+  const learningRate = g.input('learningRate', []);
+  emitLoss(g, logits, 'labels', `d${logits}`, lossFactor(g, descent, learningRate));
+  const products = productsOf(network);
+  const names = new Set(learned.map(([name]) => name));
+  const wants = (name: string) => names.has(name) && !products.has(name);
+  atNetwork(network, () => emitGradients(g, trunk(network), wants, false, (name) => names.has(name)));
+  for (const name of names) {
+    emitUpdate(g, descent, name, products.get(name) ?? { value: `d${name}` }, learningRate);
+  }
+  for (const name of results) g.output(name);
+  for (const [name, shape] of learned) {
+    for (const state of [`${name}.next`, `${name}.velocity.next`]) {
+      g.expect(state, shape);
+      g.output(state);
+    }
+  }
+  return fileOf(g, network, 'training', options);
+}
+
+const results = ['loss', 'wrong1', 'wrong5'];
+
+/** Fully connected weights: their gradient dyᵀ·x goes straight into the velocity, in one Gemm. */
+function productsOf(network: Network): ReadonlyMap<string, Gradient> {
+  return new Map(
+    network.layers.flatMap((layer, index): [string, Gradient][] =>
+      layer.kind === 'linear'
+        ? [[`${layer.name}.weight`, { dy: `d${layer.name}`, x: inputsOf(network, index)[0] }]]
+        : [],
+    ),
+  );
+}
+
+function builderOf(network: Network, { batch }: TrainingOptions): GraphBuilder {
+  if (!Number.isSafeInteger(batch) || batch < 1)
+    throw new Error(`batch must be a positive integer (= ${batch})`);
+  const g = new GraphBuilder({ precision: 'float32', batch, lrn: 'decomposed' });
+  g.input('input', [batch, ...network.input]);
+  g.input('labels', [batch], 'int32');
+  return g;
+}
+
+/** Inputs for the parameters, and all layers; returns the logits. */
+function emitForward(
+  g: GraphBuilder,
+  network: Network,
+  parameters: ReadonlyMap<string, Shape>,
+  { batch, dropout = true }: TrainingOptions,
+): string {
+  for (const [name, shape] of parameters) g.input(name, shape);
+  const { layers } = trunk(network);
+  const expected = shapes(network, batch);
+  for (const [index, layer] of layers.entries()) {
+    atNetwork(network, () => emitTrainingLayer(g, layer, inputsOf(network, index), dropout));
+    g.expect(layer.name, expected.get(layer.name)!);
+  }
+  const logits = layers[layers.length - 1].name;
+  if (g.dims(logits).length !== 2)
+    throw new Error(`${logits}: the loss needs logits (N,K) (= [${g.dims(logits)}])`);
+  return logits;
+}
+
+function descentOf(network: Network, options: StepOptions): Descent {
+  const { rule = 'paper', momentum = 0.9, weightDecay = 0.0005, factors = new Map() } = options;
+  const parameters = weightShapes(network);
+  for (const [name, { rate, decay }] of factors) {
+    if (!parameters.has(name)) throw new Error(`${network.name}: no parameter '${name}'`);
+    if (!(rate >= 0 && decay >= 0))
+      throw new Error(`${name}: rate and decay must be at least 0 (= ${rate}, ${decay})`);
+  }
+  if (!['paper', 'caffe', 'pytorch'].includes(rule))
+    throw new Error(`rule must be 'paper', 'caffe' or 'pytorch' (= ${rule})`);
+  if (!(momentum >= 0 && momentum < 1))
+    throw new Error(`momentum must be at least 0 and below 1 (= ${momentum})`);
+  if (!(weightDecay >= 0)) throw new Error(`weightDecay must be at least 0 (= ${weightDecay})`);
+  return { rule, momentum, weightDecay, factors };
+}
+
+function atNetwork(network: Network, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    throw new Error(`${network.name}: ${(error as Error).message}`);
+  }
+}
+
+function fileOf(
+  g: GraphBuilder,
+  network: Network,
+  graph: 'gradients' | 'training',
+  { metadata = {} }: TrainingOptions,
+): ModelFile {
+  const entries = {
+    network: network.name,
+    graph,
+    preprocess: JSON.stringify(network.preprocess),
+    ...metadata,
+  };
+  return modelFile({
+    irVersion: 8,
+    opsetImport: [{ domain: '', version: 18 }],
+    producerName: producer.name,
+    producerVersion: producer.version,
+    docString: `${network.name}: ${network.title}. ${graph}: forward, loss and hand-derived backward.`,
+    graph: g.build(`${network.name}_${graph}`.replace(/[^A-Za-z0-9_]/g, '_'), network.title),
+    metadataProps: Object.entries(entries).map(([key, value]) => ({ key, value })),
+    functions: [],
+  });
+}

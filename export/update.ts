@@ -1,0 +1,97 @@
+/**
+ * One step of gradient descent with momentum and weight decay, ε a run-time scalar, r and d a parameter's own factors.
+ *
+ *   paper    v ← µv − rε(dλw + g)     w ← w + v       section 5, and cuda-convnet's with rates per layer
+ *   caffe    v ← µv + rε(dλw + g)     w ← w − v       sgd_solver.cpp
+ *   pytorch  v ← µv + dλw + g         w ← w − rεv     torch.optim.SGD without dampening
+ *
+ * The first two multiply the loss's gradient by ∓ε once, so that every gradient below it comes scaled.
+ */
+import type { GraphBuilder } from './graph.ts';
+
+export type Rule = 'paper' | 'caffe' | 'pytorch';
+
+export interface Descent {
+  readonly rule: Rule;
+  /** µ. */
+  readonly momentum: number;
+  /** λ. */
+  readonly weightDecay: number;
+  /** r and d of a parameter; 1 and 1 where it is not named. r = 0: frozen. */
+  readonly factors: ReadonlyMap<string, { readonly rate: number; readonly decay: number }>;
+}
+
+/** Where a gradient is: as a value, or as the product dyᵀ·x that was not made yet. */
+export type Gradient = { readonly value: string } | { readonly dy: string; readonly x: string };
+
+export const factorsOf = ({ factors }: Descent, parameter: string): { rate: number; decay: number } =>
+  factors.get(parameter) ?? { rate: 1, decay: 1 };
+
+const sign = { paper: -1, caffe: 1 } as const;
+
+/** The scalar by which the loss's gradient is multiplied; undefined for 1. */
+export function lossFactor(g: GraphBuilder, { rule }: Descent, learningRate: string): string | undefined {
+  if (rule === 'pytorch') return undefined;
+  if (rule === 'caffe') return learningRate;
+  return g.node('Mul', [learningRate, g.scalar('step/minus', -1)], 'step/factor');
+}
+
+/** Adds `<parameter>.next` and `<parameter>.velocity.next`; the inputs `<parameter>` and `<parameter>.velocity` must be there. */
+export function emitUpdate(
+  g: GraphBuilder,
+  descent: Descent,
+  parameter: string,
+  gradient: Gradient,
+  learningRate: string,
+): void {
+  const { rule, momentum } = descent;
+  const { rate } = factorsOf(descent, parameter);
+  const [v, next] = [`${parameter}.velocity`, `${parameter}.velocity.next`];
+  const kept = g.node('Mul', [v, shared(g, 'step/momentum', momentum)], `${v}/kept`);
+  const rest = withDecay(g, descent, parameter, kept, learningRate);
+  const scale = rule === 'pytorch' ? 1 : rate;
+  if ('dy' in gradient) {
+    g.node('Gemm', [gradient.dy, gradient.x, rest], next, { transA: 1, alpha: scale, beta: 1 });
+  } else {
+    const own = scale === 1 ? gradient.value : scaled(g, gradient.value, scale, `${v}/own`);
+    g.node('Add', [rest, own], next);
+  }
+  if (rule === 'paper') g.node('Add', [parameter, next], `${parameter}.next`);
+  else if (rule === 'caffe') g.node('Sub', [parameter, next], `${parameter}.next`);
+  else {
+    const step = rate === 1 ? learningRate : rated(g, learningRate, rate);
+    g.node('Sub', [parameter, g.node('Mul', [next, step], `${v}/step`)], `${parameter}.next`);
+  }
+}
+
+/** µv plus the decay's term. */
+function withDecay(
+  g: GraphBuilder,
+  descent: Descent,
+  parameter: string,
+  kept: string,
+  learningRate: string,
+): string {
+  const { rule, weightDecay } = descent;
+  const { rate, decay } = factorsOf(descent, parameter);
+  const lambda = weightDecay * decay;
+  if (lambda === 0) return kept;
+  const coefficient =
+    rule === 'pytorch'
+      ? shared(g, `step/decay ${lambda}`, lambda)
+      : rated(g, learningRate, sign[rule] * lambda * rate);
+  const decayed = g.node('Mul', [parameter, coefficient], `${parameter}/decayed`);
+  return g.node('Add', [kept, decayed], `${parameter}/rest`);
+}
+
+/** The learning rate times a constant, made once for all parameters that use it. */
+function rated(g: GraphBuilder, learningRate: string, factor: number): string {
+  const name = `step/rate ${factor}`;
+  return g.has(name) ? name : g.node('Mul', [learningRate, g.scalar(`${name}/factor`, factor)], name);
+}
+
+const shared = (g: GraphBuilder, name: string, value: number): string =>
+  g.has(name) ? name : g.scalar(name, value);
+
+const scaled = (g: GraphBuilder, x: string, factor: number, name: string): string =>
+  g.node('Mul', [x, shared(g, `step/times ${factor}`, factor)], name);

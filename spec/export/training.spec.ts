@@ -1,0 +1,198 @@
+import fs from 'node:fs';
+import { expect } from 'chai';
+import * as ort from 'onnxruntime-node';
+import { buildGradients, buildStep, joined, type ModelFile, type Rule, tap } from '../../export/index.ts';
+import type { DenseArray } from '../../lib/format/array.ts';
+import { readNpz } from '../../lib/format/npz.ts';
+import type { Layer, Network } from '../../reference/networks/layers.ts';
+import { weightShapes } from '../../reference/oracle.ts';
+import { networkOf, random, randomWeights } from './helpers.ts';
+
+const folder = new URL('../../fixtures/export/training/', import.meta.url);
+
+interface Net {
+  readonly name: string;
+  readonly batch: number;
+  readonly input: [number, number, number];
+  readonly layers: Layer[];
+}
+const nets: Net[] = JSON.parse(fs.readFileSync(new URL('nets.json', folder), 'utf8'));
+
+/**
+ * float32 against float64: a gradient passes some thousand roundings, each relative to a term of its own sum; independent,
+ * they add as √1000·u ≈ 2e-6 of the tensor's norm.
+ */
+const TOLERANCE = 2e-6;
+
+function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  expect(a.length).to.equal(b.length);
+  let [error, norm] = [0, 0];
+  for (let i = 0; i < a.length; i++) {
+    error += (a[i] - b[i]) ** 2;
+    norm += b[i] ** 2;
+  }
+  return Math.sqrt(error / (norm || 1));
+}
+
+const widened = ({ data }: DenseArray): Float64Array => Float64Array.from(data as Float32Array, Number);
+
+const feedOf = ({ dtype, shape, data }: DenseArray): ort.Tensor =>
+  new ort.Tensor(dtype as 'float32', data as Float32Array, shape as number[]);
+
+async function sessionOf(file: ModelFile, optimised: boolean): Promise<ort.InferenceSession> {
+  const graphOptimizationLevel = optimised ? 'all' : 'disabled';
+  return ort.InferenceSession.create(joined(file.chunks()), { graphOptimizationLevel, logSeverityLevel: 3 });
+}
+
+const load = (net: Net): [Network, Map<string, DenseArray>] => [
+  { ...networkOf(net.input, ...net.layers), name: net.name },
+  readNpz(fs.readFileSync(new URL(`${net.name}.npz`, folder))),
+];
+
+describe('export/training: gradients', () => {
+  for (const net of nets) {
+    for (const optimised of [false, true]) {
+      it(`${net.name}: loss, errors and every gradient are PyTorch's (optimisation ${optimised ? 'all' : 'off'})`, async () => {
+        const [network, arrays] = load(net);
+        const session = await sessionOf(buildGradients(network, { batch: net.batch }), optimised);
+        const feeds = Object.fromEntries(session.inputNames.map((name) => [name, feedOf(arrays.get(name)!)]));
+        const outputs = await session.run(feeds);
+        await session.release();
+        const parameters = [...weightShapes(network).keys()].map((name) => `d${name}`);
+        expect(Object.keys(outputs).sort()).to.deep.equal(
+          ['loss', 'wrong1', 'wrong5', 'dinput', ...parameters].sort(),
+        );
+        for (const [name, { data }] of Object.entries(outputs)) {
+          const exact = widened(arrays.get(name)!);
+          expect(distance(data as Float32Array, exact), name).to.be.below(TOLERANCE);
+        }
+      });
+    }
+  }
+});
+
+/** Every maximum of a window gets the window's gradient; windows reach into no padding here. */
+function everyMaximum(
+  x: ort.Tensor,
+  dy: ort.Tensor,
+  [R, S]: number[],
+  [down, along]: number[],
+): Float64Array {
+  const [N, C, H, W] = x.dims;
+  const [, , P, Q] = dy.dims;
+  const dx = new Float64Array(x.size);
+  for (let at = 0; at < N * C * P * Q; at++) {
+    const [map, p, q] = [Math.floor(at / (P * Q)), Math.floor(at / Q) % P, at % Q];
+    const inside: number[] = [];
+    for (let h = p * down; h < Math.min(p * down + R, H); h++)
+      for (let w = q * along; w < Math.min(q * along + S, W); w++) inside.push((map * H + h) * W + w);
+    const best = Math.max(...inside.map((i) => x.data[i] as number));
+    for (const i of inside) if (x.data[i] === best) dx[i] += dy.data[at] as number;
+  }
+  return dx;
+}
+
+describe('export/training: ties', () => {
+  it('every maximum of a max-pooling window gets its gradient, and no value outside of it', async () => {
+    const window = { kernel: [3, 2], stride: [2, 3], pad: [0, 0, 0, 0], rounding: 'onnx' } as const;
+    const network = networkOf(
+      [3, 11, 10],
+      { kind: 'maxpool', name: 'pool', attributes: window },
+      { kind: 'flatten', name: 'flatten', attributes: { order: 'CHW' } },
+      { kind: 'linear', name: 'fc', channels: 4 },
+    );
+    const file = buildGradients(network, { batch: 2 });
+    const session = await ort.InferenceSession.create(tap(file.model, ['dpool']), { logSeverityLevel: 3 });
+    const x = random([2, 3, 11, 10], 7, 2);
+    for (let i = 0; i < x.data.length; i++) x.data[i] = Math.trunc(x.data[i]);
+    const input = new ort.Tensor('float32', x.data as Float32Array, x.shape);
+    const weights = randomWeights(network, 3);
+    const parameters = [...weights].map(([name, { data, shape }]) => [
+      name,
+      new ort.Tensor('float32', data as Float32Array, shape),
+    ]);
+    const labels = new ort.Tensor('int32', Int32Array.of(1, 3), [2]);
+    const outputs = await session.run({ input, labels, ...Object.fromEntries(parameters) });
+    await session.release();
+    const exact = everyMaximum(input, outputs.dpool, [3, 2], [2, 3]);
+    expect(distance(outputs.dinput.data as Float32Array, exact)).to.be.below(TOLERANCE);
+  });
+});
+
+describe('export/training: steps', () => {
+  const net = nets[0];
+  const factors = new Map([
+    ['conv1.bias', { rate: 2, decay: 0 }],
+    ['conv2.weight', { rate: 0.5, decay: 1 }],
+    ['fc3.weight', { rate: 0.25, decay: 1.5 }],
+    ['fc3.bias', { rate: 0, decay: 1 }],
+  ]);
+  for (const rule of ['paper', 'caffe', 'pytorch'] as Rule[]) {
+    it(`${rule}: three steps with rates, decays and a frozen bias end where PyTorch's do`, async () => {
+      const [network, arrays] = load(net);
+      const options = { batch: net.batch, rule, momentum: 0.9, weightDecay: 0.01, factors };
+      const session = await sessionOf(buildStep(network, options), true);
+      let state = new Map<string, ort.Tensor>();
+      for (const name of session.inputNames) {
+        const start = arrays.get(name.replace('.velocity', ''));
+        if (!start) continue;
+        const tensor = feedOf(start);
+        state.set(name, name.endsWith('.velocity') ? zerosLike(tensor) : tensor);
+      }
+      for (const rate of [0.05, 0.1, 0.025]) {
+        const learningRate = new ort.Tensor('float32', Float32Array.of(rate), []);
+        const outputs = await session.run({ ...Object.fromEntries(state), learningRate });
+        const next = Object.entries(outputs).filter(([name]) => name.endsWith('.next'));
+        state = new Map([...state, ...next.map(([name, value]) => [name.slice(0, -5), value] as const)]);
+      }
+      await session.release();
+      expect(state.has('fc3.bias.velocity')).to.equal(false);
+      for (const name of weightShapes(network).keys()) {
+        for (const value of [name, `${name}.velocity`]) {
+          const found = state.get(value);
+          if (!found) continue;
+          const exact = widened(arrays.get(`${rule}/${value}`)!);
+          expect(distance(found.data as Float32Array, exact), value).to.be.below(TOLERANCE);
+        }
+      }
+      expect(state.size).to.equal(3 + 8 + 7);
+    });
+  }
+
+  it('without dropout there are no masks, and the loss is that of the whole net', async () => {
+    const [network] = load(net);
+    const file = buildStep(network, { batch: 2, dropout: false });
+    const inputs = file.model.graph!.input.map(({ name }) => name);
+    expect(inputs.filter((name) => name.includes('mask'))).to.deep.equal([]);
+    expect(inputs.slice(0, 2)).to.deep.equal(['input', 'labels']);
+  });
+
+  it('computes no gradient below the last frozen layer', () => {
+    const [network] = load(net);
+    const frozen = new Map(
+      [...weightShapes(network).keys()]
+        .filter((name) => name.startsWith('conv'))
+        .map((name) => [name, { rate: 0, decay: 0 }]),
+    );
+    const names = (file: ModelFile) => file.model.graph!.node.map(({ name }) => name);
+    expect(names(buildStep(network, { batch: 2, factors: frozen }))).not.to.include('dconv2');
+    expect(names(buildStep(network, { batch: 2 }))).to.include('dconv2');
+  });
+
+  it('refuses batches, rules and factors that make no sense', () => {
+    const [network] = load(net);
+    const refused = (options: object, reason: RegExp) =>
+      expect(() => buildStep(network, { batch: 2, ...options })).to.throw(reason);
+    refused({ batch: 0 }, /^batch must be a positive integer/);
+    refused({ rule: 'adam' }, /^rule must be/);
+    refused({ momentum: 1 }, /^momentum must be/);
+    refused({ weightDecay: Number.NaN }, /^weightDecay must be/);
+    refused({ factors: new Map([['conv9.bias', { rate: 1, decay: 1 }]]) }, /no parameter 'conv9.bias'/);
+    refused({ factors: new Map([['conv1.bias', { rate: -1, decay: 1 }]]) }, /^conv1.bias: rate and decay/);
+  });
+});
+
+function zerosLike({ dims }: ort.Tensor): ort.Tensor {
+  const size = dims.reduce((product, dim) => product * dim, 1);
+  return new ort.Tensor('float32', new Float32Array(size), dims);
+}
