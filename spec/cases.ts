@@ -34,8 +34,8 @@ export const fixtureNames = (): string[] =>
     .map((entry) => entry.name)
     .sort();
 
-export function fixtureOf(operation: string): Fixture {
-  const text = readFileSync(new URL(`${operation}/cases.json`, folder), 'utf8');
+export function fixtureOf(operation: string, file = 'cases.json'): Fixture {
+  const text = readFileSync(new URL(`${operation}/${file}`, folder), 'utf8');
   const fixture: Omit<Fixture, 'cases'> & { cases: StoredCase[] } = JSON.parse(text);
   return {
     ...fixture,

@@ -18,7 +18,7 @@ import {
   type Tensor,
   tensor,
 } from '../tensor.ts';
-import { type Arena, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
+import { type Arena, allFinite, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
 import { type Frame, putFramed } from './frame.ts';
 import { grid } from './grid.ts';
 import { multiply, packRows, type Rows } from './multiply.ts';
@@ -26,6 +26,7 @@ import { type Arithmetic, arithmeticFor } from './product.ts';
 import { convolve, mustBeSingle } from './single.ts';
 
 export { type Attributes, macs, shape } from '../ops/conv2d.ts';
+export { backward } from './conv2dbackward.ts';
 
 /** Input and output of one slab of images; more would only cost memory. */
 const SLAB_BYTES = 1 << 25;
@@ -100,13 +101,6 @@ export function forward(
 /** As ops/conv2d.ts: the same function over the fast convolution. */
 export const terms = (x: Tensor, w: Tensor, b: Tensor | null, attributes: plain.Attributes): Terms =>
   plain.terms(x, w, b, attributes, forward);
-
-/** Whether no value is infinite or NaN. */
-function allFinite(values: Storage): boolean {
-  let zero = 0;
-  for (let i = 0; i < values.length; i++) zero += values[i] * 0;
-  return zero === 0;
-}
 
 /** The weights of every group as packed rows. */
 function packKernels(

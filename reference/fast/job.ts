@@ -45,6 +45,10 @@ const FIELDS = [
   'depth', // terms in a sum
   'blockColumns', // columns (neurons, maps) in a block
   'blockDepth', // terms that are packed at a time
+  'begins', // 1: sums start at zero, 0: they go on from the tiles kept …
+  'ends', // 1: sums are complete and stored, 0: their tiles are kept …
+  'sums', // … here, so many bytes a block (0: in scratch)
+  'sumsBytes',
   // windows
   'kernelRows',
   'kernelColumns',

@@ -4,6 +4,8 @@
  * One matrix product: rows are images, columns neurons. The weights, most of the network's bytes, pass through the
  * engine's memory in chunks: they are read once, and never held twice.
  */
+
+import type { Wanted } from '../ops/conv2d.ts';
 import * as plain from '../ops/linear.ts';
 import type { Terms } from '../ops/terms.ts';
 import {
@@ -19,7 +21,7 @@ import {
 } from '../tensor.ts';
 import { type Arena, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
 import { grid } from './grid.ts';
-import { dots, multiply, type Operand, packRows } from './multiply.ts';
+import { dots, multiply, type Operand, packRows, partsBytes } from './multiply.ts';
 import type { Source } from './pack.ts';
 import { type Arithmetic, arithmeticFor } from './product.ts';
 import { connect, mustBeSingle } from './single.ts';
@@ -111,7 +113,7 @@ function product(
     if (images.packed) {
       const operand = { at, source, lines: lines.subarray(0, count), steps };
       const placed = { ...result, columns: columns.subarray(0, count), biasPer: 'column' } as const;
-      multiply(engine, arena, arithmetic, images, operand, placed, next);
+      multiply(engine, arena, arithmetic, images, operand, placed, { meanwhile: next });
     } else {
       dots(engine, arena, single ? 'float32' : 'float64', images, { at, count }, result, next);
     }
@@ -135,4 +137,118 @@ function packImages(engine: Engine, arena: Arena, arithmetic: Arithmetic, X: Sto
     steps: grid([I], [X.BYTES_PER_ELEMENT]),
   };
   return { ...packRows(engine, arena, arithmetic, operand), packed: true };
+}
+
+/** As ops/linear.ts defines it: two more products, dx over chunks of neurons, dw a chunk of neurons at a time. */
+export function backward(
+  dy: Tensor,
+  x: Tensor,
+  w: Tensor,
+  precision: Precision = precisionOf(x),
+  wanted: Wanted = { dx: true },
+): plain.Gradients {
+  const yShape = plain.shape(x.shape, w.shape);
+  const engine = currentEngine();
+  if (!engine || dy.shape.join() !== yShape.join() || sizeOf(yShape) === 0 || x.shape[1] === 0) {
+    return plain.backward(dy, x, w, precision, wanted);
+  }
+  return {
+    dx: wanted.dx ? inputGradient(engine, dy, w, precision) : null,
+    dw: weightGradient(engine, dy, x, precision),
+    db: plain.biasGradient(dy, precision),
+  };
+}
+
+/** dx[n, i] = Σ_o dy[n, o] · w[o, i]: rows are images, columns inputs, and the sum goes on over chunks of neurons. */
+function inputGradient(engine: Engine, dy: Tensor, w: Tensor, precision: Precision): Tensor {
+  const [N, O] = dy.shape;
+  const I = w.shape[1];
+  const [DY, F] = [dense(dy), dense(w)];
+  const DX = allocate(N * I, precision);
+  const [dBytes, wBytes, xBytes] = [DY.BYTES_PER_ELEMENT, F.BYTES_PER_ELEMENT, DX.BYTES_PER_ELEMENT];
+  const arithmetic = arithmeticFor('float64', DY, F);
+  const arena = openArena(engine);
+  const at = arena.put(DY);
+  const dxAt = arena.take(N * I * xBytes);
+  const bias = arena.put(new Float64Array(N));
+  const sums = arena.take(partsBytes(engine, arithmetic, N, I));
+  const chunk = Math.min(O, Math.max(1, Math.floor((4 * CHUNK_BYTES) / (I * wBytes))));
+  const y = {
+    at: dxAt,
+    wide: isWide(DX),
+    rowBytes: I * xBytes,
+    columns: grid([I], [xBytes]),
+    bias,
+    biasPer: 'row',
+  } as const;
+  const inputs = grid([I], [wBytes]);
+  const images = grid([N], [O * dBytes]);
+  const mark = arena.mark();
+  for (let o = 0; o < O; o += chunk) {
+    const count = Math.min(chunk, O - o);
+    const neurons = {
+      at: at + o * dBytes,
+      source: precisionOf(dy),
+      lines: images,
+      steps: grid([count], [dBytes]),
+    };
+    const rows = packRows(engine, arena, arithmetic, neurons);
+    const weights = arena.put(F.subarray(o * I, (o + count) * I));
+    const operand = {
+      at: weights,
+      source: precisionOf(w),
+      lines: inputs,
+      steps: grid([count], [I * wBytes]),
+    };
+    const parts = { sums, begins: o === 0, ends: o + count === O };
+    multiply(engine, arena, arithmetic, rows, operand, y, { parts });
+    arena.release(mark);
+  }
+  DX.set(viewOf(engine, precision, dxAt, N * I));
+  return tensor(DX, [N, I]);
+}
+
+/** dw[o, i] = Σ_n dy[n, o] · x[n, i]: rows are the neurons of a chunk, columns inputs. */
+function weightGradient(engine: Engine, dy: Tensor, x: Tensor, precision: Precision): Tensor {
+  const [N, O] = dy.shape;
+  const I = x.shape[1];
+  const [DY, X] = [dense(dy), dense(x)];
+  const DW = allocate(O * I, precision);
+  const [dBytes, xBytes, wBytes] = [DY.BYTES_PER_ELEMENT, X.BYTES_PER_ELEMENT, DW.BYTES_PER_ELEMENT];
+  const arithmetic = arithmeticFor('float64', DY, X);
+  const arena = openArena(engine);
+  const at = arena.put(DY);
+  const operand = {
+    at: arena.put(X),
+    source: precisionOf(x),
+    lines: grid([I], [xBytes]),
+    steps: grid([N], [I * xBytes]),
+  };
+  const chunk = Math.min(O, Math.max(1, Math.floor((4 * CHUNK_BYTES) / (I * wBytes))));
+  const dwAt = arena.take(chunk * I * wBytes);
+  const bias = arena.put(new Float64Array(chunk));
+  const y = {
+    at: dwAt,
+    wide: isWide(DW),
+    rowBytes: I * wBytes,
+    columns: grid([I], [wBytes]),
+    bias,
+    biasPer: 'row',
+  } as const;
+  const images = grid([N], [O * dBytes]);
+  const mark = arena.mark();
+  for (let o = 0; o < O; o += chunk) {
+    const count = Math.min(chunk, O - o);
+    const neurons = {
+      at: at + o * dBytes,
+      source: precisionOf(dy),
+      lines: grid([count], [dBytes]),
+      steps: images,
+    };
+    const rows = packRows(engine, arena, arithmetic, neurons);
+    multiply(engine, arena, arithmetic, rows, operand, y);
+    DW.set(viewOf(engine, precision, dwAt, count * I), o * I);
+    arena.release(mark);
+  }
+  return tensor(DW, [O, I]);
 }

@@ -3,7 +3,7 @@
  */
 import { type Arena, type Engine, type Job, run } from './engine.ts';
 import { SOURCES, type Source } from './pack.ts';
-import { type Arithmetic, accumulatorBytes, columnsOf } from './product.ts';
+import { type Arithmetic, accumulatorBytes, columnsOf, type Tile } from './product.ts';
 
 /** An operand in the engine's memory: element (i, k) lies at `at` + lines[i] + steps[k] bytes. */
 export interface Operand {
@@ -59,7 +59,29 @@ export function packRows(engine: Engine, arena: Arena, arithmetic: Arithmetic, a
   return { at, count, depth };
 }
 
-/** y[i, j] = round(Σ_k a[i, k] · x[k, j] + bias[i]), k ascending. */
+/** Sums that go on from one call to the next: the terms of one product in several parts, in order. */
+export interface Parts {
+  /** Memory for the unfinished sums, of `partsBytes`. */
+  readonly sums: number;
+  readonly begins: boolean;
+  readonly ends: boolean;
+}
+
+/** How the columns of a product are cut into blocks, for cache and threads. */
+function blocksOf(engine: Engine, tile: Tile, rows: number, columns: number) {
+  const perThread = columns / engine.threads;
+  const blockColumns = roundUp(Math.ceil(perThread / Math.ceil(perThread / MOST_COLUMNS)), columnsOf(tile));
+  const tileBytes = roundUp(rows, tile.rows) * blockColumns * accumulatorBytes(tile);
+  return { blockColumns, tileBytes, blocks: Math.ceil(columns / blockColumns) };
+}
+
+/** Bytes for the unfinished sums of a product. */
+export function partsBytes(engine: Engine, arithmetic: Arithmetic, rows: number, columns: number): number {
+  const { blocks, tileBytes } = blocksOf(engine, engine.tiles[arithmetic], rows, columns);
+  return blocks * tileBytes;
+}
+
+/** y[i, j] = round(Σ_k a[i, k] · x[k, j] + bias[i]), k ascending; `meanwhile` is done while others begin. */
 export function multiply(
   engine: Engine,
   arena: Arena,
@@ -67,19 +89,17 @@ export function multiply(
   a: Rows,
   x: Operand,
   y: Result,
-  meanwhile?: () => void,
+  { parts, meanwhile }: { readonly parts?: Parts; readonly meanwhile?: () => void } = {},
 ): void {
   const tile = engine.tiles[arithmetic];
-  const width = columnsOf(tile);
-  const bytes = accumulatorBytes(tile);
   const columns = x.lines.length;
-  const share = Math.ceil(columns / engine.threads / Math.ceil(columns / engine.threads / MOST_COLUMNS));
-  const blockColumns = roundUp(share, width);
+  const { blockColumns, tileBytes, blocks } = blocksOf(engine, tile, a.count, columns);
   const blockDepth = Math.min(a.depth, Math.ceil(a.depth / Math.ceil(a.depth / MOST_DEPTH)));
-  const scratchBytes = roundUp((blockDepth + roundUp(a.count, tile.rows)) * blockColumns * bytes, 4096);
+  const packedBytes = blockDepth * blockColumns * accumulatorBytes(tile);
+  const scratchBytes = roundUp(packedBytes + (parts ? 0 : tileBytes), 4096);
   const job: Job = {
     kind: arithmetic,
-    blocks: Math.ceil(columns / blockColumns),
+    blocks,
     a: a.at,
     x: x.at,
     source: SOURCES.indexOf(x.source),
@@ -97,6 +117,10 @@ export function multiply(
     depth: a.depth,
     blockColumns,
     blockDepth,
+    begins: Number(parts?.begins ?? true),
+    ends: Number(parts?.ends ?? true),
+    sums: parts?.sums ?? 0,
+    sumsBytes: tileBytes,
     scratch: arena.take(scratchBytes * engine.threads),
     scratchBytes,
   };

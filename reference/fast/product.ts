@@ -199,7 +199,8 @@ export function defineProduct(module: Module, tile: Tile) {
       panels.set(i32.divU(i32.add(columns.get, c(width - 1)), c(width))),
       packed.set(i32.add(read('scratch'), i32.mul(thread.get, read('scratchBytes')))),
       tiles.set(i32.add(packed.get, i32.mul(i32.mul(read('blockDepth'), panels.get), c(tile.vectors * 16)))),
-      eachRowPanel(memory.fill(rowTiles.get, c(0), tileBytes)),
+      when(read('sums'), tiles.set(i32.add(read('sums'), i32.mul(block.get, read('sumsBytes'))))),
+      when(read('begins'), eachRowPanel(memory.fill(rowTiles.get, c(0), tileBytes))),
       forTo(
         k,
         c(0),
@@ -215,11 +216,14 @@ export function defineProduct(module: Module, tile: Tile) {
           eachRowPanel(multiply(a, packed.get, rowTiles.get, depth.get, panels.get)),
         ),
       ),
-      eachRowPanel(
-        ifElse(
-          read('yWide'),
-          storeWide(rowTiles.get, table('out'), row.get, first.get, columns.get),
-          store(rowTiles.get, table('out'), row.get, first.get, columns.get),
+      when(
+        read('ends'),
+        eachRowPanel(
+          ifElse(
+            read('yWide'),
+            storeWide(rowTiles.get, table('out'), row.get, first.get, columns.get),
+            store(rowTiles.get, table('out'), row.get, first.get, columns.get),
+          ),
         ),
       ),
     );

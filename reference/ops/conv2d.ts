@@ -116,11 +116,138 @@ export function forward(
   return { y: tensor(Y, yShape) };
 }
 
-/** The taps [first, last) of a kernel axis that fall inside the image. */
+/** Of `taps` points, `dilation` apart from `origin` on, those [first, last) that fall inside the image. */
 export function inside(origin: number, dilation: number, taps: number, extent: number): [number, number] {
   const first = origin >= 0 ? 0 : Math.ceil(-origin / dilation);
   const last = Math.min(taps, Math.floor((extent - 1 - origin) / dilation) + 1);
   return [first, Math.max(first, last)];
+}
+
+export interface Gradients {
+  /** As x; null where it was not wanted. */
+  readonly dx: Tensor | null;
+  /** As w. */
+  readonly dw: Tensor;
+  /** (K). */
+  readonly db: Tensor;
+}
+
+/** Which gradients are computed: the first layer's dx is nobody's dy. */
+export interface Wanted {
+  readonly dx: boolean;
+}
+
+/**
+ * Gradients of y = b + Σ w·x, given dy shaped as y; all in `precision`. Each is a sum of its own, gathered in one float64
+ * accumulator and rounded once: dx over ascending (k, r, s), dw and db over ascending (n, p, q).
+ */
+export function backward(
+  dy: Tensor,
+  x: Tensor,
+  w: Tensor,
+  attributes: Attributes,
+  precision: Precision = precisionOf(x),
+  wanted: Wanted = { dx: true },
+): Gradients {
+  const yShape = shape(x.shape, w.shape, attributes);
+  if (dy.shape.join() !== yShape.join()) {
+    throw new Error(`conv2d: dy must be shaped as y, [${yShape}] (= [${dy.shape}])`);
+  }
+  return {
+    dx: wanted.dx ? inputGradient(dy, x.shape, w, attributes, precision) : null,
+    dw: weightGradient(dy, x, w.shape, attributes, precision),
+    db: biasGradient(dy, precision),
+  };
+}
+
+// sum += F[f + s] * X[at + s * dilation[1]]: x at (h, w) is read by the taps and outputs that meet there
+function inputGradient(
+  dy: Tensor,
+  xShape: Shape,
+  w: Tensor,
+  { stride, pad, dilation, groups }: Attributes,
+  precision: Precision,
+): Tensor {
+  const [N, C, H, W] = xShape;
+  const [K, CG, R, S] = w.shape;
+  const [, , P, Q] = dy.shape;
+  const DY = dense(dy);
+  const F = dense(w);
+  const DX = allocate(N * C * H * W, precision);
+  const KG = K / groups;
+  const down = Array.from({ length: H }, (_, h) => meetings(h + pad[0], stride[0], dilation[0], R, P));
+  const across = Array.from({ length: W }, (_, v) => meetings(v + pad[1], stride[1], dilation[1], S, Q));
+  for (let i = 0; i < DX.length; i++) {
+    const [n, c] = [Math.floor(i / (C * H * W)), Math.floor(i / (H * W)) % C];
+    const g = Math.floor(c / CG);
+    let sum = 0;
+    for (let k = g * KG; k < (g + 1) * KG; k++) {
+      for (const [r, p] of down[Math.floor(i / W) % H]) {
+        const f = ((k * CG + (c - g * CG)) * R + r) * S;
+        const at = ((n * K + k) * P + p) * Q;
+        for (const [s, q] of across[i % W]) sum += F[f + s] * DY[at + q];
+      }
+    }
+    DX[i] = sum;
+  }
+  return tensor(DX, xShape);
+}
+
+/** Every [tap, output] along one axis that reads the padded position `at`, in ascending taps. */
+function meetings(at: number, stride: number, dilation: number, taps: number, outputs: number): number[][] {
+  const found: number[][] = [];
+  for (let tap = 0; tap < taps; tap++) {
+    const output = (at - tap * dilation) / stride;
+    if (Number.isInteger(output) && output >= 0 && output < outputs) found.push([tap, output]);
+  }
+  return found;
+}
+
+// sum += F[f + s] * X[at + s * dilation[1]]: w at (r, s) multiplies one pixel for every output
+function weightGradient(
+  dy: Tensor,
+  x: Tensor,
+  wShape: Shape,
+  { stride, pad, dilation, groups }: Attributes,
+  precision: Precision,
+): Tensor {
+  const [N, C, H, W] = x.shape;
+  const [K, CG, R, S] = wShape;
+  const [, , P, Q] = dy.shape;
+  const DY = dense(dy);
+  const X = dense(x);
+  const DW = allocate(sizeOf(wShape), precision);
+  for (let i = 0; i < DW.length; i++) {
+    const [k, c] = [Math.floor(i / (CG * R * S)), Math.floor(i / (R * S)) % CG];
+    const channel = Math.floor(k / (K / groups)) * CG + c;
+    const top = (Math.floor(i / S) % R) * dilation[0] - pad[0];
+    const left = (i % S) * dilation[1] - pad[1];
+    const [p0, p1] = inside(top, stride[0], P, H);
+    const [q0, q1] = inside(left, stride[1], Q, W);
+    let sum = 0;
+    for (let n = 0; n < N; n++) {
+      for (let p = p0; p < p1; p++) {
+        const d = ((n * K + k) * P + p) * Q;
+        const at = ((n * C + channel) * H + top + p * stride[0]) * W + left;
+        for (let q = q0; q < q1; q++) sum += DY[d + q] * X[at + q * stride[1]];
+      }
+    }
+    DW[i] = sum;
+  }
+  return tensor(DW, wShape);
+}
+
+/** Y[y] = sum + B[k]: each output of map k has one bias. */
+export function biasGradient(dy: Tensor, precision: Precision): Tensor {
+  const [N, K, P, Q] = dy.shape;
+  const DY = dense(dy);
+  const DB = allocate(K, precision);
+  for (let k = 0; k < K; k++) {
+    let sum = 0;
+    for (let n = 0; n < N; n++) for (let i = 0; i < P * Q; i++) sum += DY[(n * K + k) * P * Q + i];
+    DB[k] = sum;
+  }
+  return tensor(DB, [K]);
 }
 
 /**

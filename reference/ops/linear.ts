@@ -18,6 +18,7 @@ import {
   type Tensor,
   tensor,
 } from '../tensor.ts';
+import type { Wanted } from './conv2d.ts';
 import type { Terms } from './terms.ts';
 
 /** (N,O). */
@@ -52,6 +53,80 @@ export function forward(
     }
   }
   return { y: tensor(Y, [N, O]) };
+}
+
+export interface Gradients {
+  /** (N,I); null where it was not wanted. */
+  readonly dx: Tensor | null;
+  /** (O,I). */
+  readonly dw: Tensor;
+  /** (O). */
+  readonly db: Tensor;
+}
+
+/**
+ * Gradients of y = b + Σ_i w·x, given dy (N,O); all in `precision`. Float64 accumulation, one rounding: dx over ascending
+ * o, dw and db over ascending n.
+ */
+export function backward(
+  dy: Tensor,
+  x: Tensor,
+  w: Tensor,
+  precision: Precision = precisionOf(x),
+  wanted: Wanted = { dx: true },
+): Gradients {
+  const [N, O] = shape(x.shape, w.shape);
+  if (dy.shape.join() !== [N, O].join()) {
+    throw new Error(`linear: dy must be shaped as y, [${N},${O}] (= [${dy.shape}])`);
+  }
+  return {
+    dx: wanted.dx ? combineRows(dy, w, precision) : null,
+    dw: weightGradient(dy, x, precision),
+    db: biasGradient(dy, precision),
+  };
+}
+
+// sum += F[o * I + i] * X[n * I + i], for one x: every neuron's weight of it
+function combineRows(dy: Tensor, w: Tensor, precision: Precision): Tensor {
+  const [N, O] = dy.shape;
+  const I = w.shape[1];
+  const DY = dense(dy);
+  const F = dense(w);
+  const DX = allocate(N * I, precision);
+  const sums = new Float64Array(I);
+  for (let n = 0; n < N; n++) {
+    sums.fill(0);
+    for (let o = 0; o < O; o++) for (let i = 0; i < I; i++) sums[i] += F[o * I + i] * DY[n * O + o];
+    DX.set(sums, n * I);
+  }
+  return tensor(DX, [N, I]);
+}
+
+// sum += F[o * I + i] * X[n * I + i], for one w: every image's input to it
+function weightGradient(dy: Tensor, x: Tensor, precision: Precision): Tensor {
+  const [N, O] = dy.shape;
+  const I = x.shape[1];
+  const DY = dense(dy);
+  const X = dense(x);
+  const DW = allocate(O * I, precision);
+  const sums = new Float64Array(I);
+  for (let o = 0; o < O; o++) {
+    sums.fill(0);
+    for (let n = 0; n < N; n++) for (let i = 0; i < I; i++) sums[i] += DY[n * O + o] * X[n * I + i];
+    DW.set(sums, o * I);
+  }
+  return tensor(DW, [O, I]);
+}
+
+/** Y[n * O + o] = sum + B[o]: each image adds its dy. */
+export function biasGradient(dy: Tensor, precision: Precision): Tensor {
+  const [N, O] = dy.shape;
+  const DY = dense(dy);
+  const sums = new Float64Array(O);
+  for (let n = 0; n < N; n++) for (let o = 0; o < O; o++) sums[o] += DY[n * O + o];
+  const DB = allocate(O, precision);
+  DB.set(sums);
+  return tensor(DB, [O]);
 }
 
 /** Per output: magnitude = Σ|w·x| + |b| and squares = Σ(w·x)² + b², both (N,O) in float64. */

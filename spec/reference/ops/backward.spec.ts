@@ -1,0 +1,119 @@
+/** Gradients of convolution and fully connected layer: PyTorch's values, finite differences, refusals. */
+import { expect } from 'chai';
+import * as fastConv2d from '../../../reference/fast/conv2d.ts';
+import * as fastLinear from '../../../reference/fast/linear.ts';
+import * as conv2d from '../../../reference/ops/conv2d.ts';
+import * as linear from '../../../reference/ops/linear.ts';
+import { cast, dense, map, type Precision, type Tensor, tensor } from '../../../reference/tensor.ts';
+import { type Case, fixtureOf } from '../../cases.ts';
+import { disagreement, gamma } from '../../operations.ts';
+
+type Gradients = Record<'dx' | 'dw' | 'db', Tensor>;
+type Inputs = Case['inputs'];
+
+interface Layer {
+  readonly backward: (inputs: Inputs, attributes: Case['attributes'], y?: Precision) => Gradients;
+  readonly forward: (x: Tensor, w: Tensor, b: Tensor, attributes: Case['attributes']) => Tensor;
+}
+
+const layers: Record<string, Layer> = {
+  conv2d: {
+    backward: ({ dy, x, w }, attributes, y) => conv2d.backward(dy, x, w, attributes, y) as Gradients,
+    forward: (x, w, b, attributes) => conv2d.forward(x, w, b, attributes, 'float64').y,
+  },
+  linear: {
+    backward: ({ dy, x, w }, _, y) => linear.backward(dy, x, w, y) as Gradients,
+    forward: (x, w, b) => linear.forward(x, w, b, 'float64').y,
+  },
+};
+
+/** Two right sums of at most m terms differ by 2·γ_m·Σ|terms| (Higham, chapter 3); the sums of magnitudes. */
+function bounds(
+  { inputs, attributes }: Case,
+  { backward }: Layer,
+  m: number,
+): (name: keyof Gradients, i: number) => number {
+  const magnitudes = Object.fromEntries(Object.entries(inputs).map(([name, t]) => [name, map(t, Math.abs)]));
+  const sums = backward(magnitudes, attributes, 'float64');
+  return (name, i) => 2 * gamma(m) * sums[name].data[i];
+}
+
+for (const [name, layer] of Object.entries(layers)) {
+  const { cases, provenance } = fixtureOf(name, 'backward.json');
+  const names = ['dx', 'dw', 'db'] as const;
+
+  describe(`reference/ops/${name} backward`, () => {
+    for (const test of cases) {
+      const terms = Object.values(test.inputs).reduce((sum, t) => sum + t.size, 1);
+      const allowed = bounds(test, layer, terms);
+
+      it(`agrees with ${test.by}: ${test.title}`, () => {
+        expect(provenance).to.include('PyTorch 1.13');
+        const gradients = layer.backward(test.inputs, test.attributes, 'float64');
+        for (const of of names) {
+          const within = (_: Case, i: number) => allowed(of, i);
+          expect(disagreement(test, gradients[of], within, test.expected[of]), of).to.equal(null);
+        }
+      });
+
+      it(`agrees with differences of forward: ${test.title}`, () => {
+        const { dy, x, w } = test.inputs;
+        const b = tensor(new Float64Array(w.shape[0]), [w.shape[0]]);
+        const operands = { dx: cast(x, 'float64'), dw: cast(w, 'float64'), db: b };
+        const gradients = layer.backward(test.inputs, test.attributes, 'float64');
+        const loss = (f = (v: number) => v): number => {
+          const [a, c, e] = [operands.dx, operands.dw, operands.db].map((t) => map(t, f));
+          const y = layer.forward(a, c, e, test.attributes).data;
+          return Array.from(dense(map(dy, f))).reduce((sum, d, i) => sum + d * y[i], 0);
+        };
+        for (const of of names) {
+          for (const i of [0, 1, Math.floor(operands[of].size / 2), operands[of].size - 1]) {
+            // Σ dy·y is linear in each operand: a difference over 2 is exact but for the rounding of both sums
+            const at = operands[of].data[i];
+            operands[of].data[i] = at + 1;
+            const above = loss();
+            operands[of].data[i] = at - 1;
+            const below = loss();
+            operands[of].data[i] = Math.abs(at) + 1;
+            const allowance = 3 * gamma(terms) * loss(Math.abs);
+            operands[of].data[i] = at;
+            const error = Math.abs((above - below) / 2 - gradients[of].data[i]);
+            expect(error, `${of}[${i}]`).to.be.at.most(allowance);
+          }
+        }
+      });
+
+      it(`stores in float32 the float64 result, rounded once: ${test.title}`, () => {
+        const [single, double] = (['float32', 'float64'] as const).map((y) =>
+          layer.backward(test.inputs, test.attributes, y),
+        );
+        for (const of of names) {
+          expect(single[of].data).to.be.instanceOf(Float32Array);
+          expect([...single[of].data], of).to.deep.equal([...double[of].data].map(Math.fround));
+        }
+      });
+    }
+
+    it('leaves dx out where it is not wanted, and refuses a dy of another shape', () => {
+      const { inputs, attributes } = cases[0];
+      const { dy, x, w } = inputs;
+      const none = { dx: false };
+      const wrong = tensor(
+        new Float32Array(1),
+        dy.shape.map(() => 1),
+      );
+      for (const [convolution, product] of [
+        [conv2d, linear],
+        [fastConv2d, fastLinear],
+      ] as const) {
+        const run = (d: Tensor, wanted = { dx: true }) =>
+          name === 'conv2d'
+            ? convolution.backward(d, x, w, attributes as conv2d.Attributes, 'float32', wanted)
+            : product.backward(d, x, w, 'float32', wanted);
+        expect(run(dy, none).dx).to.equal(null);
+        expect(run(dy, none).dw.shape).to.deep.equal(w.shape);
+        expect(() => run(wrong)).to.throw(`${name}: dy must be shaped as y`);
+      }
+    });
+  });
+}
