@@ -9,6 +9,7 @@ import * as predict from './commands/predict.ts';
 import * as running from './commands/run.ts';
 import * as summary from './commands/summary.ts';
 import * as verify from './commands/verify.ts';
+import * as weights from './commands/weights.ts';
 
 /** Runs `alexnet` with these arguments. */
 export const run = (argv: readonly string[]): Promise<number> => attempt(alexnet(), argv);
@@ -20,7 +21,7 @@ export async function attempt(program: Command, argv: readonly string[]): Promis
     if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
     throw error;
   });
-  for (const command of [program, ...program.commands]) {
+  for (const command of withinOf(program)) {
     command
       .option('--debug', 'show the stack trace of an error')
       .configureOutput({ outputError: () => {} })
@@ -34,11 +35,14 @@ export async function attempt(program: Command, argv: readonly string[]): Promis
   }
 }
 
+/** The command, its commands, and theirs. */
+const withinOf = (command: Command): Command[] => [command, ...command.commands.flatMap(withinOf)];
+
 function alexnet(): Command {
   const program = new Command('alexnet')
     .description('AlexNet that can be checked: oracle, ONNX export, layer-by-layer verification, inference')
     .version(version);
-  for (const command of [summary, exporting, verify, predict, doctor, conform, running])
+  for (const command of [summary, exporting, verify, predict, doctor, conform, running, weights])
     command.register(program);
   return program;
 }

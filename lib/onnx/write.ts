@@ -11,7 +11,10 @@ import { InputError } from '../errors.ts';
  * Writes `file` to `target`, and its external data, if any, beside it. Throws an InputError that names the file where
  * that is not possible (a folder, no space, no permission); temporary files are removed then.
  */
-export async function writeModelFile(target: string, file: ModelFile): Promise<void> {
+export async function writeModelFile(
+  target: string,
+  file: Pick<ModelFile, 'chunks' | 'external'>,
+): Promise<void> {
   const parts = [{ target, chunks: file.chunks() }];
   const { external } = file;
   if (external) {

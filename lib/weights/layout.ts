@@ -10,6 +10,7 @@
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import { type Shape, type Storage, sizeOf } from '../../reference/tensor.ts';
+import type { Values } from '../format/array.ts';
 
 export type Axes = 'OIHW' | 'HWIO' | 'CRSK' | 'OI' | 'IO' | 'vector';
 
@@ -78,7 +79,7 @@ export function describeLayout({ axes, flatten }: Layout): string {
 }
 
 /** The values in this project's order; the same memory where nothing moves. */
-export function arrange(data: Storage, { axes, shape, flatten }: Layout): Storage {
+export function arrange<T extends Storage | Values>(data: T, { axes, shape, flatten }: Layout): T {
   const [K, ...rest] = shape;
   const inner = sizeOf(rest);
   if (axes === 'HWIO') {
@@ -91,10 +92,16 @@ export function arrange(data: Storage, { axes, shape, flatten }: Layout): Storag
   return from ? permute(data, (k, i) => k * inner + from[i], K, inner) : data;
 }
 
-/** y[k,i] = x[at(k, i)]. */
-function permute(data: Storage, at: (k: number, i: number) => number, K: number, inner: number): Storage {
-  const result = new (data.constructor as Float32ArrayConstructor)(data.length);
-  for (let k = 0; k < K; k++) for (let i = 0; i < inner; i++) result[k * inner + i] = data[at(k, i)];
+/** y[k,i] = x[at(k, i)], whatever the type of the values. */
+function permute<T extends Storage | Values>(
+  data: T,
+  at: (k: number, i: number) => number,
+  K: number,
+  inner: number,
+): T {
+  const result = new (data.constructor as new (size: number) => T)(data.length);
+  const [to, from] = [result as Float32Array, data as Float32Array];
+  for (let k = 0; k < K; k++) for (let i = 0; i < inner; i++) to[k * inner + i] = from[at(k, i)];
   return result;
 }
 

@@ -35,8 +35,7 @@ export async function loadWeights(path: string, network?: Network): Promise<Load
     const plan = network ? named(path, () => mapTensors(network, file)) : infer(path, file);
     const weights = new Map<string, Tensor>();
     for (const part of plan.assignments) weights.set(part.own, readWeight(path, file, part));
-    const text = file.metadata.get('preprocess');
-    const preprocess = text === undefined ? undefined : named(path, () => parsePreprocess(text));
+    const preprocess = preprocessOf(path, file);
     const other = preprocess && preprocess.channels !== plan.network.preprocess.channels;
     return {
       network: plan.network,
@@ -55,6 +54,12 @@ export async function loadWeights(path: string, network?: Network): Promise<Load
   }
 }
 
+/** What the file says that its inputs went through. Throws InputError where that is no preprocessing. */
+export function preprocessOf(path: string, file: TensorFile): Preprocess | undefined {
+  const text = file.metadata.get('preprocess');
+  return text === undefined ? undefined : named(path, () => parsePreprocess(text));
+}
+
 /** What was moved, one line for all layers that share it. */
 export function transposed({ assignments }: Mapping): string[] {
   const lines = new Map<string, string[]>();
@@ -68,11 +73,14 @@ export function transposed({ assignments }: Mapping): string[] {
 const channelNote = ({ channels }: Preprocess, { name, preprocess }: Network): string =>
   `these weights take ${channels} input; ${name} by itself takes ${preprocess.channels}`;
 
-/** The network that the metadata name, else the only one that the tensors fit; throws InputError naming the choices. */
-function infer(path: string, file: TensorFile): Mapping {
+/**
+ * The mappings to the network that the metadata name, else to all that the tensors fit: those by name, if there are any,
+ * before those by order and shape.
+ */
+export function candidates(path: string, file: TensorFile): Mapping[] {
   const name = file.metadata.get('network');
   const known = networks.find((network) => network.name === name);
-  if (known) return named(path, () => mapTensors(known, file));
+  if (known) return [named(path, () => mapTensors(known, file))];
   const found: Mapping[] = [];
   for (const network of networks) {
     try {
@@ -81,19 +89,24 @@ function infer(path: string, file: TensorFile): Mapping {
       // it does not fit: that is the question
     }
   }
-  const best = found.some(({ naming }) => naming !== null)
-    ? found.filter(({ naming }) => naming !== null)
-    : found;
-  if (best.length === 1) return best[0];
+  const byName = found.filter(({ naming }) => naming !== null);
+  // torchvision's names are torchvision's network; another of the same shapes must be asked for
+  const own = byName.filter(({ naming, network }) => naming === network.name);
+  return own.length > 0 ? own : byName.length > 0 ? byName : found;
+}
+
+function infer(path: string, file: TensorFile): Mapping {
+  const found = candidates(path, file);
+  if (found.length === 1) return found[0];
   const tensors = `the file has ${list([...file.tensors.keys()])}`;
-  if (best.length === 0)
+  if (found.length === 0)
     throw new InputError(`${path}: fits no network (${tensors}); say which with --network`);
-  const names = best.map(({ network }) => network.name).join(', ');
+  const names = found.map(({ network }) => network.name).join(', ');
   throw new InputError(`${path}: fits several networks (${names}); say which with --network`);
 }
 
 /** An error of the reference becomes one about the file. */
-function named<T>(path: string, run: () => T): T {
+export function named<T>(path: string, run: () => T): T {
   try {
     return run();
   } catch (error) {

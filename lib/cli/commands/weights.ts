@@ -1,0 +1,137 @@
+/** alexnet weights: what is in a file of weights, and the same weights in another format or convention. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { megabytes, scientific, table, thousands } from '../../report/table.ts';
+import { type ConvertOptions, convertWeights } from '../../weights/convert.ts';
+import { diffWeights, type WeightsDiff } from '../../weights/diff.ts';
+import { type Inspected, inspectWeights } from '../../weights/inspect.ts';
+import { writable } from '../../weights/write.ts';
+import { gather, jsonOption, networkOption } from '../options.ts';
+
+interface Json {
+  readonly json?: boolean;
+}
+
+export function register(program: Command): void {
+  const weights = program.command('weights').description('inspect, convert and compare files of weights');
+  weights
+    .command('inspect')
+    .description('format, tensors, the layers that they belong to, and what would be transposed')
+    .argument('<file>', 'weights in any format')
+    .addOption(networkOption())
+    .addOption(jsonOption())
+    .action(async (file: string, { network, json }: Json & { network?: string }) => {
+      const found = await inspectWeights(file, network);
+      print(json, found, () => inspectText(found));
+    });
+  convertOptions(
+    weights
+      .command('convert')
+      .description('the same weights in another format or convention; the format follows the name of OUT')
+      .argument('<in>', 'weights in any format')
+      .argument('<out>', '.safetensors, .npz, .pth or .caffemodel to write'),
+  ).action(async (from: string, to: string, { json, ...options }: Json & ConvertOptions) => {
+    const made = await convertWeights(from, to, options);
+    for (const note of made.notes) process.stderr.write(`${note}\n`);
+    const what = made.network ? ` (${made.network})` : '';
+    print(json, made, () => `${to}: ${made.tensors} tensors of ${from}${what}`);
+  });
+  weights
+    .command('diff')
+    .description('two files tensor by tensor, in units in the last place; exit 1 if they differ')
+    .argument('<a>', 'weights in any format')
+    .argument('<b>', 'weights in any format')
+    .addOption(networkOption())
+    .addOption(jsonOption())
+    .action(async (a: string, b: string, { network, json }: Json & { network?: string }) => {
+      const found = await diffWeights(a, b, network);
+      print(json, found, () => diffText(found));
+      if (!found.equal) process.exitCode = 1;
+    });
+}
+
+const convertOptions = (command: Command): Command =>
+  command
+    .addOption(networkOption())
+    .addOption(new Option('--names <names>', 'names of the tensors').choices(Object.keys(writable)))
+    .option('--to <network>', 'bring them to the conventions of another network of the same layers')
+    .addOption(new Option('--channels <order>', 'order of input channels').choices(['RGB', 'BGR']))
+    .addOption(new Option('--range <greatest>', 'input 0..255 or 0..1').argParser(range))
+    .addOption(
+      new Option('--fold <what>', 'mean or deviation into conv1; may be repeated').argParser(foldable),
+    )
+    .addOption(
+      new Option(
+        '--dropout <convention>',
+        "whose test time they serve: 'paper' halves, 'inverted' does not",
+      ).choices(['paper', 'inverted']),
+    )
+    .addOption(jsonOption());
+
+function range(text: string): 255 | 1 {
+  if (text === '255') return 255;
+  if (text === '1') return 1;
+  throw new InvalidArgumentError('It must be 255 or 1.');
+}
+
+function foldable(text: string, before?: readonly string[]): readonly string[] {
+  if (!['mean', 'deviation'].includes(text)) throw new InvalidArgumentError('It must be mean or deviation.');
+  return gather(text, before);
+}
+
+function print(json: boolean | undefined, value: object, text: () => string): void {
+  // JSON has no infinity and no NaN: they are texts
+  const plain = (_: string, item: unknown) =>
+    typeof item === 'number' && !Number.isFinite(item) ? String(item) : item;
+  process.stdout.write(`${json ? JSON.stringify({ version: 1, ...value }, plain) : text()}\n`);
+}
+
+function inspectText(found: Inspected): string {
+  const rows = found.tensors.map((tensor) => [
+    tensor.name,
+    tensor.dtype,
+    tensor.shape.join('×') || 'scalar',
+    `${tensor.least.toPrecision(4)} … ${tensor.greatest.toPrecision(4)}`,
+    tensor.notFinite === 0 ? '' : `${tensor.notFinite} not finite`,
+    tensor.layer ?? '—',
+    tensor.moved,
+  ]);
+  const titles = ['tensor', 'type', 'shape', 'range', '', 'weight', 'moved'];
+  const total = found.tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  const fits =
+    found.networks.length > 0 ? `${found.networks.join(', ')} (by ${found.by})` : 'no network here';
+  const lines = [
+    `${found.file}: ${found.format}, ${megabytes(found.bytes)}, ${thousands(total)} values`,
+    `fits ${fits}`,
+    ...Object.entries(found.metadata).map(([key, value]) => `${key}: ${value.slice(0, 200)}`),
+    ...found.notes,
+  ];
+  return `${lines.join('\n')}\n\n${table(
+    titles.map((title) => ({ title })),
+    rows,
+  )}`;
+}
+
+function diffText({ files, network, tensors, equal }: WeightsDiff): string {
+  if (equal) return `${files[0]} and ${files[1]} hold the same bits (${tensors.length} tensors)`;
+  const rows = tensors.map(({ name, shapes: [a, b], values, differing, ulps, absolute, at }) => {
+    const shape =
+      a && b && a.join() === b.join()
+        ? a.join('×')
+        : `${a?.join('×') ?? 'missing'} / ${b?.join('×') ?? 'missing'}`;
+    const place = differing > 0 && Number.isFinite(ulps) ? String(at) : '';
+    return [
+      name,
+      shape,
+      thousands(differing),
+      thousands(values),
+      thousands(ulps),
+      scientific(absolute),
+      place,
+    ];
+  });
+  const columns = ['tensor', 'shape', 'differ', 'of', 'ULPs', 'absolute', 'at'].map((title, c) => ({
+    title,
+    align: c < 2 ? ('left' as const) : ('right' as const),
+  }));
+  return `${files[0]} against ${files[1]}${network ? `, as ${network}` : ''}\n\n${table(columns, rows)}`;
+}

@@ -1,0 +1,209 @@
+/**
+ * Brings weights to another convention without changing what the network computes.
+ *
+ *   channels   RGB ↔ BGR: conv1's input channels in reverse, mean and deviation too; exact
+ *   range      0..255 ↔ 0..1, the deviation left as it is: conv1's weights times 255 or over 255; rounded once
+ *   mean       folded into conv1's bias: b′ = b − Σ w·m/d, for input from which nothing is subtracted; only where conv1 has no
+ *              pads, since a padded zero stands for the mean before and for black after
+ *   deviation  folded into conv1's weights: w′ = w/d
+ *   dropout    'paper' halves the dropout layers' outputs at test time, 'inverted' does not: ½ folded into, or out of, the
+ *              weights of the layer that follows; exact
+ * LRN's k, α, β and n are no linear map of its input and can be folded into nothing.
+ */
+import type { Layer, Network } from '../../reference/networks/layers.ts';
+import { inputsOf } from '../../reference/oracle.ts';
+import type { Preprocess } from '../../reference/preprocess.ts';
+import { sizeOf } from '../../reference/tensor.ts';
+import { type DenseArray, widen } from '../format/array.ts';
+
+export interface Wish {
+  readonly channels?: 'RGB' | 'BGR';
+  readonly range?: 255 | 1;
+  readonly fold?: readonly ('mean' | 'deviation')[];
+  readonly dropout?: 'paper' | 'inverted';
+}
+
+export interface Conventional {
+  readonly network: Network;
+  readonly arrays: Map<string, DenseArray>;
+  readonly preprocess: Preprocess;
+  /** What was done, one line each. */
+  readonly notes: string[];
+}
+
+/** The same function of the same photo under the conventions wished for. Throws Error where there is none. */
+export function convertConventions(
+  network: Network,
+  arrays: ReadonlyMap<string, DenseArray>,
+  preprocess: Preprocess,
+  wish: Wish,
+): Conventional {
+  const result = { network, arrays: new Map(arrays), preprocess, notes: [] as string[] };
+  const steps: ((c: Writable) => void)[] = [];
+  if (wish.channels && wish.channels !== preprocess.channels) steps.push(swapChannels);
+  if (wish.fold?.includes('mean')) steps.push(foldMean);
+  if (wish.fold?.includes('deviation')) steps.push(foldDeviation);
+  if (wish.range && wish.range !== preprocess.range) steps.push(rescale);
+  if (wish.dropout) steps.push((c) => refoldDropout(c, wish.dropout as 'paper' | 'inverted'));
+  for (const step of steps) step(result);
+  return { ...result, network: { ...result.network, preprocess: result.preprocess } };
+}
+
+type Writable = { -readonly [K in keyof Conventional]: Conventional[K] };
+
+/** The convolution that reads the input. Throws Error if there is none, or more than one. */
+function firstLayer(network: Network): Layer & { kind: 'conv2d' } {
+  const readers = network.layers.filter((_, index) => inputsOf(network, index).includes('input'));
+  const [layer] = readers;
+  if (readers.length !== 1 || layer.kind !== 'conv2d' || layer.attributes.groups !== 1) {
+    throw new Error(`${network.name}: its input is not read by one convolution without groups`);
+  }
+  return layer;
+}
+
+function get(c: Conventional, name: string): DenseArray {
+  const array = c.arrays.get(name);
+  if (!array) throw new Error(`${name} is missing`);
+  return array;
+}
+
+/** f of every value and its place (k, c) in a weight (K,C,…); float32 stays float32. Halves become float32. */
+function mapWeight(array: DenseArray, f: (value: number, k: number, c: number) => number): DenseArray {
+  const [, C, ...rest] = array.shape;
+  const values = widen(array);
+  const area = sizeOf(rest);
+  const data = values.map((value, i) => f(value, Math.floor(i / (C * area)), Math.floor(i / area) % C));
+  return {
+    dtype: data instanceof Float64Array ? 'float64' : 'float32',
+    shape: array.shape,
+    data,
+  } as DenseArray;
+}
+
+function swapChannels(c: Writable): void {
+  const { name } = firstLayer(c.network);
+  const array = get(c, `${name}.weight`);
+  const [K, C, R, S] = array.shape;
+  const data = array.data.slice() as typeof array.data;
+  for (let k = 0; k < K; k++) {
+    for (let i = 0; i < C; i++) {
+      const at = (k * C + i) * R * S;
+      data.set(array.data.subarray(at, at + R * S) as never, (k * C + C - 1 - i) * R * S);
+    }
+  }
+  c.arrays.set(`${name}.weight`, { ...array, data });
+  const { channels, mean, deviation } = c.preprocess;
+  c.preprocess = {
+    ...c.preprocess,
+    channels: channels === 'RGB' ? 'BGR' : 'RGB',
+    mean: [...mean].reverse(),
+    deviation: [...deviation].reverse(),
+  };
+  c.notes.push(`${name}: input channels ${channels} → ${c.preprocess.channels} (exact)`);
+}
+
+function noMeanImage({ preprocess, network }: Conventional): void {
+  if (preprocess.meanImage === 'required') {
+    throw new Error(`${network.name} subtracts a mean image: only a mean pixel can be folded or rescaled`);
+  }
+}
+
+function rescale(c: Writable): void {
+  noMeanImage(c);
+  const { name } = firstLayer(c.network);
+  const { range, mean } = c.preprocess;
+  const other = range === 255 ? 1 : 255;
+  const factor = range / other;
+  const array = get(c, `${name}.weight`);
+  c.arrays.set(
+    `${name}.weight`,
+    mapWeight(array, (value) => value * factor),
+  );
+  c.preprocess = { ...c.preprocess, range: other, mean: mean.map((value) => value / factor) };
+  const how = factor > 1 ? 'times 255' : 'over 255';
+  c.notes.push(`${name}: input range 0..${range} → 0..${other}, weights ${how} (each rounded once)`);
+}
+
+function foldMean(c: Writable): void {
+  noMeanImage(c);
+  const { name, attributes } = firstLayer(c.network);
+  if (attributes.pad.some((pad) => pad !== 0)) {
+    throw new Error(
+      `${name} of ${c.network.name} has pads [${attributes.pad}]: a mean cannot be folded into it, since the padded zeros would change their meaning`,
+    );
+  }
+  const { mean, deviation } = c.preprocess;
+  const weight = get(c, `${name}.weight`);
+  const bias = get(c, `${name}.bias`);
+  const shift = new Float64Array(weight.shape[0]);
+  mapWeight(weight, (value, k, i) => {
+    shift[k] += (value * mean[i]) / deviation[i];
+    return value;
+  });
+  c.arrays.set(
+    `${name}.bias`,
+    mapWeight({ ...bias, shape: [bias.shape[0], 1] }, (value, k) => value - shift[k]),
+  );
+  c.arrays.set(`${name}.bias`, { ...get(c, `${name}.bias`), shape: bias.shape });
+  c.preprocess = { ...c.preprocess, mean: mean.map(() => 0), meanImage: 'none' };
+  c.notes.push(`${name}: mean ${mean.join(', ')} folded into the bias (rounded once)`);
+}
+
+/** Zero stays zero, so pads do not matter; what is left of (p − m)/d is p − m. */
+function foldDeviation(c: Writable): void {
+  const { name } = firstLayer(c.network);
+  const { deviation } = c.preprocess;
+  const weight = get(c, `${name}.weight`);
+  c.arrays.set(
+    `${name}.weight`,
+    mapWeight(weight, (value, _, i) => value / deviation[i]),
+  );
+  c.preprocess = { ...c.preprocess, deviation: deviation.map(() => 1) };
+  c.notes.push(`${name}: deviation ${deviation.join(', ')} folded into the weights (each rounded once)`);
+}
+
+/** The layer with weights that follows a dropout layer, everything between being without weights and homogeneous. */
+function following(network: Network, index: number): Layer {
+  for (const layer of network.layers.slice(index + 1)) {
+    if (layer.kind === 'linear' || layer.kind === 'conv2d') return layer;
+    if (!['relu', 'flatten', 'dropout', 'maxpool'].includes(layer.kind)) break;
+  }
+  throw new Error(
+    `${network.layers[index].name}: no layer with weights follows into which ½ could be folded`,
+  );
+}
+
+function refoldDropout(c: Writable, wanted: 'paper' | 'inverted'): void {
+  const layers = c.network.layers.map((layer, index): Layer => {
+    if (layer.kind !== 'dropout' || layer.attributes.convention === wanted) return layer;
+    const { name } = following(c.network, index);
+    const keep = 1 - layer.attributes.ratio;
+    const factor = wanted === 'inverted' ? keep : 1 / keep;
+    c.arrays.set(
+      `${name}.weight`,
+      mapWeight(get(c, `${name}.weight`), (value) => value * factor),
+    );
+    c.notes.push(
+      `${name}: ${layer.name}'s factor ${keep} folded ${wanted === 'inverted' ? 'in' : 'out'} (weights × ${factor})`,
+    );
+    return { ...layer, attributes: { ...layer.attributes, convention: wanted } };
+  });
+  c.network = { ...c.network, layers };
+}
+
+/** Why weights of one network cannot serve another of the same shapes; null if dropout and preprocessing alone differ. */
+export function difference(from: Network, to: Network): string | null {
+  const bare = ({ layers }: Network) => layers.filter(({ kind }) => kind !== 'dropout');
+  const [a, b] = [bare(from), bare(to)];
+  for (const [index, layer] of a.entries()) {
+    const other = b[index];
+    const same = { ...layer, channels: 0 };
+    if (other && JSON.stringify(same) === JSON.stringify({ ...other, channels: 0 })) continue;
+    const what =
+      layer.kind === 'lrn' || layer.kind === 'mapnorm'
+        ? ': no weight can carry the constants of a normalisation'
+        : '';
+    return `${layer.name} of ${from.name} is not ${other ? `${other.name} of ${to.name}` : `in ${to.name}`}${what}`;
+  }
+  return a.length === b.length ? null : `${to.name} has more layers than ${from.name}`;
+}

@@ -1,0 +1,134 @@
+/** The function behind `alexnet weights convert`. */
+import { resolve } from 'node:path';
+import { networkNamed } from '../../reference/networks/index.ts';
+import type { Network } from '../../reference/networks/layers.ts';
+import type { Preprocess } from '../../reference/preprocess.ts';
+import { InputError } from '../errors.ts';
+import type { DenseArray } from '../format/array.ts';
+import { openTensors, type TensorFile } from '../format/open.ts';
+import { convertConventions, difference, type Wish } from './conventions.ts';
+import { arrange } from './layout.ts';
+import { candidates, named, preprocessOf, transposed } from './load.ts';
+import { type Mapping, mapTensors } from './mapping.ts';
+import { extensionOf, type NamesOption, writeWeights } from './write.ts';
+
+export interface ConvertOptions extends Wish {
+  readonly network?: string;
+  /** Another network of the same layers, whose conventions the weights are brought to. */
+  readonly to?: string;
+  readonly names?: NamesOption;
+}
+
+export interface Converted {
+  readonly from: string;
+  readonly file: string;
+  readonly network: string | null;
+  readonly tensors: number;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Writes the weights of `from` as `file`, in the format that its name asks for, bit for bit where the types allow.
+ * Throws InputError naming the file; `file` is written whole or not at all.
+ */
+export async function convertWeights(
+  from: string,
+  file: string,
+  options: ConvertOptions = {},
+): Promise<Converted> {
+  extensionOf(file);
+  if (resolve(from) === resolve(file)) throw new InputError(`${file}: is the file to be read; name another`);
+  const network = options.network === undefined ? undefined : find(options.network);
+  const opened = await openTensors(from);
+  try {
+    const { mapping, certain } = mappingOf(from, opened, network);
+    const wishes = options.channels || options.range || options.fold?.length || options.dropout || options.to;
+    if (wishes && !(mapping && certain)) {
+      throw new InputError(
+        `${from}: a convention can only be changed for a known network; name it with --network`,
+      );
+    }
+    const arrays = readArrays(from, opened, mapping);
+    const preprocess = preprocessOf(from, opened) ?? (certain && mapping ? mapping.network.preprocess : null);
+    const read = { network: mapping?.network ?? null, arrays, preprocess, notes: [] as string[] };
+    const made =
+      wishes && mapping && preprocess
+        ? named(from, () => change(mapping, arrays, preprocess, options))
+        : read;
+    const notes = [
+      ...opened.notes,
+      ...(mapping ? [...mapping.notes, ...transposed(mapping)] : []),
+      ...made.notes,
+    ];
+    const { names } = options;
+    const more = await writeWeights(file, { ...made, certain, ...(names ? { names } : {}) });
+    const label = certain ? (made.network?.name ?? null) : null;
+    return { from, file, network: label, tensors: arrays.size, notes: [...notes, ...more] };
+  } finally {
+    opened.close();
+  }
+}
+
+function find(name: string): Network {
+  try {
+    return networkNamed(name);
+  } catch (error) {
+    throw new InputError((error as Error).message);
+  }
+}
+
+interface Found {
+  readonly mapping: Mapping | null;
+  /** Whether there is no other network that it could be. */
+  readonly certain: boolean;
+}
+
+/** The mapping; none where the tensors fit no network: then they keep their names. */
+export function mappingOf(path: string, file: TensorFile, network?: Network): Found {
+  if (network) return { mapping: named(path, () => mapTensors(network, file)), certain: true };
+  const found = candidates(path, file);
+  const same = new Set(found.map(({ assignments }) => JSON.stringify(assignments)));
+  if (same.size > 1) {
+    const names = found.map((mapping) => mapping.network.name).join(', ');
+    throw new InputError(
+      `${path}: fits several networks in different ways (${names}); say which with --network`,
+    );
+  }
+  return { mapping: found[0] ?? null, certain: found.length === 1 };
+}
+
+/** All arrays, under this project's names and in its order where there is a mapping. Throws InputError. */
+export function readArrays(path: string, file: TensorFile, mapping: Mapping | null): Map<string, DenseArray> {
+  const arrays = new Map<string, DenseArray>();
+  const read = (name: string) => named(path, () => file.tensors.get(name)?.read()) as DenseArray;
+  if (!mapping) {
+    for (const name of file.tensors.keys()) arrays.set(name, read(name));
+    return arrays;
+  }
+  for (const { own, theirs, layout } of mapping.assignments) {
+    const { dtype, data } = read(theirs);
+    arrays.set(own, { dtype, shape: layout.shape, data: arrange(data, layout) });
+  }
+  return arrays;
+}
+
+function change(
+  { network }: Mapping,
+  arrays: ReadonlyMap<string, DenseArray>,
+  preprocess: Preprocess,
+  options: ConvertOptions,
+) {
+  if (options.to === undefined) return convertConventions(network, arrays, preprocess, options);
+  const to = find(options.to);
+  const why = difference(network, to);
+  if (why) throw new Error(`cannot be brought to ${to.name}: ${why}`);
+  const dropout = to.layers.find((layer) => layer.kind === 'dropout')?.attributes.convention;
+  const wish: Wish = {
+    channels: to.preprocess.channels,
+    range: to.preprocess.range,
+    ...(dropout ? { dropout } : {}),
+    ...options,
+  };
+  const made = convertConventions(network, arrays, preprocess, wish);
+  return { ...made, network: { ...made.network, name: to.name } };
+}

@@ -1,0 +1,112 @@
+/** The function behind `alexnet weights diff`: two files tensor by tensor, in units in the last place. */
+
+import { networkNamed } from '../../reference/networks/index.ts';
+import type { Shape, Storage } from '../../reference/tensor.ts';
+import { type DenseArray, widen } from '../format/array.ts';
+import { openTensors } from '../format/open.ts';
+import { mappingOf, readArrays } from './convert.ts';
+import { candidates } from './load.ts';
+
+export interface TensorDiff {
+  readonly name: string;
+  /** Null where a file lacks the tensor. */
+  readonly shapes: readonly [Shape | null, Shape | null];
+  /** Values that differ in their bits; +0 and −0 do, two NaN do not. */
+  readonly differing: number;
+  readonly values: number;
+  /** Largest distance in ULPs of float32, of float64 where both are float64; Infinity where one is NaN or shapes differ. */
+  readonly ulps: number;
+  /** Largest absolute difference. */
+  readonly absolute: number;
+  /** Flat index of the value with the largest distance. */
+  readonly at: number;
+}
+
+export interface WeightsDiff {
+  readonly files: readonly [string, string];
+  /** Under whose names the tensors are compared. */
+  readonly network: string | null;
+  readonly tensors: readonly TensorDiff[];
+  readonly equal: boolean;
+}
+
+/** Compares them under the layers of a network that both fit, else by their own names. Throws InputError. */
+export async function diffWeights(a: string, b: string, network?: string): Promise<WeightsDiff> {
+  const first = await openTensors(a);
+  try {
+    const second = await openTensors(b);
+    try {
+      const chosen = network
+        ? networkNamed(network)
+        : common(
+            candidates(a, first).map((mapping) => mapping.network.name),
+            candidates(b, second).map((mapping) => mapping.network.name),
+          );
+      const [x, y] = [
+        readArrays(a, first, chosen ? mappingOf(a, first, chosen).mapping : null),
+        readArrays(b, second, chosen ? mappingOf(b, second, chosen).mapping : null),
+      ];
+      const names = [...new Set([...x.keys(), ...y.keys()])];
+      const tensors = names.map((name) => compare(name, x.get(name), y.get(name)));
+      const equal = tensors.every(({ differing }) => differing === 0);
+      return { files: [a, b], network: chosen?.name ?? null, tensors, equal };
+    } finally {
+      second.close();
+    }
+  } finally {
+    first.close();
+  }
+}
+
+function common(a: readonly string[], b: readonly string[]) {
+  const name = a.find((candidate) => b.includes(candidate));
+  return name === undefined ? null : networkNamed(name);
+}
+
+function compare(name: string, a?: DenseArray, b?: DenseArray): TensorDiff {
+  const shapes = [a?.shape ?? null, b?.shape ?? null] as const;
+  const values = Math.max(a?.data.length ?? 0, b?.data.length ?? 0);
+  if (!a || !b || a.shape.join() !== b.shape.join()) {
+    return { name, shapes, values, differing: values || 1, ulps: Infinity, absolute: Infinity, at: 0 };
+  }
+  const both = a.dtype === 'float64' && b.dtype === 'float64';
+  return { name, shapes, values, ...distances(widen(a), widen(b), both ? ulps64 : ulps32) };
+}
+
+type Distance = (a: number, b: number) => number;
+
+function distances(a: Storage, b: Storage, distance: Distance) {
+  let [differing, ulps, absolute, at] = [0, 0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    if (Object.is(a[i], b[i])) continue;
+    differing++;
+    const away = distance(a[i], b[i]);
+    if (away > ulps) [ulps, at] = [away, i];
+    absolute = Math.max(absolute, Number.isNaN(a[i] - b[i]) ? Infinity : Math.abs(a[i] - b[i]));
+  }
+  return { differing, ulps, absolute, at };
+}
+
+const float = new Float32Array(1);
+const bits = new Int32Array(float.buffer);
+const double = new Float64Array(1);
+const longBits = new BigInt64Array(double.buffer);
+
+/** The place of a float32 among all float32 in order; −0 is one below +0. */
+function place32(value: number): number {
+  float[0] = value;
+  return bits[0] >= 0 ? bits[0] : -(bits[0] & 0x7fffffff) - 1;
+}
+
+function place64(value: number): bigint {
+  double[0] = value;
+  return longBits[0] >= 0n ? longBits[0] : -(longBits[0] & 0x7fffffffffffffffn) - 1n;
+}
+
+const ulps32: Distance = (a, b) => (Number.isNaN(a - b) ? nan(a, b) : Math.abs(place32(a) - place32(b)));
+const ulps64: Distance = (a, b) => {
+  if (Number.isNaN(a - b)) return nan(a, b);
+  const away = place64(a) - place64(b);
+  return Number(away < 0n ? -away : away);
+};
+const nan = (a: number, b: number): number => (a === b ? 0 : Infinity);

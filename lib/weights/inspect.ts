@@ -1,0 +1,109 @@
+/** The function behind `alexnet weights inspect`: what is in a file, and what it would be in a network. */
+import { statSync } from 'node:fs';
+import { networkNamed } from '../../reference/networks/index.ts';
+import type { Preprocess } from '../../reference/preprocess.ts';
+import type { Shape, Storage } from '../../reference/tensor.ts';
+import { InputError } from '../errors.ts';
+import { type DType, widen } from '../format/array.ts';
+import { type Format, openTensors, type TensorFile } from '../format/open.ts';
+import { describeLayout } from './layout.ts';
+import { candidates, named, preprocessOf } from './load.ts';
+import { type Mapping, mapTensors } from './mapping.ts';
+
+export interface InspectedTensor {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly least: number;
+  readonly greatest: number;
+  readonly mean: number;
+  /** NaN and infinities. */
+  readonly notFinite: number;
+  /** This project's name; null where it belongs to no layer. */
+  readonly layer: string | null;
+  /** What is moved to bring it to this project's order; '' for nothing. */
+  readonly moved: string;
+}
+
+export interface Inspected {
+  readonly file: string;
+  readonly format: Format;
+  readonly bytes: number;
+  readonly tensors: readonly InspectedTensor[];
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Networks that the tensors fit. */
+  readonly networks: readonly string[];
+  /** How they were matched: 'Caffe names', 'order and shape', '' for not at all. */
+  readonly by: string;
+  readonly preprocess: Preprocess | null;
+  readonly notes: readonly string[];
+}
+
+/** Reads everything once. Throws InputError naming the file, and for a named network why the tensors do not fit. */
+export async function inspectWeights(path: string, network?: string): Promise<Inspected> {
+  const chosen = network === undefined ? undefined : find(network);
+  const file = await openTensors(path);
+  try {
+    const found = chosen ? [named(path, () => mapTensors(chosen, file))] : candidates(path, file);
+    const mapping = found[0] ?? null;
+    const places = new Map(mapping?.assignments.map((part) => [part.theirs, part]));
+    const tensors = [...file.tensors].map(([name, array]): InspectedTensor => {
+      const place = places.get(name);
+      const values = named(path, () => widen(array.read()));
+      const moved = place ? describeLayout(place.layout) : '';
+      const { dtype, shape } = array;
+      return { name, dtype, shape, ...statistics(values), layer: place?.own ?? null, moved };
+    });
+    return {
+      file: path,
+      format: file.format,
+      bytes: statSync(path).size,
+      tensors,
+      metadata: Object.fromEntries(file.metadata),
+      networks: found.map((each) => each.network.name),
+      by: mapping?.by ?? '',
+      preprocess: preprocessOf(path, file) ?? null,
+      notes: [...file.notes, ...(mapping?.notes ?? []), ...untold(file, mapping)],
+    };
+  } finally {
+    file.close();
+  }
+}
+
+function find(name: string) {
+  try {
+    return networkNamed(name);
+  } catch (error) {
+    throw new InputError((error as Error).message);
+  }
+}
+
+/** What weights alone cannot tell. */
+function untold(file: TensorFile, mapping: Mapping | null): string[] {
+  if (!mapping || file.metadata.has('preprocess')) return [];
+  const caffe =
+    mapping.naming === 'Caffe' || mapping.naming === 'ONNX model zoo' || mapping.naming === 'Caffe2';
+  const usual = caffe ? 'BGR 0..255 with these names' : 'RGB';
+  const dropout = mapping.network.layers.some(({ kind }) => kind === 'dropout');
+  return [
+    `not told by the file: channel order and range of the input (usually ${usual})`,
+    ...(dropout
+      ? ["not told by the file: whether dropout's ½ is folded into the weights (Caffe, PyTorch: yes)"]
+      : []),
+  ];
+}
+
+function statistics(values: Storage) {
+  let [least, greatest, sum, notFinite] = [Infinity, -Infinity, 0, 0];
+  for (const value of values) {
+    if (!Number.isFinite(value)) notFinite++;
+    else {
+      least = Math.min(least, value);
+      greatest = Math.max(greatest, value);
+      sum += value;
+    }
+  }
+  const finite = values.length - notFinite;
+  if (finite === 0) return { least: 0, greatest: 0, mean: 0, notFinite };
+  return { least, greatest, mean: sum / finite, notFinite };
+}

@@ -1,0 +1,132 @@
+/**
+ * Writes weights in the format that the name of the file asks for: .safetensors, .npz, .pth (.pt), .caffemodel; a single
+ * array as .npy or .binaryproto. ONNX is `alexnet export`.
+ */
+import type { Network } from '../../reference/networks/layers.ts';
+import type { Preprocess } from '../../reference/preprocess.ts';
+import { InputError } from '../errors.ts';
+import { type DenseArray, widen } from '../format/array.ts';
+import { blobPieces, type CaffeType, caffemodelPieces } from '../format/caffemodel.ts';
+import { npyPieces } from '../format/npy.ts';
+import { npzPieces } from '../format/npz.ts';
+import { pthPieces } from '../format/pth-write.ts';
+import { safetensorsPieces } from '../format/safetensors.ts';
+import { writeModelFile } from '../onnx/write.ts';
+import { type Naming, namesUnder } from './names.ts';
+import { formatPreprocess } from './preprocess.ts';
+
+export const extensions = ['safetensors', 'npz', 'pth', 'pt', 'caffemodel', 'npy', 'binaryproto'] as const;
+export type Extension = (typeof extensions)[number];
+
+/** The names that --names offers. */
+export const writable = {
+  project: 'this project',
+  torchvision: 'torchvision',
+  caffe: 'Caffe',
+  zoo: 'ONNX model zoo',
+} as const;
+export type NamesOption = keyof typeof writable;
+
+/** What the file's name asks for. Throws InputError where it asks for nothing that is written. */
+export function extensionOf(path: string): Extension {
+  const extension = /\.(\w+)$/.exec(path)?.[1]?.toLowerCase();
+  const known = extensions.find((candidate) => candidate === extension);
+  if (known) return known;
+  const onnx = extension === 'onnx' ? ': ONNX is written by `alexnet export --weights IN OUT.onnx`' : '';
+  throw new InputError(`${path}: weights are written as .${extensions.join(', .')}${onnx}`);
+}
+
+export interface Contents {
+  /** By this project's names, or by the file's own where there is no network. */
+  readonly arrays: ReadonlyMap<string, DenseArray>;
+  readonly network: Network | null;
+  /** For the metadata; null where it is not known. */
+  readonly preprocess: Preprocess | null;
+  /** Whether the network is certain, so that the metadata may name it. */
+  readonly certain: boolean;
+  readonly names?: NamesOption;
+}
+
+/** Writes the file whole or not at all. Answers what was changed on the way. Throws InputError naming the file. */
+export async function writeWeights(path: string, contents: Contents): Promise<string[]> {
+  const notes: string[] = [];
+  const pieces = asInput(path, () => piecesOf(path, contents, notes));
+  await writeModelFile(path, { chunks: () => pieces });
+  return notes;
+}
+
+function asInput<T>(path: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if ((error as Error).message.startsWith(path)) throw error;
+    throw new InputError(`${path}: ${(error as Error).message}`);
+  }
+}
+
+function piecesOf(path: string, contents: Contents, notes: string[]): Uint8Array[] {
+  const extension = extensionOf(path);
+  if (extension === 'npy' || extension === 'binaryproto') return single(extension, contents);
+  if (extension === 'caffemodel') return caffe(contents, notes);
+  const named = rename(contents, extension);
+  if (extension === 'safetensors') return safetensorsPieces(named, metadataOf(contents));
+  if (extension === 'npz') return npzPieces(supported(named, ['bfloat16'], notes));
+  return pthPieces(supported(named, ['uint16', 'uint32', 'uint64'], notes));
+}
+
+function metadataOf({ network, preprocess, certain }: Contents): ReadonlyMap<string, string> {
+  const metadata = new Map<string, string>();
+  if (network && certain) metadata.set('network', network.name);
+  if (preprocess) metadata.set('preprocess', formatPreprocess(preprocess));
+  return metadata;
+}
+
+/** PyTorch files of its own network get its names; else this project's, unless asked otherwise. */
+function rename({ arrays, network, names }: Contents, extension: Extension): [string, DenseArray][] {
+  if (!network) return [...arrays];
+  const torch = (extension === 'pth' || extension === 'pt') && network.name === 'torchvision';
+  const naming: Naming = writable[names ?? (torch ? 'torchvision' : 'project')];
+  const table = namesUnder(network, naming);
+  if (!table) throw new Error(`${network.name} has no ${naming} names`);
+  return [...arrays].map(([own, array]) => [table.get(own) ?? own, array]);
+}
+
+/** Types that the format lacks are widened, exactly. */
+function supported(
+  named: [string, DenseArray][],
+  lacking: readonly string[],
+  notes: string[],
+): [string, DenseArray][] {
+  return named.map(([name, array]) => {
+    if (!lacking.includes(array.dtype)) return [name, array];
+    const wide = floats(array);
+    notes.push(`${name}: ${array.dtype} widened to ${wide.dtype}, exactly`);
+    return [name, wide];
+  });
+}
+
+function floats(array: DenseArray): DenseArray {
+  const data = widen(array) as DenseArray['data'];
+  return { dtype: data instanceof Float64Array ? 'float64' : 'float32', shape: array.shape, data };
+}
+
+function single(extension: 'npy' | 'binaryproto', { arrays }: Contents): Uint8Array[] {
+  const [array] = arrays.values();
+  if (arrays.size !== 1) throw new Error(`one array is written as .${extension}, ${arrays.size} are there`);
+  return extension === 'npy' ? npyPieces(array) : blobPieces(array);
+}
+
+function caffe({ arrays, network }: Contents, notes: string[]): Uint8Array[] {
+  if (!network) throw new Error('.caffemodel needs the layers: name the network with --network');
+  const layers: [string, CaffeType, DenseArray[]][] = [];
+  for (const layer of network.layers) {
+    if (layer.kind !== 'conv2d' && layer.kind !== 'linear') continue;
+    const blobs = ['weight', 'bias'].flatMap((part) => arrays.get(`${layer.name}.${part}`) ?? []);
+    for (const { dtype } of blobs) {
+      if (!dtype.startsWith('float3') && dtype !== 'float64')
+        notes.push(`${layer.name}: ${dtype} widened, exactly`);
+    }
+    layers.push([layer.name, layer.kind === 'conv2d' ? 'Convolution' : 'InnerProduct', blobs]);
+  }
+  return caffemodelPieces(layers, network.name);
+}
