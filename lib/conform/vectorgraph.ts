@@ -3,6 +3,7 @@
  * else the graph that export/emit writes (groups of LRN, Caffe's rounding, within-map normalisation …).
  */
 import { emitLayer } from '../../export/emit/index.ts';
+import { explicitPads, hasEmptyWindow, imagePads } from '../../export/emit/window.ts';
 import { GraphBuilder } from '../../export/graph.ts';
 import {
   type AttributeProto,
@@ -14,7 +15,8 @@ import {
   type ValueInfoProto,
 } from '../../export/proto.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
-import type { Shape } from '../../reference/tensor.ts';
+import * as avgpool from '../../reference/ops/avgpool.ts';
+import { type Shape, tensor } from '../../reference/tensor.ts';
 import type { Case } from './cases.ts';
 
 export interface CaseGraph {
@@ -149,6 +151,22 @@ export function caseGraph(test: Case): CaseGraph {
   return { graph, opset: single.opset ?? 13 };
 }
 
+/** Windows of the padded image, times R·S, over Caffe's own divisors: 0 and less where a window has no pixel. */
+function emptyWindows(g: GraphBuilder, { inputs, attributes, expected }: Case): void {
+  const { kernel, stride, pad } = attributes;
+  const [H, W] = inputs.x.shape.slice(2);
+  const [P, Q] = expected.y.shape.slice(2);
+  const shares = Float64Array.from({ length: P * Q }, (_, i) => {
+    const [top, left] = [Math.floor(i / Q) * stride[0] - pad[0], (i % Q) * stride[1] - pad[1]];
+    return avgpool.divisorAt(top, left, H, W, attributes) / (kernel[0] * kernel[1]);
+  });
+  const amounts = g.integers('pads', imagePads(explicitPads('avgpool', inputs.x.shape, attributes)));
+  const padded = g.node('Pad', ['x', amounts, g.scalar('zero', 0)], 'padded', { mode: 'constant' });
+  const window = { kernel_shape: kernel, strides: stride, pads: [0, 0, 0, 0], count_include_pad: 1 };
+  const mean = g.node('AveragePool', [padded], 'mean', window);
+  g.node('Div', [mean, g.initializer('share', tensor(shares, [1, 1, P, Q]))], 'y');
+}
+
 function emitted(test: Case, names: readonly string[]): GraphProto {
   const { operation, attributes, inputs } = test;
   const [batch] = inputs[names[0]].shape;
@@ -158,6 +176,11 @@ function emitted(test: Case, names: readonly string[]): GraphProto {
     const scale = attributes.convention === 'paper' ? 1 : 1 / (1 - attributes.ratio);
     const kept = g.node('Mul', ['x', 'mask'], 'kept');
     g.node('Mul', [kept, g.scalar('scale', scale)], 'y');
+  } else if (
+    operation === 'avgpool' &&
+    hasEmptyWindow(explicitPads('avgpool', inputs.x.shape, attributes), attributes)
+  ) {
+    emptyWindows(g, test);
   } else {
     emitLayer(g, { name: 'y', kind: operation, attributes } as Layer, names, new Map());
   }

@@ -1,7 +1,7 @@
 /**
  * Writes this project's own test vectors in the ONNX backend-test layout, so that any engine can run them.
  *
- * Expected values are PyTorch's in float64, rounded once to float32. What ONNX cannot say is left out and listed.
+ * Expected values are PyTorch's in float64, rounded once to float32.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { readCases } from '../../../lib/conform/cases.ts';
 import { conform } from '../../../lib/conform/index.ts';
-import { vectorOf, writeVectors } from '../../../lib/conform/vectors.ts';
+import { type Vector, vectorOf, writeVectors } from '../../../lib/conform/vectors.ts';
 
 describe("this project's own test vectors", () => {
   let folder: string;
@@ -14,14 +14,10 @@ describe("this project's own test vectors", () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  it('are all there but for what ONNX cannot say', () => {
-    const left = readCases().flatMap((test) => {
-      const vector = vectorOf(test);
-      return typeof vector === 'string' ? [vector] : [];
-    });
-    // an average of no pixel at all, Caffe's 0/0
-    expect(left).to.have.length(1);
-    expect(left[0]).to.contain('outside the image');
+  it('are one for every case of every operation', () => {
+    const vectors = readCases().map(vectorOf);
+    expect(vectors.filter((vector) => typeof vector === 'string')).to.deep.equal([]);
+    expect(new Set(vectors.map((vector) => (vector as Vector).name)).size).to.equal(vectors.length);
   });
 
   it('pass on the oracle', async () => {
@@ -36,7 +32,9 @@ describe("this project's own test vectors", () => {
       .filter(({ status }) => status !== 'passed')
       .map(({ name, status }) => `${name} ${status}`);
     expect(others).to.deep.equal([
-      // onnxruntime refuses even windows
+      // its optimiser merges Pad into AveragePool, which then refuses a pad as large as its kernel
+      'test_avgpool_caffe_a_last_window_beyond_an_unpadded_image_stays_empty_0_0 unsupported',
+      // it refuses even windows
       'test_lrn_even_window_of_4_the_extra_channel_above unsupported',
       // its running sum over channels never gets rid of a NaN
       'test_lrn_infinity_nan_and_minus_zero failed',

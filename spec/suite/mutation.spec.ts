@@ -1,0 +1,38 @@
+import { expect } from 'chai';
+import { mutants } from '../mutants.ts';
+import { falseAlarms, killer, onnxProbes, ownProbes, score } from '../support/mutation.ts';
+import { shared } from '../support/shared.ts';
+
+describe('mutation score of test vectors', function () {
+  this.timeout(120_000);
+  const own = ownProbes();
+
+  it('ours kill every wrong kernel with derived bounds, and all but one with the tolerance of 1e-3', () => {
+    const survivors = (by: 'tolerance' | 'bound') => mutants.filter((mutant) => !killer(mutant, own, by));
+    expect(survivors('bound')).to.deep.equal([]);
+    expect(survivors('tolerance').map(({ operation, name }) => `${operation}: ${name}`)).to.deep.equal([
+      'tanh: in float16',
+    ]);
+  });
+
+  it('ours let every right kernel pass', () => {
+    expect(falseAlarms(own, 'bound')).to.deep.equal([]);
+  });
+
+  it('a set of vectors without asymmetry scores less: the measure can see it', () => {
+    const plain = own.filter(({ operation, name }) => operation === 'conv2d' && name.includes('plain'));
+    expect(plain).to.have.length(2);
+    expect(score('conv2d', plain, 'bound').killed).to.be.below(score('conv2d', own, 'bound').killed - 10);
+  });
+
+  it("ONNX's node tests kill about half: 10 of 46 wrong convolutions, 11 of 33 wrong LRNs", async function () {
+    const onnx = await onnxProbes([shared(this, 'onnx-backend-tests/node')]);
+    expect(falseAlarms(onnx, 'tolerance')).to.deep.equal([]);
+    expect(score('conv2d', onnx, 'tolerance').killed).to.equal(10);
+    const lrn = score('lrn', onnx, 'tolerance');
+    expect(lrn.killed).to.equal(11);
+    expect(lrn.survivors).to.include('no normalisation: alpha = 0');
+    const killed = mutants.filter((mutant) => killer(mutant, onnx, 'tolerance')).length;
+    expect(killed / mutants.length).to.be.within(0.4, 0.6);
+  });
+});
