@@ -10,8 +10,8 @@ import type { Call } from './wrong/tools.ts';
 
 /** A mistake explains a result if all but a thousandth of the values are its own. */
 const EXPLAINED = 0.999;
-/** Values agree with a mistake within their bound and what one more rounding of TF32 operands would do. */
-const RELATIVE = 2 ** -12;
+/** Values agree with a mistake within the right result's bound, or to these fractions of themselves and of their rms. */
+const [OF_ITSELF, OF_ALL] = [2 ** -14, 2 ** -18];
 
 export interface Explanation {
   /** Names of the mistakes that make the device's values, best first; several may make the same ones. */
@@ -56,10 +56,10 @@ function share(mutant: Mutant, call: Call, device: Tensor, bound: Float64Array):
   }
   if (wrong.shape.join() !== device.shape.join()) return 0;
   const [W, Y] = [dense(wrong), dense(device)];
-  const floor = RELATIVE * rms(W);
+  const floor = OF_ALL * rms(W);
   let same = 0;
   for (let i = 0; i < Y.length; i++) {
-    const close = Math.abs(W[i] - Y[i]) <= bound[i] + RELATIVE * Math.abs(W[i]) * 0.25 + floor * 2 ** -6;
+    const close = Math.abs(W[i] - Y[i]) <= bound[i] + OF_ITSELF * Math.abs(W[i]) + floor;
     if (close || (Number.isNaN(W[i]) && Number.isNaN(Y[i]))) same++;
   }
   return same / Y.length;

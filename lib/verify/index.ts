@@ -23,6 +23,8 @@ export interface VerifyOptions extends Choice {
   readonly require?: Requirement;
   readonly precision?: Precision;
   readonly plain?: boolean;
+  /** Runs of each kind, compared bit by bit; default 1. */
+  readonly repeat?: number;
   readonly tf32?: boolean;
   /** Called with each line of what is being done. */
   readonly log?: (line: string) => void;

@@ -16,6 +16,8 @@ export interface Subject {
   readonly weights: Weights;
   /** Name of the graph's input. */
   readonly input: string;
+  /** Names of the graph's outputs. */
+  readonly outputs: readonly string[];
   readonly match: Match;
   /** A float16 file: results are rounded to float16. */
   readonly half: boolean;
@@ -32,11 +34,12 @@ export function subjectOf(bytes: Uint8Array, model: ModelProto, network: Network
   const input = inputOf(graph, network);
   const found = match(graph, network, input);
   const half = graph.initializer.some((t) => t.dataType === dataTypes.FLOAT16);
-  if (given) return { model: bytes, network, weights: given, input, match: found, half };
+  const about = { model: bytes, input, outputs: graph.output.map(({ name }) => name), half };
+  if (given) return { ...about, network, weights: given, match: found };
   const faults = new Map([...found.faults, ...changedWeights(model, found.weights)]);
   const weights = withBiases(found.weights, network);
   const fitted = widened(network, weights);
-  return { model: bytes, network: fitted, weights, input, match: { ...found, faults }, half };
+  return { ...about, network: fitted, weights, match: { ...found, faults } };
 }
 
 /** The only network of which a model can be one. Throws InputError, naming the candidates, if there are several. */

@@ -2,7 +2,9 @@
 import { scientific, table } from '../report/table.ts';
 import { LABELS } from '../runtime/failures.ts';
 import { FALSE_ALARM } from './bounds.ts';
+import type { RunReport } from './runs.ts';
 import type { LayerRow, Verification } from './verify.ts';
+import { whyText } from './why.ts';
 
 const columns = [
   { title: 'layer' },
@@ -27,7 +29,8 @@ export function verificationText(result: Verification): string {
     row.devices.join('+') || '–',
     row.reason ? `${word(row)}: ${row.reason}` : word(row),
   ]);
-  return `${table(columns, rows)}\n\n${[...notes(result), verdictLine(result)].join('\n')}\n`;
+  const lines = [...notes(result), ...(result.why ? whyText(result.why) : []), verdictLine(result)];
+  return `${table(columns, rows)}\n\n${lines.join('\n')}\n`;
 }
 
 const word = ({ verdict }: LayerRow): string =>
@@ -41,10 +44,16 @@ function bits({ introduced }: LayerRow): string {
   return introduced.arithmetic === 'undetermined' ? 'undetermined' : introduced.bits.toFixed(1);
 }
 
+const runText = ({ graph, optimised, verdict, first, reason }: RunReport): string => {
+  const which = `${graph}, ${optimised ? 'optimised' : 'not optimised'}`;
+  return `${which} ${verdict === 'pass' ? 'ok' : `${verdict.toUpperCase()}${first ? ` at ${first}` : ''}: ${reason}`}`;
+};
+
 function notes(result: Verification): string[] {
   const lines = [
     `placement: ${result.placement}`,
     'introduced: ‖device − oracle‖/‖oracle‖ given the device’s own input to the layer; accumulated: of the two chains',
+    `runs: ${result.runs.map(runText).join(' · ')}`,
   ];
   for (const { layer, introduced } of result.layers) {
     if (introduced?.named)
@@ -67,9 +76,14 @@ function notes(result: Verification): string[] {
 }
 
 /** PASS, SUSPICIOUS, UNTESTED or FAIL, and what it means. */
-export function verdictLine({ verdict, first, layers, device, network, required }: Verification): string {
+export function verdictLine(result: Verification): string {
+  const { verdict, first, layers, runs, device, network, required } = result;
   const on = `${network} on ${LABELS[device]}`;
   const failed = layers.filter((layer) => layer.verdict === 'fail');
+  if (verdict === 'fail' && failed.length === 0) {
+    const run = runs.find((candidate) => candidate.verdict === 'fail');
+    return `FAIL: ${on}: only when the graph is optimised: ${first} disagrees with the oracle: ${run?.reason}`;
+  }
   if (verdict === 'fail') {
     const others = failed.length > 1 ? ` and ${failed.length - 1} more` : '';
     return `FAIL: ${on}: ${first}${others} disagree${failed.length > 1 ? '' : 's'} with the oracle: ${failed[0].reason}`;

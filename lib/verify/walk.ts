@@ -36,10 +36,12 @@ export interface Walk {
   /** Disagreements found before any number was compared. */
   readonly faults: ReadonlyMap<string, string>;
   readonly context: (layer: Layer) => Context;
+  /** Sees each layer's ŷ and bounds. */
+  readonly observe?: (layer: Layer, exact: Tensor, bounds: Bounds) => void;
 }
 
 /** One report a layer, in the network's order. */
-export function walk({ network, weights, device, oracle, faults, context }: Walk): LayerReport[] {
+export function walk({ network, weights, device, oracle, faults, context, observe }: Walk): LayerReport[] {
   return network.layers.map((layer, at) => {
     const y = device(layer.name);
     const inputs = inputsOf(network, at).map(device);
@@ -57,6 +59,7 @@ export function walk({ network, weights, device, oracle, faults, context }: Walk
     const about = context(layer);
     let details: Details | undefined;
     const introduced = compareLayer(layer, inputs, y, weights, about, (exact, bounds) => {
+      observe?.(layer, exact, bounds);
       details = layerDetails(y, exact, bounds, about.half);
     });
     const { verdict, reason } = introduced;

@@ -38,17 +38,19 @@ describe('verify MODEL.onnx names the layer of a planted fault first', () => {
     expect(layers.map(({ layer }) => layer)).to.deep.equal(network.layers.map(({ name }) => name));
   });
 
-  for (const [at, { name, layer }] of faults.entries()) {
+  for (const [at, { name, layer, called }] of faults.entries()) {
     it(`${name}: ${layer}, by the file's own weights`, async () => {
       const result = await verify({ model: path(`fault${at}.onnx`), network: 'bvlc-alexnet', device: 'cpu' });
       expect([result.verdict, result.first]).to.deep.equal(['fail', layer]);
     });
 
-    it(`${name}: ${layer}, by the weights it should have`, async () => {
+    it(`${name}: ${layer}, by the weights it should have, and the mistake`, async () => {
       const weightsFile = path('weights.safetensors');
       const model = path(`fault${at}.onnx`);
       const result = await verify({ model, network: 'bvlc-alexnet', weights: weightsFile, device: 'cpu' });
       expect([result.verdict, result.first]).to.deep.equal(['fail', layer]);
+      const row = result.layers.find((candidate) => candidate.layer === layer);
+      expect([row?.reason, ...(result.why?.explanation.matches ?? [])]).to.include(called);
     });
   }
 });

@@ -5,6 +5,8 @@ import { tensorValues } from '../../export/values.ts';
 export interface Fault {
   readonly name: string;
   readonly layer: string;
+  /** The mistake that verify names where it knows the weights that the file should have. */
+  readonly called: string;
   readonly plant: (model: ModelProto) => void;
 }
 
@@ -50,6 +52,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'LRN α as if it were not divided',
     layer: 'norm1',
+    called: 'alpha not divided by the window, or divided',
     plant: (model) => {
       const alpha = attribute(nodeOf(model, 'norm1'), 'alpha');
       alpha.f = (alpha.f ?? 0) * 5;
@@ -58,11 +61,13 @@ export const faults: readonly Fault[] = [
   {
     name: "conv4's groups swapped",
     layer: 'conv4',
+    called: 'kernels of the groups exchanged',
     plant: (model) => changeWeight(model, 'conv4.weight', swapHalves),
   },
   {
     name: 'pool1 average instead of max',
     layer: 'pool1',
+    called: 'average instead of maximum',
     plant: (model) => {
       nodeOf(model, 'pool1').opType = 'AveragePool';
     },
@@ -70,6 +75,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'a bias dropped',
     layer: 'conv2',
+    called: 'the file adds no bias here',
     plant: (model) => {
       nodeOf(model, 'conv2').input.length = 2;
     },
@@ -77,11 +83,13 @@ export const faults: readonly Fault[] = [
   {
     name: "the sign of conv3's largest weight",
     layer: 'conv3',
+    called: "sign of the kernel's largest weight",
     plant: (model) => changeWeight(model, 'conv3.weight', negateLargest),
   },
   {
     name: 'padding on the wrong side',
     layer: 'conv2',
+    called: 'all padding at the beginning',
     plant: (model) => {
       attribute(nodeOf(model, 'conv2'), 'pads').ints = [4, 4, 0, 0];
     },
@@ -89,6 +97,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'ReLU left out',
     layer: 'relu3',
+    called: 'left out',
     plant: (model) => {
       nodeOf(model, 'relu3').opType = 'Identity';
     },
@@ -96,6 +105,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'fc7 transposed',
     layer: 'fc7',
+    called: 'weights not transposed: memory read as (in, out)',
     plant: (model) => {
       attribute(nodeOf(model, 'fc7'), 'transB').i = 0;
     },

@@ -40,7 +40,8 @@ export function register(program: Command): void {
     .addOption(
       new Option('--precision <type>', "storage of the oracle's own chain").choices(['float32', 'float64']),
     )
-    .option('--plain', 'the plain loops, not their fast twins')
+    .option('--repeat <n>', 'run so often, and compare bit by bit', integer(1))
+    .option('--plain', 'the oracle by its plain loops, not their fast twins')
     .option('--save <dir>', 'write oracle.npz and device.npz there')
     .option('--report-json <file>', 'write what --json prints there')
     .option('--junit <file>', 'write JUnit XML there')

@@ -37,6 +37,10 @@ conv.input('groups in reverse order', 'x', (x, { attributes: { groups } }) => {
   ]);
 });
 
+conv.input('kernels of the groups exchanged', 'w', (w, { attributes: { groups } }) =>
+  roll(w, 0, w.shape[0] / groups),
+);
+
 // ---- dilation
 conv.attributes('dilation ignored', () => ({ dilation: [1, 1] }));
 conv.attributes('dilation of the axes exchanged', ({ dilation: [h, w] }) => ({ dilation: [w, h] }));
@@ -95,6 +99,8 @@ pads('SAME_LOWER: the larger half of the pads at the start', ([top, left, bottom
   return [h[1], w[1], h[0], w[0]];
 });
 pads('no padding', () => [0, 0, 0, 0]);
+pads('all padding at the beginning', ([top, left, bottom, right]) => [top + bottom, left + right, 0, 0]);
+pads('all padding at the end', ([top, left, bottom, right]) => [0, 0, top + bottom, left + right]);
 pads('begin pads on both sides', ([top, left]) => [top, left, top, left]);
 conv.add('padding repeats the border', ({ inputs, attributes }, kernel) => {
   const [top, left, bottom, right] = attributes.pad;
