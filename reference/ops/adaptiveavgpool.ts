@@ -10,6 +10,7 @@
  */
 import {
   allocate,
+  cast,
   dense,
   type Precision,
   precisionOf,
@@ -18,6 +19,7 @@ import {
   type Tensor,
   tensor,
 } from '../tensor.ts';
+import { gradientOf } from './dy.ts';
 
 export interface Attributes {
   /** [P, Q]. */
@@ -55,4 +57,31 @@ export function forward(
     }
   }
   return { y: tensor(Y, yShape) };
+}
+
+/** dx, for an x of shape `x`: each pixel of a bin gets dy / the bin's size, and overlapping bins add up. */
+export function backward(
+  dy: Tensor,
+  x: Shape,
+  attributes: Attributes,
+  precision: Precision = precisionOf(dy),
+): { dx: Tensor } {
+  const [N, C, P, Q] = shape(x, attributes);
+  const [, , H, W] = x;
+  const DY = gradientOf('adaptiveavgpool', dy, [N, C, P, Q]);
+  const sums = new Float64Array(sizeOf(x));
+  let y = 0;
+  for (let map = 0; map < N * C; map++) {
+    for (let p = 0; p < P; p++) {
+      const [top, bottom] = [Math.floor((p * H) / P), Math.ceil(((p + 1) * H) / P)];
+      for (let q = 0; q < Q; q++) {
+        const [left, right] = [Math.floor((q * W) / Q), Math.ceil(((q + 1) * W) / Q)];
+        // Y[y++] = sum / ((bottom - top) * (right - left)), where sum += X[(map * H + h) * W + w]
+        const share = DY[y++] / ((bottom - top) * (right - left));
+        for (let h = top; h < bottom; h++)
+          for (let w = left; w < right; w++) sums[(map * H + h) * W + w] += share;
+      }
+    }
+  }
+  return { dx: cast(tensor(sums, x), precision) };
 }

@@ -13,6 +13,7 @@
  */
 import {
   allocate,
+  cast,
   dense,
   type Precision,
   precisionOf,
@@ -21,6 +22,7 @@ import {
   type Tensor,
   tensor,
 } from '../tensor.ts';
+import { gradientOf } from './dy.ts';
 import { pooledShape, type Window } from './window.ts';
 
 export interface Attributes extends Window {
@@ -74,4 +76,34 @@ export function divisorAt(
   const rows = Math.min(top + kernel[0], H) - Math.max(top, 0);
   const columns = Math.min(left + kernel[1], W) - Math.max(left, 0);
   return rows * columns;
+}
+
+/** dx, for an x of shape `x`: each pixel of a window gets dy / divisor, and overlapping windows add up. */
+export function backward(
+  dy: Tensor,
+  x: Shape,
+  attributes: Attributes,
+  precision: Precision = precisionOf(dy),
+): { dx: Tensor } {
+  const [N, C, P, Q] = shape(x, attributes);
+  const { kernel, stride, pad } = attributes;
+  const [, , H, W] = x;
+  const DY = gradientOf('avgpool', dy, [N, C, P, Q]);
+  const sums = new Float64Array(sizeOf(x));
+  let y = 0;
+  for (let map = 0; map < N * C; map++) {
+    for (let p = 0; p < P; p++) {
+      const top = p * stride[0] - pad[0];
+      for (let q = 0; q < Q; q++) {
+        const left = q * stride[1] - pad[1];
+        // Y[y++] = sum / divisorAt(top, left, H, W, attributes), where sum += X[(map * H + h) * W + w]
+        const share = DY[y++] / divisorAt(top, left, H, W, attributes);
+        for (let h = Math.max(top, 0); h < Math.min(top + kernel[0], H); h++) {
+          for (let w = Math.max(left, 0); w < Math.min(left + kernel[1], W); w++)
+            sums[(map * H + h) * W + w] += share;
+        }
+      }
+    }
+  }
+  return { dx: cast(tensor(sums, x), precision) };
 }

@@ -15,6 +15,7 @@ import {
   type Tensor,
   tensor,
 } from '../tensor.ts';
+import { gradientOf } from './dy.ts';
 
 export function shape(xs: readonly Shape[]): Shape {
   const [first] = xs;
@@ -38,4 +39,25 @@ export function forward(xs: readonly Tensor[], precision: Precision = precisionO
     }
   }
   return { y: tensor(Y, yShape) };
+}
+
+/** The gradient of each input, for inputs of the shapes `xs`: its part of dy. */
+export function backward(
+  dy: Tensor,
+  xs: readonly Shape[],
+  precision: Precision = precisionOf(dy),
+): { dxs: Tensor[] } {
+  const [N] = shape(xs);
+  const DY = gradientOf('concat', dy, shape(xs));
+  const DXs = xs.map((x) => allocate(sizeOf(x), precision));
+  let at = 0;
+  for (let n = 0; n < N; n++) {
+    for (const DX of DXs) {
+      const size = DX.length / N;
+      // Y.set(dense(x).subarray(n * size, (n + 1) * size), at)
+      DX.set(DY.subarray(at, at + size), n * size);
+      at += size;
+    }
+  }
+  return { dxs: DXs.map((DX, i) => tensor(DX, xs[i])) };
 }

@@ -44,3 +44,14 @@ export function forward(
   }
   return { y: tensor(Y, yShape) };
 }
+
+/** dx, with forward's mask; without one, of the layer at test time. */
+export function backward(
+  dy: Tensor,
+  attributes: Attributes,
+  mask: Uint8Array | null = null,
+  precision: Precision = precisionOf(dy),
+): { dx: Tensor } {
+  // Y[i] is linear in X[i]: mask, ÷ (1 − ratio) and × (1 − ratio) are the same for the gradient
+  return { dx: forward(dy, attributes, mask, precision).y };
+}

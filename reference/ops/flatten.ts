@@ -19,6 +19,7 @@ import {
   type Tensor,
   tensor,
 } from '../tensor.ts';
+import { gradientOf } from './dy.ts';
 
 export interface Attributes {
   readonly order: 'CHW' | 'HWC';
@@ -42,4 +43,24 @@ export function forward(
     }
   }
   return { y: tensor(Y, yShape) };
+}
+
+/** dx, for an x of shape `x`: the same values back in their places. */
+export function backward(
+  dy: Tensor,
+  x: Shape,
+  { order }: Attributes,
+  precision: Precision = precisionOf(dy),
+): { dx: Tensor } {
+  const DY = gradientOf('flatten', dy, shape(x));
+  if (order === 'CHW' || x.length !== 4) return { dx: reshape(cast(dy, precision), x) };
+  const [N, C, H, W] = x;
+  const DX = allocate(DY.length, precision);
+  // Y[(n * H * W + p) * C + c] = X[(n * C + c) * H * W + p]
+  for (let n = 0; n < N; n++) {
+    for (let c = 0; c < C; c++) {
+      for (let p = 0; p < H * W; p++) DX[(n * C + c) * H * W + p] = DY[(n * H * W + p) * C + c];
+    }
+  }
+  return { dx: tensor(DX, x) };
 }

@@ -15,6 +15,7 @@
  */
 import { invPow } from '../math.ts';
 import { allocate, dense, type Precision, precisionOf, type Shape, type Tensor, tensor } from '../tensor.ts';
+import { gradientOf } from './dy.ts';
 
 export interface Attributes {
   readonly size: number;
@@ -73,4 +74,39 @@ export function forward(
     }
   }
   return { y: tensor(Y, yShape), s };
+}
+
+/**
+ * dx = dy·s^−β − 2βα′·x·Σ_{j: c ∈ win(j)} dy[j]·x[j]·s[j]^−(β+1), with forward's s. The channels j whose windows hold c
+ * are the mirror image of c's own window: of an even one the longer side changes.
+ */
+export function backward(
+  dy: Tensor,
+  x: Tensor,
+  s: Float64Array,
+  attributes: Attributes,
+  precision: Precision = precisionOf(dy),
+): { dx: Tensor } {
+  const { alpha, beta, size, divide } = attributes;
+  const [N, C, H, W] = shape(x.shape, attributes);
+  const HW = H * W;
+  const scale = divide ? alpha / size : alpha;
+  const mirrored: Attributes = { ...attributes, even: attributes.even === 'above' ? 'below' : 'above' };
+  const [DY, X] = [gradientOf('lrn', dy, x.shape), dense(x)];
+  const DX = allocate(X.length, precision);
+  // Y[i] = X[i] * invPow(s[i], beta), differentiated by s[i]: −β · through[i]
+  const through = Float64Array.from(s, (v, i) => (DY[i] * X[i] * invPow(v, beta)) / v);
+  for (let n = 0; n < N; n++) {
+    for (let c = 0; c < C; c++) {
+      const [first, last] = windowOf(c, C, mirrored);
+      for (let p = 0; p < HW; p++) {
+        // s[j] = k + scale * sum, where sum += X[i] * X[i] for every j in whose window c lies
+        let sum = 0;
+        for (let j = first; j <= last; j++) sum += through[(n * C + j) * HW + p];
+        const i = (n * C + c) * HW + p;
+        DX[i] = DY[i] * invPow(s[i], beta) - 2 * beta * scale * X[i] * sum;
+      }
+    }
+  }
+  return { dx: tensor(DX, x.shape) };
 }

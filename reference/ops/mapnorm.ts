@@ -13,6 +13,7 @@
  */
 import { invPow } from '../math.ts';
 import { allocate, dense, type Precision, precisionOf, type Shape, type Tensor, tensor } from '../tensor.ts';
+import { gradientOf } from './dy.ts';
 
 export interface Attributes {
   readonly size: number;
@@ -60,4 +61,41 @@ export function forward(
     }
   }
   return { y: tensor(Y, yShape), s };
+}
+
+/**
+ * dx = dy·s^−β − 2βα′·x·Σ { dy·x·s^−(β+1) at (i,j) : (h,w) in the window around (i,j) }, with forward's s. Of an even
+ * window, which starts n/2 before its centre, the mirror image starts n/2 − 1 before it.
+ */
+export function backward(
+  dy: Tensor,
+  x: Tensor,
+  s: Float64Array,
+  attributes: Attributes,
+  precision: Precision = precisionOf(dy),
+): { dx: Tensor } {
+  const { size, alpha, beta, divide } = attributes;
+  const [N, C, H, W] = shape(x.shape, attributes);
+  const before = size - 1 - Math.floor(size / 2);
+  const scale = divide ? alpha / (size * size) : alpha;
+  const [DY, X] = [gradientOf('mapnorm', dy, x.shape), dense(x)];
+  const DX = allocate(X.length, precision);
+  // Y[i] = X[i] * invPow(s[i], beta), differentiated by s[i]: −β · through[i]
+  const through = Float64Array.from(s, (v, i) => (DY[i] * X[i] * invPow(v, beta)) / v);
+  let i = 0;
+  for (let map = 0; map < N * C; map++) {
+    for (let h = 0; h < H; h++) {
+      for (let w = 0; w < W; w++, i++) {
+        // s[i] = k + scale * sum, where sum += X[…] * X[…] for every window that holds (h, w)
+        let sum = 0;
+        for (let u = Math.max(0, h - before); u < Math.min(H, h - before + size); u++) {
+          for (let v = Math.max(0, w - before); v < Math.min(W, w - before + size); v++) {
+            sum += through[(map * H + u) * W + v];
+          }
+        }
+        DX[i] = DY[i] * invPow(s[i], beta) - 2 * beta * scale * X[i] * sum;
+      }
+    }
+  }
+  return { dx: tensor(DX, x.shape) };
 }

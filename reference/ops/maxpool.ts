@@ -7,13 +7,14 @@
  * ONNX    MaxPool, since opset 1; ceil_mode since 10. Padding acts as −∞.
  * Clash   rounding of the output size: see window.ts.
  *         Ties: the first maximum in row-major order wins the gradient (PyTorch, Caffe) or every maximum gets it
- *         (cuda-convnet); `winner` here is the first.
+ *         (cuda-convnet): `ties`; `winner` is the first.
  *         NaN: it wins, as in PyTorch; onnxruntime's CPU kernel drops it.
  *         An empty window (Caffe's rounding, stride > kernel) is −FLT_MAX, Caffe's starting value.
  * Letters x (N,C,H,W), y (N,C,P,Q).
  */
 import {
   allocate,
+  cast,
   dense,
   type Precision,
   precisionOf,
@@ -22,6 +23,7 @@ import {
   type Tensor,
   tensor,
 } from '../tensor.ts';
+import { gradientOf } from './dy.ts';
 import { pooledShape, type Window } from './window.ts';
 
 export type Attributes = Window;
@@ -67,4 +69,47 @@ export function forward(
     }
   }
   return { y: tensor(Y, yShape), winner };
+}
+
+/** Who gets a window's gradient where several values are its maximum. */
+export const ties = ['first', 'every'] as const;
+export type Ties = (typeof ties)[number];
+
+/**
+ * dx: each window's dy goes to its maximum, and overlapping windows add up; `winner` is forward's. Of equal maxima the
+ * first gets it ('first': PyTorch, Caffe) or each gets all of it ('every': cuda-convnet). A NaN is a winner under 'first'
+ * alone, as it equals nothing.
+ */
+export function backward(
+  dy: Tensor,
+  x: Tensor,
+  winner: Int32Array,
+  attributes: Attributes,
+  rule: Ties = 'first',
+  precision: Precision = precisionOf(dy),
+): { dx: Tensor } {
+  const [N, C, P, Q] = shape(x.shape, attributes);
+  const { kernel, stride, pad } = attributes;
+  const [, , H, W] = x.shape;
+  const [DY, X] = [gradientOf('maxpool', dy, [N, C, P, Q]), dense(x)];
+  const sums = new Float64Array(X.length);
+  for (let y = 0; y < N * C * P * Q; y++) {
+    // Y[y] = best, which is X[at]; winner[y] = at
+    const at = winner[y];
+    if (at < 0) continue; // an empty window's value is a constant
+    if (rule === 'first') {
+      sums[at] += DY[y];
+      continue;
+    }
+    const map = Math.floor(y / (P * Q));
+    const top = (Math.floor(y / Q) % P) * stride[0] - pad[0];
+    const left = (y % Q) * stride[1] - pad[1];
+    for (let h = Math.max(top, 0); h < Math.min(top + kernel[0], H); h++) {
+      for (let w = Math.max(left, 0); w < Math.min(left + kernel[1], W); w++) {
+        const i = (map * H + h) * W + w;
+        if (X[i] === X[at]) sums[i] += DY[y];
+      }
+    }
+  }
+  return { dx: cast(tensor(sums, x.shape), precision) };
 }

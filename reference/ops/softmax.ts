@@ -9,6 +9,7 @@
  */
 import * as math from '../math.ts';
 import { allocate, dense, type Precision, precisionOf, type Shape, type Tensor, tensor } from '../tensor.ts';
+import { gradientOf } from './dy.ts';
 
 export function shape(x: Shape): Shape {
   if (x.length !== 2) throw new Error(`softmax: x must have 2 dimensions (shape = [${x}])`);
@@ -28,4 +29,20 @@ export function forward(x: Tensor, precision: Precision = precisionOf(x)): { y: 
     for (let k = 0; k < K; k++) Y[n * K + k] = e[k] / sum;
   }
   return { y: tensor(Y, x.shape) };
+}
+
+/** dx from forward's y: the Jacobian ∂y[j]/∂x[k] = y[j]·([j = k] − y[k]), written out. */
+export function backward(dy: Tensor, y: Tensor, precision: Precision = precisionOf(dy)): { dx: Tensor } {
+  const [N, K] = shape(y.shape);
+  const [DY, Y] = [gradientOf('softmax', dy, y.shape), dense(y)];
+  const DX = allocate(Y.length, precision);
+  for (let n = 0; n < N; n++) {
+    for (let k = 0; k < K; k++) {
+      // Y[j] = e[j] / sum: through e[j] for j = k, and through the sum for every j
+      let sum = 0;
+      for (let j = 0; j < K; j++) sum += DY[n * K + j] * Y[n * K + j] * ((j === k ? 1 : 0) - Y[n * K + k]);
+      DX[n * K + k] = sum;
+    }
+  }
+  return { dx: tensor(DX, y.shape) };
 }

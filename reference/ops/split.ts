@@ -15,6 +15,7 @@ import {
   type Tensor,
   tensor,
 } from '../tensor.ts';
+import { gradientOf } from './dy.ts';
 
 export interface Attributes {
   readonly parts: number;
@@ -46,4 +47,23 @@ export function forward(
     Y.set(X.subarray(from, from + size), n * size);
   }
   return { y: tensor(Y, yShape) };
+}
+
+/** dx, for an x of shape `x`: dy in this part's channels, 0 in the others. */
+export function backward(
+  dy: Tensor,
+  x: Shape,
+  attributes: Attributes,
+  precision: Precision = precisionOf(dy),
+): { dx: Tensor } {
+  const yShape = shape(x, attributes);
+  const size = sizeOf(yShape) / yShape[0];
+  const DY = gradientOf('split', dy, yShape);
+  const DX = allocate(sizeOf(x), precision);
+  for (let n = 0; n < yShape[0]; n++) {
+    // Y.set(X.subarray(from, from + size), n * size)
+    const from = (n * attributes.parts + attributes.part) * size;
+    DX.set(DY.subarray(n * size, (n + 1) * size), from);
+  }
+  return { dx: tensor(DX, x) };
 }
