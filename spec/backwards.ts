@@ -6,9 +6,10 @@
  * most 2·γₙ·M. Every gradient here is linear in dy with known signs, so M is the same gradient with signs taken off.
  */
 import { readFileSync } from 'node:fs';
+import type { Call } from '../lib/verify/wrong/tools.ts';
 import * as ops from '../reference/ops/index.ts';
-import { cast, dense, map, type Precision, type Tensor, tensor } from '../reference/tensor.ts';
-import { type Call, type Case, fixtureOf } from './cases.ts';
+import { dense, map, type Precision, type Tensor, tensor } from '../reference/tensor.ts';
+import { type Case, fixtureOf } from './cases.ts';
 import { gamma, U64 } from './operations.ts';
 
 /** Tensors by name: dx, dw, db; dx0, dx1 … of concat; every: max-pooling's dx where each maximum gets dy. */
@@ -91,9 +92,11 @@ function norm(operation: any, pixels: (size: number) => number): Backward {
   };
 }
 
-/** The result of forward in float64, which backward reads. */
-const y = (name: 'relu' | 'tanh' | 'sigmoid' | 'softmax', { inputs: { x } }: Call): Tensor =>
-  ops[name].forward(cast(x, 'float64')).y;
+/** The operations whose backward reads forward's y. */
+export const activations = { relu: ops.relu, tanh: ops.tanh, sigmoid: ops.sigmoid, softmax: ops.softmax };
+
+const y = (name: keyof typeof activations, { inputs: { x } }: Call): Tensor =>
+  activations[name].forward(x, 'float64').y;
 
 export const backwards: Readonly<Record<string, Backward>> = {
   lrn: norm(ops.lrn, (size) => size),
