@@ -4,6 +4,7 @@ import { verificationJson } from '../verify/json.ts';
 import { type Difference, difference, readBaseline } from './baseline.ts';
 import { append, checkTargets, writeReport } from './files.ts';
 import { annotations, stepSummary } from './github.ts';
+import { htmlReport } from './html.ts';
 import { junitXml } from './junit.ts';
 import { sarifLog } from './sarif.ts';
 
@@ -11,6 +12,7 @@ export interface ReportOptions {
   readonly reportJson?: string;
   readonly junit?: string;
   readonly sarif?: string;
+  readonly html?: string;
   /** A file that --report-json wrote. */
   readonly baseline?: string;
 }
@@ -29,6 +31,7 @@ const formats: readonly { key: keyof ReportOptions; option: string; write: Write
     option: '--sarif',
     write: (result, changed) => `${JSON.stringify(sarifLog(result, changed))}\n`,
   },
+  { key: 'html', option: '--html', write: htmlReport },
 ];
 
 /**

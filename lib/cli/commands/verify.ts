@@ -46,6 +46,7 @@ export function register(program: Command): void {
     .option('--report-json <file>', 'write what --json prints there')
     .option('--junit <file>', 'write JUnit XML there')
     .option('--sarif <file>', 'write SARIF 2.1.0 there')
+    .option('--html <file>', 'write a page with plots there, which needs nothing else')
     .option('--baseline <file>', 'exit 1 where a layer is less accurate than in this saved --report-json')
     .addOption(jsonOption())
     .action(run);

@@ -1,0 +1,72 @@
+/**
+ * The HTML report's plots are drawn by vega as SVG. Colours are CSS custom properties of the page, so that the same
+ * drawing serves light and dark.
+ */
+import type { Mark, Spec } from 'vega';
+import { escapeXml } from '../escape.ts';
+
+/** Loaded when the first plot is drawn: it is large, and most runs draw none. */
+export async function draw(spec: Spec, label: string): Promise<string> {
+  const vega = await import('vega');
+  const view = new vega.View(vega.parse({ ...spec, autosize: 'none', config }), { renderer: 'none' });
+  const svg = await view.toSVG();
+  view.finalize();
+  const size = /width="([\d.]+)" height="[\d.]+"/.exec(svg)?.[1] ?? '360';
+  return svg.replace(
+    /<svg [^>]*viewBox="([^"]*)">/,
+    `<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="${escapeXml(label)}" viewBox="$1" style="max-width:${size}px">`,
+  );
+}
+
+const FONT = 'system-ui, sans-serif';
+const config = {
+  aria: false,
+  axis: {
+    domainColor: 'var(--line)',
+    tickColor: 'var(--line)',
+    gridColor: 'var(--line)',
+    labelColor: 'var(--muted)',
+    titleColor: 'var(--muted)',
+    labelFont: FONT,
+    titleFont: FONT,
+    labelFontSize: 11,
+    titleFontSize: 11,
+    titleFontWeight: 'normal',
+    titlePadding: 8,
+    tickSize: 4,
+  },
+} as const;
+
+const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
+/** 2⁻²⁴. */
+export const power = (exponent: number): string =>
+  `2${exponent < 0 ? '⁻' : ''}${[...String(Math.abs(exponent))].map((digit) => SUPERSCRIPTS[Number(digit)]).join('')}`;
+
+/** A line of small text at a fixed place. */
+export const caption = (
+  text: string,
+  x: number,
+  y: number,
+  align: 'left' | 'center' | 'right',
+  fill = 'var(--muted)',
+): Mark => ({
+  type: 'text',
+  encode: {
+    enter: {
+      x: { value: x },
+      y: { value: y },
+      text: { value: text },
+      align: { value: align },
+      fill: { value: fill },
+      font: { value: FONT },
+      fontSize: { value: 11 },
+    },
+  },
+});
+
+/** Room for the longest name at the left of a chart of this width. */
+export const room = (names: readonly string[], width: number): number =>
+  Math.min(width / 3, 14 + 6.6 * Math.max(0, ...names.map(({ length }) => length)));
+
+/** The same room in vega's measure, which takes letters for a third wider than they are. */
+export const labelLimit = (left: number): number => (left - 8) * 1.33;
