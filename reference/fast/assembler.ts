@@ -73,6 +73,7 @@ export const i32 = {
   divU: binary(0x6e),
   shl: binary(0x74),
   and: binary(0x71),
+  or: binary(0x72),
   eqz: unary(0x45),
   ltS: binary(0x48),
   gtS: binary(0x4a),
@@ -141,7 +142,9 @@ export const v128 = {
   ],
   /** The low 8 bytes to memory. */
   store64Lane: (address: Code, vector: Code): Code => [...address, ...vector, ...simd(91), ...[3, 0, 0]],
+  and: binary(...simd(78)),
   andnot: binary(...simd(79)),
+  or: binary(...simd(80)),
   /** a where the mask's bits are set, else b. */
   bitselect: ternary(...simd(82)),
   shuffle: (a: Code, b: Code, lanes: Code): Code => [...a, ...b, ...simd(13), ...lanes],
@@ -155,6 +158,8 @@ export const f64x2 = {
   /** a·b + c; fused where the processor can, in two roundings where it cannot. */
   relaxedMadd: ternary(...simd(0x107)),
   splat: unary(...simd(20)),
+  ne: binary(...simd(0x48)),
+  gt: binary(...simd(0x4a)),
   /** The two low float32 lanes, widened. */
   promoteLow: unary(...simd(0x5f)),
 };
@@ -163,6 +168,8 @@ export const f32x4 = {
   add: binary(...simd(0xe4)),
   mul: binary(...simd(0xe6)),
   eq: binary(...simd(0x41)),
+  ne: binary(...simd(0x42)),
+  gt: binary(...simd(0x44)),
   ge: binary(...simd(0x46)),
   /** Two float64 lanes rounded; zeros above. */
   demoteZero: unary(...simd(0x5e)),

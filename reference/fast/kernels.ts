@@ -2,7 +2,7 @@
 import { createModule, forTo, i32, type Local, type Module, memory, type Type } from './assembler.ts';
 import { defineDots } from './dots.ts';
 import { claimLoop, finishJob, openJob, serveLoop } from './job.ts';
-import { defineLrn, defineMaxpool } from './maps.ts';
+import { defineLrn, defineMaxpool, defineRelu } from './maps.ts';
 import { type Arithmetic, defineProduct, type Tile } from './product.ts';
 
 export interface Features {
@@ -15,16 +15,18 @@ export interface Features {
 }
 
 /**
- * Register tiles: as many accumulators as 16 registers hold beside operands and temporaries. (6 × 2 with fused
- * multiply-add would save loads on paper, but Node 22 spills it and loses a third; 4 × 2 loses nothing on Node 24.)
+ * Register tiles: as many accumulators as 16 registers hold beside operands and temporaries; a product that is not fused
+ * needs one register more. (6 × 2 with fused multiply-add would save loads on paper, but Node 22 spills it and loses a
+ * third; 4 × 2 loses nothing on Node 24.)
  */
 export function tilesFor({ fma, wide }: Features): Record<Arithmetic, Tile> {
-  const shape = wide ? { rows: 6, vectors: 4 } : { rows: 4, vectors: 2 };
-  return {
-    fused: { ...shape, arithmetic: fma ? 'fused' : 'float64' },
+  const shape = { rows: 4, vectors: wide ? 4 : 2 };
+  const unfused = {
     float64: { ...shape, arithmetic: 'float64' },
     float32: { ...shape, arithmetic: 'float32' },
-  };
+  } as const;
+  if (!fma) return { ...unfused, fused: unfused.float64 };
+  return { ...unfused, fused: { ...shape, rows: wide ? 6 : 4, arithmetic: 'fused' } };
 }
 
 /** Kinds of job, in the order in which claimLoop is given their block functions. */
@@ -76,6 +78,8 @@ export function assemble(features: Features): Uint8Array<ArrayBuffer> {
     claimLoop(thread.get, declare, blocks),
   );
   defineFrame(module);
+  defineRelu(module, 'relu_float32', false);
+  defineRelu(module, 'relu_float64', true);
   module.define('open', [], [], () => openJob);
   module.define('finish', [], [], finishJob);
   module.define('serve', ['i32'], [], (declare, [thread]) => serveLoop(declare, work(thread.get)));

@@ -32,8 +32,8 @@ export interface Rows {
   readonly depth: number;
 }
 
-const MOST_COLUMNS = 192;
-const MOST_DEPTH = 256;
+const MOST_COLUMNS = 96;
+const MOST_DEPTH = 512;
 
 const roundUp = (value: number, unit: number): number => Math.ceil(value / unit) * unit;
 

@@ -10,6 +10,7 @@ import {
   doWhile,
   f32,
   f64,
+  f64x2,
   forWhile,
   i32,
   type Local,
@@ -18,8 +19,9 @@ import {
   type Type,
   times,
   v128,
+  when,
 } from './assembler.ts';
-import { turnFor } from './turn.ts';
+import { HIGH, turnFor } from './turn.ts';
 
 const c = i32.const;
 
@@ -46,7 +48,11 @@ export function definePack(module: Module, name: string, width: number, source: 
     };
     const one = seq(...times(width, put), advance(to, c(width * bytes)), advance(k, c(4)));
     const lines = source === 'lines' && width % (16 / bytes) === 0;
-    const whole = lines ? packTurned(declare, at, to, k, end, bytes) : [];
+    const whole = lines
+      ? packTurned(declare, at, to, k, end, bytes)
+      : source === 'float32' && width % 4 === 0
+        ? packNeighbours(declare, at, to, k, end, bytes)
+        : [];
     return doWhile(
       seq(
         ...at.map((local, i) => local.set(i32.add(from.get, i32.load(base.get, 4 * i)))),
@@ -60,6 +66,33 @@ export function definePack(module: Module, name: string, width: number, source: 
       i32.gtS(panels.get, c(0)),
     );
   });
+}
+
+/** All steps, if the lines are neighbours in memory, as the pixels of a row are: four in a register. */
+function packNeighbours(
+  declare: Declare,
+  at: readonly Local[],
+  to: Local,
+  k: Local,
+  end: Local,
+  bytes: number,
+): Code {
+  const four = declare('v128');
+  const put = (i: number): Code => {
+    const load = four.set(v128.load(i32.add(at[i].get, i32.load(k.get))));
+    if (bytes === 4) return seq(load, v128.store(to.get, four.get, 4 * i));
+    const high = v128.shuffle(four.get, four.get, HIGH);
+    return seq(
+      load,
+      v128.store(to.get, f64x2.promoteLow(four.get), 8 * i),
+      v128.store(to.get, f64x2.promoteLow(high), 8 * i + 16),
+    );
+  };
+  const width = at.length;
+  const one = seq(...times(width / 4, (i) => put(4 * i)), advance(to, c(width * bytes)), advance(k, c(4)));
+  const gaps = times(width - 1, (i) => i32.sub(i32.sub(at[i + 1].get, at[i].get), c(4)));
+  const neighbours = i32.eqz(gaps.reduce((any, gap) => i32.or(any, gap)));
+  return when(neighbours, doWhile(one, i32.ltU(k.get, end.get)));
 }
 
 /** As many steps at a time as a register has lanes, while so many are left. */

@@ -3,7 +3,7 @@ import { type Code, f64x2, type Local, seq, v128 } from './assembler.ts';
 
 /** Bytes of a shuffle that takes the low (high) halves of both operands. */
 const LOW = [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23];
-const HIGH = LOW.map((byte) => byte + 8);
+export const HIGH = LOW.map((byte) => byte + 8);
 /** Float32 lanes 0 and 1, 2 and 3 of two registers, interleaved. */
 const LOW_PAIRS = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23];
 const HIGH_PAIRS = LOW_PAIRS.map((byte) => byte + 8);
