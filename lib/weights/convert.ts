@@ -7,6 +7,7 @@ import { InputError } from '../errors.ts';
 import type { DenseArray } from '../format/array.ts';
 import { openTensors, type TensorFile } from '../format/open.ts';
 import { convertConventions, difference, type Wish } from './conventions.ts';
+import { fetched } from './get.ts';
 import { arrange } from './layout.ts';
 import { candidates, named, preprocessOf, transposed } from './load.ts';
 import { type Mapping, mapTensors } from './mapping.ts';
@@ -28,17 +29,20 @@ export interface Converted {
 }
 
 /**
- * Writes the weights of `from` as `file`, in the format that its name asks for, bit for bit where the types allow.
+ * Writes the weights in the file `name` (or of that public source) as `file`, in the format that its name asks for, bit for bit where the types allow.
  * Throws InputError naming the file; `file` is written whole or not at all.
  */
 export async function convertWeights(
-  from: string,
+  name: string,
   file: string,
   options: ConvertOptions = {},
 ): Promise<Converted> {
   extensionOf(file);
+  const known = fetched(name);
+  const from = known?.path ?? name;
   if (resolve(from) === resolve(file)) throw new InputError(`${file}: is the file to be read; name another`);
-  const network = options.network === undefined ? undefined : find(options.network);
+  const wanted = options.network ?? known?.source.network;
+  const network = wanted === undefined ? undefined : find(wanted);
   const opened = await openTensors(from);
   try {
     const { mapping, certain } = mappingOf(from, opened, network);
@@ -49,7 +53,8 @@ export async function convertWeights(
       );
     }
     const arrays = readArrays(from, opened, mapping);
-    const preprocess = preprocessOf(from, opened) ?? (certain && mapping ? mapping.network.preprocess : null);
+    const usual = known?.source.preprocess ?? (certain && mapping ? mapping.network.preprocess : null);
+    const preprocess = preprocessOf(from, opened) ?? usual;
     const read = { network: mapping?.network ?? null, arrays, preprocess, notes: [] as string[] };
     const made =
       wishes && mapping && preprocess

@@ -5,6 +5,7 @@ import type { Shape, Storage } from '../../reference/tensor.ts';
 import { type DenseArray, widen } from '../format/array.ts';
 import { openTensors } from '../format/open.ts';
 import { mappingOf, readArrays } from './convert.ts';
+import { fileOf } from './get.ts';
 import { candidates } from './load.ts';
 
 export interface TensorDiff {
@@ -31,7 +32,8 @@ export interface WeightsDiff {
 }
 
 /** Compares them under the layers of a network that both fit, else by their own names. Throws InputError. */
-export async function diffWeights(a: string, b: string, network?: string): Promise<WeightsDiff> {
+export async function diffWeights(one: string, other: string, network?: string): Promise<WeightsDiff> {
+  const [a, b] = [fileOf(one), fileOf(other)];
   const first = await openTensors(a);
   try {
     const second = await openTensors(b);

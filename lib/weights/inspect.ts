@@ -6,6 +6,7 @@ import type { Shape, Storage } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
 import { type DType, widen } from '../format/array.ts';
 import { type Format, openTensors, type TensorFile } from '../format/open.ts';
+import { fileOf } from './get.ts';
 import { describeLayout } from './layout.ts';
 import { candidates, named, preprocessOf } from './load.ts';
 import { type Mapping, mapTensors } from './mapping.ts';
@@ -40,7 +41,8 @@ export interface Inspected {
 }
 
 /** Reads everything once. Throws InputError naming the file, and for a named network why the tensors do not fit. */
-export async function inspectWeights(path: string, network?: string): Promise<Inspected> {
+export async function inspectWeights(name: string, network?: string): Promise<Inspected> {
+  const path = fileOf(name);
   const chosen = network === undefined ? undefined : find(network);
   const file = await openTensors(path);
   try {

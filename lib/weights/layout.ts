@@ -87,8 +87,7 @@ export function arrange<T extends Storage | Values>(data: T, { axes, shape, flat
     return permute(data, (k, i) => (i % (R * S)) * C * K + Math.floor(i / (R * S)) * K + k, K, C * R * S);
   }
   const from = flatten ? flattenOrder(...flatten) : null;
-  const source = (i: number) => (from ? from[i] : i);
-  if (axes === 'IO' || axes === 'CRSK') return permute(data, (k, i) => source(i) * K + k, K, inner);
+  if (axes === 'IO' || axes === 'CRSK') return transpose(data, K, inner, from);
   return from ? permute(data, (k, i) => k * inner + from[i], K, inner) : data;
 }
 
@@ -102,6 +101,31 @@ function permute<T extends Storage | Values>(
   const result = new (data.constructor as new (size: number) => T)(data.length);
   const [to, from] = [result as Float32Array, data as Float32Array];
   for (let k = 0; k < K; k++) for (let i = 0; i < inner; i++) to[k * inner + i] = from[at(k, i)];
+  return result;
+}
+
+/** Side of the squares in which a matrix is transposed, so that both sides stay in the cache. */
+const SQUARE = 64;
+
+/** (inner, K) to (K, inner), its rows taken in the order `from` if there is one. */
+function transpose<T extends Storage | Values>(
+  data: T,
+  K: number,
+  inner: number,
+  from: Int32Array | null,
+): T {
+  const result = new (data.constructor as new (size: number) => T)(data.length);
+  const [y, x] = [result as Float32Array, data as Float32Array];
+  for (let top = 0; top < inner; top += SQUARE) {
+    const bottom = Math.min(top + SQUARE, inner);
+    for (let left = 0; left < K; left += SQUARE) {
+      const right = Math.min(left + SQUARE, K);
+      for (let i = top; i < bottom; i++) {
+        const row = (from ? from[i] : i) * K;
+        for (let k = left; k < right; k++) y[k * inner + i] = x[row + k];
+      }
+    }
+  }
   return result;
 }
 

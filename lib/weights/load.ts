@@ -1,5 +1,5 @@
 /** Weights from a file, fitted to a network: what --weights means in every command. */
-import { networks } from '../../reference/networks/index.ts';
+import { networkNamed, networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import type { Preprocess } from '../../reference/preprocess.ts';
@@ -7,6 +7,7 @@ import { type Storage, type Tensor, tensor } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
 import { toTensor } from '../format/array.ts';
 import { openTensors, type TensorFile } from '../format/open.ts';
+import { fetched } from './get.ts';
 import { arrange, describeLayout } from './layout.ts';
 import { type Assignment, list, type Mapping, mapTensors } from './mapping.ts';
 import { parsePreprocess } from './preprocess.ts';
@@ -24,18 +25,26 @@ export interface Loaded {
 }
 
 /**
- * The weights in the file `path`, every value a float32 or float64 as the file has it (halves widened exactly).
+ * The weights in the file `path`, or those of the public source of that name, every value a float32 or float64 as the file has it (halves widened exactly).
  * Without a network: the one that the file's metadata name, else the only one that fits.
  * Throws InputError, in one line that names the file: missing, unreadable, of no known format, damaged, tensors missing, left
  * over or of a shape that cannot belong to the network, NaN or infinity in a tensor, no network or several that fit.
  */
 export async function loadWeights(path: string, network?: Network): Promise<Loaded> {
+  const known = fetched(path);
+  if (known === null) return loadFile(path, network);
+  const { source } = known;
+  const loaded = await loadFile(known.path, network ?? networkNamed(source.network), source.preprocess);
+  return { ...loaded, source: `${source.name} (${loaded.source})` };
+}
+
+async function loadFile(path: string, network?: Network, published?: Preprocess): Promise<Loaded> {
   const file = await openTensors(path);
   try {
     const plan = network ? named(path, () => mapTensors(network, file)) : infer(path, file);
     const weights = new Map<string, Tensor>();
     for (const part of plan.assignments) weights.set(part.own, readWeight(path, file, part));
-    const preprocess = preprocessOf(path, file);
+    const preprocess = preprocessOf(path, file) ?? published;
     const other = preprocess && preprocess.channels !== plan.network.preprocess.channels;
     return {
       network: plan.network,

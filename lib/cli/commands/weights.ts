@@ -1,9 +1,13 @@
 /** alexnet weights: what is in a file of weights, and the same weights in another format or convention. */
+import { existsSync } from 'node:fs';
+import { Presets, SingleBar } from 'cli-progress';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { megabytes, scientific, table, thousands } from '../../report/table.ts';
 import { type ConvertOptions, convertWeights } from '../../weights/convert.ts';
 import { diffWeights, type WeightsDiff } from '../../weights/diff.ts';
+import { getWeights } from '../../weights/get.ts';
 import { type Inspected, inspectWeights } from '../../weights/inspect.ts';
+import { cachedPath, publicSources } from '../../weights/sources.ts';
 import { writable } from '../../weights/write.ts';
 import { gather, jsonOption, networkOption } from '../options.ts';
 
@@ -23,6 +27,13 @@ export function register(program: Command): void {
       const found = await inspectWeights(file, network);
       print(json, found, () => inspectText(found));
     });
+  weights
+    .command('get')
+    .description('download trained weights into the cache; without a name, the list of what there is')
+    .argument('[name]', publicSources.map(({ name }) => name).join(', '))
+    .option('--offline', 'take them from the cache, never from the network')
+    .addOption(jsonOption())
+    .action(getOne);
   convertOptions(
     weights
       .command('convert')
@@ -47,6 +58,48 @@ export function register(program: Command): void {
       print(json, found, () => diffText(found));
       if (!found.equal) process.exitCode = 1;
     });
+}
+
+interface GetOptions extends Json {
+  readonly offline?: boolean;
+}
+
+async function getOne(name: string | undefined, { offline, json }: GetOptions): Promise<void> {
+  if (name === undefined) {
+    print(json, { sources: publicSources }, sourcesText);
+    return;
+  }
+  const bar = new SingleBar(
+    { format: '{bar} {percentage} % of {total} MB', stream: process.stderr, clearOnComplete: true },
+    Presets.shades_classic,
+  );
+  const shown = process.stderr.isTTY === true && !json;
+  const progress = (done: number, total: number | null) => {
+    if (!bar.isActive) bar.start(Math.ceil((total ?? done) / 1e6), 0);
+    bar.update(Math.round(done / 1e6));
+  };
+  try {
+    const { source, path, downloaded } = await getWeights(name, { offline, ...(shown ? { progress } : {}) });
+    const { licence, network, preprocess } = source;
+    const found = { name, path, downloaded, licence, network, preprocess };
+    print(json, found, () => `${path}\nfor --network ${network}; licence: ${licence}`);
+  } finally {
+    bar.stop();
+  }
+}
+
+function sourcesText(): string {
+  const rows = publicSources.map((source) => {
+    const { name, network, about, hash, licence, url } = source;
+    const sum = `${hash.algorithm} ${hash.digits.slice(0, 8)}…${hash.prefix ? ' (a prefix is all that is published)' : ''}`;
+    const file = existsSync(cachedPath(source)) ? 'in the cache' : about;
+    return [name, network, file, sum, licence, url];
+  });
+  const titles = ['name', 'network', 'size', 'checksum', 'licence', 'address'];
+  return table(
+    titles.map((title) => ({ title })),
+    rows,
+  );
 }
 
 const convertOptions = (command: Command): Command =>

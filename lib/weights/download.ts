@@ -1,0 +1,156 @@
+/**
+ * Downloads a file whole or not at all: into `<target>.part` beside it, resumed after a cut (Range with If-Range), checked
+ * against the published checksum, and only then given its name. What lies under the name is complete and checked.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import fs from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { dirname } from 'node:path';
+import { EnvironmentError } from '../errors.ts';
+import { type GetOptions, get } from './http.ts';
+
+export interface Wanted {
+  readonly url: string;
+  readonly target: string;
+  /** Exact size where it is known. */
+  readonly bytes: number | null;
+  readonly hash: { readonly algorithm: string; readonly digits: string; readonly prefix: boolean };
+}
+
+export interface DownloadOptions extends GetOptions {
+  /** Called with bytes so far and in all (null if the server does not say). */
+  readonly progress?: (done: number, total: number | null) => void;
+  /** How often a cut connection is taken up again. */
+  readonly retries?: number;
+  /** Milliseconds before the first retry; doubled each time. */
+  readonly pause?: number;
+}
+
+/** No source here is larger; a server that sends more is not believed. */
+const MOST_BYTES = 2 ** 30;
+
+/** Throws EnvironmentError, in one line with the address, where the network or the server fails, or the bytes are wrong. */
+export async function download(wanted: Wanted, options: DownloadOptions = {}): Promise<void> {
+  const { retries = 5, pause = 500 } = options;
+  const part = `${wanted.target}.part`;
+  await fs.mkdir(dirname(wanted.target), { recursive: true });
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await fetchRest(wanted, part, options);
+      break;
+    } catch (error) {
+      if (error instanceof Final || attempt >= retries) throw failed(wanted, error as Error);
+      await new Promise((resolve) => setTimeout(resolve, pause * 2 ** attempt));
+    }
+  }
+  await check(wanted, part);
+  await fs.rename(part, wanted.target);
+  await fs.rm(validatorFile(part), { force: true });
+}
+
+/** A failure that trying again will not mend. */
+class Final extends Error {}
+
+const failed = ({ url }: Wanted, { message, cause }: Error): EnvironmentError =>
+  new EnvironmentError(`${url}: download failed: ${message || String(cause ?? 'connection lost')}`);
+
+const validatorFile = (part: string): string => `${part}.etag`;
+
+const sizeOf = (path: string): Promise<number> =>
+  fs.stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  );
+
+/** Gets what is missing of the part file. Throws where the connection is cut; what came is kept. */
+async function fetchRest(wanted: Wanted, part: string, options: DownloadOptions): Promise<void> {
+  const validator = await fs.readFile(validatorFile(part), 'utf8').catch(() => '');
+  const have = validator === '' ? 0 : await sizeOf(part);
+  const resume: Record<string, string> = have > 0 ? { range: `bytes=${have}-`, 'if-range': validator } : {};
+  const answer = await get(wanted.url, { ...options, headers: { ...options.headers, ...resume } });
+  const start = await startOf(answer, have, part);
+  if (start < 0) return;
+  const total = totalOf(answer, start);
+  if (wanted.bytes !== null && total !== null && total !== wanted.bytes) {
+    answer.destroy();
+    throw new Final(`the server has ${total} bytes, ${wanted.bytes} are published`);
+  }
+  await fs.writeFile(validatorFile(part), validatorOf(answer));
+  await receive(answer, part, start, total, wanted.bytes, options);
+}
+
+/** Where the body goes: 0, or what is there already; −1 if nothing is missing. */
+async function startOf(answer: IncomingMessage, have: number, part: string): Promise<number> {
+  const { statusCode: status = 0, headers } = answer;
+  if (status === 200) return 0;
+  if (status === 206) {
+    if (Number(/^bytes (\d+)-/.exec(headers['content-range'] ?? '')?.[1]) === have) return have;
+    answer.destroy();
+    await fs.rm(part, { force: true });
+    throw new Error('the server sent another part than the one asked for');
+  }
+  answer.destroy();
+  if (status === 416 && have > 0) {
+    if (headers['content-range'] === `bytes */${have}`) return -1;
+    await fs.rm(part, { force: true });
+    throw new Error('the part that is here is no part of the file any more');
+  }
+  if (status >= 500 || status === 429) throw new Error(`the server answers ${status}`);
+  throw new Final(`the server answers ${status}`);
+}
+
+function totalOf({ headers }: IncomingMessage, start: number): number | null {
+  const length = headers['content-length'];
+  return length === undefined ? null : start + Number(length);
+}
+
+/** A strong ETag, else the date; '' where the server gives neither and nothing can be resumed. */
+function validatorOf({ headers }: IncomingMessage): string {
+  const { etag } = headers;
+  return etag && !etag.startsWith('W/') ? etag : (headers['last-modified'] ?? '');
+}
+
+async function receive(
+  answer: IncomingMessage,
+  part: string,
+  start: number,
+  total: number | null,
+  bytes: number | null,
+  { progress = () => {}, idle = 30_000 }: DownloadOptions,
+): Promise<void> {
+  const file = await fs.open(part, start === 0 ? 'w' : 'r+');
+  let done = start;
+  answer.setTimeout(idle, () => answer.destroy(new Error(`nothing arrived for ${idle / 1000} s`)));
+  try {
+    progress(done, total);
+    for await (const chunk of answer as AsyncIterable<Buffer>) {
+      if (done + chunk.length > (bytes ?? MOST_BYTES))
+        throw new Final('the server sends more than the file has');
+      await file.write(chunk, 0, chunk.length, done);
+      done += chunk.length;
+      progress(done, total);
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+    answer.destroy();
+  }
+  if (done !== (bytes ?? total ?? done)) throw new Error(`the connection was cut after ${done} bytes`);
+}
+
+/** Throws, and removes what came, where it is not what was published. */
+async function check({ url, hash, bytes }: Wanted, part: string): Promise<void> {
+  const sum = createHash(hash.algorithm);
+  for await (const chunk of createReadStream(part)) sum.update(chunk as Buffer);
+  const digits = sum.digest('hex');
+  const size = await sizeOf(part);
+  const right = hash.prefix ? digits.startsWith(hash.digits) : digits === hash.digits;
+  if (right && size === (bytes ?? size)) return;
+  await fs.rm(part, { force: true });
+  await fs.rm(validatorFile(part), { force: true });
+  const wish = `${hash.digits}${hash.prefix ? '…' : ''}`;
+  throw new EnvironmentError(
+    `${url}: what came is not the file: ${hash.algorithm} ${digits}, published ${wish}`,
+  );
+}

@@ -1,0 +1,52 @@
+/** The function behind `alexnet weights get`, and where --weights finds what it fetched. */
+import { existsSync } from 'node:fs';
+import { InputError } from '../errors.ts';
+import { type DownloadOptions, download } from './download.ts';
+import { cachedPath, cacheFolder, type PublicSource, publicSources, sourceNamed } from './sources.ts';
+
+export interface GetWeightsOptions extends DownloadOptions {
+  /** Use what is in the cache, never the network. */
+  readonly offline?: boolean;
+  /** Default: the user's cache folder. */
+  readonly folder?: string;
+  readonly sources?: readonly PublicSource[];
+}
+
+export interface Got {
+  readonly source: PublicSource;
+  /** The file, complete and checked. */
+  readonly path: string;
+  /** False if it was there already. */
+  readonly downloaded: boolean;
+}
+
+/** The file of a public source, downloaded if it is not in the cache. Throws InputError and EnvironmentError. */
+export async function getWeights(name: string, options: GetWeightsOptions = {}): Promise<Got> {
+  const { sources = publicSources, folder = cacheFolder(options.env), offline } = options;
+  const source = sourceNamed(name, sources);
+  if (!source)
+    throw new InputError(`no public weights '${name}': one of ${sources.map((s) => s.name).join(', ')}`);
+  const path = cachedPath(source, folder);
+  if (existsSync(path)) return { source, path, downloaded: false };
+  if (offline)
+    throw new InputError(`${name}: not in the cache (${path}), and --offline forbids the download`);
+  await download({ ...source, target: path }, options);
+  return { source, path, downloaded: true };
+}
+
+/**
+ * What --weights NAME means: the cached file of a public source, unless there is a file of that name.
+ * Null if it is no source's name. Throws InputError, naming the command, where it was not fetched yet.
+ */
+export function fetched(name: string): { source: PublicSource; path: string } | null {
+  const source = existsSync(name) ? undefined : sourceNamed(name);
+  if (!source) return null;
+  const path = cachedPath(source);
+  if (existsSync(path)) return { source, path };
+  throw new InputError(
+    `${name}: not here yet; \`alexnet weights get ${name}\` downloads it (${source.about})`,
+  );
+}
+
+/** The file that a name or a path means. Throws InputError as `fetched` does. */
+export const fileOf = (name: string): string => fetched(name)?.path ?? name;

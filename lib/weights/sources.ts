@@ -1,0 +1,109 @@
+/**
+ * Trained weights that others publish: where, how large, under which checksum and licence, and what their input must go
+ * through. Nothing of it is shipped here; `alexnet weights get` downloads.
+ */
+
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { Preprocess } from '../../reference/preprocess.ts';
+import * as preprocess from '../../reference/preprocess.ts';
+
+export interface PublicSource {
+  /** As given to --weights and to `weights get`. */
+  readonly name: string;
+  readonly title: string;
+  readonly url: string;
+  /** Bytes, where the publisher says so exactly; else null. */
+  readonly bytes: number | null;
+  /** For people, where `bytes` is null. */
+  readonly about: string;
+  /** The published checksum; torchvision publishes the first 8 digits of it alone, in the file's name. */
+  readonly hash: { readonly algorithm: 'sha256' | 'sha1'; readonly digits: string; readonly prefix: boolean };
+  readonly licence: string;
+  /** The network that they are for. */
+  readonly network: string;
+  readonly preprocess: Preprocess;
+}
+
+const ZOO = 'https://github.com/onnx/models/raw/main/validated/vision/classification';
+
+export const publicSources: readonly PublicSource[] = [
+  {
+    name: 'torchvision',
+    title: 'torchvision.models.alexnet, AlexNet_Weights.IMAGENET1K_V1: 56.522 % top-1, 79.066 % top-5',
+    url: 'https://download.pytorch.org/models/alexnet-owt-7be5be79.pth',
+    bytes: null,
+    about: '233.1 MiB',
+    hash: { algorithm: 'sha256', digits: '7be5be79', prefix: true },
+    licence: 'BSD-3-Clause (torchvision); trained on ImageNet',
+    network: 'torchvision',
+    preprocess: preprocess.torchvision,
+  },
+  {
+    name: 'bvlc-alexnet',
+    title: "Caffe's bvlc_alexnet: 57.1 % top-1, 80.2 % top-5, centre crop",
+    url: 'http://dl.caffe.berkeleyvision.org/bvlc_alexnet.caffemodel',
+    bytes: null,
+    about: '232.6 MiB',
+    hash: { algorithm: 'sha1', digits: '9116a64c0fbe4459d18f4bb6b56d647b63920377', prefix: false },
+    licence: 'released for unrestricted use (its readme.md); trained on ImageNet',
+    network: 'bvlc-alexnet',
+    preprocess: preprocess.caffe,
+  },
+  {
+    name: 'caffenet',
+    title: "Caffe's bvlc_reference_caffenet: 57.4 % top-1, 80.4 % top-5, centre crop",
+    url: 'http://dl.caffe.berkeleyvision.org/bvlc_reference_caffenet.caffemodel',
+    bytes: null,
+    about: '232.6 MiB',
+    hash: { algorithm: 'sha1', digits: '4c8d77deb20ea792f84eb5e6d0a11ca0a8660a46', prefix: false },
+    licence:
+      'released for unrestricted use (its readme.md; earlier versions said non-commercial); trained on ImageNet',
+    network: 'caffenet',
+    preprocess: preprocess.caffe,
+  },
+  {
+    name: 'onnx-zoo',
+    title: "the ONNX model zoo's bvlcalexnet-12: 54.80 % top-1, 78.23 % top-5",
+    url: `${ZOO}/alexnet/model/bvlcalexnet-12.onnx`,
+    bytes: 243_863_787,
+    about: '232.6 MiB',
+    hash: {
+      algorithm: 'sha256',
+      digits: '6b0da9510f27f234ee96a85dc3809dd210150fdefad87f6850f9788513216945',
+      prefix: false,
+    },
+    licence: 'Apache-2.0 (model zoo); trained on ImageNet',
+    network: 'onnx-zoo',
+    preprocess: preprocess.onnxZoo,
+  },
+  {
+    name: 'onnx-zoo-caffenet',
+    title: "the ONNX model zoo's caffenet-12, Caffe's weights; loaded into Caffe's own geometry (227)",
+    url: `${ZOO}/caffenet/model/caffenet-12.onnx`,
+    bytes: 243_863_798,
+    about: '232.6 MiB',
+    hash: {
+      algorithm: 'sha256',
+      digits: 'ea563e5c47d1f58e1717cf1a2d8bf288b8adc07af0ad228b622096cd243aeecb',
+      prefix: false,
+    },
+    licence: 'Apache-2.0 (model zoo); trained on ImageNet',
+    network: 'caffenet',
+    preprocess: preprocess.caffe,
+  },
+];
+
+/** The source of that name, if there is one. */
+export const sourceNamed = (name: string, sources = publicSources): PublicSource | undefined =>
+  sources.find((source) => source.name === name);
+
+/** The user's cache folder (XDG Base Directory Specification: $XDG_CACHE_HOME if absolute, else ~/.cache). */
+export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
+  const xdg = env.XDG_CACHE_HOME;
+  return join(xdg?.startsWith('/') ? xdg : join(homedir(), '.cache'), 'alexnet-oracle', 'weights');
+}
+
+/** Where a source's file lies once it is there; its name is the last part of the URL. */
+export const cachedPath = ({ url }: PublicSource, folder = cacheFolder()): string =>
+  join(folder, new URL(url).pathname.split('/').at(-1) as string);

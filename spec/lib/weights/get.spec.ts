@@ -1,0 +1,363 @@
+/** Downloads from a server on 127.0.0.1 that behaves badly. */
+
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import https from 'node:https';
+import net, { type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { EnvironmentError, InputError } from '../../../lib/errors.ts';
+import { type GetWeightsOptions, getWeights } from '../../../lib/weights/get.ts';
+import { proxyFor } from '../../../lib/weights/http.ts';
+import { loadWeights } from '../../../lib/weights/load.ts';
+import { cachedPath, cacheFolder, type PublicSource, publicSources } from '../../../lib/weights/sources.ts';
+import { networkNamed } from '../../../reference/networks/index.ts';
+
+const content = Buffer.from(Float32Array.from({ length: 250_000 }, (_, i) => Math.sqrt(i)).buffer);
+const sha256 = createHash('sha256').update(content).digest('hex');
+
+type Behaviour = (asked: IncomingMessage, answer: ServerResponse, count: number) => void;
+
+/** Serves `content` with ranges, an ETag and If-Range; stops after `cut` bytes of a body if asked to. */
+function serve(
+  asked: IncomingMessage,
+  answer: ServerResponse,
+  { cut = Infinity, etag = '"v1"', ranges = true } = {},
+) {
+  const range = /^bytes=(\d+)-$/.exec(asked.headers.range ?? '');
+  const valid = range && ranges && asked.headers['if-range'] === etag;
+  const start = valid ? Number(range[1]) : 0;
+  if (valid && start >= content.length) {
+    answer.writeHead(416, { 'content-range': `bytes */${content.length}` }).end();
+    return;
+  }
+  const head: Record<string, string> = { 'content-length': String(content.length - start), etag };
+  if (valid) head['content-range'] = `bytes ${start}-${content.length - 1}/${content.length}`;
+  answer.writeHead(valid ? 206 : 200, head);
+  const body = content.subarray(start, start + cut);
+  if (body.length === content.length - start) answer.end(body);
+  else answer.write(body, () => setTimeout(() => answer.destroy(), 20)); // what was sent arrives first
+}
+
+const serveAll: Behaviour = (asked, answer) => serve(asked, answer);
+
+describe('weights get', () => {
+  let folder = '';
+  let server: Server;
+  let origin = '';
+  let behave: Behaviour = serveAll;
+  let log: { url: string; range?: string }[] = [];
+  before((done) => {
+    server = http.createServer((asked, answer) => {
+      log.push({ url: asked.url ?? '', ...(asked.headers.range ? { range: asked.headers.range } : {}) });
+      behave(asked, answer, log.length);
+    });
+    server.listen(0, '127.0.0.1', () => {
+      origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      done();
+    });
+  });
+  after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'get-'));
+    log = [];
+    behave = serveAll;
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  const source = (changes: Partial<PublicSource> = {}): PublicSource => ({
+    ...publicSources[0],
+    name: 'here',
+    url: `${origin}/files/weights.bin`,
+    bytes: content.length,
+    hash: { algorithm: 'sha256', digits: sha256, prefix: false },
+    ...changes,
+  });
+  const fetch = (changes: Partial<PublicSource> = {}, options: GetWeightsOptions = {}) =>
+    getWeights('here', { sources: [source(changes)], folder, pause: 1, env: {}, ...options });
+  const fails = async (
+    reason: RegExp,
+    changes: Partial<PublicSource> = {},
+    options: GetWeightsOptions = {},
+  ) => {
+    const error = (await fetch(changes, options).catch((e: Error) => e)) as Error;
+    expect(error).to.be.instanceOf(EnvironmentError);
+    expect(error.message)
+      .to.match(reason)
+      .and.match(/^[^\n]+$/);
+    expect(existsSync(join(folder, 'weights.bin'))).to.equal(false);
+  };
+
+  it('downloads once, with progress, and then takes what is in the cache', async () => {
+    const seen: [number, number | null][] = [];
+    const { path, downloaded } = await fetch({}, { progress: (done, total) => seen.push([done, total]) });
+    expect(downloaded).to.equal(true);
+    expect(readFileSync(path).equals(content)).to.equal(true);
+    expect(seen[0]).to.deep.equal([0, content.length]);
+    expect(seen.at(-1)).to.deep.equal([content.length, content.length]);
+    expect(readdirSync(folder)).to.deep.equal(['weights.bin']);
+    expect((await fetch()).downloaded).to.equal(false);
+    expect(log.length).to.equal(1);
+  });
+
+  it('takes up a connection that is cut again and again where it was cut', async () => {
+    behave = (asked, answer, count) => serve(asked, answer, count <= 3 ? { cut: 250_000 } : {});
+    await fetch();
+    const starts = log.map(({ range }) => Number(/\d+/.exec(range ?? '0')));
+    expect(starts.length).to.equal(4);
+    for (const [i, start] of starts.entries()) {
+      expect(start).to.be.within(i === 0 ? 0 : starts[i - 1] + 1, 250_000 * i);
+    }
+    expect(readFileSync(join(folder, 'weights.bin')).equals(content)).to.equal(true);
+  });
+
+  it('takes up in a later run what an earlier one left, and starts afresh if the file has changed since', async () => {
+    behave = (asked, answer) => serve(asked, answer, { cut: 300_000 });
+    await fails(/download failed/, {}, { retries: 0 });
+    behave = serveAll;
+    await fetch();
+    expect(Number(/\d+/.exec(log.at(-1)?.range ?? '0'))).to.be.within(1, 300_000);
+    rmSync(join(folder, 'weights.bin'));
+    behave = (asked, answer) => serve(asked, answer, { cut: 300_000, etag: '"old"' });
+    await fails(/download failed/, {}, { retries: 0 });
+    behave = serveAll; // If-Range "old" fails: 200 from the start
+    await fetch();
+    expect(readFileSync(join(folder, 'weights.bin')).equals(content)).to.equal(true);
+  });
+
+  it('starts afresh where the server knows no ranges', async () => {
+    behave = (asked, answer, count) =>
+      serve(asked, answer, { ranges: false, ...(count === 1 ? { cut: 400_000 } : {}) });
+    await fetch();
+    expect(readFileSync(join(folder, 'weights.bin')).equals(content)).to.equal(true);
+  });
+
+  it('gives up after the retries, keeping what came under another name', async () => {
+    behave = (asked, answer) => serve(asked, answer, { cut: 1000 });
+    await fails(/weights.bin: download failed/, {}, { retries: 2 });
+    expect(log.length).to.equal(3);
+    expect(readdirSync(folder).sort()).to.deep.equal(['weights.bin.part', 'weights.bin.part.etag']);
+  });
+
+  it('refuses wrong bytes of the right length, and keeps nothing of them', async () => {
+    behave = (_, answer) => {
+      const wrong = Buffer.from(content);
+      wrong[500_000] ^= 1;
+      answer.writeHead(200, { 'content-length': wrong.length, etag: '"x"' }).end(wrong);
+    };
+    await fails(/what came is not the file: sha256 [0-9a-f]{64}, published [0-9a-f]{64}/);
+    expect(readdirSync(folder)).to.deep.equal([]);
+  });
+
+  it('checks a published prefix', async () => {
+    await fetch({ hash: { algorithm: 'sha256', digits: sha256.slice(0, 8), prefix: true } });
+    rmSync(join(folder, 'weights.bin'));
+    await fails(/published 00000000…/, { hash: { algorithm: 'sha256', digits: '00000000', prefix: true } });
+  });
+
+  it('refuses another length than the published, an endless body, and an error page', async () => {
+    await fails(/the server has 1000000 bytes, 999 are published/, { bytes: 999 });
+    behave = (_, answer) => {
+      answer.writeHead(200);
+      const more = () => answer.write(content, () => !answer.destroyed && setImmediate(more));
+      more();
+    };
+    await fails(/sends more than the file has/);
+    behave = (_, answer) => answer.writeHead(404).end('no');
+    await fails(/the server answers 404/);
+    expect(log.filter(({ url }) => url.endsWith('.bin')).length).to.equal(3); // no retry mends these
+  });
+
+  it('tries again after a 503, and where the server closes before it answers', async () => {
+    behave = (asked, answer, count) => {
+      if (count === 1) answer.writeHead(503).end();
+      else if (count === 2) asked.socket.destroy();
+      else serve(asked, answer);
+    };
+    await fetch();
+    expect(log.length).to.equal(3);
+  });
+
+  it('gives up a connection on which nothing arrives', async () => {
+    behave = (_, answer) => void answer.writeHead(200, { 'content-length': 1e6 }).write('x');
+    await fails(/nothing arrived for 0.05 s/, {}, { idle: 50, retries: 0 });
+    behave = () => {};
+    await fails(/no answer for 0.05 s/, {}, { idle: 50, retries: 0 });
+  });
+
+  it('follows redirects, relative ones too, but not for ever and to no other scheme', async () => {
+    behave = (asked, answer) => {
+      if (asked.url === '/files/weights.bin') answer.writeHead(302, { location: `${origin}/a` }).end();
+      else if (asked.url === '/a') answer.writeHead(307, { location: '../b/c' }).end();
+      else serve(asked, answer);
+    };
+    await fetch();
+    expect(log.map(({ url }) => url)).to.deep.equal(['/files/weights.bin', '/a', '/b/c']);
+    rmSync(join(folder, 'weights.bin'));
+    behave = (_, answer) => answer.writeHead(301, { location: '/again' }).end();
+    await fails(/more than 5 redirects/, {}, { retries: 0 });
+    behave = (_, answer) => answer.writeHead(301, { location: 'file:///etc/passwd' }).end();
+    await fails(/no http or https address/, {}, { retries: 0 });
+  });
+
+  it('says what there is for an unknown name, and that --offline forbids the download', async () => {
+    const unknown = await getWeights('nope').catch((e: Error) => e);
+    expect(unknown).to.be.instanceOf(InputError);
+    expect((unknown as Error).message).to.match(/one of torchvision, bvlc-alexnet/);
+    const offline = await fetch({}, { offline: true }).catch((e: Error) => e);
+    expect((offline as Error).message).to.match(/--offline forbids/);
+    expect(log).to.deep.equal([]);
+    await fetch();
+    expect((await fetch({}, { offline: true })).downloaded).to.equal(false);
+  });
+
+  it('goes through the proxy that http_proxy names, with its password, and past it for no_proxy', async () => {
+    const seen: string[] = [];
+    const proxy = http.createServer((asked, answer) => {
+      seen.push(`${asked.headers['proxy-authorization']} ${asked.url}`);
+      serve(asked, answer);
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const address = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    try {
+      await fetch(
+        { url: 'http://weights.invalid/w/weights.bin' },
+        { env: { http_proxy: `http://me:s%20x@${address}` } },
+      );
+      expect(seen).to.deep.equal([
+        `Basic ${Buffer.from('me:s x').toString('base64')} http://weights.invalid/w/weights.bin`,
+      ]);
+      rmSync(join(folder, 'weights.bin'));
+      await fetch({}, { env: { HTTP_PROXY: address, NO_PROXY: 'example.org, 127.0.0.1' } });
+      expect(seen.length).to.equal(1);
+    } finally {
+      proxy.closeAllConnections();
+      proxy.close();
+    }
+  });
+
+  it('tunnels https through the proxy, and says so when the proxy refuses', async function () {
+    const key = join(folder, 'key.pem');
+    const cert = join(folder, 'cert.pem');
+    const words = [
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-subj',
+      '/CN=weights.invalid',
+      '-days',
+      '2',
+    ];
+    if (spawnSync('openssl', [...words, '-keyout', key, '-out', cert]).status !== 0) {
+      console.log('    skipped: no openssl to make a certificate');
+      return this.skip();
+    }
+    const secure = https.createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (asked, answer) =>
+      serve(asked, answer),
+    );
+    await new Promise<void>((resolve) => secure.listen(0, '127.0.0.1', resolve));
+    const targets: string[] = [];
+    let allow = true;
+    const proxy = http.createServer();
+    proxy.on('connect', (asked, socket) => {
+      targets.push(asked.url ?? '');
+      if (!allow) return socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
+      const way = net.connect((secure.address() as AddressInfo).port, '127.0.0.1', () => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\n');
+        way.pipe(socket).pipe(way);
+      });
+      way.on('error', () => socket.destroy());
+      socket.on('error', () => way.destroy());
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const env = { https_proxy: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` };
+    const url = 'https://weights.invalid/weights.bin';
+    const before = process.env.NODE_TLS_REJECT_UNAUTHORIZED;
+    try {
+      await fails(/download failed: .*(self.signed|certificate)/, { url }, { env, retries: 0 });
+      process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
+      await fetch({ url }, { env });
+      expect(readFileSync(join(folder, 'weights.bin')).equals(content)).to.equal(true);
+      expect(targets.every((target) => target === 'weights.invalid:443')).to.equal(true);
+      rmSync(join(folder, 'weights.bin'));
+      allow = false;
+      await fails(/the proxy 127.0.0.1:\d+ answers 403 to CONNECT/, { url }, { env, retries: 0 });
+    } finally {
+      if (before === undefined) delete process.env.NODE_TLS_REJECT_UNAUTHORIZED;
+      else process.env.NODE_TLS_REJECT_UNAUTHORIZED = before;
+      secure.closeAllConnections();
+      secure.close();
+      proxy.close();
+    }
+  });
+});
+
+describe('proxies and the cache folder', () => {
+  const proxy = (url: string, env: NodeJS.ProcessEnv) => proxyFor(new URL(url), env)?.href ?? null;
+  it('follow the usual variables', () => {
+    expect(proxy('https://a.org/', { HTTPS_PROXY: 'http://p:1' })).to.equal('http://p:1/');
+    expect(proxy('https://a.org/', { HTTP_PROXY: 'http://p:1' })).to.equal(null);
+    expect(proxy('http://a.org/', { all_proxy: 'p:8' })).to.equal('http://p:8/');
+    for (const list of ['*', 'a.org', '.a.org', '*.a.org', 'x, a.org ', 'a.org:80']) {
+      expect(proxy('http://b.a.org/', { http_proxy: 'p:8', no_proxy: list }), list).to.equal(null);
+    }
+    for (const list of ['b.org', 'xa.org', 'a.org:81', '']) {
+      expect(proxy('http://a.org/', { http_proxy: 'p:8', no_proxy: list }), list).to.equal('http://p:8/');
+    }
+  });
+  it('lie where XDG says', () => {
+    expect(cacheFolder({ XDG_CACHE_HOME: '/c' })).to.equal('/c/alexnet-oracle/weights');
+    expect(cacheFolder({ XDG_CACHE_HOME: 'relative' })).to.match(/\.cache\/alexnet-oracle\/weights$/);
+  });
+  it('hold one file a source; every source has a network, a licence and a checksum of the right length', () => {
+    const paths = publicSources.map((source) => cachedPath(source, '/c'));
+    expect(new Set(paths).size).to.equal(publicSources.length);
+    for (const { network, licence, hash, preprocess } of publicSources) {
+      const digits = hash.prefix ? 8 : hash.algorithm === 'sha256' ? 64 : 40;
+      expect(hash.digits).to.match(new RegExp(`^[0-9a-f]{${digits}}$`));
+      expect(licence).to.not.equal('');
+      expect(networkNamed(network).preprocess).to.deep.equal(preprocess);
+    }
+  });
+});
+
+describe('--weights NAME', () => {
+  it('is the cached file with the published network and preprocessing; before that it names the command', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cache-'));
+    const before = process.env.XDG_CACHE_HOME;
+    process.env.XDG_CACHE_HOME = folder;
+    try {
+      const missing = await loadWeights('onnx-zoo').catch((e: Error) => e);
+      expect((missing as Error).message).to.match(/`alexnet weights get onnx-zoo` downloads it/);
+      const path = cachedPath(publicSources[3]);
+      mkdirSync(join(path, '..'), { recursive: true });
+      const tiny = readFileSync(new URL('../../../fixtures/format/weights/onnx/typed.onnx', import.meta.url));
+      // another geometry, the same names: bvlc's 227 as the zoo's 224 has the same shapes
+      writeFileSync(path, tiny);
+      const loaded = await loadWeights('onnx-zoo');
+      expect(loaded.network.name).to.equal('onnx-zoo');
+      expect(loaded.preprocess).to.deep.equal(networkNamed('onnx-zoo').preprocess);
+      expect(loaded.source).to.match(/^onnx-zoo \(/);
+    } finally {
+      if (before === undefined) delete process.env.XDG_CACHE_HOME;
+      else process.env.XDG_CACHE_HOME = before;
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
