@@ -34,7 +34,15 @@ export function swiftshader(): NodeJS.ProcessEnv | undefined {
   if (!file) return undefined;
   // chromium brings its own libvulkan.so.1, for machines without one
   const libraries = [process.env.LD_LIBRARY_PATH, dirname(file)].filter(Boolean).join(':');
-  return { ...process.env, VK_ICD_FILENAMES: file, VK_DRIVER_FILES: file, LD_LIBRARY_PATH: libraries };
+  // Mesa's layer that picks among devices looks for a Wayland display and complains where there is none
+  const quiet = { NODEVICE_SELECT: '1' };
+  return {
+    ...process.env,
+    ...quiet,
+    VK_ICD_FILENAMES: file,
+    VK_DRIVER_FILES: file,
+    LD_LIBRARY_PATH: libraries,
+  };
 }
 
 export const NO_SWIFTSHADER = 'SwiftShader is not installed (Debian: apt-get install chromium)';
