@@ -243,8 +243,8 @@ function bytesOf(data: Float32Array | Uint16Array | Int32Array | BigInt64Array):
   return swapped;
 }
 
-/** An attribute of a kind that the operator's table names. */
-function attributeProto(name: string, value: Attributes[string], kind: string): AttributeProto {
+/** An attribute of a kind that the operator's table names: int, float, ints or string. */
+export function attributeProto(name: string, value: Attributes[string], kind: string): AttributeProto {
   const none = {
     floats: [],
     ints: [],

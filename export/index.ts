@@ -1,4 +1,5 @@
 /** ONNX files from networks: `alexnet-oracle/export`. */
+export type { Augment } from './augment.ts';
 export { buildModel, type ModelOptions, producer } from './model.ts';
 export { intermediates, tap } from './tap.ts';
 export { buildGradients, buildStep, type GradientOptions, type StepOptions } from './training.ts';

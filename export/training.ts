@@ -2,7 +2,7 @@
  * Training as plain ONNX: forward, loss, hand-derived gradients and the update of one step. Opset 18, IR 8, no training
  * operators, so that every device computes it; weights are inputs and not in the file.
  *
- * Inputs   input (N,C,H,W), labels (N) int32, <layer>.mask (N,…) uint8 for each dropout, every parameter;
+ * Inputs   input (N,C,H,W) (or, with augmentation, what augment.ts lists), labels (N) int32, <layer>.mask (N,…) uint8 for each dropout, every parameter;
  *          a step also has learningRate (scalar) and <parameter>.velocity.
  * Outputs  loss, wrong1, wrong5 (scalars); gradients: d<parameter>, and dinput;
  *          a step: <parameter>.next and <parameter>.velocity.next.
@@ -10,11 +10,14 @@
 import type { Network } from '../reference/networks/layers.ts';
 import { inputsOf, shapes, weightShapes } from '../reference/oracle.ts';
 import type { Shape } from '../reference/tensor.ts';
+import { type Augment, emitAugment } from './augment.ts';
 import { emitGradients } from './backward.ts';
 import { emitTrainingLayer } from './emit/index.ts';
 import { GraphBuilder } from './graph.ts';
+import { loopOf } from './loop.ts';
 import { emitLoss } from './loss.ts';
 import { producer } from './model.ts';
+import type { ModelProto } from './proto.ts';
 import { type Descent, emitUpdate, factorsOf, type Gradient, lossFactor, type Rule } from './update.ts';
 import { type ModelFile, modelFile } from './write.ts';
 
@@ -40,6 +43,10 @@ export interface StepOptions extends TrainingOptions {
   readonly weightDecay?: number;
   /** Factors of single parameters on ε and λ, by name; rate 0 freezes one. */
   readonly factors?: Descent['factors'];
+  /** Random crops, mirrors and lighting in the graph, from uint8 images in the place of `input`: see augment.ts. */
+  readonly augment?: Augment;
+  /** As many steps a call, in a Loop; see loop.ts. Default: one, without a Loop. */
+  readonly steps?: number;
 }
 
 /** The layers up to the logits: a softmax at the end is part of the loss. */
@@ -61,10 +68,13 @@ export function buildGradients(network: Network, options: GradientOptions): Mode
   const gradients = [...parameters.keys()].map((name) => `d${name}`);
   for (const name of [...results, ...gradients, ...(dinput ? ['dinput'] : [])]) g.output(name);
   for (const [name, shape] of parameters) g.expect(`d${name}`, shape);
-  return fileOf(g, network, 'gradients', options);
+  return modelFile(modelOf(g, network, 'gradients', options));
 }
 
-/** A model of one step: loss, and every parameter and velocity after it. Frozen parameters have neither. */
+/**
+ * A model of one step (or of `steps`): loss, and every parameter and velocity after it. Frozen parameters have neither.
+ * Throws one-line Errors that name the layer or the option.
+ */
 export function buildStep(network: Network, options: StepOptions): ModelFile {
   const descent = descentOf(network, options);
   const g = builderOf(network, options);
@@ -88,7 +98,11 @@ export function buildStep(network: Network, options: StepOptions): ModelFile {
       g.output(state);
     }
   }
-  return fileOf(g, network, 'training', options);
+  const model = modelOf(g, network, 'training', options);
+  if (options.steps === undefined) return modelFile(model);
+  const inputs = model.graph!.input.map(({ name }) => name);
+  const repeated = inputs.filter((name) => !parameters.has(name.replace(/\.velocity$/, '')));
+  return modelFile(loopOf(model, options.steps, new Set(repeated)));
 }
 
 const results = ['loss', 'wrong1', 'wrong5'];
@@ -104,11 +118,15 @@ function productsOf(network: Network): ReadonlyMap<string, Gradient> {
   );
 }
 
-function builderOf(network: Network, { batch }: TrainingOptions): GraphBuilder {
+function builderOf(network: Network, { batch, augment }: StepOptions): GraphBuilder {
   if (!Number.isSafeInteger(batch) || batch < 1)
     throw new Error(`batch must be a positive integer (= ${batch})`);
   const g = new GraphBuilder({ precision: 'float32', batch, lrn: 'decomposed' });
-  g.input('input', [batch, ...network.input]);
+  const shape = [batch, ...network.input];
+  if (augment) {
+    emitAugment(g, augment, batch, network.preprocess);
+    g.expect('input', shape);
+  } else g.input('input', shape);
   g.input('labels', [batch], 'int32');
   return g;
 }
@@ -157,19 +175,19 @@ function atNetwork(network: Network, run: () => void): void {
   }
 }
 
-function fileOf(
+function modelOf(
   g: GraphBuilder,
   network: Network,
   graph: 'gradients' | 'training',
   { metadata = {} }: TrainingOptions,
-): ModelFile {
+): ModelProto {
   const entries = {
     network: network.name,
     graph,
     preprocess: JSON.stringify(network.preprocess),
     ...metadata,
   };
-  return modelFile({
+  return {
     irVersion: 8,
     opsetImport: [{ domain: '', version: 18 }],
     producerName: producer.name,
@@ -178,5 +196,5 @@ function fileOf(
     graph: g.build(`${network.name}_${graph}`.replace(/[^A-Za-z0-9_]/g, '_'), network.title),
     metadataProps: Object.entries(entries).map(([key, value]) => ({ key, value })),
     functions: [],
-  });
+  };
 }

@@ -47,14 +47,17 @@ export function emitUpdate(
   const { rule, momentum } = descent;
   const { rate } = factorsOf(descent, parameter);
   const [v, next] = [`${parameter}.velocity`, `${parameter}.velocity.next`];
-  const kept = g.node('Mul', [v, shared(g, 'step/momentum', momentum)], `${v}/kept`);
-  const rest = withDecay(g, descent, parameter, kept, learningRate);
+  const before = withDecay(g, descent, parameter, learningRate);
   const scale = rule === 'pytorch' ? 1 : rate;
   if ('dy' in gradient) {
-    g.node('Gemm', [gradient.dy, gradient.x, rest], next, { transA: 1, alpha: scale, beta: 1 });
+    const beta = momentum === 0 ? 1 : momentum;
+    const inputs = [gradient.dy, gradient.x, ...before];
+    g.node('Gemm', inputs, next, { transA: 1, alpha: scale, ...(before.length > 0 ? { beta } : {}) });
   } else {
     const own = scale === 1 ? gradient.value : scaled(g, gradient.value, scale, `${v}/own`);
-    g.node('Add', [rest, own], next);
+    const kept = before.map((x) => (momentum === 0 ? x : scaled(g, x, momentum, `${v}/kept`)));
+    if (kept.length > 0) g.node('Add', [...kept, own], next);
+    else g.node('Identity', [own], next);
   }
   if (rule === 'paper') g.node('Add', [parameter, next], `${parameter}.next`);
   else if (rule === 'caffe') g.node('Sub', [parameter, next], `${parameter}.next`);
@@ -64,24 +67,23 @@ export function emitUpdate(
   }
 }
 
-/** µv plus the decay's term. */
-function withDecay(
-  g: GraphBuilder,
-  descent: Descent,
-  parameter: string,
-  kept: string,
-  learningRate: string,
-): string {
-  const { rule, weightDecay } = descent;
+/**
+ * [v + cw/µ], of which µ times is the first two terms of the rule: one pass over the weights less than µv + cw. For µ = 0
+ * it is [cw], or nothing without decay.
+ */
+function withDecay(g: GraphBuilder, descent: Descent, parameter: string, learningRate: string): string[] {
+  const { rule, weightDecay, momentum } = descent;
   const { rate, decay } = factorsOf(descent, parameter);
-  const lambda = weightDecay * decay;
-  if (lambda === 0) return kept;
+  const lambda = (weightDecay * decay) / (momentum || 1);
+  const velocity = momentum === 0 ? [] : [`${parameter}.velocity`];
+  if (lambda === 0) return velocity;
   const coefficient =
     rule === 'pytorch'
       ? shared(g, `step/decay ${lambda}`, lambda)
       : rated(g, learningRate, sign[rule] * lambda * rate);
   const decayed = g.node('Mul', [parameter, coefficient], `${parameter}/decayed`);
-  return g.node('Add', [kept, decayed], `${parameter}/rest`);
+  if (momentum === 0) return [decayed];
+  return [g.node('Add', [...velocity, decayed], `${parameter}/before`)];
 }
 
 /** The learning rate times a constant, made once for all parameters that use it. */

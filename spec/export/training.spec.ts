@@ -4,9 +4,10 @@ import * as ort from 'onnxruntime-node';
 import { buildGradients, buildStep, joined, type ModelFile, type Rule, tap } from '../../export/index.ts';
 import type { DenseArray } from '../../lib/format/array.ts';
 import { readNpz } from '../../lib/format/npz.ts';
+import { cifarAlexnet } from '../../reference/networks/cifar.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import { weightShapes } from '../../reference/oracle.ts';
-import { networkOf, random, randomWeights } from './helpers.ts';
+import { narrow, networkOf, random, randomWeights } from './helpers.ts';
 
 const folder = new URL('../../fixtures/export/training/', import.meta.url);
 
@@ -159,6 +160,101 @@ describe('export/training: steps', () => {
     });
   }
 
+  it('three steps in a Loop are three single steps, bit for bit', async () => {
+    const [network, arrays] = load(net);
+    const options = { batch: net.batch, weightDecay: 0.01, factors };
+    const rates = [0.05, 0.1, 0.025];
+    const one = await sessionOf(buildStep(network, options), true);
+    const many = await sessionOf(buildStep(network, { ...options, steps: 3 }), true);
+    const start = (name: string) => {
+      const tensor = feedOf(arrays.get(name.replace('.velocity', ''))!);
+      return name.endsWith('.velocity') ? zerosLike(tensor) : tensor;
+    };
+    const fixed = one.inputNames.filter((name) => name !== 'learningRate');
+    let feeds = Object.fromEntries(fixed.map((name) => [name, start(name)]));
+    const losses: number[] = [];
+    for (const rate of rates) {
+      const outputs = await one.run({
+        ...feeds,
+        learningRate: new ort.Tensor('float32', Float32Array.of(rate), []),
+      });
+      losses.push((outputs.loss.data as Float32Array)[0]);
+      const next = Object.entries(outputs).filter(([name]) => name.endsWith('.next'));
+      feeds = { ...feeds, ...Object.fromEntries(next.map(([name, value]) => [name.slice(0, -5), value])) };
+    }
+    const isState = (name: string) => /weight|bias/.test(name);
+    const stacked = Object.fromEntries(
+      fixed.map((name) => [name, isState(name) ? start(name) : threeTimes(start(name))]),
+    );
+    const learningRate = new ort.Tensor('float32', Float32Array.from(rates), [3]);
+    const outputs = await many.run({ ...stacked, learningRate });
+    expect([...(outputs.loss.data as Float32Array)]).to.deep.equal(losses);
+    expect(outputs.wrong1.dims).to.deep.equal([3]);
+    for (const [name, { data }] of Object.entries(feeds))
+      if (isState(name) && outputs[`${name}.next`])
+        expect(outputs[`${name}.next`].data, name).to.deep.equal(data);
+    expect(Object.keys(outputs).length).to.equal(3 + 14);
+    await one.release();
+    await many.release();
+    expect(() => buildStep(network, { ...options, steps: 0 })).to.throw(/^steps must be a positive integer/);
+  });
+
+  it('a Loop with augmentation reads uint8 images and runs', async () => {
+    const how = { crop: 28, offsets: 'all', mirror: true, chunk: 1, lighting: 'root' } as const;
+    const options = { batch: 3, dropout: false, augment: { side: 32, how }, steps: 2 };
+    const file = buildStep(narrow(cifarAlexnet), options);
+    const session = await sessionOf(file, true);
+    const byName = new Map(file.model.graph!.input.map(({ name, type }) => [name, type!.tensorType!]));
+    const types = {
+      1: ['float32', Float32Array],
+      2: ['uint8', Uint8Array],
+      6: ['int32', Int32Array],
+    } as const;
+    const feeds: Record<string, ort.Tensor> = {};
+    for (const [name, { elemType, shape }] of byName) {
+      const dims = shape!.dim.map(({ dimValue }) => dimValue!);
+      const [type, Type] = types[elemType as 1 | 2 | 6];
+      const values = random([dims.reduce((a, b) => a * b, 1)], 11, name === 'images' ? 127 : 0.2).data;
+      const data =
+        name === 'images' ? Array.from(values, (v) => v + 128) : elemType === 6 ? [] : Array.from(values);
+      const whole = new Type(values.length);
+      whole.set(name === 'mirrored' ? [1, 0, 0, 1, 1, 0] : data);
+      feeds[name] = new ort.Tensor(type as 'float32', whole as Float32Array, dims);
+    }
+    expect(feeds.images.dims).to.deep.equal([2, 3, 3, 32, 32]);
+    const { loss } = await session.run(feeds);
+    await session.release();
+    expect([...(loss.data as Float32Array)].every((v) => v > 0 && Number.isFinite(v))).to.equal(true);
+  });
+
+  it('momentum 0, with and without decay, is plain gradient descent', async () => {
+    const [network, arrays] = load(net);
+    for (const weightDecay of [0, 0.01]) {
+      for (const rule of ['paper', 'caffe', 'pytorch'] as Rule[]) {
+        const file = buildStep(network, { batch: net.batch, rule, momentum: 0, weightDecay });
+        const session = await sessionOf(file, false);
+        const feeds = Object.fromEntries(
+          session.inputNames
+            .filter((name) => name !== 'learningRate')
+            .map((name) => {
+              const start = feedOf(arrays.get(name.replace('.velocity', ''))!);
+              return [name, name.endsWith('.velocity') ? zerosLike(start) : start];
+            }),
+        );
+        const outputs = await session.run({
+          ...feeds,
+          learningRate: new ort.Tensor('float32', Float32Array.of(0.1), []),
+        });
+        await session.release();
+        for (const name of weightShapes(network).keys()) {
+          const [w, dw] = [widened(arrays.get(name)!), widened(arrays.get(`d${name}`)!)];
+          const exact = w.map((value, i) => value - 0.1 * (weightDecay * value + dw[i]));
+          expect(distance(outputs[`${name}.next`].data as Float32Array, exact), name).to.be.below(TOLERANCE);
+        }
+      }
+    }
+  });
+
   it('without dropout there are no masks, and the loss is that of the whole net', async () => {
     const [network] = load(net);
     const file = buildStep(network, { batch: 2, dropout: false });
@@ -195,4 +291,11 @@ describe('export/training: steps', () => {
 function zerosLike({ dims }: ort.Tensor): ort.Tensor {
   const size = dims.reduce((product, dim) => product * dim, 1);
   return new ort.Tensor('float32', new Float32Array(size), dims);
+}
+
+function threeTimes({ type, data, dims }: ort.Tensor): ort.Tensor {
+  const values = data as Float32Array;
+  const all = new (values.constructor as Float32ArrayConstructor)(3 * values.length);
+  for (const i of [0, 1, 2]) all.set(values, i * values.length);
+  return new ort.Tensor(type as 'float32', all, [3, ...dims]);
 }

@@ -1,0 +1,129 @@
+/**
+ * Many steps in one call: a step's graph as the body of ONNX's Loop. Parameters and velocities are carried from one
+ * iteration to the next inside the engine, so that they are copied once a call and not once a step (measured on CPU and by
+ * design on CUDA; WebGPU has no Loop kernel and copies: use single steps there).
+ *
+ * Inputs   as the step's, with a leading axis of K for what changes from step to step (input, labels, masks,
+ *          learningRate …); states and frozen parameters as they are.
+ * Outputs  <state>.next after the last step; loss, wrong1, wrong5 of every step (K).
+ *
+ * ONNX wants names that differ between a graph and its body, so the body's are called 'step/…'.
+ */
+import { attributeProto } from './graph.ts';
+import {
+  attributeTypes,
+  dataTypes,
+  type GraphProto,
+  type ModelProto,
+  type NodeProto,
+  type TypeProto,
+  tensorProto,
+  type ValueInfoProto,
+} from './proto.ts';
+
+const PREFIX = 'step/';
+
+/**
+ * A model of `steps` steps from the model of one; `repeated` are the step's inputs that change from step to step.
+ * Throws if `steps` is no positive integer.
+ */
+export function loopOf(step: ModelProto, steps: number, repeated: ReadonlySet<string>): ModelProto {
+  if (!Number.isSafeInteger(steps) || steps < 1)
+    throw new Error(`steps must be a positive integer (= ${steps})`);
+  const graph = step.graph!;
+  const outputs = new Set(graph.output.map(({ name }) => name));
+  const carried = graph.input.filter(({ name }) => outputs.has(`${name}.next`));
+  const next = carried.map(({ name }) => `${name}.next`);
+  const results = graph.output.map(({ name }) => name).filter((name) => !next.includes(name));
+  const info = (name: string) => graph.output.find((output) => output.name === name)!;
+  const body = bodyOf(graph, { carried, next, results, repeated });
+  const loop: NodeProto = {
+    name: 'steps',
+    opType: 'Loop',
+    input: ['steps/count', '', ...carried.map(({ name }) => name)],
+    output: [...next, ...results],
+    attribute: [{ ...attributeProto('body', 0, 'int'), type: attributeTypes.GRAPH, i: undefined, g: body }],
+  };
+  const count = BigInt64Array.of(BigInt(steps));
+  const outer: GraphProto = {
+    ...graph,
+    name: `${graph.name}_loop`,
+    node: [loop],
+    initializer: [
+      tensorProto({
+        name: 'steps/count',
+        dataType: dataTypes.INT64,
+        dims: [],
+        rawData: new Uint8Array(count.buffer),
+      }),
+    ],
+    input: graph.input.map((input) => (repeated.has(input.name) ? stacked(input, steps) : input)),
+    output: [...next.map(info), ...results.map((name) => stacked(info(name), steps))],
+    valueInfo: [],
+  };
+  return { ...step, graph: outer };
+}
+
+interface Roles {
+  readonly carried: readonly ValueInfoProto[];
+  readonly next: readonly string[];
+  readonly results: readonly string[];
+  readonly repeated: ReadonlySet<string>;
+}
+
+/** The step's graph under prefixed names: repeated inputs become a Gather each, frozen parameters come from outside. */
+function bodyOf(graph: GraphProto, { carried, next, results, repeated }: Roles): GraphProto {
+  const states = new Set(carried.map(({ name }) => name));
+  const outside = new Set(
+    graph.input.map(({ name }) => name).filter((name) => !states.has(name) && !repeated.has(name)),
+  );
+  const inner = (name: string) => (name === '' || outside.has(name) ? name : PREFIX + name);
+  const renamed = (value: ValueInfoProto): ValueInfoProto => ({ ...value, name: inner(value.name) });
+  const scalar = (name: string, elemType: number): ValueInfoProto => ({
+    name,
+    type: { tensorType: { elemType, shape: { dim: [] } } },
+  });
+  const [iteration, condition] = [`${PREFIX}iteration`, `${PREFIX}condition`];
+  const gathers = [...repeated].map(
+    (name): NodeProto => ({
+      name: inner(name),
+      opType: 'Gather',
+      input: [name, iteration],
+      output: [inner(name)],
+      attribute: [attributeProto('axis', 0, 'int')],
+    }),
+  );
+  const carryOn: NodeProto = {
+    name: `${condition}.next`,
+    opType: 'Identity',
+    input: [condition],
+    output: [`${condition}.next`],
+    attribute: [],
+  };
+  const info = (name: string) => renamed(graph.output.find((output) => output.name === name)!);
+  return {
+    ...graph,
+    node: [carryOn, ...gathers, ...graph.node.map((node) => renamedNode(node, inner))],
+    initializer: graph.initializer.map((tensor) => ({ ...tensor, name: inner(tensor.name!) })),
+    input: [scalar(iteration, dataTypes.INT64), scalar(condition, dataTypes.BOOL), ...carried.map(renamed)],
+    output: [scalar(`${condition}.next`, dataTypes.BOOL), ...next.map(info), ...results.map(info)],
+    valueInfo: [
+      ...graph.valueInfo.map(renamed),
+      ...graph.input.filter(({ name }) => repeated.has(name)).map(renamed),
+    ],
+  };
+}
+
+const renamedNode = (node: NodeProto, inner: (name: string) => string): NodeProto => ({
+  ...node,
+  name: inner(node.name ?? ''),
+  input: node.input.map(inner),
+  output: node.output.map(inner),
+});
+
+/** The same value K times, along a new first axis. */
+function stacked(value: ValueInfoProto, K: number): ValueInfoProto {
+  const { elemType, shape } = value.type!.tensorType!;
+  const type: TypeProto = { tensorType: { elemType, shape: { dim: [{ dimValue: K }, ...shape!.dim] } } };
+  return { ...value, type };
+}
