@@ -145,6 +145,7 @@ export const v128 = {
   and: binary(...simd(78)),
   andnot: binary(...simd(79)),
   or: binary(...simd(80)),
+  anyTrue: unary(...simd(83)),
   /** a where the mask's bits are set, else b. */
   bitselect: ternary(...simd(82)),
   shuffle: (a: Code, b: Code, lanes: Code): Code => [...a, ...b, ...simd(13), ...lanes],

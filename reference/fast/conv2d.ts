@@ -18,7 +18,8 @@ import {
   type Tensor,
   tensor,
 } from '../tensor.ts';
-import { type Arena, allFinite, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
+import { allFinite } from './chunks.ts';
+import { type Arena, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
 import { type Frame, putFramed } from './frame.ts';
 import { grid } from './grid.ts';
 import { multiply, packRows, type Rows } from './multiply.ts';
@@ -45,7 +46,7 @@ export function forward(
   const engine = currentEngine();
   const [X, F, B] = [dense(x), dense(w), b && dense(b)];
   const padded = attributes.pad.some((p) => p > 0);
-  if (!engine || sizeOf(yShape) === 0 || (padded && !allFinite(F))) {
+  if (!engine || sizeOf(yShape) === 0 || (padded && !allFinite(engine, F))) {
     if (accumulate === 'float32') return { y: convolve(x, w, b, attributes) };
     return plain.forward(x, w, b, attributes, precision);
   }

@@ -16,7 +16,8 @@ import {
   type Tensor,
   tensor,
 } from '../tensor.ts';
-import { allFinite, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
+import { allFinite } from './chunks.ts';
+import { currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
 import { putFramed } from './frame.ts';
 import { grid } from './grid.ts';
 import { multiply, packRows, partsBytes } from './multiply.ts';
@@ -36,9 +37,7 @@ export function backward(
 ): plain.Gradients {
   const yShape = plain.shape(x.shape, w.shape, attributes);
   const engine = currentEngine();
-  // the frames' zeros meet dy in dw and w in dx
-  const finite = allFinite(dense(dy)) && allFinite(dense(w));
-  if (!engine || dy.shape.join() !== yShape.join() || sizeOf(yShape) === 0 || !finite) {
+  if (!engine || dy.shape.join() !== yShape.join() || sizeOf(yShape) === 0 || !usable(engine, dy, w)) {
     return plain.backward(dy, x, w, attributes, precision, wanted);
   }
   return {
@@ -47,6 +46,10 @@ export function backward(
     db: plain.biasGradient(dy, precision),
   };
 }
+
+/** The frames' zeros meet dy in dw, and w in dx: only where both are finite do they add nothing. */
+const usable = (engine: Engine, dy: Tensor, w: Tensor): boolean =>
+  allFinite(engine, dense(dy)) && allFinite(engine, dense(w));
 
 const bytesOf = (data: Storage): number => data.BYTES_PER_ELEMENT;
 

@@ -132,13 +132,6 @@ export function viewOf({ memory }: Engine, precision: Precision, at: number, len
   return new Values(memory.buffer as ArrayBuffer, at, length);
 }
 
-/** Whether no value is infinite or NaN. */
-export function allFinite(values: Storage): boolean {
-  let zero = 0;
-  for (let i = 0; i < values.length; i++) zero += values[i] * 0;
-  return zero === 0;
-}
-
 export const isWide = (data: Storage): boolean => data instanceof Float64Array;
 
 export type Job = { readonly kind: Kind; readonly blocks: number } & Partial<

@@ -1,8 +1,9 @@
 /** The module with all kernels: three register tiles, the fully connected kernels, and the loop that shares out blocks. */
 import { createModule, forTo, i32, type Local, type Module, memory, type Type } from './assembler.ts';
 import { defineDots } from './dots.ts';
+import { defineFinite, defineRelu } from './elements.ts';
 import { claimLoop, finishJob, openJob, serveLoop } from './job.ts';
-import { defineLrn, defineMaxpool, defineRelu } from './maps.ts';
+import { defineLrn, defineMaxpool } from './maps.ts';
 import { type Arithmetic, defineProduct, type Tile } from './product.ts';
 
 export interface Features {
@@ -78,8 +79,10 @@ export function assemble(features: Features): Uint8Array<ArrayBuffer> {
     claimLoop(thread.get, declare, blocks),
   );
   defineFrame(module);
-  defineRelu(module, 'relu_float32', false);
-  defineRelu(module, 'relu_float64', true);
+  for (const precision of ['float32', 'float64'] as const) {
+    defineRelu(module, `relu_${precision}`, precision === 'float64');
+    defineFinite(module, `finite_${precision}`, precision === 'float64');
+  }
   module.define('open', [], [], () => openJob);
   module.define('finish', [], [], finishJob);
   module.define('serve', ['i32'], [], (declare, [thread]) => serveLoop(declare, work(thread.get)));

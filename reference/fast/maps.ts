@@ -1,12 +1,11 @@
 /**
- * Kernels that work map by map: LRN across maps, max-pooling within them, and ReLU. A block is `blockColumns` maps.
+ * Kernels that work map by map: LRN across maps and max-pooling within them. A block is `blockColumns` maps.
  *
  * The operations and their order are those of ops/lrn.ts and ops/maxpool.ts; lanes are neighbouring pixels.
  */
 import {
   advance,
   type Code,
-  doWhile,
   f32x4,
   f64,
   f64x2,
@@ -78,19 +77,6 @@ export function defineLrn(module: Module, name: string, wide: boolean) {
     return seq(
       mapBytes.set(i32.shl(read('rows'), c(shift))),
       eachMap(map, end, block.get, seq(forTo(p, c(0), last, c(2), two), p.set(last), two)),
-    );
-  });
-}
-
-/** relu(at, end): in place, 16 bytes at a time; a NaN stays. */
-export function defineRelu(module: Module, name: string, wide: boolean) {
-  const { gt, ne } = wide ? f64x2 : f32x4;
-  return module.define(name, ['i32', 'i32'], [], (declare, [at, end]) => {
-    const x = declare('v128');
-    const kept = v128.or(gt(x.get, v128.zero), ne(x.get, x.get));
-    return doWhile(
-      seq(x.set(v128.load(at.get)), v128.store(at.get, v128.and(x.get, kept)), advance(at, c(16))),
-      i32.ltU(at.get, end.get),
     );
   });
 }
