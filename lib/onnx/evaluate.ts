@@ -13,6 +13,8 @@ import type { Value } from './value.ts';
 export interface EvaluateOptions {
   /** Rounding after each node to the declared type ('float32', what an engine stores; default) or none ('float64'). */
   readonly precision?: Precision;
+  /** Iterations after which a Loop is taken for one that never ends (100,000). */
+  readonly maxIterations?: number;
   /** Called with every node of the main graph and its outputs, by name. */
   readonly trace?: (node: Node, outputs: ReadonlyMap<string, Value>) => void;
 }
@@ -21,6 +23,7 @@ type Values = ReadonlyMap<string, Value>;
 
 /** Subgraphs in subgraphs; the file format allows no deeper ones either. */
 const MAX_DEPTH = 64;
+const MAX_ITERATIONS = 100_000;
 
 /**
  * The graph's outputs by name. `feeds` are its inputs by name. InputError: an operator that is not supported, feeds that
@@ -29,9 +32,10 @@ const MAX_DEPTH = 64;
 export function evaluate(model: Model, feeds: Values, options: EvaluateOptions = {}): Map<string, Value> {
   refuseUnsupported(model);
   checkFeeds(model, feeds);
-  const { precision = 'float32', trace } = options;
+  const { precision = 'float32', maxIterations = MAX_ITERATIONS, trace } = options;
   const { outputs } = model.graph;
-  const results = runGraph(model.graph, { model, precision, outer: new Map(), depth: 0 }, feeds, trace);
+  const scope: Scope = { model, precision, maxIterations, around: () => undefined, depth: 0 };
+  const results = runGraph(model.graph, scope, feeds, trace);
   return new Map(outputs.map(({ name }, i) => [name, results[i]]));
 }
 
@@ -45,14 +49,18 @@ export function evaluateNode(
   values: Values,
   precision: Precision = 'float32',
 ): Map<string, Value> {
-  return runNode(node, { model, precision, outer: new Map(), depth: 0 }, values);
+  const scope: Scope = { model, precision, maxIterations: MAX_ITERATIONS, around: () => undefined, depth: 0 };
+  return runNode(node, scope, (name) => values.get(name));
 }
+
+type Lookup = (name: string) => Value | undefined;
 
 interface Scope {
   readonly model: Model;
   readonly precision: Precision;
+  readonly maxIterations: number;
   /** What a subgraph sees of the graphs around it. */
-  readonly outer: Values;
+  readonly around: Lookup;
   readonly depth: number;
 }
 
@@ -83,15 +91,16 @@ const describe = ({ dtype, shape }: ValueInfo): string =>
 
 function runGraph(graph: Graph, scope: Scope, feeds: Values, trace?: EvaluateOptions['trace']): Value[] {
   if (scope.depth > MAX_DEPTH) throw new Error(`subgraphs are nested deeper than ${MAX_DEPTH}`);
-  const values = new Map<string, Value>([...scope.outer, ...graph.initializers, ...feeds]);
+  const values = new Map(feeds);
+  const find: Lookup = (name) => values.get(name) ?? graph.initializers.get(name) ?? scope.around(name);
   const last = scope.depth === 0 ? lastReaders(graph) : null;
   for (const [index, node] of graph.nodes.entries()) {
-    const outputs = runNode(node, scope, values);
+    const outputs = runNode(node, scope, find);
     for (const [name, value] of outputs) values.set(name, value);
     trace?.(node, outputs);
     for (const name of last?.[index] ?? []) values.delete(name);
   }
-  return graph.outputs.map(({ name }) => lookup(values, name));
+  return graph.outputs.map(({ name }) => required(find, name));
 }
 
 /** For each node the values that no later node and no output reads. */
@@ -111,13 +120,13 @@ function lastReaders(graph: Graph): string[][] {
   return result;
 }
 
-function lookup(values: Values, name: string): Value {
-  const value = values.get(name);
+function required(find: Lookup, name: string): Value {
+  const value = find(name);
   if (!value) throw new Error(`nothing produces the value '${name}'`);
   return value;
 }
 
-function runNode(node: Node, scope: Scope, values: Values): Map<string, Value> {
+function runNode(node: Node, scope: Scope, find: Lookup): Map<string, Value> {
   const { model, precision, depth } = scope;
   const opset = model.opsets.get(node.domain);
   const found = opset === undefined ? null : findOperator(node.domain, node.op, opset);
@@ -125,11 +134,12 @@ function runNode(node: Node, scope: Scope, values: Values): Map<string, Value> {
     if (!found) throw new Error('the operator is not supported here');
     const context: Context = {
       precision,
+      maxIterations: scope.maxIterations,
       version: found.version,
       node,
-      run: (graph, feeds) => runGraph(graph, { ...scope, outer: values, depth: depth + 1 }, feeds),
+      run: (graph, feeds) => runGraph(graph, { ...scope, around: find, depth: depth + 1 }, feeds),
     };
-    const inputs = node.inputs.map((name) => (name === '' ? undefined : lookup(values, name)));
+    const inputs = node.inputs.map((name) => (name === '' ? undefined : required(find, name)));
     const results = found.operator.kernel(inputs, context);
     const outputs = new Map<string, Value>();
     for (const [i, name] of node.outputs.entries()) {

@@ -25,13 +25,17 @@ describe('mutation score of test vectors', function () {
     expect(score('conv2d', plain, 'bound').killed).to.be.below(score('conv2d', own, 'bound').killed - 10);
   });
 
-  it("ONNX's node tests kill about half: 10 of 46 wrong convolutions, 11 of 33 wrong LRNs", async function () {
+  it("ONNX's node tests kill about half, under a third of the wrong convolutions", async function () {
     const onnx = await onnxProbes([shared(this, 'onnx-backend-tests/node')]);
     expect(falseAlarms(onnx, 'tolerance')).to.deep.equal([]);
-    expect(score('conv2d', onnx, 'tolerance').killed).to.equal(10);
-    const lrn = score('lrn', onnx, 'tolerance');
-    expect(lrn.killed).to.equal(11);
-    expect(lrn.survivors).to.include('no normalisation: alpha = 0');
+    const rate = (operation: string): number => {
+      const { killed, survivors } = score(operation, onnx, 'tolerance');
+      return killed / (killed + survivors.length);
+    };
+    expect(rate('conv2d')).to.be.within(0.1, 0.33);
+    expect(rate('lrn')).to.be.within(0.1, 0.5);
+    expect(score('lrn', onnx, 'tolerance').survivors).to.include('no normalisation: alpha = 0');
+    expect(score('conv2d', onnx, 'tolerance').survivors).to.include('bias dropped');
     const killed = mutants.filter((mutant) => killer(mutant, onnx, 'tolerance')).length;
     expect(killed / mutants.length).to.be.within(0.4, 0.6);
   });

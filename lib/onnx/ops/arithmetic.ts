@@ -42,8 +42,8 @@ function divide(a: bigint, b: bigint): bigint {
 
 /** base^exponent: whole exponents by squaring, halves and quarters by square roots, others e^(y·ln x). */
 export function power(base: number, exponent: number): number {
-  if (Number.isNaN(exponent)) return Number.NaN;
   if (exponent === 0 || base === 1) return 1;
+  if (Number.isNaN(exponent)) return Number.NaN;
   if (exponent < 0) return 1 / power(base, -exponent);
   if (Number.isInteger(exponent) && exponent <= 1024) return wholePower(base, exponent);
   if (exponent === 0.5 && base >= 0) return Math.sqrt(base) + 0;

@@ -19,9 +19,6 @@ import {
 } from '../value.ts';
 import { type Context, type Kernel, type Operators, operator, required } from './kernel.ts';
 
-/** A loop that runs longer than this is taken for one that never ends. */
-const MAX_ITERATIONS = 1_000_000;
-
 function graphOf({ node }: Context, name: string): Graph {
   const attribute = node.attributes.get(name);
   if (attribute?.kind !== 'graph') throw new Error(`attribute '${name}' must be a graph`);
@@ -44,7 +41,7 @@ const loop: Kernel = (inputs, context) => {
   }
   const scans: Value[][] = body.outputs.slice(carried + 1).map(() => []);
   for (let i = 0; i < limit && going; i++) {
-    if (i >= MAX_ITERATIONS) throw new Error(`it ran ${MAX_ITERATIONS} times and does not end`);
+    if (i >= context.maxIterations) throw new Error(`it ran ${i} times and does not end`);
     const given = [int64s([i], []), bools(Uint8Array.of(1), []), ...state];
     const feeds = new Map(body.inputs.map((info, k) => [info.name, given[k]]));
     const [condition, ...results] = context.run(body, feeds);

@@ -10,6 +10,8 @@ export interface Context {
   readonly node: Node;
   /** Runs a subgraph; its nodes see the values around the node. */
   readonly run: (graph: Graph, feeds: ReadonlyMap<string, Value>) => Value[];
+  /** A loop that runs longer is taken for one that never ends. */
+  readonly maxIterations: number;
 }
 
 export type Inputs = readonly (Value | undefined)[];
