@@ -158,17 +158,25 @@ export function tenCrops(image: Image, { crop: c }: Preprocess): readonly Image[
   return [...five, ...five.map(mirror)];
 }
 
+/** 1: the centre crop; 2: it and its mirror image; 10: see `tenCrops`. */
+export type Views = 1 | 2 | 10;
+
+/** Resized, and of that the central square, 8-bit RGB: what training keeps of a picture and cuts its crops from (section 2). */
+export function centreSquare(image: Image, spec: Preprocess): Image {
+  const [width, height] = resizedSize(image, spec);
+  const square = { size: Math.min(width, height), offset: spec.crop.offset };
+  return resizeBilinear(image, width, height, centreWindow(width, height, square));
+}
+
 /**
  * Resized, and the views cut out of it, still 8-bit RGB. The ten views come, as in section 2 of the paper, from the central
  * square of the resized picture (torchvision's TenCrop would take the corners of all of it).
  */
-export function cropViews(image: Image, spec: Preprocess, views: 1 | 10 = 1): readonly Image[] {
+export function cropViews(image: Image, spec: Preprocess, views: Views = 1): readonly Image[] {
+  if (views === 10) return tenCrops(centreSquare(image, spec), spec);
   const [width, height] = resizedSize(image, spec);
-  if (views === 1) {
-    return [resizeBilinear(image, width, height, centreWindow(width, height, spec.crop))];
-  }
-  const square = { size: Math.min(width, height), offset: spec.crop.offset };
-  return tenCrops(resizeBilinear(image, width, height, centreWindow(width, height, square)), spec);
+  const centre = resizeBilinear(image, width, height, centreWindow(width, height, spec.crop));
+  return views === 2 ? [centre, mirror(centre)] : [centre];
 }
 
 export interface PreprocessOptions {
@@ -177,8 +185,7 @@ export interface PreprocessOptions {
    * or not, wherever the view was cut (cuda-convnet's rule), and takes the place of `mean`.
    */
   readonly meanImage?: Tensor;
-  /** 1: the centre crop; 10: see `tenCrops`. */
-  readonly views?: 1 | 10;
+  readonly views?: Views;
 }
 
 /**

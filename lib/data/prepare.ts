@@ -1,0 +1,54 @@
+/** One picture of a data set made ready: decoded, then as a network wants it or as training keeps it. Runs in any thread. */
+import { centreSquare, type Preprocess, preprocess, type Views } from '../../reference/preprocess.ts';
+import { dense, type Storage, tensor } from '../../reference/tensor.ts';
+import { EnvironmentError } from '../errors.ts';
+import type { Decoder } from '../image/decode.ts';
+import { decodePicture, type Picture } from './dataset.ts';
+
+export interface Recipe {
+  /**
+   * input: what a network is fed, float32 (views,3,H,W). square: what training cuts its crops from, 8-bit (3,S,S), RGB,
+   * S the shorter side of the resized picture.
+   */
+  readonly form: 'input' | 'square';
+  readonly preprocess: Preprocess;
+  readonly views?: Views;
+  /** For 'input': (3,H,W), see reference/preprocess.ts. */
+  readonly meanImage?: { readonly data: Storage; readonly shape: readonly number[] };
+  readonly decoder?: Decoder;
+}
+
+export type Prepared =
+  | { readonly data: Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>; readonly shape: readonly number[] }
+  | {
+      /** One line that starts with the picture's name. */
+      readonly error: string;
+      /** The decoder itself is missing. */
+      readonly environment?: true;
+    };
+
+/** The picture, or why it cannot be used. */
+export async function prepare(picture: Picture, recipe: Recipe): Promise<Prepared> {
+  try {
+    const image = await decodePicture(picture, recipe);
+    if (recipe.form === 'square') return planes(centreSquare(image, recipe.preprocess));
+    const { views, meanImage } = recipe;
+    const mean = meanImage && tensor(meanImage.data, meanImage.shape);
+    const x = preprocess(image, recipe.preprocess, { views, meanImage: mean });
+    return { data: dense(x) as Float32Array<ArrayBuffer>, shape: x.shape };
+  } catch (error) {
+    const { message } = error as Error;
+    const named = message.startsWith(picture.name) ? message : `${picture.name}: ${message}`;
+    return { error: named, ...(error instanceof EnvironmentError ? { environment: true } : {}) };
+  }
+}
+
+/** Interleaved RGB to planes. */
+function planes({ width, height, data }: { width: number; height: number; data: Uint8Array }): Prepared {
+  const size = width * height;
+  const out = new Uint8Array(3 * size);
+  for (let c = 0; c < 3; c++) {
+    for (let i = 0; i < size; i++) out[c * size + i] = data[3 * i + c];
+  }
+  return { data: out, shape: [3, height, width] };
+}
