@@ -1,0 +1,207 @@
+/**
+ * Agreement of two tensors for other people's tests: `assertAgrees` for node:test and vitest, lib/chai.ts for chai.
+ *
+ * No tolerance is right for every operation, so that none is the default: a bound for each element, derived from the
+ * layer (docs/error-bounds.md) or given; or atol and rtol. NaN never agrees with anything.
+ */
+import { AssertionError } from 'node:assert';
+import type { Layer } from '../reference/networks/layers.ts';
+import { runLayer } from '../reference/oracle.ts';
+import { type Shape, type Tensor, tensor } from '../reference/tensor.ts';
+import { floatTensor, type Plain, plainOf, type TensorLike } from './tensorlike.ts';
+import { classes, HALF_SUBNORMAL, type Requirement, U32 } from './verify/arithmetic.ts';
+import { type Bounds, boundsOf } from './verify/bounds.ts';
+import { compare } from './verify/compare.ts';
+import { termsOf } from './verify/walk.ts';
+
+export type { TensorLike } from './tensorlike.ts';
+
+/** The layer that was computed, from which the bounds follow. */
+export interface LayerOptions {
+  readonly layer: Layer;
+  /** What the tested kernel was given. */
+  readonly inputs: readonly TensorLike[];
+  /** `<layer>.weight` and `<layer>.bias`, where the layer has them. */
+  readonly weights?: ReadonlyMap<string, TensorLike>;
+  /** Whose arithmetic; default cpu. */
+  readonly device?: 'cpu' | 'cuda' | 'webgpu';
+  /** Arithmetic that the products must have; default float32. */
+  readonly require?: Requirement;
+  /** The LRN of onnxruntime's CPU kernel, which keeps a running sum. */
+  readonly runningSum?: boolean;
+}
+
+/** How far apart the tensors may be: |actual − expected| ≤ bound, or ≤ atol + rtol·|expected|. */
+export interface Tolerance {
+  /** One number, or one for each element in row-major order. */
+  readonly bound?: number | ArrayLike<number>;
+  readonly atol?: number;
+  readonly rtol?: number;
+}
+
+export type AgreeOptions = Tolerance | LayerOptions;
+
+/** The exact result of a layer and what its bounds follow from. */
+export interface LayerOracle {
+  readonly tensor: Tensor;
+  readonly options: LayerOptions;
+}
+
+/** The layer's result in float64, for `assertAgrees(actual, oracleOf(…))`. Throws Error for shapes that do not fit. */
+export function oracleOf(
+  layer: Layer,
+  inputs: readonly TensorLike[],
+  weights: ReadonlyMap<string, TensorLike> = new Map(),
+  options: Omit<LayerOptions, 'layer' | 'inputs' | 'weights'> = {},
+): LayerOracle {
+  const about = { ...options, layer, inputs, weights };
+  return { tensor: runLayer(layer, tensorsOf(inputs), weightsOf(weights), 'float64'), options: about };
+}
+
+const tensorsOf = (inputs: readonly TensorLike[]): Tensor[] =>
+  inputs.map((x, i) => floatTensor(x, `input ${i}`));
+const weightsOf = (weights: ReadonlyMap<string, TensorLike> = new Map()): Map<string, Tensor> =>
+  new Map([...weights].map(([name, w]) => [name, floatTensor(w, name)]));
+
+/** Throws node's AssertionError where the tensors do not agree, TypeError where that cannot be told. */
+export function assertAgrees(
+  actual: TensorLike,
+  expected: TensorLike | LayerOracle,
+  options?: AgreeOptions,
+): void {
+  const message = disagreement(actual, expected, options);
+  if (message !== null)
+    throw new AssertionError({ message, operator: 'agreesWith', stackStartFn: assertAgrees });
+}
+
+/** What there is to say against the agreement; null if nothing. Throws TypeError where that cannot be told. */
+export function disagreement(
+  actual: TensorLike,
+  expected: TensorLike | LayerOracle,
+  options?: AgreeOptions,
+): string | null {
+  const isOracle = typeof expected === 'object' && expected !== null && 'tensor' in expected;
+  const [y, e] = [plainOf(actual, 'actual'), plainOf(isOracle ? expected.tensor : expected, 'expected')];
+  if (y.shape.join() !== e.shape.join()) {
+    return `The shapes do not agree: [${y.shape.join(', ')}] instead of [${e.shape.join(', ')}]`;
+  }
+  if (!sameType(y, e)) return `The types do not agree: ${y.dtype} instead of ${e.dtype}`;
+  if (y.values.length === 0) return 'Nothing was compared: the tensors are empty';
+  const chosen = options ?? (isOracle ? expected.options : {});
+  if (!('layer' in chosen)) return mismatches(y, e, allowed(e, chosen));
+  const bounds = layerBounds(chosen, e, y.dtype === 'float16');
+  return mismatches(y, e, bounds.bound) ?? verdict(y, e, bounds, chosen);
+}
+
+/** float64 is the oracle before rounding: every float may be held against it. */
+const sameType = ({ dtype: y }: Plain, { dtype: e }: Plain): boolean =>
+  y === e || y === null || e === null || (e === 'float64' && y.startsWith('float'));
+
+function layerBounds(options: LayerOptions, e: Plain, half: boolean): Bounds {
+  const { layer, device = 'cpu', require = 'float32', runningSum = false } = options;
+  const [inputs, weights] = [tensorsOf(options.inputs), weightsOf(options.weights)];
+  const exact = runLayer(layer, inputs, weights, 'float64');
+  if (exact.shape.join() !== e.shape.join()) {
+    throw new TypeError(`${layer.name} gives [${exact.shape}] for these inputs, expected has [${e.shape}]`);
+  }
+  const context = { device, operands: classes[require], half, runningSum, terms: termsOf };
+  const bounds = boundsOf(layer, inputs, exact, weights, context);
+  // expected was rounded to float32 itself
+  if (e.dtype !== 'float64')
+    for (let i = 0; i < bounds.bound.length; i++)
+      bounds.bound[i] += U32 * Math.abs(Number(e.values[i])) + HALF_SUBNORMAL;
+  return bounds;
+}
+
+/** Within its bounds a layer may still have too few effective bits, or be constant. */
+function verdict(y: Plain, e: Plain, bounds: Bounds, { require = 'float32' }: LayerOptions): string | null {
+  const float = ({ values, shape }: Plain) => tensor(Float64Array.from(values as ArrayLike<number>), shape);
+  const found = compare(float(y), float(e), bounds, classes[require]);
+  return found.verdict === 'fail' ? `The tensors are within their bounds, but: ${found.reason}` : null;
+}
+
+function allowed(e: Plain, { bound, atol, rtol }: Tolerance): ArrayLike<number> {
+  const size = e.values.length;
+  if (bound !== undefined && (atol !== undefined || rtol !== undefined)) {
+    throw new TypeError('a bound goes with neither atol nor rtol');
+  }
+  if (bound === undefined && atol === undefined && rtol === undefined) {
+    if (e.dtype === null || e.dtype.startsWith('float')) {
+      throw new TypeError(
+        'how far may they be apart? Give the layer with its inputs and weights, a bound, or atol and rtol',
+      );
+    }
+    return new Float64Array(size);
+  }
+  const result =
+    typeof bound === 'object'
+      ? bound
+      : Float64Array.from({ length: size }, (_, i) =>
+          bound === undefined ? (atol ?? 0) + (rtol ?? 0) * Math.abs(Number(e.values[i])) : bound,
+        );
+  if (result.length !== size) throw new TypeError(`the bound has ${result.length} values, expected ${size}`);
+  return result;
+}
+
+interface Extreme {
+  readonly value: number;
+  readonly at: number;
+}
+
+/** In the manner of torch.testing.assert_close: how many mismatch, and the greatest differences among them. */
+function mismatches(y: Plain, e: Plain, bound: ArrayLike<number>): string | null {
+  const size = y.values.length;
+  let [count, first] = [0, -1];
+  let [absolute, relative, over]: Extreme[] = Array(3).fill({ value: 0, at: -1 });
+  for (let at = 0; at < size; at++) {
+    const error = difference(y.values[at], e.values[at]);
+    const isNumber = !Number.isNaN(Number(y.values[at])) && !Number.isNaN(Number(e.values[at]));
+    if (isNumber && error <= bound[at]) continue;
+    count++;
+    if (first < 0) first = at;
+    if (error > absolute.value) absolute = { value: error, at };
+    const share = error / Math.abs(Number(e.values[at]));
+    if (share > relative.value) relative = { value: share, at };
+    const ratio = error / bound[at];
+    if (ratio > over.value) over = { value: ratio, at };
+  }
+  if (count === 0) return null;
+  const line = (what: string, { value, at }: Extreme, limit: (at: number) => number): string[] =>
+    at < 0
+      ? []
+      : [
+          `Greatest ${what}: ${short(value)} at index ${place(at, y.shape)} (up to ${short(limit(at))} allowed)`,
+        ];
+  const pair = (at: number): string => `${place(at, y.shape)}: ${y.values[at]} instead of ${e.values[at]}`;
+  return [
+    'The tensors do not agree',
+    '',
+    `Mismatched elements: ${count} / ${size} (${((100 * count) / size).toFixed(1)}%)`,
+    ...line('absolute difference', absolute, (at) => bound[at]),
+    ...line('relative difference', relative, (at) => bound[at] / Math.abs(Number(e.values[at]))),
+    ...line('difference over its bound', over, () => 1),
+    `First mismatch at index ${pair(first)}`,
+    ...(over.at >= 0 && over.at !== first ? [`Worst over its bound at index ${pair(over.at)}`] : []),
+  ].join('\n');
+}
+
+/** |y − e|: 0 for equal infinities and for −0 and +0, ∞ where one side is NaN or both are. */
+function difference(y: number | bigint, e: number | bigint): number {
+  if (typeof y === 'bigint' && typeof e === 'bigint') return Math.abs(Number(y - e));
+  if (y === e) return 0;
+  const error = Math.abs(Number(y) - Number(e));
+  return Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
+}
+
+const short = (value: number): string =>
+  Number.isFinite(value) ? String(Number(value.toPrecision(6))) : String(value);
+
+function place(at: number, shape: Shape): string {
+  const index: number[] = [];
+  let rest = at;
+  for (const extent of [...shape].reverse()) {
+    index.unshift(rest % extent);
+    rest = Math.floor(rest / extent);
+  }
+  return `[${index.join(', ')}]`;
+}

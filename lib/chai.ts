@@ -1,0 +1,53 @@
+/**
+ * A plugin for chai 4 to 6, also in vitest: `expect(tensor).to.agreeWith(oracle, options)`.
+ *
+ * ```
+ * import { use } from 'chai';
+ * import agree, { oracleOf } from 'alexnet-oracle/chai';
+ * use(agree);
+ * expect(y).to.agreeWith(oracleOf(layer, [x], weights));
+ * ```
+ */
+import { type AgreeOptions, disagreement, type LayerOracle, type TensorLike } from './agree.ts';
+
+export {
+  type AgreeOptions,
+  type LayerOptions,
+  type LayerOracle,
+  oracleOf,
+  type TensorLike,
+  type Tolerance,
+} from './agree.ts';
+
+declare global {
+  namespace Chai {
+    interface Assertion {
+      /** Every element within its bound, shapes and types alike; NaN never. Options: see AgreeOptions. */
+      agreeWith(oracle: TensorLike | LayerOracle, options?: AgreeOptions): Assertion;
+    }
+  }
+}
+
+/** What the plugin needs of chai, so that chai is no dependency. */
+interface ChaiLike {
+  readonly Assertion: {
+    addMethod(name: string, method: (this: AssertionLike, ...args: unknown[]) => void): void;
+  };
+}
+
+interface AssertionLike {
+  readonly _obj: unknown;
+  assert(holds: boolean, message: string, negated: string): void;
+}
+
+/** For chai's `use`. */
+export default function agree(chai: ChaiLike): void {
+  chai.Assertion.addMethod('agreeWith', function (oracle, options) {
+    const message = disagreement(
+      this._obj as TensorLike,
+      oracle as TensorLike | LayerOracle,
+      options as AgreeOptions | undefined,
+    );
+    this.assert(message === null, message ?? '', 'the tensors agree, which they should not');
+  });
+}
