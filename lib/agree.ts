@@ -193,8 +193,13 @@ function difference(y: number | bigint, e: number | bigint): number {
   return Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
 }
 
-const short = (value: number): string =>
-  Number.isFinite(value) ? String(Number(value.toPrecision(6))) : String(value);
+/** Six digits. */
+function short(value: number): string {
+  if (!Number.isFinite(value) || value === 0 || (value >= 1e-3 && value < 1e6)) {
+    return String(Number(value.toPrecision(6)));
+  }
+  return value.toExponential(5).replace(/\.?0+e/, 'e');
+}
 
 function place(at: number, shape: Shape): string {
   const index: number[] = [];
