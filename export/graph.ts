@@ -233,6 +233,9 @@ function narrowed(name: string, values: ArrayLike<number>): Uint16Array {
   return halves;
 }
 
+/** One int64, as files hold it. */
+export const int64Bytes = (value: number): Uint8Array => bytesOf(BigInt64Array.of(BigInt(value)));
+
 /** The memory of a typed array, little-endian as files are. */
 function bytesOf(data: Float32Array | Uint16Array | Int32Array | BigInt64Array): Uint8Array {
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

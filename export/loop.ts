@@ -9,8 +9,9 @@
  *
  * ONNX wants names that differ between a graph and its body, so the body's are called 'step/…'.
  */
-import { attributeProto } from './graph.ts';
+import { attributeProto, int64Bytes } from './graph.ts';
 import {
+  type AttributeProto,
   attributeTypes,
   dataTypes,
   type GraphProto,
@@ -23,13 +24,16 @@ import {
 
 const PREFIX = 'step/';
 
+/** K, or 'dynamic' for a dimension called K. */
+export type Steps = number | 'dynamic';
+
 /**
- * A model of `steps` steps from the model of one; `repeated` are the step's inputs that change from step to step.
- * Throws if `steps` is no positive integer.
+ * A model of K steps from the model of one, for a fixed K or ('dynamic') as many as the first axis of the inputs has;
+ * `repeated` are the step's inputs that change from step to step. Throws if K is no positive integer.
  */
-export function loopOf(step: ModelProto, steps: number, repeated: ReadonlySet<string>): ModelProto {
-  if (!Number.isSafeInteger(steps) || steps < 1)
-    throw new Error(`steps must be a positive integer (= ${steps})`);
+export function loopOf(step: ModelProto, steps: Steps, repeated: ReadonlySet<string>): ModelProto {
+  if (steps !== 'dynamic' && !(Number.isSafeInteger(steps) && steps > 0))
+    throw new Error(`steps must be a positive integer or 'dynamic' (= ${steps})`);
   const graph = step.graph!;
   const outputs = new Set(graph.output.map(({ name }) => name));
   const carried = graph.input.filter(({ name }) => outputs.has(`${name}.next`));
@@ -44,24 +48,44 @@ export function loopOf(step: ModelProto, steps: number, repeated: ReadonlySet<st
     output: [...next, ...results],
     attribute: [{ ...attributeProto('body', 0, 'int'), type: attributeTypes.GRAPH, i: undefined, g: body }],
   };
-  const count = BigInt64Array.of(BigInt(steps));
+  const count = countOf(steps, [...repeated][0]);
   const outer: GraphProto = {
     ...graph,
     name: `${graph.name}_loop`,
-    node: [loop],
-    initializer: [
-      tensorProto({
-        name: 'steps/count',
-        dataType: dataTypes.INT64,
-        dims: [],
-        rawData: new Uint8Array(count.buffer),
-      }),
-    ],
+    ...count,
+    node: [...count.node, loop],
     input: graph.input.map((input) => (repeated.has(input.name) ? stacked(input, steps) : input)),
     output: [...next.map(info), ...results.map((name) => stacked(info(name), steps))],
     valueInfo: [],
   };
   return { ...step, graph: outer };
+}
+
+/** The value 'steps/count': a constant, or the first dimension of one of the repeated inputs. */
+function countOf(steps: Steps, repeated: string): Pick<GraphProto, 'node' | 'initializer'> {
+  const integer = (name: string, value: number) =>
+    tensorProto({ name, dataType: dataTypes.INT64, dims: [], rawData: int64Bytes(value) });
+  if (steps !== 'dynamic') return { node: [], initializer: [integer('steps/count', steps)] };
+  const node = (
+    opType: string,
+    input: string[],
+    output: string,
+    attribute: AttributeProto[] = [],
+  ): NodeProto => ({
+    name: output,
+    opType,
+    input,
+    output: [output],
+    attribute,
+  });
+  const first = attributeProto('axis', 0, 'int');
+  return {
+    node: [
+      node('Shape', [repeated], 'steps/shape'),
+      node('Gather', ['steps/shape', 'steps/zero'], 'steps/count', [first]),
+    ],
+    initializer: [integer('steps/zero', 0)],
+  };
 }
 
 interface Roles {
@@ -122,8 +146,9 @@ const renamedNode = (node: NodeProto, inner: (name: string) => string): NodeProt
 });
 
 /** The same value K times, along a new first axis. */
-function stacked(value: ValueInfoProto, K: number): ValueInfoProto {
+function stacked(value: ValueInfoProto, K: Steps): ValueInfoProto {
   const { elemType, shape } = value.type!.tensorType!;
-  const type: TypeProto = { tensorType: { elemType, shape: { dim: [{ dimValue: K }, ...shape!.dim] } } };
+  const first = K === 'dynamic' ? { dimParam: 'K' } : { dimValue: K };
+  const type: TypeProto = { tensorType: { elemType, shape: { dim: [first, ...shape!.dim] } } };
   return { ...value, type };
 }

@@ -14,7 +14,7 @@ import { type Augment, emitAugment } from './augment.ts';
 import { emitGradients } from './backward.ts';
 import { emitTrainingLayer } from './emit/index.ts';
 import { GraphBuilder } from './graph.ts';
-import { loopOf } from './loop.ts';
+import { loopOf, type Steps } from './loop.ts';
 import { emitLoss } from './loss.ts';
 import { producer } from './model.ts';
 import type { ModelProto } from './proto.ts';
@@ -45,8 +45,8 @@ export interface StepOptions extends TrainingOptions {
   readonly factors?: Descent['factors'];
   /** Random crops, mirrors and lighting in the graph, from uint8 images in the place of `input`: see augment.ts. */
   readonly augment?: Augment;
-  /** As many steps a call, in a Loop; see loop.ts. Default: one, without a Loop. */
-  readonly steps?: number;
+  /** As many steps a call, in a Loop, or as many as the inputs have ('dynamic'); see loop.ts. Default: one, no Loop. */
+  readonly steps?: Steps;
 }
 
 /** The layers up to the logits: a softmax at the end is part of the loss. */

@@ -160,44 +160,47 @@ describe('export/training: steps', () => {
     });
   }
 
-  it('three steps in a Loop are three single steps, bit for bit', async () => {
-    const [network, arrays] = load(net);
-    const options = { batch: net.batch, weightDecay: 0.01, factors };
-    const rates = [0.05, 0.1, 0.025];
-    const one = await sessionOf(buildStep(network, options), true);
-    const many = await sessionOf(buildStep(network, { ...options, steps: 3 }), true);
-    const start = (name: string) => {
-      const tensor = feedOf(arrays.get(name.replace('.velocity', ''))!);
-      return name.endsWith('.velocity') ? zerosLike(tensor) : tensor;
-    };
-    const fixed = one.inputNames.filter((name) => name !== 'learningRate');
-    let feeds = Object.fromEntries(fixed.map((name) => [name, start(name)]));
-    const losses: number[] = [];
-    for (const rate of rates) {
-      const outputs = await one.run({
-        ...feeds,
-        learningRate: new ort.Tensor('float32', Float32Array.of(rate), []),
-      });
-      losses.push((outputs.loss.data as Float32Array)[0]);
-      const next = Object.entries(outputs).filter(([name]) => name.endsWith('.next'));
-      feeds = { ...feeds, ...Object.fromEntries(next.map(([name, value]) => [name.slice(0, -5), value])) };
-    }
-    const isState = (name: string) => /weight|bias/.test(name);
-    const stacked = Object.fromEntries(
-      fixed.map((name) => [name, isState(name) ? start(name) : threeTimes(start(name))]),
-    );
-    const learningRate = new ort.Tensor('float32', Float32Array.from(rates), [3]);
-    const outputs = await many.run({ ...stacked, learningRate });
-    expect([...(outputs.loss.data as Float32Array)]).to.deep.equal(losses);
-    expect(outputs.wrong1.dims).to.deep.equal([3]);
-    for (const [name, { data }] of Object.entries(feeds))
-      if (isState(name) && outputs[`${name}.next`])
-        expect(outputs[`${name}.next`].data, name).to.deep.equal(data);
-    expect(Object.keys(outputs).length).to.equal(3 + 14);
-    await one.release();
-    await many.release();
-    expect(() => buildStep(network, { ...options, steps: 0 })).to.throw(/^steps must be a positive integer/);
-  });
+  for (const steps of [3, 'dynamic'] as const)
+    it(`three steps in a Loop (${steps}) are three single steps, bit for bit`, async () => {
+      const [network, arrays] = load(net);
+      const options = { batch: net.batch, weightDecay: 0.01, factors };
+      const rates = [0.05, 0.1, 0.025];
+      const one = await sessionOf(buildStep(network, options), true);
+      const many = await sessionOf(buildStep(network, { ...options, steps }), true);
+      const start = (name: string) => {
+        const tensor = feedOf(arrays.get(name.replace('.velocity', ''))!);
+        return name.endsWith('.velocity') ? zerosLike(tensor) : tensor;
+      };
+      const fixed = one.inputNames.filter((name) => name !== 'learningRate');
+      let feeds = Object.fromEntries(fixed.map((name) => [name, start(name)]));
+      const losses: number[] = [];
+      for (const rate of rates) {
+        const outputs = await one.run({
+          ...feeds,
+          learningRate: new ort.Tensor('float32', Float32Array.of(rate), []),
+        });
+        losses.push((outputs.loss.data as Float32Array)[0]);
+        const next = Object.entries(outputs).filter(([name]) => name.endsWith('.next'));
+        feeds = { ...feeds, ...Object.fromEntries(next.map(([name, value]) => [name.slice(0, -5), value])) };
+      }
+      const isState = (name: string) => /weight|bias/.test(name);
+      const stacked = Object.fromEntries(
+        fixed.map((name) => [name, isState(name) ? start(name) : threeTimes(start(name))]),
+      );
+      const learningRate = new ort.Tensor('float32', Float32Array.from(rates), [3]);
+      const outputs = await many.run({ ...stacked, learningRate });
+      expect([...(outputs.loss.data as Float32Array)]).to.deep.equal(losses);
+      expect(outputs.wrong1.dims).to.deep.equal([3]);
+      for (const [name, { data }] of Object.entries(feeds))
+        if (isState(name) && outputs[`${name}.next`])
+          expect(outputs[`${name}.next`].data, name).to.deep.equal(data);
+      expect(Object.keys(outputs).length).to.equal(3 + 14);
+      await one.release();
+      await many.release();
+      expect(() => buildStep(network, { ...options, steps: 0 })).to.throw(
+        /^steps must be a positive integer/,
+      );
+    });
 
   it('a Loop with augmentation reads uint8 images and runs', async () => {
     const how = { crop: 28, offsets: 'all', mirror: true, chunk: 1, lighting: 'root' } as const;
