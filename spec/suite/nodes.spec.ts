@@ -1,0 +1,30 @@
+/** The fast twins have the bits of the plain loops under every supported Node, with V8's 256-bit vectors too. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { install, nodeOf } from '../../bench/peers.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+describe('the specs of reference/fast under other versions of Node', function () {
+  this.timeout(300_000);
+  for (const [peer, flags] of [
+    ['node22', []],
+    ['node24', []],
+    ['node24', ['--experimental-wasm-revectorize']],
+  ] as const) {
+    it(`pass under ${peer} ${flags.join(' ')}`, function () {
+      const reason = install([peer]);
+      if (reason) {
+        console.log(`      skipped: ${reason}`);
+        this.skip();
+      }
+      const mocha = ['node_modules/mocha/bin/mocha.js', '--no-config', '--import=tsx', '--reporter=json'];
+      const args = [...flags, '--import=tsx', ...mocha, '--timeout=60000', 'spec/reference/fast/*.spec.ts'];
+      const { stdout } = spawnSync(nodeOf(peer), args, { cwd: root, encoding: 'utf8', timeout: 240_000 });
+      const { stats, failures } = JSON.parse(stdout.slice(stdout.indexOf('{\n')));
+      expect(failures.map(({ fullTitle }: { fullTitle: string }) => fullTitle)).to.deep.equal([]);
+      expect(stats.passes).to.be.above(50);
+    });
+  }
+});
