@@ -2,7 +2,7 @@
  * Elementary functions made of IEEE 754 operations alone, so that their bits are the same on every machine. Math.exp
  * and its kin are left to the engine by ECMAScript.
  *
- * Source  fdlibm (Sun Microsystems 1993, FreeBSD msun: e_exp.c, s_expm1.c, e_log.c, s_tanh.c): its reductions and its
+ * Source  fdlibm (Sun Microsystems 1993, FreeBSD msun: e_exp.c, s_expm1.c, e_log.c, s_tanh.c, k_cos.c, k_sin.c): its reductions and its
  *         minimax polynomials. Errors below 1 ULP for exp, expm1 and log (0.85, 0.74, 0.77 at worst on 70,000 points
  *         each of fixtures/math/make.py; spec/reference/math.spec.ts measures them on fewer).
  */
@@ -30,6 +30,21 @@ const L4 = 0.22222198432149784;
 const L5 = 0.1818357216161805;
 const L6 = 0.15313837699209373;
 const L7 = 0.14798198605116586;
+// of cos and sin within π/4 (k_cos.c, k_sin.c)
+const C1 = 4.1666666666666602e-2;
+const C2 = -1.388888888887411e-3;
+const C3 = 2.4801587289476729e-5;
+const C4 = -2.7557314351390663e-7;
+const C5 = 2.0875723212981748e-9;
+const C6 = -1.1359647557788195e-11;
+const S1 = -1.6666666666666632e-1;
+const S2 = 8.3333333333224895e-3;
+const S3 = -1.9841269829857949e-4;
+const S4 = 2.7557313707070068e-6;
+const S5 = -2.5050760253406863e-8;
+const S6 = 1.5896909952115501e-10;
+// biome-ignore lint/suspicious/noApproximativeNumericConstant: of Math.PI the standard says 'approximately'
+const PI = 3.141592653589793;
 
 /** 2^k at index k + 1074, for k from −1074 to 1023. */
 const POWERS = new Float64Array(2098);
@@ -147,6 +162,18 @@ export function sigmoid(x: number): number {
   if (x >= 0) return 1 / (1 + exp(-x));
   const e = exp(x);
   return e / (1 + e);
+}
+
+/** cos(πt) for 0 ≤ t ≤ 1, below 2 ULP; exactly 1, 0 and −1 at 0, ½ and 1. */
+export function cosPi(t: number): number {
+  if (t > 0.5) return -cosPi(1 - t);
+  const x = PI * (t > 0.25 ? 0.5 - t : t); // at most π/4
+  const z = x * x;
+  if (t > 0.25) return x + x * z * (S1 + z * (S2 + z * (S3 + z * (S4 + z * (S5 + z * S6)))));
+  const r = z * z * (C1 + z * (C2 + z * (C3 + z * (C4 + z * (C5 + z * C6)))));
+  const half = 0.5 * z;
+  const w = 1 - half;
+  return w + (1 - w - half + r);
 }
 
 /** s^−β for s ≥ 0: by square roots and a division for β = ¾, ½ and 1, else e^(−β·log s). */

@@ -165,6 +165,14 @@ function checkWeights(network: Network, weights: Weights): void {
   }
 }
 
+/** Throws unless the input is (N,C,H,W) as the network wants it. */
+export function checkInput(network: Network, input: Tensor): void {
+  const [, ...wanted] = input.shape;
+  if (wanted.join() !== network.input.join()) {
+    throw new Error(`${network.name}: the input must be [N,${network.input}] (= [${input.shape}])`);
+  }
+}
+
 /** Output of the last layer for an input (N,C,H,W). Errors name the layer. */
 export function forward(
   network: Network,
@@ -208,14 +216,16 @@ function lastReaders(network: Network): Map<string, number> {
   return last;
 }
 
-function lookup<T>(values: ReadonlyMap<string, T>, name: string): T {
+/** The value of that name. Throws, naming those that are there. */
+export function lookup<T>(values: ReadonlyMap<string, T>, name: string): T {
   const value = values.get(name);
   if (value === undefined)
     throw new Error(`there is no '${name}' (there are: ${[...values.keys()].join(', ')})`);
   return value;
 }
 
-function atLayer<T>(name: string, run: () => T): T {
+/** Runs something for a layer; errors name it. */
+export function atLayer<T>(name: string, run: () => T): T {
   try {
     return run();
   } catch (error) {

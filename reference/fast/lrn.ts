@@ -3,7 +3,7 @@ import * as plain from '../ops/lrn.ts';
 import { allocate, dense, type Precision, precisionOf, type Tensor, tensor } from '../tensor.ts';
 import { currentEngine, isWide, openArena, run, viewOf } from './engine.ts';
 
-export { type Attributes, shape, windowOf } from '../ops/lrn.ts';
+export { type Attributes, backward, shape, windowOf } from '../ops/lrn.ts';
 
 /** y as ops/lrn.ts defines it; s, which only backward needs, is computed when it is asked for. */
 export function forward(

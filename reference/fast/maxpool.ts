@@ -4,7 +4,7 @@ import { allocate, dense, type Precision, precisionOf, sizeOf, type Tensor, tens
 import { currentEngine, isWide, openArena, run, viewOf } from './engine.ts';
 import { putFramed } from './frame.ts';
 
-export { type Attributes, shape } from '../ops/maxpool.ts';
+export { type Attributes, backward, shape, type Ties, ties } from '../ops/maxpool.ts';
 
 /** y as ops/maxpool.ts defines it; the winners, which only backward needs, are found when they are asked for. */
 export function forward(

@@ -4,7 +4,7 @@ import { allocate, dense, type Precision, precisionOf, type Tensor, tensor } fro
 import { eachChunk } from './chunks.ts';
 import { currentEngine, viewOf } from './engine.ts';
 
-export { shape } from '../ops/relu.ts';
+export { backward, shape } from '../ops/relu.ts';
 
 /** y as ops/relu.ts defines it, without a branch, as signs are unpredictable. */
 export function forward(x: Tensor, precision: Precision = precisionOf(x)): { y: Tensor } {
