@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs';
+import { expect } from 'chai';
+import { Command } from 'commander';
+import { register } from '../../../lib/cli/commands/verify.ts';
+import { rules } from '../../../lib/report/findings.ts';
+
+describe('docs/ci.md', () => {
+  const text = readFileSync(new URL('../../../docs/ci.md', import.meta.url), 'utf8');
+  const program = new Command();
+  register(program);
+  const options = program.commands[0].options.map(({ long }) => long);
+
+  it('names only options that verify has, and every report', () => {
+    const named = new Set(text.match(/(?<=alexnet verify[^`\n]*|`)--[a-z-]+/g));
+    for (const option of named) expect(options).to.include(option);
+    for (const report of ['--report-json', '--junit', '--sarif', '--html', '--baseline'])
+      expect([...named]).to.include(report);
+  });
+
+  it('lists the rules with their levels', () => {
+    const rows = [...text.matchAll(/^\| `([a-z-]+)` +\| (error|warning|note) /gm)];
+    const listed = rows.map(([, id, level]) => `${id} ${level}`);
+    expect(listed).to.have.members(Object.values(rules).map(({ id, level }) => `${id} ${level}`));
+  });
+});
