@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { conform } from '../../lib/conform/index.ts';
+import { type Conformance, conform } from '../../lib/conform/index.ts';
 import { shared } from '../support/shared.ts';
 
 /** Operators that the evaluator does not have, and how many tests need them. */
@@ -11,11 +12,19 @@ const missing: Record<string, number> = {
   Resize: 39,
 };
 
+/** Its row in docs/conformance.md, which `npm run conformance` writes. */
+const isDocumented = ({ passed, failed, unsupported, tests }: Conformance): boolean => {
+  const doc = readFileSync(new URL('../../docs/conformance.md', import.meta.url), 'utf8');
+  const bounds = tests.filter(({ bound }) => bound !== undefined).length;
+  return doc.includes(` | ${passed} | ${failed} | ${unsupported} | ${bounds} |`);
+};
+
 describe("ONNX's conformance tests", function () {
   this.timeout(300_000);
 
   it('the oracle passes all 699 of 759 whose operators it has', async function () {
-    const { tests, passed, failed, unsupported } = await conform([shared(this, 'onnx-backend-tests')]);
+    const result = await conform([shared(this, 'onnx-backend-tests')]);
+    const { tests, passed, failed, unsupported } = result;
     expect(tests.filter(({ status }) => status === 'failed')).to.deep.equal([]);
     const operators: Record<string, number> = {};
     for (const { status, reason = '' } of tests) {
@@ -25,11 +34,13 @@ describe("ONNX's conformance tests", function () {
     expect(operators).to.deep.equal(missing);
     expect([passed, failed, unsupported]).to.deep.equal([699, 0, 60]);
     expect(tests.filter(({ bound }) => bound !== undefined).length).to.be.above(50);
+    expect(isDocumented(result)).to.equal(true);
   });
 
   it("onnxruntime's CPU fails where it is known to, and keeps every derived bound", async function () {
     const folder = shared(this, 'onnx-backend-tests');
-    const { tests, passed } = await conform([folder], { engine: 'onnxruntime' });
+    const result = await conform([folder], { engine: 'onnxruntime' });
+    const { tests, passed } = result;
     expect(tests.filter(({ status }) => status === 'failed').map(({ name }) => name)).to.deep.equal([
       'test_maxunpool_export_with_output_shape',
       'test_resize_downsample_scales_cubic_align_corners',
@@ -40,5 +51,6 @@ describe("ONNX's conformance tests", function () {
       'test_training_dropout_mask',
     ]);
     expect(passed).to.equal(708);
+    expect(isDocumented(result)).to.equal(true);
   });
 });
