@@ -74,21 +74,16 @@ function counter(g: GraphBuilder, name: string, count: number, step: number, axi
   );
 }
 
-/** (y + row)·S + x + column′ as (N,1,crop,crop); column′ counts from the right where mirrored. */
+/** y·S + x + row·S + column′ as (N,1,crop,crop); column′ counts from the right where mirrored. */
 function emitPlaces(g: GraphBuilder, batch: number, { side, how }: Augment): string {
   const offsets = g.input('offsets', [batch, 2], 'int32');
-  const axes = g.integers('augment/axes', [1]);
   const shape = g.integers('augment/shape', [batch, 1, 1, 1]);
-  const offset = (name: string, at: number): string => {
-    const bounds = [g.integers(`${name}/starts`, [at]), g.integers(`${name}/ends`, [at + 1]), axes];
-    return g.node('Reshape', [g.node('Slice', [offsets, ...bounds], `${name}/column`), shape], name);
-  };
-  const top = g.node(
-    'Mul',
-    [offset('augment/y', 0), g.counters('augment/side', Int32Array.of(side), [1])],
-    'augment/top',
-  );
-  const rows = g.node('Add', [top, counter(g, 'augment/row', how.crop, side, 2)], 'augment/rows');
+  // one product and sum: onnxruntime would fuse two Slices into a Split of int32, which WebGPU does not have
+  const weights = g.counters('augment/strides', Int32Array.of(side, 1), [2]);
+  const parts = g.node('Mul', [offsets, weights], 'augment/parts');
+  const sum = g.node('ReduceSum', [parts, g.integers('augment/axes', [1])], 'augment/sum', { keepdims: 0 });
+  const origin = g.node('Reshape', [sum, shape], 'augment/origin');
+  const rows = g.node('Add', [origin, counter(g, 'augment/row', how.crop, side, 2)], 'augment/rows');
   const mirrored = g.cast(g.input('mirrored', [batch], 'uint8'), 'augment/mirrored', 'int32');
   const mirror = g.node('Reshape', [mirrored, shape], 'augment/mirror');
   const turn = Int32Array.from({ length: how.crop }, (_, column) => how.crop - 1 - 2 * column);
@@ -98,8 +93,7 @@ function emitPlaces(g: GraphBuilder, batch: number, { side, how }: Augment): str
     'augment/turned',
   );
   const columns = g.node('Add', [counter(g, 'augment/column', how.crop, 1, 3), turned], 'augment/columns');
-  const across = g.node('Add', [columns, offset('augment/x', 1)], 'augment/across');
-  return g.node('Add', [rows, across], 'augment/place');
+  return g.node('Add', [rows, columns], 'augment/place');
 }
 
 /** The mean pixel, the mean image's centre, or the mean image where each pixel came from; '' for zero. */

@@ -1,0 +1,74 @@
+import { expect } from 'chai';
+import { runModule } from '../support/child.ts';
+import { needsSwiftshader } from '../support/swiftshader.ts';
+
+/**
+ * A step with every operation of the training graphs, augmentation included, on the CPU and on WebGPU: how far the two
+ * are apart, and what WebGPU left to the CPU. Eight channels, as onnxruntime 1.30's grouped convolutions need fours.
+ */
+const text = `
+import { buildStep, joined } from '@/export/index.ts';
+import { dataTypeName } from '@/export/proto.ts';
+import { openSession } from '@/lib/runtime/session.ts';
+import { networkNamed } from '@/reference/networks/index.ts';
+import { random, uniform } from '@/spec/export/helpers.ts';
+
+const [, , name] = process.argv;
+const wide = networkNamed(name);
+const layers = wide.layers.map((layer) => layer.channels ? { ...layer, channels: 8 } : layer);
+const how = { crop: wide.input[1], offsets: 'all', mirror: true, chunk: 1, lighting: 'root' };
+const file = buildStep({ ...wide, layers }, { batch: 3, augment: { side: wide.input[1] + 4, how } });
+const feeds = new Map();
+const next = uniform(5);
+const types = { FLOAT: ['float32', Float32Array], UINT8: ['uint8', Uint8Array], INT32: ['int32', Int32Array] };
+for (const { name: input, type } of file.model.graph.input) {
+  const shape = type.tensorType.shape.dim.map(({ dimValue }) => dimValue);
+  const [kind, Type] = types[dataTypeName(type.tensorType.elemType)];
+  const data = new Type(shape.reduce((a, b) => a * b, 1));
+  const fan = Math.max(1, data.length / (shape[0] ?? 1));
+  for (let i = 0; i < data.length; i++) {
+    const u = next();
+    data[i] = kind === 'uint8' ? (input === 'images' ? 128 * (u + 1) : u > 0) : kind === 'int32' ? 2 + 2 * u : u * Math.sqrt(3 / fan);
+  }
+  if (input === 'learningRate') data[0] = 0.01;
+  feeds.set(input, { dtype: kind, type: kind, dims: shape, shape, data });
+}
+const bytes = joined(file.chunks());
+const results = {};
+for (const device of ['cpu', 'webgpu']) {
+  await using session = await openSession(bytes, device, { profile: true });
+  results[device] = await session.run(feeds);
+  if (device === 'webgpu') results.left = (await session.placement()).nodes.filter((node) => node.device !== 'WebGPU');
+}
+let worst = 0;
+let where = '';
+for (const [output, { data }] of results.cpu) {
+  const other = results.webgpu.get(output).data;
+  let error = 0;
+  let norm = 0;
+  for (let i = 0; i < data.length; i++) {
+    error += (data[i] - other[i]) ** 2;
+    norm += data[i] ** 2;
+  }
+  const distance = Math.sqrt(error / (norm || 1));
+  if (!(distance <= worst)) [worst, where] = [distance, output];
+}
+console.log(JSON.stringify({ worst, where, outputs: results.cpu.size, left: results.left.map(({ name, op }) => op + ' ' + name) }));
+`;
+
+describe('the training step on WebGPU', function () {
+  this.timeout(300_000);
+
+  for (const name of ['cifar-alexnet', 'cifar10-full']) {
+    it(`${name}: runs without one node on the CPU, and ends where the CPU's step ends`, function () {
+      const env = needsSwiftshader(this);
+      const { status, stdout, stderr } = runModule(text, { env, args: [name] });
+      expect(status, stderr).to.equal(0);
+      const { worst, where, outputs, left } = JSON.parse(stdout);
+      expect(left).to.deep.equal([]);
+      expect(outputs).to.be.above(15);
+      // two float32 results, each √10,000·u from the exact one: spec/suite/training.spec.ts
+      expect(worst, where).to.be.below(2 * 6e-6);
+    });
+  }
+});
