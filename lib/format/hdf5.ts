@@ -40,6 +40,7 @@ interface FileSystem {
   writeFile(path: string, data: Uint8Array): void;
   unlink(path: string): void;
   lookupPath(path: string): { node: { usedBytes: number; stream_ops: object } };
+  getStream(fd: number): { tty?: { ops: object } } | null;
 }
 
 export interface Hdf5 {
@@ -52,6 +53,7 @@ let serial = 0;
 /** The datasets of numbers by path, values unread. The caller closes it, then the source. Throws InputError. */
 export async function openHdf5(source: Source): Promise<Hdf5> {
   const library = await (await import('h5wasm')).ready;
+  silence(library);
   const path = `/${++serial}.h5`;
   const unmount = mount(library, path, source);
   let file = 0n;
@@ -71,6 +73,12 @@ export async function openHdf5(source: Source): Promise<Hdf5> {
     close();
     throw error instanceof InputError ? error : damaged(source, error);
   }
+}
+
+/** The library prints its stack of errors to its stderr: here an error is one line, thrown. */
+function silence(library: Library): void {
+  const stderr = (library.FS as unknown as FileSystem).getStream(2);
+  if (stderr?.tty) stderr.tty.ops = { ...stderr.tty.ops, put_char() {}, fsync() {} };
 }
 
 const damaged = (source: Source, error: unknown): InputError =>

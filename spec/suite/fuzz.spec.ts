@@ -1,0 +1,28 @@
+/** A hundred thousand damaged files through every reader: spec/fuzz/run.ts, which takes other numbers and seeds too. */
+
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+
+const script = fileURLToPath(new URL('../fuzz/run.ts', import.meta.url));
+
+describe('a hundred thousand damaged files', function () {
+  this.timeout(180_000);
+  it('are read or refused in one line, quickly, within bounds, touching and running nothing', () => {
+    const { stdout, stderr, status } = spawnSync(process.execPath, ['--import=tsx', script, '100000', '1'], {
+      encoding: 'utf8',
+    });
+    expect(status, stderr.slice(0, 2000)).to.equal(0);
+    expect(stderr).to.equal('');
+    const seen = JSON.parse(stdout) as Record<
+      'files' | 'read' | 'refused' | 'reasons' | 'peakRssGrowth',
+      number
+    >;
+    expect(seen.files).to.equal(100_000);
+    // damage that no reader notices lies in values; a fuzzer that only truncated would see few reasons
+    expect(seen.read).to.be.within(5000, 50_000);
+    expect(seen.reasons).to.be.greaterThan(50);
+    // 64 MB and what the collector had not yet let go
+    expect(seen.peakRssGrowth).to.be.lessThan(128e6);
+  });
+});
