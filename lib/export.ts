@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { parameterCount } from '../reference/oracle.ts';
 import { InputError } from './errors.ts';
+import { networkOf, TRAINING_OPSET, trainingModel } from './exporttraining.ts';
 import { modelOf } from './model.ts';
 import { writeModelFile } from './onnx/write.ts';
 import { type Choice, resolve } from './resolve.ts';
@@ -15,6 +16,10 @@ export interface ExportOptions extends Choice {
   readonly precision?: 'float32' | 'float16';
   /** Put the weights into `<file>.data` beside the model. */
   readonly externalData?: boolean;
+  /** inference (default); gradients of a batch; or a training step. The last two are of opset 18 and hold no weights. */
+  readonly graph?: 'inference' | 'gradients' | 'training';
+  /** As many training steps a call as the inputs have on their first axis, in ONNX's Loop. */
+  readonly loop?: boolean;
 }
 
 export interface Exported {
@@ -22,6 +27,8 @@ export interface Exported {
   /** Name of the file beside it that holds the weights. */
   readonly externalData: string | null;
   readonly network: string;
+  readonly graph: 'inference' | 'gradients' | 'training';
+  /** Where they come from; 'inputs' where the graph takes them as inputs. */
   readonly weights: string;
   readonly opset: number;
   readonly precision: 'float32' | 'float16';
@@ -33,13 +40,44 @@ export interface Exported {
 
 /** Writes a network with its weights as ONNX. Throws InputError; nothing half-written is left. */
 export async function exportOnnx(file: string, options: ExportOptions = {}): Promise<Exported> {
-  const { opset = 13, precision = 'float32', batch, lrn } = options;
+  const { opset = 13, precision = 'float32', batch, lrn, graph = 'inference' } = options;
+  if (graph !== 'inference') return exportTraining(file, options, graph);
+  if (options.loop) throw new InputError('--loop needs --graph training');
   if (opset < 13 || opset > 18) throw new InputError(`--opset ${opset}: it must be 13 to 18`);
   const { network, weights, source, notes } = await resolve(options);
   const externalData = options.externalData ? `${basename(file)}.data` : undefined;
   const model = modelOf(network, weights, { source, opset, batch, lrn, precision, externalData });
   await writeModelFile(file, model);
   const parameters = parameterCount(network);
-  const made = { file, externalData: externalData ?? null, network: network.name, weights: source, notes };
+  const made = {
+    file,
+    externalData: externalData ?? null,
+    network: network.name,
+    graph,
+    weights: source,
+    notes,
+  };
   return { ...made, opset, precision, parameters, bytes: model.byteLength };
+}
+
+async function exportTraining(
+  file: string,
+  options: ExportOptions,
+  graph: Exported['graph'],
+): Promise<Exported> {
+  const { network, notes } = await networkOf(options);
+  const model = trainingModel(network, options);
+  await writeModelFile(file, model);
+  return {
+    file,
+    externalData: null,
+    network: network.name,
+    graph,
+    weights: 'inputs',
+    opset: TRAINING_OPSET,
+    precision: 'float32',
+    parameters: parameterCount(network),
+    bytes: model.byteLength,
+    notes,
+  };
 }

@@ -14,12 +14,9 @@ export function register(program: Command): void {
     .description('write a network with its weights as ONNX')
     .argument('<out.onnx>', 'file to write');
   weightOptions(command)
-    .option('--opset <n>', 'opset of the file, 13 to 18', integer(1), 13)
-    .option(
-      '--batch <n>',
-      "images a batch, or 'dynamic'",
-      (text) => (text === 'dynamic' ? text : integer(1)(text)),
-      'dynamic',
+    .option('--opset <n>', 'opset of the file, 13 to 18 (13; graphs that train: 18)', integer(1))
+    .option('--batch <n>', "images a batch, or 'dynamic' (dynamic; graphs that train: 128)", (text) =>
+      text === 'dynamic' ? text : integer(1)(text),
     )
     .addOption(lrnOption())
     .addOption(
@@ -27,6 +24,12 @@ export function register(program: Command): void {
         .choices(['float32', 'float16'])
         .default('float32'),
     )
+    .addOption(
+      new Option('--graph <kind>', 'what the file computes; the weights are inputs of all but inference')
+        .choices(['inference', 'gradients', 'training'])
+        .default('inference'),
+    )
+    .option('--loop', 'with --graph training: as many steps a call as the inputs hold')
     .option('--external-data', 'put the weights into OUT.onnx.data beside the model')
     .addOption(jsonOption())
     .action(exportModel);
@@ -39,7 +42,8 @@ async function exportModel(out: string, { json, ...options }: Options): Promise<
     process.stdout.write(`${JSON.stringify({ version: 1, ...made })}\n`);
     return;
   }
-  const { file, network, parameters, weights, opset, precision, bytes } = made;
-  const what = `${network}, ${thousands(parameters)} parameters (${weights}), opset ${opset}, ${precision}`;
+  const { file, network, graph, parameters, weights, opset, precision, bytes } = made;
+  const kind = graph === 'inference' ? '' : `${graph}, `;
+  const what = `${network}, ${kind}${thousands(parameters)} parameters (${weights}), opset ${opset}, ${precision}`;
   process.stdout.write(`${file}: ${what}, ${megabytes(bytes)}\n`);
 }
