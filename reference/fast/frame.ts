@@ -20,7 +20,7 @@ export function putFramed(engine: Engine, arena: Arena, X: Storage, frame: Frame
   const { H, W, height, width, top, left, value } = frame;
   const bytes = X.BYTES_PER_ELEMENT;
   const maps = X.length / (H * W);
-  if (height === H && width === W) return arena.put(X);
+  if (height === H && width === W && top === 0 && left === 0) return arena.put(X);
   const at = arena.take(maps * height * width * bytes);
   const mark = arena.mark();
   const raw = arena.put(X);
