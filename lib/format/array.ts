@@ -1,8 +1,9 @@
 /**
  * Arrays as files hold them: a type, a shape and row-major values, whatever the file's own order was.
  *
- * The halves are kept as their 16 bits (Uint16Array), 64-bit integers as BigInt, bool as bytes 0 and 1: nothing is lost
- * between reading and writing. `toTensor` widens to what the oracle computes with, exactly or not at all.
+ * The halves are kept as their 16 bits (Uint16Array), 64-bit integers as BigInt, bool as bytes 0 and 1:
+ * nothing is lost between reading and writing. `toTensor` widens to what the oracle computes with, exactly
+ * or not at all.
  */
 import { dense, type Shape, type Storage, sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
@@ -69,8 +70,8 @@ const constructors = {
 export const bytesOf = (dtype: DType): number => constructors[dtype].BYTES_PER_ELEMENT;
 
 /**
- * Number of bytes that `shape` needs, or NaN where an extent is no whole number from 0 or the product is beyond 2⁵³.
- * Extents after a 0 are still checked.
+ * Number of bytes that `shape` needs, or NaN where an extent is no whole number from 0 or the product is
+ * beyond 2⁵³. Extents after a 0 are still checked.
  */
 export function byteSize(dtype: DType, shape: Shape): number {
   let size = bytesOf(dtype);
@@ -147,7 +148,10 @@ function widenBrain(bits: Uint16Array): Float32Array<ArrayBuffer> {
   return wide;
 }
 
-/** Float32Array or Float64Array of the same values, not copied where it is one already. Throws where that is inexact. */
+/**
+ * Float32Array or Float64Array of the same values, not copied where it is one already. Throws where that is
+ * inexact.
+ */
 export function widen({ dtype, data }: DenseArray): Storage {
   switch (dtype) {
     case 'float32':
@@ -171,7 +175,9 @@ export function widen({ dtype, data }: DenseArray): Storage {
   }
 }
 
-/** A tensor of the same values: float32 from float32, the halves and small integers, float64 from the rest. */
+/**
+ * A tensor of the same values: float32 from float32, the halves and small integers, float64 from the rest.
+ */
 export const toTensor = (array: DenseArray): Tensor => tensor(widen(array), array.shape);
 
 /** The tensor's values as an array, not copied where they already lie in row-major order. */

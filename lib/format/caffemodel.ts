@@ -1,11 +1,12 @@
 /**
- * Caffe's binary protocol buffers: weights (.caffemodel, a NetParameter) and mean images (.binaryproto, one BlobProto).
+ * Caffe's binary protocol buffers: weights (.caffemodel, a NetParameter) and mean images (.binaryproto, one
+ * BlobProto).
  *
  *   NetParameter       name = 1, layers = 2 (V1LayerParameter), layer = 100 (LayerParameter)
  *   LayerParameter     name = 1, type = 2, blobs = 7
  *   V1LayerParameter   name = 4, type = 5, blobs = 6
- *   BlobProto          num = 1, channels = 2, height = 3, width = 4 (legacy shape), data = 5 (float), shape = 7 {dim = 1},
- *                      double_data = 8
+ *   BlobProto          num = 1, channels = 2, height = 3, width = 4 (legacy shape), data = 5 (float),
+ *                      shape = 7 {dim = 1}, double_data = 8
  * Source: BVLC/caffe, src/caffe/proto/caffe.proto. Blobs are named 'conv1/0' (weight) and 'conv1/1' (bias).
  */
 import { byteSize, bytesView, type DenseArray, type LazyArray, viewAs, widen } from './array.ts';
@@ -95,8 +96,8 @@ function openBlob(source: Source, blob: Field, label: string): LazyArray {
 export type CaffeType = 'Convolution' | 'InnerProduct';
 
 /**
- * A .caffemodel in the current layout, in pieces, the values not copied. Layers are [name, type, blobs]. Values that are
- * neither float32 nor float64 are widened exactly.
+ * A .caffemodel in the current layout, in pieces, the values not copied. Layers are [name, type, blobs].
+ * Values that are neither float32 nor float64 are widened exactly.
  */
 export function caffemodelPieces(
   layers: Iterable<readonly [name: string, type: CaffeType, blobs: readonly DenseArray[]]>,

@@ -21,7 +21,10 @@ export const cursor = (source: Source, at = 0, end = source.size): Cursor => ({
   from: 0,
 });
 
-/** Offset within the window of the next `length` bytes (at most WINDOW); moves on. Throws InputError at the end. */
+/**
+ * Offset within the window of the next `length` bytes (at most WINDOW); moves on. Throws InputError at the
+ * end.
+ */
 function need(c: Cursor, length: number): number {
   if (c.at + length > c.end)
     throw bad(c.source, `truncated: it ends at ${c.end}, ${length} bytes are due at ${c.at}`);

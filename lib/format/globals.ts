@@ -1,8 +1,10 @@
 /**
- * The names that a pickle of weights may use, and what is made of them. Everything else is refused by its name.
+ * The names that a pickle of weights may use, and what is made of them. Everything else is refused by its
+ * name.
  *
  *   dictionaries   collections.OrderedDict, defaultdict, Counter; dict, list, tuple, set, frozenset
- *   NumPy          ndarray, dtype, scalar, _reconstruct, _frombuffer; _codecs.encode (bytes from Python 3 in protocol 2)
+ *   NumPy          ndarray, dtype, scalar, _reconstruct, _frombuffer; _codecs.encode (bytes from Python 3
+ *                  in protocol 2)
  *   PyTorch        tensors, parameters, typed storages, Size, device, dtypes
  *   inert          argparse.Namespace, and cuda-convnet's own option classes: kept as data without behaviour
  */

@@ -1,9 +1,9 @@
 /**
  * HDF5 (.caffemodel.h5, Keras' .h5), through h5wasm, the HDF5 C library in WebAssembly.
  *
- * The library sees no file system but its own empty one, with a single file in it whose reads come here: so the file is read
- * lazily, and links to other files (external links, external storage, virtual datasets) lead nowhere.
- * Datasets are named by their path; Caffe's are data/<layer>/<blob>.
+ * The library sees no file system but its own empty one, with a single file in it whose reads come here: so
+ * the file is read lazily, and links to other files (external links, external storage, virtual datasets)
+ * lead nowhere. Datasets are named by their path; Caffe's are data/<layer>/<blob>.
  */
 import { InputError } from '../errors.ts';
 import { byteSize, type DenseArray, type DType, type LazyArray, swapBytes, viewAs } from './array.ts';
@@ -50,7 +50,9 @@ export interface Hdf5 {
 
 let serial = 0;
 
-/** The datasets of numbers by path, values unread. The caller closes it, then the source. Throws InputError. */
+/**
+ * The datasets of numbers by path, values unread. The caller closes it, then the source. Throws InputError.
+ */
 export async function openHdf5(source: Source): Promise<Hdf5> {
   const library = await (await import('h5wasm')).ready;
   silence(library);
@@ -100,7 +102,10 @@ function mount(library: Library, path: string, source: Source): () => void {
   return () => fs.unlink(path);
 }
 
-/** Every dataset below the root; groups are visited once a path and to a depth, since links may form circles. */
+/**
+ * Every dataset below the root; groups are visited once a path and to a depth, since links may form
+ * circles.
+ */
 function walk(library: Library, file: bigint, source: Source, tensors: Map<string, LazyArray>): void {
   const groups: [path: string, depth: number][] = [['/', 0]];
   for (let i = 0; i < groups.length; i++) {

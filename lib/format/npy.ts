@@ -1,9 +1,11 @@
 /**
- * NumPy's .npy: '\x93NUMPY', version, length, a Python dict literal {descr, fortran_order, shape}, then the raw values.
- * Source: numpy.lib.format (versions 1.0: 16-bit length, latin-1; 2.0: 32-bit length; 3.0: UTF-8).
+ * NumPy's .npy: '\x93NUMPY', version, length, a Python dict literal {descr, fortran_order, shape}, then the
+ * raw values. Source: numpy.lib.format (versions 1.0: 16-bit length, latin-1; 2.0: 32-bit length; 3.0:
+ * UTF-8).
  *
- * Read: both byte orders, C and Fortran order, bool, float16/32/64 and integers. Written: version 1.0, little-endian, C order.
- * An object array is a pickle; `npyPickle` gives its bytes, which only lib/format/pickle.ts may look at.
+ * Read: both byte orders, C and Fortran order, bool, float16/32/64 and integers. Written: version 1.0,
+ * little-endian, C order. An object array is a pickle; `npyPickle` gives its bytes, which only
+ * lib/format/pickle.ts may look at.
  */
 import { sizeOf } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
@@ -117,7 +119,10 @@ export function npyPickle(source: Source): Source | null {
 
 const codes = new Map(Object.entries(kinds).map(([code, dtype]) => [dtype, code]));
 
-/** The file in two pieces: header and values, the latter not copied. Throws InputError for bfloat16, which NumPy lacks. */
+/**
+ * The file in two pieces: header and values, the latter not copied. Throws InputError for bfloat16, which
+ * NumPy lacks.
+ */
 export function npyPieces({ dtype, shape, data }: DenseArray): [Uint8Array, Uint8Array] {
   const code = codes.get(dtype);
   if (!code) throw new InputError(`.npy has no ${dtype}: convert to float32 first`);

@@ -5,8 +5,8 @@ import { adopt, bad, fromBytes, type Source } from './source.ts';
 import { type Member, readZip, type WriteOptions, zipPieces } from './zip.ts';
 
 /**
- * The arrays of an archive by name (without '.npy'), values unread. Throws InputError for what is no sound .npz.
- * Members that are not .npy are passed over.
+ * The arrays of an archive by name (without '.npy'), values unread. Throws InputError for what is no sound
+ * .npz. Members that are not .npy are passed over.
  */
 export function openNpz(source: Source, members = readZip(source)): ReadonlyMap<string, LazyArray> {
   const arrays = new Map<string, LazyArray>();

@@ -1,4 +1,7 @@
-/** NumPy arrays inside pickles: what __reduce__ of ndarray, dtype and scalars writes (numpy/core/src/multiarray/methods.c). */
+/**
+ * NumPy arrays inside pickles: what __reduce__ of ndarray, dtype and scalars writes
+ * (numpy/core/src/multiarray/methods.c).
+ */
 import {
   byteSize,
   bytesOf,

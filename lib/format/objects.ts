@@ -1,6 +1,7 @@
 /**
- * Pickles that are not PyTorch's: Guerzhoy's bvlc_alexnet.npy, {'conv1': [W, b], …} with HWIO and (in, out) arrays in an
- * object array, and cuda-convnet's checkpoints, {'model_state': {'layers': {name: {'weights': [...], 'biases': …}}}}.
+ * Pickles that are not PyTorch's: Guerzhoy's bvlc_alexnet.npy, {'conv1': [W, b], …} with HWIO and (in, out)
+ * arrays in an object array, and cuda-convnet's checkpoints, {'model_state': {'layers': {name: {'weights':
+ * [...], 'biases': …}}}}.
  *
  * Only the arrays are brought out, under 'conv1/0', 'conv1/1'; what their axes mean is lib/weights' business.
  */

@@ -1,15 +1,18 @@
 /**
- * The weights in an ONNX model: initialisers, raw, typed or external, of the nodes that have weights (Conv, Gemm, MatMul).
+ * The weights in an ONNX model: initialisers, raw, typed or external, of the nodes that have weights (Conv,
+ * Gemm, MatMul).
  *
  *   ModelProto    ir_version = 1, graph = 7, metadata_props = 14 {key = 1, value = 2}
  *   GraphProto    node = 1, initializer = 5
  *   NodeProto     input = 1, op_type = 4, attribute = 5 {name = 1, i = 3}
- *   TensorProto   dims = 1, data_type = 2, float_data = 4, int32_data = 5, name = 8, raw_data = 9, double_data = 10,
+ *   TensorProto   dims = 1, data_type = 2, float_data = 4, int32_data = 5, name = 8, raw_data = 9,
+ *                 double_data = 10,
  *                 external_data = 13 {key = 1, value = 2}, data_location = 14
- * Source: onnx/onnx.proto. Read here and not through onnx-proto, so that 244 MB of initialisers stay in the file.
+ * Source: onnx/onnx.proto. Read here and not through onnx-proto, so that 244 MB of initialisers stay in the
+ * file.
  *
- * External data lie in a file beside the model; a location that leads out of its folder, by '..', absolute or through a
- * symbolic link, is refused.
+ * External data lie in a file beside the model; a location that leads out of its folder, by '..', absolute
+ * or through a symbolic link, is refused.
  */
 import { realpathSync } from 'node:fs';
 import { dirname, isAbsolute, relative, resolve } from 'node:path';

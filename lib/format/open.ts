@@ -41,7 +41,10 @@ export interface TensorFile {
 
 type Opened = Pick<TensorFile, 'format' | 'tensors'> & Partial<TensorFile>;
 
-/** The tensors of an open source, which `close` closes. Throws InputError naming it where it is damaged or of no known format. */
+/**
+ * The tensors of an open source, which `close` closes. Throws InputError naming it where it is damaged or
+ * of no known format.
+ */
 export async function readTensors(source: Source): Promise<TensorFile> {
   try {
     const opened = await dispatch(source);
@@ -135,5 +138,5 @@ function protobuf(source: Source): Opened {
 const unknown = (source: Source) =>
   bad(
     source,
-    'no known format of weights (.safetensors, .npz, .npy, .pth, .caffemodel, .h5, .binaryproto, .onnx, cuda-convnet)',
+    'no known format of weights (.safetensors, .npz, .npy, .pth, .caffemodel, .h5, .onnx, cuda-convnet)',
   );

@@ -2,9 +2,10 @@
  * Python pickles, protocols 0 to 5, as data: nothing is imported, called or executed.
  * Source: CPython's Lib/pickletools.py, which documents every opcode.
  *
- * A pickle is a program for a stack machine that may name any Python function and call it. Here a global must be on a list of
- * names (lib/format/globals.ts); it becomes an inert object or, for the dozen that make arrays and dictionaries, is built by
- * our own code. Any other global is refused by its name. What is built stays within a budget made from the file's size.
+ * A pickle is a program for a stack machine that may name any Python function and call it. Here a global
+ * must be on a list of names (lib/format/globals.ts); it becomes an inert object or, for the dozen that
+ * make arrays and dictionaries, is built by our own code. Any other global is refused by its name. What is
+ * built stays within a budget made from the file's size.
  *
  *   Python           here
  *   str, bytes       string (bytes as latin-1, one character a byte), or Slice where long

@@ -1,7 +1,7 @@
 /**
- * Protocol buffers, read field by field from a file that may be large: nothing is decoded that is not asked for, and there is
- * no recursion, since a caller steps into the messages that it knows.
- * Source: the encoding page of Google's Protocol Buffers documentation.
+ * Protocol buffers, read field by field from a file that may be large: nothing is decoded that is not asked
+ * for, and there is no recursion, since a caller steps into the messages that it knows. Source: the
+ * encoding page of Google's Protocol Buffers documentation.
  */
 import { byte, type Cursor, cursor, skip, take } from './cursor.ts';
 import { bad, type Source } from './source.ts';
@@ -40,7 +40,10 @@ function small(c: Cursor): number {
   return Number(BigInt.asIntN(64, varint(c)));
 }
 
-/** The fields of the message between `start` and `end`, in order. Throws InputError where it is no sound message. */
+/**
+ * The fields of the message between `start` and `end`, in order. Throws InputError where it is no sound
+ * message.
+ */
 export function* fields(source: Source, start = 0, end = source.size): Generator<Field> {
   const c = cursor(source, start, end);
   while (c.at < end) {
@@ -119,7 +122,7 @@ export function readFixed(
 
 const fixed = (source: Source, field: Field): Uint8Array => take(cursor(source, field.start), field.length);
 
-// ---- writing -------------------------------------------------------------------------------------------------------
+// ---- writing --------------------------------------------------------------------------------------------
 
 function writeVarint(value: number): number[] {
   const bytes: number[] = [];

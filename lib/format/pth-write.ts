@@ -1,6 +1,7 @@
 /**
- * Writes a state dict as PyTorch's zip checkpoint: data.pkl (protocol 2: an OrderedDict of _rebuild_tensor_v2), a storage a
- * tensor aligned to 64 bytes, byteorder, version 3. What torch.load(…, weights_only=True) reads.
+ * Writes a state dict as PyTorch's zip checkpoint: data.pkl (protocol 2: an OrderedDict of
+ * _rebuild_tensor_v2), a storage a tensor aligned to 64 bytes, byteorder, version 3. What torch.load(…,
+ * weights_only=True) reads.
  */
 import { sizeOf } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
@@ -67,7 +68,10 @@ function rebuild(key: number, { dtype, shape }: DenseArray): Buffer {
   return Buffer.concat([global('torch._utils', '_rebuild_tensor_v2'), tuple(args), code('R')]);
 }
 
-/** The file in pieces, the values not copied. `name` is the folder inside. Throws InputError for types PyTorch lacks. */
+/**
+ * The file in pieces, the values not copied. `name` is the folder inside. Throws InputError for types
+ * PyTorch lacks.
+ */
 export function pthPieces(tensors: Iterable<readonly [string, DenseArray]>, name = 'archive'): Uint8Array[] {
   const arrays = [...tensors];
   const items = arrays.flatMap(([key, array], index) => [text(key), rebuild(index, array)]);

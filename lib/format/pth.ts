@@ -1,13 +1,15 @@
 /**
  * PyTorch checkpoints (torch.save), read without running anything.
  *
- *   zip      since 1.6: <name>/data.pkl, <name>/data/<key> a storage each, stored and aligned, <name>/byteorder
- *   legacy   pickles one after the other (magic number, protocol 1001, system info, the object, the storages' keys), then
+ *   zip      since 1.6: <name>/data.pkl, <name>/data/<key> a storage each, stored and aligned,
+ *            <name>/byteorder
+ *   legacy   pickles one after the other (magic number, protocol 1001, system info, the object, the
+ *            storages' keys), then
  *            each storage: its length as int64, its values
  * Source: torch/serialization.py (_save, _legacy_save), torch/_utils.py (_rebuild_tensor_v2).
  *
- * The state dict is the checkpoint itself, or the dictionary of tensors inside it that is called state_dict, model, …;
- * optimiser state is passed over.
+ * The state dict is the checkpoint itself, or the dictionary of tensors inside it that is called
+ * state_dict, model, …; optimiser state is passed over.
  */
 import { byteSize, bytesOf, type DenseArray, gather, type LazyArray, swapBytes, viewAs } from './array.ts';
 import { cursor, uint64 } from './cursor.ts';

@@ -1,7 +1,7 @@
 /**
- * safetensors: an 8-byte little-endian header length, a JSON header {name: {dtype, shape, data_offsets}}, the raw values.
- * Source: the format section of huggingface/safetensors' README; as there, the tensors must cover the data part without
- * holes or overlaps, and the header is at most 100 MB.
+ * safetensors: an 8-byte little-endian header length, a JSON header {name: {dtype, shape, data_offsets}},
+ * the raw values. Source: the format section of huggingface/safetensors' README; as there, the tensors must
+ * cover the data part without holes or overlaps, and the header is at most 100 MB.
  */
 import {
   byteSize,
@@ -130,8 +130,8 @@ export function readSafetensors(bytes: Uint8Array, name = 'safetensors') {
 const codes = new Map(Object.entries(dtypes).map(([code, dtype]) => [dtype, code]));
 
 /**
- * The file in pieces, the values not copied. Wider types come first, as the format's own writer has it, so that every tensor
- * is aligned; else the order is kept.
+ * The file in pieces, the values not copied. Wider types come first, as the format's own writer has it, so
+ * that every tensor is aligned; else the order is kept.
  */
 export function safetensorsPieces(
   tensors: Iterable<readonly [string, DenseArray]>,

@@ -1,4 +1,7 @@
-/** Where the bytes of a file come from: memory or an open file. Every access is checked against the real size. */
+/**
+ * Where the bytes of a file come from: memory or an open file. Every access is checked against the real
+ * size.
+ */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { InputError } from '../errors.ts';
 
@@ -6,7 +9,10 @@ export interface Source {
   /** For messages: the path, or what the caller calls the bytes. */
   readonly name: string;
   readonly size: number;
-  /** A fresh copy of `length` bytes. Throws InputError if they are not all there; nothing is allocated before. */
+  /**
+   * A fresh copy of `length` bytes. Throws InputError if they are not all there; nothing is allocated
+   * before.
+   */
   read(offset: number, length: number): Uint8Array<ArrayBuffer>;
   close(): void;
 }
@@ -42,8 +48,8 @@ export function fromBytes(bytes: Uint8Array, name = 'bytes'): Source {
 }
 
 /**
- * Bytes that are handed over: what `read` returns are views of them. `size` may be more than is there yet, where only the
- * head of something long was fetched.
+ * Bytes that are handed over: what `read` returns are views of them. `size` may be more than is there yet,
+ * where only the head of something long was fetched.
  */
 export function adopt(bytes: Uint8Array<ArrayBuffer>, name: string, size = bytes.byteLength): Source {
   const source: Source = {

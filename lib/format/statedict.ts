@@ -43,8 +43,8 @@ export function* reachable(root: Value): Generator<{ value: Value; path: readonl
 }
 
 /**
- * The state dict: the checkpoint itself if it has tensors by name, else the dictionary with the most usual name, else the one
- * with the most tensors. `pick` gives the tensor that a value is. Null if there is none.
+ * The state dict: the checkpoint itself if it has tensors by name, else the dictionary with the most usual
+ * name, else the one with the most tensors. `pick` gives the tensor that a value is. Null if there is none.
  */
 export function stateDict<T>(root: Value, pick: (value: Value) => T | undefined): StateDict<T> | null {
   const found: { tensors: Map<string, T>; path: readonly string[] }[] = [];

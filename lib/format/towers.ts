@@ -1,9 +1,10 @@
 /**
  * cuda-convnet's layers as one net: towers a and b become groups.
  *
- * Each layer has a weight matrix (in, out) for every input. The inputs' rows are stacked in the order of the towers that they
- * come from, which may differ from the order in the file (configuration 145's second fully connected layer of tower b lists
- * b before a: layers-145.cfg, fc2048bb); then the columns of tower a come before those of tower b.
+ * Each layer has a weight matrix (in, out) for every input. The inputs' rows are stacked in the order of
+ * the towers that they come from, which may differ from the order in the file (configuration 145's second
+ * fully connected layer of tower b lists b before a: layers-145.cfg, fc2048bb); then the columns of tower a
+ * come before those of tower b.
  */
 import { type DenseArray, type LazyArray, toTensor } from './array.ts';
 import type { CudaLayer } from './objects.ts';

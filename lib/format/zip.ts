@@ -2,9 +2,9 @@
  * Zip archives as npz and pth use them: stored or deflated members, zip64, no encryption, one disk.
  * Source: PKWARE APPNOTE 6.3.10, sections 4.3.6 to 4.5.3.
  *
- * The central directory is what counts; each local header is checked against it. Sizes are checked against the bytes
- * really present before anything is allocated, and inflating stops at the declared size. Nothing is ever extracted to disk,
- * so a member's path is only a name.
+ * The central directory is what counts; each local header is checked against it. Sizes are checked against
+ * the bytes really present before anything is allocated, and inflating stops at the declared size. Nothing
+ * is ever extracted to disk, so a member's path is only a name.
  */
 import { constants, crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 import { bad, type Source, section } from './source.ts';
@@ -15,7 +15,10 @@ export interface Member {
   readonly size: number;
   /** True if the values lie in the file as they are. */
   readonly stored: boolean;
-  /** The uncompressed bytes. Throws InputError for a wrong size or, unless told not to look, a wrong checksum. */
+  /**
+   * The uncompressed bytes. Throws InputError for a wrong size or, unless told not to look, a wrong
+   * checksum.
+   */
   read(options?: { readonly checksum?: boolean }): Uint8Array<ArrayBuffer>;
   /** At most the first `length` uncompressed bytes, unchecked. */
   head(length: number): Uint8Array<ArrayBuffer>;
@@ -46,7 +49,10 @@ const ALLOWANCE = 2 ** 26;
 /** More members than any weight file has; each costs memory. */
 const MOST_MEMBERS = 100_000;
 
-/** The members in the order of the central directory, by name. Throws InputError for what is no sound archive. */
+/**
+ * The members in the order of the central directory, by name. Throws InputError for what is no sound
+ * archive.
+ */
 export function readZip(source: Source): ReadonlyMap<string, Member> {
   const { count, offset, size } = findDirectory(source);
   if (count > MOST_MEMBERS) throw bad(source, `the archive lists ${count} members (at most ${MOST_MEMBERS})`);
@@ -195,8 +201,8 @@ export interface WriteOptions {
 }
 
 /**
- * The archive in pieces, the members' own bytes among them uncopied. Dates are 1980-01-01, so that equal contents give equal
- * files. Throws where the archive would need zip64 (4 GiB or 65,535 members).
+ * The archive in pieces, the members' own bytes among them uncopied. Dates are 1980-01-01, so that equal
+ * contents give equal files. Throws where the archive would need zip64 (4 GiB or 65,535 members).
  */
 export function zipPieces(
   members: Iterable<readonly [name: string, bytes: readonly Uint8Array[]]>,

@@ -2,12 +2,12 @@
  * Brings weights to another convention without changing what the network computes.
  *
  *   channels   RGB ↔ BGR: conv1's input channels in reverse, mean and deviation too; exact
- *   range      0..255 ↔ 0..1, the deviation left as it is: conv1's weights times 255 or over 255; rounded once
- *   mean       folded into conv1's bias: b′ = b − Σ w·m/d, for input from which nothing is subtracted; only where conv1 has no
- *              pads, since a padded zero stands for the mean before and for black after
- *   deviation  folded into conv1's weights: w′ = w/d
- *   dropout    'paper' halves the dropout layers' outputs at test time, 'inverted' does not: ½ folded into, or out of, the
- *              weights of the layer that follows; exact
+ *   range      0..255 ↔ 0..1, the deviation left as it is: conv1's weights × 255 or ÷ 255; rounded once
+ *   mean       folded into conv1's bias: b′ = b − Σ w·m/d, for input from which nothing is subtracted; only
+ *              where conv1 has no pads, since a padded zero stands for the mean before and for black after
+ *   deviation  folded into conv1's weights: w′ = w/d; rounded once
+ *   dropout    'paper' halves the dropout layers' outputs at test time, 'inverted' does not: ½ folded into,
+ *              or out of, the weights of the layer that follows; exact
  * LRN's k, α, β and n are no linear map of its input and can be folded into nothing.
  */
 import type { Layer, Network } from '../../reference/networks/layers.ts';
@@ -67,7 +67,9 @@ function get(c: Conventional, name: string): DenseArray {
   return array;
 }
 
-/** f of every value and its place (k, c) in a weight (K,C,…); float32 stays float32. Halves become float32. */
+/**
+ * f of every value and its place (k, c) in a weight (K,C,…); float32 stays float32. Halves become float32.
+ */
 function mapWeight(array: DenseArray, f: (value: number, k: number, c: number) => number): DenseArray {
   const [, C, ...rest] = array.shape;
   const values = widen(array);
@@ -129,7 +131,8 @@ function foldMean(c: Writable): void {
   const { name, attributes } = firstLayer(c.network);
   if (attributes.pad.some((pad) => pad !== 0)) {
     throw new Error(
-      `${name} of ${c.network.name} has pads [${attributes.pad}]: a mean cannot be folded into it, since the padded zeros would change their meaning`,
+      `${name} of ${c.network.name} has pads [${attributes.pad}]: a mean cannot be folded into it, ` +
+        'since the padded zeros would change their meaning',
     );
   }
   const { mean, deviation } = c.preprocess;
@@ -162,7 +165,10 @@ function foldDeviation(c: Writable): void {
   c.notes.push(`${name}: deviation ${deviation.join(', ')} folded into the weights (each rounded once)`);
 }
 
-/** The layer with weights that follows a dropout layer, everything between being without weights and homogeneous. */
+/**
+ * The layer with weights that follows a dropout layer, everything between being without weights and
+ * homogeneous.
+ */
 function following(network: Network, index: number): Layer {
   for (const layer of network.layers.slice(index + 1)) {
     if (layer.kind === 'linear' || layer.kind === 'conv2d') return layer;
@@ -184,14 +190,17 @@ function refoldDropout(c: Writable, wanted: 'paper' | 'inverted'): void {
       mapWeight(get(c, `${name}.weight`), (value) => value * factor),
     );
     c.notes.push(
-      `${name}: ${layer.name}'s factor ${keep} folded ${wanted === 'inverted' ? 'in' : 'out'} (weights × ${factor})`,
+      `${name}: weights × ${factor}, ${layer.name}'s factor ${keep} is ${wanted === 'inverted' ? 'in' : 'out of'} them`,
     );
     return { ...layer, attributes: { ...layer.attributes, convention: wanted } };
   });
   c.network = { ...c.network, layers };
 }
 
-/** Why weights of one network cannot serve another of the same shapes; null if dropout and preprocessing alone differ. */
+/**
+ * Why weights of one network cannot serve another of the same shapes; null if dropout and preprocessing
+ * alone differ.
+ */
 export function difference(from: Network, to: Network): string | null {
   const bare = ({ layers }: Network) => layers.filter(({ kind }) => kind !== 'dropout');
   const [a, b] = [bare(from), bare(to)];
@@ -203,7 +212,8 @@ export function difference(from: Network, to: Network): string | null {
       layer.kind === 'lrn' || layer.kind === 'mapnorm'
         ? ': no weight can carry the constants of a normalisation'
         : '';
-    return `${layer.name} of ${from.name} is not ${other ? `${other.name} of ${to.name}` : `in ${to.name}`}${what}`;
+    const there = other ? `${other.name} of ${to.name}` : `in ${to.name}`;
+    return `${layer.name} of ${from.name} is not ${there}${what}`;
   }
   return a.length === b.length ? null : `${to.name} has more layers than ${from.name}`;
 }

@@ -29,8 +29,9 @@ export interface Converted {
 }
 
 /**
- * Writes the weights in the file `name` (or of that public source) as `file`, in the format that its name asks for, bit for bit where the types allow.
- * Throws InputError naming the file; `file` is written whole or not at all.
+ * Writes the weights in the file `name` (or of that public source) as `file`, in the format that its name
+ * asks for, bit for bit where the types allow. Throws InputError naming the file; `file` is written whole
+ * or not at all.
  */
 export async function convertWeights(
   name: string,

@@ -15,7 +15,10 @@ export interface TensorDiff {
   /** Values that differ in their bits; +0 and −0 do, two NaN do not. */
   readonly differing: number;
   readonly values: number;
-  /** Largest distance in ULPs of float32, of float64 where both are float64; Infinity where one is NaN or shapes differ. */
+  /**
+   * Largest distance in ULPs of float32, of float64 where both are float64; Infinity where one is NaN or
+   * shapes differ.
+   */
   readonly ulps: number;
   /** Largest absolute difference. */
   readonly absolute: number;

@@ -1,6 +1,7 @@
 /**
- * Downloads a file whole or not at all: into `<target>.part` beside it, resumed after a cut (Range with If-Range), checked
- * against the published checksum, and only then given its name. What lies under the name is complete and checked.
+ * Downloads a file whole or not at all: into `<target>.part` beside it, resumed after a cut (Range with
+ * If-Range), checked against the published checksum, and only then given its name. What lies under the name
+ * is complete and checked.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -30,7 +31,10 @@ export interface DownloadOptions extends GetOptions {
 /** No source here is larger; a server that sends more is not believed. */
 const MOST_BYTES = 2 ** 30;
 
-/** Throws EnvironmentError, in one line with the address, where the network or the server fails, or the bytes are wrong. */
+/**
+ * Throws EnvironmentError, in one line with the address, where the network or the server fails, or the
+ * bytes are wrong.
+ */
 export async function download(wanted: Wanted, options: DownloadOptions = {}): Promise<void> {
   const { retries = 5, pause = 500 } = options;
   const part = `${wanted.target}.part`;

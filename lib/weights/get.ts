@@ -20,7 +20,10 @@ export interface Got {
   readonly downloaded: boolean;
 }
 
-/** The file of a public source, downloaded if it is not in the cache. Throws InputError and EnvironmentError. */
+/**
+ * The file of a public source, downloaded if it is not in the cache. Throws InputError and
+ * EnvironmentError.
+ */
 export async function getWeights(name: string, options: GetWeightsOptions = {}): Promise<Got> {
   const { sources = publicSources, folder = cacheFolder(options.env), offline } = options;
   const source = sourceNamed(name, sources);

@@ -1,7 +1,8 @@
 /**
- * One GET over http or https, with redirects and proxies. Node 20's own clients know no proxy variables, so the two ways
- * through a proxy are done here: the absolute address in the request line for http, a CONNECT tunnel for https.
- * Sources: RFC 9110 (redirects, CONNECT), the usual meaning of HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY.
+ * One GET over http or https, with redirects and proxies. Node 20's own clients know no proxy variables, so
+ * the two ways through a proxy are done here: the absolute address in the request line for http, a CONNECT
+ * tunnel for https. Sources: RFC 9110 (redirects, CONNECT), the usual meaning of HTTP_PROXY, HTTPS_PROXY,
+ * ALL_PROXY and NO_PROXY.
  */
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';

@@ -40,7 +40,10 @@ export interface Inspected {
   readonly notes: readonly string[];
 }
 
-/** Reads everything once. Throws InputError naming the file, and for a named network why the tensors do not fit. */
+/**
+ * Reads everything once. Throws InputError naming the file, and for a named network why the tensors do not
+ * fit.
+ */
 export async function inspectWeights(name: string, network?: string): Promise<Inspected> {
   const path = fileOf(name);
   const chosen = network === undefined ? undefined : find(network);

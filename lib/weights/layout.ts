@@ -1,6 +1,6 @@
 /**
- * How the axes of a weight lie in a file, and bringing them to this project's order: (K,C/G,R,S) for a convolution, (O,I) for
- * a fully connected layer whose inputs are flattened as C,H,W.
+ * How the axes of a weight lie in a file, and bringing them to this project's order: (K,C/G,R,S) for a
+ * convolution, (O,I) for a fully connected layer whose inputs are flattened as C,H,W.
  *
  *   OIHW, OI   Caffe, PyTorch, ONNX                        as it is
  *   HWIO       TensorFlow                                  (R,S,C/G,K)
@@ -30,7 +30,10 @@ function squeeze(shape: Shape, rank: number): Shape {
   return extra > 0 && shape.slice(0, extra).every((extent) => extent === 1) ? shape.slice(extra) : shape;
 }
 
-/** The layouts in which a tensor of that shape could be the layer's weight, its input having `x` (1,C,H,W) or (1,I). */
+/**
+ * The layouts in which a tensor of that shape could be the layer's weight, its input having `x` (1,C,H,W)
+ * or (1,I).
+ */
 export function weightLayouts(layer: Weighted, x: Shape, shape: Shape): Layout[] {
   if (layer.kind === 'linear') return linearLayouts(x[1], squeeze(shape, 2));
   const { groups } = layer.attributes;

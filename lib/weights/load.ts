@@ -10,6 +10,7 @@ import { openTensors, type TensorFile } from '../format/open.ts';
 import { fetched } from './get.ts';
 import { arrange, describeLayout } from './layout.ts';
 import { type Assignment, list, type Mapping, mapTensors } from './mapping.ts';
+import type { Naming } from './names.ts';
 import { parsePreprocess } from './preprocess.ts';
 
 export interface Loaded {
@@ -25,10 +26,11 @@ export interface Loaded {
 }
 
 /**
- * The weights in the file `path`, or those of the public source of that name, every value a float32 or float64 as the file has it (halves widened exactly).
- * Without a network: the one that the file's metadata name, else the only one that fits.
- * Throws InputError, in one line that names the file: missing, unreadable, of no known format, damaged, tensors missing, left
- * over or of a shape that cannot belong to the network, NaN or infinity in a tensor, no network or several that fit.
+ * The weights in the file `path`, or those of the public source of that name, every value a float32 or
+ * float64 as the file has it (halves widened exactly). Without a network: the one that the file's metadata
+ * name, else the only one that fits. Throws InputError, in one line that names the file: missing,
+ * unreadable, of no known format, damaged, tensors missing, left over or of a shape that cannot belong to
+ * the network, NaN or infinity in a tensor, no network or several that fit.
  */
 export async function loadWeights(path: string, network?: Network): Promise<Loaded> {
   const known = fetched(path);
@@ -56,6 +58,7 @@ async function loadFile(path: string, network?: Network, published?: Preprocess)
         ...plan.notes,
         ...transposed(plan),
         ...(other ? [channelNote(preprocess, plan.network)] : []),
+        ...(preprocess ? [] : usualNote(plan)),
       ],
     };
   } finally {
@@ -82,9 +85,28 @@ export function transposed({ assignments }: Mapping): string[] {
 const channelNote = ({ channels }: Preprocess, { name, preprocess }: Network): string =>
   `these weights take ${channels} input; ${name} by itself takes ${preprocess.channels}`;
 
+/** What weights for ImageNet with these names are usually fed. */
+const usual: { readonly [N in Naming]?: Pick<Preprocess, 'channels' | 'range'> } = {
+  Caffe: { channels: 'BGR', range: 255 },
+  Caffe2: { channels: 'BGR', range: 255 },
+  'ONNX model zoo': { channels: 'BGR', range: 255 },
+  torchvision: { channels: 'RGB', range: 1 },
+};
+
+/** Names tell who trained the weights, and so what they are usually fed; nothing is said for small images. */
+function usualNote({ naming, network }: Mapping): string[] {
+  const { channels, range } = network.preprocess;
+  const wish = naming === null || network.input[1] < 200 ? undefined : usual[naming];
+  if (!wish || (wish.channels === channels && wish.range === range)) return [];
+  const theirs = `${wish.channels} input of 0..${wish.range}`;
+  return [
+    `${naming} names: such weights usually take ${theirs}; ${network.name} takes ${channels} of 0..${range}`,
+  ];
+}
+
 /**
- * The mappings to the network that the metadata name, else to all that the tensors fit: those by name, if there are any,
- * before those by order and shape.
+ * The mappings to the network that the metadata name, else to all that the tensors fit: those by name, if
+ * there are any, before those by order and shape.
  */
 export function candidates(path: string, file: TensorFile): Mapping[] {
   const name = file.metadata.get('network');
@@ -124,7 +146,10 @@ export function named<T>(path: string, run: () => T): T {
   }
 }
 
-/** The values of one tensor in this project's order. Throws InputError naming it where one is NaN or infinite. */
+/**
+ * The values of one tensor in this project's order. Throws InputError naming it where one is NaN or
+ * infinite.
+ */
 export function readWeight(path: string, file: TensorFile, { theirs, layout }: Assignment): Tensor {
   const array = file.tensors.get(theirs);
   if (!array) throw new Error(`there is no '${theirs}'`);

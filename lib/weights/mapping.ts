@@ -1,6 +1,6 @@
 /**
- * Which tensor of a file is which weight of a network: by name where the names are known, else by order and shape.
- * Nothing is read; what must be transposed is said layer by layer.
+ * Which tensor of a file is which weight of a network: by name where the names are known, else by order and
+ * shape. Nothing is read; what must be transposed is said layer by layer.
  */
 import { fitNetwork } from '../../reference/networks/fit.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
@@ -30,8 +30,8 @@ export interface Mapping {
 type Tensors = Pick<TensorFile, 'tensors' | 'inOut'>;
 
 /**
- * The mapping of the file's tensors to the network. Throws Error, in one line, where tensors are missing, left over or of
- * another shape, and where several mappings are possible, naming the choices.
+ * The mapping of the file's tensors to the network. Throws Error, in one line, where tensors are missing,
+ * left over or of another shape, and where several mappings are possible, naming the choices.
  */
 export function mapTensors(network: Network, file: Tensors): Mapping {
   const names = [...file.tensors.keys()];
@@ -65,7 +65,7 @@ export const list = (names: readonly string[]): string => {
 const isBookkeeping = (name: string, { tensors }: Tensors): boolean =>
   /num_batches_tracked$|global_step$/.test(name) && (tensors.get(name)?.shape.length ?? 1) === 0;
 
-// ---- layouts -------------------------------------------------------------------------------------------------------
+// ---- layouts --------------------------------------------------------------------------------------------
 
 /** Runs over the layers with the shapes of their inputs; `choose` gives K of each layer that has weights. */
 function walk(network: Network, choose: (layer: Weighted, x: Shape, before: Shape | null) => number): void {
@@ -88,7 +88,10 @@ function walk(network: Network, choose: (layer: Weighted, x: Shape, before: Shap
 
 const shapeOf = ({ tensors }: Tensors, name: string): Shape => tensors.get(name)?.shape ?? [];
 
-/** The layout of every tensor, widths following from layer to layer. Throws Error naming tensor and expected shape. */
+/**
+ * The layout of every tensor, widths following from layer to layer. Throws Error naming tensor and expected
+ * shape.
+ */
 function layOut(network: Network, file: Tensors, pairs: ReadonlyMap<string, string>): Assignment[] {
   const assignments: Assignment[] = [];
   let native: 'HWIO' | null = null;
@@ -146,14 +149,15 @@ function fullyConnected(network: Network, file: Tensors, pairs: ReadonlyMap<stri
   return votes > 0;
 }
 
-// ---- matching by order and shape -----------------------------------------------------------------------------------
+// ---- matching by order and shape ------------------------------------------------------------------------
 
 /** Most steps of the search for a matching. */
 const MOST_STEPS = 20_000;
 
 /**
- * This project's names → the file's, where `known` names too few: in the file's order, or in the order of the names with
- * numbers counted, if both agree or only one fits; else the only matching there is by shapes.
+ * This project's names → the file's, where `known` names too few: in the file's order, or in the order of
+ * the names with numbers counted, if both agree or only one fits; else the only matching there is by
+ * shapes.
  */
 function byShape(network: Network, file: Tensors, known: Named | null): ReadonlyMap<string, string> {
   const layers = network.layers.filter(({ kind }) => kind === 'conv2d' || kind === 'linear') as Weighted[];
@@ -169,7 +173,8 @@ function byShape(network: Network, file: Tensors, known: Named | null): Readonly
   }
   if (rest.length !== missing) {
     throw new Error(
-      `${network.name} needs ${2 * layers.length} tensors, ${fixed.size + rest.length} are there: ${list([...fixed.values(), ...rest])}`,
+      `${network.name} needs ${2 * layers.length} tensors, ${fixed.size + rest.length} are there: ` +
+        list([...fixed.values(), ...rest]),
     );
   }
   const orders = [rest, [...rest].sort(new Intl.Collator('en', { numeric: true }).compare)];

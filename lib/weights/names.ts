@@ -22,7 +22,9 @@ const sequential = ['features.0', 'features.3', 'features.6', 'features.8', 'fea
   'classifier.6',
 ]);
 
-/** What weight and bias of the layer at that place are called; null where the convention has no name for it. */
+/**
+ * What weight and bias of the layer at that place are called; null where the convention has no name for it.
+ */
 const namings: Readonly<
   Record<Naming, (layer: string, index: number, count: number) => [string, string] | null>
 > = {
@@ -67,7 +69,10 @@ export function nameByConvention(network: Network, names: readonly string[]): Na
   return best;
 }
 
-/** The names that weight and bias of every layer have under a naming; null where it has none for this network. */
+/**
+ * The names that weight and bias of every layer have under a naming; null where it has none for this
+ * network.
+ */
 export function namesUnder(network: Network, naming: Naming): ReadonlyMap<string, string> | null {
   const layers = weightedLayers(network);
   const names = new Map<string, string>();

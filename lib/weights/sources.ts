@@ -1,6 +1,6 @@
 /**
- * Trained weights that others publish: where, how large, under which checksum and licence, and what their input must go
- * through. Nothing of it is shipped here; `alexnet weights get` downloads.
+ * Trained weights that others publish: where, how large, under which checksum and licence, and what their
+ * input must go through. Nothing of it is shipped here; `alexnet weights get` downloads.
  */
 
 import { homedir } from 'node:os';
@@ -57,8 +57,7 @@ export const publicSources: readonly PublicSource[] = [
     bytes: null,
     about: '232.6 MiB',
     hash: { algorithm: 'sha1', digits: '4c8d77deb20ea792f84eb5e6d0a11ca0a8660a46', prefix: false },
-    licence:
-      'released for unrestricted use (its readme.md; earlier versions said non-commercial); trained on ImageNet',
+    licence: 'released for unrestricted use (readme.md; earlier: non-commercial); trained on ImageNet',
     network: 'caffenet',
     preprocess: preprocess.caffe,
   },

@@ -1,6 +1,6 @@
 /**
- * Writes weights in the format that the name of the file asks for: .safetensors, .npz, .pth (.pt), .caffemodel; a single
- * array as .npy or .binaryproto. ONNX is `alexnet export`.
+ * Writes weights in the format that the name of the file asks for: .safetensors, .npz, .pth (.pt),
+ * .caffemodel; a single array as .npy or .binaryproto. ONNX is `alexnet export`.
  */
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Preprocess } from '../../reference/preprocess.ts';
@@ -47,7 +47,10 @@ export interface Contents {
   readonly names?: NamesOption;
 }
 
-/** Writes the file whole or not at all. Answers what was changed on the way. Throws InputError naming the file. */
+/**
+ * Writes the file whole or not at all. Answers what was changed on the way. Throws InputError naming the
+ * file.
+ */
 export async function writeWeights(path: string, contents: Contents): Promise<string[]> {
   const notes: string[] = [];
   const pieces = asInput(path, () => piecesOf(path, contents, notes));

@@ -1,15 +1,16 @@
 /**
- * Fits a network to weights: widths and the number of classes follow the weights' shapes, so that a narrow or a fine-tuned
- * net needs no definition of its own. Kernels, groups, strides and the order of layers are the network's and stay.
+ * Fits a network to weights: widths and the number of classes follow the weights' shapes, so that a narrow
+ * or a fine-tuned net needs no definition of its own. Kernels, groups, strides and the order of layers are
+ * the network's and stay.
  */
 import { inputsOf, layerShape, type Shapes } from '../oracle.ts';
 import type { Shape } from '../tensor.ts';
 import type { Layer, Network } from './layers.ts';
 
 /**
- * The network with the channels that `shapes` (of `<layer>.weight` and `<layer>.bias`) say; the network itself if they are
- * its own. Throws, naming the layer and the expected shape, where a shape cannot belong to the network, and naming the
- * tensor where one is missing or not the network's.
+ * The network with the channels that `shapes` (of `<layer>.weight` and `<layer>.bias`) say; the network
+ * itself if they are its own. Throws, naming the layer and the expected shape, where a shape cannot belong
+ * to the network, and naming the tensor where one is missing or not the network's.
  */
 export function fitNetwork(network: Network, shapes: Shapes): Network {
   const known = new Map<string, Shape>([['input', [1, ...network.input]]]);

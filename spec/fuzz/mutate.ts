@@ -1,4 +1,7 @@
-/** Deterministic damage to files: flipped bits, cuts, impossible lengths, pieces repeated, removed and exchanged. */
+/**
+ * Deterministic damage to files: flipped bits, cuts, impossible lengths, pieces repeated, removed and
+ * exchanged.
+ */
 
 export type Random = () => number;
 

@@ -1,7 +1,8 @@
 /**
- * Reads COUNT damaged files through every reader: `node --import=tsx spec/fuzz/run.ts [COUNT] [SEED] [FORMAT]`.
- * Each must be read or refused in one line within 2 s, within 4 times the file plus 64 MB, with no file opened outside its
- * folder, nothing written and nothing run. Prints what it saw as JSON; exits 1 at the first breach, naming seed and file.
+ * Reads COUNT damaged files through every reader: `node --import=tsx spec/fuzz/run.ts [COUNT] [SEED]
+ * [FORMAT]`. Each must be read or refused in one line within 2 s, within 4 times the file plus 64 MB, with
+ * no file opened outside its folder, nothing written and nothing run. Prints what it saw as JSON; exits 1
+ * at the first breach, naming seed and file.
  */
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
@@ -70,7 +71,10 @@ async function attempt(file: Buffer): Promise<Outcome> {
   }
 }
 
-/** Errors that loadWeights puts the file's name before; never a failure of the engine's (RangeError, TypeError …). */
+/**
+ * Errors that loadWeights puts the file's name before; never a failure of the engine's (RangeError,
+ * TypeError …).
+ */
 const isPlain = (error: Error): boolean => error.constructor === Error;
 
 const all = (await seeds()).filter(([name]) => name.includes(only));

@@ -1,4 +1,7 @@
-/** Small sound files of every format that lib/format reads, and hostile ones, from which the damaged ones are made. */
+/**
+ * Small sound files of every format that lib/format reads, and hostile ones, from which the damaged ones
+ * are made.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { DenseArray } from '../../lib/format/array.ts';
 import { blobPieces, caffemodelPieces } from '../../lib/format/caffemodel.ts';
@@ -97,7 +100,10 @@ function hostile(): [string, Buffer][] {
   ];
 }
 
-/** Files that would become far more than they are: 128 MiB of zeros deflated, a million dictionaries. Each takes a while. */
+/**
+ * Files that would become far more than they are: 128 MiB of zeros deflated, a million dictionaries. Each
+ * takes a while.
+ */
 export function bombs(): [string, Buffer][] {
   const zeros: DenseArray = { dtype: 'float32', shape: [2 ** 25], data: new Float32Array(2 ** 25) };
   const dictionaries = Buffer.from(`\x80\x02(${'}'.repeat(1e6)}t.`, 'latin1');

@@ -1,4 +1,7 @@
-/** A hundred thousand damaged files through every reader: spec/fuzz/run.ts, which takes other numbers and seeds too. */
+/**
+ * A hundred thousand damaged files through every reader: spec/fuzz/run.ts, which takes other numbers and
+ * seeds too.
+ */
 
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

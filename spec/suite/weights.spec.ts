@@ -1,4 +1,7 @@
-/** Every shared file of weights, in every format, through onnxruntime and the oracle to PyTorch's float64 outputs. */
+/**
+ * Every shared file of weights, in every format, through onnxruntime and the oracle to PyTorch's float64
+ * outputs.
+ */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { toTensor } from '../../lib/format/array.ts';

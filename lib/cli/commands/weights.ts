@@ -91,7 +91,8 @@ async function getOne(name: string | undefined, { offline, json }: GetOptions): 
 function sourcesText(): string {
   const rows = publicSources.map((source) => {
     const { name, network, about, hash, licence, url } = source;
-    const sum = `${hash.algorithm} ${hash.digits.slice(0, 8)}…${hash.prefix ? ' (a prefix is all that is published)' : ''}`;
+    const only = hash.prefix ? ' (a prefix is all that is published)' : '';
+    const sum = `${hash.algorithm} ${hash.digits.slice(0, 8)}…${only}`;
     const file = existsSync(cachedPath(source)) ? 'in the cache' : about;
     return [name, network, file, sum, licence, url];
   });

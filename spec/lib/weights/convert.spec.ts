@@ -147,7 +147,10 @@ describe('conversions of convention', () => {
     });
     return { network: narrow, arrays: new Map(made) };
   };
-  /** Scaled so that activations stay in a usual range; float64, so that rounding cannot hide a wrong formula. */
+  /**
+   * Scaled so that activations stay in a usual range; float64, so that rounding cannot hide a wrong
+   * formula.
+   */
   const wide = (arrays: ReadonlyMap<string, DenseArray>) =>
     new Map(
       [...arrays].map(([key, { shape, data }]): [string, DenseArray] => {
@@ -192,7 +195,8 @@ describe('conversions of convention', () => {
       expect(made.notes.length).to.be.greaterThan(0);
       const after = run(made.network, made.arrays, made.preprocess);
       const scale = Math.max(...before.map(Math.abs));
-      // float64 weights and values: differently rounded by 2⁻⁵³ a term, a few thousand terms a sum, eight layers
+      // float64 weights and values: differently rounded by 2⁻⁵³ a term, a few thousand terms a sum, eight
+      // layers
       for (const [i, value] of before.entries())
         expect(Math.abs(after[i] - value)).to.be.at.most(1e-11 * scale);
       const unconverted = run(made.network, wide(arrays), made.preprocess);

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { InputError } from '../../../lib/errors.ts';
 import { bytesView, type DenseArray, fromTensor, toTensor } from '../../../lib/format/array.ts';
@@ -84,6 +85,33 @@ describe('loadWeights', () => {
       put('w.st', writeSafetensors(arrays(), new Map([['preprocess', '{"range":2}']]))),
       /preprocess: '/,
     );
+  });
+
+  it('says when names tell of another input than the network takes', async () => {
+    const tiny = fileURLToPath(new URL('../../../fixtures/format/weights/onnx/raw.onnx', import.meta.url));
+    const notes = async (name: string) => (await loadWeights(tiny, networkNamed(name))).notes.join();
+    expect(await notes('bvlc-alexnet')).to.equal('');
+    expect(await notes('alexnet2012')).to.match(/usually take BGR input of 0..255; alexnet2012 takes RGB/);
+  });
+
+  it('refuses to guess between tensors of equal shape in several orders, naming the choices', async () => {
+    // conv1 and conv2 of a cifar net with 3 maps in conv1: both are 3×3×5×5
+    const shapes = new Map<string, Shape>([
+      ['b10', [3, 3, 5, 5]],
+      ['b9', [3, 3, 5, 5]],
+      ['b11', [64, 3, 5, 5]],
+      ['b12', [10, 1024]],
+      ['c1', [3]],
+      ['c2', [3]],
+      ['c3', [64]],
+      ['c4', [10]],
+    ]);
+    const path = put('w.npz', writeNpz(arrays((own) => own, shapes)));
+    await refused(path, /ambiguous: conv1.weight could be 'b10' or 'b9'/);
+    const named = new Map([...shapes].map(([name, shape]) => [name.replace('b10', 'b8'), shape]));
+    const { weights, notes } = await loadWeights(put('w.npz', writeNpz(arrays((own) => own, named))), cifar);
+    expect(weights.get('conv1.weight')!.data[0]).to.equal(1);
+    expect(notes.join()).to.match(/order and shape/);
   });
 
   it('finds the network: from the metadata, or the only one that fits, or names the choices', async () => {
