@@ -30,6 +30,8 @@ export interface Details {
   readonly channels: { readonly per: number; readonly overBound: readonly number[] } | null;
   /** The same by position, over all images and channels; null where there is no plane. */
   readonly positions: Blocks | null;
+  /** Mean share of the products in Σ(w·x)² + b²; null without products. */
+  readonly share: number | null;
   /** At most ten, by error over bound, then by error. */
   readonly worst: readonly Worst[];
 }
@@ -64,6 +66,7 @@ export function layerDetails(y: Tensor, exact: Tensor, bounds: Bounds, half: boo
     unbounded: ratios.length - bounded.length,
     channels: channelsOf(ratios, y.shape),
     positions: positionsOf(ratios, y.shape),
+    share: shareOf(bounds.squares),
     worst: highest(ratios, errors).map((i) => elementAt(i, y, E, bounds.bound)),
   };
 }
@@ -121,6 +124,18 @@ function positionsOf(ratios: Float64Array, shape: readonly number[]): Details['p
     raise(overBound, Math.floor(row / per[0]) * blocks[1] + Math.floor(column / per[1]), ratios[i]);
   }
   return { shape: blocks, per, overBound: compact(overBound) };
+}
+
+/** Over the elements that have products. */
+function shareOf(squares: Bounds['squares']): number | null {
+  if (!squares) return null;
+  let [sum, count] = [0, 0];
+  for (const [i, products] of squares.products.entries()) {
+    if (!(products > 0 && squares.total[i] < Number.POSITIVE_INFINITY)) continue;
+    sum += products / squares.total[i];
+    count++;
+  }
+  return count === 0 ? null : sum / count;
 }
 
 function raise(values: Float64Array, at: number, value: number): void {

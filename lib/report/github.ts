@@ -3,7 +3,7 @@ import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
 import { verdictLine } from '../verify/text.ts';
 import type { LayerRow } from '../verify/verify.ts';
-import type { Difference } from './baseline.ts';
+import type { Difference } from './difference.ts';
 import { escapeMarkdown, escapeMessage, escapeProperty } from './escape.ts';
 import { findings } from './findings.ts';
 import { scientific } from './table.ts';

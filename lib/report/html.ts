@@ -7,7 +7,7 @@ import type { VerifyResult } from '../verify/index.ts';
 import { verdictLine } from '../verify/text.ts';
 import type { LayerRow } from '../verify/verify.ts';
 import { version } from '../version.ts';
-import type { Difference } from './baseline.ts';
+import type { Difference } from './difference.ts';
 import { escapeXml } from './escape.ts';
 import { baselineSection } from './htmlbaseline.ts';
 import { layerSection } from './htmllayer.ts';

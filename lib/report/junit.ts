@@ -5,7 +5,7 @@
 import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
 import type { LayerRow } from '../verify/verify.ts';
-import type { Difference } from './baseline.ts';
+import type { Difference } from './difference.ts';
 import { escapeXml } from './escape.ts';
 import { elementLine, measures } from './words.ts';
 

@@ -1,7 +1,8 @@
 /** The reports that `alexnet verify` writes: which, where to, and the comparison with a saved one. */
 import type { VerifyResult } from '../verify/index.ts';
 import { verificationJson } from '../verify/json.ts';
-import { type Difference, difference, readBaseline } from './baseline.ts';
+import { readBaseline } from './baseline.ts';
+import { type Difference, difference } from './difference.ts';
 import { append, checkTargets, writeReport } from './files.ts';
 import { annotations, stepSummary } from './github.ts';
 import { htmlReport } from './html.ts';

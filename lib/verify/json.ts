@@ -1,6 +1,6 @@
 /** The JSON of `alexnet verify`, version 1: docs/json.md documents it, docs/verification.schema.json describes it. */
 
-import type { Difference } from '../report/baseline.ts';
+import type { Difference } from '../report/difference.ts';
 import { installation } from '../runtime/installation.ts';
 import { version as release } from '../version.ts';
 import type { VerifyResult } from './index.ts';

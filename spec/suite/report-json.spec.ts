@@ -5,6 +5,8 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect } from 'chai';
 import { decodeModel, encodeModel } from '../../export/proto.ts';
 import { bytesOf, modelOf } from '../../lib/model.ts';
+import { readBaseline } from '../../lib/report/baseline.ts';
+import { difference } from '../../lib/report/difference.ts';
 import { verify } from '../../lib/verify/index.ts';
 import { verificationJson } from '../../lib/verify/json.ts';
 import { initialise } from '../../reference/init.ts';
@@ -91,5 +93,16 @@ describe('the JSON of verify keeps to its published schema', () => {
     expect(validate({ ...json, verdict: undefined })).to.equal(false);
     expect(validate({ ...json, verdict: 'fine' })).to.equal(false);
     expect(validate({ ...json, layers: [{ ...json.layers[0], accumulated: 'a lot' }] })).to.equal(false);
+  });
+
+  it('runs with other weights are no loss to one another: accuracy is compared, not values', async () => {
+    const runs = [];
+    for (const method of ['caffe', 'kaiming', 'paper'] as const)
+      runs.push(await reportOf(method, initialise(network, 9, method)));
+    for (const [at, { text }] of runs.entries()) {
+      writeFileSync(join(folder, `${at}.json`), text);
+      const baseline = await readBaseline(join(folder, `${at}.json`));
+      for (const { result } of runs) expect(difference(baseline, result).lost).to.deep.equal([]);
+    }
   });
 });

@@ -36,7 +36,7 @@ export function ulpHistogram({ edges, counts }: Histogram): Promise<string> {
         values: Array.from({ length: tallest + 1 }, (_, i) => i),
         encode: {
           labels: {
-            update: { text: { signal: "datum.value == 0 ? '0' : format(pow(10, datum.value), ',')" } },
+            update: { text: { signal: "datum.value == 0 ? '0' : format(pow(10, datum.value), '~s')" } },
           },
         },
       },

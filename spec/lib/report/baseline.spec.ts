@@ -3,12 +3,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { InputError } from '../../../lib/errors.ts';
-import { difference, margin, readBaseline } from '../../../lib/report/baseline.ts';
+import { readBaseline } from '../../../lib/report/baseline.ts';
+import { layerDetails } from '../../../lib/report/details.ts';
+import { difference, margin } from '../../../lib/report/difference.ts';
 import { differenceText } from '../../../lib/report/reports.ts';
 import type { Comparison } from '../../../lib/verify/compare.ts';
+import type { VerifyResult } from '../../../lib/verify/index.ts';
 import { verificationJson } from '../../../lib/verify/json.ts';
+import type { Kind } from '../../../reference/networks/layers.ts';
 import { normals } from '../../../reference/random.ts';
+import { tensor } from '../../../reference/tensor.ts';
 import { comparison, row, verification } from '../../support/verification.ts';
+
+const one = tensor(Float32Array.of(1), [1, 1]);
+const details = layerDetails(one, one, { bound: Float64Array.of(1) }, false);
 
 describe('a baseline', () => {
   let folder: string;
@@ -22,42 +30,71 @@ describe('a baseline', () => {
     writeFileSync(file, text);
     return file;
   };
-  const of = (change: Partial<Comparison>) =>
-    verification([row('conv1', { introduced: comparison(change) })]);
+  /** A run of one layer; its details say which share the products have. */
+  const of = (change: Partial<Comparison>, kind: Kind = 'conv2d', share = 1) =>
+    verification([row('conv1', { kind, introduced: comparison(change), details: { ...details, share } })]);
 
-  async function lost(before: Partial<Comparison>, now: Partial<Comparison>): Promise<string> {
-    const baseline = await readBaseline(saved(JSON.stringify(verificationJson(of(before)))));
-    return difference(baseline, of(now)).layers[0].lost;
+  async function lost(before: VerifyResult, now: VerifyResult): Promise<string> {
+    const baseline = await readBaseline(saved(JSON.stringify(verificationJson(before))));
+    return difference(baseline, now).layers[0].lost;
   }
+  const noBits = { bits: null, arithmetic: null };
+  const grown = (kind: Kind, before: number, now: number): Promise<string> =>
+    lost(of({ ...noBits, overBound: before }, kind), of({ ...noBits, overBound: now }, kind));
 
   it('other values and as many bits are no loss', async () => {
-    expect(await lost({}, { maxError: 5, relativeError: 3e-7, bits: 21.5, overBound: 0.4 })).to.equal('');
-    expect(await lost({ bits: 12 }, { bits: 23 })).to.equal('');
+    const other = of({ maxError: 5, relativeError: 3e-7, bits: 21.5, overBound: 0.4 });
+    expect(await lost(of({}), other)).to.equal('');
+    expect(await lost(of({ bits: 12 }), of({ bits: 23 }))).to.equal('');
   });
 
   it('fewer bits are a loss, by more than chance and the width of SIMD explain', async () => {
-    expect(await lost({ bits: 22.7 }, { bits: 19.6 })).to.match(
-      /^19\.6 effective bits, 22\.7 in the baseline/,
-    );
-    expect(await lost({ bits: 22.7 }, { bits: 22.7 - margin(100_000) - 1e-9 })).not.to.equal('');
-    expect(await lost({ bits: 22.7 }, { bits: 22.7 - margin(100_000) + 1e-9 })).to.equal('');
+    const bits = (now: number) => lost(of({ bits: 22.7 }), of({ bits: now }));
+    expect(await bits(19.6)).to.match(/^19\.6 effective bits, 22\.7 in the baseline/);
+    expect(await bits(22.7 - margin(100_000) - 1e-9)).not.to.equal('');
+    expect(await bits(22.7 - margin(100_000) + 1e-9)).to.equal('');
+    expect(await bits(Number.NEGATIVE_INFINITY)).not.to.equal('');
   });
 
-  it('error over bound may grow eightfold, but not from nothing; NaN is a loss', async () => {
-    const noBits = { bits: null, arithmetic: null };
-    expect(await lost({ ...noBits, overBound: 0.01 }, { ...noBits, overBound: 0.08 })).to.equal('');
-    expect(await lost({ ...noBits, overBound: 0.01 }, { ...noBits, overBound: 0.081 })).to.match(
-      /error\/bound/,
-    );
-    expect(await lost({ ...noBits, overBound: 0 }, { ...noBits, overBound: 1e-9 })).to.match(
-      /exact in the base/,
-    );
-    expect(await lost({}, { overBound: Number.NaN })).to.match(/NaN/);
-    expect(await lost({}, { overBound: Number.POSITIVE_INFINITY })).to.match(/Infinity/);
+  it('bits above those of correctly rounded results need not be kept', async () => {
+    expect(await lost(of({ bits: 53 }), of({ bits: 24 }))).to.equal('');
+    expect(await lost(of({ bits: 53 }), of({ bits: 23 }))).not.to.equal('');
+  });
+
+  it('where the products have gained over the bias, their errors may have grown with them', async () => {
+    const run = (share: number) =>
+      lost(of({ bits: 24.5 }, 'conv2d', 0.1), of({ bits: 22.5 }, 'conv2d', share));
+    expect(await run(0.1)).not.to.equal('');
+    expect(await run(0.8)).to.equal('');
+  });
+
+  it('error over bound may grow eightfold, softmax from an eighth of its bound on; NaN is a loss', async () => {
+    expect(await grown('lrn', 0.02, 0.16)).to.equal('');
+    expect(await grown('lrn', 0.02, 0.161)).to.equal('error/bound 0.16, 0.020 in the baseline');
+    expect(await grown('lrn', 0, 0.12)).to.equal('');
+    expect(await grown('softmax', 1e-14, 0.7)).to.equal('');
+    expect(await grown('softmax', 1e-14, 1.1)).not.to.equal('');
+    expect(await grown('avgpool', 0.1, Number.NaN)).to.match(/NaN/);
+    expect(await grown('avgpool', 0.1, Number.POSITIVE_INFINITY)).to.match(/Infinity/);
+  });
+
+  it('what was exact must stay exact, on the same device', async () => {
+    expect(await grown('relu', 0, 1e-9)).to.match(/exact in the baseline/);
+    const elsewhere = { ...of({ ...noBits, overBound: 1e-9 }, 'relu'), device: 'webgpu' } as const;
+    expect(await lost(of({ ...noBits, overBound: 0 }, 'relu'), elsewhere)).to.equal('');
   });
 
   it('bits that speak of the bias alone are not compared', async () => {
-    expect(await lost({ bits: 25, arithmetic: 'undetermined' }, { bits: 20 })).to.equal('');
+    expect(await lost(of({ bits: 25, arithmetic: 'undetermined' }), of({ bits: 20 }))).to.equal('');
+  });
+
+  it('other widths are refused', async () => {
+    const narrow = verification([row('conv1', { shape: [1, 8, 55, 55] })]);
+    const error = await lost(narrow, of({})).catch((e: Error) => e);
+    expect(error).to.be.instanceOf(InputError);
+    expect((error as Error).message).to.match(/its conv1 is 8×55×55, here it is 96×55×55$/);
+    const batch = verification([row('conv1', { shape: [7, 96, 55, 55] })]);
+    expect(await lost(batch, of({}))).to.equal('');
   });
 
   it('a layer that is no longer compared is a loss, a new one is not', async () => {
@@ -97,7 +134,7 @@ describe('a baseline', () => {
     ],
     [
       'bits in words',
-      '{"version":1,"network":"a","device":"cpu","layers":[{"layer":"c","verdict":"pass","introduced":{"bits":"many"}}]}',
+      '{"version":1,"network":"a","device":"cpu","layers":[{"layer":"c","verdict":"pass","shape":[1,2],"introduced":{"bits":"many"}}]}',
       /c has "many" where a number stands/,
     ],
   ];

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { difference } from '../../../lib/report/baseline.ts';
+import { difference } from '../../../lib/report/difference.ts';
 import { escapeXml } from '../../../lib/report/escape.ts';
 import { annotations, stepSummary } from '../../../lib/report/github.ts';
 import { junitXml } from '../../../lib/report/junit.ts';
@@ -43,7 +43,8 @@ describe('JUnit XML', () => {
   });
 
   it('bits lost since the baseline are failures', () => {
-    const before = { verdict: 'pass', bits: 24, overBound: 0.25 } as const;
+    const measure = { verdict: 'pass', bits: 24, overBound: 0.25 } as const;
+    const before = { measure, shape: '96×55×55', share: 1 };
     const layers = new Map([
       ['conv1', before],
       ['conv0', before],
