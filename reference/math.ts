@@ -3,8 +3,8 @@
  * and its kin are left to the engine by ECMAScript.
  *
  * Source  fdlibm (Sun Microsystems 1993, FreeBSD msun: e_exp.c, s_expm1.c, e_log.c, s_tanh.c, k_cos.c, k_sin.c): its
- *         reductions and its minimax polynomials. Errors below 1 ULP for exp, expm1 and log; measured in
- *         spec/reference/math.spec.ts.
+ *         reductions and its minimax polynomials. Errors below 1 ULP for exp, expm1 and log (0.85, 0.74, 0.77 at worst
+ *         on 70,000 points each of fixtures/math/make.py; spec/reference/math.spec.ts measures them on fewer).
  */
 
 const LN2_HIGH = 0.6931471803691238; // 33 bits: k·LN2_HIGH is exact for |k| ≤ 2¹⁰

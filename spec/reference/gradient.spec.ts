@@ -11,10 +11,11 @@ import { batchOf, difference, hashed, initial, narrow, narrowNets, resultsIn } f
 const float64 = { precision: 'float64' } as const;
 
 /**
- * The deepest sums have 1700 terms and cancel, here and in PyTorch, which adds in another order: relative to the largest
- * element of a gradient both lose some √1700·u a layer, over 10 layers with condition numbers below 100: 1e-11 at most.
+ * The longest sums have 1700 terms and are added in another order by PyTorch: √1700·u a layer and program, over some ten
+ * layers, relative to the largest element of a gradient: 1e-13. (Measured: 6e-15.) Five steps carry that along.
  */
-const ALLOWED = 1e-10;
+const ALLOWED = 1e-13;
+const AFTER_FIVE_STEPS = 1e-12;
 
 describe('reference/gradient: every network against PyTorch, float64', () => {
   const results = resultsIn('gradients.npz');
@@ -61,11 +62,13 @@ describe('reference/gradient: five steps of training with given masks against Py
         ({ weights, momenta } = next);
         return next.loss;
       });
-      expect(difference(losses, results.get(`${rule}/losses`)!), 'losses').to.be.below(ALLOWED);
+      expect(difference(losses, results.get(`${rule}/losses`)!), 'losses').to.be.below(AFTER_FIVE_STEPS);
       for (const [name, w] of weights) {
-        expect(difference(dense(w), results.get(`${rule}/${name}`)!), name).to.be.below(ALLOWED);
+        expect(difference(dense(w), results.get(`${rule}/${name}`)!), name).to.be.below(AFTER_FIVE_STEPS);
         const v = dense(momenta.get(name)!);
-        expect(difference(v, results.get(`${rule}/v.${name}`)!), `v of ${name}`).to.be.below(ALLOWED);
+        expect(difference(v, results.get(`${rule}/v.${name}`)!), `v of ${name}`).to.be.below(
+          AFTER_FIVE_STEPS,
+        );
       }
     });
   }
