@@ -2,6 +2,7 @@
 import { classes } from '../verify/arithmetic.ts';
 import type { LayerRow, Verification } from '../verify/verify.ts';
 import type { Difference } from './difference.ts';
+import { runName } from './words.ts';
 
 export interface Rule {
   readonly id: string;
@@ -51,6 +52,20 @@ export const rules = {
     title: 'Constant on the device, not in the oracle',
     help: "All of the layer's values are the same on the device: it computed nothing, or its result was never written.",
   },
+  optimised: {
+    id: 'only-optimised',
+    level: 'error',
+    title: 'Wrong only when the graph is optimised',
+    help:
+      'Every layer agrees when each has its own node, but not when onnxruntime optimises the graph: a fused or rewritten ' +
+      'node is wrong. Where only the untouched graph fails, the extra outputs that make layers visible hide the fault.',
+  },
+  unstable: {
+    id: 'not-repeatable',
+    level: 'warning',
+    title: 'Not the same bits when run again',
+    help: 'The same input gave other values: the device adds in an order that varies, or reads what it never wrote.',
+  },
   expectation: {
     id: 'beyond-expectation',
     level: 'warning',
@@ -76,11 +91,21 @@ export const rules = {
 } as const satisfies Record<string, Rule>;
 
 /** Findings of all layers, in their order; those of a comparison with a baseline come last. */
-export function findings({ layers, required }: Verification, difference?: Difference): Finding[] {
+export function findings({ layers, required, runs }: Verification, difference?: Difference): Finding[] {
   const found: Finding[] = [];
   for (const row of layers) {
     const rule = ruleOf(row, classes[required].bits);
     if (rule) found.push({ rule, layer: row.layer, message: `${row.layer}: ${row.reason || rule.title}` });
+  }
+  const layersAgree = layers.every(({ verdict }) => verdict !== 'fail');
+  const about = new Set<string>();
+  for (const run of runs) {
+    const rule = run.verdict === 'suspicious' ? rules.unstable : rules.optimised;
+    const layer = run.first ?? run.unstable[0] ?? '';
+    // a wrong layer is wrong in every run, and one finding for each layer is enough
+    if (run.verdict === 'pass' || (run.verdict === 'fail' && !layersAgree) || about.has(layer)) continue;
+    about.add(layer);
+    found.push({ rule, layer, message: `${layer}: ${runName(run)}: ${run.reason}` });
   }
   for (const { layer, lost } of difference?.layers ?? []) {
     if (lost) found.push({ rule: rules.lost, layer, message: `${layer}: ${lost}` });

@@ -3,6 +3,7 @@ import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
 import { verdictLine } from '../verify/text.ts';
 import type { LayerRow } from '../verify/verify.ts';
+import { whyText } from '../verify/why.ts';
 import type { Difference } from './difference.ts';
 import { escapeMarkdown, escapeMessage, escapeProperty } from './escape.ts';
 import { findings } from './findings.ts';
@@ -28,6 +29,11 @@ export function stepSummary(result: VerifyResult, difference?: Difference): stri
     `### ${mark} alexnet verify: ${escapeMarkdown(verdictLine(result))}`,
     about.map(escapeMarkdown).join(' · '),
     reasons.join('\n'),
+    result.why
+      ? whyText(result.why)
+          .map((line) => `- ${escapeMarkdown(line)}`)
+          .join('\n')
+      : '',
     bad.length > 0 ? layerTable(bad) : '',
     `<details><summary>All ${result.layers.length} layers</summary>\n\n${layerTable(result.layers)}\n\n</details>`,
   ];

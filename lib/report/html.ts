@@ -11,6 +11,7 @@ import type { Difference } from './difference.ts';
 import { escapeXml } from './escape.ts';
 import { baselineSection } from './htmlbaseline.ts';
 import { layerSection } from './htmllayer.ts';
+import { runsSection, whySection } from './htmlwhy.ts';
 import { heatLabels } from './plots/heat.ts';
 import { type Strip, stripChart } from './plots/strip.ts';
 import { style } from './style.ts';
@@ -49,6 +50,7 @@ ${facts(result)}
 </header>
 <main>
 ${strips.length > 0 ? await overview(strips) : ''}
+${whySection(result)}
 ${changed ? await baselineSection(changed, WIDE, NARROW) : ''}
 ${layerTable(layers)}
 <section id="details">
@@ -59,6 +61,7 @@ result is within ½.</p>
 ${legend()}
 ${sections.join('\n')}
 </section>
+${runsSection(result)}
 ${devices(result)}
 </main>
 </body>

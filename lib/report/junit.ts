@@ -4,15 +4,17 @@
  */
 import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
+import type { RunReport } from '../verify/runs.ts';
 import type { LayerRow } from '../verify/verify.ts';
 import type { Difference } from './difference.ts';
 import { escapeXml } from './escape.ts';
-import { elementLine, measures } from './words.ts';
+import { elementLine, measures, runName } from './words.ts';
 
 /** The whole file. */
 export function junitXml(result: VerifyResult, difference?: Difference): string {
   const lost = new Map(difference?.layers.map((change) => [change.layer, change.lost]));
   const cases = result.layers.map((row) => testcase(row, result, lost.get(row.layer) ?? ''));
+  for (const run of result.runs.slice(1)) cases.push(runCase(run, result.network));
   const gone = difference?.layers.filter(({ now }) => now === null) ?? [];
   for (const { layer, lost: reason } of gone) {
     cases.push({ kind: 'failures', xml: element(layer, result.network, failure('lost-bits', reason, '')) });
@@ -59,6 +61,17 @@ function testcase(row: LayerRow, result: VerifyResult, lost: string): Case {
   }
   const note = reason ? `${verdict}: ${reason}\n${measures(row)}` : measures(row);
   return wrap('passed', `<system-out>${escapeXml(note)}</system-out>`);
+}
+
+/** The optimised runs; the one that is not is what the layers' test cases tell of. */
+function runCase(run: RunReport, network: string): Case {
+  const { verdict, reason, first } = run;
+  const failed = verdict === 'fail';
+  const text = first === null ? reason : `${first}: ${reason}`;
+  const inside = failed
+    ? failure('optimised', text, '')
+    : `<system-out>${escapeXml(reason ? `${verdict}: ${text}` : 'agrees')}</system-out>`;
+  return { kind: failed ? 'failures' : 'passed', xml: element(`run ${runName(run)}`, network, inside) };
 }
 
 const element = (layer: string, network: string, inside: string): string =>

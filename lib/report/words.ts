@@ -1,11 +1,16 @@
 /** Numbers of a layer in words, as the reports have them. */
 import type { Worst } from '../verify/compare.ts';
+import type { RunReport } from '../verify/runs.ts';
 import type { LayerRow } from '../verify/verify.ts';
 import { scientific } from './table.ts';
 
 /** [0, 3, 1, 2]: 1.5 on the device, 1.25 in the oracle; error 2.5e-1, bound 1.0e-6. */
 export const elementLine = ({ index, device, oracle, error, bound }: Worst): string =>
   `[${index.join(', ')}]: ${device} on the device, ${oracle} in the oracle; error ${scientific(error)}, bound ${scientific(bound)}`;
+
+/** Which of the three runs: tapped, not optimised. */
+export const runName = ({ graph, optimised }: RunReport): string =>
+  `${graph}, ${optimised ? 'optimised' : 'not optimised'}`;
 
 /** error over bound: two digits. */
 export const ratio = (value: number): string =>

@@ -97,6 +97,9 @@ describe('the HTML report in a browser', () => {
     const conv2 = page.locator('details[data-layer="conv2"]');
     expect(await conv2.locator('figure svg').count()).to.equal(3);
     expect(await conv2.locator('tbody tr').count()).to.equal(10);
+    expect(await page.locator('#runs tbody tr').count()).to.equal(3);
+    expect(await page.locator('#why h2').textContent()).to.equal('Why conv2');
+    expect(await page.locator('#why li').count()).to.be.at.least(1);
     expect(await page.locator('#devices dt').allTextContents()).to.deep.equal(['CPU']);
     expect(await page.locator('#baseline .fail').first().textContent()).to.match(/layers are less accurate/);
     await page.close();

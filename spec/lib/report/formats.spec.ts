@@ -34,6 +34,14 @@ describe('JUnit XML', () => {
     expect(xml).to.match(/name="prob">\s*<error type="untested"/);
   });
 
+  it('has a test case for each optimised run', () => {
+    const xml = junitXml(optimisedOnly);
+    expect(xml).to.include('tests="4" failures="2"');
+    expect(xml).to.match(
+      /name="run untouched, optimised">\s*<failure type="optimised" message="relu1: fused"/,
+    );
+  });
+
   it('a layer in the middle that was not tested is skipped', () => {
     const xml = junitXml(
       verification([row('conv1', { verdict: 'untested', reason: 'constant' }), row('prob')]),
@@ -62,6 +70,17 @@ describe('JUnit XML', () => {
     expect(escapeXml('\0\u001b\ud800x\ud83d\ude00\uffff')).to.equal('\ufffd\ufffd\ufffdx😀\ufffd');
     for (const never of ['<script', ']]>', '\0', '\u001b']) expect(junitXml(hostile)).not.to.include(never);
   });
+});
+
+/** Layers that agree, and runs of which these do not. */
+const optimisedOnly = verification([row('conv1'), row('relu1')], {
+  verdict: 'fail',
+  first: 'relu1',
+  runs: [
+    { graph: 'tapped', optimised: false, verdict: 'pass', reason: '', first: null, unstable: [] },
+    { graph: 'tapped', optimised: true, verdict: 'fail', reason: 'fused', first: 'relu1', unstable: [] },
+    { graph: 'untouched', optimised: true, verdict: 'fail', reason: 'fused', first: 'relu1', unstable: [] },
+  ],
 });
 
 describe('SARIF', () => {
@@ -96,6 +115,27 @@ describe('SARIF', () => {
     expect(outside[0].locations[0].physicalLocation.artifactLocation.uri).to.equal(
       'file:///else/mo%20del.onnx',
     );
+  });
+
+  it('what is wrong only when optimised is found once, and what is not repeatable', () => {
+    const [{ results }] = sarif(optimisedOnly).runs;
+    expect(results.map((result: { ruleId: string }) => result.ruleId)).to.deep.equal(['only-optimised']);
+    expect(results[0].message.text).to.include('relu1: tapped, optimised: fused');
+    const unstable = verification([row('conv1')], {
+      runs: [
+        {
+          graph: 'tapped',
+          optimised: false,
+          verdict: 'suspicious',
+          reason: 'x',
+          first: null,
+          unstable: ['conv1'],
+        },
+      ],
+    });
+    expect(sarif(unstable).runs[0].results[0]).to.include({ ruleId: 'not-repeatable', level: 'warning' });
+    const both = { ...optimisedOnly, layers: [failed('conv1', 'wrong'), row('relu1')] };
+    expect(sarif(both).runs[0].results).to.have.lengthOf(1);
   });
 
   it('a run without a model file has no physical location, one that passes no results', () => {
