@@ -1,5 +1,6 @@
 /** Classifies pictures: one session, reused, behind `alexnet predict` and for other people's programs. */
 
+import { joined } from '../export/index.ts';
 import * as softmax from '../reference/ops/softmax.ts';
 import { forward } from '../reference/oracle.ts';
 import { dense, type Tensor } from '../reference/tensor.ts';
@@ -7,7 +8,7 @@ import { InputError } from './errors.ts';
 import type { Decoder } from './image/decode.ts';
 import { eachImage, type Failure, type Loaded } from './image/load.ts';
 import { classNames, readClassNames } from './labels/labels.ts';
-import { bytesOf, modelOf } from './model.ts';
+import { modelOf } from './model.ts';
 import { type Choice, type Chosen, resolve } from './resolve.ts';
 import { chooseDevice, type Device, type Choice as DeviceChoice } from './runtime/devices.ts';
 import { openSession, type Session } from './runtime/session.ts';
@@ -76,7 +77,10 @@ export class Classifier implements AsyncDisposable {
     if (options.engine === 'oracle') return new Classifier(model, names, null, null, options);
     const device = await chooseDevice(options.device ?? 'auto');
     const lrn = device.device === 'webgpu' ? 'decomposed' : 'native';
-    const session = await openSession(bytesOf(modelOf(network, weights, { source, lrn })), device.device);
+    const session = await openSession(
+      joined(modelOf(network, weights, { source, lrn }).chunks()),
+      device.device,
+    );
     return new Classifier(model, names, session, device, options);
   }
 

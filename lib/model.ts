@@ -1,12 +1,14 @@
 /** The ONNX file of a network with its weights: what `alexnet export` writes and the other commands run. */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { buildModel, type ModelFile } from '../export/index.ts';
+import { buildModel, joined, type ModelFile } from '../export/index.ts';
 import { decodeModel, type ModelProto } from '../export/proto.ts';
+import { modelFile } from '../export/write.ts';
 import type { Network } from '../reference/networks/layers.ts';
 import type { Weights } from '../reference/oracle.ts';
 import { dense, type Tensor } from '../reference/tensor.ts';
 import { InputError } from './errors.ts';
+import { loadExternal } from './onnx/external.ts';
+import { readBounded } from './onnx/read.ts';
 
 export interface ModelOptions {
   /** Where the weights come from, for the file's metadata: 'seed 0, kaiming' or a file's name. */
@@ -20,6 +22,9 @@ export interface ModelOptions {
   /** Name of the file beside the model that holds the weights; default: they are in the model. */
   readonly externalData?: string;
 }
+
+/** TensorProto.DataLocation. */
+const EXTERNAL = 1;
 
 /** Metadata key under which the checksums of the weights stand. */
 export const CHECKSUMS = 'weights.sha256';
@@ -42,28 +47,18 @@ export function checksum(t: Tensor): string {
     .slice(0, 16);
 }
 
-/** All of a model file's bytes in one piece of memory. */
-export function bytesOf(file: ModelFile): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(file.byteLength);
-  let at = 0;
-  for (const chunk of file.chunks()) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
-}
-
-/** A model file's bytes and what they say. Throws InputError, naming the file, if it is none. */
+/**
+ * A model file's bytes, external data taken in, and what they say. Throws InputError, naming the file, if it is none, is
+ * damaged, or names files that are not beside it.
+ */
 export async function readModelFile(path: string): Promise<{ bytes: Uint8Array; model: ModelProto }> {
-  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
-    const known: Record<string, string> = {
-      ENOENT: 'there is no such file',
-      EISDIR: 'it is a folder, not a model (.onnx)',
-    };
-    throw new InputError(`${path}: ${known[error.code ?? ''] ?? error.message}`);
-  });
+  const bytes = await readBounded(path);
   try {
-    return { bytes, model: decodeModel(bytes) };
+    const model = decodeModel(bytes);
+    const external = model.graph?.initializer.some(({ dataLocation }) => dataLocation === EXTERNAL);
+    if (!external) return { bytes, model };
+    await (await loadExternal(model, path))();
+    return { bytes: joined(modelFile(model).chunks()), model };
   } catch (error) {
     throw new InputError(`${path}: ${(error as Error).message}`);
   }

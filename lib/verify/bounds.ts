@@ -28,11 +28,20 @@ export interface Bounds {
   readonly bound: Float64Array;
   /** Tier 2, convolutions and linear layers: beyond this is suspicious. */
   readonly expectation?: Float64Array;
-  /** Tier 3's denominator, Σ(w·x)² + b², and its part Σ(w·x)². */
-  readonly squares?: { readonly total: Float64Array; readonly products: Float64Array };
+  /** What tier 3 measures by. */
+  readonly squares?: Squares;
   /** Where `bound` is that of one engine's algorithm: its name, and the bound that any other would keep. */
   readonly named?: string;
   readonly anyOrder?: Float64Array;
+}
+
+export interface Squares {
+  /** Σ(w·x)² + b². */
+  readonly total: Float64Array;
+  /** Σ(w·x)². */
+  readonly products: Float64Array;
+  /** Error that one float32 accumulator, term after term, is expected to make. */
+  readonly noise: Float64Array;
 }
 
 export interface Context {
@@ -58,16 +67,19 @@ export function boundsOf(
   context: Context,
 ): Bounds {
   const result = raw(layer, inputs, exact, weights, context);
-  if (context.half) {
-    // the result is rounded to float16 once more; its subnormals are spaced 2⁻²⁴
-    const y = dense(exact);
-    for (let i = 0; i < y.length; i++) {
-      const rounding = 2 ** -11 * Math.abs(y[i]) + 2 ** -25;
-      result.bound[i] += rounding;
-      if (result.expectation) result.expectation[i] += rounding;
-    }
-  }
-  return result;
+  return context.half ? rounded(result, exact) : result;
+}
+
+/** The same bounds where the result is rounded to float16 once more; its subnormals are spaced 2⁻²⁴. */
+export function rounded(bounds: Bounds, exact: Tensor): Bounds {
+  const y = dense(exact);
+  const widened = (limit: number, i: number): number => limit + 2 ** -11 * Math.abs(y[i]) + 2 ** -25;
+  const { bound, expectation } = bounds;
+  return {
+    ...bounds,
+    bound: bound.map(widened),
+    ...(expectation && { expectation: expectation.map(widened) }),
+  };
 }
 
 function raw(
@@ -82,7 +94,7 @@ function raw(
   switch (layer.kind) {
     case 'conv2d':
     case 'linear':
-      return dotProduct(layer, x, weights, context);
+      return dotProduct(layer, x, exact, weights, context);
     case 'lrn':
       return lrnBounds(layer.attributes, x, exact, device, context.runningSum);
     case 'mapnorm':
@@ -124,7 +136,7 @@ function scaled(
  * rounded to fewer bits, plus the oracle's own γ with u = 2⁻⁵³.
  * Expectation: λ√n·u·Σ|w·x| with n = m + 1 roundings (Higham and Mary 2019, theorem 2.4).
  */
-function dotProduct(layer: Layer, x: Tensor, weights: Weights, context: Context): Bounds {
+function dotProduct(layer: Layer, x: Tensor, exact: Tensor, weights: Weights, context: Context): Bounds {
   const { magnitude, squares, count } = context.terms(layer, x, weights);
   const mag = dense(magnitude);
   const total = Float64Array.from(dense(squares));
@@ -136,6 +148,7 @@ function dotProduct(layer: Layer, x: Tensor, weights: Weights, context: Context)
     ? count * MIN_NORMAL * (2 + largest(w) + largest(dense(x)))
     : count * HALF_SUBNORMAL;
   const expected = expectationFactor(count + 1, mag.length) + 2 * t;
+  const products = withoutBias(total, magnitude.shape, b);
   const bound = new Float64Array(mag.length);
   const expectation = new Float64Array(mag.length);
   for (let i = 0; i < mag.length; i++) {
@@ -143,12 +156,33 @@ function dotProduct(layer: Layer, x: Tensor, weights: Weights, context: Context)
     bound[i] = mag[i] < FLOAT32_MAX / 2 ? relative * mag[i] + underflow : Number.POSITIVE_INFINITY;
     expectation[i] = Math.min(bound[i], expected * mag[i] + underflow);
   }
-  return { bound, expectation, squares: { total, products: withoutBias(total, magnitude.shape, b) } };
+  return {
+    bound,
+    expectation,
+    squares: { total, products, noise: sequentialNoise(count, dense(exact), products, mag) },
+  };
 }
 
 /** λ√n·u for n roundings in each of M elements: what they exceed with probability FALSE_ALARM at most. */
 export function expectationFactor(n: number, M: number): number {
   return Math.sqrt(2 * Math.log((2 * n * M) / FALSE_ALARM)) * Math.sqrt(n) * U32;
+}
+
+/**
+ * The error of one float32 accumulator that adds n products term after term: each addition rounds the partial sum s_k, so
+ * u·√Σs_k², with s_k² ≈ k·Σ(w·x)²/n where signs are mixed (Σ = n/2·Σ(w·x)²) plus (k·ŷ/n)² for what adds up (n/3·ŷ²).
+ * Where the terms are nearly all of one sign (|ŷ| over half of Σ|w·x|) roundings may also all go one way: u·n·|ŷ|/2.
+ */
+export function sequentialNoise(
+  n: number,
+  exact: ArrayLike<number>,
+  products: Float64Array,
+  magnitude: ArrayLike<number>,
+): Float64Array {
+  return products.map((square, i) => {
+    const y = Math.abs(exact[i]);
+    return y > magnitude[i] / 2 ? (U32 * n * y) / 2 : U32 * Math.sqrt(n * (square / 2 + (y * y) / 3));
+  });
 }
 
 function withoutBias(total: Float64Array, shape: readonly number[], b: Tensor | undefined): Float64Array {

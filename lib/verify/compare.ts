@@ -1,7 +1,7 @@
 /** Compares one layer's values on a device with the oracle's, element by element, and judges them. */
 import { dense, sizeOf, type Tensor } from '../../reference/tensor.ts';
 import type { OperandRounding } from './arithmetic.ts';
-import type { Bounds } from './bounds.ts';
+import type { Bounds, Squares } from './bounds.ts';
 
 /** pass; suspicious: beyond tier 2; fail; untested: the oracle's values are all the same, so nothing was tested. */
 export type Verdict = 'pass' | 'suspicious' | 'fail' | 'untested';
@@ -135,21 +135,26 @@ function isConstant(values: ArrayLike<number>): boolean {
   return true;
 }
 
+/** Errors within so many times what one float32 accumulator makes say nothing about the operands. */
+const SEQUENTIAL = 3;
+
 /**
  * −log₂ rms(err / √(‖w∘x‖² + b²)) over the elements with ‖w∘x‖ > 0: how many bits the products and sums kept.
- * Where the bias is over ten times ‖w∘x‖, TF32 products would look like float32: 'undetermined'.
+ * 'undetermined' where the bias is over ten times ‖w∘x‖ (TF32 products would look like float32), and where a plain float32
+ * accumulator would do as badly (long sums of one sign).
  */
 function effectiveBits(
   Y: ArrayLike<number>,
   E: ArrayLike<number>,
-  { total, products }: NonNullable<Bounds['squares']>,
+  { total, products, noise }: Squares,
 ): { value: number | null; arithmetic: Comparison['arithmetic'] } {
-  let [sum, share, count, biased] = [0, 0, 0, 0];
+  let [sum, overNoise, share, count, biased] = [0, 0, 0, 0, 0];
   for (let i = 0; i < Y.length; i++) {
     if (!(total[i] > 0 && total[i] < Number.POSITIVE_INFINITY)) continue;
     biased++;
     if (!(products[i] > 0)) continue;
     sum += (Y[i] - E[i]) ** 2 / total[i];
+    overNoise += ((Y[i] - E[i]) / noise[i]) ** 2;
     share += products[i] / total[i];
     count++;
   }
@@ -157,6 +162,7 @@ function effectiveBits(
   const value = sum === 0 ? 53 : -0.5 * Math.log2(sum / count);
   if (Number.isNaN(value)) return { value: Number.NEGATIVE_INFINITY, arithmetic: 'bfloat16' };
   if (value >= 15) return { value, arithmetic: share / count < 0.01 ? 'undetermined' : 'float32' };
+  if (overNoise / count <= SEQUENTIAL ** 2) return { value, arithmetic: 'undetermined' };
   return { value, arithmetic: value >= 10 ? 'tf32-or-float16' : 'bfloat16' };
 }
 

@@ -1,14 +1,18 @@
 /** The function behind `alexnet verify`, with the command's own words as options. */
-import { decodeModel } from '../../export/proto.ts';
+import { joined } from '../../export/index.ts';
+import { decodeModel, type ModelProto } from '../../export/proto.ts';
 import type { Precision } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
 import { type Given, readInput } from '../input.ts';
-import { bytesOf, modelOf, readModelFile } from '../model.ts';
+import { modelOf, readModelFile } from '../model.ts';
+import { readFeeds } from '../onnx/feeds.ts';
+import { readModel } from '../onnx/read.ts';
 import { type Choice, resolve, resolveNetwork } from '../resolve.ts';
 import { chooseDevice, type Device, describeChoice, LABELS } from '../runtime/devices.ts';
 import { TF32_VARIABLE, tf32IsOn } from '../runtime/tf32.ts';
 import type { Requirement } from './arithmetic.ts';
-import { inferNetwork, metadataOf, type Subject, subjectOf } from './subject.ts';
+import { noiseFor, verifyGraph } from './graph.ts';
+import { metadataOf, type Subject, subjectOf } from './subject.ts';
 import { type Verification, verifySubject } from './verify.ts';
 
 export interface VerifyOptions extends Choice {
@@ -38,66 +42,115 @@ export interface VerifyResult extends Verification {
 }
 
 /**
- * Runs the model on the device, every value tapped, and compares each layer with the oracle.
+ * Runs the model on the device, every value tapped, and compares each layer with the oracle. A file that is of no known
+ * network (none asked for, none in its metadata) is compared node by node with the oracle's evaluation of its graph.
  * Throws InputError for what cannot be read or does not fit, EnvironmentError for a device that does not work.
  */
 export async function verify(options: VerifyOptions = {}): Promise<VerifyResult> {
   const { log = () => {} } = options;
   const choice = await chooseDevice(options.device ?? 'auto');
   const { device } = choice;
-  const { subject, weights, notes } = options.model
-    ? await fromFile(options.model, options)
-    : await fromNetwork(options, device);
-  const input = await readInput(subject.network, { from: options.input, seed: options.seed });
-  log(
-    `network: ${subject.network.name}, weights: ${weights}${options.model ? `, model: ${options.model}` : ''}`,
-  );
-  log(`input: ${input.source}`);
+  const { title, weights, notes, input, run } = await prepare(options, device);
+  log(`${title}, weights: ${weights}${options.model ? `, model: ${options.model}` : ''}`);
+  log(`input: ${input}`);
   const [chosen, ...refused] = describeChoice(choice);
-  for (const line of [`device: ${chosen}`, ...refused]) log(line);
-  for (const note of notes) log(note);
+  for (const line of [`device: ${chosen}`, ...refused, ...notes]) log(line);
   if (tf32IsOn(device) && options.require !== 'tf32') {
     log(`TF32 is on: set ${TF32_VARIABLE}=0 before the process starts to switch it off`);
   }
-  const result = await verifySubject({ ...options, subject, input: input.tensor, device });
-  return { ...result, model: options.model ?? null, weights, inputSource: input.source };
+  return { ...(await run()), model: options.model ?? null, weights, inputSource: input };
 }
 
 interface Prepared {
+  /** 'network: bvlc-alexnet', or 'graph: main_graph'. */
+  readonly title: string;
+  readonly weights: string;
+  readonly input: string;
+  readonly notes: readonly string[];
+  readonly run: () => Promise<Verification>;
+}
+
+async function prepare(options: VerifyOptions, device: Device): Promise<Prepared> {
+  const { model: path } = options;
+  if (path === undefined) return prepareSubject(await fromNetwork(options, device), options, device);
+  const file = await readModelFile(path);
+  const named = options.network ?? metadataOf(file.model, 'network');
+  return naming(path, async () =>
+    named === undefined && !asksForWeights(options)
+      ? prepareGraph(path, file.bytes, options, device)
+      : prepareSubject(await fromFile(file, named, options), options, device),
+  );
+}
+
+const asksForWeights = ({ weights, seed, init }: VerifyOptions): boolean =>
+  weights !== undefined || seed !== undefined || init !== undefined;
+
+interface Found {
   readonly subject: Subject;
   readonly weights: string;
   readonly notes: readonly string[];
 }
 
-async function fromNetwork(options: VerifyOptions, device: Device): Promise<Prepared> {
+async function prepareSubject(found: Found, options: VerifyOptions, device: Device): Promise<Prepared> {
+  const { subject, weights, notes } = found;
+  const { tensor, source } = await readInput(subject.network, { from: options.input, seed: options.seed });
+  const run = () => verifySubject({ ...options, subject, input: tensor, device });
+  return { title: `network: ${subject.network.name}`, weights, notes, input: source, run };
+}
+
+async function fromNetwork(options: VerifyOptions, device: Device): Promise<Found> {
   const { network, weights, source, notes } = await resolve(options);
-  const hasLrn = network.layers.some((layer) => layer.kind === 'lrn');
   const lrn = options.lrn ?? (device === 'webgpu' ? 'decomposed' : 'native');
-  const bytes = bytesOf(modelOf(network, weights, { source, lrn }));
-  const said =
-    hasLrn && lrn === 'decomposed' && options.lrn === undefined
-      ? [`LRN is decomposed: ${LABELS[device]} has no kernel for it`]
-      : [];
+  const bytes = joined(modelOf(network, weights, { source, lrn }).chunks());
+  const subject = subjectOf(bytes, decodeModel(bytes), network, weights);
+  const hasLrn = network.layers.some((layer) => layer.kind === 'lrn');
+  if (!hasLrn || lrn === 'native' || options.lrn) return { subject, weights: source, notes };
   return {
-    subject: subjectOf(bytes, decodeModel(bytes), network, weights),
+    subject,
     weights: source,
-    notes: [...notes, ...said],
+    notes: [...notes, `LRN is decomposed: ${LABELS[device]} has no kernel for it`],
   };
 }
 
-async function fromFile(path: string, options: VerifyOptions): Promise<Prepared> {
-  const { bytes, model } = await readModelFile(path);
-  return naming(path, async () => {
-    const named = options.network ?? metadataOf(model, 'network');
-    if (options.weights !== undefined || options.seed !== undefined || options.init !== undefined) {
-      const { network, weights, source, notes } = await resolve({ ...options, network: named });
-      return { subject: subjectOf(bytes, model, network, weights), weights: source, notes };
-    }
-    const network = named === undefined ? inferNetwork(bytes, model) : resolveNetwork(named);
-    const source = metadataOf(model, 'weights.source');
-    const weights = source === undefined ? "the file's own" : `the file's own (${source})`;
-    return { subject: subjectOf(bytes, model, network), weights, notes: [] };
-  });
+async function fromFile(
+  { bytes, model }: { bytes: Uint8Array; model: ModelProto },
+  named: string | undefined,
+  options: VerifyOptions,
+): Promise<Found> {
+  if (asksForWeights(options)) {
+    const { network, weights, source, notes } = await resolve({ ...options, network: named });
+    return { subject: subjectOf(bytes, model, network, weights), weights: source, notes };
+  }
+  const source = metadataOf(model, 'weights.source');
+  const weights = source === undefined ? "the file's own" : `the file's own (${source})`;
+  return { subject: subjectOf(bytes, model, resolveNetwork(named)), weights, notes: [] };
+}
+
+async function prepareGraph(
+  path: string,
+  bytes: Uint8Array,
+  options: VerifyOptions,
+  device: Device,
+): Promise<Prepared> {
+  const model = await readModel(bytes, path);
+  const { inputs } = model.graph;
+  const given = options.input ?? [];
+  const words = typeof given === 'string' ? [given] : given;
+  if (!Array.isArray(words))
+    throw new InputError('numbers for a graph of no known network: give them as NAME=FILE.npy');
+  const feeds = await readFeeds(words, inputs.length === 1 ? inputs[0].name : undefined);
+  const missing = inputs.filter(({ name }) => !feeds.has(name));
+  for (const input of missing) feeds.set(input.name, noiseFor(input, options.seed ?? 0));
+  const noisy = missing.map(({ name }) => `${name}: uniform noise, seed ${options.seed ?? 0}`);
+  return {
+    title: `graph: ${model.graph.name || 'without a name'}, ${model.graph.nodes.length} nodes`,
+    weights: "the file's own",
+    input: [...words, ...noisy].join(', '),
+    notes: [
+      'the file names no network: it is compared node by node with its own graph (--network NAME compares layers)',
+    ],
+    run: () => verifyGraph({ ...options, bytes, model, feeds, device }),
+  };
 }
 
 /** Puts the file's name in front of an error about what is in it. */

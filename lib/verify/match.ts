@@ -130,7 +130,7 @@ function matchByOrder(graphOf: Index, network: Network, input: string): Match {
       );
   }
   const convolutions = network.layers.filter((layer) => layer.kind === 'conv2d');
-  if (convolutions.every((layer) => faults.has(layer.name))) {
+  if (convolutions.every((layer) => !values.has(layer.name))) {
     throw new InputError(`the file's graph is not ${network.name}: it has no convolution in the right place`);
   }
   return { by: 'order', values, weights, faults, nativeLrn: nativeLrn(graphOf, network, values) };

@@ -17,7 +17,7 @@ import {
   type OperandRounding,
   U32,
 } from './arithmetic.ts';
-import { type Bounds, expectationFactor } from './bounds.ts';
+import { type Bounds, expectationFactor, sequentialNoise } from './bounds.ts';
 import { lrnBounds, softmaxBounds } from './normalisers.ts';
 
 export interface NodeContext {
@@ -83,7 +83,9 @@ const sums =
     const factor = expectationFactor(n + 1, magnitude.length) + 2 * t;
     const expectation = magnitude.map((m, i) => Math.min(bound[i], factor * m + tau));
     const total = onInputs(context, (v) => v * v);
-    return { bound, expectation, squares: { total, products: onInputsButBias(context, total) } };
+    const squares = onInputsButBias(context, total);
+    const noise = sequentialNoise(n, floatData(context.exact), squares, magnitude);
+    return { bound, expectation, squares: { total, products: squares, noise } };
   };
 
 /** Σ(w·x)² without b²: the third input of Conv and Gemm taken away. */

@@ -1,7 +1,6 @@
 /** What is verified: the bytes of a model, and the network, weights and values in it. */
 import { dataTypes, type GraphProto, type ModelProto } from '../../export/proto.ts';
 import { fitNetwork } from '../../reference/networks/fit.ts';
-import { networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { zeros } from '../../reference/tensor.ts';
@@ -40,22 +39,6 @@ export function subjectOf(bytes: Uint8Array, model: ModelProto, network: Network
   const weights = withBiases(found.weights, network);
   const fitted = widened(network, weights);
   return { ...about, network: fitted, weights, match: { ...found, faults } };
-}
-
-/** The only network of which a model can be one. Throws InputError, naming the candidates, if there are several. */
-export function inferNetwork(bytes: Uint8Array, model: ModelProto): Network {
-  const candidates = networks.filter((network) => {
-    try {
-      return subjectOf(bytes, model, network).match.faults.size === 0;
-    } catch {
-      return false;
-    }
-  });
-  if (candidates.length === 1) return candidates[0];
-  const names = candidates.length > 0 ? candidates : networks;
-  const problem =
-    candidates.length > 0 ? 'it could be one of several networks' : 'it is none of the networks';
-  throw new InputError(`${problem} (${names.map(({ name }) => name).join(', ')}): say which with --network`);
 }
 
 /** Name of the graph's only input that is fed, if its shape is the network's. */

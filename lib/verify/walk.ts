@@ -13,7 +13,8 @@ import { type Comparison, compare, relativeDifference, type Verdict } from './co
 
 export interface LayerReport {
   readonly layer: string;
-  readonly kind: Layer['kind'];
+  /** The layer's kind, or an ONNX operator. */
+  readonly kind: string;
   readonly shape: Shape;
   readonly verdict: Verdict;
   /** One line: why not `pass`; empty if it is. */

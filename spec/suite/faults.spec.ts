@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel } from '../../export/proto.ts';
 import { fromTensor } from '../../lib/format/array.ts';
 import { writeSafetensors } from '../../lib/format/safetensors.ts';
-import { bytesOf, modelOf } from '../../lib/model.ts';
+import { modelOf } from '../../lib/model.ts';
 import { verify } from '../../lib/verify/index.ts';
 import { initialise } from '../../reference/init.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
@@ -20,7 +21,7 @@ describe('verify MODEL.onnx names the layer of a planted fault first', () => {
 
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'alexnet-'));
-    const bytes = bytesOf(modelOf(network, weights, { source: 'seed 4, caffe' }));
+    const bytes = joined(modelOf(network, weights, { source: 'seed 4, caffe' }).chunks());
     writeFileSync(path('right.onnx'), bytes);
     const arrays = new Map([...weights].map(([name, t]) => [name, fromTensor(t)]));
     writeFileSync(path('weights.safetensors'), writeSafetensors(arrays));

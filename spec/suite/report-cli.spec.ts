@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel } from '../../export/proto.ts';
-import { bytesOf, modelOf } from '../../lib/model.ts';
+import { modelOf } from '../../lib/model.ts';
 import { initialise } from '../../reference/init.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { narrow } from '../export/helpers.ts';
@@ -18,7 +19,9 @@ describe('alexnet verify writes reports', () => {
   const read = (name: string): string => readFileSync(path(name), 'utf8');
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'alexnet-'));
-    const bytes = bytesOf(modelOf(network, initialise(network, 4, 'caffe'), { source: 'seed 4, caffe' }));
+    const bytes = joined(
+      modelOf(network, initialise(network, 4, 'caffe'), { source: 'seed 4, caffe' }).chunks(),
+    );
     writeFileSync(path('right.onnx'), bytes);
     const model = decodeModel(bytes);
     faults[0].plant(model);

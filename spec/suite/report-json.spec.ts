@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect } from 'chai';
+import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel } from '../../export/proto.ts';
-import { bytesOf, modelOf } from '../../lib/model.ts';
+import { modelOf } from '../../lib/model.ts';
 import { readBaseline } from '../../lib/report/baseline.ts';
 import { difference } from '../../lib/report/difference.ts';
 import { verify } from '../../lib/verify/index.ts';
@@ -41,7 +42,7 @@ describe('the JSON of verify keeps to its published schema', () => {
 
   async function reportOf(name: string, weights: Weights, plant?: (typeof faults)[number]) {
     const path = join(folder, `${name}.onnx`);
-    const model = decodeModel(bytesOf(modelOf(network, weights, { source: 'seed 4, caffe' })));
+    const model = decodeModel(joined(modelOf(network, weights, { source: 'seed 4, caffe' }).chunks()));
     plant?.plant(model);
     writeFileSync(path, encodeModel(model));
     const result = await verify({ model: path, network: 'bvlc-alexnet', device: 'cpu' });

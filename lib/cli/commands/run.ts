@@ -6,9 +6,9 @@ import type { Precision } from '../../../reference/tensor.ts';
 import { isRefused, onnxruntimeEngine } from '../../conform/engines.ts';
 import { InputError } from '../../errors.ts';
 import { writeNpz } from '../../format/npz.ts';
-import { openTensors } from '../../format/open.ts';
 import { evaluate } from '../../onnx/evaluate.ts';
-import { fromArray, toArray } from '../../onnx/npz.ts';
+import { readFeeds } from '../../onnx/feeds.ts';
+import { toArray } from '../../onnx/npz.ts';
 import { readModel } from '../../onnx/read.ts';
 import type { Value } from '../../onnx/value.ts';
 import { chooseDevice, LABELS } from '../../runtime/devices.ts';
@@ -77,31 +77,6 @@ async function run(path: string, options: Options): Promise<void> {
       ? `${JSON.stringify({ model: path, engine: where, out, values: list })}\n`
       : `${text}\n${where}: ${out}\n`,
   );
-}
-
-/** NAME=FILE words; a file of several arrays gives the one of that name. */
-async function readFeeds(words: readonly string[]): Promise<Values> {
-  const feeds: Values = new Map();
-  for (const word of words) {
-    const cut = word.indexOf('=');
-    const [name, file] = [word.slice(0, cut), word.slice(cut + 1)];
-    if (cut < 1 || file === '') throw new InputError(`--input ${word}: write NAME=FILE.npy`);
-    if (feeds.has(name)) throw new InputError(`--input ${name} is given twice`);
-    const opened = await openTensors(file);
-    try {
-      const [first] = opened.tensors.values();
-      const array = opened.tensors.size === 1 ? first : opened.tensors.get(name);
-      if (!array) {
-        throw new InputError(
-          `${file}: there is no array '${name}' (there are: ${[...opened.tensors.keys()].join(', ')})`,
-        );
-      }
-      feeds.set(name, fromArray(array.read()));
-    } finally {
-      opened.close();
-    }
-  }
-  return feeds;
 }
 
 async function onOracle(path: string, feeds: Values, { precision, all }: Options) {
