@@ -13,6 +13,8 @@ export interface Match {
   readonly by: 'name' | 'order';
   /** Name of the ONNX value that holds each layer's output. */
   readonly values: ReadonlyMap<string, string>;
+  /** Layer by the names of the node that computes it and of that node's output. */
+  readonly nodes: ReadonlyMap<string, string>;
   /** The file's own weights, under this project's names and in its layout. */
   readonly weights: Weights;
   /** What the file lacks, by layer: a disagreement before any number is compared. */
@@ -91,7 +93,7 @@ function matchByName(graphOf: Index, network: Network, input: string): Match {
     const anchor = dotProductBehind(graphOf, layer.name);
     readWeights(graphOf, layer, anchor, weights, faults);
   }
-  return { by: 'name', values, weights, faults, nativeLrn: nativeLrn(graphOf, network, values) };
+  return { by: 'name', values, weights, faults, ...aboutNodes(graphOf, network, values) };
 }
 
 function matchByOrder(graphOf: Index, network: Network, input: string): Match {
@@ -133,7 +135,7 @@ function matchByOrder(graphOf: Index, network: Network, input: string): Match {
   if (convolutions.every((layer) => !values.has(layer.name))) {
     throw new InputError(`the file's graph is not ${network.name}: it has no convolution in the right place`);
   }
-  return { by: 'order', values, weights, faults, nativeLrn: nativeLrn(graphOf, network, values) };
+  return { by: 'order', values, weights, faults, ...aboutNodes(graphOf, network, values) };
 }
 
 /** A layer's value: of MatMul followed by Add, the sum's. */
@@ -215,13 +217,21 @@ function transpose(w: Tensor): Tensor {
   return tensor(data, [O, I]);
 }
 
-function nativeLrn(
-  graphOf: Index,
+function aboutNodes(
+  { producer }: Index,
   network: Network,
   values: ReadonlyMap<string, string>,
-): ReadonlySet<string> {
-  const isNative = (name: string) => graphOf.producer.get(values.get(name) ?? '')?.opType === 'LRN';
-  return new Set(
-    network.layers.filter((layer) => layer.kind === 'lrn' && isNative(layer.name)).map((l) => l.name),
-  );
+): Pick<Match, 'nodes' | 'nativeLrn'> {
+  const nodes = new Map<string, string>();
+  const nativeLrn = new Set<string>();
+  for (const layer of network.layers) {
+    const value = values.get(layer.name) ?? '';
+    const node = producer.get(value);
+    // onnxruntime calls a node that it rewrote by its output
+    for (const name of [node?.name ?? '', value]) {
+      if (node && name !== '' && !nodes.has(name)) nodes.set(name, layer.name);
+    }
+    if (layer.kind === 'lrn' && node?.opType === 'LRN') nativeLrn.add(layer.name);
+  }
+  return { nodes, nativeLrn };
 }

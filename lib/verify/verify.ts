@@ -4,7 +4,7 @@ import { forward, inputsOf } from '../../reference/oracle.ts';
 import { dense, type Precision, type Shape, type Tensor } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
 import type { Device } from '../runtime/failures.ts';
-import { assertPlacement, describePlacement, layerDevices } from '../runtime/placement.ts';
+import { assertPlacement, describePlacement, layerDevices, type Placement } from '../runtime/placement.ts';
 import { classes, type Requirement } from './arithmetic.ts';
 import type { Bounds, Context } from './bounds.ts';
 import type { Verdict } from './compare.ts';
@@ -74,8 +74,9 @@ export async function verifySubject(settings: VerifySettings): Promise<Verificat
   const optimised = await runTapped(settings, true);
   const untouched = await runUntouched(settings);
   const names = network.layers.map((layer) => layer.name);
-  if (settings.strictDevice) assertPlacement(untouched.placement, device, names);
-  const ran = layerDevices(untouched.placement, names);
+  const placement = inLayers(untouched.placement, match.nodes);
+  if (settings.strictDevice) assertPlacement(placement, device, names);
+  const ran = layerDevices(placement, names);
   const expected = new Map([...seen].map(([name, { bounds }]) => [name, bounds.expectation ?? bounds.bound]));
   const runs: RunReport[] = [
     plainReport(reports, plain),
@@ -88,7 +89,7 @@ export async function verifySubject(settings: VerifySettings): Promise<Verificat
     network: network.name,
     input: input.shape,
     device,
-    placement: describePlacement(untouched.placement, device, names),
+    placement: describePlacement(placement, device, names),
     required,
     layers,
     runs,
@@ -98,6 +99,11 @@ export async function verifySubject(settings: VerifySettings): Promise<Verificat
     values: { device: plain.values, oracle: chain },
   };
 }
+
+/** The placement with nodes called as the layers that they compute. */
+const inLayers = ({ nodes }: Placement, layers: ReadonlyMap<string, string>): Placement => ({
+  nodes: nodes.map((node) => ({ ...node, name: layers.get(node.name) ?? node.name })),
+});
 
 function contextOf({ subject, device }: VerifySettings, required: Requirement): (layer: Layer) => Context {
   return (layer) => ({

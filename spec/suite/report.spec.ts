@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect } from 'chai';
 import type { Browser, Page } from 'playwright-core';
+import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel } from '../../export/proto.ts';
-import { bytesOf, modelOf } from '../../lib/model.ts';
 import { readBaseline } from '../../lib/report/baseline.ts';
 import { type Difference, difference } from '../../lib/report/difference.ts';
+import { modelOf } from '../../lib/model.ts';
+import { type Difference, difference, readBaseline } from '../../lib/report/baseline.ts';
 import { htmlReport } from '../../lib/report/html.ts';
 import { junitXml } from '../../lib/report/junit.ts';
 import { type VerifyResult, verify } from '../../lib/verify/index.ts';
@@ -33,7 +35,9 @@ describe('the HTML report in a browser', () => {
   before(async function () {
     browser = await launchChromium(this);
     folder = mkdtempSync(join(tmpdir(), 'alexnet-'));
-    const bytes = bytesOf(modelOf(network, initialise(network, 4, 'caffe'), { source: 'seed 4, caffe' }));
+    const bytes = joined(
+      modelOf(network, initialise(network, 4, 'caffe'), { source: 'seed 4, caffe' }).chunks(),
+    );
     writeFileSync(path('right.onnx'), bytes);
     const model = decodeModel(bytes);
     faults.find(({ name }) => name === 'padding on the wrong side')!.plant(model);
