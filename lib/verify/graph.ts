@@ -43,7 +43,9 @@ export async function verifyGraph(settings: GraphSettings): Promise<Verification
   const chain = new Map<string, Value>(feeds);
   evaluate(model, feeds, {
     precision,
-    trace: (_, outputs) => outputs.forEach((v, name) => chain.set(name, v)),
+    trace: (_, outputs) => {
+      for (const [name, value] of outputs) chain.set(name, value);
+    },
   });
   const nodes = fedNodes(model, feeds).filter(({ outputs }) =>
     isFloat(chain.get(outputs[0])?.dtype ?? 'bool'),
