@@ -28,6 +28,8 @@ export interface Bounds {
   readonly bound: Float64Array;
   /** Tier 2, convolutions and linear layers: beyond this is suspicious. */
   readonly expectation?: Float64Array;
+  /** One standard deviation of what rounding adds up to: the expectation without λ. */
+  readonly deviation?: Float64Array;
   /** What tier 3 measures by. */
   readonly squares?: Squares;
   /** Where `bound` is that of one engine's algorithm: its name, and the bound that any other would keep. */
@@ -148,6 +150,7 @@ function dotProduct(layer: Layer, x: Tensor, exact: Tensor, weights: Weights, co
     ? count * MIN_NORMAL * (2 + largest(w) + largest(dense(x)))
     : count * HALF_SUBNORMAL;
   const expected = expectationFactor(count + 1, mag.length) + 2 * t;
+  const one = Math.sqrt(count + 1) * U32 + 2 * t;
   const products = withoutBias(total, magnitude.shape, b);
   const bound = new Float64Array(mag.length);
   const expectation = new Float64Array(mag.length);
@@ -159,6 +162,7 @@ function dotProduct(layer: Layer, x: Tensor, exact: Tensor, weights: Weights, co
   return {
     bound,
     expectation,
+    deviation: Float64Array.from(mag, (m) => one * m),
     squares: { total, products, noise: sequentialNoise(count, dense(exact), products, mag) },
   };
 }

@@ -76,6 +76,7 @@ export async function verifyGraph(settings: GraphSettings): Promise<Verification
     verdict: overall(layers, runs),
     first: runs.find(({ first }) => first !== null)?.first ?? null,
     why: null,
+    margin: null,
     values: { device: floatsOf(onDevice, model), oracle: floatsOf(chain, model) },
   };
 }

@@ -2,6 +2,7 @@
 import { scientific, table } from '../report/table.ts';
 import { LABELS } from '../runtime/failures.ts';
 import { FALSE_ALARM } from './bounds.ts';
+import { marginText } from './margin.ts';
 import type { RunReport } from './runs.ts';
 import type { LayerRow, Verification } from './verify.ts';
 import { whyText } from './why.ts';
@@ -29,7 +30,13 @@ export function verificationText(result: Verification): string {
     row.devices.join('+') || '–',
     row.reason ? `${word(row)}: ${row.reason}` : word(row),
   ]);
-  const lines = [...notes(result), ...(result.why ? whyText(result.why) : []), verdictLine(result)];
+  const { why, margin } = result;
+  const lines = [
+    ...notes(result),
+    ...(margin ? [marginText(margin)] : []),
+    ...(why ? whyText(why) : []),
+    verdictLine(result),
+  ];
   return `${table(columns, rows)}\n\n${lines.join('\n')}\n`;
 }
 

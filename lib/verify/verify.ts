@@ -8,6 +8,7 @@ import { assertPlacement, describePlacement, layerDevices, type Placement } from
 import { classes, type Requirement } from './arithmetic.ts';
 import type { Bounds, Context } from './bounds.ts';
 import type { Verdict } from './compare.ts';
+import { type Margin, marginOf } from './margin.ts';
 import { type Run, type RunSettings, runTapped, runUntouched } from './run.ts';
 import { optimisedReport, plainReport, type RunReport, untouchedReport } from './runs.ts';
 import { type LayerReport, termsOf, walk } from './walk.ts';
@@ -44,6 +45,8 @@ export interface Verification {
   readonly first: string | null;
   /** That layer taken apart; null where nothing failed, or a fault was seen before any number. */
   readonly why: Why | null;
+  /** What rounding can do to the answer; null where there are no classes. */
+  readonly margin: Margin | null;
   /** The device's and the oracle's values by layer, with the input as 'input'. */
   readonly values: {
     readonly device: ReadonlyMap<string, Tensor>;
@@ -96,6 +99,7 @@ export async function verifySubject(settings: VerifySettings): Promise<Verificat
     verdict: overall(layers, runs),
     first,
     why: whyFailed(settings, layers, plain, seen),
+    margin: marginOf(network, weights, chain, sigmas(seen)),
     values: { device: plain.values, oracle: chain },
   };
 }
@@ -122,6 +126,11 @@ function oracleChain({ subject, input, precision = 'float32', plain }: VerifySet
   const trace = (layer: Layer, y: Tensor): void => void chain.set(layer.name, y);
   forward(subject.network, subject.weights, input, { precision, plain, trace });
   return chain;
+}
+
+/** Tier 2's errors without their safety factor λ; a bound where there is no expectation. */
+function sigmas(seen: ReadonlyMap<string, { bounds: Bounds }>): Map<string, Float64Array> {
+  return new Map([...seen].map(([name, { bounds }]) => [name, bounds.deviation ?? bounds.bound]));
 }
 
 /** The first failing layer taken apart, if there were numbers to compare. */

@@ -52,6 +52,7 @@ export const verification = (
   runs: [{ graph: 'tapped', optimised: false, verdict: 'pass', reason: '', first: null, unstable: [] }],
   first: layers.find(({ verdict }) => verdict === 'fail')?.layer ?? null,
   why: null,
+  margin: null,
   values: { device: new Map(), oracle: new Map() },
   model: 'models/alexnet.onnx',
   weights: 'seed 0, kaiming',
