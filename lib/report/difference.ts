@@ -24,7 +24,7 @@ const ROUNDED = 24.8;
 /** How much a largest error over bound may grow. */
 const GROWTH = 8;
 
-const exact: ReadonlySet<Kind> = new Set<Kind>(['relu', 'maxpool', 'flatten', 'split', 'concat']);
+const exact: ReadonlySet<string> = new Set<Kind>(['relu', 'maxpool', 'flatten', 'split', 'concat']);
 
 export interface Change {
   readonly layer: string;
@@ -88,7 +88,7 @@ function lostBits(before: number | null, now: number | null, allowed: number): s
   return `${now.toFixed(1)} effective bits, ${before.toFixed(1)} in the baseline (${allowed.toFixed(1)} may be lost)`;
 }
 
-function grown(kind: Kind, before: number, now: number): string {
+function grown(kind: string, before: number, now: number): string {
   const least = exact.has(kind) ? 0 : kind === 'softmax' ? 1 / GROWTH : 1 / 64;
   // written so that NaN counts as a loss
   if (now <= GROWTH * Math.max(before, least)) return '';
