@@ -26,6 +26,11 @@ export interface Case {
   readonly expected: Readonly<Record<string, Stored>>;
 }
 
+/** A case of a gradient: `expected` holds dx (dx0, dx1 … of concat), dw and db for the given dy. */
+export interface GradientCase extends Case {
+  readonly dy: Stored;
+}
+
 /** The folder of the fixtures, seen from the source or from dist/. */
 function folder(): string {
   for (const path of ['../../fixtures/ops/', '../../../fixtures/ops/']) {
@@ -35,15 +40,36 @@ function folder(): string {
   throw new InputError('this installation has no test vectors (fixtures/ops): run it in the repository');
 }
 
-/** Every case of every operation, by operation and in the file's order. InputError where there are none. */
-export function readCases(): Case[] {
+/** The content of fixtures/ops/<operation>/<file>, by operation. */
+function readFixtures(file: string): [operation: string, content: { provenance: string; cases: Stored[] }][] {
   const root = folder();
-  const operations = readdirSync(root, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && existsSync(`${root}${entry.name}/cases.json`))
+  return readdirSync(root, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(`${root}${entry.name}/${file}`))
     .map(({ name }) => name)
-    .sort();
-  return operations.flatMap((operation) => {
-    const { provenance, cases } = JSON.parse(readFileSync(`${root}${operation}/cases.json`, 'utf8'));
-    return cases.map((one: Case) => ({ ...one, operation, by: `${one.by} (${provenance})` }));
-  });
+    .sort()
+    .map((name) => [name, JSON.parse(readFileSync(`${root}${name}/${file}`, 'utf8'))]);
+}
+
+/** Every case of every operation, by operation and in the file's order. InputError where there are none. */
+export const readCases = (): Case[] =>
+  readFixtures('cases.json').flatMap(([operation, { provenance, cases }]) =>
+    (cases as unknown as Case[]).map((one) => ({ ...one, operation, by: `${one.by} (${provenance})` })),
+  );
+
+/** Every case of every gradient (backward.json), with the inputs and attributes of the forward case of its title. */
+export function readGradientCases(): GradientCase[] {
+  const forward = new Map(readCases().map((one) => [`${one.operation} ${one.title}`, one]));
+  return readFixtures('backward.json').flatMap(([operation, { provenance, cases }]) =>
+    (cases as unknown as GradientCase[]).map((one) => {
+      const by = one.by ? `${one.by} (${provenance})` : provenance;
+      if (one.inputs) {
+        const { dy, ...inputs } = one.inputs;
+        return { ...one, operation, by, inputs, dy };
+      }
+      const { title, dy, every, ...gradients } = one as unknown as Record<string, Stored> & { title: string };
+      // ONNX's graph gives every maximum the gradient, as the exporter's does
+      const expected = every ? { dx: every } : gradients;
+      return { ...forward.get(`${operation} ${title}`)!, by, dy, expected };
+    }),
+  );
 }

@@ -5,22 +5,22 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { dataTypes, encodeModel, encodeTensor, tensorProto } from '../../export/proto.ts';
-import type { Shape } from '../../reference/tensor.ts';
+import { dataTypes, encodeModel, encodeTensor, type GraphProto, tensorProto } from '../../export/proto.ts';
 import { InputError } from '../errors.ts';
 import { version } from '../version.ts';
-import { type Case, readCases } from './cases.ts';
+import { type Case, type GradientCase, readCases, readGradientCases } from './cases.ts';
+import { gradientGraph } from './gradientgraph.ts';
 import { caseGraph, inputsOf } from './vectorgraph.ts';
 
 export interface Vector {
-  /** Name of the folder: test_<operation>_<title>. */
+  /** Name of the folder: test_<operation>_<title>, test_<operation>_gradient_<title>. */
   readonly name: string;
   readonly case: Case;
   /** Bytes of the .onnx file. */
   readonly model: Uint8Array;
-  /** Bytes of input_K.pb and of output_0.pb. */
+  /** Bytes of input_K.pb and of output_K.pb. */
   readonly inputs: readonly Uint8Array[];
-  readonly output: Uint8Array;
+  readonly outputs: readonly Uint8Array[];
 }
 
 const slug = (text: string): string =>
@@ -29,53 +29,73 @@ const slug = (text: string): string =>
     .replace(/[^a-z0-9]+/g, '_')
     .replace(/^_|_$/g, '');
 
-const float32 = (name: string, shape: Shape, data: readonly (number | string)[]): Uint8Array =>
-  encodeTensor(
-    tensorProto({
-      name,
-      dims: [...shape],
-      dataType: dataTypes.FLOAT,
-      rawData: new Uint8Array(Float32Array.from(data, Number).buffer),
-    }),
-  );
+type Numbers = Case['inputs'][string];
+
+function bytesOf(name: string, { shape, data }: Numbers, type: 'float32' | 'uint8' = 'float32'): Uint8Array {
+  const values = type === 'uint8' ? Uint8Array.from(data, Number) : Float32Array.from(data, Number);
+  const rawData = new Uint8Array(values.buffer);
+  const dataType = type === 'uint8' ? dataTypes.UINT8 : dataTypes.FLOAT;
+  return encodeTensor(tensorProto({ name, dims: [...shape], dataType, rawData }));
+}
+
+const modelBytes = (test: Case, graph: GraphProto, opset: number): Uint8Array =>
+  encodeModel({
+    irVersion: 8,
+    opsetImport: [{ domain: '', version: opset }],
+    producerName: 'alexnet-oracle',
+    producerVersion: version,
+    docString: `${test.operation}: ${test.title}. Expected values by ${test.by}`,
+    graph,
+  });
 
 /** The vector of a case, or why there is none. */
 export function vectorOf(test: Case): Vector | string {
   try {
     const { graph, opset } = caseGraph(test);
-    const model = encodeModel({
-      irVersion: 8,
-      opsetImport: [{ domain: '', version: opset }],
-      producerName: 'alexnet-oracle',
-      producerVersion: version,
-      docString: `${test.operation}: ${test.title}. Expected values by ${test.by}`,
-      graph,
-    });
-    const { shape, data } = test.expected.y;
     return {
       name: `test_${test.operation}_${slug(test.title)}`,
       case: test,
-      model,
-      inputs: inputsOf(test).map((name) => float32(name, test.inputs[name].shape, test.inputs[name].data)),
-      output: float32('y', shape, data),
+      model: modelBytes(test, graph, opset),
+      inputs: inputsOf(test).map((name) => bytesOf(name, test.inputs[name])),
+      outputs: [bytesOf('y', test.expected.y)],
     };
   } catch (error) {
     return (error as Error).message;
   }
 }
 
+/** The vector of a gradient, or why there is none. */
+export function gradientVectorOf(test: GradientCase): Vector | string {
+  try {
+    const { graph, inputs, outputs } = gradientGraph(test);
+    return {
+      name: `test_${test.operation}_gradient_${slug(test.title)}`,
+      case: test,
+      model: modelBytes(test, graph, 18),
+      inputs: inputs.map((name) =>
+        bytesOf(name, name === 'dy' ? test.dy : test.inputs[name], name === 'mask' ? 'uint8' : 'float32'),
+      ),
+      outputs: outputs.map((name) => bytesOf(name, test.expected[name])),
+    };
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+const isVector = (vector: Vector | string): vector is Vector => typeof vector !== 'string';
+
 /** Writes one folder a test below `folder`; gives their names. InputError where it cannot be written. */
 export async function writeVectors(folder: string): Promise<string[]> {
-  const vectors = readCases()
-    .map(vectorOf)
-    .filter((vector) => typeof vector !== 'string');
+  const vectors = [...readCases().map(vectorOf), ...readGradientCases().map(gradientVectorOf)].filter(
+    isVector,
+  );
   try {
-    for (const { name, model, inputs, output } of vectors) {
+    for (const { name, model, inputs, outputs } of vectors) {
       const data = join(folder, name, 'test_data_set_0');
       await mkdir(data, { recursive: true });
       await writeFile(join(folder, name, 'model.onnx'), model);
       for (const [k, bytes] of inputs.entries()) await writeFile(join(data, `input_${k}.pb`), bytes);
-      await writeFile(join(data, 'output_0.pb'), output);
+      for (const [k, bytes] of outputs.entries()) await writeFile(join(data, `output_${k}.pb`), bytes);
     }
   } catch (error) {
     throw new InputError(`${folder} cannot be written (${(error as NodeJS.ErrnoException).code})`);

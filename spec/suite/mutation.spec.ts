@@ -1,6 +1,12 @@
 import { expect } from 'chai';
 import { mutants } from '../mutants.ts';
 import { falseAlarms, killer, onnxProbes, ownProbes, score } from '../support/mutation.ts';
+import {
+  gradientFalseAlarms,
+  gradientMistakes,
+  gradientProbes,
+  gradientScore,
+} from '../support/mutation-gradients.ts';
 import { shared } from '../support/shared.ts';
 
 describe('mutation score of test vectors', function () {
@@ -17,6 +23,24 @@ describe('mutation score of test vectors', function () {
 
   it('ours let every right kernel pass', () => {
     expect(falseAlarms(own, 'bound')).to.deep.equal([]);
+  });
+
+  it('ours kill every wrong gradient, and let every right one pass', () => {
+    const probes = gradientProbes();
+    expect(gradientFalseAlarms(probes)).to.deep.equal([]);
+    const operations = new Set(gradientMistakes.map(({ operation }) => operation));
+    expect(operations).to.include.members([
+      'conv2d',
+      'linear',
+      'lrn',
+      'maxpool',
+      'avgpool',
+      'softmax',
+      'dropout',
+    ]);
+    for (const operation of operations) {
+      expect(gradientScore(operation, probes).survivors, operation).to.deep.equal([]);
+    }
   });
 
   it('a set of vectors without asymmetry scores less: the measure can see it', () => {

@@ -113,7 +113,8 @@ ${others(onnx.onnxruntime)}
 ## This project's vectors
 
 All dimensions of a test differ from one another; strides, pads and dilations are asymmetric. Expected values are PyTorch's
-in float64 (\`fixtures/ops/*/make.py\`), rounded once to float32.
+in float64 (\`fixtures/ops/*/make.py\`), rounded once to float32. Gradients (\`test_*_gradient_*\`: inputs and dy, outputs dx, dw,
+db) are graphs of standard operators, as the training-step export writes them; of equal maxima each gets the gradient.
 
 ${engines(own)}
 
@@ -125,7 +126,7 @@ ${others(own.onnxruntime)}
 
 How many wrong kernels (\`lib/verify/wrong/\`) a set of vectors tells from the right one: \`npm run mutation\`. ONNX's node
 tests are judged by their own tolerance; "same tolerance" judges this project's vectors likewise. A kernel that no test
-of a set can run counts as not found.
+of a set can run counts as not found. Gradients are judged by the tolerance alone.
 
 ${mutation}
 `;
