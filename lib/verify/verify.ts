@@ -4,6 +4,7 @@ import { forward, inputsOf } from '../../reference/oracle.ts';
 import { dense, type Precision, type Shape, type Tensor } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
 import type { Device } from '../runtime/failures.ts';
+import { holdDevice } from '../runtime/hold.ts';
 import { assertPlacement, describePlacement, layerDevices, type Placement } from '../runtime/placement.ts';
 import { classes, type Requirement } from './arithmetic.ts';
 import type { Bounds, Context } from './bounds.ts';
@@ -63,6 +64,7 @@ export async function verifySubject(settings: VerifySettings): Promise<Verificat
   const required = settings.require ?? (subject.half ? 'float16' : 'float32');
   const context = contextOf(settings, required);
   const chain = oracleChain(settings);
+  await using _held = await holdDevice(device);
   const plain = await runTapped(settings, false);
   const seen = new Map<string, { exact: Tensor; bounds: Bounds }>();
   const reports = walk({

@@ -70,7 +70,7 @@ function verifyAll(device: Device, env: NodeJS.ProcessEnv): Promise<Map<string, 
 
 for (const device of DEVICES) {
   describe(`every network on ${LABELS[device]}`, function () {
-    this.timeout(600_000);
+    this.timeout(900_000);
     let lines: Map<string, Line>;
 
     before(async function () {

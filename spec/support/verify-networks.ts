@@ -9,6 +9,7 @@ import { fromTensor } from '../../lib/format/array.ts';
 import { writeNpz } from '../../lib/format/npz.ts';
 import { exportOnnx, type VerifyOptions, type VerifyResult, verify } from '../../lib/index.ts';
 import type { Device } from '../../lib/runtime/devices.ts';
+import { holdDevice } from '../../lib/runtime/hold.ts';
 import { networkNamed, networks } from '../../reference/networks/index.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
@@ -87,6 +88,7 @@ function withFault(weights: Weights): Weights {
   return new Map([...weights, ['conv3.weight', tensor(values, whole.shape)]]);
 }
 
+await using _held = await holdDevice(device);
 for (const [seed, network] of networks.entries()) {
   const weights = weightFile(network.name, randomWeights(narrow(network), seed + 1));
   await report(network.name, { network: network.name, weights });

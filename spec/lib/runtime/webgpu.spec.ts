@@ -4,6 +4,7 @@ import { needsSwiftshader } from '../../support/swiftshader.ts';
 
 const START = `
   import { readdirSync } from 'node:fs';
+  import { holdDevice } from '@/lib/runtime/hold.ts';
   import { PROBE_X, probeModel } from '@/lib/runtime/probe-model.ts';
   import { openSession } from '@/lib/runtime/session.ts';
   import { tensor } from '@/reference/tensor.ts';
@@ -37,7 +38,7 @@ describe('a session on WebGPU (SwiftShader)', () => {
     // one session is held: the driver's own device, made anew when the last session goes, grows by up to 60
     // MB at first
     const text = `
-      await using held = await openSession(probeModel(), 'webgpu');
+      await using held = await holdDevice('webgpu');
       const cycle = async () => {
         await using session = await openSession(probeModel(), 'webgpu', { threads: 3 });
         await session.run(feeds);
