@@ -1,23 +1,15 @@
 /** Classifies pictures: one session, reused, behind `alexnet predict` and for other people's programs. */
 
-import { joined } from '../export/index.ts';
-import * as softmax from '../reference/ops/softmax.ts';
-import { forward } from '../reference/oracle.ts';
-import { dense, type Tensor } from '../reference/tensor.ts';
+import type { Tensor } from '../reference/tensor.ts';
+import { classCount, type Engine, type EngineOptions, openEngine } from './engine.ts';
 import { InputError } from './errors.ts';
 import type { Decoder } from './image/decode.ts';
 import { eachImage, type Failure, type Loaded } from './image/load.ts';
 import { classNames, readClassNames } from './labels/labels.ts';
-import { modelOf } from './model.ts';
 import { type Choice, type Chosen, resolve } from './resolve.ts';
-import { chooseDevice, type Device, type Choice as DeviceChoice } from './runtime/devices.ts';
-import { openSession, type Session } from './runtime/session.ts';
-import { asTensor } from './runtime/values.ts';
+import type { Choice as DeviceChoice } from './runtime/devices.ts';
 
-export interface ClassifierOptions extends Choice {
-  readonly device?: 'auto' | Device;
-  /** onnxruntime on the device (default), or the oracle, which needs no native code. */
-  readonly engine?: 'onnxruntime' | 'oracle';
+export interface ClassifierOptions extends Choice, EngineOptions {
   /** 1: the centre; 10: corners, centre and their mirrors, probabilities averaged (paper, section 4.1). */
   readonly views?: 1 | 10;
   /** How many classes to name; default 5. */
@@ -45,20 +37,14 @@ export class Classifier implements AsyncDisposable {
   readonly model: Chosen;
   /** null where the oracle computes. */
   readonly device: DeviceChoice | null;
-  readonly #session: Session | null;
+  readonly #engine: Engine;
   readonly #names: readonly string[];
   readonly #options: ClassifierOptions;
 
-  private constructor(
-    model: Chosen,
-    names: readonly string[],
-    session: Session | null,
-    device: DeviceChoice | null,
-    options: ClassifierOptions,
-  ) {
+  private constructor(model: Chosen, names: readonly string[], engine: Engine, options: ClassifierOptions) {
     this.model = model;
-    this.device = device;
-    this.#session = session;
+    this.device = engine.device;
+    this.#engine = engine;
     this.#names = names;
     this.#options = options;
   }
@@ -66,7 +52,7 @@ export class Classifier implements AsyncDisposable {
   /** Throws InputError for weights or names that do not fit, EnvironmentError for a device that does not work. */
   static async open(options: ClassifierOptions = {}): Promise<Classifier> {
     const model = await resolve(options);
-    const { network, weights, source } = model;
+    const { network } = model;
     if (network.preprocess.meanImage === 'required' && !options.meanImage) {
       throw new InputError(`${network.name} needs a mean image: give it with --mean FILE (.npy)`);
     }
@@ -74,14 +60,7 @@ export class Classifier implements AsyncDisposable {
     const names = options.classNames
       ? await readClassNames(options.classNames, classes)
       : classNames(network.name, classes);
-    if (options.engine === 'oracle') return new Classifier(model, names, null, null, options);
-    const device = await chooseDevice(options.device ?? 'auto');
-    const lrn = device.device === 'webgpu' ? 'decomposed' : 'native';
-    const session = await openSession(
-      joined(modelOf(network, weights, { source, lrn }).chunks()),
-      device.device,
-    );
-    return new Classifier(model, names, session, device, options);
+    return new Classifier(model, names, await openEngine(model, options), options);
   }
 
   /**
@@ -111,9 +90,7 @@ export class Classifier implements AsyncDisposable {
 
   /** Probabilities (K) of one picture, averaged over its views (N,C,H,W). */
   async probabilities(views: Tensor): Promise<Float64Array> {
-    const y = await this.#forward(views);
-    const isProbability = this.model.network.layers.at(-1)?.kind === 'softmax';
-    const each = dense(isProbability ? y : softmax.forward(y).y);
+    const each = await this.#engine.probabilities(views);
     const [N] = views.shape;
     const K = each.length / N;
     const mean = new Float64Array(K);
@@ -121,28 +98,14 @@ export class Classifier implements AsyncDisposable {
     return mean;
   }
 
-  async #forward(x: Tensor): Promise<Tensor> {
-    const { network, weights } = this.model;
-    if (!this.#session) return forward(network, weights, x);
-    const output = this.#session.outputs[0].name;
-    const results = await this.#session.run(new Map([[this.#session.inputs[0].name, x]]));
-    return asTensor(results.get(output)!, output);
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#session?.release();
+    await this.#engine.close();
   }
 
   /** The same as `await using` does at the end of its block. */
   close(): Promise<void> {
     return this[Symbol.asyncDispose]();
   }
-}
-
-/** K of the last layer that has weights. */
-function classCount({ network, weights }: Chosen): number {
-  const last = network.layers.findLast(({ kind }) => kind === 'linear' || kind === 'conv2d');
-  return weights.get(`${last?.name}.bias`)?.shape[0] ?? 0;
 }
 
 /** The `top` most probable classes, the first of equals first. */

@@ -4,6 +4,7 @@ import { EnvironmentError } from '../errors.ts';
 import { version } from '../version.ts';
 import * as conform from './commands/conform.ts';
 import * as doctor from './commands/doctor.ts';
+import * as evaluate from './commands/evaluate.ts';
 import * as exporting from './commands/export.ts';
 import * as predict from './commands/predict.ts';
 import * as running from './commands/run.ts';
@@ -42,7 +43,7 @@ function alexnet(): Command {
   const program = new Command('alexnet')
     .description('AlexNet that can be checked: oracle, ONNX export, layer-by-layer verification, inference')
     .version(version);
-  for (const command of [summary, exporting, verify, predict, doctor, conform, running, weights])
+  for (const command of [summary, exporting, verify, predict, evaluate, doctor, conform, running, weights])
     command.register(program);
   return program;
 }

@@ -1,5 +1,7 @@
 /** The HTML report's style sheet: light and dark by the reader's preference, one column on a phone. */
-export const style = `
+
+/** The colours: also for a drawing that stands by itself. */
+export const palette = `
 :root {
   color-scheme: light dark;
   --ground: #fbfaf7; --card: #ffffff; --ink: #1c2027; --muted: #626a76; --line: #e3e0d9;
@@ -13,7 +15,9 @@ export const style = `
     --heat0: #272b32; --heat1: #1f3d5c; --heat2: #2a5f92; --heat3: #3f8acb; --heat4: #7bb6ea; --heat5: #d3e8fb;
   }
 }
-* { box-sizing: border-box; }
+`;
+
+export const style = `${palette}* { box-sizing: border-box; }
 body {
   margin: 0 auto; max-width: 1040px; padding: 28px 20px 64px; background: var(--ground); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; overflow-wrap: break-word;

@@ -1,0 +1,132 @@
+/** alexnet evaluate: how good a network is on a data set. */
+import { readFile } from 'node:fs/promises';
+import { type Command, Option } from 'commander';
+import type { Preprocess } from '../../../reference/preprocess.ts';
+import { InputError } from '../../errors.ts';
+import { type EvaluateOptions, type Evaluation, evaluate } from '../../evaluate/index.ts';
+import { evaluationJson } from '../../evaluate/json.ts';
+import { evaluationText } from '../../evaluate/text.ts';
+import { describe } from '../../format/source.ts';
+import { confusionSvg, evaluationHtml } from '../../report/evaluation.ts';
+import { checkTargets, writeReport } from '../../report/files.ts';
+import { parsePreprocess } from '../../weights/preprocess.ts';
+import { deviceOption, integer, jsonOption, weightOptions } from '../options.ts';
+
+interface Options extends Omit<EvaluateOptions, 'data' | 'views' | 'preprocess' | 'weights'> {
+  readonly views: '1' | '10' | 'mirror';
+  readonly weights?: string;
+  readonly preprocess?: string;
+  readonly json?: boolean;
+  readonly html?: string;
+  readonly svg?: string;
+}
+
+export function register(program: Command): void {
+  const command = program
+    .command('evaluate')
+    .description('top-1, top-5 and confusions of a network on a data set')
+    .argument('<data>', 'CIFAR-10 (binary), MNIST (IDX), or a folder with a folder of pictures a class');
+  weightOptions(command)
+    .addOption(
+      new Option('--split <name>', 'which part of the data').choices(['train', 'val', 'test', 'all']),
+    )
+    .addOption(
+      new Option('--views <n>', '1: the centre; mirror: and its mirror image; 10: corners, centre, mirrored')
+        .choices(['1', 'mirror', '10'])
+        .default('1'),
+    )
+    .option('--mean <file>', 'mean image (.npy, .binaryproto); default: mean.npy beside the weights')
+    .option('--preprocess <file>', 'preprocessing (JSON) in place of the network’s')
+    .option('--class-names <file>', "the network's class names, one a line")
+    .option('--top <k>', 'k of the top-k share', integer(1), 5)
+    .option('--batch <n>', 'pictures a run', integer(1))
+    .option('--limit <n>', 'only so many pictures, spread evenly', integer(1))
+    .addOption(deviceOption())
+    .addOption(
+      new Option('--engine <engine>', 'who computes')
+        .choices(['onnxruntime', 'oracle'])
+        .default('onnxruntime'),
+    )
+    .addOption(
+      new Option('--decoder <decoder>', 'who decodes pictures')
+        .choices(['jpeg-js', 'sharp'])
+        .default('jpeg-js'),
+    )
+    .option('--threads <n>', 'threads that decode', integer(1))
+    .option('--html <file>', 'write a page with table and picture there')
+    .option('--svg <file>', 'draw the confusions there')
+    .addOption(jsonOption())
+    .action(run);
+}
+
+async function run(data: string, options: Options): Promise<void> {
+  const { json, html, svg, views, preprocess, ...rest } = options;
+  if (options.weights === undefined && options.seed === undefined) {
+    throw new InputError('evaluate needs weights: --weights FILE (random ones, to try it out: --seed 0)');
+  }
+  const targets = [
+    ['--html', html],
+    ['--svg', svg],
+  ].filter((target): target is [string, string] => target[1] !== undefined);
+  const files = [data, options.weights, options.mean, preprocess, options.classNames];
+  await checkTargets(
+    new Map(targets),
+    files.filter((file) => file !== undefined),
+  );
+  const bar = await progressBar();
+  let evaluation: Evaluation;
+  try {
+    evaluation = await evaluate({
+      ...rest,
+      data,
+      views: views === 'mirror' ? views : views === '10' ? 10 : 1,
+      preprocess: preprocess === undefined ? undefined : await readPreprocess(preprocess),
+      log: (line) => void process.stderr.write(`${line}\n`),
+      progress: bar.update,
+    });
+  } finally {
+    bar.stop();
+  }
+  if (html) await writeReport(html, await evaluationHtml(evaluation));
+  if (svg) await writeReport(svg, await confusionSvg(evaluation));
+  process.stdout.write(json ? `${JSON.stringify(evaluationJson(evaluation))}\n` : evaluationText(evaluation));
+  for (const { error } of evaluation.failures) {
+    if (!json) process.stderr.write(`alexnet: ${error}\n`);
+    process.exitCode = 2;
+  }
+}
+
+async function readPreprocess(path: string): Promise<Preprocess> {
+  const text = await readFile(path, 'utf8').catch((error) => {
+    throw new InputError(`${path}: ${describe(error)}`);
+  });
+  try {
+    return parsePreprocess(text);
+  } catch (error) {
+    throw new InputError(`${path}: ${(error as Error).message}`);
+  }
+}
+
+interface Bar {
+  update(done: number, total: number): void;
+  stop(): void;
+}
+
+/** On a terminal alone. */
+async function progressBar(): Promise<Bar> {
+  if (!process.stderr.isTTY) return { update() {}, stop() {} };
+  const { default: progress } = await import('cli-progress');
+  const format = '{bar} {value} of {total} pictures, {eta_formatted} left';
+  const bar = new progress.SingleBar({ format, stream: process.stderr, clearOnComplete: true });
+  let started = false;
+  return {
+    update(done, total) {
+      if (!started) bar.start(total, 0);
+      started = true;
+      bar.update(done);
+    },
+    stop() {
+      if (started) bar.stop();
+    },
+  };
+}

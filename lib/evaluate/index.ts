@@ -1,0 +1,237 @@
+/** How good a network is on a data set: top-1, top-k, loss and confusions, over one view of each picture or several. */
+import { performance } from 'node:perf_hooks';
+import { type Preprocess, preprocess, type Views } from '../../reference/preprocess.ts';
+import type { Dataset, Split, SplitName } from '../data/dataset.ts';
+import { chooseSplit, openDataset } from '../data/open.ts';
+import { openPool } from '../data/pool.ts';
+import { classCount, type EngineOptions, openEngine } from '../engine.ts';
+import { InputError } from '../errors.ts';
+import type { Decoder } from '../image/decode.ts';
+import { classNames, readClassNames } from '../labels/labels.ts';
+import { type Choice, type Chosen, resolve } from '../resolve.ts';
+import type { Choice as DeviceChoice } from '../runtime/devices.ts';
+import { eachBatch, type Failure } from './batches.ts';
+import { type Matching, matchClasses } from './labels.ts';
+import { findMean, type Mean } from './mean.ts';
+import { type Confusion, confusions, counter, type Share, type Tally, wilson } from './tally.ts';
+
+export type { Failure } from './batches.ts';
+export type { Confusion, Share } from './tally.ts';
+
+export interface EvaluateOptions extends Choice, EngineOptions {
+  /** CIFAR-10 (binary), MNIST (IDX), or folders of pictures. */
+  readonly data: string;
+  /** Default: the first of val, test, all, train that there is. */
+  readonly split?: SplitName;
+  /** 1: the centre; 'mirror': it and its mirror image; 10: see section 4.1. Their probabilities are averaged. */
+  readonly views?: 1 | 'mirror' | 10;
+  /** File of a mean image; default: mean.npy beside the weights, where the preprocessing takes one. */
+  readonly mean?: string;
+  /** In place of the file's or the network's own. */
+  readonly preprocess?: Preprocess;
+  /** Pictures a run of the network; default: 128 of small pictures, 16 of others, fewer with many views. */
+  readonly batch?: number;
+  /** That many pictures, spread evenly over the split. */
+  readonly limit?: number;
+  /** k of the top-k share; default 5, at most the number of classes. */
+  readonly top?: number;
+  /** File with the network's class names, one a line. */
+  readonly classNames?: string;
+  readonly decoder?: Decoder;
+  /** Threads that decode. */
+  readonly threads?: number;
+  /** What is chosen, one line each, before the work begins. */
+  readonly log?: (line: string) => void;
+  readonly progress?: (done: number, total: number) => void;
+}
+
+export interface Evaluation {
+  readonly data: {
+    readonly path: string;
+    readonly format: string;
+    readonly split: SplitName;
+    /** In the split. */
+    readonly pictures: number;
+  };
+  readonly network: string;
+  readonly weights: string;
+  readonly random: boolean;
+  /** null where the oracle computed. */
+  readonly device: DeviceChoice | null;
+  readonly views: Views;
+  readonly mean: string | null;
+  /** How the data's classes were found among the network's. */
+  readonly matched: Matching['by'];
+  /** The network's classes. */
+  readonly names: readonly string[];
+  /** Pictures that were classified. */
+  readonly count: number;
+  readonly failures: readonly Failure[];
+  readonly top1: Share;
+  readonly topK: Share & { readonly k: number };
+  /** Mean of −ln p(truth); p is at least 2⁻¹²⁶. */
+  readonly loss: number;
+  /** By class of the data, in its order; `class` is the network's number. */
+  readonly classes: readonly (Share & { readonly class: number; readonly name: string })[];
+  /** Network's classes; the pairs that occurred. */
+  readonly confusion: readonly Confusion[];
+  readonly timing: {
+    readonly seconds: number;
+    readonly picturesPerSecond: number;
+    /** Share of the time in which the device waited for pictures. */
+    readonly waited: number;
+  };
+}
+
+/**
+ * Evaluates. Rejects with InputError, in one line, for data, weights or options that do not fit each other, and if no
+ * picture could be read; with EnvironmentError for a device or decoder that is not there.
+ */
+export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
+  const data = await openDataset(options.data);
+  try {
+    const split = chooseSplit(data, options.split);
+    const chosen = await resolve(options);
+    const model = { ...chosen, preprocess: options.preprocess ?? chosen.preprocess };
+    const matching = matchClasses(data.path, data.classes, await namesOf(model, options.classNames));
+    const weights = typeof options.weights === 'string' ? options.weights : undefined;
+    const mean = await findMean(model.preprocess, options.mean, weights);
+    const views: Views = options.views === 'mirror' ? 2 : (options.views ?? 1);
+    rehearse(data, model, mean, views);
+    for (const line of model.notes) options.log?.(line);
+    if (mean) options.log?.(`mean image: ${mean.file}`);
+    if (matching.by !== 'name') options.log?.(`classes are matched by ${matching.by}`);
+    return await compute(data, split, model, matching, mean, views, options);
+  } finally {
+    data.close();
+  }
+}
+
+function namesOf(model: Chosen, file: string | undefined): Promise<readonly string[]> | readonly string[] {
+  const K = classCount(model);
+  return file === undefined ? classNames(model.network.name, K) : readClassNames(file, K);
+}
+
+/** Puts a black picture through the preprocessing: what cannot go fails before any work is done. */
+function rehearse(
+  data: Dataset,
+  { network, preprocess: spec }: Chosen,
+  mean: Mean | null,
+  views: Views,
+): void {
+  const { mode, size } = spec.resize;
+  const [width, height] = data.size ?? (mode === 'none' ? [size, size] : [400, 300]);
+  try {
+    const black = { width, height, data: new Uint8Array(3 * width * height) };
+    const { shape } = preprocess(black, spec, { views, meanImage: mean?.image });
+    if (shape.slice(1).join() === network.input.join()) return;
+    throw new Error(`preprocess: it makes [${shape.slice(1)}], but ${network.name} takes [${network.input}]`);
+  } catch (error) {
+    throw new InputError(`${data.path}: ${(error as Error).message} (--preprocess FILE.json changes it)`);
+  }
+}
+
+async function compute(
+  data: Dataset,
+  split: Split,
+  model: Chosen,
+  matching: Matching,
+  mean: Mean | null,
+  views: Views,
+  options: EvaluateOptions,
+): Promise<Evaluation> {
+  const { network } = model;
+  const K = matching.names.length;
+  const k = Math.min(options.top ?? 5, K);
+  const total = Math.min(options.limit ?? split.count, split.count);
+  const recipe = { form: 'input', preprocess: model.preprocess, views, decoder: options.decoder } as const;
+  await using pool = openPool(
+    { ...recipe, ...(mean ? { meanImage: mean.image } : {}) },
+    { threads: options.threads },
+  );
+  const engine = await openEngine(model, options);
+  try {
+    const { add, tally } = counter(K, k);
+    const failures: Failure[] = [];
+    const size = options.batch ?? Math.max(1, Math.floor((network.input[1] <= 64 ? 128 : 16) / views));
+    const started = performance.now();
+    let busy = 0;
+    for await (const batch of eachBatch(split, network, pool, { size, views, count: total })) {
+      failures.push(...batch.failures);
+      if (batch.x) {
+        const before = performance.now();
+        const p = await engine.probabilities(batch.x);
+        busy += performance.now() - before;
+        for (const [n, label] of batch.labels.entries()) {
+          addPicture(add, average(p, n, views, K), matching.to[label], batch.names[n]);
+        }
+      }
+      options.progress?.(tally.count + failures.length, total);
+    }
+    const seconds = (performance.now() - started) / 1000;
+    if (tally.count === 0) throw new InputError(`${failures[0].error} (no picture could be read)`);
+    const timing = {
+      seconds,
+      picturesPerSecond: tally.count / seconds,
+      waited: Math.max(0, 1 - busy / 1000 / seconds),
+    };
+    return {
+      data: { path: data.path, format: data.format, split: split.name, pictures: split.count },
+      network: network.name,
+      weights: model.source,
+      random: model.random,
+      device: engine.device,
+      views,
+      mean: mean?.file ?? null,
+      ...summary(tally, data.classes, matching, k),
+      failures,
+      timing,
+    };
+  } finally {
+    await engine.close();
+  }
+}
+
+/** Mean of the probabilities of picture n's views. */
+function average(p: ArrayLike<number>, n: number, views: number, K: number): Float64Array {
+  const mean = new Float64Array(K);
+  for (let v = 0; v < views; v++) {
+    for (let c = 0; c < K; c++) mean[c] += p[(n * views + v) * K + c] / views;
+  }
+  return mean;
+}
+
+function addPicture(
+  add: (probabilities: Float64Array, truth: number) => void,
+  probabilities: Float64Array,
+  truth: number,
+  name: string,
+): void {
+  try {
+    add(probabilities, truth);
+  } catch (error) {
+    throw new InputError(
+      `${name}: ${(error as Error).message}: weights or preprocessing are not this network's`,
+    );
+  }
+}
+
+function summary(tally: Tally, classes: readonly string[], { to, names, by }: Matching, k: number) {
+  const confusion = confusions(tally, names.length);
+  const byClass = classes.map((name, label) => {
+    const own = confusion.filter(({ truth }) => truth === to[label]);
+    const right = own.find(({ truth, predicted }) => truth === predicted)?.count ?? 0;
+    const count = own.reduce((sum, pair) => sum + pair.count, 0);
+    return { class: to[label], name, ...wilson(right, count) };
+  });
+  return {
+    matched: by,
+    names,
+    count: tally.count,
+    top1: wilson(tally.top1, tally.count),
+    topK: { k, ...wilson(tally.topK, tally.count) },
+    loss: tally.loss / tally.count,
+    classes: byClass,
+    confusion,
+  };
+}
