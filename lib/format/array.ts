@@ -48,6 +48,8 @@ export interface LazyArray {
   readonly shape: Shape;
   /** Throws InputError, naming the file, if the values are not all there. */
   read(): DenseArray;
+  /** Where the format allows it: `count` values from `first` on, without the rest. */
+  part?(first: number, count: number): Values;
 }
 
 const constructors = {

@@ -11,6 +11,7 @@ import {
   gather,
   type LazyArray,
   swapBytes,
+  type Values,
   viewAs,
   widen,
 } from './array.ts';
@@ -115,14 +116,21 @@ function lazy(dtype: DType, shape: number[], fortran: boolean, swap: boolean, da
   if (encoded ? !(text >= size) : text !== size) {
     throw new Error(`an array of shape [${shape}] of ${dtype} needs ${size} bytes, ${text} are there`);
   }
+  const values = (bytes: Uint8Array<ArrayBuffer>): Values => {
+    if (swap) swapBytes(bytes, bytesOf(dtype));
+    return viewAs(dtype, bytes);
+  };
   const read = (): DenseArray => {
     const bytes = rawBytes(data as string | Slice);
     if (bytes.length !== size) throw new Error(`${bytes.length} bytes for an array of ${size}`);
-    if (swap) swapBytes(bytes, bytesOf(dtype));
-    const values = viewAs(dtype, bytes);
-    return { dtype, shape, data: fortran ? gather(values, shape, fortranStrides(shape)) : values };
+    const all = values(bytes);
+    return { dtype, shape, data: fortran ? gather(all, shape, fortranStrides(shape)) : all };
   };
-  return { dtype, shape, read };
+  if (typeof data === 'string' || encoded || fortran) return { dtype, shape, read };
+  const { source, offset } = data as Slice;
+  const width = bytesOf(dtype);
+  const part = (first: number, count: number) => values(source.read(offset + width * first, width * count));
+  return { dtype, shape, read, part };
 }
 
 function rawBytes(data: string | Slice): Uint8Array<ArrayBuffer> {

@@ -1,4 +1,6 @@
 /** Opens a file of tensors whatever its format; the format is told by content, never by the name. */
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { LazyArray } from './array.ts';
 import { openBinaryproto, openCaffemodel } from './caffemodel.ts';
 import { isHdf5, openHdf5 } from './hdf5.ts';
@@ -59,8 +61,19 @@ export async function readTensors(source: Source): Promise<TensorFile> {
   }
 }
 
-/** Opens the file; the caller closes it. Throws InputError naming it. */
-export const openTensors = (path: string): Promise<TensorFile> => readTensors(openFile(path));
+/**
+ * Opens the file, or the newest checkpoint in a folder of cuda-convnet's (`ConvNet__<date>/<epoch>.<batch>`); the
+ * caller closes it. Throws InputError naming it.
+ */
+export const openTensors = (path: string): Promise<TensorFile> =>
+  readTensors(openFile(newestCheckpoint(path) ?? path));
+
+function newestCheckpoint(path: string): string | null {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return null;
+  const names = readdirSync(path).filter((name) => /^\d+\.\d+$/.test(name));
+  const newest = names.sort(new Intl.Collator('en', { numeric: true }).compare).at(-1);
+  return newest === undefined ? null : join(path, newest);
+}
 
 async function dispatch(source: Source): Promise<Opened> {
   if (source.size === 0) throw bad(source, 'the file is empty');

@@ -132,6 +132,35 @@ function transpose<T extends Storage | Values>(
   return result;
 }
 
+/** Values that are fetched at a time. */
+const PART = 2 ** 20;
+
+/** An (in, out) matrix that lies in a file brought to (out, in) a few rows at a time, so that it is held once. */
+export function arrangeParts(
+  part: (first: number, count: number) => Storage,
+  { shape, flatten }: Layout,
+): Storage {
+  const [K, inner] = shape;
+  const column = new Int32Array(inner);
+  const from = flatten ? flattenOrder(...flatten) : null;
+  for (let i = 0; i < inner; i++) column[from ? from[i] : i] = i;
+  const rows = Math.max(1, Math.floor(PART / K));
+  let result: Storage | null = null;
+  for (let top = 0; top < inner; top += rows) {
+    const count = Math.min(rows, inner - top);
+    const values = part(top * K, count * K);
+    result ??= new (values.constructor as Float32ArrayConstructor)(K * inner);
+    for (let left = 0; left < K; left += SQUARE) {
+      const right = Math.min(left + SQUARE, K);
+      for (let r = 0; r < count; r++) {
+        const i = column[top + r];
+        for (let k = left; k < right; k++) result[k * inner + i] = values[r * K + k];
+      }
+    }
+  }
+  return result ?? new Float32Array(0);
+}
+
 /** Place in H,W,C order of each value in C,H,W order. */
 function flattenOrder(C: number, H: number, W: number): Int32Array {
   const order = new Int32Array(C * H * W);

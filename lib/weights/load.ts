@@ -5,10 +5,10 @@ import type { Weights } from '../../reference/oracle.ts';
 import type { Preprocess } from '../../reference/preprocess.ts';
 import { type Storage, type Tensor, tensor } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
-import { toTensor } from '../format/array.ts';
+import { type LazyArray, widen } from '../format/array.ts';
 import { openTensors, type TensorFile } from '../format/open.ts';
 import { fetched } from './get.ts';
-import { arrange, describeLayout } from './layout.ts';
+import { arrange, arrangeParts, describeLayout, type Layout } from './layout.ts';
 import { type Assignment, list, type Mapping, mapTensors } from './mapping.ts';
 import type { Naming } from './names.ts';
 import { parsePreprocess } from './preprocess.ts';
@@ -153,10 +153,16 @@ export function named<T>(path: string, run: () => T): T {
 export function readWeight(path: string, file: TensorFile, { theirs, layout }: Assignment): Tensor {
   const array = file.tensors.get(theirs);
   if (!array) throw new Error(`there is no '${theirs}'`);
-  const { data } = toTensor(named(path, () => array.read()));
+  const data = named(path, () => arranged(array, layout));
   const at = firstNotFinite(data);
   if (at >= 0) throw new InputError(`${path}: '${theirs}' holds ${data[at]} (value ${at} of ${data.length})`);
-  return tensor(arrange(data, layout), layout.shape);
+  return tensor(data, layout.shape);
+}
+
+function arranged(array: LazyArray, layout: Layout): Storage {
+  const { dtype, part } = array;
+  if (layout.axes !== 'IO' || !part) return arrange(widen(array.read()), layout);
+  return arrangeParts((first, count) => widen({ dtype, shape: [count], data: part(first, count) }), layout);
 }
 
 /** Index of the first NaN or infinity, -1 if there is none. */

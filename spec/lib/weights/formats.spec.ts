@@ -54,6 +54,17 @@ describe('weights of other frameworks', () => {
     });
   }
 
+  it('takes the newest checkpoint of a cuda-convnet folder, numbers counted', async () => {
+    const place = mkdtempSync(join(tmpdir(), 'ConvNet__'));
+    for (const name of ['9.100', '10.2']) writeFileSync(join(place, name), 'old');
+    copyFileSync(`${folder}cuda-convnet.pkl`, join(place, '10.11'));
+    try {
+      expect((await loadWeights(place, bvlc)).source).to.include('cuda-convnet');
+    } finally {
+      rmSync(place, { recursive: true });
+    }
+  });
+
   it('takes the network that ONNX metadata name', async () => {
     expect((await loadWeights(`${folder}onnx/raw.onnx`)).network.name).to.equal('bvlc-alexnet');
   });
