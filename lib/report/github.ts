@@ -12,12 +12,17 @@ import { bitsOf, ratio } from './words.ts';
 
 const MARKS = { pass: '✅', suspicious: '⚠️', fail: '❌', untested: '⚪' } as const;
 
+/** Rows of a table, and annotations of a kind: GitHub takes a mebibyte a step, and shows ten of a kind. */
+const [MOST_ROWS, MOST_ANNOTATIONS] = [1000, 10];
+
 /** A heading, the verdict, what did not pass, and all layers folded away. */
 export function stepSummary(result: VerifyResult, difference?: Difference): string {
   const lost = new Set(difference?.lost);
   const bad = result.layers.filter(({ verdict, layer }) => verdict !== 'pass' || lost.has(layer));
   const mark = result.verdict === 'pass' && lost.size > 0 ? MARKS.fail : MARKS[result.verdict];
-  const reasons = findings(result, difference).map(({ message }) => `- ${escapeMarkdown(message)}`);
+  const reasons = findings(result, difference)
+    .slice(0, MOST_ROWS)
+    .map(({ message }) => `- ${escapeMarkdown(message)}`);
   const about = [
     `${result.network} on ${LABELS[result.device]}`,
     result.model ? `model ${result.model}` : '',
@@ -41,7 +46,7 @@ export function stepSummary(result: VerifyResult, difference?: Difference): stri
 }
 
 function layerTable(rows: readonly LayerRow[]): string {
-  const lines = rows.map((row) => {
+  const lines = rows.slice(0, MOST_ROWS).map((row) => {
     const { layer, verdict, introduced, accumulated, devices } = row;
     const cells = [
       `${MARKS[verdict]} ${escapeMarkdown(layer)}`,
@@ -57,16 +62,20 @@ function layerTable(rows: readonly LayerRow[]): string {
     '| layer | error/bound | bits | introduced | accumulated | device |',
     '| --- | ---: | ---: | ---: | ---: | --- |',
     ...lines,
+    ...(rows.length > MOST_ROWS ? [`| … and ${rows.length - MOST_ROWS} more | | | | | |`] : []),
   ].join('\n');
 }
 
 const COMMANDS = { error: 'error', warning: 'warning', note: 'notice' } as const;
 
-/** One `::error …` line a finding; GitHub shows ten of a kind a step. */
+/** One `::error …` line a finding, ten of a kind. */
 export function annotations(result: VerifyResult, difference?: Difference): string[] {
-  return findings(result, difference).map(({ rule, message }) => {
-    const file = result.model ? `file=${escapeProperty(result.model)},` : '';
-    const title = escapeProperty(`alexnet verify: ${rule.title}`);
-    return `::${COMMANDS[rule.level]} ${file}title=${title}::${escapeMessage(message)}`;
-  });
+  const written = { error: 0, warning: 0, note: 0 };
+  return findings(result, difference)
+    .filter(({ rule }) => ++written[rule.level] <= MOST_ANNOTATIONS)
+    .map(({ rule, message }) => {
+      const file = result.model ? `file=${escapeProperty(result.model)},` : '';
+      const title = escapeProperty(`alexnet verify: ${rule.title}`);
+      return `::${COMMANDS[rule.level]} ${file}title=${title}::${escapeMessage(message)}`;
+    });
 }

@@ -19,7 +19,7 @@ ${sumBehind(why)}
 function matchList({ matches, tried, known }: Why['explanation'], layer: string): string {
   if (matches.length > 0) {
     const items = matches.map((match) => `<li><strong>${escapeXml(match)}</strong></li>`);
-    return `<p>The device’s values are those of ${escapeXml(layer)} if:</p><ul>${items.join('')}</ul>`;
+    return `<p>The device’s values of ${escapeXml(layer)} are what this mistake makes of its input:</p><ul>${items.join('')}</ul>`;
   }
   if (known === 0) return '';
   const left = tried < known ? ` (${tried} were tried)` : '';

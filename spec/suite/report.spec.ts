@@ -122,16 +122,19 @@ describe('the HTML report in a browser', () => {
   });
 
   it('hostile names break out of nothing: no script runs, nothing is asked for, XML stays well-formed', async () => {
-    const hostile = verification(
-      [failed(HOSTILE, HOSTILE), row('prob', { details: right.layers[0].details })],
-      {
-        network: HOSTILE,
-        model: HOSTILE,
-        inputSource: '<img src=x onerror=alert(1)>',
-        placement: HOSTILE,
-      },
-    );
-    writeFileSync(path('hostile.html'), await htmlReport(hostile, { ...changed, file: HOSTILE }));
+    const { details } = right.layers[0];
+    const { why } = wrong;
+    const hostile = verification([{ ...failed(HOSTILE, HOSTILE), details }, row('prob', { details })], {
+      network: HOSTILE,
+      model: HOSTILE,
+      inputSource: '<img src=x onerror=alert(1)>',
+      placement: HOSTILE,
+      why: why && { ...why, layer: HOSTILE, explanation: { matches: [HOSTILE], tried: 1, known: 1 } },
+    });
+    const before = { verdict: 'pass', bits: 20, overBound: 0.1 } as const;
+    const change = { layer: HOSTILE, before, now: { ...before, bits: 10 }, lost: HOSTILE };
+    const difference = { ...changed, file: HOSTILE, layers: [...changed.layers, change] };
+    writeFileSync(path('hostile.html'), await htmlReport(hostile, difference));
     const { page, complaints } = await open('hostile.html', 400, 'light');
     expect(complaints).to.deep.equal([]);
     expect(await page.locator('script, img').count()).to.equal(0);

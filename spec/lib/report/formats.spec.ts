@@ -166,6 +166,14 @@ describe('GitHub', () => {
     }
   });
 
+  it('a graph of ten thousand nodes, all wrong, keeps within what GitHub takes', () => {
+    const name = 'a/rather/long/name/of/a/node'.repeat(3);
+    const rows = Array.from({ length: 10_000 }, (_, i) => failed(`${name}${i}`, 'beyond the bound'));
+    const many = verification(rows);
+    expect(Buffer.byteLength(stepSummary(many))).to.be.below(2 ** 20);
+    expect(annotations(many)).to.have.lengthOf(10);
+  });
+
   it('annotations are one line each, whatever the names hold', () => {
     const lines = annotations(hostile);
     expect(lines).to.have.lengthOf(1);

@@ -1,0 +1,56 @@
+import { expect } from 'chai';
+import { verdictLine, verificationText } from '../../../lib/verify/text.ts';
+import { comparison, failed, row, verification } from '../../support/verification.ts';
+
+describe('what alexnet verify prints', () => {
+  const lastLine = (text: string): string => text.trimEnd().split('\n').at(-1)!;
+
+  it('a row a layer, and the verdict last', () => {
+    const text = verificationText(verification([row('conv1'), row('relu1')]));
+    expect(text.split('\n')[0]).to.match(
+      /^layer +shape +introduced +accumulated +error\/bound +bits +device +verdict$/,
+    );
+    expect(text).to.match(/^conv1 +96×55×55 +1\.0e-7 +2\.0e-7 +0\.25 +22\.0 +CPU +ok$/m);
+    expect(lastLine(text)).to.equal(
+      'PASS: bvlc-alexnet on CPU: all 2 layers agree with the oracle within their bounds, at least 22.0 effective bits (float32)',
+    );
+  });
+
+  it('the first layer that failed is named, with its worst element', () => {
+    const text = verificationText(
+      verification([row('conv1'), failed('norm1', 'off'), failed('conv2', 'too')]),
+    );
+    expect(lastLine(text)).to.match(/^FAIL: .*: norm1 and 1 more disagree with the oracle: off$/);
+    expect(text).to.match(/^norm1: worst at \[0,1\]: 1 on the device, 1\.0000001 in the oracle/m);
+    expect(text).to.match(/^norm1 .*FAIL: off$/m);
+  });
+
+  it('what is wrong only when optimised is said so', () => {
+    const run = {
+      graph: 'untouched',
+      optimised: true,
+      verdict: 'fail',
+      reason: 'off',
+      first: 'prob',
+    } as const;
+    const result = verification([row('prob')], {
+      verdict: 'fail',
+      first: 'prob',
+      runs: [{ ...run, unstable: [] }],
+    });
+    expect(verdictLine(result)).to.match(/FAIL: .*only when the graph is optimised: prob disagrees.*off/);
+  });
+
+  it('suspicious and untested are words of their own', () => {
+    const layers = [row('prob')];
+    expect(verdictLine(verification(layers, { verdict: 'suspicious' }))).to.match(/^SUSPICIOUS: /);
+    expect(verdictLine(verification(layers, { verdict: 'untested' }))).to.match(/^UNTESTED: .*constant/);
+  });
+
+  it('bits that speak of the bias are not given as a number', () => {
+    const introduced = comparison({ bits: 25, arithmetic: 'undetermined' });
+    expect(verificationText(verification([row('fc6', { introduced })]))).to.match(
+      /^fc6 .* undetermined +CPU +ok$/m,
+    );
+  });
+});
