@@ -3,6 +3,7 @@
  * it, and against the oracle's own evaluation of the whole graph. Rows are nodes, called as their first output.
  */
 import { tap } from '../../export/index.ts';
+import { decodeModel } from '../../export/proto.ts';
 import { streamOf, uniform, words } from '../../reference/random.ts';
 import { type Precision, type Shape, sizeOf, type Tensor } from '../../reference/tensor.ts';
 import { fromRuntime, toRuntime } from '../conform/engines.ts';
@@ -17,6 +18,7 @@ import { assertPlacement, describePlacement, layerDevices, type Placement } from
 import { openSession } from '../runtime/session.ts';
 import { classes, type Requirement } from './arithmetic.ts';
 import { type Bounds, boundsOf, rounded } from './bounds.ts';
+import type { Evidence } from './bundle.ts';
 import { compare, relativeDifference } from './compare.ts';
 import { nodeBounds } from './nodes.ts';
 import type { RunReport } from './runs.ts';
@@ -77,6 +79,7 @@ export async function verifyGraph(settings: GraphSettings): Promise<Verification
     first: runs.find(({ first }) => first !== null)?.first ?? null,
     why: null,
     margin: null,
+    evidence: evidenceOf(settings, nodes, layers, onDevice, required),
     values: { device: floatsOf(onDevice, model), oracle: floatsOf(chain, model) },
   };
 }
@@ -132,6 +135,38 @@ function compareNode(
   const { verdict, reason } = introduced;
   const details = layerDetails(asTensor(y), asTensor(exact), bounds, half);
   return { ...head, verdict, reason, introduced, accumulated, details };
+}
+
+function evidenceOf(
+  { bytes, model, device }: GraphSettings,
+  nodes: readonly Node[],
+  layers: readonly LayerReport[],
+  onDevice: Values,
+  required: Requirement,
+): Evidence | null {
+  const at = layers.findIndex(({ verdict, introduced }) => verdict === 'fail' && introduced !== null);
+  if (at < 0) return null;
+  const node = nodes[at];
+  const [output] = node.outputs;
+  const exact = evaluateNode(model, node, onDevice, 'float64').get(output) as Value;
+  const context = { model, node, values: onDevice, exact, device, operands: classes[required] };
+  const { bound } = boundsFor(context) as Bounds;
+  const read = node.inputs.filter((name) => {
+    const value = onDevice.get(name);
+    return value && isFloat(value.dtype) && !model.graph.initializers.has(name);
+  });
+  const inputs = new Map(read.map((name) => [name, asTensor(onDevice.get(name) as Value)]));
+  const y = asTensor(onDevice.get(output) as Value);
+  return {
+    layer: output,
+    device,
+    model: decodeModel(bytes),
+    inputs,
+    output,
+    y,
+    exact: asTensor(exact),
+    bound,
+  };
 }
 
 /** A layer's own bounds where the node is one (they come with fast kernels), else those of its operator. */

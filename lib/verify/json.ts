@@ -7,7 +7,7 @@ import type { VerifyResult } from './index.ts';
 
 /** `changed`: since the baseline, where there is one. */
 export function verificationJson(result: VerifyResult, changed?: Difference): object {
-  const { values: _, layers, ...head } = result;
+  const { values: _, evidence: __, layers, ...head } = result;
   const versions = {
     'alexnet-oracle': release,
     'onnxruntime-node': installation()?.version ?? null,

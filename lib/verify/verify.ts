@@ -1,4 +1,5 @@
 /** verify: runs a network on a device with every value tapped, and compares each layer with the oracle. */
+import { decodeModel } from '../../export/proto.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { forward, inputsOf } from '../../reference/oracle.ts';
 import { dense, type Precision, type Shape, type Tensor } from '../../reference/tensor.ts';
@@ -8,6 +9,7 @@ import { holdDevice } from '../runtime/hold.ts';
 import { assertPlacement, describePlacement, layerDevices, type Placement } from '../runtime/placement.ts';
 import { classes, type Requirement } from './arithmetic.ts';
 import type { Bounds, Context } from './bounds.ts';
+import type { Evidence } from './bundle.ts';
 import type { Verdict } from './compare.ts';
 import { type Margin, marginOf } from './margin.ts';
 import { type Run, type RunSettings, runTapped, runUntouched } from './run.ts';
@@ -53,6 +55,8 @@ export interface Verification {
     readonly device: ReadonlyMap<string, Tensor>;
     readonly oracle: ReadonlyMap<string, Tensor>;
   };
+  /** The first failing layer as the device met it, for a bug report; null as `why` is. */
+  readonly evidence: Evidence | null;
 }
 
 /** Throws InputError for an input that is no number, EnvironmentError for a device that does not work. */
@@ -103,6 +107,7 @@ export async function verifySubject(settings: VerifySettings): Promise<Verificat
     why: whyFailed(settings, layers, plain, seen),
     margin: marginOf(network, weights, chain, sigmas(seen)),
     values: { device: plain.values, oracle: chain },
+    evidence: evidenceOf(settings, layers, plain, seen),
   };
 }
 
@@ -133,6 +138,31 @@ function oracleChain({ subject, input, precision = 'float32', plain }: VerifySet
 /** Tier 2's errors without their safety factor λ; a bound where there is no expectation. */
 function sigmas(seen: ReadonlyMap<string, { bounds: Bounds }>): Map<string, Float64Array> {
   return new Map([...seen].map(([name, { bounds }]) => [name, bounds.deviation ?? bounds.bound]));
+}
+
+function evidenceOf(
+  { subject, device }: VerifySettings,
+  layers: readonly LayerReport[],
+  { values }: Run,
+  seen: ReadonlyMap<string, { exact: Tensor; bounds: Bounds }>,
+): Evidence | null {
+  const at = layers.findIndex(({ verdict }) => verdict === 'fail');
+  const found = at < 0 ? undefined : seen.get(layers[at].layer);
+  if (!found) return null;
+  const { match, network } = subject;
+  const { layer } = layers[at];
+  const inputs = inputsOf(network, at).map(
+    (name) => [match.values.get(name) as string, values.get(name) as Tensor] as const,
+  );
+  const y = values.get(layer) as Tensor;
+  const about = { layer, device, model: decodeModel(subject.model), inputs: new Map(inputs) };
+  return {
+    ...about,
+    output: match.values.get(layer) as string,
+    y,
+    exact: found.exact,
+    bound: found.bounds.bound,
+  };
 }
 
 /** The first failing layer taken apart, if there were numbers to compare. */

@@ -54,6 +54,7 @@ export const verification = (
   why: null,
   margin: null,
   values: { device: new Map(), oracle: new Map() },
+  evidence: null,
   model: 'models/alexnet.onnx',
   weights: 'seed 0, kaiming',
   inputSource: 'uniform noise, seed 0',

@@ -3,7 +3,8 @@ import { type Command, Option } from 'commander';
 import { InputError } from '../../errors.ts';
 import { differenceText, prepareReports, type ReportOptions, tellGithub } from '../../report/reports.ts';
 import { chooseDevice } from '../../runtime/devices.ts';
-import { type VerifyOptions, verify } from '../../verify/index.ts';
+import { writeBundle } from '../../verify/bundle.ts';
+import { type VerifyOptions, type VerifyResult, verify } from '../../verify/index.ts';
 import { verificationJson } from '../../verify/json.ts';
 import { saveValues } from '../../verify/save.ts';
 import { verificationText } from '../../verify/text.ts';
@@ -13,6 +14,7 @@ import { restartForTf32 } from '../tf32.ts';
 interface Options extends Omit<VerifyOptions, 'model' | 'input'>, ReportOptions {
   readonly input?: readonly string[];
   readonly save?: string;
+  readonly bundle?: string;
   readonly tf32?: boolean;
   readonly json?: boolean;
 }
@@ -43,6 +45,7 @@ export function register(program: Command): void {
     .option('--repeat <n>', 'run so often, and compare bit by bit', integer(1))
     .option('--plain', 'the oracle by its plain loops, not their fast twins')
     .option('--save <dir>', 'write oracle.npz and device.npz there')
+    .option('--bundle <dir>', 'write the first failing layer there as a bug report that repeats itself')
     .option('--report-json <file>', 'write what --json prints there')
     .option('--junit <file>', 'write JUnit XML there')
     .option('--sarif <file>', 'write SARIF 2.1.0 there')
@@ -53,7 +56,7 @@ export function register(program: Command): void {
 }
 
 async function run(model: string | undefined, options: Options): Promise<void> {
-  const { save, json, tf32, input, ...rest } = options;
+  const { save, bundle, json, tf32, input, ...rest } = options;
   if (tf32 && rest.require && rest.require !== 'tf32') {
     throw new InputError(`--tf32 is short for --require tf32: it does not go with --require ${rest.require}`);
   }
@@ -67,6 +70,9 @@ async function run(model: string | undefined, options: Options): Promise<void> {
   if (await restartForTf32(device, tf32 || rest.require === 'tf32')) return;
   const result = await verify({ ...rest, model, input, require: tf32 ? 'tf32' : rest.require, tf32, log });
   if (save !== undefined) await saveValues(save, result.values);
+  if (bundle !== undefined && result.evidence) await writeBundle(bundle, result.evidence);
+  if (bundle !== undefined && !result.evidence)
+    process.stderr.write(`${bundle}: not written: ${noEvidence(result)}\n`);
   const changed = await finish(result);
   await tellGithub(result, changed);
   const text = (): string => `\n${verificationText(result)}${changed ? differenceText(changed) : ''}`;
@@ -74,3 +80,6 @@ async function run(model: string | undefined, options: Options): Promise<void> {
   if (result.verdict === 'fail' || changed?.lost.length) process.exitCode = 1;
   if (result.verdict === 'untested') process.exitCode = 2;
 }
+
+const noEvidence = ({ verdict }: VerifyResult): string =>
+  verdict === 'fail' ? 'the fault was seen before any number was compared' : 'no layer failed';

@@ -1,0 +1,147 @@
+/**
+ * A bug report in a folder: the smallest graph that shows the fault (one layer's nodes), its inputs, what should come of it,
+ * what the device made of it, the versions, and a program that repeats it with onnxruntime-node alone.
+ */
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { arch, cpus, platform, release } from 'node:os';
+import { join } from 'node:path';
+import { encodeModel, type GraphProto, type ModelProto, type NodeProto } from '../../export/proto.ts';
+import type { Tensor } from '../../reference/tensor.ts';
+import { tensor } from '../../reference/tensor.ts';
+import { InputError } from '../errors.ts';
+import { fromTensor } from '../format/array.ts';
+import { writeNpy } from '../format/npy.ts';
+import { installation } from '../runtime/installation.ts';
+import { version } from '../version.ts';
+
+/** The layer that failed, as the device met it. */
+export interface Evidence {
+  readonly layer: string;
+  readonly device: string;
+  readonly model: ModelProto;
+  /** The values that the layer reads, by their names in the model. */
+  readonly inputs: ReadonlyMap<string, Tensor>;
+  /** Name of the layer's value in the model. */
+  readonly output: string;
+  /** What the device computed, ŷ in float64, and the bound of each element. */
+  readonly y: Tensor;
+  readonly exact: Tensor;
+  readonly bound: Float64Array;
+}
+
+/** Makes the folder and writes the bundle. Throws InputError where it cannot be written. */
+export async function writeBundle(folder: string, evidence: Evidence): Promise<void> {
+  const { layer, device, inputs, output, y, exact, bound } = evidence;
+  const names = [...inputs.keys()];
+  const about = {
+    layer,
+    device,
+    inputs: names.map((name, i) => ({ name, file: `input_${i}.npy` })),
+    output,
+    versions: {
+      'alexnet-oracle': version,
+      'onnxruntime-node': installation()?.version ?? null,
+      node: process.versions.node,
+      system: `${platform()} ${release()} ${arch()}`,
+      processor: cpus()[0]?.model ?? null,
+    },
+  };
+  const files = new Map<string, Uint8Array | string>([
+    ['model.onnx', encodeModel(partOf(evidence.model, names, output))],
+    ...names.map((name, i) => [`input_${i}.npy`, writeNpy(fromTensor(inputs.get(name) as Tensor))] as const),
+    ['expected.npy', writeNpy(fromTensor(exact))],
+    ['bound.npy', writeNpy(fromTensor(tensor(bound, exact.shape)))],
+    ['device.npy', writeNpy(fromTensor(y))],
+    ['bundle.json', `${JSON.stringify(about, null, 2)}\n`],
+    ['repro.mjs', REPRO],
+  ]);
+  try {
+    await mkdir(folder, { recursive: true });
+    for (const [name, content] of files) await writeWhole(join(folder, name), content);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason = code === 'EEXIST' || code === 'ENOTDIR' ? 'it is not a folder' : message;
+    throw new InputError(`${folder}: cannot write there: ${reason}`);
+  }
+}
+
+async function writeWhole(path: string, content: Uint8Array | string): Promise<void> {
+  const partial = `${path}.${process.pid}.partial`;
+  try {
+    await writeFile(partial, content);
+    await rename(partial, path);
+  } finally {
+    await rm(partial, { force: true });
+  }
+}
+
+/** The part of a model between some values and one that they lead to, with the constants that it reads. */
+export function partOf(model: ModelProto, inputs: readonly string[], output: string): ModelProto {
+  const graph = model.graph as GraphProto;
+  const producer = new Map(graph.node.flatMap((node) => node.output.map((name) => [name, node] as const)));
+  const kept = new Set<NodeProto>();
+  const read = new Set<string>();
+  const queue = [output];
+  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+    read.add(name);
+    const node = inputs.includes(name) ? undefined : producer.get(name);
+    if (!node || kept.has(node)) continue;
+    kept.add(node);
+    queue.push(...node.input);
+  }
+  const described = new Map(
+    [...graph.input, ...graph.valueInfo, ...graph.output].map((info) => [info.name, info]),
+  );
+  const port = (name: string) => described.get(name) ?? { name, type: { tensorType: { elemType: 1 } } };
+  return {
+    ...model,
+    graph: {
+      ...graph,
+      node: graph.node.filter((node) => kept.has(node)),
+      initializer: graph.initializer.filter(({ name }) => read.has(name ?? '')),
+      input: inputs.map(port),
+      output: [port(output)],
+      valueInfo: [],
+    },
+  };
+}
+
+const REPRO = `// Repeats the fault with onnxruntime-node alone: npm install onnxruntime-node && node repro.mjs
+import { readFileSync } from 'node:fs';
+import * as ort from 'onnxruntime-node';
+
+const here = (name) => new URL(name, import.meta.url);
+const { layer, device, inputs, output } = JSON.parse(readFileSync(here('bundle.json'), 'utf8'));
+
+/** A .npy file of version 1: little-endian float32 or float64, row-major. */
+function npy(name) {
+  const bytes = readFileSync(here(name));
+  const start = 10 + bytes.readUInt16LE(8);
+  const header = bytes.toString('latin1', 10, start);
+  const Type = header.includes('<f8') ? Float64Array : Float32Array;
+  const shape = /'shape': \\(([^)]*)\\)/.exec(header)[1].split(',').filter((s) => s.trim()).map(Number);
+  return { data: new Type(new Uint8Array(bytes.subarray(start)).buffer), shape };
+}
+
+const feeds = {};
+for (const { name, file } of inputs) {
+  const { data, shape } = npy(file);
+  feeds[name] = new ort.Tensor('float32', Float32Array.from(data), shape);
+}
+const session = await ort.InferenceSession.create(readFileSync(here('model.onnx')), {
+  executionProviders: [device],
+  graphOptimizationLevel: 'disabled',
+});
+const { data } = (await session.run(feeds))[output];
+const [expected, bound] = [npy('expected.npy').data, npy('bound.npy').data];
+let [worst, at, beyond] = [0, 0, 0];
+for (let i = 0; i < expected.length; i++) {
+  const error = Math.abs(data[i] - expected[i]);
+  const ratio = error === 0 ? 0 : error / bound[i];
+  if (!(ratio <= 1)) beyond++;
+  if (!(ratio <= worst)) [worst, at] = [Number.isNaN(ratio) ? Infinity : ratio, i];
+}
+console.log(\`\${layer} on \${device}: \${beyond} of \${expected.length} values beyond their bound\`);
+console.log(\`worst: value \${at} is \${data[at]}, expected \${expected[at]} within \${bound[at]}\`);
+process.exit(beyond > 0 ? 1 : 0);
+`;
