@@ -72,5 +72,8 @@ export const reshape = (t: Tensor, shape: Shape): Tensor => tensor(dense(t), sha
 
 /** f of every value, in float64: squares and absolute values of float32 numbers are exact there. */
 export function map(t: Tensor, f: (value: number) => number): Tensor {
-  return tensor(Float64Array.from(dense(t), f), t.shape);
+  const from = dense(t);
+  const to = new Float64Array(from.length);
+  for (let i = 0; i < from.length; i++) to[i] = f(from[i]);
+  return tensor(to, t.shape);
 }

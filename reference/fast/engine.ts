@@ -6,7 +6,7 @@
  */
 import type { Precision, Storage } from '../tensor.ts';
 import { addressOf, type Field, HEAP } from './job.ts';
-import { assemble, type Features, KINDS, type Kind, tilesFor } from './kernels.ts';
+import { assemble, type Features, fusedProbe, KINDS, type Kind, tilesFor } from './kernels.ts';
 import type { Arithmetic, Tile } from './product.ts';
 import { startThreads } from './threads.ts';
 import { type Kernel, type Memory, webAssembly } from './webassembly.ts';
@@ -66,21 +66,18 @@ function open(): Engine | null {
   }
   const { threads, wide } = settings;
   const shared = threads > 1;
-  const plain: Features = { fma: false, wide, shared };
-  const fused: Features = { fma: true, wide, shared };
-  // V8 knows relaxed SIMD or does not: the module itself is the probe
-  const candidates = settings.fma ? [fused, plain] : [plain];
-  for (const features of candidates) {
-    const bytes = assemble(features);
-    if (!webAssembly.validate(bytes)) continue;
-    const memory = new webAssembly.Memory(shared ? { initial: 1, maximum: 65536, shared } : { initial: 1 });
-    const module = new webAssembly.Module(bytes);
-    const kernels = new webAssembly.Instance(module, { js: { memory } }).exports;
-    const close = startThreads(threads - 1, module, memory);
-    return { ...features, memory, kernels, tiles: tilesFor(features), threads, close };
+  const fma = settings.fma && webAssembly.validate(fusedProbe());
+  const features: Features = { fma, wide, shared };
+  const bytes = assemble(features);
+  if (!webAssembly.validate(bytes)) {
+    missing = 'this JavaScript engine has no WebAssembly SIMD or threads';
+    return null;
   }
-  missing = 'this JavaScript engine has no WebAssembly SIMD or threads';
-  return null;
+  const memory = new webAssembly.Memory(shared ? { initial: 1, maximum: 65536, shared } : { initial: 1 });
+  const module = new webAssembly.Module(bytes);
+  const kernels = new webAssembly.Instance(module, { js: { memory } }).exports;
+  const close = startThreads(threads - 1, module, memory);
+  return { ...features, memory, kernels, tiles: tilesFor(features), threads, close };
 }
 
 /** Memory handed out from the beginning, and taken back to a mark. */

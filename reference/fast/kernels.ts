@@ -1,5 +1,5 @@
 /** The module with all kernels: three register tiles, the fully connected kernels, and the loop that shares out blocks. */
-import { createModule, forTo, i32, type Local, type Module, memory, type Type } from './assembler.ts';
+import { createModule, f64x2, forTo, i32, type Local, type Module, memory, type Type } from './assembler.ts';
 import { defineDots } from './dots.ts';
 import { defineFinite, defineRelu } from './elements.ts';
 import { claimLoop, finishJob, openJob, serveLoop } from './job.ts';
@@ -57,6 +57,13 @@ function defineFrame(module: Module): void {
     const copy = memory.copy(at(to, toMap, toStep), at(from, fromMap, fromStep), rowBytes.get);
     return forTo(map, zero, maps.get, one, forTo(row, zero, rows.get, one, copy));
   });
+}
+
+/** A module with nothing but a fused multiply-add: valid where the engine has relaxed SIMD. */
+export function fusedProbe(): Uint8Array<ArrayBuffer> {
+  const module = createModule(false);
+  module.define('fused', ['v128'], ['v128'], (_, [a]) => f64x2.relaxedMadd(a.get, a.get, a.get));
+  return module.bytes();
 }
 
 /** The bytes of the module. */
