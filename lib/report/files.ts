@@ -1,5 +1,6 @@
 /** Writes reports: to a temporary file that then takes the name, never over what the run reads. */
-import { appendFile, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, appendFile, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { InputError } from '../errors.ts';
 
@@ -31,8 +32,11 @@ export async function checkTargets(
     taken.set(resolve(path), option);
     const id = await identity(path);
     if (id !== undefined && read.has(id)) throw new InputError(`${path}: ${option} would overwrite an input`);
-    const folder = await stat(dirname(resolve(path))).catch(() => null);
+    const folder = await stat(folderOf(path)).catch(() => null);
     if (!folder?.isDirectory()) throw new InputError(`${path}: cannot be written: its folder does not exist`);
+    await access(folderOf(path), constants.W_OK).catch((error) => {
+      throw cannotWrite(path, error);
+    });
     const found = await stat(path).catch(() => null);
     if (found?.isDirectory())
       throw new InputError(`${path}: is a folder; ${option} takes the name of a file`);
@@ -40,6 +44,8 @@ export async function checkTargets(
       throw new InputError(`${path}: exists and is no report: ${option} takes another name`);
   }
 }
+
+const folderOf = (path: string): string => dirname(resolve(path));
 
 /** Device and number of a file: the same under every name and link. */
 async function identity(path: string): Promise<string | undefined> {
@@ -65,7 +71,7 @@ export async function writeReport(path: string, text: string): Promise<void> {
   const found = await stat(path).catch(() => null);
   // a pipe or a device cannot be replaced
   const special = found !== null && !found.isFile() && !found.isDirectory();
-  const partial = `${dirname(resolve(path))}/.${basename(path)}.${process.pid}.partial`;
+  const partial = `${folderOf(path)}/.${basename(path)}.${process.pid}.partial`;
   try {
     if (special) return await writeFile(path, text);
     await writeFile(partial, text);

@@ -1,6 +1,7 @@
 /** What GitHub Actions shows: Markdown for the summary of a step, and commands that become annotations. */
 import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
+import { marginText } from '../verify/margin.ts';
 import { verdictLine } from '../verify/text.ts';
 import type { LayerRow } from '../verify/verify.ts';
 import { whyText } from '../verify/why.ts';
@@ -34,6 +35,7 @@ export function stepSummary(result: VerifyResult, difference?: Difference): stri
     `### ${mark} alexnet verify: ${escapeMarkdown(verdictLine(result))}`,
     about.map(escapeMarkdown).join(' · '),
     reasons.join('\n'),
+    result.margin ? escapeMarkdown(marginText(result.margin)) : '',
     result.why
       ? whyText(result.why)
           .map((line) => `- ${escapeMarkdown(line)}`)

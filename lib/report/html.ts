@@ -4,6 +4,7 @@
  */
 import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
+import { marginText } from '../verify/margin.ts';
 import { verdictLine } from '../verify/text.ts';
 import type { LayerRow } from '../verify/verify.ts';
 import { version } from '../version.ts';
@@ -75,8 +76,13 @@ function verdictBlock(result: VerifyResult, changed?: Difference): string {
   const [word, ...rest] = verdictLine(result).split(': ');
   const shown = result.verdict === 'pass' && lost > 0 ? 'LOST BITS' : word;
   const note = lost > 0 ? `. Less accurate than the baseline: ${changed?.lost.join(', ')}.` : '';
-  return `<div class="verdict ${verdict}"><strong>${escapeXml(shown)}</strong><p>${escapeXml(rest.join(': ') + note)}</p></div>`;
+  const answer = result.margin
+    ? `<p class="muted">${escapeXml(sentence(marginText(result.margin)))}</p>`
+    : '';
+  return `<div class="verdict ${verdict}"><strong>${escapeXml(shown)}</strong><p>${escapeXml(rest.join(': ') + note)}</p>${answer}</div>`;
 }
+
+const sentence = (text: string): string => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 function facts(result: VerifyResult): string {
   const entries: readonly (readonly [string, string])[] = [

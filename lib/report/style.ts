@@ -29,7 +29,7 @@ p { margin: 0 0 12px; max-width: 72ch; }
 .muted, figcaption { color: var(--muted); font-size: 13px; }
 .verdict { border-left: 5px solid var(--tone); padding: 2px 0 2px 18px; }
 .verdict strong { display: block; font-size: 38px; line-height: 1.1; letter-spacing: -.01em; color: var(--tone); }
-.verdict p { margin: 8px 0 0; font-size: 17px; }
+.verdict p { margin: 8px 0 0; font-size: 17px; } .verdict p.muted { font-size: 14px; }
 .pass { --tone: var(--good); } .fail { --tone: var(--bad); } .suspicious { --tone: var(--warn); } .untested { --tone: var(--muted); }
 .mark { color: var(--tone); font-weight: 600; }
 dl.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(190px, 44%), 1fr)); gap: 14px 24px; margin: 24px 0 0; }

@@ -92,6 +92,7 @@ describe('the HTML report in a browser', () => {
   it('shows the verdict, every layer, its plots and its worst elements', async () => {
     const { page } = await open('wrong.html', 1200, 'light');
     expect(await page.locator('.verdict strong').textContent()).to.equal('FAIL');
+    expect(await page.locator('.verdict p').nth(1).textContent()).to.match(/^The answer: class \d+ leads/);
     expect(await page.title()).to.equal('FAIL: bvlc-alexnet on CPU');
     const names = network.layers.map(({ name }) => name);
     expect(await page.locator('#layers tbody b').allTextContents()).to.deep.equal(names);
