@@ -46,8 +46,8 @@ async function loadFile(path: string, network?: Network, published?: Preprocess)
     const plan = network ? named(path, () => mapTensors(network, file)) : infer(path, file);
     const weights = new Map<string, Tensor>();
     for (const part of plan.assignments) weights.set(part.own, readWeight(path, file, part));
-    const preprocess = preprocessOf(path, file) ?? published;
-    const other = preprocess && preprocess.channels !== plan.network.preprocess.channels;
+    const told = preprocessOf(path, file) ?? published;
+    const preprocess = told && withCrop(told, plan.network);
     return {
       network: plan.network,
       weights,
@@ -57,8 +57,7 @@ async function loadFile(path: string, network?: Network, published?: Preprocess)
         ...file.notes,
         ...plan.notes,
         ...transposed(plan),
-        ...(other ? [channelNote(preprocess, plan.network)] : []),
-        ...(preprocess ? [] : usualNote(plan)),
+        ...(told ? mismatches(told, plan.network) : usualNote(plan)),
       ],
     };
   } finally {
@@ -82,8 +81,29 @@ export function transposed({ assignments }: Mapping): string[] {
   return [...lines].map(([moved, names]) => `${names.join(', ')}: ${moved}`);
 }
 
-const channelNote = ({ channels }: Preprocess, { name, preprocess }: Network): string =>
-  `these weights take ${channels} input; ${name} by itself takes ${preprocess.channels}`;
+/** Side of the picture that comes out; 0 where pictures are taken as they are. */
+const side = ({ crop, resize }: Preprocess): number =>
+  crop.size || (resize.mode === 'none' ? 0 : resize.size);
+
+/** The file's preprocessing; with the network's own resize and crop where the file's picture would not fit it. */
+function withCrop(preprocess: Preprocess, { input, preprocess: own }: Network): Preprocess {
+  const fits = side(preprocess) === 0 || side(preprocess) === input[1];
+  return fits ? preprocess : { ...preprocess, resize: own.resize, crop: own.crop };
+}
+
+/** Where what the weights were fed is not what the network usually is. */
+function mismatches(told: Preprocess, { name, input, preprocess }: Network): string[] {
+  const notes: string[] = [];
+  if (told.channels !== preprocess.channels) {
+    notes.push(`these weights take ${told.channels} input; ${name} by itself takes ${preprocess.channels}`);
+  }
+  if (side(told) !== 0 && side(told) !== input[1]) {
+    notes.push(
+      `these weights come with pictures of ${side(told)}; ${name} takes ${input[1]}: its own crop is used`,
+    );
+  }
+  return notes;
+}
 
 /** What weights for ImageNet with these names are usually fed. */
 const usual: { readonly [N in Naming]?: Pick<Preprocess, 'channels' | 'range'> } = {

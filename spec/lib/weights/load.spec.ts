@@ -87,6 +87,17 @@ describe('loadWeights', () => {
     );
   });
 
+  it("keeps the network's own crop where the file's picture would not fit, and says so", async () => {
+    const tiny = await arraysOf(
+      fileURLToPath(new URL('../../../fixtures/format/weights/tiny.npz', import.meta.url)),
+    );
+    const metadata = new Map([['preprocess', formatPreprocess(networkNamed('bvlc-alexnet').preprocess)]]);
+    const path = put('w.st', writeSafetensors(tiny, metadata));
+    const { preprocess, notes } = await loadWeights(path, networkNamed('onnx-zoo'));
+    expect(preprocess).to.deep.include({ crop: { size: 0, offset: 'floor' }, mean: [104, 117, 123] });
+    expect(notes.join()).to.match(/pictures of 227; onnx-zoo takes 224/);
+  });
+
   it('says when names tell of another input than the network takes', async () => {
     const tiny = fileURLToPath(new URL('../../../fixtures/format/weights/onnx/raw.onnx', import.meta.url));
     const notes = async (name: string) => (await loadWeights(tiny, networkNamed(name))).notes.join();

@@ -1,0 +1,91 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+
+const loader = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
+const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
+const tiny = fileURLToPath(new URL('../../fixtures/format/weights/tiny.npz', import.meta.url));
+const guerzhoy = tiny.replace('tiny.npz', 'guerzhoy.npy');
+
+describe('alexnet weights', function () {
+  this.timeout(30_000);
+  let folder = '';
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'weights-cli-'));
+    writeFileSync(join(folder, 'evil.pkl'), "\x80\x02cos\nsystem\n(S'touch was-here'\ntR.", 'latin1');
+  });
+  after(() => rmSync(folder, { recursive: true }));
+  const alexnet = (...args: string[]) => {
+    const env = { ...process.env, XDG_CACHE_HOME: folder };
+    const argv = ['--import', loader, main, 'weights', ...args];
+    return spawnSync(process.execPath, argv, { cwd: folder, env, encoding: 'utf8' });
+  };
+
+  it('inspect: a table for people, JSON for programs', () => {
+    const { stdout, status } = alexnet('inspect', guerzhoy);
+    expect(status).to.equal(0);
+    expect(stdout).to.match(/fc6\/0 +float32 +144×8 .* fc6\.weight +\(in,out\) transposed .* H,W,C to C,H,W/);
+    const json = JSON.parse(alexnet('inspect', guerzhoy, '--json').stdout);
+    expect(json).to.include({ version: 1, format: 'npy of objects', by: 'Caffe names' });
+    expect(json.tensors).to.have.length(16);
+  });
+
+  it('convert, then diff: the same bits, exit 0; others, exit 1', () => {
+    const made = alexnet('convert', guerzhoy, 'w.pth', '--network', 'bvlc-alexnet', '--json');
+    expect(made.status, made.stderr).to.equal(0);
+    expect(JSON.parse(made.stdout)).to.include({ version: 1, network: 'bvlc-alexnet', tensors: 16 });
+    expect(made.stderr).to.match(/conv1\.weight, .*: \(H,W,I,O\) transposed to \(O,I,H,W\)\n/);
+    const same = alexnet('diff', tiny, 'w.pth');
+    expect(same.stdout).to.match(/hold the same bits \(16 tensors\)/);
+    expect(same.status).to.equal(0);
+    alexnet('convert', 'w.pth', 'rgb.npz', '--network', 'bvlc-alexnet', '--channels', 'RGB');
+    const other = alexnet('diff', tiny, 'rgb.npz', '--json');
+    expect(other.status).to.equal(1);
+    const differing = JSON.parse(other.stdout).tensors.filter((t: { differing: number }) => t.differing > 0);
+    expect(differing.map((t: { name: string }) => t.name)).to.deep.equal(['conv1.weight']);
+  });
+
+  it('get: the list of what there is', () => {
+    const { stdout, status } = alexnet('get');
+    expect(status).to.equal(0);
+    for (const name of ['torchvision', 'bvlc-alexnet', 'caffenet', 'onnx-zoo'])
+      expect(stdout).to.include(name);
+    expect(JSON.parse(alexnet('get', '--json').stdout).sources).to.have.length(5);
+  });
+
+  const wrong: [string, string[], RegExp][] = [
+    ['a subcommand that is none', ['explain', tiny], /unknown command 'explain'/],
+    ['a missing file', ['inspect', 'none.npz'], /none\.npz: no such file/],
+    ['a folder', ['inspect', '.'], /is a directory/],
+    ['a pickle that would run something', ['inspect', 'evil.pkl'], /refused: the pickle names 'os\.system'/],
+    [
+      'weights that do not fit',
+      ['inspect', tiny, '--network', 'torchvision'],
+      /'conv2\.weight' \[4,2,5,5\] cannot/,
+    ],
+    ['an unknown network', ['convert', tiny, 'x.npz', '--network', 'lenet'], /unknown network 'lenet'/],
+    ['a format that is not written', ['convert', tiny, 'x.onnx'], /alexnet export/],
+    ['a range that is none', ['convert', tiny, 'x.npz', '--range', '2'], /must be 255 or 1/],
+    ['names that are none', ['convert', tiny, 'x.npz', '--names', 'x'], /Allowed choices/],
+    ['unknown public weights', ['get', 'vgg'], /no public weights 'vgg'/],
+    ['offline without a cache', ['get', 'torchvision', '--offline'], /--offline forbids/],
+    ['public weights before they are here', ['inspect', 'torchvision'], /`alexnet weights get torchvision`/],
+  ];
+  for (const [what, args, reason] of wrong) {
+    it(`refuses ${what} with exit 2 and one line`, () => {
+      const { stdout, stderr, status } = alexnet(...args);
+      expect(status, stderr).to.equal(2);
+      expect(stderr)
+        .to.match(reason)
+        .and.match(/^alexnet: [^\n]+\n$/);
+      expect(stdout).to.equal('');
+    });
+  }
+
+  it('ran nothing of what the pickle names', () => {
+    expect(() => readFileSync(join(folder, 'was-here'))).to.throw(/ENOENT/);
+  });
+});
