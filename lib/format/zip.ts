@@ -217,7 +217,8 @@ export function zipPieces(
   };
   for (const [name, bytes] of members) {
     const size = bytes.reduce((sum, piece) => sum + piece.length, 0);
-    const crc = bytes.reduce((sum, piece) => crc32(piece, sum), 0);
+    // an empty piece may have no memory, for which zlib answers 0 and forgets the sum
+    const crc = bytes.reduce((sum, piece) => (piece.length > 0 ? crc32(piece, sum) : sum), 0);
     const body = deflate ? [deflateRawSync(Buffer.concat(bytes))] : bytes;
     const packed = body.reduce((sum, piece) => sum + piece.length, 0);
     const label = Buffer.from(name, 'utf8');
