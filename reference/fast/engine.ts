@@ -18,6 +18,8 @@ export interface Settings {
   readonly fma: boolean;
   /** Tiles for V8's 256-bit revectorisation; slow unless the process runs with --experimental-wasm-revectorize. */
   readonly wide: boolean;
+  /** Told once, as soon as it is known, why the plain loops compute instead. */
+  readonly missing: (reason: string) => void;
 }
 
 export interface Engine extends Features {
@@ -29,7 +31,7 @@ export interface Engine extends Features {
   close(): void;
 }
 
-let settings: Settings = { threads: 1, fma: true, wide: false };
+let settings: Settings = { threads: 1, fma: true, wide: false, missing: () => {} };
 let engine: Engine | null | undefined;
 let missing = '';
 
@@ -55,6 +57,7 @@ export function currentEngine(): Engine | null {
   if (engine === undefined) {
     missing = '';
     engine = open();
+    if (missing) settings.missing(missing);
   }
   return engine;
 }
@@ -73,11 +76,22 @@ function open(): Engine | null {
     missing = 'this JavaScript engine has no WebAssembly SIMD or threads';
     return null;
   }
-  const memory = new webAssembly.Memory(shared ? { initial: 1, maximum: 65536, shared } : { initial: 1 });
+  const memory = memoryFor(shared);
   const module = new webAssembly.Module(bytes);
   const kernels = new webAssembly.Instance(module, { js: { memory } }).exports;
   const close = startThreads(threads - 1, module, memory);
   return { ...features, memory, kernels, tiles: tilesFor(features), threads, close };
+}
+
+/** A shared memory reserves addresses for all that it may become: less where the process may not have so many. */
+function memoryFor(shared: boolean): Memory {
+  const { Memory } = webAssembly!;
+  if (!shared) return new Memory({ initial: 1 });
+  try {
+    return new Memory({ initial: 1, maximum: 65536, shared });
+  } catch {
+    return new Memory({ initial: 1, maximum: 16384, shared });
+  }
 }
 
 /** Memory handed out from the beginning, and taken back to a mark. */
@@ -100,7 +114,7 @@ export function openArena({ memory }: Engine): Arena {
     // 64 bytes beyond, for kernels that read whole registers
     top = Math.ceil((at + bytes + 64) / 64) * 64;
     const lacking = top - memory.buffer.byteLength;
-    if (lacking > 0) memory.grow(Math.ceil(lacking / 65536));
+    if (lacking > 0) grow(memory, lacking);
     return at;
   };
   const copy = (at: number, values: Storage | Int32Array): void => {
@@ -121,6 +135,17 @@ export function openArena({ memory }: Engine): Arena {
       top = mark;
     },
   };
+}
+
+function grow(memory: Memory, bytes: number): void {
+  try {
+    memory.grow(Math.ceil(bytes / 65536));
+  } catch {
+    const megabytes = Math.ceil((memory.buffer.byteLength + bytes) / 1e6);
+    throw new Error(
+      `the kernels need ${megabytes} MB, more than there is; the plain loops need less (--plain)`,
+    );
+  }
 }
 
 /** A view of the engine's memory. */

@@ -74,3 +74,21 @@ describe('fast threads', () => {
     expect({ stdout, stderr, status }).to.deep.equal({ stdout: '6\n', stderr: '', status: 0 });
   });
 });
+
+describe('fast twins without SIMD', () => {
+  it('are the plain loops, and say so once', () => {
+    const script = `
+      import { configure, linear, unavailable } from './reference/fast/index.ts';
+      import { tensor } from './reference/tensor.ts';
+      WebAssembly.validate = () => false; // as an engine without SIMD says
+      configure({ threads: 2, missing: (reason) => console.log(reason) });
+      const [x, w] = [2, 3].map((value) => tensor(Float32Array.of(value), [1, 1]));
+      for (let i = 0; i < 3; i++) console.log(linear.forward(x, w, null).y.data[0], unavailable());
+    `;
+    const args = ['--import', 'tsx', '--input-type=module', '--eval', script];
+    const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 15000 });
+    const reason = 'this JavaScript engine has no WebAssembly SIMD or threads';
+    const lines = [reason, ...new Array(3).fill(`6 ${reason}`)];
+    expect({ stdout, stderr }).to.deep.equal({ stdout: `${lines.join('\n')}\n`, stderr: '' });
+  });
+});
