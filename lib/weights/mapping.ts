@@ -46,15 +46,18 @@ export function mapTensors(network: Network, file: Tensors): Mapping {
   const shapes = new Map(assignments.map(({ own, layout }) => [own, layout.shape]));
   const notes = complete
     ? []
-    : [`tensors matched by ${known ? `${known.naming} names and ` : ''}order and shape`];
+    : [`tensors matched by ${known ? `${namesOf(known.naming)} and ` : ''}order and shape`];
   return {
     network: fitNetwork(network, shapes),
-    by: complete ? `${known.naming} names` : 'order and shape',
+    by: complete ? namesOf(known.naming) : 'order and shape',
     naming: complete ? known.naming : null,
     assignments,
     notes,
   };
 }
+
+const namesOf = (naming: Named['naming']): string =>
+  naming === 'this project' ? "this project's names" : `${naming} names`;
 
 export const list = (names: readonly string[]): string => {
   const quoted = names.slice(0, 4).map((name) => `'${name.slice(0, 60)}'`);

@@ -2,11 +2,15 @@
  * Every shared file of weights, in every format, through onnxruntime and the oracle to PyTorch's float64
  * outputs.
  */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
+import { Classifier } from '../../lib/classifier.ts';
 import { toTensor } from '../../lib/format/array.ts';
 import { readNpz } from '../../lib/format/npz.ts';
 import { verify } from '../../lib/verify/index.ts';
+import { type ConvertOptions, convertWeights } from '../../lib/weights/convert.ts';
 import { dense } from '../../reference/tensor.ts';
 import { shared } from '../support/shared.ts';
 
@@ -37,6 +41,39 @@ describe('the shared weights through onnxruntime', function () {
       // DESIGN section 6: float32 keeps at least 15 effective bits
       for (const [i, value] of wanted.entries())
         expect(Math.abs(device[i] - value)).to.be.below(2 ** -15 * scale);
+    });
+  }
+});
+
+describe('weights in another convention', function () {
+  this.timeout(60_000);
+  const wishes: [string, string, ConvertOptions][] = [
+    ['bvlc-narrow.caffemodel', 'bvlc-alexnet', { channels: 'RGB', range: 1, fold: ['mean'] }],
+    ['torchvision-narrow.pth', 'torchvision', { channels: 'BGR', range: 255, fold: ['deviation'] }],
+  ];
+  for (const [file, network, wish] of wishes) {
+    it(`${file} with ${JSON.stringify(wish)}: the same probabilities of a photo through onnxruntime`, async function () {
+      const photo = shared(this, 'images/caffe_cat.jpg');
+      const folder = mkdtempSync(join(tmpdir(), 'convention-'));
+      try {
+        const converted = join(folder, 'w.safetensors');
+        await convertWeights(shared(this, `weights/${file}`), converted, { network, ...wish });
+        const scores: number[][] = [];
+        for (const weights of [shared(this, `weights/${file}`), converted]) {
+          await using classifier = await Classifier.open({ network, weights, device: 'cpu', top: 10 });
+          const [found] = await classifier.classify([photo]);
+          if ('error' in found) throw new Error(found.error);
+          const sorted = [...found.guesses].sort((a, b) => a.class - b.class);
+          scores.push(sorted.map(({ probability }) => probability));
+        }
+        expect(scores[0]).to.have.length(10);
+        // both runs keep at least 15 effective bits, and softmax passes on an error e of a score as e·p
+        for (const [i, value] of scores[0].entries()) {
+          expect(Math.abs(scores[1][i] - value)).to.be.at.most(2 ** -13 * value);
+        }
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
     });
   }
 });

@@ -60,7 +60,7 @@ describe('loadWeights', () => {
   for (const [naming, name] of namings) {
     it(`knows ${name('conv1.weight')} and so on as the names of ${naming}`, async () => {
       const loaded = await loadWeights(put('w.npz', writeNpz(arrays(name))), cifar);
-      expect(loaded.source).to.include(`${naming} names`);
+      expect(loaded.source).to.match(new RegExp(`${naming}('s)? names`));
       for (const [own, { data }] of arrays())
         expect([...dense(loaded.weights.get(own)!)]).to.deep.equal([...data]);
     });
