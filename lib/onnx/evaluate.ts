@@ -7,6 +7,7 @@ import type { Precision } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
 import type { Graph, Model, Node, ValueInfo } from './model.ts';
 import type { Context } from './ops/kernel.ts';
+import { refusal } from './refuse.ts';
 import { findOperator, refuseUnsupported, titleOf } from './registry.ts';
 import type { Value } from './value.ts';
 
@@ -69,19 +70,19 @@ function checkFeeds({ name: file, graph }: Model, feeds: Values): void {
   const known = graph.inputs.map(({ name }) => name);
   for (const name of feeds.keys()) {
     if (!known.includes(name) && !graph.initializers.has(name)) {
-      throw new InputError(`${file}: there is no input '${name}' (there are: ${known.join(', ')})`);
+      throw refusal(file, `there is no input '${name}' (there are: ${known.join(', ')})`);
     }
   }
   for (const info of graph.inputs) {
     const value = feeds.get(info.name);
-    if (!value) throw new InputError(`${file}: the input '${info.name}' ${describe(info)} is missing`);
+    if (!value) throw refusal(file, `the input '${info.name}' ${describe(info)} is missing`);
     const fits =
       !info.shape ||
       (info.shape.length === value.shape.length &&
         info.shape.every((extent, i) => typeof extent !== 'number' || extent === value.shape[i]));
     if (!fits || (info.dtype && info.dtype !== value.dtype)) {
       const given = describe({ name: '', dtype: value.dtype, shape: value.shape });
-      throw new InputError(`${file}: the input '${info.name}' must be ${describe(info)} (given: ${given})`);
+      throw refusal(file, `the input '${info.name}' must be ${describe(info)} (given: ${given})`);
     }
   }
 }
@@ -151,6 +152,6 @@ function runNode(node: Node, scope: Scope, find: Lookup): Map<string, Value> {
     return outputs;
   } catch (error) {
     if (error instanceof InputError) throw error;
-    throw new InputError(`${model.name}: ${titleOf(node, opset)}: ${(error as Error).message}`);
+    throw refusal(model.name, `${titleOf(node, opset)}: ${(error as Error).message}`);
   }
 }

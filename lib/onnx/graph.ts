@@ -23,7 +23,9 @@ const decoder = new TextDecoder();
 export function valueFrom(tensor: TensorProto): Value {
   const dtype = typeNames.get(tensor.dataType);
   if (!dtype) {
-    throw new Error(`tensor '${tensor.name ?? ''}': type ${dataTypeName(tensor.dataType)} is not supported`);
+    throw new Error(
+      `tensor '${tensor.name ?? ''}': elements of ${dataTypeName(tensor.dataType)} are not supported`,
+    );
   }
   if (dtype !== 'string') return { dtype, shape: tensor.dims, data: tensorValues(tensor) };
   const data = tensor.stringData.map((bytes) => decoder.decode(bytes));
@@ -34,6 +36,7 @@ export function valueFrom(tensor: TensorProto): Value {
 }
 
 function infoOf({ name, type }: ValueInfoProto): ValueInfo {
+  if (!name) throw new Error('an input or output has no name');
   if (
     type &&
     !type.tensorType &&
@@ -44,7 +47,7 @@ function infoOf({ name, type }: ValueInfoProto): ValueInfo {
   const tensor = type?.tensorType;
   const dtype = tensor?.elemType ? typeNames.get(tensor.elemType) : null;
   if (dtype === undefined) {
-    throw new Error(`value '${name}': type ${dataTypeName(tensor?.elemType)} is not supported`);
+    throw new Error(`value '${name}': elements of ${dataTypeName(tensor?.elemType)} are not supported`);
   }
   const shape = tensor?.shape?.dim.map(({ dimValue, dimParam }) => dimValue ?? dimParam ?? null) ?? null;
   return { name, dtype, shape };
@@ -52,6 +55,7 @@ function infoOf({ name, type }: ValueInfoProto): ValueInfo {
 
 function attributeOf(proto: AttributeProto, opsets: ReadonlyMap<string, number>): Attribute {
   const types = attributeTypes;
+  if (!proto.name) throw new Error('an attribute has no name');
   if (proto.refAttrName) throw new Error(`attribute '${proto.name}' refers to a function's attribute`);
   switch (proto.type ?? guessType(proto)) {
     case types.FLOAT:
@@ -93,6 +97,7 @@ function nodeOf(proto: NodeProto, opsets: ReadonlyMap<string, number>): Node {
   const domain = proto.domain === 'ai.onnx' ? '' : (proto.domain ?? '');
   const outputs = proto.output;
   const name = proto.name || `${proto.opType} → ${outputs.find((output) => output !== '') ?? '?'}`;
+  if (!proto.opType) throw new Error(`node '${name}' has no operator`);
   if (!opsets.has(domain)) {
     throw new Error(`node '${name}' (${proto.opType}): no opset is declared for '${domain || 'ai.onnx'}'`);
   }

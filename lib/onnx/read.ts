@@ -11,6 +11,7 @@ import { InputError } from '../errors.ts';
 import { loadExternal } from './external.ts';
 import { checkNames, graphOf } from './graph.ts';
 import type { Model } from './model.ts';
+import { refusal } from './refuse.ts';
 
 /** Protobuf's own limit for one message. */
 const MAX_FILE = 2 ** 31 - 1;
@@ -31,7 +32,7 @@ export async function readModel(source: string | Uint8Array, name?: string): Pro
     await release();
     return model;
   } catch (error) {
-    throw new InputError(`${title}: ${(error as Error).message.split('\n')[0]}`);
+    throw refusal(title, (error as Error).message);
   }
 }
 

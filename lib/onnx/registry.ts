@@ -1,5 +1,4 @@
 /** Every operator of the evaluator by domain and name. */
-import { InputError } from '../errors.ts';
 import type { Graph, Model, Node } from './model.ts';
 import * as arithmetic from './ops/arithmetic.ts';
 import * as compare from './ops/compare.ts';
@@ -22,6 +21,7 @@ import * as softmax from './ops/softmax.ts';
 import * as topk from './ops/topk.ts';
 import * as training from './ops/training.ts';
 import * as unary from './ops/unary.ts';
+import { refusal } from './refuse.ts';
 
 /** The opsets of ai.onnx whose every form of these operators is known here. */
 export const OLDEST_OPSET = 6;
@@ -107,5 +107,5 @@ function* allNodes(graph: Graph): Iterable<Node> {
 /** Throws an InputError for the first node that cannot be evaluated. */
 export function refuseUnsupported(model: Model): void {
   const [first] = unsupported(model);
-  if (first) throw new InputError(`${model.name}: ${first.reason}`);
+  if (first) throw refusal(model.name, first.reason);
 }

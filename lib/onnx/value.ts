@@ -52,13 +52,16 @@ export const isInteger = (dtype: DType): dtype is IntegerType => dtype in bits;
 
 export const isWide = (dtype: DType): boolean => dtype === 'int64' || dtype === 'uint64';
 
-/** Elements of a shape. Throws where they could not be held in this machine's memory. */
+/** Integers computed at once: they are bigints meanwhile, of some forty bytes each. */
+const MAX_INTEGERS = 2 ** 24;
+
+/** Elements of a shape. Throws where they would take more than a quarter of this machine's memory, or 2^31. */
 export function countOf(shape: Shape): number {
   if (!shape.every((extent) => Number.isInteger(extent) && extent >= 0)) {
     throw new Error(`[${shape}] is no shape: extents are integers ≥ 0`);
   }
   const count = sizeOf(shape);
-  if (count > 2 ** 32 || count * 8 > totalmem()) {
+  if (count >= 2 ** 31 || count * 8 > totalmem() / 4) {
     throw new Error(`a value of shape [${shape}] does not fit this machine's memory`);
   }
   return count;
@@ -89,10 +92,11 @@ export function integers(dtype: IntegerType, data: readonly bigint[], shape: Sha
   return { dtype, shape, data: arrays[dtype].from(data.map((v) => Number(wrap(v)))) };
 }
 
+/** int64; 2^63, as which INT64_MAX is read from a file, is INT64_MAX again. */
 export const int64s = (data: readonly number[], shape: Shape = [data.length]): Value => ({
   dtype: 'int64',
   shape,
-  data: BigInt64Array.from(data, BigInt),
+  data: BigInt64Array.from(data, (v) => (v >= 2 ** 63 ? 2n ** 63n - 1n : BigInt(v))),
 });
 
 export const bools = (data: Uint8Array, shape: Shape): Value => ({ dtype: 'bool', shape, data });
@@ -148,6 +152,8 @@ export function numbers(v: Value): ArrayLike<number> {
 /** Integer elements as numbers, for shapes, axes and indices; far-away sentinels (INT64_MAX) are clamped. */
 export function indices(v: Value): number[] {
   if (!isInteger(v.dtype)) throw new Error(`an integer value is needed (dtype = ${v.dtype})`);
+  if (v.data.length > MAX_INTEGERS)
+    throw new Error(`more than ${MAX_INTEGERS} indices (shape = [${v.shape}])`);
   const clamp = (x: number): number =>
     Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, x));
   return Array.from(numbers(v), clamp);
@@ -157,6 +163,9 @@ export function indices(v: Value): number[] {
 export function bigints(v: Value): bigint[] {
   if (!isInteger(v.dtype) && v.dtype !== 'bool')
     throw new Error(`an integer value is needed (dtype = ${v.dtype})`);
+  if (v.data.length > MAX_INTEGERS) {
+    throw new Error(`more than ${MAX_INTEGERS} integers are not computed (shape = [${v.shape}])`);
+  }
   return Array.from(v.data as BigInt64Array, BigInt);
 }
 

@@ -183,17 +183,33 @@ const pad: Kernel = (inputs, context) => {
   }
   const shape = x.shape.map((extent, axis) => extent + begin[axis] + end[axis]);
   const steps = stepsOf(x.shape);
-  let flat: number[] = [0];
   countOf(shape);
-  for (const [axis, extent] of shape.entries()) {
-    const from = Array.from({ length: extent }, (_, at) => sourceOf(at - begin[axis], x.shape[axis], mode));
-    flat = flat.flatMap((base) => from.map((at) => (base < 0 || at < 0 ? -1 : base + at * steps[axis])));
-  }
+  const sources = shape.map((extent, axis) => {
+    const from = (_: unknown, at: number): number => sourceOf(at - begin[axis], x.shape[axis], mode);
+    return Int32Array.from({ length: extent }, from).map((at) => (at < 0 ? -1 : at * steps[axis]));
+  });
+  const flat = combined(sources, shape);
   const y = take(x, flat, shape);
   if (mode === 'constant')
     fillGaps(y, flat, version < 11 ? float(node, 'value', 0) : constantFor(x, inputs[2]));
   return [y];
 };
+
+/** The sums of every combination of one entry a list, the last list fastest; −1 where one of them is. */
+function combined(lists: readonly Int32Array[], shape: Shape): Int32Array {
+  const flat = new Int32Array(countOf(shape));
+  const at = new Array<number>(shape.length).fill(0);
+  for (let i = 0; i < flat.length; i++) {
+    let sum = 0;
+    for (let axis = 0; axis < at.length && sum >= 0; axis++) {
+      const entry = lists[axis][at[axis]];
+      sum = entry < 0 ? -1 : sum + entry;
+    }
+    flat[i] = sum;
+    for (let axis = at.length - 1; axis >= 0 && ++at[axis] === shape[axis]; axis--) at[axis] = 0;
+  }
+  return flat;
+}
 
 function constantFor(x: Value, constant: Value | undefined): number {
   if (!constant || constant.data.length === 0) return elements(emptyLike(x, 1))[0];
@@ -202,7 +218,7 @@ function constantFor(x: Value, constant: Value | undefined): number {
   return elements(constant.data)[0];
 }
 
-function fillGaps(y: Value, flat: readonly number[], fill: number): void {
+function fillGaps(y: Value, flat: Int32Array, fill: number): void {
   const to = elements(y.data);
   for (let i = 0; i < flat.length; i++) if (flat[i] < 0) to[i] = fill;
 }

@@ -102,9 +102,11 @@ export function forEachTap(
       return;
     }
     const origin = position[axis] * g.strides[axis] - g.begin[axis];
-    for (let r = 0; r < g.kernel[axis]; r++) {
-      const at = origin + r * g.dilations[axis];
-      if (at >= 0 && at < extents[axis]) walk(axis + 1, tap * g.kernel[axis] + r, input * extents[axis] + at);
+    const d = g.dilations[axis];
+    const first = Math.max(0, Math.ceil(-origin / d));
+    const last = Math.min(g.kernel[axis] - 1, Math.floor((extents[axis] - 1 - origin) / d));
+    for (let r = first; r <= last; r++) {
+      walk(axis + 1, tap * g.kernel[axis] + r, input * extents[axis] + origin + r * d);
     }
   };
   walk(0, 0, 0);

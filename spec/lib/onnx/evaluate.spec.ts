@@ -211,6 +211,23 @@ describe('evaluating ONNX models', () => {
     expect(text).to.equal("m.onnx: node 'n' (Add, opset 14): shapes do not broadcast: [2] and [3]");
   });
 
+  it('a name in the file breaks no line of the message', async () => {
+    const g = graph([{ op: 'No\nSuch\x1b[2J', name: 'a\nb' }], [info('x')], [info('y')]);
+    const text = await refusal(async () => evaluate(await open(modelBytes(g)), new Map([['x', f32([1])]])));
+    expect(text).to.equal("m.onnx: node 'a?b' (No?Such?[2J, opset 13): the operator is not supported here");
+  });
+
+  it('a kernel much larger than the image costs no time', async () => {
+    const attributes = { kernel_shape: [2 ** 30, 2 ** 30], pads: [2 ** 30, 2 ** 30, 0, 0] };
+    const x: Value = { dtype: 'uint8', shape: [1, 1, 2, 2], data: Uint8Array.of(1, 9, 3, 4) };
+    const { bytes, feeds } = single('MaxPool', [x], attributes, { types: ['uint8'] });
+    const y = evaluate(await open(bytes), feeds).get('y0')!;
+    expect([y.shape, [...y.data]]).to.deep.equal([
+      [1, 1, 3, 3],
+      [0, 0, 0, 0, 1, 9, 0, 3, 9],
+    ]);
+  });
+
   it('refuses values that no memory holds', async () => {
     const huge = i64([2 ** 20, 2 ** 20, 2 ** 20]);
     expect(await refusal(() => run('ConstantOfShape', [huge]))).to.contain('does not fit');

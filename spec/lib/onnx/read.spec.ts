@@ -106,7 +106,7 @@ describe('reading ONNX files', () => {
         modelBytes(
           graph([], [info('x')], [info('x')], [tensorProto({ name: 'w', dims: [1], dataType: 17 })]),
         ),
-      'type 17 is not supported',
+      'elements of type 17 are not supported',
     ],
     [
       'external data without a folder',
