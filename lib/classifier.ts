@@ -1,10 +1,11 @@
 /** Classifies pictures: one session, reused, behind `alexnet predict` and for other people's programs. */
 
+import type { Preprocess } from '../reference/preprocess.ts';
 import type { Tensor } from '../reference/tensor.ts';
 import { classCount, type Engine, type EngineOptions, openEngine } from './engine.ts';
-import { InputError } from './errors.ts';
 import type { Decoder } from './image/decode.ts';
 import { eachImage, type Failure, type Loaded } from './image/load.ts';
+import { findMean, type Mean } from './image/mean.ts';
 import { classNames, readClassNames } from './labels/labels.ts';
 import { type Choice, type Chosen, resolve } from './resolve.ts';
 import type { Choice as DeviceChoice } from './runtime/devices.ts';
@@ -16,8 +17,10 @@ export interface ClassifierOptions extends Choice, EngineOptions {
   readonly top?: number;
   /** File with one class name a line; default: ImageNet's for 1000 classes. */
   readonly classNames?: string;
-  /** Mean image in place of the mean colour: (C,H,W), as the network's preprocessing says. */
-  readonly meanImage?: Tensor;
+  /** File of a mean image; default: mean.npy beside the weights, where the preprocessing takes one. */
+  readonly mean?: string;
+  /** In place of the file's or the network's. */
+  readonly preprocess?: Preprocess;
   readonly decoder?: Decoder;
 }
 
@@ -35,14 +38,23 @@ export type Prediction =
 
 export class Classifier implements AsyncDisposable {
   readonly model: Chosen;
+  /** The mean image that is subtracted, and its file. */
+  readonly mean: Mean | null;
   /** null where the oracle computes. */
   readonly device: DeviceChoice | null;
   readonly #engine: Engine;
   readonly #names: readonly string[];
   readonly #options: ClassifierOptions;
 
-  private constructor(model: Chosen, names: readonly string[], engine: Engine, options: ClassifierOptions) {
+  private constructor(
+    model: Chosen,
+    names: readonly string[],
+    engine: Engine,
+    mean: Mean | null,
+    options: ClassifierOptions,
+  ) {
     this.model = model;
+    this.mean = mean;
     this.device = engine.device;
     this.#engine = engine;
     this.#names = names;
@@ -51,16 +63,16 @@ export class Classifier implements AsyncDisposable {
 
   /** Throws InputError for weights or names that do not fit, EnvironmentError for a device that does not work. */
   static async open(options: ClassifierOptions = {}): Promise<Classifier> {
-    const model = await resolve(options);
+    const chosen = await resolve(options);
+    const model = { ...chosen, preprocess: options.preprocess ?? chosen.preprocess };
     const { network } = model;
-    if (network.preprocess.meanImage === 'required' && !options.meanImage) {
-      throw new InputError(`${network.name} needs a mean image: give it with --mean FILE (.npy)`);
-    }
+    const file = typeof options.weights === 'string' ? options.weights : undefined;
+    const mean = await findMean(model.preprocess, options.mean, file);
     const classes = classCount(model);
     const names = options.classNames
       ? await readClassNames(options.classNames, classes)
       : classNames(network.name, classes);
-    return new Classifier(model, names, await openEngine(model, options), options);
+    return new Classifier(model, names, await openEngine(model, options), mean, options);
   }
 
   /**
@@ -84,8 +96,8 @@ export class Classifier implements AsyncDisposable {
   }
 
   #load(picture: string | Uint8Array): AsyncIterable<Loaded | Failure> {
-    const { views = 1, meanImage, decoder } = this.#options;
-    return eachImage([picture], this.model.preprocess, { views, meanImage, decoder });
+    const { views = 1, decoder } = this.#options;
+    return eachImage([picture], this.model.preprocess, { views, meanImage: this.mean?.image, decoder });
   }
 
   /** Probabilities (K) of one picture, averaged over its views (N,C,H,W). */

@@ -7,12 +7,12 @@ import { openPool } from '../data/pool.ts';
 import { classCount, type EngineOptions, openEngine } from '../engine.ts';
 import { InputError } from '../errors.ts';
 import type { Decoder } from '../image/decode.ts';
+import { findMean, type Mean } from '../image/mean.ts';
 import { classNames, readClassNames } from '../labels/labels.ts';
 import { type Choice, type Chosen, resolve } from '../resolve.ts';
 import type { Choice as DeviceChoice } from '../runtime/devices.ts';
 import { eachBatch, type Failure } from './batches.ts';
 import { type Matching, matchClasses } from './labels.ts';
-import { findMean, type Mean } from './mean.ts';
 import { type Confusion, confusions, counter, type Share, type Tally, wilson } from './tally.ts';
 
 export type { Failure } from './batches.ts';

@@ -1,16 +1,13 @@
 /** alexnet evaluate: how good a network is on a data set. */
-import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
-import type { Preprocess } from '../../../reference/preprocess.ts';
 import { InputError } from '../../errors.ts';
 import { type EvaluateOptions, type Evaluation, evaluate } from '../../evaluate/index.ts';
 import { evaluationJson } from '../../evaluate/json.ts';
 import { evaluationText } from '../../evaluate/text.ts';
-import { describe } from '../../format/source.ts';
 import { confusionSvg, evaluationHtml } from '../../report/evaluation.ts';
 import { checkTargets, writeReport } from '../../report/files.ts';
-import { parsePreprocess } from '../../weights/preprocess.ts';
 import { deviceOption, integer, jsonOption, weightOptions } from '../options.ts';
+import { readPreprocess } from '../preprocess.ts';
 
 interface Options extends Omit<EvaluateOptions, 'data' | 'views' | 'preprocess' | 'weights'> {
   readonly views: '1' | '10' | 'mirror';
@@ -36,7 +33,7 @@ export function register(program: Command): void {
         .default('1'),
     )
     .option('--mean <file>', 'mean image (.npy, .binaryproto); default: mean.npy beside the weights')
-    .option('--preprocess <file>', 'preprocessing (JSON) in place of the network’s')
+    .option('--preprocess <how>', "another network's preprocessing, or a JSON file of it")
     .option('--class-names <file>', "the network's class names, one a line")
     .option('--top <k>', 'k of the top-k share', integer(1), 5)
     .option('--batch <n>', 'pictures a run', integer(1))
@@ -93,17 +90,6 @@ async function run(data: string, options: Options): Promise<void> {
   for (const { error } of evaluation.failures) {
     if (!json) process.stderr.write(`alexnet: ${error}\n`);
     process.exitCode = 2;
-  }
-}
-
-async function readPreprocess(path: string): Promise<Preprocess> {
-  const text = await readFile(path, 'utf8').catch((error) => {
-    throw new InputError(`${path}: ${describe(error)}`);
-  });
-  try {
-    return parsePreprocess(text);
-  } catch (error) {
-    throw new InputError(`${path}: ${(error as Error).message}`);
   }
 }
 

@@ -2,13 +2,13 @@
 import { type Command, Option } from 'commander';
 import { Classifier, type ClassifierOptions, type Prediction } from '../../classifier.ts';
 import { InputError } from '../../errors.ts';
-import { readMeanImage } from '../../input.ts';
 import { describeChoice } from '../../runtime/devices.ts';
 import { deviceOption, integer, jsonOption, weightOptions } from '../options.ts';
+import { readPreprocess } from '../preprocess.ts';
 
-interface Options extends Omit<ClassifierOptions, 'views' | 'meanImage'> {
+interface Options extends Omit<ClassifierOptions, 'views' | 'preprocess'> {
   readonly views: '1' | '10';
-  readonly mean?: string;
+  readonly preprocess?: string;
   readonly json?: boolean;
 }
 
@@ -31,7 +31,11 @@ export function register(program: Command): void {
         .choices(['onnxruntime', 'oracle'])
         .default('onnxruntime'),
     )
-    .option('--mean <file>', 'mean image (.npy) to subtract')
+    .option(
+      '--mean <file>',
+      'mean image (.npy, .binaryproto); default: mean.npy beside the weights, if it takes one',
+    )
+    .option('--preprocess <how>', "another network's preprocessing, or a JSON file of it")
     .addOption(
       new Option('--decoder <decoder>', 'who decodes pictures')
         .choices(['jpeg-js', 'sharp'])
@@ -42,14 +46,19 @@ export function register(program: Command): void {
 }
 
 async function predict(images: readonly string[], options: Options): Promise<void> {
-  const { json, mean, views, ...rest } = options;
+  const { json, views, preprocess, ...rest } = options;
   if (options.weights === undefined && options.seed === undefined) {
     throw new InputError('predict needs weights: --weights FILE (random ones, to try it out: --seed 0)');
   }
-  const meanImage = mean === undefined ? undefined : await readMeanImage(mean);
-  await using classifier = await Classifier.open({ ...rest, meanImage, views: views === '10' ? 10 : 1 });
+  const how = preprocess === undefined ? undefined : await readPreprocess(preprocess);
+  await using classifier = await Classifier.open({
+    ...rest,
+    preprocess: how,
+    views: views === '10' ? 10 : 1,
+  });
   const { model, device } = classifier;
   for (const note of model.notes) process.stderr.write(`${note}\n`);
+  if (classifier.mean) process.stderr.write(`mean image: ${classifier.mean.file}\n`);
   const predictions = await classifier.classify(images);
   if (json) {
     const head = {
