@@ -1,8 +1,9 @@
 /**
- * Training as plain ONNX: forward, loss, hand-derived gradients and the update of one step. Opset 18, IR 8, no training
- * operators, so that every device computes it; weights are inputs and not in the file.
+ * Training as plain ONNX: forward, loss, hand-derived gradients and the update of one step. Opset 18, IR 8,
+ * no training operators, so that every device computes it; weights are inputs and not in the file.
  *
- * Inputs   input (N,C,H,W) (or, with augmentation, what augment.ts lists), labels (N) int32, <layer>.mask (N,…) uint8 for each dropout, every parameter;
+ * Inputs   input (N,C,H,W) (or, with augmentation, what augment.ts lists), labels (N) int32, <layer>.mask
+ * (N,…) uint8 for each dropout, every parameter;
  *          a step also has learningRate (scalar) and <parameter>.velocity.
  * Outputs  loss, wrong1, wrong5 (scalars); gradients: d<parameter>, and dinput;
  *          a step: <parameter>.next and <parameter>.velocity.next.
@@ -43,9 +44,15 @@ export interface StepOptions extends TrainingOptions {
   readonly weightDecay?: number;
   /** Factors of single parameters on ε and λ, by name; rate 0 freezes one. */
   readonly factors?: Descent['factors'];
-  /** Random crops, mirrors and lighting in the graph, from uint8 images in the place of `input`: see augment.ts. */
+  /**
+   * Random crops, mirrors and lighting in the graph, from uint8 images in the place of `input`: see
+   * augment.ts.
+   */
   readonly augment?: Augment;
-  /** As many steps a call, in a Loop, or as many as the inputs have ('dynamic'); see loop.ts. Default: one, no Loop. */
+  /**
+   * As many steps a call, in a Loop, or as many as the inputs have ('dynamic'); see loop.ts. Default: one, no
+   * Loop.
+   */
   readonly steps?: Steps;
 }
 
@@ -57,7 +64,9 @@ export function trunk(network: Network): Network {
     : network;
 }
 
-/** A model of the loss and all its gradients, for a fixed batch. Throws one-line Errors that name the layer. */
+/**
+ * A model of the loss and all its gradients, for a fixed batch. Throws one-line Errors that name the layer.
+ */
 export function buildGradients(network: Network, options: GradientOptions): ModelFile {
   const { dinput = true } = options;
   const g = builderOf(network, options);
@@ -72,8 +81,8 @@ export function buildGradients(network: Network, options: GradientOptions): Mode
 }
 
 /**
- * A model of one step (or of `steps`): loss, and every parameter and velocity after it. Frozen parameters have neither.
- * Throws one-line Errors that name the layer or the option.
+ * A model of one step (or of `steps`): loss, and every parameter and velocity after it. Frozen parameters
+ * have neither. Throws one-line Errors that name the layer or the option.
  */
 export function buildStep(network: Network, options: StepOptions): ModelFile {
   const descent = descentOf(network, options);

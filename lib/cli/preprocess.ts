@@ -1,4 +1,7 @@
-/** What --preprocess means: a network's own preprocessing by its name, or a JSON file of the form that --json and metadata use. */
+/**
+ * What --preprocess means: a network's own preprocessing by its name, or a JSON file of the form that --json
+ * and metadata use.
+ */
 import { readFile } from 'node:fs/promises';
 import { networks } from '../../reference/networks/index.ts';
 import type { Preprocess } from '../../reference/preprocess.ts';
