@@ -258,8 +258,13 @@ describe('weights get', () => {
       console.log('    skipped: no openssl to make a certificate');
       return this.skip();
     }
-    const secure = https.createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (asked, answer) =>
-      serve(asked, answer),
+    let plain = '';
+    const secure = https.createServer(
+      { key: readFileSync(key), cert: readFileSync(cert) },
+      (asked, answer) => {
+        if (plain !== '') answer.writeHead(302, { location: plain }).end();
+        else serve(asked, answer);
+      },
     );
     await new Promise<void>((resolve) => secure.listen(0, '127.0.0.1', resolve));
     const targets: string[] = [];
@@ -286,6 +291,9 @@ describe('weights get', () => {
       expect(readFileSync(join(folder, 'weights.bin')).equals(content)).to.equal(true);
       expect(targets.every((target) => target === 'weights.invalid:443')).to.equal(true);
       rmSync(join(folder, 'weights.bin'));
+      plain = `${origin}/files/weights.bin`;
+      await fails(/redirected from https to http:.*: refused/, { url }, { env, retries: 0 });
+      plain = '';
       allow = false;
       await fails(/the proxy 127.0.0.1:\d+ answers 403 to CONNECT/, { url }, { env, retries: 0 });
     } finally {
