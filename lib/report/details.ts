@@ -41,10 +41,9 @@ const CHANNELS = 384;
 const BLOCKS = 16;
 const WORST = 10;
 
-const powers = (from: number, to: number): number[] =>
-  Array.from({ length: to - from + 1 }, (_, i) => 2 ** (from + i));
-const ULP_EDGES = [0, ...powers(-1, 24)];
-const BOUND_EDGES = [0, ...powers(-24, 8)];
+/** Powers of two that are the histograms' edges: the first and the last. */
+const ULPS = [-1, 24] as const;
+const RATIOS = [-24, 8] as const;
 
 /**
  * Details of one layer: y is the device's, exact is ŷ; `half` if y is stored as float16. Shapes must agree.
@@ -52,18 +51,24 @@ const BOUND_EDGES = [0, ...powers(-24, 8)];
 export function layerDetails(y: Tensor, exact: Tensor, bounds: Bounds, half: boolean): Details {
   const Y = dense(y);
   const E = dense(exact);
-  const errors = Float64Array.from(Y, (value, i) => difference(value, E[i]));
-  // NaN: nothing is promised
-  const ratios = errors.map((error, i) => {
-    const ratio = overRatio(error, bounds.bound[i], Number.isNaN(Y[i]) && bounds.named !== undefined);
-    return bounds.bound[i] === Number.POSITIVE_INFINITY && !(ratio > 1) ? Number.NaN : ratio;
-  });
-  const bounded = ratios.filter((ratio) => !Number.isNaN(ratio));
-  const inUlps = errors.map((error, i) => (Number.isNaN(ratios[i]) ? Number.NaN : error / ulp(E[i], half)));
+  const size = Y.length;
+  const [errors, ratios, inUlps] = [0, 0, 0].map(() => new Float64Array(size));
+  let unbounded = 0;
+  for (let i = 0; i < size; i++) {
+    const error = difference(Y[i], E[i]);
+    const bound = bounds.bound[i];
+    if (error === 0 && bound !== Number.POSITIVE_INFINITY) continue;
+    const ratio = overRatio(error, bound, Number.isNaN(Y[i]) && bounds.named !== undefined);
+    const promised = bound !== Number.POSITIVE_INFINITY || ratio > 1;
+    if (!promised) unbounded++;
+    errors[i] = error;
+    ratios[i] = promised ? ratio : Number.NaN;
+    inUlps[i] = promised ? error / ulp(E[i], half) : Number.NaN;
+  }
   return {
-    ulps: histogram(inUlps, ULP_EDGES),
-    overBound: histogram(bounded, BOUND_EDGES),
-    unbounded: ratios.length - bounded.length,
+    ulps: histogram(inUlps, ULPS),
+    overBound: histogram(ratios, RATIOS),
+    unbounded,
     channels: channelsOf(ratios, y.shape),
     positions: positionsOf(ratios, y.shape),
     share: shareOf(bounds.squares),
@@ -71,29 +76,37 @@ export function layerDetails(y: Tensor, exact: Tensor, bounds: Bounds, half: boo
   };
 }
 
+const double = new Float64Array(1);
+const words = new Uint32Array(double.buffer);
+const HIGH = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 1 : 0;
+
+/** Exponent of the largest power of two that is not above x, for normal numbers x > 0; below, −1023. */
+function exponentOf(x: number): number {
+  double[0] = x;
+  return (words[HIGH] >>> 20) - 1023;
+}
+
 /** Spacing of float32 (float16 if `half`) numbers at x: the unit in the last place. */
 export function ulp(x: number, half = false): number {
   const [digits, least] = half ? [10, -24] : [23, -149];
   const magnitude = Math.abs(x);
-  if (!(magnitude > 0) || magnitude === Number.POSITIVE_INFINITY) return 2 ** least;
-  let exponent = Math.floor(Math.log2(magnitude));
-  // log2 rounds: just below a power of two it gives the power's own exponent
-  if (2 ** exponent > magnitude) exponent--;
-  return 2 ** Math.max(least, exponent - digits);
+  if (!(magnitude < Number.POSITIVE_INFINITY)) return 2 ** least;
+  return 2 ** Math.max(least, exponentOf(magnitude) - digits);
 }
 
-/** NaN is left out. */
-function histogram(values: Float64Array, edges: readonly number[]): Histogram {
+/** Edges 0, 2^first … 2^last; NaN is left out. */
+function histogram(values: Float64Array, [first, last]: readonly [number, number]): Histogram {
+  const edges = [0, ...Array.from({ length: last - first + 1 }, (_, i) => 2 ** (first + i))];
   const counts = new Array<number>(edges.length + 1).fill(0);
   for (const value of values) {
-    if (Number.isNaN(value)) continue;
-    let [low, high] = [0, edges.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (value <= edges[middle]) high = middle;
-      else low = middle + 1;
+    if (value === 0) counts[0]++;
+    else if (value > edges[edges.length - 1]) counts[edges.length]++;
+    else if (value > 0) {
+      const exponent = exponentOf(value);
+      // a power of two is its cell's upper edge
+      const above = value > 2 ** exponent ? exponent + 1 : exponent;
+      counts[Math.max(first, above) - first + 1]++;
     }
-    counts[low]++;
   }
   return { edges, counts };
 }

@@ -59,6 +59,28 @@ describe('details of a layer', () => {
     ]);
   });
 
+  it('each cell holds what lies between its edges, from a thousandth of an ULP to beyond the last', () => {
+    const n = 4000;
+    const e = new Float64Array(n).fill(1);
+    // errors over many powers of two, and powers of two themselves
+    const y = Float64Array.from(
+      e,
+      (_, i) => 1 + (i % 3 === 0 ? 2 ** ((i % 70) - 40) : 2 ** ((i % 71) - 41) * 1.37),
+    );
+    const [Y, X] = [tensor(y, [1, n]), tensor(e, [1, n])];
+    const { ulps, overBound } = layerDetails(Y, X, { bound: new Float64Array(n).fill(2 ** -10) }, false);
+    for (const [{ edges, counts }, unit] of [
+      [ulps, 2 ** -23],
+      [overBound, 2 ** -10],
+    ] as const) {
+      const values = Array.from(y, (v) => Math.abs(v - 1) / unit);
+      const found = [...edges, Infinity].map(
+        (edge, i) => values.filter((v) => v <= edge && (i === 0 || v > edges[i - 1])).length,
+      );
+      expect(counts).to.deep.equal(found);
+    }
+  });
+
   it('channels and positions are those of the errors', () => {
     expect(details.channels).to.deep.equal({ per: 1, overBound: [0, 2, 0.5] });
     const { shape: blocks, overBound } = details.positions!;
