@@ -62,6 +62,8 @@ const float32Bytes = (value: number): Uint8Array => new Uint8Array(Float32Array.
 function singleNode({ operation, attributes: a, inputs }: Case): Single | null {
   const window = { kernel_shape: a.kernel, strides: a.stride, pads: a.pad };
   const ceil: Record<string, number> = a.rounding === 'onnx' ? { ceil_mode: 1 } : {};
+  // the shape under ceil_mode is settled since 22, count_include_pad with it since 19
+  const opset = a.rounding === 'onnx' ? 22 : 13;
   switch (operation) {
     case 'conv2d': {
       const conv = { kernel_shape: inputs.w.shape.slice(2), strides: a.stride, pads: a.pad };
@@ -78,12 +80,10 @@ function singleNode({ operation, attributes: a, inputs }: Case): Single | null {
       };
     }
     case 'maxpool':
-      return a.rounding === 'caffe' ? null : { op: 'MaxPool', attributes: { ...window, ...ceil } };
+      return a.rounding === 'caffe' ? null : { op: 'MaxPool', attributes: { ...window, ...ceil }, opset };
     case 'avgpool': {
       if (a.rounding === 'caffe' || (a.rounding === 'onnx' && a.divisor === 'window')) return null;
       const counted = { count_include_pad: a.divisor === 'valid' ? 0 : 1 };
-      // what count_include_pad means with ceil_mode is settled since 19
-      const opset = a.rounding === 'onnx' && a.divisor === 'caffe' ? 19 : 13;
       return { op: 'AveragePool', attributes: { ...window, ...ceil, ...counted }, opset };
     }
     case 'softmax':

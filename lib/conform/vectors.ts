@@ -40,7 +40,7 @@ function bytesOf(name: string, { shape, data }: Numbers, type: 'float32' | 'uint
 
 const modelBytes = (test: Case, graph: GraphProto, opset: number): Uint8Array =>
   encodeModel({
-    irVersion: 8,
+    irVersion: opset > 18 ? 10 : 8,
     opsetImport: [{ domain: '', version: opset }],
     producerName: 'alexnet-oracle',
     producerVersion: version,

@@ -122,6 +122,13 @@ ${engines(own)}
 
 ${others(own.onnxruntime)}
 
+### On onnx itself
+
+\`python3 fixtures/onnx/check_vectors.py DIR\` (onnx 1.23.1): \`onnx.checker\` with full shape inference accepts all 196, and
+\`ReferenceEvaluator\` gives the expected values of 180. The other 16: the twelve with a native LRN node and a batch of two or
+more (it normalises along the batch: onnx/onnx#7805), a max-pool and an average pool with NaN in them, and two gradients
+whose grouped ConvTranspose and whose MaxPool it cannot run.
+
 ## Mutation score
 
 How many wrong kernels (\`lib/verify/wrong/\`) a set of vectors tells from the right one: \`npm run mutation\`. ONNX's node
