@@ -16,8 +16,8 @@ import { fromOrt, toOrt, type Value } from './values.ts';
 export type { Device } from './failures.ts';
 
 export interface SessionOptions {
-  /** onnxruntime's graph optimisations, all of them (default) or none: fusion can hide or cause a fault. */
-  readonly optimise?: boolean;
+  /** onnxruntime's graph optimisations: all of them (default), none, or a level between: fusion can cause a fault. */
+  readonly optimise?: boolean | 'basic' | 'extended';
   /** Threads inside one operator on the CPU; default: onnxruntime's own choice, one a core. */
   readonly threads?: number;
   /** Record which provider runs each node, for `placement()`. */
@@ -89,7 +89,7 @@ function settings(
 ): InferenceSession.SessionOptions {
   return {
     executionProviders: [device],
-    graphOptimizationLevel: optimise ? 'all' : 'disabled',
+    graphOptimizationLevel: optimise === true ? 'all' : optimise || 'disabled',
     logSeverityLevel: 4,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     ...(profile && folder ? { enableProfiling: true, profileFilePrefix: join(folder, randomUUID()) } : {}),

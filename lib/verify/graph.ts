@@ -210,7 +210,8 @@ function sameNumbers(a: Value, b: Value): boolean {
 
 function runOf(layers: readonly LayerReport[], optimised: boolean): RunReport {
   const failed = layers.find(({ verdict }) => verdict === 'fail');
-  const head = { graph: 'tapped', optimised, unstable: [], first: failed?.layer ?? null } as const;
+  const level = optimised ? 'all' : 'disabled';
+  const head = { graph: 'tapped', optimised, level, unstable: [], first: failed?.layer ?? null } as const;
   return failed
     ? { ...head, verdict: 'fail', reason: failed.reason }
     : { ...head, verdict: 'pass', reason: '' };

@@ -12,6 +12,7 @@ import { chooseDevice, type Device, describeChoice, LABELS } from '../runtime/de
 import { TF32_VARIABLE, tf32IsOn } from '../runtime/tf32.ts';
 import type { Requirement } from './arithmetic.ts';
 import { noiseFor, verifyGraph } from './graph.ts';
+import type { Level } from './run.ts';
 import { metadataOf, type Subject, subjectOf } from './subject.ts';
 import { type Verification, verifySubject } from './verify.ts';
 
@@ -29,6 +30,8 @@ export interface VerifyOptions extends Choice {
   readonly plain?: boolean;
   /** Runs of each kind, compared bit by bit; default 1. */
   readonly repeat?: number;
+  /** Levels of graph optimisation besides none; default all. */
+  readonly levels?: readonly Level[];
   readonly tf32?: boolean;
   /** Called with each line of what is being done. */
   readonly log?: (line: string) => void;

@@ -9,6 +9,9 @@ import { openSession } from '../runtime/session.ts';
 import { isTensor, type Value } from '../runtime/values.ts';
 import type { Subject } from './subject.ts';
 
+/** onnxruntime's levels of graph optimisation. */
+export type Level = 'basic' | 'extended' | 'all';
+
 export interface RunSettings {
   readonly subject: Subject;
   /** (N,C,H,W). */
@@ -29,7 +32,7 @@ export interface Run {
 }
 
 /** Every layer's value: with optimisation off each layer has its own node, with it on nodes are fused around the taps. */
-export function runTapped(settings: RunSettings, optimise: boolean): Promise<Run> {
+export function runTapped(settings: RunSettings, optimise: Level | false): Promise<Run> {
   const { subject } = settings;
   const names = [...new Set(subject.match.values.values())].filter((name) => name !== subject.input);
   return run(settings, tap(subject.model, names), names, optimise);
@@ -39,15 +42,16 @@ export function runTapped(settings: RunSettings, optimise: boolean): Promise<Run
 export function runUntouched(settings: RunSettings): Promise<Run> {
   const { subject } = settings;
   const outputs = [...subject.match.values.values()].filter((name) => subject.outputs.includes(name));
-  return run(settings, subject.model, [...new Set(outputs)], true);
+  return run(settings, subject.model, [...new Set(outputs)], 'all');
 }
 
 async function run(
   { subject, input, device, batch = input.shape[0], repeat = 1 }: RunSettings,
   model: Uint8Array,
   names: readonly string[],
-  optimise: boolean,
+  level: Level | false,
 ): Promise<Run> {
+  const optimise = level === 'all' ? true : level;
   await using session = await openSession(model, device, { optimise, profile: true });
   const once = async (): Promise<Map<string, Tensor>> => {
     const parts = new Map<string, Tensor[]>(names.map((name) => [name, []]));

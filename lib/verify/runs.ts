@@ -8,12 +8,14 @@ import { streamOf, words } from '../../reference/random.ts';
 import { dense, type Tensor } from '../../reference/tensor.ts';
 import type { Context } from './bounds.ts';
 import { relativeDifference, type Verdict } from './compare.ts';
-import { type Run, type RunSettings, sameBits } from './run.ts';
+import { type Level, type Run, type RunSettings, sameBits } from './run.ts';
 import { compareLayer, type LayerReport } from './walk.ts';
 
 export interface RunReport {
   readonly graph: 'tapped' | 'untouched';
   readonly optimised: boolean;
+  /** onnxruntime's level of graph optimisation. */
+  readonly level: Level | 'disabled';
   readonly verdict: Verdict;
   /** One line: why not `pass`; empty if it is. */
   readonly reason: string;
@@ -26,7 +28,7 @@ export interface RunReport {
 /** The run whose layers were compared one by one. */
 export function plainReport(layers: readonly LayerReport[], { unstable }: Run): RunReport {
   const failed = layers.find(({ verdict }) => verdict === 'fail');
-  const head = { graph: 'tapped', optimised: false, unstable } as const;
+  const head = { graph: 'tapped', optimised: false, level: 'disabled', unstable } as const;
   if (failed) return { ...head, verdict: 'fail', reason: failed.reason, first: failed.layer };
   return { ...head, ...stability(unstable) };
 }
@@ -42,10 +44,11 @@ export function optimisedReport(
   { subject }: RunSettings,
   plain: Run,
   optimised: Run,
+  level: Level,
   context: (layer: Layer) => Context,
 ): RunReport {
   const { network, weights, match } = subject;
-  const head = { graph: 'tapped', optimised: true, unstable: optimised.unstable } as const;
+  const head = { graph: 'tapped', optimised: true, level, unstable: optimised.unstable } as const;
   for (const [at, layer] of network.layers.entries()) {
     const names = inputsOf(network, at);
     const same = [...names, layer.name].every((n) => sameBits(plain.values.get(n), optimised.values.get(n)));
@@ -71,7 +74,7 @@ export function untouchedReport(
   chain: ReadonlyMap<string, Tensor>,
   expected: ReadonlyMap<string, Float64Array>,
 ): RunReport {
-  const head = { graph: 'untouched', optimised: true, unstable } as const;
+  const head = { graph: 'untouched', optimised: true, level: 'all', unstable } as const;
   const allowed = allowance(settings, chain, expected);
   for (const [layer, y] of values) {
     const own = chain.get(layer);

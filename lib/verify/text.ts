@@ -51,8 +51,9 @@ function bits({ introduced }: LayerRow): string {
   return introduced.arithmetic === 'undetermined' ? 'undetermined' : introduced.bits.toFixed(1);
 }
 
-const runText = ({ graph, optimised, verdict, first, reason }: RunReport): string => {
-  const which = `${graph}, ${optimised ? 'optimised' : 'not optimised'}`;
+const runText = ({ graph, optimised, level, verdict, first, reason }: RunReport): string => {
+  const how = !optimised ? 'not optimised' : level === 'all' ? 'optimised' : `optimised (${level})`;
+  const which = `${graph}, ${how}`;
   return `${which} ${verdict === 'pass' ? 'ok' : `${verdict.toUpperCase()}${first ? ` at ${first}` : ''}: ${reason}`}`;
 };
 

@@ -12,7 +12,7 @@ import type { Bounds, Context } from './bounds.ts';
 import type { Evidence } from './bundle.ts';
 import type { Verdict } from './compare.ts';
 import { type Margin, marginOf } from './margin.ts';
-import { type Run, type RunSettings, runTapped, runUntouched } from './run.ts';
+import { type Level, type Run, type RunSettings, runTapped, runUntouched } from './run.ts';
 import { optimisedReport, plainReport, type RunReport, untouchedReport } from './runs.ts';
 import { type LayerReport, termsOf, walk } from './walk.ts';
 import { type Why, why } from './why.ts';
@@ -22,6 +22,8 @@ export interface VerifySettings extends RunSettings {
   readonly require?: Requirement;
   /** Storage of the oracle's own chain; default float32. */
   readonly precision?: Precision;
+  /** Levels of graph optimisation that the tapped graph is run at, besides none; default: all that onnxruntime has at once. */
+  readonly levels?: readonly Level[];
   /** Throw EnvironmentError where a layer ran elsewhere. */
   readonly strictDevice?: boolean;
   /** The oracle's own chain by the plain loops, not their fast twins. */
@@ -80,7 +82,11 @@ export async function verifySubject(settings: VerifySettings): Promise<Verificat
     context,
     observe: (layer, exact, bounds) => seen.set(layer.name, { exact, bounds }),
   });
-  const optimised = await runTapped(settings, true);
+  const optimised: RunReport[] = [];
+  for (const level of settings.levels ?? ['all']) {
+    const run = await runTapped(settings, level);
+    optimised.push(optimisedReport(settings, plain, run, level, context));
+  }
   const untouched = await runUntouched(settings);
   const names = network.layers.map((layer) => layer.name);
   const placement = inLayers(untouched.placement, match.nodes);
@@ -89,7 +95,7 @@ export async function verifySubject(settings: VerifySettings): Promise<Verificat
   const expected = new Map([...seen].map(([name, { bounds }]) => [name, bounds.expectation ?? bounds.bound]));
   const runs: RunReport[] = [
     plainReport(reports, plain),
-    optimisedReport(settings, plain, optimised, context),
+    ...optimised,
     untouchedReport(settings, untouched, chain, expected),
   ];
   const layers = reports.map((report) => ({ ...report, devices: ran.get(report.layer) ?? [] }));
