@@ -49,7 +49,17 @@ export const verification = (
   required: 'float32',
   layers,
   verdict: layers.some(({ verdict }) => verdict === 'fail') ? 'fail' : 'pass',
-  runs: [{ graph: 'tapped', optimised: false, verdict: 'pass', reason: '', first: null, unstable: [] }],
+  runs: [
+    {
+      graph: 'tapped',
+      optimised: false,
+      level: 'disabled',
+      verdict: 'pass',
+      reason: '',
+      first: null,
+      unstable: [],
+    },
+  ],
   first: layers.find(({ verdict }) => verdict === 'fail')?.layer ?? null,
   why: null,
   margin: null,

@@ -77,9 +77,33 @@ const optimisedOnly = verification([row('conv1'), row('relu1')], {
   verdict: 'fail',
   first: 'relu1',
   runs: [
-    { graph: 'tapped', optimised: false, verdict: 'pass', reason: '', first: null, unstable: [] },
-    { graph: 'tapped', optimised: true, verdict: 'fail', reason: 'fused', first: 'relu1', unstable: [] },
-    { graph: 'untouched', optimised: true, verdict: 'fail', reason: 'fused', first: 'relu1', unstable: [] },
+    {
+      graph: 'tapped',
+      optimised: false,
+      level: 'disabled',
+      verdict: 'pass',
+      reason: '',
+      first: null,
+      unstable: [],
+    },
+    {
+      graph: 'tapped',
+      optimised: true,
+      level: 'all',
+      verdict: 'fail',
+      reason: 'fused',
+      first: 'relu1',
+      unstable: [],
+    },
+    {
+      graph: 'untouched',
+      optimised: true,
+      level: 'all',
+      verdict: 'fail',
+      reason: 'fused',
+      first: 'relu1',
+      unstable: [],
+    },
   ],
 });
 
@@ -126,6 +150,7 @@ describe('SARIF', () => {
         {
           graph: 'tapped',
           optimised: false,
+          level: 'disabled',
           verdict: 'suspicious',
           reason: 'x',
           first: null,

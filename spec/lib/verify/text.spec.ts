@@ -29,6 +29,7 @@ describe('what alexnet verify prints', () => {
     const run = {
       graph: 'untouched',
       optimised: true,
+      level: 'all',
       verdict: 'fail',
       reason: 'off',
       first: 'prob',
