@@ -203,7 +203,10 @@ function largest(values: ArrayLike<number>): number {
   return max;
 }
 
-/** m additions and a division, or a product with the rounded reciprocal: γ_{m+2} and the division's error, of Σ|x|/d. */
+/**
+ * m additions and a division, or products with rounded reciprocals (in one or two steps): γ_{m+4} and the division's
+ * error, of Σ|x|/d; each of the products may underflow.
+ */
 function average(
   layer: Layer & { kind: 'avgpool' | 'adaptiveavgpool' },
   x: Tensor,
@@ -218,8 +221,8 @@ function average(
     layer.kind === 'avgpool'
       ? layer.attributes.kernel[0] * layer.attributes.kernel[1]
       : x.shape[2] * x.shape[3];
-  const relative = gamma(m + 2 + device.divide);
-  const underflow = device.flushes ? (m + 2) * MIN_NORMAL : HALF_SUBNORMAL;
+  const relative = gamma(m + 4 + device.divide);
+  const underflow = (m + 2) * (device.flushes ? MIN_NORMAL : HALF_SUBNORMAL);
   return { bound: Float64Array.from(dense(mean), (value) => relative * value + underflow) };
 }
 
