@@ -63,6 +63,27 @@ describe('agreement of tensors', () => {
     assertAgrees(right, oracleOf(layer, [x], weights));
   });
 
+  it('an expectation that was rounded to float32 itself is allowed that rounding', () => {
+    const u = 2 ** -24;
+    const one = linear('one', 1);
+    // a product just below 2, whose float32 is below it: bound 2u·|wx| < 4u, and 4u above the rounded product
+    for (let i = 0; ; i++) {
+      const [a, b] = [Math.fround(1.4121 + i * 1e-6), Math.fround(1.4133)];
+      const rounded = Math.fround(a * b);
+      if (a * b - rounded < 0.5 * u || a * b > 1.999) continue;
+      const options = {
+        layer: one,
+        inputs: [{ data: Float32Array.of(a), shape: [1, 1] }],
+        weights: new Map([['one.weight', { data: Float32Array.of(b), shape: [1, 1] }]]),
+      };
+      const y = floats([rounded + 4 * u], [1, 1]);
+      expect(y).to.agreeWith(oracleOf(one, options.inputs, options.weights));
+      expect(y).to.agreeWith(floats([rounded], [1, 1]), options);
+      expect(floats([rounded + 6 * u], [1, 1])).not.to.agreeWith(floats([rounded], [1, 1]), options);
+      break;
+    }
+  });
+
   it('one wrong element in thousands is found, with its index and its bound', () => {
     const wrong = tensor(Float32Array.from(dense(right)), right.shape);
     dense(wrong)[right.shape[3]] += 1e-3;

@@ -4,7 +4,7 @@ import type { VerifyResult } from '../../lib/verify/index.ts';
 import type { LayerRow } from '../../lib/verify/verify.ts';
 
 /** What a name can do to a format that does not escape it. */
-export const HOSTILE = `]]></testcase>&amp;"'<script>alert(1)</script>|\`\n::error::%0A\u0000\u001b[31m\ud800 \u2028ünï`;
+export const HOSTILE = `]]></testcase>&amp;"'<script>alert(1)</script>|\`,\n::error::%0A\u0000\u001b[31m\ud800 \u2028ünï`;
 
 export const comparison = (change: Partial<Comparison> = {}): Comparison => ({
   verdict: 'pass',
