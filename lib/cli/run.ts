@@ -9,6 +9,7 @@ import * as exporting from './commands/export.ts';
 import * as predict from './commands/predict.ts';
 import * as running from './commands/run.ts';
 import * as summary from './commands/summary.ts';
+import * as train from './commands/train.ts';
 import * as verify from './commands/verify.ts';
 import * as weights from './commands/weights.ts';
 
@@ -43,7 +44,18 @@ function alexnet(): Command {
   const program = new Command('alexnet')
     .description('AlexNet that can be checked: oracle, ONNX export, layer-by-layer verification, inference')
     .version(version);
-  for (const command of [summary, exporting, verify, predict, evaluate, doctor, conform, running, weights])
+  for (const command of [
+    summary,
+    exporting,
+    verify,
+    predict,
+    evaluate,
+    doctor,
+    conform,
+    running,
+    weights,
+    train,
+  ])
     command.register(program);
   return program;
 }

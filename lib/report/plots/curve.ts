@@ -1,0 +1,150 @@
+/** The course of a training run: errors and loss against epochs, as a drawing and as a page that loads itself anew. */
+import type { Spec } from 'vega';
+import type { EpochRecord } from '../../train/checkpoint.ts';
+import { version } from '../../version.ts';
+import { escapeXml } from '../escape.ts';
+import { palette, style } from '../style.ts';
+import { draw } from './draw.ts';
+
+const WIDTH = 760;
+const HEIGHT = 340;
+/** Seconds after which a page of a run that goes on loads itself anew. */
+const RELOAD = 10;
+
+interface Series {
+  readonly name: string;
+  readonly colour: string;
+  /** In per cent. */
+  readonly at: (record: EpochRecord) => number | undefined;
+}
+
+const percent = (share: number | undefined): number | undefined =>
+  share === undefined ? undefined : 100 * share;
+
+const series: readonly Series[] = [
+  { name: 'training, top-1', colour: 'var(--muted)', at: ({ error1 }) => percent(error1) },
+  { name: 'validation, top-1', colour: 'var(--accent)', at: ({ validation }) => percent(validation?.error1) },
+  { name: 'validation, top-5', colour: 'var(--good)', at: ({ validation }) => percent(validation?.error5) },
+];
+
+/** Error in per cent against epochs; an SVG with its own colours, light and dark. */
+export async function curveSvg(title: string, history: readonly EpochRecord[]): Promise<string> {
+  const values = history.flatMap((record) =>
+    series.flatMap(({ name, at }) => {
+      const error = at(record);
+      return error === undefined || !Number.isFinite(error) ? [] : [{ name, epoch: record.epoch, error }];
+    }),
+  );
+  const known = series.filter(({ name }) => values.some((value) => value.name === name));
+  const epochs = Math.max(1, ...history.map(({ epoch }) => epoch));
+  const spec: Spec = {
+    width: WIDTH - 70,
+    height: HEIGHT - 90,
+    padding: { left: 54, right: 16, top: 34, bottom: 56 },
+    title: { text: title, anchor: 'start', color: 'var(--ink)', fontSize: 13 },
+    data: [{ name: 'errors', values }],
+    scales: [
+      { name: 'x', domain: [0, epochs], range: 'width', nice: true },
+      { name: 'y', domain: { data: 'errors', field: 'error' }, range: 'height', zero: true, nice: true },
+      {
+        name: 'colour',
+        type: 'ordinal',
+        domain: known.map(({ name }) => name),
+        range: known.map(({ colour }) => colour),
+      },
+    ],
+    axes: [
+      { orient: 'bottom', scale: 'x', title: 'epoch', tickMinStep: 1 },
+      { orient: 'left', scale: 'y', grid: true, title: 'error, %' },
+    ],
+    legends: [
+      {
+        fill: 'colour',
+        orient: 'top-right',
+        labelColor: 'var(--ink)',
+        symbolType: 'circle',
+        symbolSize: 60,
+      },
+    ],
+    marks: [
+      {
+        type: 'group',
+        from: { facet: { name: 'line', data: 'errors', groupby: 'name' } },
+        marks: [
+          {
+            type: 'line',
+            from: { data: 'line' },
+            encode: {
+              enter: {
+                x: { scale: 'x', field: 'epoch' },
+                y: { scale: 'y', field: 'error' },
+                stroke: { scale: 'colour', field: 'name' },
+                strokeWidth: { value: 2 },
+              },
+            },
+          },
+        ],
+      },
+      {
+        type: 'symbol',
+        from: { data: 'errors' },
+        encode: {
+          enter: {
+            x: { scale: 'x', field: 'epoch' },
+            y: { scale: 'y', field: 'error' },
+            fill: { scale: 'colour', field: 'name' },
+            size: { value: 14 },
+          },
+        },
+      },
+    ],
+  };
+  const svg = await draw(spec, `${title}: error against epochs, ${history.length} epochs`);
+  const ground = '<rect width="100%" height="100%" fill="var(--ground)"/>';
+  return `${svg.replace(/^<svg [^>]*>/, (start) => `${start}<style>${palette}</style>${ground}`)}\n`;
+}
+
+/** The page: without scripts; it loads itself anew while the run goes on. */
+export function curvePage(
+  title: string,
+  svg: string,
+  history: readonly EpochRecord[],
+  running: boolean,
+): string {
+  const share = (error: number | undefined): string =>
+    error === undefined ? '' : `${(100 * error).toFixed(2)} %`;
+  const rows = history.toReversed().map(({ epoch, learningRate, loss, error1, validation }) => {
+    const cells = [epoch, learningRate.toPrecision(3), loss.toFixed(4), share(error1)];
+    const validated = [
+      validation?.loss.toFixed(4) ?? '',
+      share(validation?.error1),
+      share(validation?.error5),
+    ];
+    return `<tr>${[...cells, ...validated].map((cell) => `<td class="number">${cell}</td>`).join('')}</tr>`;
+  });
+  const heads = ['epoch', 'learning rate', 'loss', 'error', 'validation loss', 'top-1 error', 'top-5 error'];
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+${running ? `<meta http-equiv="refresh" content="${RELOAD}">` : ''}
+<meta name="generator" content="alexnet-oracle ${escapeXml(version)}">
+<title>${escapeXml(title)}</title>
+<style>${style}</style>
+</head>
+<body>
+<header><h1>alexnet train</h1><p>${escapeXml(title)}${running ? '' : ', ended'}</p></header>
+<main>
+<figure>${svg}</figure>
+<section><h2>Epochs</h2>
+<table><thead><tr>${heads.map((head) => `<th class="number">${head}</th>`).join('')}</tr></thead>
+<tbody>
+${rows.join('\n')}
+</tbody></table></section>
+</main>
+</body>
+</html>
+`;
+}

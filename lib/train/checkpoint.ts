@@ -1,0 +1,151 @@
+/**
+ * Checkpoints: one safetensors file that holds everything, so that one rename commits it. Tensors: every parameter, and its
+ * momentum as NAME.velocity; metadata 'training': a JSON text with options, schedule, generator and position.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Principal } from '../../reference/pca.ts';
+import type { Preprocess } from '../../reference/preprocess.ts';
+import type { Schedule, State as ScheduleState } from '../../reference/schedule.ts';
+import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
+import { InputError } from '../errors.ts';
+import type { DenseArray } from '../format/array.ts';
+import { openSafetensors, safetensorsPieces } from '../format/safetensors.ts';
+import { openFile } from '../format/source.ts';
+import { firstNotFinite } from '../weights/load.ts';
+import { formatPreprocess } from '../weights/preprocess.ts';
+import { writeAtomically } from './atomic.ts';
+import type { Distortion, TrainOptions } from './options.ts';
+import type { TrainingState } from './stepper.ts';
+
+/** One epoch's results. Errors are shares, 0 to 1; validation is null without validation images. */
+export interface EpochRecord {
+  /** From 1. */
+  readonly epoch: number;
+  /** At its last step. */
+  readonly learningRate: number;
+  readonly loss: number;
+  readonly error1: number;
+  readonly error5: number;
+  readonly validation: { readonly loss: number; readonly error1: number; readonly error5: number } | null;
+  readonly seconds: number;
+}
+
+/** What a run is and how far it is. Randomness is counter-based: seed and position are the generator's whole state. */
+export interface Progress {
+  readonly version: 1;
+  readonly options: Omit<TrainOptions, 'data'>;
+  readonly network: string;
+  readonly preprocess: Preprocess;
+  readonly schedule: Schedule;
+  readonly distortion: Distortion | null;
+  readonly colours: Principal | null;
+  readonly seed: number;
+  readonly batch: number;
+  readonly epochs: number;
+  readonly classes: readonly string[];
+  /** SHA-256 of the labels in order, and their number. */
+  readonly data: string;
+  readonly scheduleState: ScheduleState;
+  /** Epochs done, steps done in the one under way, and in all. */
+  readonly epoch: number;
+  readonly stepInEpoch: number;
+  readonly steps: number;
+  /** Sums over the steps of the epoch under way. */
+  readonly sums: { readonly loss: number; readonly wrong1: number; readonly wrong5: number };
+  readonly epochSeconds: number;
+  readonly history: readonly EpochRecord[];
+  /** The epoch with the lowest validation error so far. */
+  readonly best: { readonly epoch: number; readonly error1: number } | null;
+  /** Bytes of log.jsonl that belong to what is done. */
+  readonly logBytes: number;
+}
+
+export const CHECKPOINT = 'checkpoint.safetensors';
+const VELOCITY = '.velocity';
+const KEY = 'training';
+
+export const checkpointIn = (folder: string): string | null =>
+  existsSync(join(folder, CHECKPOINT)) ? join(folder, CHECKPOINT) : null;
+
+/** Replaces the folder's checkpoint at once. Rejects with InputError; the one before is then still there. */
+export async function saveCheckpoint(
+  folder: string,
+  progress: Progress,
+  state: TrainingState,
+): Promise<void> {
+  const tensors = [
+    ...arraysOf(state.weights),
+    ...[...arraysOf(state.momenta)].map(([name, array]) => [`${name}${VELOCITY}`, array] as const),
+  ];
+  const metadata = new Map([[KEY, JSON.stringify(progress)]]);
+  await writeAtomically(join(folder, CHECKPOINT), safetensorsPieces(tensors, metadata));
+}
+
+/** Weights alone, as every other command reads them. */
+export async function saveWeights(
+  path: string,
+  network: string,
+  preprocess: Preprocess,
+  weights: ReadonlyMap<string, Tensor>,
+): Promise<void> {
+  const metadata = new Map([
+    ['network', network],
+    ['preprocess', formatPreprocess(preprocess)],
+  ]);
+  await writeAtomically(path, safetensorsPieces(arraysOf(weights), metadata));
+}
+
+const arraysOf = (tensors: ReadonlyMap<string, Tensor>): [string, DenseArray][] =>
+  [...tensors].map(([name, t]) => [
+    name,
+    { dtype: 'float32', shape: t.shape, data: dense(t) as Float32Array<ArrayBuffer> },
+  ]);
+
+/** The first parameter or momentum that holds NaN or infinity, or null. */
+export function damaged({ weights, momenta }: TrainingState): string | null {
+  for (const [name, value] of weights) if (firstNotFinite(dense(value)) >= 0) return name;
+  for (const [name, value] of momenta)
+    if (firstNotFinite(dense(value)) >= 0) return `the momentum of ${name}`;
+  return null;
+}
+
+/** Reads one. Throws InputError naming the file if it is damaged, or not a checkpoint of this program. */
+export function readCheckpoint(path: string): { progress: Progress; state: TrainingState } {
+  const source = openFile(path);
+  try {
+    const { tensors, metadata } = openSafetensors(source);
+    const progress = progressOf(path, metadata.get(KEY));
+    const state = { weights: new Map<string, Tensor>(), momenta: new Map<string, Tensor>() };
+    for (const [name, array] of tensors) {
+      const { dtype, shape, data } = array.read();
+      if (dtype !== 'float32') throw new InputError(`${path}: ${name} is ${dtype}, not float32`);
+      const value = tensor(data as Float32Array, shape);
+      if (name.endsWith(VELOCITY)) state.momenta.set(name.slice(0, -VELOCITY.length), value);
+      else state.weights.set(name, value);
+    }
+    for (const [name, { shape }] of state.weights) {
+      if (state.momenta.get(name)?.shape.join() !== shape.join())
+        throw new InputError(`${path}: there is no momentum for ${name}`);
+    }
+    return { progress, state };
+  } finally {
+    source.close();
+  }
+}
+
+function progressOf(path: string, text: string | undefined): Progress {
+  if (text === undefined) throw new InputError(`${path}: weights, but no checkpoint of a training run`);
+  let value: Partial<Progress> | null;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new InputError(`${path}: its description of the run is no valid JSON`);
+  }
+  const counts = [value?.seed, value?.batch, value?.epochs, value?.epoch, value?.stepInEpoch, value?.steps];
+  if (value?.version !== 1) throw new InputError(`${path}: a checkpoint of version ${value?.version}, not 1`);
+  if (!counts.every((n) => Number.isSafeInteger(n) && n! >= 0) || !Array.isArray(value.history)) {
+    throw new InputError(`${path}: its description of the run is incomplete`);
+  }
+  return value as Progress;
+}

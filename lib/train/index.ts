@@ -1,0 +1,98 @@
+/** Training and fine-tuning on a data set: what `alexnet train` does. */
+import { join } from 'node:path';
+import { openDataset } from '../data/open.ts';
+import { InputError } from '../errors.ts';
+import { type Choice, chooseDevice, describeChoice } from '../runtime/devices.ts';
+import { makeFolder, writeAtomically } from './atomic.ts';
+import { checkpointIn, type EpochRecord, readCheckpoint, saveWeights } from './checkpoint.ts';
+import { writeCurves } from './log.ts';
+import { checkOptions, type TrainOptions } from './options.ts';
+import { BEST, run, titleOf, type Watching } from './run.ts';
+import { resume, start } from './setup.ts';
+
+export type { EpochRecord } from './checkpoint.ts';
+export type { Distortion, TrainOptions } from './options.ts';
+export { Diverged, type Glance, type Watching } from './run.ts';
+
+export interface TrainResult {
+  readonly network: string;
+  readonly device: Choice;
+  readonly classes: readonly string[];
+  /** Epochs done, and images in one. */
+  readonly epochs: number;
+  readonly images: number;
+  readonly steps: number;
+  readonly history: readonly EpochRecord[];
+  /** The epoch with the lowest validation error (training error, where nothing is held out). */
+  readonly best: { readonly epoch: number; readonly error1: number } | null;
+  /** Whether the signal ended it. */
+  readonly stopped: boolean;
+  /** Of this call alone: it did not train what a resumed run had done before. */
+  readonly imagesPerSecond: number;
+  /** Share of the training's time in which the device waited for images. */
+  readonly waited: number;
+  readonly files: {
+    readonly checkpoint: string;
+    /** The weights at the end, and at the best epoch, for every --weights. */
+    readonly weights: string;
+    readonly best: string | null;
+  };
+}
+
+/**
+ * Trains. Everything random comes from the seed, so that a run is the same bits on the same device, resumed or not. Writes
+ * into `out`: checkpoint.safetensors, best.safetensors, weights.safetensors, classes.txt, log.csv, log.jsonl, curve.svg and
+ * curve.html.
+ *
+ * Rejects with InputError for data, weights or options that do not fit and for files that cannot be written,
+ * with EnvironmentError for a device that is not there, with Diverged when the loss is no number any more.
+ */
+export async function train(options: TrainOptions & Watching): Promise<TrainResult> {
+  const { log, progress, epoch, signal, ...rest } = options;
+  const watching: Watching = { log, progress, epoch, signal };
+  checkOptions(rest);
+  const out = rest.out ?? 'training';
+  const found = checkpointIn(out);
+  if (found && !rest.resume) {
+    throw new InputError(`${found} is there: --resume goes on with it, --out names another folder`);
+  }
+  const data = await openDataset(rest.data);
+  try {
+    const device = await chooseDevice(rest.device ?? 'auto');
+    const setup = found ? await resume(found, data, rest) : await start(data, rest);
+    await makeFolder(out);
+    if (rest.resume && !found) log?.(`${out} holds no checkpoint yet: the run begins`);
+    for (const note of setup.notes) log?.(note);
+    const { network, parts } = setup;
+    const held = parts.validation ? `, ${parts.validation.count} to validate` : '';
+    log?.(`${network.name}, ${parts.train.count} images of ${data.classes.length} classes${held}`);
+    for (const line of describeChoice(device)) log?.(line);
+    await writeAtomically(join(out, 'classes.txt'), [Buffer.from(`${data.classes.join('\n')}\n`)]);
+    const outcome = await run(setup, device.device, { ...rest, out }, watching);
+    const { history, best } = outcome.progress;
+    const weights = join(out, 'weights.safetensors');
+    const { state } = readCheckpoint(join(out, 'checkpoint.safetensors'));
+    await saveWeights(weights, network.name, network.preprocess, state.weights);
+    await writeCurves(out, titleOf(outcome.progress), history, outcome.stopped);
+    return {
+      network: network.name,
+      device,
+      classes: data.classes,
+      epochs: outcome.progress.epoch,
+      images: parts.train.count,
+      steps: outcome.progress.steps,
+      history,
+      best,
+      stopped: outcome.stopped,
+      imagesPerSecond: outcome.imagesPerSecond,
+      waited: outcome.waited,
+      files: {
+        checkpoint: join(out, 'checkpoint.safetensors'),
+        weights,
+        best: best ? join(out, BEST) : null,
+      },
+    };
+  } finally {
+    data.close();
+  }
+}

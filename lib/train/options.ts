@@ -1,0 +1,187 @@
+/** What can be said about a training run, in code, in a JSON file (--config) and on the command line; the last one wins. */
+import { readFile } from 'node:fs/promises';
+import type { Augmentation } from '../../reference/augment.ts';
+import { type Method, methods } from '../../reference/init.ts';
+import { type Rule, rules } from '../../reference/optimiser.ts';
+import type { Schedule } from '../../reference/schedule.ts';
+import { InputError } from '../errors.ts';
+import { describe } from '../format/source.ts';
+import type { Device } from '../runtime/devices.ts';
+
+export const scheduleNames = ['constant', 'plateau', 'step', 'cosine', 'as-logged'] as const;
+export const augmentNames = ['none', 'standard', 'cifar', 'paper', 'as-run', 'caffe'] as const;
+const devices = ['auto', 'cpu', 'cuda', 'webgpu'] as const;
+
+/** A picture's way into training: see reference/augment.ts; `pad` adds a border of the mean colour first. */
+export type Distortion = Omit<Augmentation, 'crop'> & { readonly pad: number };
+
+export interface TrainOptions {
+  /** CIFAR-10 (binary), MNIST (IDX), or folders of pictures. */
+  readonly data: string;
+  /** A network's name, or 'auto' (default): a small one sized to the data. */
+  readonly network?: string;
+  /** Factor on the widths of all layers but the last; default 1. */
+  readonly width?: number;
+  /** Weights to begin with; with another number of classes the last layer begins anew. */
+  readonly weights?: string;
+  /** Layers that stay as they are. */
+  readonly freeze?: readonly string[];
+  /** Default 90, the paper's; a schedule may end before. */
+  readonly epochs?: number;
+  /** Images a step; default 128, at most those there are. */
+  readonly batch?: number;
+  /** ε, default 0.01. */
+  readonly learningRate?: number;
+  /** µ, default 0.9. */
+  readonly momentum?: number;
+  /** λ, default 0.0005. */
+  readonly weightDecay?: number;
+  /** Whether biases decay too; default: what the rule says (reference/optimiser.ts). */
+  readonly biasDecay?: boolean;
+  /** Whose form of the update; default 'paper'. */
+  readonly update?: Rule;
+  /** A name, or a schedule in full (reference/schedule.ts); default 'plateau'. */
+  readonly schedule?: (typeof scheduleNames)[number] | Schedule;
+  /** A name, or a distortion in full; default 'standard'. */
+  readonly augment?: (typeof augmentNames)[number] | Distortion;
+  /** Default true. */
+  readonly dropout?: boolean;
+  /** How random weights begin; default 'kaiming'. */
+  readonly init?: Method;
+  /** Standard deviation of the last layer's first weights; default: what `init` says. */
+  readonly lastDeviation?: number;
+  /** Of everything random; default 0. */
+  readonly seed?: number;
+  /** So many training images, spread evenly; default all. */
+  readonly images?: number;
+  /** So many validation images, spread evenly; default all. */
+  readonly validationImages?: number;
+  readonly device?: 'auto' | Device;
+  /** Threads that decode and distort; default: all cores but one. */
+  readonly threads?: number;
+  /** Folder for checkpoints, logs and curves; default 'training'. */
+  readonly out?: string;
+  /** Go on from the checkpoint in `out`, if there is one. */
+  readonly resume?: boolean;
+  /** Steps between checkpoints; default: one after each epoch. */
+  readonly checkpointEvery?: number;
+}
+
+/** Keys that say where and how, and not what is trained: they may change when a run is resumed. */
+export const circumstances = ['data', 'device', 'threads', 'out', 'resume', 'checkpointEvery'] as const;
+
+type Check = (value: unknown) => string | undefined;
+const number =
+  (what: string, fits: (value: number) => boolean): Check =>
+  (value) =>
+    typeof value === 'number' && Number.isFinite(value) && fits(value) ? undefined : what;
+const whole = (least: number) =>
+  number(`an integer of at least ${least}`, (v) => Number.isSafeInteger(v) && v >= least);
+const oneOf =
+  (names: readonly string[]): Check =>
+  (value) =>
+    names.includes(value as string) ? undefined : `one of ${names.join(', ')}`;
+const text: Check = (value) => (typeof value === 'string' && value !== '' ? undefined : 'a text');
+const truth: Check = (value) => (typeof value === 'boolean' ? undefined : 'true or false');
+const texts: Check = (value) =>
+  Array.isArray(value) && value.every((one) => typeof one === 'string') ? undefined : 'a list of texts';
+const record =
+  (fields: Record<string, Check>): Check =>
+  (value) => {
+    const names = Object.keys(fields);
+    const wrong =
+      typeof value !== 'object' || value === null || Object.keys(value).sort().join() !== names.sort().join()
+        ? names.join(', ')
+        : names.find((name) => fields[name]((value as Record<string, unknown>)[name]) !== undefined);
+    return wrong === undefined ? undefined : `an object with ${wrong}`;
+  };
+const positive = number('above 0', (v) => v > 0);
+const least0 = number('at least 0', (v) => v >= 0);
+
+const scheduleKinds: Record<Schedule['kind'], Check> = {
+  constant: record({ kind: text, rate: positive }),
+  plateau: record({ kind: text, rate: positive, divisor: positive, patience: whole(1), drops: whole(0) }),
+  logged: record({ kind: text, run: oneOf(['2012', '2010']) }),
+  step: record({
+    kind: text,
+    rate: positive,
+    divisor: positive,
+    every: whole(1),
+    total: whole(1),
+    unit: oneOf(['iteration', 'epoch']),
+  }),
+  cosine: record({ kind: text, rate: positive, warmUp: least0, total: positive }),
+};
+const schedule: Check = (value) => {
+  if (typeof value === 'string') return oneOf(scheduleNames)(value);
+  const { kind } = (value ?? {}) as { kind?: string };
+  if (!Object.hasOwn(scheduleKinds, kind ?? ''))
+    return `a name or an object with kind ${Object.keys(scheduleKinds)}`;
+  return scheduleKinds[kind as Schedule['kind']](value);
+};
+const distortion = record({
+  offsets: oneOf(['all', 'paper']),
+  mirror: truth,
+  chunk: number('1 or 32', (v) => v === 1 || v === 32),
+  lighting: oneOf(['none', 'paper', 'root', 'as-run']),
+  pad: number('an integer from 0 to 64', (v) => Number.isInteger(v) && v >= 0 && v <= 64),
+});
+
+const checks: { readonly [K in keyof Required<TrainOptions>]: Check } = {
+  data: text,
+  network: text,
+  width: number('above 0, at most 4', (v) => v > 0 && v <= 4),
+  weights: text,
+  freeze: texts,
+  epochs: whole(1),
+  batch: whole(1),
+  learningRate: positive,
+  momentum: number('at least 0 and below 1', (v) => v >= 0 && v < 1),
+  weightDecay: least0,
+  biasDecay: truth,
+  update: oneOf(rules),
+  schedule,
+  augment: (value) => (typeof value === 'string' ? oneOf(augmentNames)(value) : distortion(value)),
+  dropout: truth,
+  init: oneOf(methods),
+  lastDeviation: positive,
+  seed: whole(0),
+  images: whole(1),
+  validationImages: whole(1),
+  device: oneOf(devices),
+  threads: whole(1),
+  out: text,
+  resume: truth,
+  checkpointEvery: whole(1),
+};
+
+/** Throws InputError at the first option that is unknown or has a value that it cannot have. `where` begins the message. */
+export function checkOptions(options: object, where = ''): void {
+  for (const [key, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    if (!Object.hasOwn(checks, key)) {
+      throw new InputError(`${where}unknown option '${key}' (there are: ${Object.keys(checks).join(', ')})`);
+    }
+    const wish = checks[key as keyof TrainOptions](value);
+    if (wish !== undefined)
+      throw new InputError(`${where}${key} must be ${wish} (= ${JSON.stringify(value)})`);
+  }
+}
+
+/** The options in a JSON file; '$'-keys and 'about' are for readers. Rejects with InputError naming the file. */
+export async function readConfig(path: string): Promise<Partial<TrainOptions>> {
+  const source = await readFile(path, 'utf8').catch((error) => {
+    throw new InputError(`${path}: ${describe(error)}`);
+  });
+  let value: unknown;
+  try {
+    value = JSON.parse(source);
+  } catch (error) {
+    throw new InputError(`${path}: no valid JSON: ${(error as Error).message}`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new InputError(`${path}: it must hold an object of options`);
+  const { about, ...options } = value as Record<string, unknown>;
+  checkOptions(options, `${path}: `);
+  return options;
+}

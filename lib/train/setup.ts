@@ -1,0 +1,149 @@
+/** A run from its beginning, or from its checkpoint: everything that the loop needs and that does not change. */
+
+import type { Network } from '../../reference/networks/layers.ts';
+import type { Principal } from '../../reference/pca.ts';
+import { begin as beginSchedule } from '../../reference/schedule.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { InputError } from '../errors.ts';
+import { resolveNetwork } from '../resolve.ts';
+import { begin, refit } from './begin.ts';
+import { type Progress, readCheckpoint } from './checkpoint.ts';
+import { coloursOf, principalOf, withMean } from './colours.ts';
+import { networkFor } from './network.ts';
+import { circumstances, type TrainOptions } from './options.ts';
+import { distortionOf, scheduleOf } from './schedule.ts';
+import type { TrainingState } from './stepper.ts';
+import { fingerprint, type Parts, partsOf } from './subsets.ts';
+
+export interface Setup {
+  readonly network: Network;
+  readonly parts: Parts;
+  readonly progress: Progress;
+  readonly state: TrainingState;
+  readonly notes: readonly string[];
+}
+
+/** What holds where nothing is said, so far as it can be said without the data. */
+const defaults = {
+  network: 'auto',
+  width: 1,
+  epochs: 90,
+  batch: 128,
+  learningRate: 0.01,
+  momentum: 0.9,
+  weightDecay: 0.0005,
+  update: 'paper',
+  schedule: 'plateau',
+  augment: 'standard',
+  dropout: true,
+  init: 'kaiming',
+  seed: 0,
+} as const satisfies Partial<TrainOptions>;
+
+/** What is trained: the options without those that say where and how. */
+function essence(options: TrainOptions): Omit<TrainOptions, 'data'> {
+  const entries = Object.entries(options).filter(
+    ([key, value]) => value !== undefined && !(circumstances as readonly string[]).includes(key),
+  );
+  return Object.fromEntries(entries);
+}
+
+/** A new run. Rejects with InputError for data, weights or options that do not fit. */
+export async function start(data: Dataset, options: TrainOptions): Promise<Setup> {
+  const settled = { ...defaults, ...essence(options) };
+  const { seed, epochs, threads } = { ...settled, threads: options.threads };
+  const parts = partsOf(data, seed, options.images, options.validationImages);
+  const { train } = parts;
+  const chosen = networkFor(data, train.count, settled.network, settled.width);
+  const beginning = await begin(chosen.network, { ...settled, weights: options.weights });
+  const distortion = distortionOf(settled.augment, data.format);
+  let { network } = beginning;
+  checkFreeze(network, options.freeze);
+  const batch = Math.min(settled.batch, train.count);
+  const notes = [chosen.note ?? '', ...beginning.notes, ...parts.notes].filter((note) => note !== '');
+  if (options.weights !== undefined && chosen.note) notes.shift();
+  if (batch < settled.batch) notes.push(`batch: ${batch}, as there are no more images`);
+  let colours: Principal | null = null;
+  const needsMean = network.preprocess.meanImage === 'required';
+  const needsColours = distortion !== null && distortion.lighting !== 'none';
+  if (needsMean || needsColours) {
+    const all = Array.from({ length: train.count }, (_, i) => i);
+    const found = await coloursOf(train, all, network.preprocess, threads);
+    if (needsMean) {
+      network = { ...network, preprocess: withMean(network.preprocess, found) };
+      notes.push(
+        `mean: the training images' colour ${network.preprocess.mean.map((m) => m.toFixed(1)).join(', ')}`,
+      );
+    }
+    if (needsColours) colours = principalOf(found);
+  }
+  const progress: Progress = {
+    version: 1,
+    options: settled,
+    network: network.name,
+    preprocess: network.preprocess,
+    schedule: scheduleOf(settled.schedule, settled.learningRate, epochs),
+    distortion,
+    colours,
+    seed,
+    batch,
+    epochs,
+    classes: data.classes,
+    data: fingerprint(data, parts),
+    scheduleState: beginSchedule,
+    epoch: 0,
+    stepInEpoch: 0,
+    steps: 0,
+    sums: { loss: 0, wrong1: 0, wrong5: 0 },
+    epochSeconds: 0,
+    history: [],
+    best: null,
+    logBytes: 0,
+  };
+  return { network, parts, progress, state: beginning.state, notes };
+}
+
+function checkFreeze(network: Network, freeze: readonly string[] = []): void {
+  const layers = network.layers.filter(({ kind }) => kind === 'conv2d' || kind === 'linear');
+  const names = layers.map(({ name }) => name);
+  const unknown = freeze.find((name) => !names.includes(name));
+  if (unknown !== undefined)
+    throw new InputError(`--freeze: no layer '${unknown}' (there are: ${names.join(', ')})`);
+  if (names.every((name) => freeze.includes(name)))
+    throw new InputError('--freeze: all layers are frozen, so nothing would learn');
+}
+
+/** The run in a checkpoint. Rejects with InputError if it is damaged, or options or data are not its own. */
+export async function resume(path: string, data: Dataset, options: TrainOptions): Promise<Setup> {
+  const { progress, state } = readCheckpoint(path);
+  const epochs = checkSame(path, progress, options);
+  const parts = partsOf(data, progress.seed, progress.options.images, progress.options.validationImages);
+  if (fingerprint(data, parts) !== progress.data) {
+    throw new InputError(`${data.path}: not the images with which ${path} was made`);
+  }
+  const named = { ...resolveNetwork(progress.network), preprocess: progress.preprocess };
+  const network = refit(named, state.weights, path);
+  const done = `${progress.epoch} epochs and ${progress.stepInEpoch} steps are done`;
+  return {
+    network,
+    parts,
+    progress: { ...progress, epochs },
+    state,
+    notes: [`goes on from ${path}: ${done}`],
+  };
+}
+
+/** Options given again must be the run's own, but for more epochs where the schedule does not depend on them. */
+function checkSame(path: string, { options, schedule, epochs }: Progress, given: TrainOptions): number {
+  const own: Readonly<Record<string, unknown>> = { ...options };
+  let wanted = epochs;
+  for (const [key, value] of Object.entries(essence(given))) {
+    if (JSON.stringify(value) === JSON.stringify(own[key])) continue;
+    if (key === 'epochs' && schedule.kind !== 'cosine' && schedule.kind !== 'step') wanted = value as number;
+    else {
+      const was = own[key] === undefined ? 'not given' : JSON.stringify(own[key]);
+      throw new InputError(`${path} was made with ${key} ${was}, not ${JSON.stringify(value)}: leave it out`);
+    }
+  }
+  return wanted;
+}
