@@ -6,4 +6,5 @@ export { Classifier, type ClassifierOptions, type Guess, type Prediction } from 
 export { EnvironmentError, InputError } from './errors.ts';
 export { type ExportOptions, exportOnnx } from './export.ts';
 export { type NetworkSummary, summarise as summary } from './summary.ts';
+export { Diverged, type TrainOptions, type TrainResult, train } from './train/index.ts';
 export { type VerifyOptions, type VerifyResult, verify } from './verify/index.ts';

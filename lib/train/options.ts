@@ -90,7 +90,9 @@ const record =
   (value) => {
     const names = Object.keys(fields);
     const wrong =
-      typeof value !== 'object' || value === null || Object.keys(value).sort().join() !== names.sort().join()
+      typeof value !== 'object' ||
+      value === null ||
+      Object.keys(value).sort().join() !== names.toSorted().join()
         ? names.join(', ')
         : names.find((name) => fields[name]((value as Record<string, unknown>)[name]) !== undefined);
     return wrong === undefined ? undefined : `an object with ${wrong}`;

@@ -1,0 +1,74 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { checkOptions, readConfig } from '../../../lib/train/options.ts';
+import { distortionOf, scheduleOf } from '../../../lib/train/schedule.ts';
+import { begin, settingsAt } from '../../../reference/schedule.ts';
+import { temporary } from '../../support/training-data.ts';
+import { refusal } from '../data/fixtures.ts';
+
+const refused = (options: object) => refusal(async () => checkOptions(options));
+
+describe('options of training', () => {
+  const folder = temporary();
+
+  it('names what is unknown or cannot be', async () => {
+    expect(await refused({ epoch: 3 })).to.match(/^unknown option 'epoch' \(there are: data, network/);
+    expect(await refused({ epochs: 0 })).to.equal('epochs must be an integer of at least 1 (= 0)');
+    expect(await refused({ learningRate: Number.NaN })).to.match(/^learningRate must be above 0/);
+    expect(await refused({ momentum: 1 })).to.match(/^momentum must be at least 0 and below 1/);
+    expect(await refused({ update: 'adam' })).to.match(
+      /^update must be one of paper, as-run, caffe, pytorch \(= "adam"\)/,
+    );
+    expect(await refused({ schedule: { kind: 'cosine', rate: 1 } })).to.match(
+      /^schedule must be an object with kind, rate, warmUp, total/,
+    );
+    expect(await refused({ schedule: { kind: 'toString' } })).to.match(/^schedule must be a name or/);
+    expect(await refused({ schedule: { kind: 'cosine', rate: 1, warmUp: -1, total: 3 } })).to.match(
+      /^schedule must be an object with warmUp/,
+    );
+    expect(
+      await refused({ augment: { offsets: 'all', mirror: 1, chunk: 1, lighting: 'root', pad: 0 } }),
+    ).to.match(/^augment must be an object with mirror/);
+    checkOptions({ data: 'x', width: undefined, schedule: { kind: 'cosine', rate: 1, warmUp: 0, total: 3 } });
+  });
+
+  it('come from a JSON file, which says what is wrong with it', async () => {
+    const file = join(folder, 'recipe.json');
+    const write = (text: string) => writeFileSync(file, text);
+    write('{"about": "for readers", "epochs": 3, "freeze": ["conv1"]}');
+    expect(await readConfig(file)).to.deep.equal({ epochs: 3, freeze: ['conv1'] });
+    write('{"epochs": "3"}');
+    expect(await refusal(() => readConfig(file))).to.equal(
+      `${file}: epochs must be an integer of at least 1 (= "3")`,
+    );
+    write('[]');
+    expect(await refusal(() => readConfig(file))).to.equal(`${file}: it must hold an object of options`);
+    write('{');
+    expect(await refusal(() => readConfig(file))).to.match(/no valid JSON/);
+    expect(await refusal(() => readConfig(join(folder, 'none.json')))).to.match(/none\.json: no such file/);
+  });
+
+  it("the committed recipe is facts: Kaiming's start, one epoch of warm-up, no decay on biases", async () => {
+    const recipe = await readConfig('recipes/cifar-alexnet.json');
+    expect(recipe).to.include({ network: 'cifar-alexnet', batch: 128, biasDecay: false, epochs: 60 });
+    const schedule = scheduleOf(recipe.schedule, 1, 60);
+    expect(settingsAt(schedule, begin, 155, 156).learningRate).to.equal(0.04);
+    expect(settingsAt(schedule, begin, 60 * 156, 156).finished).to.equal(true);
+    expect(distortionOf(recipe.augment, 'CIFAR-10')).to.include({ pad: 2, mirror: true, lighting: 'root' });
+  });
+
+  it('schedules by name follow rate and epochs; digits are not mirrored', () => {
+    const rate = (name: 'step' | 'cosine' | 'constant', epoch: number) =>
+      settingsAt(scheduleOf(name, 0.5, 30), begin, epoch * 10, 10).learningRate;
+    expect([0, 9, 10, 20, 29].map((epoch) => rate('step', epoch))).to.deep.equal([
+      0.5, 0.5, 0.05, 0.005, 0.005,
+    ]);
+    expect(rate('constant', 29)).to.equal(0.5);
+    expect(rate('cosine', 1)).to.equal(0.5);
+    expect(rate('cosine', 0)).to.equal(0.05);
+    expect(distortionOf('standard', 'MNIST')).to.include({ mirror: false, lighting: 'none' });
+    expect(distortionOf('none', 'CIFAR-10')).to.equal(null);
+    expect(distortionOf('as-run', 'CIFAR-10')).to.include({ chunk: 32, lighting: 'as-run' });
+  });
+});

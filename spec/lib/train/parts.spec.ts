@@ -1,0 +1,91 @@
+import { expect } from 'chai';
+import type { Dataset } from '../../../lib/data/dataset.ts';
+import { splitOf } from '../../../lib/data/dataset.ts';
+import { openDataset } from '../../../lib/data/open.ts';
+import { networkFor, sized } from '../../../lib/train/network.ts';
+import { maskOf, orderOf } from '../../../lib/train/random.ts';
+import { fingerprint, partsOf } from '../../../lib/train/subsets.ts';
+import { networkNamed } from '../../../reference/networks/index.ts';
+import { parameterCount } from '../../../reference/oracle.ts';
+import { temporary, tinyCifar } from '../../support/training-data.ts';
+import { fixture, refusal } from '../data/fixtures.ts';
+
+const dataset = (classes: number, size?: readonly [number, number]): Dataset => ({
+  format: 'folders of pictures',
+  path: 'data',
+  classes: Array.from({ length: classes }, (_, k) => `class ${k}`),
+  splits: new Map(),
+  close() {},
+  ...(size ? { size } : {}),
+});
+
+describe('the parts of a run', () => {
+  const folder = temporary();
+
+  it('an epoch has every image once, in an order of its own', () => {
+    const [a, b, again] = [0, 1, 0].map((epoch) => orderOf(5, 'train.order', epoch, 101));
+    expect([...a].sort((x, y) => x - y)).to.deep.equal(Array.from({ length: 101 }, (_, i) => i));
+    expect(a).to.deep.equal(again);
+    expect(a).not.to.deep.equal(b);
+    expect(orderOf(6, 'train.order', 0, 101)).not.to.deep.equal(a);
+  });
+
+  it('an order puts each image in each place equally often', () => {
+    // 6000 orders of 4: the first place holds each image 1500 ± 4·√(6000·¼·¾) times
+    const counts = [0, 0, 0, 0];
+    for (let epoch = 0; epoch < 6000; epoch++) counts[orderOf(1, 'test', epoch, 4)[0]]++;
+    for (const count of counts) expect(count).to.be.within(1366, 1634);
+  });
+
+  it('masks drop the ratio, and those of a step do not depend on where a run began', () => {
+    const spec = { layer: 'drop6', size: 40_000, ratio: 0.3 };
+    const kept = maskOf(1, spec, 7).reduce((sum, bit) => sum + bit, 0);
+    // 0.7·40,000 ± 5·√(40,000·0.3·0.7)
+    expect(kept).to.be.within(28_000 - 458, 28_000 + 458);
+    expect(maskOf(1, spec, 7)).to.deep.equal(maskOf(1, spec, 7));
+    expect(maskOf(1, spec, 8)).not.to.deep.equal(maskOf(1, spec, 7));
+    expect(maskOf(1, { ...spec, layer: 'drop7' }, 7)).not.to.deep.equal(maskOf(1, spec, 7));
+    expect(maskOf(1, { ...spec, ratio: 0 }, 7).includes(0)).to.equal(false);
+  });
+
+  it('a network is sized to pictures, their number and their classes', async () => {
+    const small = networkFor(dataset(7, [28, 28]), 60_000);
+    expect(small.network.name).to.equal('cifar-alexnet');
+    expect(small.network.layers.at(-2)).to.include({ name: 'fc8', channels: 7 });
+    const few = networkFor(dataset(2), 60).network;
+    const some = networkFor(dataset(2), 6000).network;
+    const many = networkFor(dataset(1000), 1_200_000).network;
+    expect(parameterCount(many)).to.equal(60_965_224);
+    expect([few, some].map(({ layers }) => layers.find(({ name }) => name === 'conv1'))).to.deep.equal([
+      { ...many.layers[0], channels: 24 },
+      { ...many.layers[0], channels: 48 },
+    ]);
+    expect(await refusal(async () => networkFor(dataset(1), 10))).to.match(/^data: one class alone/);
+    expect(await refusal(async () => networkFor(dataset(2), 10, 'lenet'))).to.match(
+      /^unknown network 'lenet'/,
+    );
+    const narrow = sized(networkNamed('alexnet2012'), 0.01, 3);
+    expect(narrow.layers.filter((layer) => 'channels' in layer && layer.channels % 4 > 0)).to.have.length(1);
+  });
+
+  it('validation images are val, test, or a tenth that is held out', async () => {
+    const cifar = await openDataset(tinyCifar(folder));
+    const both = partsOf(cifar, 0);
+    expect([both.train.count, both.validation?.count, both.validation?.name]).to.deep.equal([40, 20, 'test']);
+    expect(partsOf(cifar, 0, 7, 5).train.count).to.equal(7);
+    expect(partsOf(cifar, 0, 7, 5).validation?.count).to.equal(5);
+    const all = splitOf('all', new Uint8Array(30), (i) => ({ name: `${i}`, file: `${i}` }));
+    const one = { ...dataset(2), splits: new Map([['all', all] as const]) };
+    const held = partsOf(one, 3);
+    const names = (split: typeof held.train) =>
+      Array.from({ length: split.count }, (_, i) => split.picture(i).name);
+    expect(held.validation!.count).to.equal(3);
+    expect(new Set([...names(held.train), ...names(held.validation!)]).size).to.equal(30);
+    expect(held.notes[0]).to.match(/3 of 30 are held out/);
+    const test = { ...one, splits: new Map([['test', all] as const]) };
+    expect(await refusal(async () => partsOf(test, 0))).to.match(/no training images \(test alone\)/);
+    expect(fingerprint(cifar, both)).not.to.equal(fingerprint(cifar, partsOf(cifar, 0, 39)));
+    cifar.close();
+    expect(await refusal(() => openDataset(fixture('no-such')))).to.match(/no such file/);
+  });
+});
