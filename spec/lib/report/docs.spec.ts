@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { Command } from 'commander';
 import { register } from '../../../lib/cli/commands/verify.ts';
@@ -21,5 +21,16 @@ describe('docs/ci.md', () => {
     const rows = [...text.matchAll(/^\| `([a-z-]+)` +\| (error|warning|note) /gm)];
     const listed = rows.map(([, id, level]) => `${id} ${level}`);
     expect(listed).to.have.members(Object.values(rules).map(({ id, level }) => `${id} ${level}`));
+  });
+
+  it('imports only what the package exports, from files that are there', () => {
+    const root = new URL('../../../', import.meta.url);
+    const { exports } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
+    const imported = [...text.matchAll(/from 'alexnet-oracle([^']*)'/g)].map(([, path]) => `.${path}`);
+    expect(imported).to.include.members(['.', './chai', './agree']);
+    for (const path of imported) {
+      const file = exports[path].default.replace(/^\.\/dist\/(.*)\.js$/, '$1.ts');
+      expect(existsSync(new URL(file, root)), file).to.equal(true);
+    }
   });
 });
