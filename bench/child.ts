@@ -50,6 +50,7 @@ async function main({ engine, network: name, ...options }: Start): Promise<void>
     const peakMB = process.resourceUsage().maxRSS / 1024;
     process.send!({ cpuMs: (user + system) / 1000, wallMs, output, peakMB } satisfies Timing);
   });
+  process.on('disconnect', () => process.exit());
   process.send!('ready');
 }
 

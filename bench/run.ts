@@ -13,6 +13,7 @@ import { table } from '../lib/report/table.ts';
 import { networkNamed } from '../reference/networks/index.ts';
 import { coldRows } from './cold.ts';
 import { contest, type Entrant, type Row } from './contest.ts';
+import { type Results, updateDocument } from './document.ts';
 import { kernelPeak, layerRows } from './layers.ts';
 import { engines, install } from './peers.ts';
 import { plot } from './plot.ts';
@@ -71,19 +72,15 @@ function print(title: string, rows: readonly object[]): void {
   process.stdout.write(`\n${title}\n\n${table(columns, cells)}\n`);
 }
 
-async function runContest(names: readonly string[], rounds: number): Promise<Row[]> {
+async function runContest(name: string, rounds: number): Promise<Row[]> {
   const reason = install([...engines, 'node24']);
   if (reason) say(`${reason}: those are left out`);
-  const rows: Row[] = [];
-  for (const name of names) {
-    const entrants = ENTRANTS.filter(
-      ({ name: entrant, engine, node }) =>
-        (name === 'torchvision' || !ONLY_TORCHVISION.includes(entrant)) &&
-        (!reason || (!node && (engine === 'oracle' || engine === 'onnxruntime-node'))),
-    );
-    rows.push(...(await contest({ network: name, batches: [1, 16], rounds }, entrants, say)));
-  }
-  return rows;
+  const entrants = ENTRANTS.filter(
+    ({ name: entrant, engine, node }) =>
+      (name === 'torchvision' || !ONLY_TORCHVISION.includes(entrant)) &&
+      (!reason || (!node && (engine === 'oracle' || engine === 'onnxruntime-node'))),
+  );
+  return contest({ network: name, batches: [1, 16], rounds }, entrants, say);
 }
 
 const { values } = parseArgs({
@@ -105,13 +102,22 @@ results.machine = {
   node: process.versions.node,
   kernelGigaflops: { float64: Math.round(kernelPeak()), float32: Math.round(kernelPeak('float32')) },
 };
+const save = (): void => writeFileSync(resultsFile, `${JSON.stringify(results, null, 1)}\n`);
 const busy = () => Number(loadavg()[0].toFixed(1));
 const loadBefore = busy();
 
 if (parts.includes('contest')) {
-  const rows = await runContest(names, rounds);
-  print('CPU and wall time, milliseconds per image; ratio: CPU time over onnxruntime-node, one thread', rows);
-  Object.assign(results, { rows, rounds, load: [loadBefore, busy()] });
+  let rows = (results.rows ?? []) as Row[];
+  for (const name of names) {
+    const now = await runContest(name, rounds);
+    rows = [...rows.filter(({ network }) => network !== name), ...now];
+    print(
+      'CPU and wall time, milliseconds per image; ratio: CPU time over onnxruntime-node, one thread',
+      now,
+    );
+    Object.assign(results, { rows, rounds, load: [loadBefore, busy()] });
+    save();
+  }
   const caption = `CPU time per image over onnxruntime-node's with one thread (${processor.model.trim()}); blue: the oracle`;
   writeFileSync(`${root}docs/performance.svg`, await plot(rows, caption));
 }
@@ -140,4 +146,5 @@ if (parts.includes('cold')) {
   results.cold = coldRows(rounds);
   print('From a cold start to the first result (torchvision)', results.cold as object[]);
 }
-writeFileSync(resultsFile, `${JSON.stringify(results, null, 1)}\n`);
+save();
+updateDocument(results as unknown as Results);

@@ -8,7 +8,6 @@ export {
   concat,
   dropout,
   flatten,
-  mapnorm,
   sigmoid,
   softmax,
   split,
@@ -18,5 +17,6 @@ export * as conv2d from './conv2d.ts';
 export { configure, type Settings, unavailable } from './engine.ts';
 export * as linear from './linear.ts';
 export * as lrn from './lrn.ts';
+export * as mapnorm from './mapnorm.ts';
 export * as maxpool from './maxpool.ts';
 export * as relu from './relu.ts';

@@ -3,7 +3,8 @@ import { createModule, f64x2, forTo, i32, type Local, type Module, memory, type 
 import { defineDots } from './dots.ts';
 import { defineFinite, defineRelu } from './elements.ts';
 import { claimLoop, finishJob, openJob, serveLoop } from './job.ts';
-import { defineLrn, defineMaxpool } from './maps.ts';
+import { defineMaxpool } from './maps.ts';
+import { defineLrn, defineMapnorm } from './norms.ts';
 import { type Arithmetic, defineProduct, type Tile } from './product.ts';
 
 export interface Features {
@@ -39,6 +40,8 @@ export const KINDS = [
   'dots_float32',
   'lrn_float32',
   'lrn_float64',
+  'mapnorm_float32',
+  'mapnorm_float64',
   'maxpool',
 ] as const;
 export type Kind = (typeof KINDS)[number];
@@ -79,6 +82,8 @@ export function assemble(features: Features): Uint8Array<ArrayBuffer> {
     dots_float32: defineDots(module, 'float32'),
     lrn_float32: defineLrn(module, 'lrn_float32', false),
     lrn_float64: defineLrn(module, 'lrn_float64', true),
+    mapnorm_float32: defineMapnorm(module, 'mapnorm_float32', false),
+    mapnorm_float64: defineMapnorm(module, 'mapnorm_float64', true),
     maxpool: defineMaxpool(module),
   };
   const blocks = KINDS.map((kind) => computes[kind]);

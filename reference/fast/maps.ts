@@ -1,17 +1,10 @@
-/**
- * Kernels that work map by map: LRN across maps and max-pooling within them. A block is `blockColumns` maps.
- *
- * The operations and their order are those of ops/lrn.ts and ops/maxpool.ts; lanes are neighbouring pixels.
- */
+/** Kernels that work map by map, a block being `blockColumns` maps; here max-pooling, in norms.ts the normalisations. */
 import {
   advance,
   type Code,
   f32x4,
-  f64,
-  f64x2,
   forTo,
   i32,
-  ifElse,
   type Local,
   type Module,
   memory,
@@ -24,61 +17,13 @@ import { read } from './job.ts';
 const c = i32.const;
 
 /** for every map of a block: body. */
-function eachMap(map: Local, end: Local, block: Code, body: Code): Code {
+export function eachMap(map: Local, end: Local, block: Code, body: Code): Code {
   const first = i32.mul(block, read('blockColumns'));
   return seq(
     end.set(i32.add(first, read('blockColumns'))),
     end.set(i32.select(read('columns'), end.get, i32.gtS(end.get, read('columns')))),
     forTo(map, first, end.get, c(1), body),
   );
-}
-
-/**
- * LRN with β = ¾: y = x · 1/(√s·√√s), s = k + α′·Σ x². `columns` maps of `rows` ≥ 2 pixels; map m's window begins at
- * byte base[m] of x and has steps[m] maps; k and α′ lie at `bias`. An odd last pixel is computed with the one before it.
- */
-export function defineLrn(module: Module, name: string, wide: boolean) {
-  const shift = wide ? 3 : 2;
-  const pixels = (at: Code): Code => (wide ? v128.load(at) : f64x2.promoteLow(v128.load64Zero(at)));
-  return module.define(name, ['i32', 'i32'], [], (declare, [block]) => {
-    const [map, end, p, j, at, mapBytes, to] = times(7, () => declare('i32'));
-    const [x, sum, root] = times(3, () => declare('v128'));
-    const ofMap = (field: 'base' | 'steps') => i32.load(i32.add(read(field), i32.shl(map.get, c(2))));
-    const two = seq(
-      at.set(i32.add(i32.add(read('x'), ofMap('base')), i32.shl(p.get, c(shift)))),
-      x.set(pixels(at.get)),
-      sum.set(f64x2.mul(x.get, x.get)),
-      forTo(
-        j,
-        c(1),
-        ofMap('steps'),
-        c(1),
-        seq(
-          advance(at, mapBytes.get),
-          x.set(pixels(at.get)),
-          sum.set(f64x2.add(sum.get, f64x2.mul(x.get, x.get))),
-        ),
-      ),
-      sum.set(
-        f64x2.add(v128.load64Splat(read('bias')), f64x2.mul(v128.load64Splat(read('bias'), 8), sum.get)),
-      ),
-      root.set(f64x2.sqrt(sum.get)),
-      root.set(f64x2.div(f64x2.splat(f64.const(1)), f64x2.mul(root.get, f64x2.sqrt(root.get)))),
-      x.set(pixels(i32.add(read('x'), i32.add(i32.mul(map.get, mapBytes.get), i32.shl(p.get, c(shift)))))),
-      x.set(f64x2.mul(x.get, root.get)),
-      to.set(i32.add(i32.mul(map.get, read('rows')), p.get)),
-      ifElse(
-        read('yWide'),
-        v128.store(i32.add(read('y'), i32.shl(to.get, c(3))), x.get),
-        v128.store64Lane(i32.add(read('y'), i32.shl(to.get, c(2))), f32x4.demoteZero(x.get)),
-      ),
-    );
-    const last = i32.sub(read('rows'), c(2));
-    return seq(
-      mapBytes.set(i32.shl(read('rows'), c(shift))),
-      eachMap(map, end, block.get, seq(forTo(p, c(0), last, c(2), two), p.set(last), two)),
-    );
-  });
 }
 
 /**

@@ -1,7 +1,7 @@
-/** The fast LRN, max-pooling and ReLU have the bits of the plain loops. */
+/** The fast normalisations, max-pooling and ReLU have the bits of the plain loops. */
 import { expect } from 'chai';
 import * as fast from '../../../reference/fast/index.ts';
-import { lrn } from '../../../reference/networks/layers.ts';
+import { lrn, mapnorm } from '../../../reference/networks/layers.ts';
 import * as plain from '../../../reference/ops/index.ts';
 import type { Window } from '../../../reference/ops/window.ts';
 import { cast, type Precision, type Tensor, tensor } from '../../../reference/tensor.ts';
@@ -67,6 +67,43 @@ describe('fast LRN', () => {
     const [a, b] = [fast.lrn.forward(x, standard), plain.lrn.forward(x, standard)];
     expect(firstDifference(a.s, b.s)).to.equal(-1);
   });
+});
+
+describe('fast normalisation within maps', () => {
+  const standard = (mapnorm('norm', 5, 1e-3) as unknown as { attributes: plain.mapnorm.Attributes })
+    .attributes;
+  for (const variant of [
+    {},
+    { size: 3 },
+    { size: 4, k: 2, divide: false },
+    { size: 1 },
+    { beta: 1 },
+    { size: 9 },
+  ]) {
+    it(`has the bits of the plain loops with ${JSON.stringify(variant)}`, () => {
+      const attributes = { ...standard, ...variant };
+      for (const shape of [
+        [1, 1, 3, 1],
+        [2, 3, 1, 2],
+        [1, 2, 5, 7],
+        [2, 3, 6, 4],
+      ]) {
+        for (const nonFinite of [false, true]) {
+          for (const storage of precisions) {
+            for (const precision of precisions) {
+              const x = cast(values(shape, nonFinite), storage);
+              const y = fast.mapnorm.forward(x, attributes, precision).y;
+              expectSame(
+                y,
+                plain.mapnorm.forward(x, attributes, precision).y,
+                `${shape} ${storage} ${precision}`,
+              );
+            }
+          }
+        }
+      }
+    });
+  }
 });
 
 describe('fast max-pooling', () => {
