@@ -15,6 +15,7 @@ export async function plot(rows: readonly Row[], caption: string): Promise<strin
   const tallest = Math.max(...[...panels.values()].map(({ length }) => length));
   const spec: Spec = {
     background: 'white',
+    config: { axis: { labelLimit: 300 } },
     padding: 12,
     title: { text: caption, anchor: 'start', fontSize: 13, fontWeight: 'normal', offset: 12 },
     layout: { columns: 2, padding: { row: 34, column: 230 }, bounds: 'flush', align: 'none' },
