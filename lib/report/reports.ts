@@ -1,9 +1,10 @@
 /** The reports that `alexnet verify` writes: which, where to, and the comparison with a saved one. */
+
+import { append, checkTargets, writeWhole } from '../files.ts';
 import type { VerifyResult } from '../verify/index.ts';
 import { verificationJson } from '../verify/json.ts';
 import { readBaseline } from './baseline.ts';
 import { type Difference, difference } from './difference.ts';
-import { append, checkTargets, writeReport } from './files.ts';
 import { annotations, stepSummary } from './github.ts';
 import { htmlReport } from './html.ts';
 import { junitXml } from './junit.ts';
@@ -49,7 +50,7 @@ export async function prepareReports(
   const baseline = options.baseline === undefined ? undefined : await readBaseline(options.baseline);
   return async (result) => {
     const changed = baseline && difference(baseline, result);
-    for (const { key, write } of asked) await writeReport(options[key]!, await write(result, changed));
+    for (const { key, write } of asked) await writeWhole(options[key]!, await write(result, changed));
     return changed;
   };
 }

@@ -2,13 +2,12 @@
  * A bug report in a folder: the smallest graph that shows the fault (one layer's nodes), its inputs, what should come of it,
  * what the device made of it, the versions, and a program that repeats it with onnxruntime-node alone.
  */
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { arch, cpus, platform, release } from 'node:os';
 import { join } from 'node:path';
 import { encodeModel, type GraphProto, type ModelProto, type NodeProto } from '../../export/proto.ts';
 import type { Tensor } from '../../reference/tensor.ts';
 import { tensor } from '../../reference/tensor.ts';
-import { InputError } from '../errors.ts';
+import { makeFolder, writeWhole } from '../files.ts';
 import { fromTensor } from '../format/array.ts';
 import { writeNpy } from '../format/npy.ts';
 import { installation } from '../runtime/installation.ts';
@@ -55,24 +54,8 @@ export async function writeBundle(folder: string, evidence: Evidence): Promise<v
     ['bundle.json', `${JSON.stringify(about, null, 2)}\n`],
     ['repro.mjs', REPRO],
   ]);
-  try {
-    await mkdir(folder, { recursive: true });
-    for (const [name, content] of files) await writeWhole(join(folder, name), content);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const reason = code === 'EEXIST' || code === 'ENOTDIR' ? 'it is not a folder' : message;
-    throw new InputError(`${folder}: cannot write there: ${reason}`);
-  }
-}
-
-async function writeWhole(path: string, content: Uint8Array | string): Promise<void> {
-  const partial = `${path}.${process.pid}.partial`;
-  try {
-    await writeFile(partial, content);
-    await rename(partial, path);
-  } finally {
-    await rm(partial, { force: true });
-  }
+  await makeFolder(folder);
+  for (const [name, content] of files) await writeWhole(join(folder, name), content);
 }
 
 /** The part of a model between some values and one that they lead to, with the constants that it reads. */

@@ -4,8 +4,8 @@ import { InputError } from '../../errors.ts';
 import { type EvaluateOptions, type Evaluation, evaluate } from '../../evaluate/index.ts';
 import { evaluationJson } from '../../evaluate/json.ts';
 import { evaluationText } from '../../evaluate/text.ts';
+import { checkTargets, writeWhole } from '../../files.ts';
 import { confusionSvg, evaluationHtml } from '../../report/evaluation.ts';
-import { checkTargets, writeReport } from '../../report/files.ts';
 import { deviceOption, integer, jsonOption, weightOptions } from '../options.ts';
 import { readPreprocess } from '../preprocess.ts';
 
@@ -84,8 +84,8 @@ async function run(data: string, options: Options): Promise<void> {
   } finally {
     bar.stop();
   }
-  if (html) await writeReport(html, await evaluationHtml(evaluation));
-  if (svg) await writeReport(svg, await confusionSvg(evaluation));
+  if (html) await writeWhole(html, await evaluationHtml(evaluation));
+  if (svg) await writeWhole(svg, await confusionSvg(evaluation));
   process.stdout.write(json ? `${JSON.stringify(evaluationJson(evaluation))}\n` : evaluationText(evaluation));
   for (const { error } of evaluation.failures) {
     if (!json) process.stderr.write(`alexnet: ${error}\n`);

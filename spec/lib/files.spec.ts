@@ -11,8 +11,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { InputError } from '../../../lib/errors.ts';
-import { append, checkTargets, writeReport } from '../../../lib/report/files.ts';
+import { InputError } from '../../lib/errors.ts';
+import { append, checkTargets, writeWhole } from '../../lib/files.ts';
 
 describe('report files', () => {
   let folder: string;
@@ -54,14 +54,14 @@ describe('report files', () => {
 
   it('replace an older report, and leave nothing else behind', async () => {
     await checkTargets(new Map([['--report-json', path('old.json')]]), [path('model.onnx')]);
-    await writeReport(path('old.json'), '{"new":1}');
+    await writeWhole(path('old.json'), '{"new":1}');
     expect(readFileSync(path('old.json'), 'utf8')).to.equal('{"new":1}');
     expect(readdirSync(folder).sort()).to.deep.equal(['model.onnx', 'old.json']);
   });
 
   it('a folder that has taken the place meanwhile is one line, and nothing is left', async () => {
     mkdirSync(path('x'));
-    const error = await writeReport(path('x'), 'text').catch((e: Error) => e);
+    const error = await writeWhole(path('x'), 'text').catch((e: Error) => e);
     expect(error).to.be.instanceOf(InputError);
     expect(readdirSync(folder).sort()).to.deep.equal(['model.onnx', 'old.json', 'x']);
   });

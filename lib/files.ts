@@ -1,8 +1,8 @@
-/** Writes reports: to a temporary file that then takes the name, never over what the run reads. */
+/** Writes files whole: to a temporary one that then takes the name, never over what the run reads. */
 import { constants } from 'node:fs';
-import { access, appendFile, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, appendFile, mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { InputError } from '../errors.ts';
+import { InputError } from './errors.ts';
 
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'its folder does not exist',
@@ -66,15 +66,23 @@ async function looksLikeReport(path: string): Promise<boolean> {
   }
 }
 
+/** A folder, made if need be. Throws InputError where a file is in the way or it cannot be made. */
+export async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    const inTheWay = error.code === 'EEXIST' || error.code === 'ENOTDIR';
+    throw new InputError(`${path}: cannot write there: ${inTheWay ? 'it is not a folder' : error.message}`);
+  });
+}
+
 /** Replaces the file at once. Throws InputError where it cannot be written; nothing half-written is left. */
-export async function writeReport(path: string, text: string): Promise<void> {
+export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
   const found = await stat(path).catch(() => null);
   // a pipe or a device cannot be replaced
   const special = found !== null && !found.isFile() && !found.isDirectory();
   const partial = `${folderOf(path)}/.${basename(path)}.${process.pid}.partial`;
   try {
-    if (special) return await writeFile(path, text);
-    await writeFile(partial, text);
+    if (special) return await writeFile(path, content);
+    await writeFile(partial, content);
     await rename(partial, path);
   } catch (error) {
     throw cannotWrite(path, error as NodeJS.ErrnoException);
