@@ -42,7 +42,8 @@ export function checkBound(
     device: engine.device,
     operands: classes.float32,
     half: false,
-    runningSum: engine.name === 'onnxruntime' && engine.device === 'cpu',
+    // WebGPU has no LRN kernel: onnxruntime gives the node to the CPU's
+    runningSum: engine.name === 'onnxruntime' && engine.device !== 'cuda',
     terms: termsOf,
   });
   return worstOf(floatData(y), exact, bound);

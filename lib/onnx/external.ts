@@ -8,7 +8,7 @@
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
-import type { GraphProto, ModelProto, TensorProto } from '../../export/proto.ts';
+import type { GraphProto, ModelProto, NodeProto, TensorProto } from '../../export/proto.ts';
 import { elementBytes, elementCount } from '../../export/values.ts';
 
 const EXTERNAL = 1;
@@ -16,7 +16,11 @@ const EXTERNAL = 1;
 /** Every tensor of a graph: initializers, attributes, those of subgraphs. */
 function* tensorsOf(graph: GraphProto): Iterable<TensorProto> {
   yield* graph.initializer;
-  for (const { attribute } of graph.node) {
+  yield* tensorsOfNodes(graph.node);
+}
+
+function* tensorsOfNodes(nodes: readonly NodeProto[]): Iterable<TensorProto> {
+  for (const { attribute } of nodes) {
     for (const { t, tensors, g, graphs } of attribute) {
       if (t) yield t;
       yield* tensors;
@@ -31,7 +35,9 @@ function* tensorsOf(graph: GraphProto): Iterable<TensorProto> {
  * Throws where a file or a range is not there or not allowed. The result closes the files.
  */
 export async function loadExternal(proto: ModelProto, path: string | null): Promise<() => Promise<void>> {
-  const external = [...tensorsOf(proto.graph!)].filter((tensor) => tensor.dataLocation === EXTERNAL);
+  const bodies = proto.functions.flatMap((f) => f.node);
+  const all = [...tensorsOf(proto.graph!), ...tensorsOfNodes(bodies)];
+  const external = all.filter((tensor) => tensor.dataLocation === EXTERNAL);
   const files = new Map<string, FileHandle>();
   const close = async (): Promise<void> => {
     for (const file of files.values()) await file.close();

@@ -1,5 +1,5 @@
 /**
- * Reads an ONNX file, anyone's: IR 3 to 13, initializers inside or in external files, subgraphs.
+ * Reads an ONNX file, anyone's: IR 3 to 13, initializers inside or in external files, subgraphs, functions.
  *
  * Nothing in the file is believed: see export/wire.ts for the bytes, external.ts for paths and lengths, graph.ts for the
  * graph. Every refusal is an InputError of one line that names the file.
@@ -10,6 +10,7 @@ import { decodeModel, type ModelProto } from '../../export/proto.ts';
 import { InputError } from '../errors.ts';
 import { loadExternal } from './external.ts';
 import { checkNames, graphOf } from './graph.ts';
+import { inlined } from './inline.ts';
 import type { Model } from './model.ts';
 import { refusal } from './refuse.ts';
 
@@ -58,10 +59,6 @@ function checkVersions(proto: ModelProto): void {
   }
   if (!proto.graph) throw new Error('it has no graph');
   if (proto.opsetImport.length === 0) throw new Error('it declares no opset');
-  if (proto.functions.length > 0) {
-    const names = proto.functions.map((f) => f.name).join(', ');
-    throw new Error(`it defines functions of its own (${names}): inline them first (onnx.inliner)`);
-  }
 }
 
 /** 'ai.onnx' is the long name of ''. */
@@ -79,7 +76,7 @@ function modelOf(proto: ModelProto, name: string): Model {
       throw new Error(`opset ${version} of '${short || 'ai.onnx'}' makes no sense`);
     opsets.set(short, version);
   }
-  const graph = graphOf(proto.graph!, opsets);
+  const graph = graphOf(inlined(proto, proto.graph!), opsets);
   checkNames(graph);
   return {
     name,
