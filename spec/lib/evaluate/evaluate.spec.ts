@@ -35,7 +35,7 @@ describe('lib/evaluate', () => {
   };
 
   /** What the oracle says, one picture at a time, in this thread. */
-  async function oneByOne(views: 1 | 2 | 10): Promise<{ truth: number; predicted: number; p: number }[]> {
+  async function oneByOne(views: 1 | 2 | 10) {
     const split = chooseSplit(await openDataset(fixture('folders')));
     const answers = [];
     for (let i = 0; i < split.count; i++) {
@@ -44,7 +44,7 @@ describe('lib/evaluate', () => {
       const mean = [0, 1, 2, 3].map(
         (k) => y.reduce((sum, p, at) => (at % 4 === k ? sum + p : sum), 0) / views,
       );
-      answers.push({ truth: label, predicted: mean.indexOf(Math.max(...mean)), p: mean[label] });
+      answers.push({ truth: label, predicted: mean.indexOf(Math.max(...mean)), p: mean[label], all: mean });
     }
     return answers;
   }
@@ -71,6 +71,26 @@ describe('lib/evaluate', () => {
       expect(result).to.include({ matched: 'order', views: number });
     });
   }
+
+  it('scores by the class of the network that bears the name of the folder', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'alexnet-evaluate-'));
+    try {
+      const classNames = join(folder, 'names.txt');
+      writeFileSync(classNames, 'stripes\nsquare\ncross\ncircle\n');
+      const answers = await oneByOne(1);
+      const result = await evaluate({ ...folders, classNames });
+      const right = answers.filter(({ truth, predicted }) => 3 - truth === predicted);
+      const loss = answers.reduce((sum, { all, truth }) => sum - Math.log(all[3 - truth]), 0) / 8;
+      expect(result.loss).to.be.closeTo(loss, 1e-12);
+      expect([result.matched, result.top1.right]).to.deep.equal(['name', right.length]);
+      for (const [label, row] of result.classes.entries()) {
+        expect(row).to.include({ class: 3 - label, count: 2 });
+        expect(row.right).to.equal(right.filter(({ truth }) => truth === label).length);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
 
   it('says the same whatever the batch, the threads and the engine', async () => {
     const same = ({ top1, topK, confusion, classes }: Evaluation) => ({ top1, topK, confusion, classes });
