@@ -1,4 +1,5 @@
-/** Models of a few nodes, encoded as files are, and values for them. */
+/** Models of a few nodes, encoded as files are, values for them, and what they give or how they fail. */
+import { expect } from 'chai';
 import {
   type AttributeProto,
   attributeTypes,
@@ -10,6 +11,8 @@ import {
   tensorProto,
   type ValueInfoProto,
 } from '../../../export/proto.ts';
+import { InputError } from '../../../lib/errors.ts';
+import { evaluate } from '../../../lib/onnx/evaluate.ts';
 import type { Model } from '../../../lib/onnx/model.ts';
 import { readModel } from '../../../lib/onnx/read.ts';
 import { typeNumbers } from '../../../lib/onnx/types.ts';
@@ -163,3 +166,29 @@ export function noise(shape: readonly number[], seed = 1): Value {
 }
 
 export const FLOAT = dataTypes.FLOAT;
+
+/** The first output of a single node. */
+export async function run(
+  op: string,
+  inputs: readonly (Value | undefined)[],
+  attributes: Readonly<Record<string, AttributeValue>> = {},
+  opset = 13,
+  outputs = 1,
+): Promise<Value[]> {
+  const { bytes, feeds } = single(op, inputs, attributes, { opset, outputs });
+  return [...evaluate(await open(bytes), feeds).values()];
+}
+
+/** The elements as numbers. */
+export const list = (value: Value): number[] => Array.from(value.data as Float32Array, Number);
+
+/** The one-line InputError with which work fails. */
+export async function refusal(work: () => Promise<unknown>): Promise<string> {
+  const error = await work().then(
+    () => new Error('it did not fail'),
+    (e: unknown) => e as Error,
+  );
+  expect(error, error.message).to.be.instanceOf(InputError);
+  expect(error.message).not.to.contain('\n');
+  return error.message;
+}
