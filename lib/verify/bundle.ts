@@ -33,6 +33,7 @@ export async function writeBundle(folder: string, evidence: Evidence): Promise<v
   const { layer, device, inputs, output, y, exact, bound } = evidence;
   const names = [...inputs.keys()];
   const about = {
+    engine: 'onnxruntime-node',
     layer,
     device,
     inputs: names.map((name, i) => ({ name, file: `input_${i}.npy` })),
@@ -91,10 +92,10 @@ export function partOf(model: ModelProto, inputs: readonly string[], output: str
 
 const REPRO = `// Repeats the fault with onnxruntime-node alone: npm install onnxruntime-node && node repro.mjs
 import { readFileSync } from 'node:fs';
-import * as ort from 'onnxruntime-node';
 
 const here = (name) => new URL(name, import.meta.url);
-const { layer, device, inputs, output } = JSON.parse(readFileSync(here('bundle.json'), 'utf8'));
+const { engine, layer, device, inputs, output } = JSON.parse(readFileSync(here('bundle.json'), 'utf8'));
+const ort = await import(engine);
 
 /** A .npy file of version 1: little-endian float32 or float64, row-major. */
 function npy(name) {
