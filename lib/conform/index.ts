@@ -10,7 +10,7 @@ import { unsupported } from '../onnx/registry.ts';
 import type { Value } from '../onnx/value.ts';
 import type { Device } from '../runtime/session.ts';
 import { checkBound } from './bounds.ts';
-import { difference } from './compare.ts';
+import { difference, type Tolerance } from './compare.ts';
 import { type Engine, isRefused, type Opened, onnxruntimeEngine, oracleEngine, ramp } from './engines.ts';
 import { type DataSet, findTests, type TestFolder } from './layout.ts';
 
@@ -43,7 +43,7 @@ export interface ConformOptions {
 
 /**
  * Every test in these folders. A test passes where each output has the expected type, shape and values (rtol 1e-3, atol
- * 1e-7) and, where one is derived, keeps its bound. InputError for folders without tests; EnvironmentError where the
+ * 1e-7, or what its data.json says) and, where one is derived, keeps its bound. InputError for folders without tests; EnvironmentError where the
  * device does not work.
  */
 export async function conform(
@@ -82,7 +82,7 @@ async function runTest(test: TestFolder, engine: Engine): Promise<Verdict> {
     const model = await modelOf(test.model);
     let worst: number | undefined;
     for (const set of test.sets) {
-      const checked = await runSet(set, opened, model, engine);
+      const checked = await runSet(set, opened, model, engine, test.tolerance);
       if (checked.reason) return { status: 'failed', ...checked };
       if (checked.bound !== undefined) worst = Math.max(worst ?? 0, checked.bound);
     }
@@ -107,6 +107,7 @@ async function runSet(
   opened: Opened,
   model: Model | null,
   engine: Engine,
+  tolerance?: Tolerance,
 ): Promise<{ reason?: string; bound?: number }> {
   const { inputs, outputs: names } = opened;
   const given = set.inputs === 'ramp' ? inputs.map(ramp) : await Promise.all(set.inputs.map(readValue));
@@ -118,7 +119,7 @@ async function runSet(
   const feeds = new Map(inputs.map(({ name }, i) => [name, given[i]]));
   const results = await opened.run(feeds);
   for (const [i, name] of names.entries()) {
-    const reason = difference(results.get(name), await readValue(set.outputs[i]));
+    const reason = difference(results.get(name), await readValue(set.outputs[i]), tolerance);
     if (reason) return { reason: `output '${name}': ${reason}` };
   }
   const check = model && checkBound(model, feeds, results, engine);

@@ -3,11 +3,13 @@
  *
  * A folder a test: model.onnx, test_data_set_N/input_K.pb and output_K.pb, N and K counted as numbers (input_10 comes
  * after input_9). The 'light' models lie flat: NAME.onnx and NAME_output_K.pb; input element i of n is i/n.
+ * data.json beside the model (the 'real' tests) may give another rtol and atol.
  * Source: onnx/backend/test/runner/__init__.py, onnx/backend/test/data/light/README.md.
  */
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { InputError } from '../errors.ts';
+import { ONNX_TOLERANCE, type Tolerance } from './compare.ts';
 
 export interface DataSet {
   /** Files of the inputs in the order of the graph's; 'ramp': the light models' i/n. */
@@ -20,6 +22,8 @@ export interface TestFolder {
   /** Path of the model. */
   readonly model: string;
   readonly sets: readonly DataSet[];
+  /** The test's own; ONNX's where absent. */
+  readonly tolerance?: Tolerance;
 }
 
 /** How many folders deep tests are looked for. */
@@ -69,7 +73,24 @@ async function testOf(folder: string, names: readonly string[]): Promise<TestFol
     const files = await readdir(path);
     sets.push({ inputs: numbered(path, files, 'input_'), outputs: numbered(path, files, 'output_') });
   }
-  return { name: basename(folder), model: join(folder, 'model.onnx'), sets };
+  const test = { name: basename(folder), model: join(folder, 'model.onnx'), sets };
+  return names.includes('data.json')
+    ? { ...test, tolerance: await toleranceIn(join(folder, 'data.json')) }
+    : test;
+}
+
+async function toleranceIn(path: string): Promise<Tolerance> {
+  let given: Partial<Record<string, unknown>>;
+  try {
+    given = Object(JSON.parse(await readFile(path, 'utf8')));
+  } catch {
+    throw new InputError(`${path}: it is no JSON`);
+  }
+  const { rtol = ONNX_TOLERANCE.rtol, atol = ONNX_TOLERANCE.atol } = given;
+  if (typeof rtol !== 'number' || typeof atol !== 'number' || !(rtol >= 0) || !(atol >= 0)) {
+    throw new InputError(`${path}: rtol and atol must be numbers of at least 0`);
+  }
+  return { rtol, atol };
 }
 
 const numbered = (folder: string, names: readonly string[], prefix: string): string[] =>

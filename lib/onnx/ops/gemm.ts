@@ -1,7 +1,8 @@
 /**
  * Gemm, y = α·A′·B′ + β·C, and MatMul (numpy.matmul).
  *
- * The sums are reference/ops/linear.ts's: float64, ascending, one rounding at the end. Integers are exact and wrap.
+ * The sums are reference/ops/linear.ts's: float64, ascending, one rounding at the end. Integers are exact and wrap (Gemm: refused beyond
+ * 2^53).
  * Versions: Gemm 7 C is broadcast to (M,N) (before, only with `broadcast` = 1), 9 integers, 11 C optional, 13 bfloat16;
  * MatMul 9 integers, 13 bfloat16.
  */
@@ -32,6 +33,12 @@ function transposed<T extends Storage>(data: T, rows: number, columns: number): 
 const products = (a: Storage, b: Storage, M: number, N: number, I: number): Storage =>
   ops.linear.forward(tensor(a, [M, I]), tensor(b, [N, I]), null, 'float64').y.data;
 
+/** Sums of integers are exact in float64 up to 2^53. */
+function exactInteger(sum: number): bigint {
+  if (!(Math.abs(sum) <= Number.MAX_SAFE_INTEGER)) throw new Error(`the integer ${sum} is beyond 2^53`);
+  return BigInt(Math.trunc(sum));
+}
+
 const gemm: Kernel = (inputs, { node, precision, version }) => {
   const [a, b] = [required(inputs, 0), required(inputs, 1)];
   const c = inputs[2];
@@ -59,13 +66,7 @@ const gemm: Kernel = (inputs, { node, precision, version }) => {
   const [C, ic] = c ? [numbers(c), broadcastIndex(c.shape, shape)] : [null, null];
   for (let i = 0; i < y.length; i++) y[i] = alpha * y[i] + (C ? beta * C[ic![i]] : 0);
   if (!isInteger(dtype)) return [floats(dtype as FloatType, y, shape, precision)];
-  return [
-    integers(
-      dtype,
-      Array.from(y, (v) => BigInt(Math.trunc(v))),
-      shape,
-    ),
-  ];
+  return [integers(dtype, Array.from(y, exactInteger), shape)];
 };
 
 /** Operands with at least two dimensions, the common batch shape, and the shape of the result. */

@@ -102,6 +102,15 @@ describe('alexnet conform', () => {
     expect(checkBound(model, feeds, right, engine)!.worst).to.be.within(0, 0.2);
   });
 
+  it("takes a test's own tolerance from its data.json", async () => {
+    const folder = write('loose', relu, [x], [f32([0, 2.1, 0, 4])]);
+    expect((await conform([root])).failed).to.equal(1);
+    writeFileSync(join(folder, 'data.json'), '{"rtol": 0.1}');
+    expect((await conform([root])).passed).to.equal(1);
+    writeFileSync(join(folder, 'data.json'), '{"rtol": "0.1"}');
+    expect(await findTests([root]).catch((error) => error)).to.be.instanceOf(InputError);
+  });
+
   it('finds tests in folders in folders, and says where there are none', async () => {
     write('a/b/deep', relu, [x], [x]);
     expect((await findTests([root])).map(({ name }) => name)).to.deep.equal(['deep']);
