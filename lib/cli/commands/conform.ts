@@ -34,7 +34,7 @@ async function run(folders: readonly string[], { engine, device, write, json }: 
     const written = await writeVectors(write);
     process.stdout.write(
       json
-        ? `${JSON.stringify({ folder: write, written })}\n`
+        ? `${JSON.stringify({ version: 1, folder: write, written })}\n`
         : `${written.length} tests written to ${write}\n`,
     );
     return;

@@ -74,7 +74,7 @@ async function run(path: string, options: Options): Promise<void> {
   const text = list.map(({ name, dtype, shape }) => `${name}  ${dtype} [${shape}]`).join('\n');
   process.stdout.write(
     json
-      ? `${JSON.stringify({ model: path, engine: where, out, values: list })}\n`
+      ? `${JSON.stringify({ version: 1, model: path, engine: where, out, values: list })}\n`
       : `${text}\n${where}: ${out}\n`,
   );
 }
