@@ -15,7 +15,7 @@ export async function plot(rows: readonly Row[], caption: string): Promise<strin
   const tallest = Math.max(...[...panels.values()].map(({ length }) => length));
   const spec: Spec = {
     background: 'white',
-    config: { axis: { labelLimit: 300 } },
+    config: { axis: { labelLimit: 0 } },
     padding: 12,
     title: { text: caption, anchor: 'start', fontSize: 13, fontWeight: 'normal', offset: 12 },
     layout: { columns: 2, padding: { row: 34, column: 230 }, bounds: 'flush', align: 'none' },
@@ -61,7 +61,7 @@ function panelOf(title: string, rows: readonly Row[], tallest: number): Mark {
         grid: true,
         gridOpacity: 0.4,
       },
-      { orient: 'left', scale: 'y', ticks: false, domain: false, labelLimit: 260 },
+      { orient: 'left', scale: 'y', ticks: false, domain: false },
     ],
     marks: [
       {
