@@ -1,7 +1,7 @@
 /** The oracle: `alexnet-oracle/reference`. It needs ndarray and nothing else. */
 export * as augment from './augment.ts';
-export { type Batch, backward, type Gradients, step } from './gradient.ts';
 export * as fast from './fast/index.ts';
+export { type Batch, backward, type Gradients, step } from './gradient.ts';
 export { initialise, type Method, methods } from './init.ts';
 export * as loss from './loss.ts';
 export { fitNetwork } from './networks/fit.ts';

@@ -95,7 +95,8 @@ function product(
       ? putLines(arena, X, N, I, single)
       : packImages(engine, arena, arithmetic, X, N, I);
   const yAt = arena.take(N * O * yBytes);
-  const chunk = Math.min(O, Math.max(1, Math.floor(CHUNK_BYTES / (I * wBytes))));
+  // a multiple of every tile's columns
+  const chunk = Math.min(O, 16 * Math.ceil(CHUNK_BYTES / (I * wBytes * 16)));
   const buffers = [arena.take(chunk * I * wBytes), arena.take(chunk * I * wBytes)];
   const load = (o: number): void => {
     if (o < O) arena.copy(buffers[(o / chunk) % 2], F.subarray(o * I, Math.min(o + chunk, O) * I));
