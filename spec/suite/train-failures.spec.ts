@@ -1,0 +1,186 @@
+import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { run } from '../../lib/cli/run.ts';
+import { readCheckpoint, saveWeights } from '../../lib/train/checkpoint.ts';
+import { Diverged, type TrainOptions, train } from '../../lib/train/index.ts';
+import { sized } from '../../lib/train/network.ts';
+import { initialise } from '../../reference/init.ts';
+import { networkNamed } from '../../reference/networks/index.ts';
+import { refusal } from '../lib/data/fixtures.ts';
+import { temporary, tinyCifar } from '../support/training-data.ts';
+
+describe('what ends a training run, or begins it otherwise', function () {
+  this.timeout(120_000);
+  const folder = temporary();
+  const data = tinyCifar(join(folder, 'data'), 40, 10);
+  const tiny: TrainOptions = {
+    data,
+    network: 'cifar-alexnet',
+    width: 0.05,
+    epochs: 2,
+    batch: 8,
+    device: 'cpu',
+    threads: 1,
+  };
+  const picture = new URL('../../fixtures/image/5x3-interlaced.png', import.meta.url);
+
+  it('a loss that is NaN or infinite: one line, and the last good checkpoint stays', async () => {
+    const out = join(folder, 'nan');
+    const wild = {
+      ...tiny,
+      out,
+      learningRate: 1e20,
+      checkpointEvery: 1,
+      augment: 'none',
+      schedule: 'constant',
+    } as const;
+    const error = await train(wild).then(
+      () => null,
+      (reason) => reason,
+    );
+    expect(error).to.be.instanceOf(Diverged);
+    expect(error.message).to.match(
+      /^(the loss is (NaN|-?Infinity) at step \d+ \(epoch 1\)|\S+ is no number .*): try .* holds the state after step \d$/,
+    );
+    const { state, progress } = readCheckpoint(join(out, 'checkpoint.safetensors'));
+    expect(progress.steps).to.equal(Number(/step (\d)$/.exec(error.message)![1]));
+    for (const { data: values } of state.weights.values())
+      expect((values as Float32Array).every(Number.isFinite)).to.equal(true);
+  });
+
+  it('a full disk: one line, and the checkpoint before stays', async function () {
+    if (!existsSync('/dev/full')) return this.skip();
+    const out = join(folder, 'full');
+    const file = join(out, 'checkpoint.safetensors');
+    const fill = () => symlinkSync('/dev/full', `${file}.tmp`);
+    const line = await refusal(() => train({ ...tiny, out, epoch: ({ epoch }) => epoch === 1 && fill() }));
+    expect(line).to.equal(`${file}: cannot be written: the disk is full`);
+    expect(readCheckpoint(file).progress.epoch).to.equal(1);
+    const resumed = await train({ ...tiny, out, resume: true });
+    expect(resumed.history.map(({ epoch }) => epoch)).to.deep.equal([1, 2]);
+  });
+
+  it('an unreadable image is named, a class without images too', async () => {
+    const pictures = join(folder, 'pictures');
+    for (const [name, files] of [
+      ['cat', 3],
+      ['dog', 3],
+    ] as const) {
+      mkdirSync(join(pictures, name), { recursive: true });
+      for (let i = 0; i < files; i++) copyFileSync(picture, join(pictures, name, `${i}.png`));
+    }
+    const options = { ...tiny, data: pictures, batch: 2, augment: 'none' as const };
+    const good = await train({ ...options, epochs: 1, out: join(folder, 'pictures-good') });
+    expect(good.classes).to.deep.equal(['cat', 'dog']);
+    const bad = join(pictures, 'dog', '1.png');
+    writeFileSync(bad, readFileSync(bad).subarray(0, 60));
+    const line = await refusal(() => train({ ...options, out: join(folder, 'pictures-bad') }));
+    expect(line).to.include(bad);
+    expect(existsSync(join(folder, 'pictures-bad', 'checkpoint.safetensors'))).to.equal(true);
+    mkdirSync(join(pictures, 'empty'));
+    expect(await refusal(() => train({ ...options, out: join(folder, 'none') }))).to.include(
+      join(pictures, 'empty'),
+    );
+  });
+
+  it('options and data of another run are refused when it is resumed, and a folder in use without --resume', async () => {
+    const out = join(folder, 'resume');
+    await train({ ...tiny, epochs: 1, out });
+    expect(await refusal(() => train({ ...tiny, epochs: 1, out }))).to.match(
+      /is there: --resume goes on with it/,
+    );
+    const again = (change: Partial<TrainOptions>) =>
+      refusal(() => train({ data, out, resume: true, ...change }));
+    expect(await again({ batch: 4 })).to.match(/was made with batch 8, not 4: leave it out$/);
+    expect(await again({ freeze: ['conv1'] })).to.match(/was made with freeze not given, not \["conv1"\]/);
+    const other = tinyCifar(join(folder, 'other'), 39, 10);
+    expect(await again({ data: other })).to.match(/not the images with which .* was made$/);
+    const more = await train({ data, out, resume: true, epochs: 2, device: 'cpu' });
+    expect(more.history).to.have.length(2);
+    const file = join(out, 'checkpoint.safetensors');
+    writeFileSync(file, readFileSync(file).subarray(0, 5000));
+    expect(await again({})).to.match(/checkpoint\.safetensors: truncated/);
+    copyFileSync(join(out, 'best.safetensors'), file);
+    expect(await again({})).to.match(/weights, but no checkpoint of a training run$/);
+  });
+
+  it('weights of another number of classes lose their classifier, and frozen layers stay', async () => {
+    const network = sized(networkNamed('cifar-alexnet'), 0.05, 7);
+    const before = initialise(network, 1, 'kaiming');
+    const weights = join(folder, 'seven.safetensors');
+    await saveWeights(weights, network.name, network.preprocess, before);
+    const notes: string[] = [];
+    const options = { data, weights, batch: 8, epochs: 1, device: 'cpu', threads: 1 } as const;
+    const { files } = await train({
+      ...options,
+      freeze: ['conv1', 'conv2'],
+      out: join(folder, 'tuned'),
+      log: (line) => notes.push(line),
+    });
+    expect(notes).to.include('fc8 had 7 classes, the data have 10: it begins anew with random weights');
+    const { state } = readCheckpoint(files.checkpoint);
+    const moved = [...before.keys()].filter(
+      (name) =>
+        !Buffer.from(state.weights.get(name)!.data.buffer).equals(Buffer.from(before.get(name)!.data.buffer)),
+    );
+    expect(moved).to.deep.equal([...before.keys()].filter((name) => !/^conv[12]\./.test(name)));
+    expect(state.weights.get('fc8.bias')!.shape).to.deep.equal([10]);
+    const all = ['conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'conv6', 'fc7', 'fc8'];
+    expect(await refusal(() => train({ ...options, freeze: ['conv9'], out: join(folder, 'x') }))).to.match(
+      /--freeze: no layer 'conv9' \(there are: conv1,/,
+    );
+    expect(await refusal(() => train({ ...options, freeze: all, out: join(folder, 'x') }))).to.match(
+      /all layers are frozen/,
+    );
+  });
+
+  it('the command: exit 1 where the loss is no number, 2 for bad input, a line each', async () => {
+    const lines: string[] = [];
+    const write = process.stderr.write;
+    process.stderr.write = (text: string | Uint8Array) => lines.push(String(text)) > 0;
+    const command = async (...args: string[]) => {
+      lines.length = 0;
+      process.exitCode = 0;
+      try {
+        const code = await run(['node', 'alexnet', 'train', data, ...args]);
+        return [code, lines.filter((line) => line.startsWith('alexnet:'))] as const;
+      } finally {
+        process.exitCode = 0;
+      }
+    };
+    const base = [
+      '--device',
+      'cpu',
+      '--width',
+      '0.05',
+      '--network',
+      'cifar-alexnet',
+      '--batch',
+      '8',
+      '--threads',
+      '1',
+    ];
+    try {
+      const nan = await command(
+        ...base,
+        '--out',
+        join(folder, 'c1'),
+        '--learning-rate',
+        '1e20',
+        '--schedule',
+        'constant',
+      );
+      expect(nan[0]).to.equal(1);
+      expect(nan[1]).to.have.length(1);
+      expect(await command('--out', join(folder, 'c2'), '--learning-rate', '0')).to.deep.equal([
+        2,
+        ['alexnet: learningRate must be above 0 (= 0)\n'],
+      ]);
+      expect((await command('--learning-rate', 'x'))[0]).to.equal(2);
+      expect((await command('--config', join(folder, 'none.json')))[0]).to.equal(2);
+    } finally {
+      process.stderr.write = write;
+    }
+  });
+});
