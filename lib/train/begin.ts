@@ -40,10 +40,8 @@ function randomWeights(
   // Kaiming's draws, scaled: the same numbers whatever `init` is
   const drawn = initialise(network, seed, 'kaiming').get(name)!;
   const factor = lastDeviation / Math.sqrt(2 / sizeOf(drawn.shape.slice(1)));
-  return weights.set(
-    name,
-    map(drawn, (value) => value * factor),
-  );
+  const scaled = map(drawn, (value) => value * factor);
+  return weights.set(name, cast(scaled, 'float32'));
 }
 
 async function fineTuned(wanted: Network, path: string, options: Options): Promise<Beginning> {

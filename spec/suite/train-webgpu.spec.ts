@@ -15,7 +15,7 @@ const [, , folder] = process.argv;
 // eight channels at least: onnxruntime 1.30's grouped convolutions need fours on WebGPU
 const options = {
   data: join(folder, 'data'), network: 'cifar-alexnet', width: 0.25, epochs: 1, batch: 8, learningRate: 0.002,
-  augment: 'cifar', seed: 4, threads: 1, freeze: ['conv3'],
+  augment: 'standard', seed: 4, threads: 1, freeze: ['conv3'],
 };
 const stateOf = (out) => {
   const { state } = readCheckpoint(join(out, 'checkpoint.safetensors'));

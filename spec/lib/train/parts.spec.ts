@@ -2,9 +2,11 @@ import { expect } from 'chai';
 import type { Dataset } from '../../../lib/data/dataset.ts';
 import { splitOf } from '../../../lib/data/dataset.ts';
 import { openDataset } from '../../../lib/data/open.ts';
+import { begin } from '../../../lib/train/begin.ts';
 import { networkFor, sized } from '../../../lib/train/network.ts';
 import { maskOf, orderOf } from '../../../lib/train/random.ts';
 import { fingerprint, partsOf } from '../../../lib/train/subsets.ts';
+import { initialise } from '../../../reference/init.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import { parameterCount } from '../../../reference/oracle.ts';
 import { temporary, tinyCifar } from '../../support/training-data.ts';
@@ -66,6 +68,17 @@ describe('the parts of a run', () => {
     );
     const narrow = sized(networkNamed('alexnet2012'), 0.01, 3);
     expect(narrow.layers.filter((layer) => 'channels' in layer && layer.channels % 4 > 0)).to.have.length(1);
+  });
+
+  it('the last layer begins as narrow as it is asked to, the others as ever', async () => {
+    const network = networkNamed('cifar-alexnet');
+    const { weights } = (await begin(network, { seed: 1, lastDeviation: 0.02 })).state;
+    const data = weights.get('fc8.weight')!.data as Float32Array;
+    expect(data).to.be.instanceOf(Float32Array);
+    // 1920 draws: ± 4·σ/√(2·1920)
+    const deviation = Math.sqrt(data.reduce((sum, w) => sum + w * w, 0) / data.length);
+    expect(deviation).to.be.closeTo(0.02, 4 * (0.02 / Math.sqrt(2 * 1920)));
+    expect(weights.get('fc7.weight')).to.deep.equal(initialise(network, 1, 'kaiming').get('fc7.weight'));
   });
 
   it('validation images are val, test, or a tenth that is held out', async () => {
