@@ -22,6 +22,7 @@ import {
   U64,
 } from './arithmetic.ts';
 import { lrnBounds, mapnormBounds, softmaxBounds } from './normalisers.ts';
+import { type Normwise, normwise, transformable } from './normwise.ts';
 
 export interface Bounds {
   /** Tier 1: |y − ŷ| beyond this is a fault. ∞ where nothing can be promised. */
@@ -35,6 +36,8 @@ export interface Bounds {
   /** Where `bound` is that of one engine's algorithm: its name, and the bound that any other would keep. */
   readonly named?: string;
   readonly anyOrder?: Float64Array;
+  /** What a convolution by a transform keeps, where the device may have used one. */
+  readonly normwise?: () => Normwise;
 }
 
 export interface Squares {
@@ -76,11 +79,17 @@ export function boundsOf(
 export function rounded(bounds: Bounds, exact: Tensor): Bounds {
   const y = dense(exact);
   const widened = (limit: number, i: number): number => limit + 2 ** -11 * Math.abs(y[i]) + 2 ** -25;
-  const { bound, expectation } = bounds;
+  const { bound, expectation, normwise } = bounds;
   return {
     ...bounds,
     bound: bound.map(widened),
     ...(expectation && { expectation: expectation.map(widened) }),
+    ...(normwise && {
+      normwise: () => {
+        const wider = normwise();
+        return { ...wider, bound: wider.bound.map(widened) };
+      },
+    }),
   };
 }
 
@@ -164,6 +173,11 @@ function dotProduct(layer: Layer, x: Tensor, exact: Tensor, weights: Weights, co
     expectation,
     deviation: Float64Array.from(mag, (m) => one * m),
     squares: { total, products, noise: sequentialNoise(count, dense(exact), products, mag) },
+    ...(context.device === 'cuda' &&
+      transformable(layer) && {
+        normwise: () =>
+          normwise(layer, x, weights.get(`${layer.name}.weight`)!, exact.shape, context.operands),
+      }),
   };
 }
 

@@ -2,6 +2,7 @@
 import { dense, sizeOf, type Tensor } from '../../reference/tensor.ts';
 import type { OperandRounding } from './arithmetic.ts';
 import type { Bounds, Squares } from './bounds.ts';
+import { NORMWISE } from './normwise.ts';
 
 /** pass; suspicious: beyond tier 2; fail; untested: the oracle's values are all the same, so nothing was tested. */
 export type Verdict = 'pass' | 'suspicious' | 'fail' | 'untested';
@@ -39,8 +40,24 @@ export interface Comparison {
   readonly beyond: number;
 }
 
-/** y: the device's values; exact: ŷ, unrounded. Throws if their shapes differ. */
+/**
+ * y: the device's values; exact: ŷ, unrounded. What fails as a sum of products is judged as a convolution by a transform, where
+ * it may be one: within that bound it is suspicious, under that name. Throws if their shapes differ.
+ */
 export function compare(y: Tensor, exact: Tensor, bounds: Bounds, required: OperandRounding): Comparison {
+  const asSum = compareAs(y, exact, bounds, required);
+  if (asSum.verdict !== 'fail' || !bounds.normwise || !bounds.squares) return asSum;
+  const wider = bounds.normwise();
+  const bound = bounds.bound.map((limit, i) => limit + wider.bound[i]);
+  const total = bounds.squares.total.map((square, i) => Math.max(square, wider.squares[i]));
+  const squares = { ...bounds.squares, total };
+  const asTransform = compareAs(y, exact, { ...bounds, bound, squares }, required);
+  if (asTransform.verdict === 'fail') return asSum;
+  const reason = `${asSum.reason}; within another: ${NORMWISE}`;
+  return { ...asTransform, verdict: 'suspicious', reason, named: NORMWISE };
+}
+
+function compareAs(y: Tensor, exact: Tensor, bounds: Bounds, required: OperandRounding): Comparison {
   if (y.shape.join() !== exact.shape.join()) {
     throw new Error(`shape [${y.shape}] on the device, [${exact.shape}] in the oracle`);
   }

@@ -75,7 +75,7 @@ function notes(result: Verification): string[] {
       );
     }
   }
-  if (result.verdict === 'suspicious') {
+  if (result.layers.some(({ verdict, introduced }) => verdict === 'suspicious' && !introduced?.named)) {
     lines.push(
       `suspicious: within the bound, but beyond what rounding adds up to but once in ${1 / FALSE_ALARM} layers`,
     );

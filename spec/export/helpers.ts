@@ -36,12 +36,17 @@ export function randomWeights(network: Network, seed: number): Weights {
   return weights;
 }
 
-/** The same network with about a sixteenth of the channels (a multiple of 4, so that groups divide) and 12 classes. */
-export function narrow(network: Network): Network {
+/**
+ * The same network with about a sixteenth of the channels, a multiple of `step`, and 12 classes. A multiple of 4 divides into
+ * groups; of 8 leaves each group of two a multiple of 4, as at full size, which onnxruntime 1.30's WebGPU kernel needs
+ * (docs/devices.md).
+ */
+export function narrow(network: Network, step: 4 | 8 = 4): Network {
   const last = network.layers.findLastIndex((layer) => layer.kind === 'linear');
   const layers = network.layers.map((layer, index): Layer => {
     if (layer.kind !== 'conv2d' && layer.kind !== 'linear') return layer;
-    return { ...layer, channels: index === last ? 12 : Math.max(4, 4 * Math.round(layer.channels / 64)) };
+    const channels = step * Math.max(1, Math.round(layer.channels / 16 / step));
+    return { ...layer, channels: index === last ? 12 : channels };
   });
   return { ...network, layers };
 }

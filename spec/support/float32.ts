@@ -59,3 +59,12 @@ export function fma(a: number, b: number, c: number): number {
   if (other === rounded || (rounded + other) / 2 !== sum) return rounded;
   return rest > 0 ? Math.max(rounded, other) : Math.min(rounded, other);
 }
+
+/** Rounds a significand to `bits` bits, the leading one included, to nearest even. */
+export const roundTo =
+  (bits: number) =>
+  (value: number): number => {
+    // Veltkamp's splitting, in float32
+    const big = f(value * (2 ** (24 - bits) + 1));
+    return f(big - f(big - value));
+  };

@@ -11,10 +11,9 @@ import { exportOnnx, type VerifyOptions, type VerifyResult, verify } from '../..
 import type { Device } from '../../lib/runtime/devices.ts';
 import { holdDevice } from '../../lib/runtime/hold.ts';
 import { networkNamed, networks } from '../../reference/networks/index.ts';
-import type { Layer, Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense, tensor } from '../../reference/tensor.ts';
-import { randomWeights } from '../export/helpers.ts';
+import { narrow, randomWeights } from '../export/helpers.ts';
 
 /** What the spec reads of one verification. */
 export interface Line {
@@ -40,20 +39,6 @@ export interface LayerLine {
 const FAULTY = 'caffenet';
 const FULL = 'alexnet2012';
 const [device, folder] = process.argv.slice(2) as [Device, string];
-
-/**
- * About a sixteenth of the channels, a multiple of `step`, and 12 classes. With a step of 8 every group of
- * two has a multiple of four channels, as it has at full size.
- */
-function narrow(network: Network, step = 8): Network {
-  const last = network.layers.findLastIndex((layer) => layer.kind === 'linear');
-  const layers = network.layers.map((layer, index): Layer => {
-    if (layer.kind !== 'conv2d' && layer.kind !== 'linear') return layer;
-    const channels = step * Math.max(1, Math.round(layer.channels / 16 / step));
-    return { ...layer, channels: index === last ? 12 : channels };
-  });
-  return { ...network, layers };
-}
 
 function weightFile(name: string, weights: Weights): string {
   const file = join(folder, `${name}.npz`);
@@ -90,15 +75,15 @@ function withFault(weights: Weights): Weights {
 
 await using _held = await holdDevice(device);
 for (const [seed, network] of networks.entries()) {
-  const weights = weightFile(network.name, randomWeights(narrow(network), seed + 1));
+  const weights = weightFile(network.name, randomWeights(narrow(network, 8), seed + 1));
   await report(network.name, { network: network.name, weights });
 }
 await report(`${FULL} at full size`, { network: FULL });
 
-const six = weightFile('six', randomWeights(narrow(networkNamed('cifar-alexnet'), 4), 1));
+const six = weightFile('six', randomWeights(narrow(networkNamed('cifar-alexnet')), 1));
 await report('six channels a group', { network: 'cifar-alexnet', weights: six });
 
-const right = randomWeights(narrow(networkNamed(FAULTY)), 1);
+const right = randomWeights(narrow(networkNamed(FAULTY), 8), 1);
 const model = join(folder, 'faulty.onnx');
 const lrn = device === 'webgpu' ? 'decomposed' : 'native';
 await exportOnnx(model, { network: FAULTY, weights: weightFile('faulty', withFault(right)), lrn });

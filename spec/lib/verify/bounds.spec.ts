@@ -6,7 +6,7 @@ import { compareLayer, termsOf } from '../../../lib/verify/walk.ts';
 import { linear as linearLayer } from '../../../reference/networks/layers.ts';
 import { normals, words } from '../../../reference/random.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
-import { dot, type Order, orders } from '../../support/float32.ts';
+import { dot, type Order, orders, roundTo } from '../../support/float32.ts';
 
 const OUTPUTS = 24;
 const layer = linearLayer('fc', OUTPUTS);
@@ -50,15 +50,6 @@ function evaluate({ x, weights }: Case, order: Order, fused: boolean, operand = 
 
 const judge = (c: Case, y: Tensor, operands = context.operands): Comparison =>
   compareLayer(layer, [c.x], y, c.weights, { ...context, operands });
-
-/** Rounds a significand to `bits` bits, the leading one included, to nearest even. */
-const roundTo =
-  (bits: number) =>
-  (value: number): number => {
-    // Veltkamp's splitting, in float32
-    const big = Math.fround(value * (2 ** (24 - bits) + 1));
-    return Math.fround(big - Math.fround(big - value));
-  };
 
 /** How the numbers of a case are scaled: what rounding error analysis must survive. */
 const regimes: Record<string, (i: number) => number> = {
