@@ -1,6 +1,6 @@
 /**
- * Downloads a file whole or not at all: into `<target>.part` beside it, resumed after a cut (Range with
- * If-Range), checked against the published checksum, and only then given its name. What lies under the name
+ * Downloads a file whole or not at all: into a part file beside it (part.ts), resumed after a cut (Range with
+ * If-Range), checked against the published checksums, and only then given its name. What lies under the name
  * is complete and checked.
  */
 import { createHash } from 'node:crypto';
@@ -10,13 +10,15 @@ import type { IncomingMessage } from 'node:http';
 import { dirname } from 'node:path';
 import { EnvironmentError } from '../errors.ts';
 import { type GetOptions, get } from './http.ts';
+import { openPart, type Part } from './part.ts';
 
 export interface Wanted {
   readonly url: string;
   readonly target: string;
   /** Exact size where it is known. */
   readonly bytes: number | null;
-  readonly hash: { readonly algorithm: string; readonly digits: string; readonly prefix: boolean };
+  /** All must hold; digits may be the first ones alone. */
+  readonly hashes: readonly { readonly algorithm: string; readonly digits: string }[];
 }
 
 export interface DownloadOptions extends GetOptions {
@@ -36,21 +38,35 @@ const MOST_BYTES = 2 ** 30;
  * bytes are wrong.
  */
 export async function download(wanted: Wanted, options: DownloadOptions = {}): Promise<void> {
+  const part = await prepared(wanted);
+  try {
+    await fetchAll(wanted, part, options);
+    await check(wanted, part);
+    await part.finish();
+  } finally {
+    part.release();
+  }
+}
+
+async function prepared({ target }: Wanted): Promise<Part> {
+  try {
+    await fs.mkdir(dirname(target), { recursive: true });
+    return await openPart(target);
+  } catch (error) {
+    throw new EnvironmentError(`${dirname(target)}: cannot be written to: ${(error as Error).message}`);
+  }
+}
+
+async function fetchAll(wanted: Wanted, part: Part, options: DownloadOptions): Promise<void> {
   const { retries = 5, pause = 500 } = options;
-  const part = `${wanted.target}.part`;
-  await fs.mkdir(dirname(wanted.target), { recursive: true });
   for (let attempt = 0; ; attempt++) {
     try {
-      await fetchRest(wanted, part, options);
-      break;
+      return await fetchRest(wanted, part, options);
     } catch (error) {
       if (error instanceof Final || attempt >= retries) throw failed(wanted, error as Error);
       await new Promise((resolve) => setTimeout(resolve, pause * 2 ** attempt));
     }
   }
-  await check(wanted, part);
-  await fs.rename(part, wanted.target);
-  await fs.rm(validatorFile(part), { force: true });
 }
 
 /** A failure that trying again will not mend. */
@@ -59,18 +75,10 @@ class Final extends Error {}
 const failed = ({ url }: Wanted, { message, cause }: Error): EnvironmentError =>
   new EnvironmentError(`${url}: download failed: ${message || String(cause ?? 'connection lost')}`);
 
-const validatorFile = (part: string): string => `${part}.etag`;
-
-const sizeOf = (path: string): Promise<number> =>
-  fs.stat(path).then(
-    ({ size }) => size,
-    () => 0,
-  );
-
 /** Gets what is missing of the part file. Throws where the connection is cut; what came is kept. */
-async function fetchRest(wanted: Wanted, part: string, options: DownloadOptions): Promise<void> {
-  const validator = await fs.readFile(validatorFile(part), 'utf8').catch(() => '');
-  const have = validator === '' ? 0 : await sizeOf(part);
+async function fetchRest(wanted: Wanted, part: Part, options: DownloadOptions): Promise<void> {
+  const validator = await part.validator();
+  const have = validator === '' ? 0 : await part.size();
   const resume: Record<string, string> = have > 0 ? { range: `bytes=${have}-`, 'if-range': validator } : {};
   const answer = await get(wanted.url, { ...options, headers: { ...options.headers, ...resume } });
   const start = await startOf(answer, have, part);
@@ -80,24 +88,24 @@ async function fetchRest(wanted: Wanted, part: string, options: DownloadOptions)
     answer.destroy();
     throw new Final(`the server has ${total} bytes, ${wanted.bytes} are published`);
   }
-  await fs.writeFile(validatorFile(part), validatorOf(answer));
-  await receive(answer, part, start, total, wanted.bytes, options);
+  await part.setValidator(validatorOf(answer));
+  await receive(answer, part.path, start, total, wanted.bytes, options);
 }
 
 /** Where the body goes: 0, or what is there already; −1 if nothing is missing. */
-async function startOf(answer: IncomingMessage, have: number, part: string): Promise<number> {
+async function startOf(answer: IncomingMessage, have: number, part: Part): Promise<number> {
   const { statusCode: status = 0, headers } = answer;
   if (status === 200) return 0;
   if (status === 206) {
     if (Number(/^bytes (\d+)-/.exec(headers['content-range'] ?? '')?.[1]) === have) return have;
     answer.destroy();
-    await fs.rm(part, { force: true });
+    await part.remove();
     throw new Error('the server sent another part than the one asked for');
   }
   answer.destroy();
   if (status === 416 && have > 0) {
     if (headers['content-range'] === `bytes */${have}`) return -1;
-    await fs.rm(part, { force: true });
+    await part.remove();
     throw new Error('the part that is here is no part of the file any more');
   }
   if (status >= 500 || status === 429) throw new Error(`the server answers ${status}`);
@@ -144,17 +152,15 @@ async function receive(
 }
 
 /** Throws, and removes what came, where it is not what was published. */
-async function check({ url, hash, bytes }: Wanted, part: string): Promise<void> {
-  const sum = createHash(hash.algorithm);
-  for await (const chunk of createReadStream(part)) sum.update(chunk as Buffer);
-  const digits = sum.digest('hex');
-  const size = await sizeOf(part);
-  const right = hash.prefix ? digits.startsWith(hash.digits) : digits === hash.digits;
-  if (right && size === (bytes ?? size)) return;
-  await fs.rm(part, { force: true });
-  await fs.rm(validatorFile(part), { force: true });
-  const wish = `${hash.digits}${hash.prefix ? '…' : ''}`;
-  throw new EnvironmentError(
-    `${url}: what came is not the file: ${hash.algorithm} ${digits}, published ${wish}`,
-  );
+async function check({ url, hashes, bytes }: Wanted, part: Part): Promise<void> {
+  const sums = hashes.map(({ algorithm }) => createHash(algorithm));
+  for await (const chunk of createReadStream(part.path)) for (const sum of sums) sum.update(chunk as Buffer);
+  const found = sums.map((sum) => sum.digest('hex'));
+  const wrong = hashes.findIndex(({ digits }, i) => !found[i].startsWith(digits));
+  const size = await part.size();
+  if (wrong < 0 && size === (bytes ?? size)) return;
+  await part.remove();
+  const { algorithm, digits } = hashes[Math.max(wrong, 0)];
+  const what = `${size} bytes, ${algorithm} ${found[Math.max(wrong, 0)]}, published ${digits}`;
+  throw new EnvironmentError(`${url}: what came is not the file: ${what}`);
 }

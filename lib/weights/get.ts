@@ -2,7 +2,14 @@
 import { existsSync } from 'node:fs';
 import { InputError } from '../errors.ts';
 import { type DownloadOptions, download } from './download.ts';
-import { cachedPath, cacheFolder, type PublicSource, publicSources, sourceNamed } from './sources.ts';
+import {
+  cachedPath,
+  cacheFolder,
+  mebibytes,
+  type PublicSource,
+  publicSources,
+  sourceNamed,
+} from './sources.ts';
 
 export interface GetWeightsOptions extends DownloadOptions {
   /** Use what is in the cache, never the network. */
@@ -47,7 +54,7 @@ export function fetched(name: string): { source: PublicSource; path: string } | 
   const path = cachedPath(source);
   if (existsSync(path)) return { source, path };
   throw new InputError(
-    `${name}: not here yet; \`alexnet weights get ${name}\` downloads it (${source.about})`,
+    `${name}: not here yet; \`alexnet weights get ${name}\` downloads it (${mebibytes(source)})`,
   );
 }
 

@@ -8,17 +8,21 @@ import { join } from 'node:path';
 import type { Preprocess } from '../../reference/preprocess.ts';
 import * as preprocess from '../../reference/preprocess.ts';
 
+export interface PublishedHash {
+  readonly algorithm: 'sha256' | 'sha1';
+  readonly digits: string;
+  /** Who says so. */
+  readonly by: string;
+}
+
 export interface PublicSource {
   /** As given to --weights and to `weights get`. */
   readonly name: string;
   readonly title: string;
   readonly url: string;
-  /** Bytes, where the publisher says so exactly; else null. */
-  readonly bytes: number | null;
-  /** For people, where `bytes` is null. */
-  readonly about: string;
-  /** The published checksum; torchvision publishes the first 8 digits of it alone, in the file's name. */
-  readonly hash: { readonly algorithm: 'sha256' | 'sha1'; readonly digits: string; readonly prefix: boolean };
+  readonly bytes: number;
+  /** Published checksums; what is downloaded must have every one of them. */
+  readonly hashes: readonly PublishedHash[];
   readonly licence: string;
   /** The network that they are for. */
   readonly network: string;
@@ -32,9 +36,14 @@ export const publicSources: readonly PublicSource[] = [
     name: 'torchvision',
     title: 'torchvision.models.alexnet, AlexNet_Weights.IMAGENET1K_V1: 56.522 % top-1, 79.066 % top-5',
     url: 'https://download.pytorch.org/models/alexnet-owt-7be5be79.pth',
-    bytes: null,
-    about: '233.1 MiB',
-    hash: { algorithm: 'sha256', digits: '7be5be79', prefix: true },
+    bytes: 244_408_911,
+    hashes: [
+      {
+        algorithm: 'sha256',
+        digits: '7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02',
+        by: "its first 8 digits: torchvision, in the file's name; all: many who downloaded it",
+      },
+    ],
     licence: 'BSD-3-Clause (torchvision); trained on ImageNet',
     network: 'torchvision',
     preprocess: preprocess.torchvision,
@@ -43,9 +52,19 @@ export const publicSources: readonly PublicSource[] = [
     name: 'bvlc-alexnet',
     title: "Caffe's bvlc_alexnet: 57.1 % top-1, 80.2 % top-5, centre crop",
     url: 'http://dl.caffe.berkeleyvision.org/bvlc_alexnet.caffemodel',
-    bytes: null,
-    about: '232.6 MiB',
-    hash: { algorithm: 'sha1', digits: '9116a64c0fbe4459d18f4bb6b56d647b63920377', prefix: false },
+    bytes: 243_862_414,
+    hashes: [
+      {
+        algorithm: 'sha1',
+        digits: '9116a64c0fbe4459d18f4bb6b56d647b63920377',
+        by: 'its readme.md',
+      },
+      {
+        algorithm: 'sha256',
+        digits: '4bff209a9837298157915ef50a4831a59636a6ca1a6b8ebacd990c3a5f3053e0',
+        by: 'OpenVINO Open Model Zoo, alexnet/model.yml',
+      },
+    ],
     licence: 'released for unrestricted use (its readme.md); trained on ImageNet',
     network: 'bvlc-alexnet',
     preprocess: preprocess.caffe,
@@ -54,9 +73,19 @@ export const publicSources: readonly PublicSource[] = [
     name: 'caffenet',
     title: "Caffe's bvlc_reference_caffenet: 57.4 % top-1, 80.4 % top-5, centre crop",
     url: 'http://dl.caffe.berkeleyvision.org/bvlc_reference_caffenet.caffemodel',
-    bytes: null,
-    about: '232.6 MiB',
-    hash: { algorithm: 'sha1', digits: '4c8d77deb20ea792f84eb5e6d0a11ca0a8660a46', prefix: false },
+    bytes: 243_862_418,
+    hashes: [
+      {
+        algorithm: 'sha1',
+        digits: '4c8d77deb20ea792f84eb5e6d0a11ca0a8660a46',
+        by: 'its readme.md',
+      },
+      {
+        algorithm: 'sha256',
+        digits: '472d4a06035497b180636d8a82667129960371375bd10fcb6df5c6c7631f25e0',
+        by: 'Homebrew and Nixpkgs, which test Caffe with it',
+      },
+    ],
     licence: 'released for unrestricted use (readme.md; earlier: non-commercial); trained on ImageNet',
     network: 'caffenet',
     preprocess: preprocess.caffe,
@@ -66,12 +95,13 @@ export const publicSources: readonly PublicSource[] = [
     title: "the ONNX model zoo's bvlcalexnet-12: 54.80 % top-1, 78.23 % top-5",
     url: `${ZOO}/alexnet/model/bvlcalexnet-12.onnx`,
     bytes: 243_863_787,
-    about: '232.6 MiB',
-    hash: {
-      algorithm: 'sha256',
-      digits: '6b0da9510f27f234ee96a85dc3809dd210150fdefad87f6850f9788513216945',
-      prefix: false,
-    },
+    hashes: [
+      {
+        algorithm: 'sha256',
+        digits: '6b0da9510f27f234ee96a85dc3809dd210150fdefad87f6850f9788513216945',
+        by: 'its Git LFS pointer',
+      },
+    ],
     licence: 'Apache-2.0 (model zoo); trained on ImageNet',
     network: 'onnx-zoo',
     preprocess: preprocess.onnxZoo,
@@ -81,17 +111,21 @@ export const publicSources: readonly PublicSource[] = [
     title: "the ONNX model zoo's caffenet-12, Caffe's weights; loaded into Caffe's own geometry (227)",
     url: `${ZOO}/caffenet/model/caffenet-12.onnx`,
     bytes: 243_863_798,
-    about: '232.6 MiB',
-    hash: {
-      algorithm: 'sha256',
-      digits: 'ea563e5c47d1f58e1717cf1a2d8bf288b8adc07af0ad228b622096cd243aeecb',
-      prefix: false,
-    },
+    hashes: [
+      {
+        algorithm: 'sha256',
+        digits: 'ea563e5c47d1f58e1717cf1a2d8bf288b8adc07af0ad228b622096cd243aeecb',
+        by: 'ONNX_HUB_MANIFEST.json of the zoo',
+      },
+    ],
     licence: 'Apache-2.0 (model zoo); trained on ImageNet',
     network: 'caffenet',
     preprocess: preprocess.caffe,
   },
 ];
+
+/** Its size for people. */
+export const mebibytes = ({ bytes }: PublicSource): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
 /** The source of that name, if there is one. */
 export const sourceNamed = (name: string, sources = publicSources): PublicSource | undefined =>

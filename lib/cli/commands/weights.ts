@@ -7,7 +7,7 @@ import { type ConvertOptions, convertWeights } from '../../weights/convert.ts';
 import { diffWeights, type WeightsDiff } from '../../weights/diff.ts';
 import { getWeights } from '../../weights/get.ts';
 import { type Inspected, inspectWeights } from '../../weights/inspect.ts';
-import { cachedPath, publicSources } from '../../weights/sources.ts';
+import { cachedPath, mebibytes, publicSources } from '../../weights/sources.ts';
 import { writable } from '../../weights/write.ts';
 import { gather, jsonOption, networkOption } from '../options.ts';
 
@@ -90,13 +90,12 @@ async function getOne(name: string | undefined, { offline, json }: GetOptions): 
 
 function sourcesText(): string {
   const rows = publicSources.map((source) => {
-    const { name, network, about, hash, licence, url } = source;
-    const only = hash.prefix ? ' (a prefix is all that is published)' : '';
-    const sum = `${hash.algorithm} ${hash.digits.slice(0, 8)}…${only}`;
-    const file = existsSync(cachedPath(source)) ? 'in the cache' : about;
-    return [name, network, file, sum, licence, url];
+    const { name, network, hashes, licence, url } = source;
+    const sums = hashes.map(({ algorithm, digits }) => `${algorithm} ${digits.slice(0, 8)}…`).join(', ');
+    const file = existsSync(cachedPath(source)) ? 'in the cache' : mebibytes(source);
+    return [name, network, file, sums, licence, url];
   });
-  const titles = ['name', 'network', 'size', 'checksum', 'licence', 'address'];
+  const titles = ['name', 'network', 'size', 'checksums', 'licence', 'address'];
   return table(
     titles.map((title) => ({ title })),
     rows,

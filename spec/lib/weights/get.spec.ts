@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import http, { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import http, { type Server } from 'node:http';
 import https from 'node:https';
 import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -12,34 +12,7 @@ import { expect } from 'chai';
 import { EnvironmentError, InputError } from '../../../lib/errors.ts';
 import { type GetWeightsOptions, getWeights } from '../../../lib/weights/get.ts';
 import { type PublicSource, publicSources } from '../../../lib/weights/sources.ts';
-
-const content = Buffer.from(Float32Array.from({ length: 250_000 }, (_, i) => Math.sqrt(i)).buffer);
-const sha256 = createHash('sha256').update(content).digest('hex');
-
-type Behaviour = (asked: IncomingMessage, answer: ServerResponse, count: number) => void;
-
-/** Serves `content` with ranges, an ETag and If-Range; stops after `cut` bytes of a body if asked to. */
-function serve(
-  asked: IncomingMessage,
-  answer: ServerResponse,
-  { cut = Infinity, etag = '"v1"', ranges = true, file = content } = {},
-) {
-  const range = /^bytes=(\d+)-$/.exec(asked.headers.range ?? '');
-  const valid = range && ranges && asked.headers['if-range'] === etag;
-  const start = valid ? Number(range[1]) : 0;
-  if (valid && start >= content.length) {
-    answer.writeHead(416, { 'content-range': `bytes */${content.length}` }).end();
-    return;
-  }
-  const head: Record<string, string> = { 'content-length': String(content.length - start), etag };
-  if (valid) head['content-range'] = `bytes ${start}-${content.length - 1}/${content.length}`;
-  answer.writeHead(valid ? 206 : 200, head);
-  const body = file.subarray(start, start + cut);
-  if (body.length === content.length - start) answer.end(body);
-  else answer.write(body, () => setTimeout(() => answer.destroy(), 20)); // what was sent arrives first
-}
-
-const serveAll: Behaviour = (asked, answer) => serve(asked, answer);
+import { type Behaviour, content, serve, serveAll, sha256 } from './serve.ts';
 
 describe('weights get', () => {
   let folder = '';
@@ -73,7 +46,7 @@ describe('weights get', () => {
     name: 'here',
     url: `${origin}/files/weights.bin`,
     bytes: content.length,
-    hash: { algorithm: 'sha256', digits: sha256, prefix: false },
+    hashes: [{ algorithm: 'sha256', digits: sha256, by: 'this spec' }],
     ...changes,
   });
   const fetch = (changes: Partial<PublicSource> = {}, options: GetWeightsOptions = {}) =>
@@ -140,7 +113,8 @@ describe('weights get', () => {
     behave = (asked, answer) => serve(asked, answer, { cut: 1000 });
     await fails(/weights.bin: download failed/, {}, { retries: 2 });
     expect(log.length).to.equal(3);
-    expect(readdirSync(folder).sort()).to.deep.equal(['weights.bin.part', 'weights.bin.part.etag']);
+    for (const name of readdirSync(folder)) expect(name).to.match(/^weights\.bin\.\d+-\d+\.part(\.etag)?$/);
+    expect(readdirSync(folder).length).to.equal(2);
   });
 
   it('refuses wrong bytes of the right length, and keeps nothing of them', async () => {
@@ -149,14 +123,23 @@ describe('weights get', () => {
       wrong[500_000] ^= 1;
       answer.writeHead(200, { 'content-length': wrong.length, etag: '"x"' }).end(wrong);
     };
-    await fails(/what came is not the file: sha256 [0-9a-f]{64}, published [0-9a-f]{64}/);
+    await fails(/what came is not the file: 1000000 bytes, sha256 [0-9a-f]{64}, published [0-9a-f]{64}/);
     expect(readdirSync(folder)).to.deep.equal([]);
   });
 
+  it('takes every published checksum to hold', async () => {
+    const sha1 = createHash('sha1').update(content).digest('hex');
+    const right = { algorithm: 'sha256', digits: sha256, by: '' } as const;
+    await fails(/sha1 [0-9a-f]{40}, published 00/, {
+      hashes: [right, { algorithm: 'sha1', digits: '0'.repeat(40), by: '' }],
+    });
+    await fetch({ hashes: [right, { algorithm: 'sha1', digits: sha1, by: '' }] });
+  });
+
   it('checks a published prefix', async () => {
-    await fetch({ hash: { algorithm: 'sha256', digits: sha256.slice(0, 8), prefix: true } });
+    await fetch({ hashes: [{ algorithm: 'sha256', digits: sha256.slice(0, 8), by: '' }] });
     rmSync(join(folder, 'weights.bin'));
-    await fails(/published 00000000…/, { hash: { algorithm: 'sha256', digits: '00000000', prefix: true } });
+    await fails(/published 00000000/, { hashes: [{ algorithm: 'sha256', digits: '00000000', by: '' }] });
   });
 
   it('refuses another length than the published, an endless body, and an error page', async () => {

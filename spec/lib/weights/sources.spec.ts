@@ -27,9 +27,13 @@ describe('proxies and the cache folder', () => {
   it('hold one file a source; every source has a network, a licence and a checksum of the right length', () => {
     const paths = publicSources.map((source) => cachedPath(source, '/c'));
     expect(new Set(paths).size).to.equal(publicSources.length);
-    for (const { network, licence, hash, preprocess } of publicSources) {
-      const digits = hash.prefix ? 8 : hash.algorithm === 'sha256' ? 64 : 40;
-      expect(hash.digits).to.match(new RegExp(`^[0-9a-f]{${digits}}$`));
+    for (const { network, licence, hashes, preprocess, url } of publicSources) {
+      for (const { algorithm, digits } of hashes)
+        expect(digits).to.match(new RegExp(`^[0-9a-f]{${algorithm === 'sha256' ? 64 : 40}}$`));
+      expect(hashes.some(({ algorithm }) => algorithm === 'sha256')).to.equal(true);
+      // torch.hub: the digits after the last hyphen of the name are the first of the SHA-256
+      const named = /-([0-9a-f]{8})\.pth$/.exec(url)?.[1] ?? '';
+      expect(hashes.some(({ digits }) => digits.startsWith(named))).to.equal(true);
       expect(licence).to.not.equal('');
       expect(networkNamed(network).preprocess).to.deep.equal(preprocess);
     }
