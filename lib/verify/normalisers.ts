@@ -41,11 +41,12 @@ const powered = (epsilon: number, beta: number): number =>
 
 /**
  * Relative error of x·s^−β besides that of s: the power, as pow or as Sqrt, Sqrt and Reciprocal (a square root passes
- * half of the error inside it), and the last product or quotient.
+ * half of the error inside it), the last product or quotient, and β rounded to float32, which counts by ln s.
  */
 function powerError(s: number, beta: number, device: DeviceArithmetic): number {
   const roots = 1.5 * device.sqrt + device.divide + 1;
-  return (Math.max(device.pow(s, -beta), roots) + 1 + device.divide) * U32;
+  const ofBeta = Math.expm1(Math.abs((Math.fround(beta) - beta) * Math.log(s)));
+  return (Math.max(device.pow(s, -beta), roots) + 1 + device.divide) * U32 + ofBeta;
 }
 
 /** Whether a sum of squares stays well below float32's largest number. */

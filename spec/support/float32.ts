@@ -6,42 +6,49 @@ const f = Math.fround;
 export const orders = ['forward', 'backward', 'pairwise', 'blocked', 'interleaved'] as const;
 export type Order = (typeof orders)[number];
 
-/** Σ w[i]·x[i] + bias in float32. */
+/** Σ w[i]·x[i] + bias in float32; `round` rounds every intermediate result. */
 export function dot(
   w: readonly number[],
   x: readonly number[],
   bias: number,
   order: Order,
   fused: boolean,
+  round: (value: number) => number = f,
 ): number {
   const indices = w.map((_, i) => i);
+  const add = (a: number, b: number): number => round(a + b);
   const chain = (list: readonly number[], start = 0): number =>
-    list.reduce((sum, i) => (fused ? fma(w[i], x[i], sum) : f(sum + f(w[i] * x[i]))), start);
+    list.reduce((sum, i) => (fused ? round(fma(w[i], x[i], sum)) : add(sum, round(w[i] * x[i]))), start);
+  const pairwise = (list: readonly number[]): number => {
+    if (list.length <= 2) return chain(list);
+    const half = list.length >> 1;
+    return add(pairwise(list.slice(0, half)), pairwise(list.slice(half)));
+  };
   switch (order) {
     case 'forward':
-      return f(chain(indices) + bias);
+      return add(chain(indices), bias);
     case 'backward':
       return chain(indices.reverse(), bias);
     case 'pairwise':
-      return f(pairwise(indices, chain) + bias);
+      return add(pairwise(indices), bias);
     case 'blocked': {
       const sums: number[] = [];
       for (let i = 0; i < indices.length; i += 7) sums.push(chain(indices.slice(i, i + 7)));
-      return f(sums.reduce((sum, part) => f(sum + part), 0) + bias);
+      return add(sums.reduce(add, 0), bias);
     }
     case 'interleaved': {
       // four accumulators, as SIMD lanes
       const lanes = [0, 1, 2, 3].map((lane) => chain(indices.filter((i) => i % 4 === lane)));
-      return f(f(f(lanes[0] + lanes[2]) + f(lanes[1] + lanes[3])) + bias);
+      return add(add(add(lanes[0], lanes[2]), add(lanes[1], lanes[3])), bias);
     }
   }
 }
 
-function pairwise(list: readonly number[], chain: (list: readonly number[]) => number): number {
-  if (list.length <= 2) return chain(list);
-  const half = list.length >> 1;
-  return f(pairwise(list.slice(0, half), chain) + pairwise(list.slice(half), chain));
-}
+/** Rounds to float32 and turns subnormal numbers into 0, as a device that flushes may. */
+export const flush = (value: number): number => {
+  const rounded = f(value);
+  return Math.abs(rounded) < 2 ** -126 ? 0 : rounded;
+};
 
 /**
  * fround(a·b + c) with one rounding. a·b is exact in float64; its sum with c is made exact as two float64 numbers (Knuth's
