@@ -1,9 +1,11 @@
 /**
- * npm run verify:all [-- --device cpu|webgpu] [--narrow] [--write]: every network, three seeds and a photo, layer by layer.
+ * npm run verify:all [-- --device cpu|webgpu] [--narrow] [--write]: every network, three seeds and a photo,
+ * layer by layer.
  *
- * At full size on the CPU by default; on WebGPU (a GPU, or SwiftShader through VK_ICD_FILENAMES) at narrow widths but for
- * alexnet2012: a sixteenth of the channels, in multiples of 8, which keeps clear of onnxruntime 1.30's fault in grouped
- * convolutions (docs/devices.md). --write puts the table into docs/verify-all.md. The photo is ../shared/data/images/caffe_cat.jpg where it is.
+ * At full size on the CPU by default; on WebGPU (a GPU, or SwiftShader through VK_ICD_FILENAMES) at narrow
+ * widths but for alexnet2012: a sixteenth of the channels, in multiples of 8, which keeps clear of
+ * onnxruntime 1.30's fault in grouped convolutions (docs/devices.md). --write puts the table into
+ * docs/verify-all.md. The photo is ../shared/data/images/caffe_cat.jpg where it is.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -89,9 +89,9 @@ describe('lib/image/decode', () => {
     expect(refusal(pngFile(good, broken))).to.include('incorrect data check');
   });
 
-  it('refuses what is too large by its header, before allocating, in under 50 ms', () => {
+  it('refuses what is too large by its header, before allocating, in under 50 ms of CPU time', () => {
     const tiny = deflateSync(new Uint8Array(100));
-    const start = performance.now();
+    const start = process.cpuUsage();
     const before = process.memoryUsage().arrayBuffers;
     const sized = (width: number, height: number, interlace = 0) =>
       pngFile({ width, height, depth: 8, colour: 6, interlace }, tiny);
@@ -109,7 +109,8 @@ describe('lib/image/decode', () => {
     photo.writeUInt16BE(9000, frame + 7);
     expect(refusal(photo)).to.include('truncated JPEG (9000×9000 does not fit into');
     expect(process.memoryUsage().arrayBuffers - before).to.be.below(2 ** 22);
-    expect(performance.now() - start).to.be.below(50);
+    const { user, system } = process.cpuUsage(start);
+    expect((user + system) / 1000).to.be.below(50);
   });
 
   it('stops a bomb of 64 MiB at the size that the header tells, interlaced or not', () => {
