@@ -21,19 +21,22 @@ export interface InputOptions {
   /** Nothing: noise. */
   readonly from?: Given;
   readonly seed?: number;
+  /** Images of noise; default 1. */
+  readonly batch?: number;
   readonly meanImage?: Tensor;
   readonly decoder?: 'jpeg-js' | 'sharp';
 }
 
 /** One batch of everything that was given. Throws InputError, naming the file, for what cannot be read. */
 export async function readInput(network: Network, options: InputOptions = {}): Promise<Input> {
-  const { from = [], seed = 0 } = options;
+  const { from = [], seed = 0, batch = 1 } = options;
   if (typeof from === 'object' && 'stride' in from) {
     mustFit('the input', from.shape, network);
     return { tensor: stack([cast(from, 'float32')], network), source: 'given in memory' };
   }
   const paths = typeof from === 'string' ? [from] : from;
-  if (paths.length === 0) return { tensor: noise(network, seed), source: `uniform noise, seed ${seed}` };
+  if (paths.length === 0)
+    return { tensor: noise(network, seed, batch), source: `uniform noise, seed ${seed}` };
   const parts: Tensor[] = [];
   for (const path of paths) {
     parts.push(
@@ -46,15 +49,15 @@ export async function readInput(network: Network, options: InputOptions = {}): P
 const isArrayFile = (path: string): boolean => /\.np[yz]$/i.test(path);
 
 /** Pixels drawn uniformly, then put through the network's own range, mean and deviation. */
-export function noise(network: Network, seed: number): Tensor {
+export function noise(network: Network, seed: number, batch = 1): Tensor {
   const { range, mean, deviation } = network.preprocess;
   const [C, H, W] = network.input;
-  const drawn = words(seed, streamOf('input'), C * H * W);
+  const drawn = words(seed, streamOf('input'), batch * C * H * W);
   const data = Float32Array.from(drawn, (word, i) => {
-    const c = Math.floor(i / (H * W));
+    const c = Math.floor(i / (H * W)) % C;
     return (range * uniform(word) - mean[c]) / deviation[c];
   });
-  return tensor(data, [1, C, H, W]);
+  return tensor(data, [batch, C, H, W]);
 }
 
 async function readPicture(path: string, network: Network, options: InputOptions): Promise<Tensor> {

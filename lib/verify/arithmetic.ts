@@ -55,14 +55,34 @@ export interface DeviceArithmetic {
   readonly tanh: number;
   /** tanh near 0, where a quotient of exponentials cancels: units of u, absolute. */
   readonly tanhNearZero: number;
+  /** Error of a logarithm of x ≥ 1, absolute, in units of u; y is the logarithm. */
+  readonly log: (y: number) => number;
 }
 
 export const arithmetic: Record<Device, DeviceArithmetic> = {
   // IEEE division and square root; MLAS' exp and tanh polynomials and Eigen's pow document no bound
-  cpu: { flushes: false, divide: 1, sqrt: 1, exp: () => 8, pow: () => 48, tanh: 16, tanhNearZero: 0 },
+  cpu: {
+    flushes: false,
+    divide: 1,
+    sqrt: 1,
+    exp: () => 8,
+    pow: () => 48,
+    tanh: 16,
+    tanhNearZero: 0,
+    log: (y) => 8 * y,
+  },
   // CUDA C++ Programming Guide, mathematical functions: division and sqrt 0 (IEEE) unless fast math, expf 2,
-  // powf 4, tanhf 2
-  cuda: { flushes: false, divide: 4, sqrt: 4, exp: () => 4, pow: () => 8, tanh: 4, tanhNearZero: 0 },
+  // powf 4, tanhf 2, logf 1
+  cuda: {
+    flushes: false,
+    divide: 4,
+    sqrt: 4,
+    exp: () => 4,
+    pow: () => 8,
+    tanh: 4,
+    tanhNearZero: 0,
+    log: (y) => 2 * y,
+  },
   // WGSL, floating point accuracy: division 2.5, sqrt as 1/inverseSqrt (2 + 2.5), exp 3 + 2|x|, pow as
   // exp2(y·log2 x)
   webgpu: {
@@ -78,5 +98,7 @@ export const arithmetic: Record<Device, DeviceArithmetic> = {
     // WGSL inherits tanh from sinh/cosh and sinh from (eˣ − e⁻ˣ)/2: twice exp's (3 + 2|x|) units in the last
     // place, |x| ≤ 1
     tanhNearZero: 10,
+    // log: 2⁻²¹ absolute for x in [½, 2], else 3 ULP
+    log: (y) => Math.max(2 ** 3, 6 * y),
   },
 };

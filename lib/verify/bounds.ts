@@ -139,7 +139,29 @@ function scaled(
   if (convention === 'inverted') return flushedOnly(exact, device);
   const underflow = device.flushes ? 2 * MIN_NORMAL : HALF_SUBNORMAL;
   const rounding = Math.log2(1 - ratio) % 1 === 0 ? 0 : gamma(2);
-  return { bound: Float64Array.from(dense(exact), (y) => rounding * Math.abs(y) + underflow) };
+  return { bound: new Float64Array(dense(exact)).map((y) => rounding * Math.abs(y) + underflow) };
+}
+
+/** Σ|w·x|, Σ(w·x)² and the number of products, of a layer's output and the device's operands. */
+function dotProduct(layer: Layer, x: Tensor, exact: Tensor, weights: Weights, context: Context): Bounds {
+  const terms = context.terms(layer, x, weights);
+  const [w, b] = [weights.get(`${layer.name}.weight`)!, weights.get(`${layer.name}.bias`)];
+  const bounds = productBounds(terms, exact, {
+    ...context,
+    largest: largest(dense(w)) + largest(dense(x)),
+    products: withoutBias(Float64Array.from(dense(terms.squares)), terms.magnitude.shape, b),
+  });
+  if (context.device !== 'cuda' || !transformable(layer)) return bounds;
+  return { ...bounds, normwise: () => normwise(layer, x, w, exact.shape, context.operands) };
+}
+
+export interface Products {
+  readonly device: Device;
+  readonly operands: OperandRounding;
+  /** The largest values of both operands, added. */
+  readonly largest: number;
+  /** Σ(w·x)² without b²; default: as the terms say. */
+  readonly products?: Float64Array;
 }
 
 /**
@@ -147,37 +169,31 @@ function scaled(
  * rounded to fewer bits, plus the oracle's own γ with u = 2⁻⁵³.
  * Expectation: λ√n·u·Σ|w·x| with n = m + 1 roundings (Higham and Mary 2019, theorem 2.4).
  */
-function dotProduct(layer: Layer, x: Tensor, exact: Tensor, weights: Weights, context: Context): Bounds {
-  const { magnitude, squares, count } = context.terms(layer, x, weights);
+export function productBounds({ magnitude, squares, count }: Terms, exact: Tensor, about: Products): Bounds {
   const mag = dense(magnitude);
   const total = Float64Array.from(dense(squares));
-  const w = dense(weights.get(`${layer.name}.weight`)!);
-  const b = weights.get(`${layer.name}.bias`);
-  const t = context.operands.t;
+  const t = about.operands.t;
   const relative = gamma(count + 1) + gamma(count + 1, U64) + 2 * t + t * t;
-  const underflow = arithmetic[context.device].flushes
-    ? count * MIN_NORMAL * (2 + largest(w) + largest(dense(x)))
+  const underflow = arithmetic[about.device].flushes
+    ? count * MIN_NORMAL * (2 + about.largest)
     : count * HALF_SUBNORMAL;
   const expected = expectationFactor(count + 1, mag.length) + 2 * t;
   const one = Math.sqrt(count + 1) * U32 + 2 * t;
-  const products = withoutBias(total, magnitude.shape, b);
+  const { products = total } = about;
   const bound = new Float64Array(mag.length);
   const expectation = new Float64Array(mag.length);
   for (let i = 0; i < mag.length; i++) {
     // a partial sum may overflow although the sum does not
     bound[i] = mag[i] < FLOAT32_MAX / 2 ? relative * mag[i] + underflow : Number.POSITIVE_INFINITY;
     expectation[i] = Math.min(bound[i], expected * mag[i] + underflow);
+    // where underflow outweighs rounding, errors say nothing about the arithmetic
+    if (U32 * Math.sqrt(products[i]) < underflow) products[i] = 0;
   }
   return {
     bound,
     expectation,
-    deviation: Float64Array.from(mag, (m) => one * m),
+    deviation: new Float64Array(mag).map((m) => one * m),
     squares: { total, products, noise: sequentialNoise(count, dense(exact), products, mag) },
-    ...(context.device === 'cuda' &&
-      transformable(layer) && {
-        normwise: () =>
-          normwise(layer, x, weights.get(`${layer.name}.weight`)!, exact.shape, context.operands),
-      }),
   };
 }
 
@@ -211,7 +227,7 @@ function withoutBias(total: Float64Array, shape: readonly number[], b: Tensor | 
   return total.map((value, i) => Math.max(0, value - B[Math.floor(i / PQ) % K] ** 2));
 }
 
-function largest(values: ArrayLike<number>): number {
+export function largest(values: ArrayLike<number>): number {
   let max = 0;
   for (let i = 0; i < values.length; i++) if (Math.abs(values[i]) > max) max = Math.abs(values[i]);
   return max;
@@ -246,5 +262,5 @@ function average(
  */
 function saturating(kind: 'tanh' | 'sigmoid', exact: Tensor, device: DeviceArithmetic): Bounds {
   const tiny = (kind === 'tanh' ? device.tanhNearZero : device.tanh) * U32 + 2 * MIN_NORMAL;
-  return { bound: Float64Array.from(dense(exact), (y) => device.tanh * U32 * Math.abs(y) + tiny) };
+  return { bound: new Float64Array(dense(exact)).map((y) => device.tanh * U32 * Math.abs(y) + tiny) };
 }

@@ -14,9 +14,10 @@ import type { Requirement } from './arithmetic.ts';
 import { noiseFor, verifyGraph } from './graph.ts';
 import type { Level } from './run.ts';
 import { metadataOf, type Subject, subjectOf } from './subject.ts';
+import { prepareTraining, refuseWithoutGraph, type TrainingOptions } from './training/index.ts';
 import { type Verification, verifySubject } from './verify.ts';
 
-export interface VerifyOptions extends Choice {
+export interface VerifyOptions extends Choice, TrainingOptions {
   /** An ONNX file; default: the network as `exportOnnx` writes it. */
   readonly model?: string;
   /** Files or numbers; default: noise. */
@@ -75,6 +76,8 @@ interface Prepared {
 
 async function prepare(options: VerifyOptions, device: Device): Promise<Prepared> {
   const { model: path } = options;
+  if (options.graph !== undefined) return prepareTraining(options, device);
+  refuseWithoutGraph(options);
   if (path === undefined) return prepareSubject(await fromNetwork(options, device), options, device);
   const file = await readModelFile(path);
   const named = options.network ?? metadataOf(file.model, 'network');

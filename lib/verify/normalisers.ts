@@ -24,6 +24,23 @@ export function lrnBounds(
   return normalisation(attributes.size, attributes, s, exact, device);
 }
 
+/**
+ * Relative error of x·s^−β in the decomposed form, for each s of `n` squares; ∞ where a sum may overflow. An underflowing
+ * square costs at most α·2⁻¹²⁶ of s.
+ */
+export function normaliserError(
+  n: number,
+  { alpha, beta, k }: Normaliser,
+  s: Float64Array,
+  device: DeviceArithmetic,
+): Float64Array {
+  const ofSum = powered(gamma(n + 4 + device.divide), beta);
+  return s.map((v) => {
+    if (!overflowFree((v - k) / alpha)) return Number.POSITIVE_INFINITY;
+    return ofSum + (beta * n * alpha * MIN_NORMAL) / v + powerError(v, beta, device);
+  });
+}
+
 /** x and ŷ (N,C,H,W). */
 export function mapnormBounds(
   attributes: mapnorm.Attributes,
@@ -58,21 +75,17 @@ const overflowFree = (sum: number): boolean => sum < FLOAT32_MAX / 64;
  */
 function normalisation(
   n: number,
-  { alpha, beta, k }: Normaliser,
+  attributes: Normaliser,
   s: Float64Array,
   exact: Tensor,
   device: DeviceArithmetic,
 ): Bounds {
   const Y = dense(exact);
-  const ofSum = powered(gamma(n + 4 + device.divide), beta);
   const tiny = device.flushes ? 3 * MIN_NORMAL : HALF_SUBNORMAL;
-  const bound = new Float64Array(Y.length);
-  for (let i = 0; i < Y.length; i++) {
-    // squares that underflow: at most n·2⁻¹²⁶ of them, times α′, against s
-    const ofSquares = (beta * n * alpha * MIN_NORMAL) / s[i];
-    bound[i] = Math.abs(Y[i]) * (ofSum + ofSquares + powerError(s[i], beta, device)) + tiny;
-    if (!overflowFree((s[i] - k) / alpha)) bound[i] = Number.POSITIVE_INFINITY;
-  }
+  const relative = normaliserError(n, attributes, s, device);
+  const bound = relative.map((error, i) =>
+    error === Number.POSITIVE_INFINITY ? error : Math.abs(Y[i]) * error + tiny,
+  );
   return { bound };
 }
 

@@ -13,6 +13,8 @@ import { compareLayer, type LayerReport } from './walk.ts';
 
 export interface RunReport {
   readonly graph: 'tapped' | 'untouched';
+  /** Of verify --graph: which of its models. */
+  readonly model?: 'gradients' | 'training';
   readonly optimised: boolean;
   /** onnxruntime's level of graph optimisation. */
   readonly level: Level | 'disabled';

@@ -20,9 +20,10 @@ const columns = [
 
 /** The table; its last lines are notes and the verdict. */
 export function verificationText(result: Verification): string {
-  const rows = result.layers.map((row) => [
+  const shown = result.layers.filter(isShown);
+  const rows = shown.map((row) => [
     row.layer,
-    row.shape.slice(1).join('×'),
+    (result.training ? row.shape : row.shape.slice(1)).join('×'),
     row.introduced ? scientific(row.introduced.relativeError) : '–',
     row.accumulated === null ? '–' : scientific(row.accumulated),
     row.introduced ? ratio(row.introduced.overBound) : '–',
@@ -40,6 +41,10 @@ export function verificationText(result: Verification): string {
   return `${table(columns, rows)}\n\n${lines.join('\n')}\n`;
 }
 
+/** Of a training step, what it ends with; what lies between only where it does not pass. */
+const isShown = ({ layer, kind, verdict }: LayerRow): boolean =>
+  verdict !== 'pass' || !/^step\d+\//.test(layer) || ['loss', 'velocity', 'parameter'].includes(kind);
+
 const word = ({ verdict }: LayerRow): string =>
   verdict === 'pass' ? 'ok' : verdict === 'fail' ? 'FAIL' : verdict;
 
@@ -51,9 +56,9 @@ function bits({ introduced }: LayerRow): string {
   return introduced.arithmetic === 'undetermined' ? 'undetermined' : introduced.bits.toFixed(1);
 }
 
-const runText = ({ graph, optimised, level, verdict, first, reason }: RunReport): string => {
+const runText = ({ model, graph, optimised, level, verdict, first, reason }: RunReport): string => {
   const how = !optimised ? 'not optimised' : level === 'all' ? 'optimised' : `optimised (${level})`;
-  const which = `${graph}, ${how}`;
+  const which = `${model === 'training' ? 'step ' : ''}${graph}, ${how}`;
   return `${which} ${verdict === 'pass' ? 'ok' : `${verdict.toUpperCase()}${first ? ` at ${first}` : ''}: ${reason}`}`;
 };
 
@@ -63,6 +68,9 @@ function notes(result: Verification): string[] {
     'introduced: ‖device − oracle‖/‖oracle‖ given the device’s own input to the layer; accumulated: of the two chains',
     `runs: ${result.runs.map(runText).join(' · ')}`,
   ];
+  const hidden = result.layers.filter((row) => !isShown(row)).length;
+  if (hidden > 0)
+    lines.push(`${hidden} values inside the steps, each judged like those of the gradients, agree too`);
   for (const { layer, introduced } of result.layers) {
     if (introduced?.named)
       lines.push(
@@ -100,6 +108,6 @@ export function verdictLine(result: Verification): string {
     return `UNTESTED: ${on}: the output is constant in the oracle, so nothing was shown`;
   const lowest = Math.min(...layers.flatMap(({ introduced }) => introduced?.bits ?? []));
   const kept = Number.isFinite(lowest) ? `, at least ${lowest.toFixed(1)} effective bits (${required})` : '';
-  const all = `all ${layers.length} layers agree with the oracle within their bounds${kept}`;
+  const all = `all ${layers.length} ${result.training ? 'values' : 'layers'} agree with the oracle within their bounds${kept}`;
   return verdict === 'suspicious' ? `SUSPICIOUS: ${on}: ${all}` : `PASS: ${on}: ${all}`;
 }

@@ -52,6 +52,8 @@ export interface Verification {
   readonly why: Why | null;
   /** What rounding can do to the answer; null where there are no classes. */
   readonly margin: Margin | null;
+  /** What --graph adds: see lib/verify/training. */
+  readonly training?: Training;
   /** The device's and the oracle's values by layer, with the input as 'input'. */
   readonly values: {
     readonly device: ReadonlyMap<string, Tensor>;
@@ -59,6 +61,18 @@ export interface Verification {
   };
   /** The first failing layer as the device met it, for a bug report; null as `why` is. */
   readonly evidence: Evidence | null;
+}
+
+export interface Training {
+  readonly graph: 'gradients' | 'training';
+  readonly labels: readonly number[];
+  /** 'none', or where the masks are from. */
+  readonly dropout: string;
+  readonly steps?: number;
+  readonly rule?: string;
+  readonly learningRate?: number;
+  readonly momentum?: number;
+  readonly weightDecay?: number;
 }
 
 /** Throws InputError for an input that is no number, EnvironmentError for a device that does not work. */
@@ -195,7 +209,7 @@ export function overall(layers: readonly LayerReport[], runs: readonly RunReport
   return layers.some(({ verdict }) => verdict === 'suspicious') ? 'suspicious' : 'pass';
 }
 
-function mustBeFinite(name: string, t: Tensor): void {
+export function mustBeFinite(name: string, t: Tensor): void {
   const values = dense(t);
   for (let i = 0; i < values.length; i++) {
     if (!Number.isFinite(values[i]))

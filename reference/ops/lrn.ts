@@ -95,7 +95,7 @@ export function backward(
   const [DY, X] = [gradientOf('lrn', dy, x.shape), dense(x)];
   const DX = allocate(X.length, precision);
   // Y[i] = X[i] * invPow(s[i], beta), differentiated by s[i]: −β · through[i]
-  const through = Float64Array.from(s, (v, i) => (DY[i] * X[i] * invPow(v, beta)) / v);
+  const through = s.map((v, i) => (DY[i] * X[i] * invPow(v, beta)) / v);
   for (let n = 0; n < N; n++) {
     for (let c = 0; c < C; c++) {
       const [first, last] = windowOf(c, C, mirrored);

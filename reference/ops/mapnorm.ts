@@ -81,7 +81,7 @@ export function backward(
   const [DY, X] = [gradientOf('mapnorm', dy, x.shape), dense(x)];
   const DX = allocate(X.length, precision);
   // Y[i] = X[i] * invPow(s[i], beta), differentiated by s[i]: −β · through[i]
-  const through = Float64Array.from(s, (v, i) => (DY[i] * X[i] * invPow(v, beta)) / v);
+  const through = s.map((v, i) => (DY[i] * X[i] * invPow(v, beta)) / v);
   let i = 0;
   for (let map = 0; map < N * C; map++) {
     for (let h = 0; h < H; h++) {

@@ -1,5 +1,6 @@
 /** alexnet verify: compares every layer of a model on a device with the oracle. */
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { rules } from '../../../reference/optimiser.ts';
 import { InputError } from '../../errors.ts';
 import { differenceText, prepareReports, type ReportOptions, tellGithub } from '../../report/reports.ts';
 import { chooseDevice } from '../../runtime/devices.ts';
@@ -44,6 +45,19 @@ export function register(program: Command): void {
     )
     .option('--repeat <n>', 'run so often, and compare bit by bit', integer(1))
     .option('--plain', 'the oracle by its plain loops, not their fast twins')
+    .addOption(
+      new Option('--graph <kind>', 'gradients of a batch, or steps of training too').choices([
+        'gradients',
+        'training',
+      ]),
+    )
+    .option('--labels <file.npy>', 'classes of the images; default: drawn from the seed')
+    .option('--dropout <masks>', 'none, or .npz of masks called as the dropout layers; default: none')
+    .option('--steps <n>', 'training steps on the batch (1)', integer(1))
+    .option('--learning-rate <x>', 'default 0.01', real)
+    .option('--momentum <x>', 'default 0.9', real)
+    .option('--weight-decay <x>', 'default 0.0005', real)
+    .addOption(new Option('--update <form>', 'whose momentum (paper)').choices(rules))
     .option('--save <dir>', 'write oracle.npz and device.npz there')
     .option('--bundle <dir>', 'write the first failing layer there as a bug report that repeats itself')
     .option('--report-json <file>', 'write what --json prints there')
@@ -55,6 +69,12 @@ export function register(program: Command): void {
     .action(run);
 }
 
+function real(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number.');
+  return value;
+}
+
 async function run(model: string | undefined, options: Options): Promise<void> {
   const { save, bundle, json, tf32, input, ...rest } = options;
   if (tf32 && rest.require && rest.require !== 'tf32') {
@@ -64,7 +84,9 @@ async function run(model: string | undefined, options: Options): Promise<void> {
     if (!json) process.stdout.write(`${line}\n`);
     else process.stderr.write(`${line}\n`);
   };
-  const files = [model, ...(input ?? []), rest.weights].filter((file) => typeof file === 'string');
+  const files = [model, ...(input ?? []), rest.weights, rest.labels, rest.dropout].filter(
+    (file) => typeof file === 'string',
+  );
   const finish = await prepareReports(rest, files);
   const { device } = await chooseDevice(rest.device ?? 'auto');
   if (await restartForTf32(device, tf32 || rest.require === 'tf32')) return;

@@ -1,0 +1,129 @@
+/** The options of `alexnet verify --graph gradients|training`, and what they mean. */
+import type { Masks } from '../../../reference/gradient.ts';
+import type { Hyper, Rule } from '../../../reference/optimiser.ts';
+import { InputError } from '../../errors.ts';
+import { readInput } from '../../input.ts';
+import { readModelFile } from '../../model.ts';
+import { resolve } from '../../resolve.ts';
+import type { Device } from '../../runtime/failures.ts';
+import type { VerifyOptions } from '../index.ts';
+import { metadataOf } from '../subject.ts';
+import type { Verification } from '../verify.ts';
+import { readLabels, readMasks } from './inputs.ts';
+import { verifyTraining } from './verify.ts';
+
+export interface TrainingOptions {
+  /** The gradients of a batch, or steps of training too; default: neither, but the forward pass. */
+  readonly graph?: 'gradients' | 'training';
+  /** A .npy of N classes, or the numbers; default: drawn from the seed. */
+  readonly labels?: string | ArrayLike<number>;
+  /** An .npz of masks called as the dropout layers, or the masks; default none: neither mask nor scaling. */
+  readonly dropout?: 'none' | (string & {}) | Masks;
+  /** Default 1. */
+  readonly steps?: number;
+  /** ε, default 0.01. */
+  readonly learningRate?: number;
+  /** µ, default 0.9. */
+  readonly momentum?: number;
+  /** λ, default 0.0005. */
+  readonly weightDecay?: number;
+  /** Whose form of the update; default the paper's. */
+  readonly update?: Rule;
+}
+
+/** What verify() does for these options. Throws InputError for those that do not go together. */
+export async function prepareTraining(options: VerifyOptions, device: Device) {
+  const { graph = 'gradients', model: path, seed = 0, input: given, batch: size } = options;
+  refuse(options, graph);
+  const file = path === undefined ? undefined : await readModelFile(path);
+  const name = options.network ?? (file && metadataOf(file.model, 'network'));
+  const { network, weights, source, notes } = await resolve({ ...options, network: name });
+  const { tensor: input, source: inputSource } = await readInput(network, {
+    from: given,
+    seed,
+    batch: size ?? PAIR,
+  });
+  const N = input.shape[0];
+  if (size !== undefined && size !== N)
+    throw new InputError(`--batch ${size}, but ${N} images are given: a batch cannot be split, leave it out`);
+  const { labels, source: labelled } = await readLabels(network, N, options.labels, seed);
+  const dropout = await readMasks(network, N, options.dropout);
+  const hyper = hyperOf(options);
+  const { steps = 1 } = options;
+  const masks = typeof options.dropout === 'string' ? options.dropout : 'given in memory';
+  const about = [`labels: ${labelled}`, `dropout: ${dropout === 'none' ? 'none' : `masks ${masks}`}`];
+  if (graph === 'training') about.push(stepsText(hyper, steps));
+  return {
+    title: `network: ${network.name}, graph: ${graph}`,
+    weights: source,
+    input: given === undefined ? `${inputSource}, batch ${N}` : inputSource,
+    notes: [...notes, ...about],
+    run: async (): Promise<Verification> => ({
+      ...(await verifyTraining({
+        ...options,
+        graph,
+        network,
+        weights,
+        batch: { input, labels, dropout },
+        hyper,
+        steps,
+        device,
+        file: file?.bytes,
+      })),
+      training: {
+        graph,
+        labels: [...labels],
+        dropout: dropout === 'none' ? 'none' : masks,
+        ...ran(graph, hyper, steps),
+      },
+    }),
+  };
+}
+
+/** Images where nothing says how many. */
+const PAIR = 2;
+
+const ran = (graph: string, hyper: Hyper, steps: number) => (graph === 'training' ? { steps, ...hyper } : {});
+
+function stepsText({ rule, learningRate, momentum, weightDecay }: Hyper, steps: number): string {
+  const update = `${rule}'s update, learning rate ${learningRate}, momentum ${momentum}, weight decay ${weightDecay}`;
+  return `${steps === 1 ? 'one step' : `${steps} steps`} on this batch: ${update}`;
+}
+
+function hyperOf(options: TrainingOptions): Hyper {
+  const { update: rule = 'paper', learningRate = 0.01, momentum = 0.9, weightDecay = 0.0005 } = options;
+  if (!(learningRate > 0 && learningRate < Number.POSITIVE_INFINITY))
+    throw new InputError(`--learning-rate must be above 0 (= ${learningRate})`);
+  if (!(momentum >= 0 && momentum < 1))
+    throw new InputError(`--momentum must be at least 0 and below 1 (= ${momentum})`);
+  if (!(weightDecay >= 0 && weightDecay < Number.POSITIVE_INFINITY))
+    throw new InputError(`--weight-decay must be at least 0 (= ${weightDecay})`);
+  return { rule, learningRate, momentum, weightDecay };
+}
+
+/** Options of the forward pass, or of the steps. */
+function refuse(options: VerifyOptions, graph: string): void {
+  const forward = [
+    ['--lrn', options.lrn],
+    ['--repeat', options.repeat],
+  ] as const;
+  for (const [name, value] of forward) {
+    if (value !== undefined) throw new InputError(`--graph ${graph} and ${name} do not go together`);
+  }
+  if (graph === 'training') return;
+  const { steps, learningRate, momentum, weightDecay, update } = options;
+  for (const [name, value] of Object.entries({ steps, learningRate, momentum, weightDecay, update })) {
+    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    if (value !== undefined) throw new InputError(`${flag} needs --graph training`);
+  }
+}
+
+/** Throws where an option of the training graphs is given without --graph. */
+export function refuseWithoutGraph(options: TrainingOptions): void {
+  const { labels, dropout, steps, learningRate, momentum, weightDecay, update } = options;
+  const given = Object.entries({ labels, dropout, steps, learningRate, momentum, weightDecay, update });
+  for (const [name, value] of given) {
+    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    if (value !== undefined) throw new InputError(`${flag} needs --graph gradients or --graph training`);
+  }
+}

@@ -1,0 +1,178 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { expect } from 'chai';
+import type { DenseArray } from '../../../lib/format/array.ts';
+import { writeNpy } from '../../../lib/format/npy.ts';
+import { writeNpz } from '../../../lib/format/npz.ts';
+import { classes } from '../../../lib/verify/arithmetic.ts';
+import { verify } from '../../../lib/verify/index.ts';
+import { backwardOf } from '../../../lib/verify/training/bounds.ts';
+import { readLabels, readMasks } from '../../../lib/verify/training/inputs.ts';
+import { lossBounds } from '../../../lib/verify/training/loss.ts';
+import { termsOf } from '../../../lib/verify/walk.ts';
+import { networkNamed } from '../../../reference/networks/index.ts';
+import type { Layer } from '../../../reference/networks/layers.ts';
+import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
+import { random } from '../../export/helpers.ts';
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'alexnet-verify-training-'));
+after(() => fs.rmSync(folder, { recursive: true }));
+
+function written(name: string, bytes: Uint8Array): string {
+  const file = path.join(folder, name);
+  fs.writeFileSync(file, bytes);
+  return file;
+}
+
+async function refusal(run: () => Promise<unknown>): Promise<string> {
+  try {
+    await run();
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return 'nothing was refused';
+}
+
+const context = {
+  device: 'cpu',
+  operands: classes.float32,
+  half: false,
+  runningSum: false,
+  terms: termsOf,
+} as const;
+
+type Lrn = Layer & { kind: 'lrn' };
+
+/** Every operation of export/emit/normalise.ts's backward form in float32; s^β as √s·√√s, as there. */
+function lrnInFloat32(x: Tensor, dy: Tensor, { attributes }: Lrn): Float32Array {
+  const { size, alpha, k } = attributes;
+  const f = Math.fround;
+  const [N, C, H, W] = x.shape;
+  const HW = H * W;
+  const [X, DY] = [dense(x), dense(dy)];
+  const mean = (V: ArrayLike<number>, i: number): number => {
+    const c = Math.floor(i / HW) % C;
+    const half = Math.floor(size / 2);
+    let sum = 0;
+    for (let j = Math.max(0, c - half); j <= Math.min(C - 1, c + half); j++)
+      sum = f(sum + V[i + (j - c) * HW]);
+    return f(sum / size);
+  };
+  const squares = Float32Array.from(X, (v) => f(v * v));
+  const s = Float32Array.from(X, (_, i) => f(f(mean(squares, i) * f(alpha * size)) + f(k)));
+  const power = s.map((v) => f(f(Math.sqrt(v)) * f(Math.sqrt(f(Math.sqrt(v))))));
+  const t = Float32Array.from(DY, (d, i) => f(d / power[i]));
+  const v = Float32Array.from(t, (d, i) => f(f(d * X[i]) / s[i]));
+  const factor = f(2 * alpha * size * 0.75);
+  return Float32Array.from({ length: N * C * HW }, (_, i) => f(t[i] - f(f(mean(v, i) * factor) * X[i])));
+}
+
+describe('verify --graph: bounds', () => {
+  it("LRN's hold for a float32 composition where both terms cancel, and are no looser than 100 times its error", () => {
+    const layer: Lrn = {
+      kind: 'lrn',
+      name: 'norm',
+      attributes: { size: 5, alpha: 0.5, beta: 0.75, k: 1, divide: false, even: 'above', groups: 1 },
+    };
+    const [x, dy] = [random([2, 7, 9, 8], 3, 2), random([2, 7, 9, 8], 4)];
+    const [{ exact, bounds }] = backwardOf(layer, { inputs: [x], y: x, dy }, context);
+    const got = lrnInFloat32(x, dy, layer);
+    const ratios = got.map((v, i) => Math.abs(v - dense(exact)[i]) / bounds.bound[i]);
+    const largest = ratios.reduce((a, b) => Math.max(a, b), 0);
+    expect(largest).to.be.within(0.01, 1);
+  });
+
+  it('a ReLU that lets a gradient through where y is 0 is beyond any bound', () => {
+    const y = tensor(Float32Array.of(0, 1, 0), [1, 3]);
+    const dy = tensor(Float32Array.of(1, 2, 3), [1, 3]);
+    const [{ exact, bounds }] = backwardOf({ kind: 'relu', name: 'relu' }, { inputs: [y], y, dy }, context);
+    expect([...dense(exact)]).to.deep.equal([0, 2, 0]);
+    expect([...bounds.bound]).to.deep.equal([0, 0, 0]);
+  });
+
+  it('the loss of even logits is log K, its gradient (1/K − onehot)/N, within roundings', () => {
+    const logits = tensor(new Float32Array(8), [2, 4]);
+    const { loss, dlogits } = lossBounds(logits, [0, 3], -0.5, 'cpu');
+    expect(dense(loss.exact)[0]).to.be.closeTo(Math.log(4), 1e-15);
+    expect(loss.bounds.bound[0]).to.be.within(2 ** -24, 40 * 2 ** -24);
+    const wanted = [-0.75, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, -0.75].map((v) => (v * -0.5) / 2);
+    expect([...dense(dlogits.exact)]).to.deep.equal(wanted);
+    expect(Math.max(...dlogits.bounds.bound)).to.be.below(40 * 2 ** -24);
+  });
+});
+
+const NET = networkNamed('cifar-alexnet');
+const ints = (dtype: 'int64' | 'int32', values: number[]): DenseArray =>
+  dtype === 'int64'
+    ? { dtype, shape: [values.length], data: BigInt64Array.from(values, BigInt) }
+    : { dtype, shape: [values.length], data: Int32Array.from(values) };
+
+describe('verify --graph: labels and masks', () => {
+  it("labels are NumPy's integers of any width, one an image", async () => {
+    for (const dtype of ['int32', 'int64'] as const) {
+      const file = written(`${dtype}.npy`, writeNpy(ints(dtype, [3, 9])));
+      expect([...(await readLabels(NET, 2, file, 0)).labels]).to.deep.equal([3, 9]);
+      expect(await refusal(() => readLabels(NET, 3, file, 0))).to.match(/npy: 2 labels for 3 images/);
+    }
+    const far = written('far.npy', writeNpy(ints('int32', [3, 10])));
+    expect(await refusal(() => readLabels(NET, 2, far, 0))).to.match(/label 1 is 10: .* classes are 0 to 9/);
+  });
+
+  it('labels that are not given are drawn from the seed, and said', async () => {
+    const [a, b, c] = await Promise.all([0, 0, 1].map((seed) => readLabels(NET, 50, undefined, seed)));
+    expect([...a.labels])
+      .to.deep.equal([...b.labels])
+      .and.not.deep.equal([...c.labels]);
+    expect(a.source).to.match(/drawn from seed 0/);
+    expect(new Set(a.labels).size).to.be.within(7, 10);
+  });
+
+  it('masks are called as the dropout layers; each that is missing, too much or no mask is refused', async () => {
+    const mask = (size: number, value = 1): DenseArray => ({
+      dtype: 'uint8',
+      shape: [2, size],
+      data: new Uint8Array(2 * size).fill(value),
+    });
+    const file = (name: string, arrays: [string, DenseArray][]): string => written(name, writeNpz(arrays));
+    const right = file('right.npz', [
+      ['drop7', mask(1440)],
+      ['drop8', mask(192, 0)],
+    ]);
+    const masks = await readMasks(NET, 2, right);
+    expect(masks === 'none' ? [] : [...masks.keys()]).to.deep.equal(['drop7', 'drop8']);
+    expect(await readMasks(NET, 2, 'none')).to.equal('none');
+    const missing = file('missing.npz', [['drop7', mask(1440)]]);
+    expect(await refusal(() => readMasks(NET, 2, missing))).to.match(/there is no mask 'drop8'/);
+    const extra = file('extra.npz', [['drop6', mask(4)]]);
+    expect(await refusal(() => readMasks(NET, 2, extra))).to.match(/'drop6' is no dropout layer/);
+    const two = file('two.npz', [
+      ['drop7', mask(1440, 2)],
+      ['drop8', mask(192)],
+    ]);
+    expect(await refusal(() => readMasks(NET, 2, two))).to.match(/only 0 and 1/);
+    const narrow = file('narrow.npz', [
+      ['drop7', mask(7)],
+      ['drop8', mask(192)],
+    ]);
+    expect(await refusal(() => readMasks(NET, 2, narrow))).to.match(
+      /'drop7' is \[2,7\]: a mask must be \[2,1440\]/,
+    );
+  });
+
+  it('options that do not go together are refused, by name', async () => {
+    const cases = [
+      [{ labels: [1] }, /--labels needs --graph/],
+      [{ graph: 'gradients', steps: 2 }, /--steps needs --graph training/],
+      [{ graph: 'gradients', learningRate: 1 }, /--learning-rate needs --graph training/],
+      [{ graph: 'gradients', lrn: 'native' }, /--graph gradients and --lrn/],
+      [{ graph: 'training', learningRate: 0 }, /--learning-rate must be above 0/],
+      [{ graph: 'training', momentum: 1 }, /--momentum must be/],
+      [{ graph: 'training', weightDecay: -1 }, /--weight-decay must be/],
+    ] as const;
+    for (const [options, message] of cases)
+      expect(
+        await refusal(() => verify({ network: 'cifar-alexnet', device: 'cpu', ...options } as never)),
+      ).to.match(message);
+  });
+});
