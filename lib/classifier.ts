@@ -1,4 +1,5 @@
 /** Classifies pictures: one session, reused, behind `alexnet predict` and for other people's programs. */
+/// <reference lib="esnext.disposable" preserve="true" />
 
 import type { Preprocess } from '../reference/preprocess.ts';
 import type { Tensor } from '../reference/tensor.ts';
@@ -32,9 +33,10 @@ export interface Guess {
   readonly probability: number;
 }
 
+/** The most probable classes, or why the picture could not be read. */
 export type Prediction =
-  | { readonly image: string; readonly guesses: readonly Guess[] }
-  | { readonly image: string; readonly error: string };
+  | { readonly image: string; readonly guesses: readonly Guess[]; readonly error?: undefined }
+  | { readonly image: string; readonly error: string; readonly guesses?: undefined };
 
 export class Classifier implements AsyncDisposable {
   readonly model: Chosen;

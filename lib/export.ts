@@ -57,7 +57,8 @@ export async function exportOnnx(file: string, options: ExportOptions = {}): Pro
     weights: source,
     notes,
   };
-  return { ...made, opset, precision, parameters, bytes: model.byteLength };
+  const bytes = model.byteLength + (model.external?.byteLength ?? 0);
+  return { ...made, opset, precision, parameters, bytes };
 }
 
 async function exportTraining(

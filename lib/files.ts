@@ -3,6 +3,7 @@ import { constants } from 'node:fs';
 import { access, appendFile, mkdir, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { InputError } from './errors.ts';
+import { forget, remember } from './temporary.ts';
 
 const reasons: Readonly<Record<string, string>> = {
   ENOENT: 'its folder does not exist',
@@ -82,12 +83,14 @@ export async function writeWhole(path: string, content: string | Uint8Array): Pr
   const partial = `${folderOf(path)}/.${basename(path)}.${process.pid}.partial`;
   try {
     if (special) return await writeFile(path, content);
+    remember(partial);
     await writeFile(partial, content);
     await rename(partial, path);
   } catch (error) {
     throw cannotWrite(path, error as NodeJS.ErrnoException);
   } finally {
     await rm(partial, { force: true });
+    forget(partial);
   }
 }
 

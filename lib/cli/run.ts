@@ -21,7 +21,8 @@ export async function attempt(program: Command, argv: readonly string[]): Promis
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     // the reader of a pipe has gone (`alexnet summary | head -1`): nothing is left to say
     if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
-    throw error;
+    process.stderr.write(`alexnet: standard output cannot be written (${error.code ?? error.message})\n`);
+    process.exit(2);
   });
   for (const command of withinOf(program)) {
     command

@@ -22,6 +22,7 @@ export async function readClassNames(path: string, classes: number): Promise<rea
           : error.message;
     throw new InputError(`${path}: ${reason}`);
   });
+  if (text.trim() === '') throw new InputError(`${path}: the file is empty: it needs one name a line`);
   const names = text.replace(/\r?\n$/, '').split(/\r?\n/);
   if (names.length !== classes) {
     throw new InputError(`${path}: ${names.length} names for ${classes} classes (one name a line)`);

@@ -6,6 +6,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { ModelFile } from '../../export/index.ts';
 import { InputError } from '../errors.ts';
+import { forget, remember } from '../temporary.ts';
 
 /**
  * Writes `file` to `target`, and its external data, if any, beside it. Throws an InputError that names the file where
@@ -31,6 +32,7 @@ export async function writeModelFile(
       const temporary = `${part.target}.${process.pid}.tmp`;
       await refuseFolder(part.target);
       written.push({ target: part.target, temporary });
+      remember(temporary);
       await writeChunks(temporary, part.chunks);
     }
     for (const part of written) {
@@ -40,6 +42,8 @@ export async function writeModelFile(
   } catch (error) {
     for (const { temporary } of written) await fs.rm(temporary, { force: true }).catch(() => {});
     throw asInputError(current, error as NodeJS.ErrnoException);
+  } finally {
+    forget(...written.map(({ temporary }) => temporary));
   }
 }
 

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
 import { EnvironmentError, InputError } from '../errors.ts';
+import { forget, remember } from '../temporary.ts';
 import { type Device, deviceFailure } from './failures.ts';
 import { loadOnnxruntime, type Onnxruntime, reasonOf } from './onnxruntime.ts';
 import { type Placement, parseProfile } from './placement.ts';
@@ -59,15 +60,21 @@ export async function openSession(
   else if (model.length === 0) throw new InputError('the model is empty');
   const ort = await loadOnnxruntime();
   const profiles = options.profile ? await mkdtemp(join(tmpdir(), 'alexnet-profile-')) : undefined;
+  if (profiles) remember(profiles);
   try {
     const session = await create(ort, model, settings(device, options, profiles));
     return new OpenSession(ort, session, device, label, profiles);
   } catch (error) {
-    if (profiles) await rm(profiles, { recursive: true, force: true });
+    if (profiles) await discard(profiles);
     const failure = deviceFailure(device, reasonOf(error));
     if (failure) throw new EnvironmentError(`${device}: ${failure}`);
     throw new InputError(`${label}: onnxruntime cannot use it: ${reasonOf(error)}`);
   }
+}
+
+async function discard(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  forget(folder);
 }
 
 async function mustBeFile(path: string): Promise<void> {
@@ -141,7 +148,7 @@ class OpenSession implements Session {
       const [file] = await readdir(folder);
       return parseProfile(await readFile(join(folder, file), 'utf8'));
     } finally {
-      await rm(folder, { recursive: true, force: true });
+      await discard(folder);
     }
   }
 
@@ -152,7 +159,7 @@ class OpenSession implements Session {
       if (folder) session?.endProfiling();
       await session?.release();
     } finally {
-      if (folder) await rm(folder, { recursive: true, force: true });
+      if (folder) await discard(folder);
     }
   }
 

@@ -35,7 +35,7 @@ export function parsePreprocess(text: string): Preprocess {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new InputError(`preprocess: no valid JSON: ${text.slice(0, 80)}`);
+    throw new InputError(`preprocess: no valid JSON: ${JSON.stringify(text.slice(0, 40))}`);
   }
   if (!record(fields)(value)) {
     const wrong = Object.entries(fields).find(

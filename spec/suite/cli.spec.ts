@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -89,6 +98,35 @@ describe('alexnet on wrong use: one line, the right exit code, nothing left behi
     expect(run.err).to.match(/--device cuda does not work here/);
     expect(run.err.trim().split('\n')).to.have.lengthOf(1);
     expect(run.status).to.equal(3);
+  });
+
+  it('standard output that cannot be written: one line, exit 2', function () {
+    if (!existsSync('/dev/full')) {
+      console.log('      skipped: there is no /dev/full');
+      this.skip();
+    }
+    const full = openSync('/dev/full', 'w');
+    const args = ['--import', loader, main, 'summary'];
+    const run = spawnSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', full, 'pipe'] });
+    closeSync(full);
+    expect(run.stderr).to.equal('alexnet: standard output cannot be written (ENOSPC)\n');
+    expect(run.status).to.equal(2);
+  });
+
+  it('a file that cannot be read as text does not get onto the terminal', () => {
+    writeFileSync(join(folder, 'noise.jpg'), Buffer.from([0x7b, 0x1b, 0x5b, 0x32, 0x4a, 0x0a, 0x07]));
+    const run = alexnet(['predict', 'x.jpg', '--seed', '0', '--preprocess', 'noise.jpg'], folder);
+    expect(run.err)
+      .to.match(/noise\.jpg.*no valid JSON/)
+      .and.not.include('\x1b');
+    expect(run.status).to.equal(2);
+  });
+
+  it('export --json tells the bytes of both files', () => {
+    const args = ['export', 'e.onnx', '--network', 'cifar10-full', '--external-data', '--json'];
+    const { out } = alexnet(args, folder);
+    const sizes = ['e.onnx', 'e.onnx.data'].map((name) => statSync(join(folder, name)).size);
+    expect(JSON.parse(out).bytes).to.equal(sizes[0] + sizes[1]);
   });
 
   it('summary --json is one JSON object and nothing else', () => {

@@ -42,7 +42,7 @@ async function run(folders: readonly string[], { engine, device, write, json }: 
   if (folders.length === 0) throw new InputError('name a folder of tests, or --write one');
   const chosen = engine === 'onnxruntime' ? (await chooseDevice(device)).device : 'cpu';
   const result = await conform(folders, { engine, device: chosen, onTest: progress() });
-  process.stdout.write(json ? `${JSON.stringify(result)}\n` : conformanceText(result));
+  process.stdout.write(json ? `${JSON.stringify({ version: 1, ...result })}\n` : conformanceText(result));
   if (result.failed > 0) process.exitCode = 1;
 }
 

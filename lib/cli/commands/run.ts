@@ -1,10 +1,10 @@
 /** alexnet run: evaluates any ONNX file on exact inputs and writes its outputs, or all its values, as .npz. */
-import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Precision } from '../../../reference/tensor.ts';
 import { isRefused, onnxruntimeEngine } from '../../conform/engines.ts';
 import { InputError } from '../../errors.ts';
+import { writeWhole } from '../../files.ts';
 import { writeNpz } from '../../format/npz.ts';
 import { evaluate } from '../../onnx/evaluate.ts';
 import { readFeeds } from '../../onnx/feeds.ts';
@@ -65,11 +65,7 @@ async function run(path: string, options: Options): Promise<void> {
   const { values, where } =
     engine === 'oracle' ? await onOracle(path, feeds, options) : await onDevice(path, feeds, options.device);
   const arrays = [...values].filter(([, { dtype }]) => dtype !== 'string');
-  await writeFile(out, writeNpz(arrays.map(([name, value]) => [name, toArray(value)] as const))).catch(
-    (error: NodeJS.ErrnoException) => {
-      throw new InputError(`${out} cannot be written (${error.code})`);
-    },
-  );
+  await writeWhole(out, writeNpz(arrays.map(([name, value]) => [name, toArray(value)] as const)));
   const list = [...values].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
   const text = list.map(({ name, dtype, shape }) => `${name}  ${dtype} [${shape}]`).join('\n');
   process.stdout.write(

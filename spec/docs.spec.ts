@@ -1,0 +1,67 @@
+/** What the documents say of the repository: the files that they name are there. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'].concat(
+  readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name)),
+);
+
+/** docs/adding-an-operation.md tells of an operation that is not there. */
+const example = /\belu\b/;
+
+const everything = new Set(
+  ['reference', 'export', 'lib', 'spec', 'fixtures', 'bench', 'docs', 'recipes'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => basename(name)),
+  ),
+);
+
+/** Names in `code`: with a folder they must lie there; bare ones may be anywhere. */
+function isThere(name: string): boolean {
+  if (!name.includes('/')) return everything.has(name);
+  return ['', 'spec', 'lib', 'docs'].some((folder) => existsSync(join(root, folder, name)));
+}
+
+describe('documents', () => {
+  for (const document of documents) {
+    const text = readFileSync(join(root, document), 'utf8');
+
+    it(`${document} names only source files that are there`, () => {
+      const named = [...text.matchAll(/`([\w./-]+\.ts)`/g)].map(([, name]) => name);
+      expect(named.filter((name) => !example.test(name) && !isThere(name))).to.deep.equal([]);
+    });
+
+    it(`${document} links only to what is there`, () => {
+      const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(([, target]) => target);
+      const missing = links.filter((target) => !existsSync(join(root, dirname(document), target)));
+      expect(missing).to.deep.equal([]);
+    });
+  }
+
+  it('paper.md gives a file and a spec for every section', () => {
+    const rows = readFileSync(join(root, 'docs/paper.md'), 'utf8').split('\n').filter(isRow).slice(2);
+    expect(rows.length).to.be.above(10);
+    for (const row of rows) {
+      const [, , file, spec] = cells(row);
+      expect(file, row).to.match(/`[\w./]+\.ts`/);
+      expect(spec, row).to.match(/`[\w./]+\.spec\.ts`/);
+    }
+  });
+
+  it('deviations.md gives a spec for every difference', () => {
+    const rows = readFileSync(join(root, 'docs/deviations.md'), 'utf8').split('\n').filter(isRow).slice(2);
+    expect(rows.length).to.be.above(20);
+    for (const row of rows) expect(cells(row)[4], row).to.match(/^(same|.*`[\w./]+\.spec\.ts`)$/);
+  });
+});
+
+const isRow = (line: string): boolean => line.startsWith('|');
+const cells = (row: string): string[] =>
+  row
+    .split('|')
+    .slice(1, -1)
+    .map((cell) => cell.trim());
