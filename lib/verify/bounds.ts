@@ -151,8 +151,10 @@ function dotProduct(layer: Layer, x: Tensor, exact: Tensor, weights: Weights, co
     largest: largest(dense(w)) + largest(dense(x)),
     products: withoutBias(Float64Array.from(dense(terms.squares)), terms.magnitude.shape, b),
   });
-  if (context.device !== 'cuda' || !transformable(layer)) return bounds;
-  return { ...bounds, normwise: () => normwise(layer, x, w, exact.shape, context.operands) };
+  const one = Math.sqrt(terms.count + 1) * U32 + 2 * context.operands.t;
+  const deviation = new Float64Array(dense(terms.magnitude)).map((m) => one * m);
+  if (context.device !== 'cuda' || !transformable(layer)) return { ...bounds, deviation };
+  return { ...bounds, deviation, normwise: () => normwise(layer, x, w, exact.shape, context.operands) };
 }
 
 export interface Products {
@@ -171,14 +173,14 @@ export interface Products {
  */
 export function productBounds({ magnitude, squares, count }: Terms, exact: Tensor, about: Products): Bounds {
   const mag = dense(magnitude);
-  const total = Float64Array.from(dense(squares));
+  const own = dense(squares);
+  const total = own instanceof Float64Array ? own : new Float64Array(own);
   const t = about.operands.t;
   const relative = gamma(count + 1) + gamma(count + 1, U64) + 2 * t + t * t;
   const underflow = arithmetic[about.device].flushes
     ? count * MIN_NORMAL * (2 + about.largest)
     : count * HALF_SUBNORMAL;
   const expected = expectationFactor(count + 1, mag.length) + 2 * t;
-  const one = Math.sqrt(count + 1) * U32 + 2 * t;
   const { products = total } = about;
   const bound = new Float64Array(mag.length);
   const expectation = new Float64Array(mag.length);
@@ -192,7 +194,6 @@ export function productBounds({ magnitude, squares, count }: Terms, exact: Tenso
   return {
     bound,
     expectation,
-    deviation: new Float64Array(mag).map((m) => one * m),
     squares: { total, products, noise: sequentialNoise(count, dense(exact), products, mag) },
   };
 }

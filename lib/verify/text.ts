@@ -41,9 +41,11 @@ export function verificationText(result: Verification): string {
   return `${table(columns, rows)}\n\n${lines.join('\n')}\n`;
 }
 
-/** Of a training step, what it ends with; what lies between only where it does not pass. */
+/** Of a training step, what it ends with; what lies between only where it does not agree. */
 const isShown = ({ layer, kind, verdict }: LayerRow): boolean =>
-  verdict !== 'pass' || !/^step\d+\//.test(layer) || ['loss', 'velocity', 'parameter'].includes(kind);
+  ['fail', 'suspicious'].includes(verdict) ||
+  !/^step\d+\//.test(layer) ||
+  ['loss', 'velocity', 'parameter'].includes(kind);
 
 const word = ({ verdict }: LayerRow): string =>
   verdict === 'pass' ? 'ok' : verdict === 'fail' ? 'FAIL' : verdict;
@@ -68,9 +70,13 @@ function notes(result: Verification): string[] {
     'introduced: ‖device − oracle‖/‖oracle‖ given the device’s own input to the layer; accumulated: of the two chains',
     `runs: ${result.runs.map(runText).join(' · ')}`,
   ];
-  const hidden = result.layers.filter((row) => !isShown(row)).length;
-  if (hidden > 0)
-    lines.push(`${hidden} values inside the steps, each judged like those of the gradients, agree too`);
+  const hidden = result.layers.filter((row) => !isShown(row));
+  const constant = hidden.filter(({ verdict }) => verdict === 'untested').length;
+  const untested = constant > 0 ? ` (${constant} of them are constant in the oracle and test nothing)` : '';
+  if (hidden.length > 0)
+    lines.push(
+      `${hidden.length} values inside the steps, each judged like those of the gradients, agree too${untested}`,
+    );
   for (const { layer, introduced } of result.layers) {
     if (introduced?.named)
       lines.push(
