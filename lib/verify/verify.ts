@@ -190,16 +190,18 @@ function whyFailed(
   { subject }: VerifySettings,
   layers: readonly LayerReport[],
   { values }: Run,
-  seen: ReadonlyMap<string, { bounds: Bounds }>,
+  seen: ReadonlyMap<string, { exact: Tensor; bounds: Bounds }>,
 ): Why | null {
   const at = layers.findIndex(({ verdict }) => verdict === 'fail');
   const { network, weights } = subject;
   const layer = network.layers[at];
   const worst = layers[at]?.introduced?.worst;
-  const bounds = layer && seen.get(layer.name)?.bounds;
-  if (!worst || !bounds) return null;
+  const found = layer && seen.get(layer.name);
+  if (!worst || !found) return null;
   const inputs = inputsOf(network, at).map((name) => values.get(name) as Tensor);
-  return why(layer, inputs, values.get(layer.name) as Tensor, weights, bounds, worst);
+  const y = values.get(layer.name) as Tensor;
+  const suspect = { y, exact: found.exact, bound: found.bounds.bound };
+  return why(layer, inputs, suspect, weights, worst);
 }
 
 /** fail if any layer does; else untested if the output is, as then nothing was shown; else suspicious if any is. */

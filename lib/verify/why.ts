@@ -2,9 +2,8 @@
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense, type Tensor } from '../../reference/tensor.ts';
-import type { Bounds } from './bounds.ts';
 import type { Worst } from './compare.ts';
-import { type Explanation, explain } from './hypotheses.ts';
+import { type Explanation, explain, type Suspect } from './hypotheses.ts';
 
 export interface Why {
   readonly layer: string;
@@ -37,13 +36,12 @@ export interface Product {
   readonly product: number;
 }
 
-/** Looks at a layer that failed: `inputs` and `y` are the device's. */
+/** Looks at a layer that failed: `inputs` are the device's. */
 export function why(
   layer: Layer,
   inputs: readonly Tensor[],
-  y: Tensor,
+  suspect: Suspect,
   weights: Weights,
-  { bound }: Bounds,
   worst: Worst,
 ): Why {
   const [x] = inputs;
@@ -53,7 +51,7 @@ export function why(
     worst,
     receptiveField: receptiveField(layer, x, worst.index),
     sum: sumBehind(layer, x, weights, worst.index),
-    explanation: explain(layer, inputs, y, weights, bound),
+    explanation: explain(layer, inputs, suspect, weights, worst.index[0]),
   };
 }
 
