@@ -86,8 +86,10 @@ export async function run(
   await using feed = openFeed(spec, jobsOf(setup, spec.cache), threads);
   let stepper: Stepper | undefined;
   let signature = '';
+  /** Between two steppers. */
+  let between: TrainingState | null = setup.takeState();
   try {
-    if (progress.steps === 0) await save(running, setup.state);
+    if (progress.steps === 0) await save(running, between);
     while (running.progress.epoch < progress.epochs && !watching.signal?.aborted) {
       const { steps } = running.progress;
       const settings = settingsOf(running.progress, steps, running.perEpoch);
@@ -95,16 +97,17 @@ export async function run(
       const graph = stepperSpecOf({ ...setup, progress: running.progress }, spec, settings);
       const wanted = JSON.stringify([...graph.factors]);
       if (!stepper || wanted !== signature) {
-        const state: TrainingState = (await stepper?.state()) ?? setup.state;
+        between ??= await stepper!.state();
         await stepper?.close();
-        stepper = await openStepper(graph, device, state);
+        stepper = await openStepper(graph, device, between);
+        between = null;
         signature = wanted;
       }
       const take = (count: number) => feed.take(count, aheadOf(running, feed.threads));
       if (!(await runEpoch(running, stepper, take))) break;
       await endEpoch(running, stepper, settings);
     }
-    const state = (await stepper?.state()) ?? setup.state;
+    const state = between ?? (await stepper!.state());
     if (running.clock.savedSteps !== running.progress.steps) await save(running, state);
     const { clock } = running;
     return {
@@ -158,6 +161,7 @@ async function runEpoch(
     const results = await stepper.run(batch.map((step) => inputOf(running, step)));
     const ended = performance.now();
     account(running, batch, results, ended - started);
+    await running.log.flush();
     running.perCall = nextCall(running, batch.length, ended - ready);
     glance(running);
     const due = running.progress.steps % every === 0 || ended - clock.saved > LONGEST;

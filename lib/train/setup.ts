@@ -19,7 +19,8 @@ export interface Setup {
   readonly network: Network;
   readonly parts: Parts;
   readonly progress: Progress;
-  readonly state: TrainingState;
+  /** The state to begin with, once: nobody holds on to it, as it is large. */
+  takeState(): TrainingState;
   readonly notes: readonly string[];
 }
 
@@ -100,7 +101,17 @@ export async function start(data: Dataset, options: TrainOptions): Promise<Setup
     best: null,
     logBytes: 0,
   };
-  return { network, parts, progress, state: beginning.state, notes };
+  return { network, parts, progress, takeState: once(beginning.state), notes };
+}
+
+function once(state: TrainingState): () => TrainingState {
+  let held: TrainingState | null = state;
+  return () => {
+    if (!held) throw new Error('setup: its state is taken already');
+    const taken = held;
+    held = null;
+    return taken;
+  };
 }
 
 function checkFreeze(network: Network, freeze: readonly string[] = []): void {
@@ -124,13 +135,8 @@ export async function resume(path: string, data: Dataset, options: TrainOptions)
   const named = { ...resolveNetwork(progress.network), preprocess: progress.preprocess };
   const network = refit(named, state.weights, path);
   const done = `${progress.epoch} epochs and ${progress.stepInEpoch} steps are done`;
-  return {
-    network,
-    parts,
-    progress: { ...progress, epochs },
-    state,
-    notes: [`goes on from ${path}: ${done}`],
-  };
+  const notes = [`goes on from ${path}: ${done}`];
+  return { network, parts, progress: { ...progress, epochs }, takeState: once(state), notes };
 }
 
 /** Options given again must be the run's own, but for more epochs where the schedule does not depend on them. */

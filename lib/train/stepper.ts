@@ -57,7 +57,7 @@ export async function openStepper(spec: StepperSpec, device: Device, state: Trai
   const learned = [...weightShapes(network).keys()].filter((name) => factors.get(name)?.rate !== 0);
   if (device === 'webgpu') return openSingle(spec, buildStep(network, options), learned, state);
   const loop = joined(buildStep(network, { ...options, steps: 'dynamic' }).chunks());
-  return openLoop(spec, await openSession(loop, device), learned, state);
+  return openLoop(spec, await openSession(loop, device, { memoryPlan: false }), learned, state);
 }
 
 function openLoop(
