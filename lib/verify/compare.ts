@@ -184,7 +184,36 @@ function effectiveBits(
   if (Number.isNaN(value)) return { value: Number.NEGATIVE_INFINITY, arithmetic: 'bfloat16' };
   if (value >= 15) return { value, arithmetic: share / count < 0.01 ? 'undetermined' : 'float32' };
   if (overNoise / count <= SEQUENTIAL ** 2) return { value, arithmetic: 'undetermined' };
+  const rest = value < 10 ? withoutTruncation(Y, E, total, products) : null;
+  if (rest !== null && rest >= 10) return { value: rest, arithmetic: 'tf32-or-float16' };
   return { value, arithmetic: value >= 10 ? 'tf32-or-float16' : 'bfloat16' };
+}
+
+/** Hardware that truncates operands to TF32 shortens each product by up to 2⁻⁹, by 2⁻¹⁰ where significands are uniform. */
+const SHORTENED = 2 ** -9;
+
+/**
+ * The bits without the common factor by which truncated operands shorten every sum, which is no noise: it would make long sums
+ * of one sign look like bfloat16. Null where the errors have no such factor.
+ */
+function withoutTruncation(
+  Y: ArrayLike<number>,
+  E: ArrayLike<number>,
+  total: Float64Array,
+  products: Float64Array,
+): number | null {
+  let [errors, cross, squares, count] = [0, 0, 0, 0];
+  for (let i = 0; i < Y.length; i++) {
+    if (!(products[i] > 0 && total[i] < Number.POSITIVE_INFINITY)) continue;
+    const error = Y[i] - E[i];
+    errors += error ** 2 / total[i];
+    cross += (error * E[i]) / total[i];
+    squares += E[i] ** 2 / total[i];
+    count++;
+  }
+  const factor = cross / squares;
+  if (!(factor < 0 && factor > -SHORTENED)) return null;
+  return -0.5 * Math.log2((errors - factor * cross) / count);
 }
 
 /** One element, its position in the tensor spelt out. */

@@ -1,0 +1,68 @@
+/** The arithmetic of each convolution and fully connected layer is told from its values alone. */
+import { expect } from 'chai';
+import { classes, type Requirement } from '../../lib/verify/arithmetic.ts';
+import type { Comparison } from '../../lib/verify/compare.ts';
+import { compareLayer, termsOf } from '../../lib/verify/walk.ts';
+import { initialise } from '../../reference/init.ts';
+import { networks } from '../../reference/networks/index.ts';
+import type { Layer } from '../../reference/networks/layers.ts';
+import { forward, inputsOf, runLayer, type Weights } from '../../reference/oracle.ts';
+import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
+import { narrow, random } from '../export/helpers.ts';
+import { roundTo } from '../support/float32.ts';
+
+const through = (t: Tensor, f: (v: number) => number): Tensor =>
+  tensor(Float32Array.from(dense(t), f), t.shape);
+
+/** Towards zero to 11 bits: TF32 as hardware that truncates makes it. */
+function truncate(v: number): number {
+  const bits = new Uint32Array(Float32Array.of(v).buffer);
+  bits[0] &= ~((1 << 13) - 1);
+  return new Float32Array(bits.buffer)[0];
+}
+
+const float32 = (v: number): number => v;
+const operands = {
+  float32: { round: float32, says: 'float32', requires: 'float32' },
+  'TF32 or float16': { round: roundTo(11), says: 'tf32-or-float16', requires: 'float16' },
+  'truncated TF32': { round: truncate, says: 'tf32-or-float16', requires: 'tf32' },
+  bfloat16: { round: roundTo(8), says: 'bfloat16', requires: 'bfloat16' },
+} as const;
+
+/** What is said of a layer whose operands were rounded; its sums are right float32. */
+function judged(
+  layer: Layer,
+  x: Tensor,
+  weights: Weights,
+  round: (v: number) => number,
+  required: Requirement,
+): Comparison {
+  const key = `${layer.name}.weight`;
+  const rounded = new Map([...weights, [key, through(weights.get(key)!, round)]]);
+  const y = runLayer(layer, [through(x, round)], rounded, 'float32');
+  const about = { device: 'cpu', half: false, runningSum: false, terms: termsOf } as const;
+  return compareLayer(layer, [x], y, weights, { ...about, operands: classes[required] });
+}
+
+describe('float32, TF32 or float16, and bfloat16 are told apart in every layer of products', () => {
+  for (const [at, whole] of networks.entries()) {
+    it(`${whole.name}: each class by its bits, and only float32 passes where float32 is required`, () => {
+      const network = narrow(whole);
+      const weights = initialise(network, at, 'kaiming');
+      const x = random([1, ...network.input], at + 1, 100);
+      const chain = new Map<string, Tensor>([['input', x]]);
+      forward(network, weights, x, { precision: 'float32', trace: ({ name }, y) => void chain.set(name, y) });
+      for (const [index, layer] of network.layers.entries()) {
+        if (layer.kind !== 'conv2d' && layer.kind !== 'linear') continue;
+        const input = chain.get(inputsOf(network, index)[0])!;
+        for (const [name, { round, says, requires }] of Object.entries(operands)) {
+          const strict = judged(layer, input, weights, round, 'float32');
+          expect(strict.arithmetic, `${layer.name} in ${name}`).to.equal(says);
+          expect(strict.verdict, `${layer.name} in ${name}`).to.equal(says === 'float32' ? 'pass' : 'fail');
+          const own = judged(layer, input, weights, round, requires);
+          expect(own.verdict, `${layer.name} in ${name}, which is allowed: ${own.reason}`).to.equal('pass');
+        }
+      }
+    }).timeout(60_000);
+  }
+});
