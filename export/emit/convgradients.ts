@@ -15,7 +15,7 @@ import type { GraphBuilder } from '../graph.ts';
 type Conv2d = Layer & { kind: 'conv2d' };
 
 /** Taps of the largest kernel for which a product for each tap is faster than one convolution: 3×3. */
-const FEW_TAPS = 9;
+export const FEW_TAPS = 9;
 
 export function weightGradient(g: GraphBuilder, layer: Conv2d, x: string, dy: string, dw: string): void {
   if (layer.kernel[0] * layer.kernel[1] <= FEW_TAPS) byProducts(g, layer, x, dy, dw);

@@ -106,6 +106,7 @@ function refuse(options: VerifyOptions, graph: string): void {
   const forward = [
     ['--lrn', options.lrn],
     ['--repeat', options.repeat],
+    ['levels', options.levels],
   ] as const;
   for (const [name, value] of forward) {
     if (value !== undefined) throw new InputError(`--graph ${graph} and ${name} do not go together`);

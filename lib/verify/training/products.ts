@@ -13,6 +13,7 @@ import { dense, map, type Tensor } from '../../../reference/tensor.ts';
 import { arithmetic, gamma } from '../arithmetic.ts';
 import { type Bounds, type Context, expectationFactor, largest, productBounds } from '../bounds.ts';
 import { type Judged, underflow } from './judged.ts';
+import { inputTransform, weightTransform } from './transforms.ts';
 
 export type Weighted = Layer & { readonly kind: 'conv2d' | 'linear' };
 
@@ -44,7 +45,13 @@ export function weightedGradients(
     const terms: Terms = { magnitude: magnitude[part]!, squares: squares[part]!, count };
     const sizes = operands.map((one) => largest(dense(one)));
     const about = { ...context, largest: sizes[0] + sizes[1] };
-    return { exact: exact[part]!, bounds: productBounds(terms, exact[part]!, about) };
+    const bounds = productBounds(terms, exact[part]!, about);
+    if (layer.kind === 'linear') return { exact: exact[part]!, bounds };
+    const transform =
+      part === 'dx'
+        ? inputTransform(layer, operands, x.shape, context)
+        : weightTransform(layer, operands, context);
+    return { exact: exact[part]!, bounds: transform ? { ...bounds, normwise: transform } : bounds };
   };
   return {
     dx: exact.dx && judged('dx', [dy, w], taps),

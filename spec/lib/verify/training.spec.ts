@@ -6,15 +6,19 @@ import type { DenseArray } from '../../../lib/format/array.ts';
 import { writeNpy } from '../../../lib/format/npy.ts';
 import { writeNpz } from '../../../lib/format/npz.ts';
 import { classes } from '../../../lib/verify/arithmetic.ts';
+import { compare } from '../../../lib/verify/compare.ts';
 import { verify } from '../../../lib/verify/index.ts';
+import { NORMWISE } from '../../../lib/verify/normwise.ts';
 import { backwardOf } from '../../../lib/verify/training/bounds.ts';
 import { readLabels, readMasks } from '../../../lib/verify/training/inputs.ts';
 import { lossBounds } from '../../../lib/verify/training/loss.ts';
+import { weightedGradients } from '../../../lib/verify/training/products.ts';
 import { termsOf } from '../../../lib/verify/walk.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import type { Layer } from '../../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
 import { random } from '../../export/helpers.ts';
+import { fourier, winograd } from '../../support/transforms.ts';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'alexnet-verify-training-'));
 after(() => fs.rmSync(folder, { recursive: true }));
@@ -99,6 +103,99 @@ describe('verify --graph: bounds', () => {
     const wanted = [-0.75, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, -0.75].map((v) => (v * -0.5) / 2);
     expect([...dense(dlogits.exact)]).to.deep.equal(wanted);
     expect(Math.max(...dlogits.bounds.bound)).to.be.below(40 * 2 ** -24);
+  });
+});
+
+type Conv2d = Layer & { kind: 'conv2d' };
+const convolution = (side: 3 | 5): Conv2d => {
+  const p = (side - 1) / 2;
+  const attributes = { stride: [1, 1], pad: [p, p, p, p], dilation: [1, 1], groups: 1 } as const;
+  return { kind: 'conv2d', name: 'c', channels: 6, kernel: [side, side], attributes };
+};
+
+/** t's axes 0 and 1 exchanged; each map turned by 180° where `turn`. */
+function exchanged(t: Tensor, turn: boolean): Tensor {
+  const [A, B, R, S] = t.shape;
+  const values = dense(t);
+  const moved = new Float32Array(values.length);
+  for (let i = 0; i < moved.length; i++) {
+    const [b, a, tap] = [Math.floor(i / (A * R * S)), Math.floor(i / (R * S)) % A, i % (R * S)];
+    moved[i] = values[(a * B + b) * R * S + (turn ? R * S - 1 - tap : tap)];
+  }
+  return tensor(moved, [B, A, R, S]);
+}
+
+describe('verify --graph: gradients of convolutions by transforms', () => {
+  const sparse = (t: Tensor): Tensor =>
+    tensor(
+      Float32Array.from(dense(t), (v, i) => v * (i % 121 === 60 ? 1e5 : 1e-3)),
+      t.shape,
+    );
+  const judge = (
+    layer: Conv2d,
+    part: 'dx' | 'dw',
+    [dy, x, w]: readonly Tensor[],
+    got: Tensor,
+    device: 'cpu' | 'cuda',
+  ) => {
+    const found = weightedGradients(
+      layer,
+      [dy, x],
+      new Map([['c.weight', w]]),
+      { dx: true },
+      { ...context, device },
+    );
+    const { exact, bounds } = found[part]!;
+    return compare(got, exact, bounds, classes.float32);
+  };
+
+  it("a kernel's dx by Winograd is no sum of products: a fault on the CPU, named on CUDA; scaled by 1.01 a fault on both", () => {
+    const layer = convolution(3);
+    const [dy, x, w] = [
+      sparse(random([1, 6, 11, 11], 1)),
+      random([1, 5, 11, 11], 2),
+      random([6, 5, 3, 3], 3),
+    ];
+    const got = winograd(dy, exchanged(w, true), tensor(new Float32Array(5), [5]), 1);
+    expect(judge(layer, 'dx', [dy, x, w], got, 'cpu').verdict).to.equal('fail');
+    const on = judge(layer, 'dx', [dy, x, w], got, 'cuda');
+    expect([on.verdict, on.named]).to.deep.equal(['suspicious', NORMWISE]);
+    const wrong = tensor(
+      Float32Array.from(dense(got), (v) => v * 1.01),
+      got.shape,
+    );
+    expect(judge(layer, 'dx', [dy, x, w], wrong, 'cuda').verdict).to.equal('fail');
+  });
+
+  it("a 5×5 kernel's dw by Fourier transforms likewise", () => {
+    const layer = convolution(5);
+    const [dy, x, w] = [
+      random([1, 6, 11, 11], 1),
+      sparse(random([1, 5, 11, 11], 2)),
+      random([6, 5, 5, 5], 3),
+    ];
+    const bias = tensor(new Float32Array(6), [6]);
+    // image c of x's channels, kernels dy: (5,6,5,5), one channel at a time as the helper takes one image
+    const maps = Array.from({ length: 5 }, (_, c) =>
+      dense(
+        fourier(
+          tensor(dense(x).slice(c * 121, (c + 1) * 121), [1, 1, 11, 11]),
+          exchanged(dy, false),
+          bias,
+          2,
+        ),
+      ),
+    );
+    const swapped = tensor(Float32Array.from(maps.flatMap((m) => [...m])), [5, 6, 5, 5]);
+    const got = exchanged(swapped, false);
+    expect(judge(layer, 'dw', [dy, x, w], got, 'cpu').verdict).to.equal('fail');
+    const on = judge(layer, 'dw', [dy, x, w], got, 'cuda');
+    expect([on.verdict, on.named]).to.deep.equal(['suspicious', NORMWISE]);
+    const wrong = tensor(
+      Float32Array.from(dense(got), (v) => v * 1.01),
+      got.shape,
+    );
+    expect(judge(layer, 'dw', [dy, x, w], wrong, 'cuda').verdict).to.equal('fail');
   });
 });
 
