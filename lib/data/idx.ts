@@ -4,7 +4,7 @@
  */
 import { promisify } from 'node:util';
 import { constants, gunzip } from 'node:zlib';
-import { bad, openFile, type Source, section } from '../format/source.ts';
+import { bad, fromBytes, openFile, type Source, section } from '../format/source.ts';
 
 const UNSIGNED_BYTES = 8;
 /** A compressed file is unpacked in memory; larger ones are refused. */
@@ -66,12 +66,7 @@ async function unpack(file: Source, axes: number): Promise<Source> {
   if (expected > MAX_UNPACKED) throw bad(file, 'too large to be unpacked: unpack it first (gunzip)');
   if (expected > MAX_RATIO * file.size) throw bad(file, `truncated: ${expected} bytes cannot be in it`);
   const bytes = await inflate(file, packed, { maxOutputLength: expected });
-  return {
-    name: file.name,
-    size: bytes.length,
-    read: (offset, length) => Uint8Array.from(bytes.subarray(offset, offset + length)),
-    close() {},
-  };
+  return fromBytes(bytes, file.name);
 }
 
 interface InflateOptions {

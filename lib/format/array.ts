@@ -48,8 +48,10 @@ export interface LazyArray {
   readonly shape: Shape;
   /** Throws InputError, naming the file, if the values are not all there. */
   read(): DenseArray;
-  /** Where the format allows it: `count` values from `first` on, without the rest. */
-  part?(first: number, count: number): Values;
+  /** Where the format allows it: fills `into`, of this type, with the values from `first` on. */
+  part?(first: number, into: Values): void;
+  /** Where it can be done beside other work (a compressed array): what `read` gives. */
+  fetch?(): Promise<DenseArray>;
 }
 
 const constructors = {
@@ -86,6 +88,9 @@ export function byteSize(dtype: DType, shape: Shape): number {
   }
   return empty ? 0 : size;
 }
+
+/** Room for so many values of that type. */
+export const room = (dtype: DType, count: number): Values => new constructors[dtype](count);
 
 /** The bytes (not copied; their buffer must be theirs alone, from its start) as values of that type. */
 export function viewAs(dtype: DType, bytes: Uint8Array<ArrayBuffer>): Values {

@@ -31,7 +31,7 @@ const known: readonly string[] = [
   'uint64',
 ];
 /** Bytes fetched at a time through WebAssembly's memory. */
-const BLOCK = 2 ** 22;
+const BLOCK = 2 ** 20;
 
 type Library = Awaited<typeof import('h5wasm')['ready']>;
 
@@ -95,7 +95,7 @@ function mount(library: Library, path: string, source: Source): () => void {
     ...node.stream_ops,
     read(_: unknown, buffer: Int8Array, offset: number, length: number, position: number): number {
       const count = Math.max(0, Math.min(length, source.size - position));
-      buffer.set(new Int8Array(source.read(position, count).buffer, 0, count), offset);
+      source.readInto(new Uint8Array(buffer.buffer, buffer.byteOffset + offset, count), position);
       return count;
     },
   };

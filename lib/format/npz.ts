@@ -24,7 +24,11 @@ const HEAD = 4096;
 function openMember(source: Source, member: Member): LazyArray {
   const name = `${source.name}, array '${member.name.slice(0, -4)}'`;
   const { dtype, shape } = openNpy(adopt(member.head(HEAD), name, member.size));
-  return { dtype, shape, read: () => openNpy(adopt(member.read(), name)).read() };
+  const from = (bytes: Uint8Array<ArrayBuffer>) => openNpy(adopt(bytes, name)).read();
+  const read = () => from(member.read());
+  return member.stored
+    ? { dtype, shape, read }
+    : { dtype, shape, read, fetch: async () => from(await member.fetch()) };
 }
 
 /** The arrays of an archive's bytes by name. Throws InputError. */

@@ -129,7 +129,11 @@ function lazy(dtype: DType, shape: number[], fortran: boolean, swap: boolean, da
   if (typeof data === 'string' || encoded || fortran) return { dtype, shape, read };
   const { source, offset } = data as Slice;
   const width = bytesOf(dtype);
-  const part = (first: number, count: number) => values(source.read(offset + width * first, width * count));
+  const part = (first: number, { buffer, byteOffset, byteLength }: Values) => {
+    const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+    source.readInto(bytes, offset + width * first);
+    if (swap) swapBytes(bytes, width);
+  };
   return { dtype, shape, read, part };
 }
 

@@ -14,6 +14,8 @@ export interface Source {
    * before.
    */
   read(offset: number, length: number): Uint8Array<ArrayBuffer>;
+  /** Fills `target` with the bytes from `offset` on. Throws InputError if they are not all there. */
+  readInto(target: Uint8Array, offset: number): void;
   close(): void;
 }
 
@@ -42,6 +44,10 @@ export function fromBytes(bytes: Uint8Array, name = 'bytes'): Source {
       checkRange(source, offset, length);
       return Uint8Array.prototype.slice.call(bytes, offset, offset + length) as Uint8Array<ArrayBuffer>;
     },
+    readInto(target, offset) {
+      checkRange(source, offset, target.length);
+      target.set(bytes.subarray(offset, offset + target.length));
+    },
     close() {},
   };
   return source;
@@ -59,6 +65,7 @@ export function adopt(bytes: Uint8Array<ArrayBuffer>, name: string, size = bytes
       checkRange({ ...source, size: bytes.byteLength }, offset, length);
       return bytes.subarray(offset, offset + length);
     },
+    readInto: (target, offset) => target.set(source.read(offset, target.length)),
     close() {},
   };
   return source;
@@ -74,6 +81,10 @@ export function section(whole: Source, start: number, size: number, name = whole
       checkRange(source, offset, length);
       return whole.read(start + offset, length);
     },
+    readInto(target, offset) {
+      checkRange(source, offset, target.length);
+      whole.readInto(target, start + offset);
+    },
     close() {},
   };
   return source;
@@ -81,14 +92,12 @@ export function section(whole: Source, start: number, size: number, name = whole
 
 const PIECE = 2 ** 30;
 
-function readFully(fd: number, source: Source, offset: number, length: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length; ) {
-    const got = readSync(fd, bytes, done, Math.min(length - done, PIECE), offset + done);
+function readFully(fd: number, source: Source, offset: number, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; ) {
+    const got = readSync(fd, bytes, done, Math.min(bytes.length - done, PIECE), offset + done);
     if (got === 0) throw bad(source, 'the file became shorter while it was read');
     done += got;
   }
-  return bytes;
 }
 
 /** What a system call's error means to the reader of one line. */
@@ -118,7 +127,13 @@ export function openFile(path: string): Source {
     size: fstatSync(fd).size,
     read(offset, length) {
       checkRange(source, offset, length);
-      return readFully(fd, source, offset, length);
+      const bytes = new Uint8Array(length);
+      readFully(fd, source, offset, bytes);
+      return bytes;
+    },
+    readInto(target, offset) {
+      checkRange(source, offset, target.length);
+      readFully(fd, source, offset, target);
     },
     close: () => closeSync(fd),
   };

@@ -6,7 +6,8 @@
  * the bytes really present before anything is allocated, and inflating stops at the declared size. Nothing
  * is ever extracted to disk, so a member's path is only a name.
  */
-import { constants, crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
+import { crc32, deflateRawSync } from 'node:zlib';
+import { inflate, inflateBeside, inflateHead } from './inflate.ts';
 import { bad, type Source, section } from './source.ts';
 
 export interface Member {
@@ -20,6 +21,8 @@ export interface Member {
    * checksum.
    */
   read(options?: { readonly checksum?: boolean }): Uint8Array<ArrayBuffer>;
+  /** What `read` gives, unpacked beside other work and without holding the packed bytes. */
+  fetch(): Promise<Uint8Array<ArrayBuffer>>;
   /** At most the first `length` uncompressed bytes, unchecked. */
   head(length: number): Uint8Array<ArrayBuffer>;
   /** The bytes in place, for members that are stored. */
@@ -141,18 +144,27 @@ function member(source: Source, record: Record): Member {
     if (stored && compressed !== size) throw bad(source, `'${name}' is stored, but its two sizes differ`);
     return section(source, dataStart(source, record), compressed, `${source.name}, member '${name}'`);
   };
+  const packed = () => {
+    if (method !== 8) throw bad(source, `'${name}' is compressed by method ${method}; only deflate is read`);
+    return place();
+  };
+  const check = (bytes: Uint8Array) => {
+    if (crc32(bytes) !== crc) throw bad(source, `'${name}' is damaged (its checksum is wrong)`);
+  };
   return {
     name,
     size,
     stored,
     open: place,
-    head(length) {
-      if (stored) return place().read(0, Math.min(size, length));
-      return inflateHead(source, record, place(), length);
-    },
+    head: (length) => (stored ? place().read(0, Math.min(size, length)) : inflateHead(packed(), length)),
     read({ checksum = true } = {}) {
-      const bytes = stored ? place().read(0, size) : inflate(source, record, place());
-      if (checksum && crc32(bytes) !== crc) throw bad(source, `'${name}' is damaged (its checksum is wrong)`);
+      const bytes = stored ? place().read(0, size) : inflate(packed(), size);
+      if (checksum) check(bytes);
+      return bytes;
+    },
+    async fetch() {
+      const bytes = stored ? place().read(0, size) : await inflateBeside(packed(), size);
+      check(bytes);
       return bytes;
     },
   };
@@ -166,31 +178,6 @@ function dataStart(source: Source, { name, header }: Record): number {
   if (local !== name)
     throw bad(source, `damaged archive: '${name}' is called '${local}' in its local header`);
   return header + 30 + nameSize + v.getUint16(28, true);
-}
-
-function inflate(source: Source, { name, method, size }: Record, packed: Source): Uint8Array<ArrayBuffer> {
-  if (method !== 8) throw bad(source, `'${name}' is compressed by method ${method}; only deflate is read`);
-  let bytes: Buffer;
-  try {
-    // one chunk of the right size: nothing is joined afterwards
-    const options = { maxOutputLength: Math.max(size, 1), chunkSize: Math.max(size + 64, 4096) };
-    bytes = inflateRawSync(packed.read(0, packed.size), options);
-  } catch {
-    throw bad(source, `'${name}' does not unpack to the ${size} bytes it claims`);
-  }
-  if (bytes.length !== size) throw bad(source, `'${name}' unpacks to ${bytes.length} bytes, not ${size}`);
-  return new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
-}
-
-function inflateHead(source: Source, { name, method }: Record, packed: Source, length: number) {
-  if (method !== 8) throw bad(source, `'${name}' is compressed by method ${method}; only deflate is read`);
-  try {
-    const start = packed.read(0, Math.min(packed.size, length + 64));
-    const bytes = inflateRawSync(start, { finishFlush: constants.Z_SYNC_FLUSH });
-    return new Uint8Array(bytes.subarray(0, length));
-  } catch {
-    throw bad(source, `'${name}' does not unpack`);
-  }
 }
 
 export interface WriteOptions {

@@ -10,7 +10,7 @@
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import { type Shape, type Storage, sizeOf } from '../../reference/tensor.ts';
-import type { Values } from '../format/array.ts';
+import { type LazyArray, room, type Values, widen } from '../format/array.ts';
 
 export type Axes = 'OIHW' | 'HWIO' | 'CRSK' | 'OI' | 'IO' | 'vector';
 
@@ -107,8 +107,25 @@ function permute<T extends Storage | Values>(
   return result;
 }
 
-/** Side of the squares in which a matrix is transposed, so that both sides stay in the cache. */
-const SQUARE = 64;
+/**
+ * Tiles in which a matrix is transposed: so many inputs, so many outputs. The rows written to lie a multiple of
+ * 4 KB apart, in one set of a cache of eight ways: more than eight at a time would push each other out.
+ */
+const [INPUTS, OUTPUTS] = [64, 8];
+
+/** y[k, left + r] = x[r, k] for `count` rows r of K values. */
+function transposeRows(
+  x: Float32Array,
+  y: Float32Array,
+  { K, inner, left, count }: { K: number; inner: number; left: number; count: number },
+): void {
+  for (let top = 0; top < K; top += OUTPUTS) {
+    const bottom = Math.min(top + OUTPUTS, K);
+    for (let r = 0; r < count; r++) {
+      for (let k = top; k < bottom; k++) y[k * inner + left + r] = x[r * K + k];
+    }
+  }
+}
 
 /** (inner, K) to (K, inner), its rows taken in the order `from` if there is one. */
 function transpose<T extends Storage | Values>(
@@ -119,44 +136,40 @@ function transpose<T extends Storage | Values>(
 ): T {
   const result = new (data.constructor as new (size: number) => T)(data.length);
   const [y, x] = [result as Float32Array, data as Float32Array];
-  for (let top = 0; top < inner; top += SQUARE) {
-    const bottom = Math.min(top + SQUARE, inner);
-    for (let left = 0; left < K; left += SQUARE) {
-      const right = Math.min(left + SQUARE, K);
-      for (let i = top; i < bottom; i++) {
-        const row = (from ? from[i] : i) * K;
-        for (let k = left; k < right; k++) y[k * inner + i] = x[row + k];
+  const rows = from ? (new (data.constructor as new (size: number) => T)(INPUTS * K) as Float32Array) : null;
+  for (let left = 0; left < inner; left += INPUTS) {
+    const count = Math.min(INPUTS, inner - left);
+    if (from && rows) {
+      for (let r = 0; r < count; r++) {
+        const row = from[left + r] * K;
+        rows.set(x.subarray(row, row + K), r * K);
       }
     }
+    transposeRows(rows ?? x.subarray(left * K, (left + count) * K), y, { K, inner, left, count });
   }
   return result;
 }
 
 /** Values that are fetched at a time. */
-const PART = 2 ** 20;
+const PART = 2 ** 18;
 
 /** An (in, out) matrix that lies in a file brought to (out, in) a few rows at a time, so that it is held once. */
 export function arrangeParts(
-  part: (first: number, count: number) => Storage,
+  { dtype, part }: Pick<LazyArray, 'dtype'> & Required<Pick<LazyArray, 'part'>>,
   { shape, flatten }: Layout,
 ): Storage {
   const [K, inner] = shape;
-  const column = new Int32Array(inner);
   const from = flatten ? flattenOrder(...flatten) : null;
-  for (let i = 0; i < inner; i++) column[from ? from[i] : i] = i;
-  const rows = Math.max(1, Math.floor(PART / K));
+  const most = Math.max(1, Math.min(INPUTS, Math.floor(PART / K)));
+  const rows = room(dtype, most * K);
   let result: Storage | null = null;
-  for (let top = 0; top < inner; top += rows) {
-    const count = Math.min(rows, inner - top);
-    const values = part(top * K, count * K);
+  for (let left = 0; left < inner; left += most) {
+    const count = Math.min(most, inner - left);
+    if (from) for (let r = 0; r < count; r++) part(from[left + r] * K, rows.subarray(r * K, (r + 1) * K));
+    else part(left * K, rows.subarray(0, count * K));
+    const values = widen({ dtype, shape: [most, K], data: rows });
     result ??= new (values.constructor as Float32ArrayConstructor)(K * inner);
-    for (let left = 0; left < K; left += SQUARE) {
-      const right = Math.min(left + SQUARE, K);
-      for (let r = 0; r < count; r++) {
-        const i = column[top + r];
-        for (let k = left; k < right; k++) result[k * inner + i] = values[r * K + k];
-      }
-    }
+    transposeRows(values as Float32Array, result as Float32Array, { K, inner, left, count });
   }
   return result ?? new Float32Array(0);
 }

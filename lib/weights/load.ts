@@ -44,8 +44,7 @@ async function loadFile(path: string, network?: Network, published?: Preprocess)
   const file = await openTensors(path);
   try {
     const plan = network ? named(path, () => mapTensors(network, file)) : infer(path, file);
-    const weights = new Map<string, Tensor>();
-    for (const part of plan.assignments) weights.set(part.own, readWeight(path, file, part));
+    const weights = await readWeights(path, file, plan.assignments);
     const told = preprocessOf(path, file) ?? published;
     const preprocess = told && withCrop(told, plan.network);
     return {
@@ -166,14 +165,35 @@ export function named<T>(path: string, run: () => T): T {
   }
 }
 
+/** Arrays that are read side by side: one is unpacked while another is looked at. */
+const LANES = 2;
+
 /**
- * The values of one tensor in this project's order. Throws InputError naming it where one is NaN or
- * infinite.
+ * The tensors in this project's order. Throws InputError naming the one that is damaged or holds NaN or
+ * infinity, once nothing is read any more.
  */
-export function readWeight(path: string, file: TensorFile, { theirs, layout }: Assignment): Tensor {
+async function readWeights(
+  path: string,
+  file: TensorFile,
+  assignments: readonly Assignment[],
+): Promise<Map<string, Tensor>> {
+  const weights = new Map<string, Tensor>();
+  const queue = [...assignments];
+  const lane = async () => {
+    for (let next = queue.shift(); next; next = queue.shift()) {
+      weights.set(next.own, await readWeight(path, file, next));
+    }
+  };
+  const lanes = await Promise.allSettled(Array.from({ length: LANES }, lane));
+  for (const { reason } of lanes as PromiseRejectedResult[]) if (reason) throw reason;
+  return new Map(assignments.map(({ own }) => [own, weights.get(own) as Tensor]));
+}
+
+async function readWeight(path: string, file: TensorFile, { theirs, layout }: Assignment): Promise<Tensor> {
   const array = file.tensors.get(theirs);
   if (!array) throw new Error(`there is no '${theirs}'`);
-  const data = named(path, () => arranged(array, layout));
+  const fetched = array.fetch ? await array.fetch() : null;
+  const data = named(path, () => (fetched ? arrange(widen(fetched), layout) : arranged(array, layout)));
   const at = firstNotFinite(data);
   if (at >= 0) throw new InputError(`${path}: '${theirs}' holds ${data[at]} (value ${at} of ${data.length})`);
   return tensor(data, layout.shape);
@@ -181,8 +201,9 @@ export function readWeight(path: string, file: TensorFile, { theirs, layout }: A
 
 function arranged(array: LazyArray, layout: Layout): Storage {
   const { dtype, part } = array;
-  if (layout.axes !== 'IO' || !part) return arrange(widen(array.read()), layout);
-  return arrangeParts((first, count) => widen({ dtype, shape: [count], data: part(first, count) }), layout);
+  return layout.axes === 'IO' && part
+    ? arrangeParts({ dtype, part }, layout)
+    : arrange(widen(array.read()), layout);
 }
 
 /** Index of the first NaN or infinity, -1 if there is none. */

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import type { Values } from '../../../lib/format/array.ts';
 import {
   arrange,
   arrangeParts,
@@ -7,6 +8,7 @@ import {
   weightLayouts,
 } from '../../../lib/weights/layout.ts';
 import { conv, linear } from '../../../reference/networks/layers.ts';
+import type { Storage } from '../../../reference/tensor.ts';
 
 describe('layouts', () => {
   const axes = (found: Layout[]) => found.map((layout) => `${layout.axes} ${layout.shape}`);
@@ -41,17 +43,47 @@ describe('layouts', () => {
   });
 
   it('are the same a few rows at a time', () => {
-    const [K, inner] = [400_000, 8]; // two rows a part
+    const [K, inner] = [100_000, 8]; // two rows a part
     const values = Float32Array.from({ length: K * inner }, (_, i) => i);
-    const layout: Layout = { axes: 'IO', shape: [K, inner], flatten: [2, 2, 2] };
+    const layout: Layout = { axes: 'IO', shape: [K, inner] };
     const parts: number[] = [];
-    const found = arrangeParts((first, count) => {
-      parts.push(count);
-      return values.subarray(first, first + count);
-    }, layout);
+    const part = (first: number, into: Values) => {
+      parts.push(into.length);
+      (into as Float32Array).set(values.subarray(first, first + into.length));
+    };
+    const same = (found: Storage, wanted: Storage) =>
+      expect(Buffer.compare(Buffer.from(found.buffer), Buffer.from(wanted.buffer))).to.equal(0);
+    same(arrangeParts({ dtype: 'float32', part }, layout), arrange(values, layout));
     expect(parts).to.deep.equal([2, 2, 2, 2].map((rows) => rows * K));
-    expect(Buffer.compare(Buffer.from(found.buffer), Buffer.from(arrange(values, layout).buffer))).to.equal(
-      0,
-    );
+    const flattened: Layout = { ...layout, flatten: [2, 2, 2] };
+    same(arrangeParts({ dtype: 'float32', part }, flattened), arrange(values, flattened));
+  });
+
+  it('of sides that no tile divides, with and without flattening, element by element', () => {
+    const [K, C, H, W] = [13, 5, 3, 11];
+    const inner = C * H * W;
+    const values = Float64Array.from({ length: K * inner }, (_, i) => Math.sqrt(i));
+    const part = (first: number, into: Values) =>
+      (into as Float64Array).set(values.subarray(first, first + into.length));
+    for (const flatten of [undefined, [C, H, W] as const]) {
+      const layout: Layout = { axes: 'IO', shape: [K, inner], ...(flatten ? { flatten } : {}) };
+      for (const found of [arrange(values, layout), arrangeParts({ dtype: 'float64', part }, layout)]) {
+        for (let k = 0; k < K; k++) {
+          for (let i = 0; i < inner; i++) {
+            const [c, p] = [Math.floor(i / (H * W)), i % (H * W)];
+            expect(found[k * inner + i]).to.equal(values[(flatten ? p * C + c : i) * K + k]);
+          }
+        }
+      }
+    }
+  });
+
+  it('widens halves on the way', () => {
+    const bits = Uint16Array.of(0x3c00, 0x4000, 0x4200, 0x4400); // 1 2 / 3 4
+    const part = (first: number, into: Values) =>
+      (into as Uint16Array).set(bits.subarray(first, first + into.length));
+    expect([...arrangeParts({ dtype: 'float16', part }, { axes: 'IO', shape: [2, 2] })]).to.deep.equal([
+      1, 3, 2, 4,
+    ]);
   });
 });
