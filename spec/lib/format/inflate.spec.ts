@@ -22,7 +22,7 @@ describe('inflate', () => {
     it(`refuses more, less, damage and a cut in one line, ${way}`, async () => {
       const whole = deflateRawSync(content);
       const damaged = Buffer.from(whole);
-      damaged.fill(0xff, 1000, 1100);
+      damaged.fill(0xff, 0, 100);
       const wrong: [Buffer, number][] = [
         [whole, content.length - 1],
         [whole, content.length + 1],
