@@ -52,14 +52,18 @@ export async function inflateBeside(packed: Source, size: number): Promise<Uint8
     bytes.set(piece, done);
     done += piece.length;
   });
-  const ended = new Promise<void>((resolve, reject) => stream.on('end', resolve).on('error', reject));
-  ended.catch(() => {}); // it may fail while a piece is still written
+  const ended = new Promise<void>((resolve, reject) => {
+    stream.on('end', resolve).on('error', reject);
+    stream.on('close', () => reject(new Error('closed')));
+  });
+  ended.catch(() => {}); // it may fail while nobody waits for it
   try {
     const piece = new Uint8Array(Math.min(PIECE, packed.size));
-    for (let at = 0; at < packed.size; at += PIECE) {
+    for (let at = 0; at < packed.size && !stream.readableEnded; at += PIECE) {
       const part = piece.subarray(0, packed.size - at);
       packed.readInto(part, at);
-      await written(stream, part);
+      // a stream that fails forgets the write it was at
+      await Promise.race([written(stream, part), ended]);
     }
     stream.end();
     await ended;
