@@ -42,6 +42,7 @@ type Values = ReadonlyMap<string, Value>;
 /** Throws InputError for operators that the oracle does not have and for feeds that do not fit. */
 export async function verifyGraph(settings: GraphSettings): Promise<Verification> {
   const { model, feeds, device, precision = 'float32' } = settings;
+  mustBeNumbers(model, feeds);
   const chain = new Map<string, Value>(feeds);
   evaluate(model, feeds, {
     precision,
@@ -82,6 +83,18 @@ export async function verifyGraph(settings: GraphSettings): Promise<Verification
     evidence: evidenceOf(settings, nodes, layers, onDevice, required),
     values: { device: floatsOf(onDevice, model), oracle: floatsOf(chain, model) },
   };
+}
+
+/** NaN is refused in what is fed and in initializers, infinity in what is fed: a graph may pad or mask with −∞. */
+function mustBeNumbers({ graph }: Model, feeds: Values): void {
+  const check = (name: string, value: Value, right: (v: number) => boolean): void => {
+    if (!isFloat(value.dtype)) return;
+    const { data } = asTensor(value);
+    const at = data.findIndex((v: number) => !right(v));
+    if (at >= 0) throw new InputError(`${name} holds ${data[at]} at position ${at}: nothing can be verified`);
+  };
+  for (const [name, value] of feeds) check(name, value, Number.isFinite);
+  for (const [name, value] of graph.initializers) check(name, value, (v) => !Number.isNaN(v));
 }
 
 /** The nodes that depend on what is fed: the others make the file's constants. */

@@ -30,6 +30,7 @@ export interface Subject {
 export function subjectOf(bytes: Uint8Array, model: ModelProto, network: Network, given?: Weights): Subject {
   const graph = model.graph;
   if (!graph) throw new InputError('the model has no graph');
+  mustDeclareOpsets(model, graph);
   const input = inputOf(graph, network);
   const found = match(graph, network, input);
   const half = graph.initializer.some((t) => t.dataType === dataTypes.FLOAT16);
@@ -39,6 +40,17 @@ export function subjectOf(bytes: Uint8Array, model: ModelProto, network: Network
   const weights = withBiases(found.weights, network);
   const fitted = widened(network, weights);
   return { ...about, network: fitted, weights, match: { ...found, faults } };
+}
+
+/** onnxruntime runs a file that declares no opset for a node's domain as if it were its own newest: nothing says what it means. */
+function mustDeclareOpsets({ opsetImport }: ModelProto, graph: GraphProto): void {
+  const short = (domain: string | undefined): string => (domain === 'ai.onnx' ? '' : (domain ?? ''));
+  const declared = new Set(opsetImport.map(({ domain }) => short(domain)));
+  const stray = graph.node.find(({ domain }) => !declared.has(short(domain)));
+  if (!stray) return;
+  throw new InputError(
+    `node '${stray.name || stray.output[0]}' (${stray.opType}): no opset is declared for '${short(stray.domain) || 'ai.onnx'}'`,
+  );
 }
 
 /** Name of the graph's only input that is fed, if its shape is the network's. */
