@@ -126,6 +126,14 @@ describe('what ends a training run, or begins it otherwise', function () {
     );
     expect(moved).to.deep.equal([...before.keys()].filter((name) => !/^conv[12]\./.test(name)));
     expect(state.weights.get('fc8.bias')!.shape).to.deep.equal([10]);
+    const named = await train({
+      ...options,
+      network: 'cifar-alexnet',
+      images: 8,
+      out: join(folder, 'named'),
+    });
+    const shape = readCheckpoint(named.files.checkpoint).state.weights.get('conv1.weight')!.shape;
+    expect(shape).to.deep.equal(before.get('conv1.weight')!.shape);
     const all = ['conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'conv6', 'fc7', 'fc8'];
     expect(await refusal(() => train({ ...options, freeze: ['conv9'], out: join(folder, 'x') }))).to.match(
       /--freeze: no layer 'conv9' \(there are: conv1,/,

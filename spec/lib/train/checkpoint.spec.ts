@@ -1,0 +1,112 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { readSafetensors, writeSafetensors } from '../../../lib/format/safetensors.ts';
+import {
+  CHECKPOINT,
+  checkpointIn,
+  damaged,
+  type Progress,
+  readCheckpoint,
+  saveCheckpoint,
+} from '../../../lib/train/checkpoint.ts';
+import { csvOf } from '../../../lib/train/log.ts';
+import { networkNamed } from '../../../reference/networks/index.ts';
+import { begin } from '../../../reference/schedule.ts';
+import { tensor } from '../../../reference/tensor.ts';
+import { temporary } from '../../support/training-data.ts';
+import { refusal } from '../data/fixtures.ts';
+
+const record = {
+  epoch: 1,
+  learningRate: 0.1,
+  loss: 2.5,
+  error1: 0.25,
+  error5: 0,
+  validation: null,
+  seconds: 1.234,
+};
+
+const progress: Progress = {
+  version: 1,
+  options: { network: 'cifar-alexnet', seed: 2 ** 53 - 1 },
+  network: 'cifar-alexnet',
+  preprocess: networkNamed('cifar-alexnet').preprocess,
+  schedule: { kind: 'plateau', rate: 0.01, divisor: 10, patience: 3, drops: 3 },
+  distortion: null,
+  colours: null,
+  seed: 2 ** 53 - 1,
+  batch: 8,
+  epochs: 3,
+  classes: ['"', 'ü'],
+  data: '40 abc',
+  scheduleState: begin,
+  epoch: 1,
+  stepInEpoch: 2,
+  steps: 7,
+  sums: { loss: 0.1 + 0.2, wrong1: 3, wrong5: 1 },
+  epochSeconds: 0,
+  history: [record],
+  best: { epoch: 1, error1: 1 / 3 },
+  logBytes: 12,
+};
+
+const values = (...numbers: number[]) => tensor(Float32Array.from(numbers), [numbers.length]);
+const state = {
+  weights: new Map([['conv1.weight', values(1, -0, 1e-45)]]),
+  momenta: new Map([['conv1.weight', values(3e38, 0.1, -1)]]),
+};
+
+describe('checkpoints', () => {
+  const folder = temporary();
+  const file = join(folder, CHECKPOINT);
+
+  it('come back to the last bit', async () => {
+    expect(checkpointIn(folder)).to.equal(null);
+    await saveCheckpoint(folder, progress, state);
+    expect(checkpointIn(folder)).to.equal(file);
+    const found = readCheckpoint(file);
+    expect(found.progress).to.deep.equal(progress);
+    const bits = ({ data }: { data: ArrayLike<number> }) =>
+      new Uint32Array(Float32Array.from(data).buffer).join();
+    for (const part of ['weights', 'momenta'] as const) {
+      expect(bits(found.state[part].get('conv1.weight')!)).to.equal(bits(state[part].get('conv1.weight')!));
+    }
+  });
+
+  it('are refused in one line where they are damaged or none', async () => {
+    await saveCheckpoint(folder, progress, state);
+    const bytes = readFileSync(file);
+    const { tensors, metadata } = readSafetensors(bytes);
+    const refused = async (change: Uint8Array) => {
+      writeFileSync(file, change);
+      return refusal(async () => readCheckpoint(file));
+    };
+    expect(await refused(bytes.subarray(0, bytes.length - 1))).to.match(/truncated/);
+    expect(await refused(writeSafetensors(tensors))).to.match(/no checkpoint of a training run$/);
+    const told = (text: string) => refused(writeSafetensors(tensors, new Map([['training', text]])));
+    expect(await told('{')).to.match(/no valid JSON$/);
+    expect(await told('null')).to.match(/version undefined, not 1$/);
+    expect(await told(JSON.stringify({ ...progress, steps: -1 }))).to.match(/incomplete$/);
+    tensors.delete('conv1.weight.velocity');
+    expect(await refused(writeSafetensors(tensors, metadata))).to.match(/no momentum for conv1\.weight$/);
+  });
+
+  it('a NaN or an infinity in a parameter or a momentum is found', () => {
+    expect(damaged(state)).to.equal(null);
+    for (const bad of [Number.NaN, Infinity, -Infinity]) {
+      const broken = new Map([['fc8.bias', values(1, bad)]]);
+      expect(damaged({ weights: broken, momenta: state.momenta })).to.equal('fc8.bias');
+      expect(damaged({ weights: state.weights, momenta: broken })).to.equal('the momentum of fc8.bias');
+    }
+  });
+
+  it('epochs as CSV have a row each', () => {
+    const validation = { loss: 1, error1: 0.5, error5: 0.125 };
+    expect(
+      csvOf([record, { ...record, epoch: 2, validation }])
+        .split('\n')
+        .slice(1),
+    ).to.deep.equal(['1,0.1,2.5,0.25,0,,,,1.23', '2,0.1,2.5,0.25,0,1,0.5,0.125,1.23', '']);
+  });
+});
