@@ -89,7 +89,13 @@ async function dispatch(source: Source): Promise<Opened> {
   if (text.slice(257, 262) === 'ustar')
     throw bad(source, 'a tar archive: unpack it, and give the file inside');
   if (text.startsWith('\x1f\x8b')) throw bad(source, 'compressed by gzip: unpack it first');
-  if ((start[0] === 0x80 && start[1] >= 2 && start[1] <= 5) || /^[(}][dlpq]/.test(text)) {
+  if (text.startsWith('\xff\xd8\xff') || text.startsWith('\x89PNG')) {
+    throw bad(source, 'a picture, not weights: `alexnet predict` takes it');
+  }
+  if (
+    (start[0] === 0x80 && start[1] >= 2 && start[1] <= 5) ||
+    /^(?:[(}][dlpq]|c[\w.]+\n[\w.]+\n)/.test(text)
+  ) {
     return cudaConvnet(source);
   }
   return protobuf(source);

@@ -179,6 +179,19 @@ function following(network: Network, index: number): Layer {
   );
 }
 
+/** What a network's dropout layers do at test time; null where it has none. */
+export const dropoutOf = ({ layers }: Network): 'paper' | 'inverted' | null =>
+  layers.find((layer) => layer.kind === 'dropout')?.attributes.convention ?? null;
+
+/** The network with dropout layers of that convention, where `convention` is one; else as it is. */
+export function withDropout(network: Network, convention: string | undefined): Network {
+  if (convention !== 'paper' && convention !== 'inverted') return network;
+  const layers = network.layers.map((layer): Layer => {
+    return layer.kind === 'dropout' ? { ...layer, attributes: { ...layer.attributes, convention } } : layer;
+  });
+  return { ...network, layers };
+}
+
 function refoldDropout(c: Writable, wanted: 'paper' | 'inverted'): void {
   const layers = c.network.layers.map((layer, index): Layer => {
     if (layer.kind !== 'dropout' || layer.attributes.convention === wanted) return layer;

@@ -6,7 +6,7 @@ import type { Preprocess } from '../../reference/preprocess.ts';
 import { InputError } from '../errors.ts';
 import type { DenseArray } from '../format/array.ts';
 import { openTensors, type TensorFile } from '../format/open.ts';
-import { convertConventions, difference, type Wish } from './conventions.ts';
+import { convertConventions, difference, dropoutOf, type Wish, withDropout } from './conventions.ts';
 import { fetched } from './get.ts';
 import { arrange } from './layout.ts';
 import { candidates, named, preprocessOf, transposed } from './load.ts';
@@ -46,7 +46,9 @@ export async function convertWeights(
   const network = wanted === undefined ? undefined : find(wanted);
   const opened = await openTensors(from);
   try {
-    const { mapping, certain } = mappingOf(from, opened, network);
+    const { mapping: raw, certain } = mappingOf(from, opened, network);
+    const dropout = opened.metadata.get('dropout');
+    const mapping = raw && { ...raw, network: withDropout(raw.network, dropout) };
     const wishes = options.channels || options.range || options.fold?.length || options.dropout || options.to;
     if (wishes && !(mapping && certain)) {
       throw new InputError(
@@ -128,7 +130,7 @@ function change(
   const to = find(options.to);
   const why = difference(network, to);
   if (why) throw new Error(`cannot be brought to ${to.name}: ${why}`);
-  const dropout = to.layers.find((layer) => layer.kind === 'dropout')?.attributes.convention;
+  const dropout = dropoutOf(to);
   const wish: Wish = {
     channels: to.preprocess.channels,
     range: to.preprocess.range,

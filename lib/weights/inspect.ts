@@ -88,7 +88,8 @@ function untold(file: TensorFile, mapping: Mapping | null): string[] {
   if (!mapping || file.metadata.has('preprocess')) return [];
   const caffe =
     mapping.naming === 'Caffe' || mapping.naming === 'ONNX model zoo' || mapping.naming === 'Caffe2';
-  const usual = caffe ? 'BGR 0..255 with these names' : 'RGB';
+  const large = mapping.network.input[1] >= 200;
+  const usual = caffe && large ? 'BGR 0..255 with these names' : 'RGB';
   const dropout = mapping.network.layers.some(({ kind }) => kind === 'dropout');
   return [
     `not told by the file: channel order and range of the input (usually ${usual})`,

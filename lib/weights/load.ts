@@ -5,8 +5,9 @@ import type { Weights } from '../../reference/oracle.ts';
 import type { Preprocess } from '../../reference/preprocess.ts';
 import { type Storage, type Tensor, tensor } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
-import { type LazyArray, widen } from '../format/array.ts';
+import { fromTensor, type LazyArray, toTensor, widen } from '../format/array.ts';
 import { openTensors, type TensorFile } from '../format/open.ts';
+import { convertConventions, dropoutOf, withDropout } from './conventions.ts';
 import { fetched } from './get.ts';
 import { arrange, arrangeParts, describeLayout, type Layout } from './layout.ts';
 import { type Assignment, list, type Mapping, mapTensors } from './mapping.ts';
@@ -44,7 +45,8 @@ async function loadFile(path: string, network?: Network, published?: Preprocess)
   const file = await openTensors(path);
   try {
     const plan = network ? named(path, () => mapTensors(network, file)) : infer(path, file);
-    const weights = await readWeights(path, file, plan.assignments);
+    const read = await readWeights(path, file, plan.assignments);
+    const { weights, notes } = named(path, () => refolded(plan.network, read, file));
     const told = preprocessOf(path, file) ?? published;
     const preprocess = told && withCrop(told, plan.network);
     return {
@@ -56,12 +58,26 @@ async function loadFile(path: string, network?: Network, published?: Preprocess)
         ...file.notes,
         ...plan.notes,
         ...transposed(plan),
+        ...notes,
         ...(told ? mismatches(told, plan.network) : usualNote(plan)),
       ],
     };
   } finally {
     file.close();
   }
+}
+
+/** The weights for the network's own dropout, where the file says that they are for the other convention. */
+function refolded(network: Network, weights: Map<string, Tensor>, { metadata }: TensorFile) {
+  const [theirs, own] = [metadata.get('dropout'), dropoutOf(network)];
+  if (theirs === undefined || own === null || theirs === own) return { weights, notes: [] };
+  if (theirs !== 'paper' && theirs !== 'inverted') {
+    throw new Error(`its metadata call dropout '${theirs.slice(0, 40)}': 'paper' and 'inverted' are known`);
+  }
+  const arrays = new Map([...weights].map(([name, t]) => [name, fromTensor(t)]));
+  const wish = { dropout: own };
+  const made = convertConventions(withDropout(network, theirs), arrays, network.preprocess, wish);
+  return { weights: new Map([...made.arrays].map(([name, a]) => [name, toTensor(a)])), notes: made.notes };
 }
 
 /** What the file says that its inputs went through. Throws InputError where that is no preprocessing. */

@@ -2,6 +2,7 @@
  * Writes weights in the format that the name of the file asks for: .safetensors, .npz, .pth (.pt),
  * .caffemodel; a single array as .npy or .binaryproto. ONNX is `alexnet export`.
  */
+import { networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Preprocess } from '../../reference/preprocess.ts';
 import { InputError } from '../errors.ts';
@@ -12,6 +13,7 @@ import { npzPieces } from '../format/npz.ts';
 import { pthPieces } from '../format/pth-write.ts';
 import { safetensorsPieces } from '../format/safetensors.ts';
 import { writeModelFile } from '../onnx/write.ts';
+import { dropoutOf } from './conventions.ts';
 import { type Naming, namesUnder } from './names.ts';
 import { formatPreprocess } from './preprocess.ts';
 
@@ -54,6 +56,7 @@ export interface Contents {
 export async function writeWeights(path: string, contents: Contents): Promise<string[]> {
   const notes: string[] = [];
   const pieces = asInput(path, () => piecesOf(path, contents, notes));
+  if (extensionOf(path) !== 'safetensors') notes.push(...untold(contents));
   await writeModelFile(path, { chunks: () => pieces });
   return notes;
 }
@@ -81,7 +84,30 @@ function metadataOf({ network, preprocess, certain }: Contents): ReadonlyMap<str
   const metadata = new Map<string, string>();
   if (network && certain) metadata.set('network', network.name);
   if (preprocess) metadata.set('preprocess', formatPreprocess(preprocess));
+  const dropout = network && otherDropout(network);
+  if (dropout) metadata.set('dropout', dropout);
   return metadata;
+}
+
+const own = (network: Network): Network | undefined => networks.find(({ name }) => name === network.name);
+
+/** The convention of its dropout where that is not what a network of that name has. */
+function otherDropout(network: Network): string | null {
+  const [is, usual] = [dropoutOf(network), dropoutOf(own(network) ?? network)];
+  return is === usual ? null : is;
+}
+
+/** What readers must be told where the format has no place for it. */
+function untold({ network, preprocess }: Contents): string[] {
+  if (!network) return [];
+  const usual = own(network)?.preprocess;
+  const said: string[] = [];
+  if (preprocess && usual && formatPreprocess(preprocess) !== formatPreprocess(usual)) {
+    said.push(`preprocessing (--preprocess takes ${formatPreprocess(preprocess)})`);
+  }
+  const dropout = otherDropout(network);
+  if (dropout) said.push(`that its dropout is '${dropout}' (no command can be told: write .safetensors)`);
+  return said.map((what) => `this format does not carry the ${what}`.replace('the that', 'that'));
 }
 
 /** PyTorch files of its own network get its names; else this project's, unless asked otherwise. */

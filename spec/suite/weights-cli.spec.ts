@@ -15,6 +15,9 @@ describe('alexnet weights', function () {
   let folder = '';
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'weights-cli-'));
+    writeFileSync(join(folder, 'cat.jpg'), Buffer.from('ffd8ffe000104a464946', 'hex'));
+    writeFileSync(join(folder, 'empty'), '');
+    writeFileSync(join(folder, 'bare.pkl'), "cos\nsystem\n(S'touch was-here'\ntR.", 'latin1');
     writeFileSync(join(folder, 'evil.pkl'), "\x80\x02cos\nsystem\n(S'touch was-here'\ntR.", 'latin1');
   });
   after(() => rmSync(folder, { recursive: true }));
@@ -60,6 +63,19 @@ describe('alexnet weights', function () {
     ['a subcommand that is none', ['explain', tiny], /unknown command 'explain'/],
     ['a missing file', ['inspect', 'none.npz'], /none\.npz: no such file/],
     ['a folder', ['inspect', '.'], /is a directory/],
+    ['a picture', ['inspect', 'cat.jpg'], /cat\.jpg: a picture, not weights/],
+    ['an empty file', ['inspect', 'empty'], /empty: the file is empty/],
+    ['a bare pickle', ['inspect', 'bare.pkl'], /refused: the pickle names 'os\.system'/],
+    [
+      'a mean for a padded conv1',
+      ['convert', tiny, 'x.npz', '--network', 'alexnet2012-as-run', '--fold', 'mean'],
+      /pads \[0,0,3,3\]: a mean cannot be folded|mean image/,
+    ],
+    [
+      "another network's LRN",
+      ['convert', tiny, 'x.npz', '--network', 'bvlc-alexnet', '--to', 'alexnet2012'],
+      /no weight can carry the constants/,
+    ],
     ['a pickle that would run something', ['inspect', 'evil.pkl'], /refused: the pickle names 'os\.system'/],
     [
       'weights that do not fit',

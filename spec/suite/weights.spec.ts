@@ -50,6 +50,7 @@ describe('weights in another convention', function () {
   const wishes: [string, string, ConvertOptions][] = [
     ['bvlc-narrow.caffemodel', 'bvlc-alexnet', { channels: 'RGB', range: 1, fold: ['mean'] }],
     ['torchvision-narrow.pth', 'torchvision', { channels: 'BGR', range: 255, fold: ['deviation'] }],
+    ['bvlc-narrow.caffemodel', 'bvlc-alexnet', { dropout: 'paper' }],
   ];
   for (const [file, network, wish] of wishes) {
     it(`${file} with ${JSON.stringify(wish)}: the same probabilities of a photo through onnxruntime`, async function () {
