@@ -3,7 +3,7 @@ import { dataTypes, type GraphProto, type ModelProto } from '../../export/proto.
 import { fitNetwork } from '../../reference/networks/fit.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
-import { zeros } from '../../reference/tensor.ts';
+import { dense, zeros } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
 import { CHECKSUMS, checksum } from '../model.ts';
 import { type Match, match } from './match.ts';
@@ -20,6 +20,11 @@ export interface Subject {
   readonly match: Match;
   /** A float16 file: results are rounded to float16. */
   readonly half: boolean;
+  /**
+   * Layers whose weights in the file are not those that it should have, and how: an input that leaves such a weight
+   * without effect (a channel that is 0 everywhere) does not show it.
+   */
+  readonly unlike: ReadonlyMap<string, string>;
 }
 
 /**
@@ -35,11 +40,14 @@ export function subjectOf(bytes: Uint8Array, model: ModelProto, network: Network
   const found = match(graph, network, input);
   const half = graph.initializer.some((t) => t.dataType === dataTypes.FLOAT16);
   const about = { model: bytes, input, outputs: graph.output.map(({ name }) => name), half };
-  if (given) return { ...about, network, weights: given, match: found };
+  if (given) {
+    const unlike = unlikeGiven(found.weights, given, half);
+    return { ...about, network, weights: given, match: found, unlike };
+  }
   const faults = new Map([...found.faults, ...changedWeights(model, found.weights)]);
   const weights = withBiases(found.weights, network);
   const fitted = widened(network, weights);
-  return { ...about, network: fitted, weights, match: { ...found, faults } };
+  return { ...about, network: fitted, weights, match: { ...found, faults }, unlike: new Map() };
 }
 
 /** onnxruntime runs a file that declares no opset for a node's domain as if it were its own newest: nothing says what it means. */
@@ -84,6 +92,28 @@ function withBiases(weights: Weights, network: Network): Weights {
     if (weight && !weights.has(`${name}.bias`)) result.set(`${name}.bias`, zeros([weight.shape[0]]));
   }
   return result;
+}
+
+/** More than a rounding on the way into the file: 2⁻²² of the value, in float16 2⁻¹⁰ or its smallest subnormal. */
+function unlikeGiven(own: Weights, given: Weights, half: boolean): Map<string, string> {
+  const [relative, absolute] = half ? [2 ** -10, 2 ** -24] : [2 ** -22, 0];
+  const faults = new Map<string, string>();
+  for (const [name, wanted] of given) {
+    const found = own.get(name);
+    if (!found || found.shape.join() !== wanted.shape.join()) continue;
+    const [a, b] = [dense(found), dense(wanted)];
+    let differing = 0;
+    for (let i = 0; i < b.length; i++) {
+      if (!(Math.abs(a[i] - b[i]) <= relative * Math.abs(b[i]) + absolute)) differing++;
+    }
+    const layer = name.replace(/\.(weight|bias)$/, '');
+    if (differing > 0 && !faults.has(layer))
+      faults.set(
+        layer,
+        `${differing} of the ${b.length} values of ${name} in the file are not the given ones`,
+      );
+  }
+  return faults;
 }
 
 /** Layers whose weights are not those that the file was written with. */

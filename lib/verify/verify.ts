@@ -14,6 +14,7 @@ import type { Verdict } from './compare.ts';
 import { type Margin, marginOf } from './margin.ts';
 import { type Level, type Run, type RunSettings, runTapped, runUntouched } from './run.ts';
 import { optimisedReport, plainReport, type RunReport, untouchedReport } from './runs.ts';
+import type { Subject } from './subject.ts';
 import { type LayerReport, termsOf, walk } from './walk.ts';
 import { type Why, why } from './why.ts';
 
@@ -95,7 +96,7 @@ export async function verifySubject(settings: VerifySettings): Promise<Verificat
     faults: match.faults,
     context,
     observe: (layer, exact, bounds) => seen.set(layer.name, { exact, bounds }),
-  });
+  }).map((report) => withWeights(report, subject.unlike));
   const optimised: RunReport[] = [];
   for (const level of settings.levels ?? ['all']) {
     const run = await runTapped(settings, level);
@@ -129,6 +130,14 @@ export async function verifySubject(settings: VerifySettings): Promise<Verificat
     values: { device: plain.values, oracle: chain },
     evidence: evidenceOf(settings, layers, plain, seen),
   };
+}
+
+/** A layer that computes well fails all the same where its weights are not the given ones. */
+function withWeights(report: LayerReport, unlike: Subject['unlike']): LayerReport {
+  const reason = unlike.get(report.layer);
+  if (reason === undefined || report.verdict === 'fail') return report;
+  const { layer, kind, shape, accumulated } = report;
+  return { layer, kind, shape, verdict: 'fail', reason, introduced: null, accumulated };
 }
 
 /** The placement with nodes called as the layers that they compute. */

@@ -1,15 +1,17 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel } from '../../export/proto.ts';
 import { fromTensor } from '../../lib/format/array.ts';
+import { writeNpy } from '../../lib/format/npy.ts';
 import { writeSafetensors } from '../../lib/format/safetensors.ts';
 import { modelOf } from '../../lib/model.ts';
 import { verify } from '../../lib/verify/index.ts';
 import { initialise } from '../../reference/init.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
+import { zeros } from '../../reference/tensor.ts';
 import { narrow } from '../export/helpers.ts';
 import { faults } from '../support/faults.ts';
 
@@ -37,6 +39,23 @@ describe('verify MODEL.onnx names the layer of a planted fault first', () => {
     const { verdict, layers } = await verify({ model: path('right.onnx'), device: 'cpu' });
     expect(verdict).to.equal('pass');
     expect(layers.map(({ layer }) => layer)).to.deep.equal(network.layers.map(({ name }) => name));
+  });
+
+  it('a weight that the input leaves without effect: its layer, by the weights it should have', async () => {
+    const model = decodeModel(readFileSync(path('right.onnx')));
+    const weight = model.graph!.initializer.find(({ name }) => name === 'conv1.weight')!;
+    weight.rawData = Uint8Array.from(weight.rawData!);
+    weight.rawData[3] ^= 0x80;
+    writeFileSync(path('sign.onnx'), encodeModel(model));
+    writeFileSync(path('zeros.npy'), writeNpy(fromTensor(zeros([1, ...network.input]))));
+    const given = { weights: path('weights.safetensors'), network: 'bvlc-alexnet', device: 'cpu' } as const;
+    const result = await verify({ ...given, model: path('sign.onnx'), input: path('zeros.npy') });
+    expect([result.verdict, result.first]).to.deep.equal(['fail', 'conv1']);
+    expect(result.layers[0].reason).to.match(
+      /^1 of the \d+ values of conv1.weight in the file are not the given/,
+    );
+    const right = await verify({ ...given, model: path('right.onnx'), input: path('zeros.npy') });
+    expect(right.first).to.equal(null);
   });
 
   for (const [at, { name, layer, called }] of faults.entries()) {
