@@ -3,27 +3,24 @@
  * it, and against the oracle's own evaluation of the whole graph. Rows are nodes, called as their first output.
  */
 import { tap } from '../../export/index.ts';
-import { decodeModel } from '../../export/proto.ts';
 import { streamOf, uniform, words } from '../../reference/random.ts';
 import { type Precision, type Shape, sizeOf, type Tensor } from '../../reference/tensor.ts';
 import { fromRuntime, toRuntime } from '../conform/engines.ts';
 import { InputError } from '../errors.ts';
 import { evaluate, evaluateNode } from '../onnx/evaluate.ts';
-import { layerOf } from '../onnx/layer.ts';
 import type { Model, Node, ValueInfo } from '../onnx/model.ts';
-import { asTensor, isFloat, numbers, type Value } from '../onnx/value.ts';
+import { asTensor, isFloat, type Value } from '../onnx/value.ts';
 import { layerDetails } from '../report/details.ts';
 import type { Device } from '../runtime/failures.ts';
 import { assertPlacement, describePlacement, layerDevices, type Placement } from '../runtime/placement.ts';
 import { openSession } from '../runtime/session.ts';
 import { classes, type Requirement } from './arithmetic.ts';
-import { type Bounds, boundsOf, rounded } from './bounds.ts';
-import type { Evidence } from './bundle.ts';
+import { type Bounds, rounded } from './bounds.ts';
 import { compare, relativeDifference } from './compare.ts';
-import { nodeBounds } from './nodes.ts';
-import type { RunReport } from './runs.ts';
+import { sameNumbers, tappedReport, untouchedReport, type Values } from './graphruns.ts';
+import { boundsFor, takenApart } from './graphwhy.ts';
 import { type LayerRow, overall, type Verification } from './verify.ts';
-import { type LayerReport, termsOf } from './walk.ts';
+import type { LayerReport } from './walk.ts';
 
 export interface GraphSettings {
   readonly bytes: Uint8Array;
@@ -35,9 +32,9 @@ export interface GraphSettings {
   /** Storage of the oracle's own chain; default float32. */
   readonly precision?: Precision;
   readonly strictDevice?: boolean;
+  /** How many times each run is made; the later ones are only compared with the first. */
+  readonly repeat?: number;
 }
-
-type Values = ReadonlyMap<string, Value>;
 
 /** Throws InputError for operators that the oracle does not have and for feeds that do not fit. */
 export async function verifyGraph(settings: GraphSettings): Promise<Verification> {
@@ -50,23 +47,28 @@ export async function verifyGraph(settings: GraphSettings): Promise<Verification
       for (const [name, value] of outputs) chain.set(name, value);
     },
   });
-  const nodes = fedNodes(model, feeds).filter(({ outputs }) =>
-    isFloat(chain.get(outputs[0])?.dtype ?? 'bool'),
-  );
+  const fed = fedNodes(model, feeds);
+  const nodes = fed.filter(({ outputs }) => isFloat(chain.get(outputs[0])?.dtype ?? 'bool'));
   const names = nodes.map(({ outputs }) => outputs[0]);
   const plain = await run(settings, tap(settings.bytes, names), false);
   // what was not tapped (integers) is the oracle's own
   const onDevice = new Map([...model.graph.initializers, ...chain, ...plain.values]);
   const required = settings.require ?? (usesHalves(model) ? 'float16' : 'float32');
-  const reports = nodes.map((node) => compareNode(node, settings, onDevice, chain, required));
+  const expected = new Map<string, Float64Array>();
+  const see: Observe = (name, { expectation, bound }) => void expected.set(name, expectation ?? bound);
+  const reports = nodes.map((node) => compareNode(node, settings, onDevice, chain, required, see));
   const titles = nodes.map(({ name }) => name);
   if (settings.strictDevice) assertPlacement(plain.placement, device, titles);
   const ran = layerDevices(plain.placement, titles);
   const layers = reports.map((report, i): LayerRow => ({ ...report, devices: ran.get(titles[i]) ?? [] }));
   const optimised = await run(settings, tap(settings.bytes, names), true);
+  const changed = compareChanged(nodes, settings, onDevice, optimised, chain, required);
+  const untouched = await run(settings, settings.bytes, true);
+  const tapped = [optimised.values, plain.values];
   const runs = [
-    runOf(layers, false),
-    runOf(compareChanged(nodes, settings, onDevice, optimised, chain, required), true),
+    tappedReport(layers, false, plain.unstable),
+    tappedReport(changed, true, optimised.unstable),
+    untouchedReport({ ...untouched, tapped, model, nodes: fed, chain, expected }),
   ];
   return {
     network: model.graph.name || 'the graph',
@@ -78,9 +80,8 @@ export async function verifyGraph(settings: GraphSettings): Promise<Verification
     runs,
     verdict: overall(layers, runs),
     first: runs.find(({ first }) => first !== null)?.first ?? null,
-    why: null,
     margin: null,
-    evidence: evidenceOf(settings, nodes, layers, onDevice, required),
+    ...takenApart(settings, nodes, layers, onDevice, required),
     values: { device: floatsOf(onDevice, model), oracle: floatsOf(chain, model) },
   };
 }
@@ -108,17 +109,33 @@ function fedNodes({ graph }: Model, feeds: Values): Node[] {
   });
 }
 
+interface Run {
+  readonly values: Values;
+  readonly placement: Placement;
+  /** Values that were not the same, bit for bit, in every repetition. */
+  readonly unstable: readonly string[];
+}
+
 async function run(
-  { feeds, device }: GraphSettings,
+  { feeds, device, repeat = 1 }: GraphSettings,
   bytes: Uint8Array,
   optimise: boolean,
-): Promise<{ values: Values; placement: Placement }> {
+): Promise<Run> {
   await using session = await openSession(bytes, device, { optimise, profile: true });
   const given = new Map([...feeds].map(([name, value]) => [name, toRuntime(name, value)]));
-  const results = await session.run(given);
-  const values = new Map([...results].map(([name, value]) => [name, fromRuntime(value)]));
-  return { values, placement: await session.placement() };
+  const once = async (): Promise<Map<string, Value>> =>
+    new Map([...(await session.run(given))].map(([name, value]) => [name, fromRuntime(value)]));
+  const values = await once();
+  const unstable = new Set<string>();
+  for (let i = 1; i < repeat; i++) {
+    for (const [name, again] of await once()) {
+      if (!sameNumbers(values.get(name) as Value, again)) unstable.add(name);
+    }
+  }
+  return { values, placement: await session.placement(), unstable: [...unstable] };
 }
+
+type Observe = (name: string, bounds: Bounds) => void;
 
 function compareNode(
   node: Node,
@@ -126,6 +143,7 @@ function compareNode(
   onDevice: Values,
   chain: Values,
   required: Requirement,
+  observe?: Observe,
 ): LayerReport {
   const [name] = node.outputs;
   const expected = chain.get(name) as Value;
@@ -144,56 +162,11 @@ function compareNode(
     return { ...head, verdict: 'untested', reason, accumulated };
   }
   const bounds = half ? rounded(known, asTensor(exact)) : known;
+  observe?.(name, bounds);
   const introduced = compare(asTensor(y), asTensor(exact), bounds, classes[required]);
   const { verdict, reason } = introduced;
   const details = layerDetails(asTensor(y), asTensor(exact), bounds, half);
   return { ...head, verdict, reason, introduced, accumulated, details };
-}
-
-function evidenceOf(
-  { bytes, model, device }: GraphSettings,
-  nodes: readonly Node[],
-  layers: readonly LayerReport[],
-  onDevice: Values,
-  required: Requirement,
-): Evidence | null {
-  const at = layers.findIndex(({ verdict, introduced }) => verdict === 'fail' && introduced !== null);
-  if (at < 0) return null;
-  const node = nodes[at];
-  const [output] = node.outputs;
-  const exact = evaluateNode(model, node, onDevice, 'float64').get(output) as Value;
-  const context = { model, node, values: onDevice, exact, device, operands: classes[required] };
-  const { bound } = boundsFor(context) as Bounds;
-  const read = node.inputs.filter((name) => {
-    const value = onDevice.get(name);
-    return value && isFloat(value.dtype) && !model.graph.initializers.has(name);
-  });
-  const inputs = new Map(read.map((name) => [name, asTensor(onDevice.get(name) as Value)]));
-  const y = asTensor(onDevice.get(output) as Value);
-  return {
-    layer: output,
-    device,
-    model: decodeModel(bytes),
-    inputs,
-    output,
-    y,
-    exact: asTensor(exact),
-    bound,
-  };
-}
-
-/** A layer's own bounds where the node is one (they come with fast kernels), else those of its operator. */
-function boundsFor(context: Parameters<typeof nodeBounds>[0]): Bounds | null {
-  const { model, node, values, exact, device, operands } = context;
-  const found = layerOf(
-    model,
-    node,
-    node.inputs.map((name) => values.get(name)),
-  );
-  if (!found) return nodeBounds(context);
-  const { layer, inputs, weights } = found;
-  const about = { device, operands, half: false, runningSum: device !== 'cuda', terms: termsOf };
-  return boundsOf(layer, inputs, asTensor(exact), weights, about);
 }
 
 /** The nodes that the optimised graph computes to other bits. */
@@ -212,22 +185,6 @@ function compareChanged(
   };
   const changed = nodes.filter(({ inputs, outputs }) => ![...inputs, outputs[0]].every(same));
   return changed.map((node) => compareNode(node, settings, optimised, chain, required));
-}
-
-function sameNumbers(a: Value, b: Value): boolean {
-  if (a.dtype === 'string' || a.data.length !== b.data.length) return false;
-  const [A, B] = [numbers(a), numbers(b)];
-  for (let i = 0; i < A.length; i++) if (!Object.is(A[i], B[i])) return false;
-  return true;
-}
-
-function runOf(layers: readonly LayerReport[], optimised: boolean): RunReport {
-  const failed = layers.find(({ verdict }) => verdict === 'fail');
-  const level = optimised ? 'all' : 'disabled';
-  const head = { graph: 'tapped', optimised, level, unstable: [], first: failed?.layer ?? null } as const;
-  return failed
-    ? { ...head, verdict: 'fail', reason: failed.reason }
-    : { ...head, verdict: 'pass', reason: '' };
 }
 
 const usesHalves = ({ graph }: Model): boolean =>

@@ -36,7 +36,7 @@ export function plainReport(layers: readonly LayerReport[], { unstable }: Run): 
 }
 
 /** A computation that is not repeatable is suspicious: its values are judged one by one all the same. */
-const stability = (unstable: readonly string[]): Pick<RunReport, 'verdict' | 'reason' | 'first'> =>
+export const stability = (unstable: readonly string[]): Pick<RunReport, 'verdict' | 'reason' | 'first'> =>
   unstable.length === 0
     ? { verdict: 'pass', reason: '', first: null }
     : { verdict: 'suspicious', reason: `not repeatable: ${unstable.join(' ')} differed`, first: null };
@@ -64,7 +64,7 @@ export function optimisedReport(
 }
 
 /** Oracle chains with random signs on every layer's expected error: how far right rounding may carry the outputs. */
-const CHAINS = 3;
+export const CHAINS = 3;
 
 /**
  * The outputs of the untouched graph against the oracle's chain. Their difference must stay within what tier 2's expected
@@ -112,7 +112,8 @@ function allowance(
   return allowed;
 }
 
-function disturb(y: Tensor, error: Float64Array | undefined, draw: number, layer: string): void {
+/** Adds an expected error to every value, its sign drawn from `draw` and the layer's name. */
+export function disturb(y: Tensor, error: Float64Array | undefined, draw: number, layer: string): void {
   if (!error) return;
   const values = dense(y);
   const signs = words(draw, streamOf(`rounding of ${layer}`), values.length);

@@ -1,0 +1,63 @@
+/** Any ONNX graph's first failing node taken apart: as the layer that it is, where it is one. */
+import { decodeModel } from '../../export/proto.ts';
+import { evaluateNode } from '../onnx/evaluate.ts';
+import { layerOf } from '../onnx/layer.ts';
+import type { Node } from '../onnx/model.ts';
+import { asTensor, isFloat, type Value } from '../onnx/value.ts';
+import { classes, type Requirement } from './arithmetic.ts';
+import { type Bounds, boundsOf } from './bounds.ts';
+import type { Evidence } from './bundle.ts';
+import type { GraphSettings } from './graph.ts';
+import type { Values } from './graphruns.ts';
+import { nodeBounds } from './nodes.ts';
+import { type LayerReport, termsOf } from './walk.ts';
+import { type Why, why } from './why.ts';
+
+/** `why` and `evidence` of the first node that failed, from the device's values; null where none did. */
+export function takenApart(
+  { bytes, model, device }: GraphSettings,
+  nodes: readonly Node[],
+  layers: readonly LayerReport[],
+  onDevice: Values,
+  required: Requirement,
+): { why: Why | null; evidence: Evidence | null } {
+  const at = layers.findIndex(({ verdict, introduced }) => verdict === 'fail' && introduced !== null);
+  if (at < 0) return { why: null, evidence: null };
+  const node = nodes[at];
+  const [output] = node.outputs;
+  const exact = evaluateNode(model, node, onDevice, 'float64').get(output) as Value;
+  const context = { model, node, values: onDevice, exact, device, operands: classes[required] };
+  const { bound } = boundsFor(context) as Bounds;
+  const worst = layers[at].introduced?.worst;
+  const read = node.inputs.filter((name) => {
+    const value = onDevice.get(name);
+    return value && isFloat(value.dtype) && !model.graph.initializers.has(name);
+  });
+  const inputs = new Map(read.map((name) => [name, asTensor(onDevice.get(name) as Value)]));
+  const y = asTensor(onDevice.get(output) as Value);
+  const found = layerOf(
+    model,
+    node,
+    node.inputs.map((name) => onDevice.get(name)),
+  );
+  const suspect = { y, exact: asTensor(exact), bound };
+  const evidence = { layer: output, device, model: decodeModel(bytes), inputs, output, ...suspect };
+  return {
+    why: found && worst ? why(found.layer, found.inputs, suspect, found.weights, worst) : null,
+    evidence,
+  };
+}
+
+/** A layer's own bounds where the node is one (they come with fast kernels), else those of its operator. */
+export function boundsFor(context: Parameters<typeof nodeBounds>[0]): Bounds | null {
+  const { model, node, values, exact, device, operands } = context;
+  const found = layerOf(
+    model,
+    node,
+    node.inputs.map((name) => values.get(name)),
+  );
+  if (!found) return nodeBounds(context);
+  const { layer, inputs, weights } = found;
+  const about = { device, operands, half: false, runningSum: device !== 'cuda', terms: termsOf };
+  return boundsOf(layer, inputs, asTensor(exact), weights, about);
+}

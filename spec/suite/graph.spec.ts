@@ -1,0 +1,113 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { joined } from '../../export/index.ts';
+import { decodeModel, encodeModel, type ModelProto } from '../../export/proto.ts';
+import { fromTensor } from '../../lib/format/array.ts';
+import { writeNpy } from '../../lib/format/npy.ts';
+import { modelOf } from '../../lib/model.ts';
+import { evaluate } from '../../lib/onnx/evaluate.ts';
+import { readModel } from '../../lib/onnx/read.ts';
+import type { Value } from '../../lib/onnx/value.ts';
+import { untouchedReport } from '../../lib/verify/graphruns.ts';
+import { verify } from '../../lib/verify/index.ts';
+import { initialise } from '../../reference/init.ts';
+import { networkNamed } from '../../reference/networks/index.ts';
+import { narrow, random } from '../export/helpers.ts';
+import { graph, info, modelBytes } from '../lib/onnx/helpers.ts';
+
+describe('verify on any graph', function () {
+  this.timeout(60_000);
+  const network = narrow(networkNamed('cifar-alexnet'));
+  const bytes = joined(modelOf(network, initialise(network, 2, 'kaiming'), { source: 'seed 2' }).chunks());
+  let folder: string;
+  const write = (name: string, change: (model: ModelProto) => void = () => {}): string => {
+    const model = decodeModel(bytes);
+    model.metadataProps = [];
+    change(model);
+    writeFileSync(join(folder, name), encodeModel(model));
+    return join(folder, name);
+  };
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'alexnet-graph-'));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('three runs pass, repeated bit for bit', async () => {
+    const { verdict, runs, layers } = await verify({ model: write('right.onnx'), device: 'cpu', repeat: 3 });
+    expect(verdict).to.equal('pass');
+    expect(runs.map((run) => [run.graph, run.optimised, run.verdict, run.unstable.length])).to.deep.equal([
+      ['tapped', false, 'pass', 0],
+      ['tapped', true, 'pass', 0],
+      ['untouched', true, 'pass', 0],
+    ]);
+    expect(layers.length).to.be.above(20);
+  });
+
+  it('a node that is not repeatable is said to be so: Dropout that draws', async () => {
+    const drop = graph(
+      [
+        { op: 'Constant', inputs: [], outputs: ['ratio'], attributes: { value_float: 0.5 } },
+        { op: 'Equal', inputs: ['ratio', 'ratio'], outputs: ['training'] },
+        { op: 'Dropout', inputs: ['x', 'ratio', 'training'], outputs: ['y'] },
+      ],
+      [info('x', 'float32', [1, 400])],
+      [info('y', 'float32', [1, 400])],
+    );
+    const model = join(folder, 'drop.onnx');
+    writeFileSync(model, modelBytes(drop));
+    const { runs } = await verify({ model, device: 'cpu', repeat: 2 });
+    expect(runs.map(({ unstable }) => unstable)).to.deep.equal([['y'], ['y'], ['y']]);
+  });
+
+  it("the engine's own fault is taken apart: LRN whose running sum goes below 0", async () => {
+    const lrn = graph(
+      [{ op: 'LRN', inputs: ['x'], outputs: ['y'], attributes: { size: 5, alpha: 0.5, beta: 0.75, bias: 1.5 } }],
+      [info('x', 'float32', [1, 32, 1, 2])],
+      [info('y', 'float32', [1, 32, 1, 2])],
+    );
+    const model = join(folder, 'lrn.onnx');
+    writeFileSync(model, modelBytes(lrn));
+    const x = random([1, 32, 1, 2], 1);
+    x.data[4] = 1e6;
+    writeFileSync(join(folder, 'x.npy'), writeNpy(fromTensor(x)));
+    const result = await verify({ model, device: 'cpu', input: `x=${join(folder, 'x.npy')}` });
+    expect([result.verdict, result.first, result.why?.layer, result.why?.kind]).to.deep.equal([
+      'fail',
+      'y',
+      'y',
+      'lrn',
+    ]);
+    expect(result.layers[0].reason).to.include("the engine's own fault");
+    expect(result.why?.explanation.matches).to.deep.equal([]);
+  });
+
+  it('the outputs of an untouched run may differ by what rounding carries, and by no more', async () => {
+    const model = await readModel(bytes, 'm.onnx');
+    const x = random([1, ...network.input], 3, 100);
+    const feeds = new Map<string, Value>([['input', { dtype: 'float32', shape: x.shape, data: x.data }]]);
+    const chain = new Map<string, Value>(feeds);
+    const expected = new Map<string, Float64Array>();
+    evaluate(model, feeds, {
+      trace: (_, outputs) => {
+        for (const [name, value] of outputs) {
+          chain.set(name, value);
+          expected.set(
+            name,
+            Float64Array.from(value.data as Float32Array, (v) => 1e-6 * Math.abs(v)),
+          );
+        }
+      },
+    });
+    const [{ name }] = model.graph.outputs;
+    const judged = (factor: number) => {
+      const own = chain.get(name)!;
+      const data = Float32Array.from(own.data as Float32Array, (v) => v * factor);
+      const values = new Map<string, Value>([[name, { ...own, data } as Value]]);
+      const run = { values, unstable: [], tapped: [chain], model, nodes: model.graph.nodes, chain, expected };
+      return untouchedReport(run).verdict;
+    };
+    expect([judged(1), judged(1 + 2 ** -22), judged(1.01)]).to.deep.equal(['pass', 'pass', 'fail']);
+  });
+});
