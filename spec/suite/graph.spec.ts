@@ -63,7 +63,14 @@ describe('verify on any graph', function () {
 
   it("the engine's own fault is taken apart: LRN whose running sum goes below 0", async () => {
     const lrn = graph(
-      [{ op: 'LRN', inputs: ['x'], outputs: ['y'], attributes: { size: 5, alpha: 0.5, beta: 0.75, bias: 1.5 } }],
+      [
+        {
+          op: 'LRN',
+          inputs: ['x'],
+          outputs: ['y'],
+          attributes: { size: 5, alpha: 0.5, beta: 0.75, bias: 1.5 },
+        },
+      ],
       [info('x', 'float32', [1, 32, 1, 2])],
       [info('y', 'float32', [1, 32, 1, 2])],
     );
