@@ -48,6 +48,13 @@ export function stepGraph(network: Network, batch: Batch, hyper: Hyper, file?: U
 function graphOf(kind: Graph['kind'], network: Network, own: ModelProto, bytes: Uint8Array): Graph {
   const { graph } = decodeModel(bytes);
   if (!graph) throw new InputError('the model has no graph');
+  const step = graph.input.some(({ name }) => name === 'learningRate');
+  if (step !== (kind === 'training'))
+    throw new InputError(`the model is no ${kind} graph: try --graph ${step ? 'training' : 'gradients'}`);
+  if (graph.node.some(({ opType }) => opType === 'Loop'))
+    throw new InputError(
+      'the model is a Loop over steps: export it without --loop, the values in it cannot be read',
+    );
   const made = new Set(graph.node.flatMap((node) => node.output));
   const ours = new Set(own.graph!.node.flatMap((node) => node.output));
   const wanted = valuesOf(network).filter((name) => ours.has(name));

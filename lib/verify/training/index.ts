@@ -1,4 +1,5 @@
 /** The options of `alexnet verify --graph gradients|training`, and what they mean. */
+import type { ModelProto } from '../../../export/proto.ts';
 import type { Masks } from '../../../reference/gradient.ts';
 import type { Hyper, Rule } from '../../../reference/optimiser.ts';
 import { InputError } from '../../errors.ts';
@@ -38,12 +39,15 @@ export async function prepareTraining(options: VerifyOptions, device: Device) {
   const file = path === undefined ? undefined : await readModelFile(path);
   const name = options.network ?? (file && metadataOf(file.model, 'network'));
   const { network, weights, source, notes } = await resolve({ ...options, network: name });
+  const written = file && batchOf(file.model);
   const { tensor: input, source: inputSource } = await readInput(network, {
     from: given,
     seed,
-    batch: size ?? PAIR,
+    batch: size ?? written ?? PAIR,
   });
   const N = input.shape[0];
+  if (written !== undefined && written !== N)
+    throw new InputError(`${path}: it is for batches of ${written}, but there are ${N} images`);
   if (size !== undefined && size !== N)
     throw new InputError(`--batch ${size}, but ${N} images are given: a batch cannot be split, leave it out`);
   const { labels, source: labelled } = await readLabels(network, N, options.labels, seed);
@@ -78,6 +82,12 @@ export async function prepareTraining(options: VerifyOptions, device: Device) {
       },
     }),
   };
+}
+
+/** The batch for which a graph was written: the mean over it is part of the graph. */
+function batchOf({ graph }: ModelProto): number | undefined {
+  const input = graph?.input.find(({ name }) => name === 'input');
+  return input?.type?.tensorType?.shape?.dim[0]?.dimValue;
 }
 
 /** Images where nothing says how many. */

@@ -13,6 +13,7 @@ import { backwardOf } from '../../../lib/verify/training/bounds.ts';
 import { readLabels, readMasks } from '../../../lib/verify/training/inputs.ts';
 import { lossBounds } from '../../../lib/verify/training/loss.ts';
 import { weightedGradients } from '../../../lib/verify/training/products.ts';
+import { report } from '../../../lib/verify/training/walk.ts';
 import { termsOf } from '../../../lib/verify/walk.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import type { Layer } from '../../../reference/networks/layers.ts';
@@ -103,6 +104,24 @@ describe('verify --graph: bounds', () => {
     const wanted = [-0.75, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25, -0.75].map((v) => (v * -0.5) / 2);
     expect([...dense(dlogits.exact)]).to.deep.equal(wanted);
     expect(Math.max(...dlogits.bounds.bound)).to.be.below(40 * 2 ** -24);
+  });
+});
+
+describe('verify --graph: values too small to be told from 0', () => {
+  it('a device that has 0 for gradients of 1e-87 is untested, one that has 0 for gradients of 1e-30 is wrong', () => {
+    const verdictFor = (logit: number) => {
+      const logits = tensor(Float32Array.of(logit, 0, -1, logit, 0, -1), [2, 3]);
+      const { dlogits } = lossBounds(logits, [0, 0], 1, 'cpu');
+      return report(
+        { name: 'dfc8', kind: '' },
+        tensor(new Float32Array(6), [2, 3]),
+        dlogits,
+        undefined,
+        context,
+      ).verdict;
+    };
+    expect(verdictFor(200)).to.equal('untested');
+    expect(verdictFor(69)).to.equal('fail');
   });
 });
 
