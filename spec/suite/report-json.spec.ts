@@ -54,6 +54,15 @@ describe('the JSON of verify keeps to its published schema', () => {
   };
   const weights = initialise(network, 4, 'caffe');
 
+  it('with --graph training too', async () => {
+    const result = await verify({ network: 'cifar-relu', graph: 'training', device: 'cpu', batch: 1 });
+    expect(result.verdict).to.equal('pass');
+    expect(
+      validate(JSON.parse(JSON.stringify(verificationJson(result)))),
+      JSON.stringify(validate.errors),
+    ).to.equal(true);
+  });
+
   it('a run that passes', async () => {
     const { json, result } = await reportOf('right', weights);
     expect(json.verdict).to.equal('pass');
