@@ -127,11 +127,17 @@ async function progressBar(): Promise<Bar> {
       write(line);
     },
     update({ step, steps, epoch, epochs, loss, error, imagesPerSecond, secondsLeft }) {
-      if (!running) bar.start(steps, 0);
+      const payload = {
+        epoch,
+        epochs,
+        loss: loss.toFixed(3),
+        error: percent(error),
+        speed: imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0),
+        left: duration(secondsLeft),
+      };
+      if (running) bar.update(step, payload);
+      else bar.start(steps, step, payload);
       running = true;
-      const left = duration(secondsLeft);
-      const speed = imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0);
-      bar.update(step, { epoch, epochs, loss: loss.toFixed(3), error: percent(error), speed, left });
     },
     stop,
   };
