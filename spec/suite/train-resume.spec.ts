@@ -32,7 +32,7 @@ function bitsOf(out: string): Record<string, string> {
 const differences = (a: Record<string, string>, b: Record<string, string>): string[] =>
   [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((name) => a[name] !== b[name]);
 
-/** Twenty take five minutes: ALEXNET_KILLS=20. */
+/** ALEXNET_KILLS=20 kills more often. */
 const KILLS = Number(process.env.ALEXNET_KILLS ?? 8);
 
 describe('a run that is interrupted', function () {
