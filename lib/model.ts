@@ -1,11 +1,12 @@
 /** The ONNX file of a network with its weights: what `alexnet export` writes and the other commands run. */
 import { createHash } from 'node:crypto';
+import { fromFloat16, toFloat16 } from '../export/float16.ts';
 import { buildModel, joined, type ModelFile } from '../export/index.ts';
 import { decodeModel, type ModelProto } from '../export/proto.ts';
 import { modelFile } from '../export/write.ts';
 import type { Network } from '../reference/networks/layers.ts';
 import type { Weights } from '../reference/oracle.ts';
-import { dense, type Tensor } from '../reference/tensor.ts';
+import { dense, type Tensor, tensor } from '../reference/tensor.ts';
 import { InputError } from './errors.ts';
 import { loadExternal } from './onnx/external.ts';
 import { readBounded } from './onnx/read.ts';
@@ -32,12 +33,14 @@ export const CHECKSUMS = 'weights.sha256';
 /** The model, its metadata telling network, preprocessing, source and checksums of the weights. */
 export function modelOf(network: Network, weights: Weights, options: ModelOptions): ModelFile {
   const { source, ...form } = options;
-  const checksums = Object.fromEntries([...weights].map(([name, t]) => [name, checksum(t)]));
+  const written = (t: Tensor): Tensor =>
+    form.precision === 'float16' ? tensor(fromFloat16(toFloat16(dense(t))), t.shape) : t;
+  const checksums = Object.fromEntries([...weights].map(([name, t]) => [name, checksum(written(t))]));
   const metadata = { [CHECKSUMS]: JSON.stringify(checksums) };
   return buildModel(network, weights, { ...form, weightsSource: source, metadata });
 }
 
-/** First 16 hexadecimal digits of the SHA-256 of a tensor's float32 values, little-endian. */
+/** First 16 hexadecimal digits of the SHA-256 of a tensor's values as the file has them, as float32, little-endian. */
 export function checksum(t: Tensor): string {
   const values = dense(t);
   const floats = values instanceof Float32Array ? values : Float32Array.from(values);

@@ -41,6 +41,19 @@ describe('verify MODEL.onnx names the layer of a planted fault first', () => {
     expect(layers.map(({ layer }) => layer)).to.deep.equal(network.layers.map(({ name }) => name));
   });
 
+  it('a float16 file as it was exported has the weights that it was written with', async () => {
+    const halved = modelOf(network, weights, { source: 'seed 4, caffe', precision: 'float16' });
+    writeFileSync(path('half.onnx'), joined(halved.chunks()));
+    for (const given of [undefined, path('weights.safetensors')]) {
+      const about = { model: path('half.onnx'), network: 'bvlc-alexnet', device: 'cpu' } as const;
+      const { layers } = await verify({ ...about, weights: given });
+      const products = layers.filter(({ kind }) => kind === 'conv2d' || kind === 'linear');
+      expect(products.map(({ verdict, reason }) => `${verdict}${reason}`)).to.deep.equal(
+        products.map(() => 'pass'),
+      );
+    }
+  });
+
   it('a weight that the input leaves without effect: its layer, by the weights it should have', async () => {
     const model = decodeModel(readFileSync(path('right.onnx')));
     const weight = model.graph!.initializer.find(({ name }) => name === 'conv1.weight')!;
