@@ -25,6 +25,14 @@ describe('what alexnet verify prints', () => {
     expect(text).to.match(/^norm1 .*FAIL: off$/m);
   });
 
+  it("an engine's own bound is named where it was enough, and only there", () => {
+    const [named, note] = ['a running sum', /^norm1: beyond what any other kernel would show/m];
+    const kept = { ...row('norm1'), introduced: comparison({ named }) };
+    expect(verificationText(verification([kept]))).to.match(note);
+    const broken = { ...kept, verdict: 'fail' as const, introduced: comparison({ named, beyond: 3 }) };
+    expect(verificationText(verification([broken]))).to.not.match(note);
+  });
+
   it('what is wrong only when optimised is said so', () => {
     const run = {
       graph: 'untouched',
