@@ -4,9 +4,10 @@
  *   npx tsx bench/device.ts [--network NAME] [--on cpu,cuda,cuda-tf32,webgpu] [--batches 1,16,128]
  *                           [--seconds S] [--json FILE]
  *
- * A run includes what a user waits for: the input's way to the device and the output's way back. Each device is measured
- * in a process of its own, CUDA with TF32 off (`cuda`) and on (`cuda-tf32`). Median over the runs of S seconds (default 5,
- * at least 3 runs), after two that are not counted. docs/devices.md says what was measured so far.
+ * A run includes what a user waits for: the input's way to the device and the output's way back. Each device
+ * is measured in a process of its own, CUDA with TF32 off (`cuda`) and on (`cuda-tf32`). Median over the runs
+ * of S seconds (default 5, at least 3 runs), after two that are not counted. docs/devices.md says what was
+ * measured so far.
  */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

@@ -1,4 +1,7 @@
-/** Puts the measured figures into docs/performance.md: a table between `<!-- NAME -->` and `<!-- end -->` for each NAME. */
+/**
+ * Puts the measured figures into docs/performance.md: a table between `<!-- NAME -->` and `<!-- end -->` for
+ * each NAME.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { ColdRow } from './cold.ts';

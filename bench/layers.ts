@@ -1,4 +1,7 @@
-/** Where the oracle's time goes: every layer's CPU time, its rate, and its share of what the kernel reaches in the cache. */
+/**
+ * Where the oracle's time goes: every layer's CPU time, its rate, and its share of what the kernel reaches in
+ * the cache.
+ */
 
 import { currentEngine, openArena } from '../reference/fast/engine.ts';
 import { configure } from '../reference/fast/index.ts';

@@ -1,6 +1,6 @@
 /**
- * What is compared with and run under: other engines, and other versions of Node. npm puts them into bench/peers, which
- * git ignores; the package never depends on them.
+ * What is compared with and run under: other engines, and other versions of Node. npm puts them into
+ * bench/peers, which git ignores; the package never depends on them.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,7 @@
-/** The contest as a picture: CPU time over that of onnxruntime-node with one thread, a panel for each network and batch. */
+/**
+ * The contest as a picture: CPU time over that of onnxruntime-node with one thread, a panel for each network
+ * and batch.
+ */
 import type { Mark, Spec } from 'vega';
 import type { Row } from './contest.ts';
 

@@ -1,8 +1,8 @@
 /**
  * binary16 and bfloat16 ↔ binary32, by integer arithmetic on the bits.
  *
- * Widening is exact. Narrowing rounds to nearest, ties to even (IEEE 754), subnormals included; what is finite and rounds
- * to 65536 or more becomes infinity, and callers who must not have that look for it.
+ * Widening is exact. Narrowing rounds to nearest, ties to even (IEEE 754), subnormals included; what is
+ * finite and rounds to 65536 or more becomes infinity, and callers who must not have that look for it.
  */
 
 const float = new Float32Array(1);

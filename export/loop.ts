@@ -1,7 +1,7 @@
 /**
  * Many steps in one call: a step's graph as the body of ONNX's Loop. Parameters and velocities are carried from one
- * iteration to the next inside the engine, so that they are copied once a call and not once a step (measured on CPU and by
- * design on CUDA; WebGPU has no Loop kernel and copies: use single steps there).
+ * iteration to the next inside the engine, so that they are copied once a call and not once a step (measured
+ * on CPU and by design on CUDA; WebGPU has no Loop kernel and copies: use single steps there).
  *
  * Inputs   as the step's, with a leading axis of K for what changes from step to step (input, labels, masks,
  *          learningRate …); states and frozen parameters as they are.
@@ -95,7 +95,10 @@ interface Roles {
   readonly repeated: ReadonlySet<string>;
 }
 
-/** The step's graph under prefixed names: repeated inputs become a Gather each, frozen parameters come from outside. */
+/**
+ * The step's graph under prefixed names: repeated inputs become a Gather each, frozen parameters come from
+ * outside.
+ */
 function bodyOf(graph: GraphProto, { carried, next, results, repeated }: Roles): GraphProto {
   const states = new Set(carried.map(({ name }) => name));
   const outside = new Set(

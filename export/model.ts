@@ -1,5 +1,6 @@
 /**
- * A network as an ONNX file: IR 8, opset 13 to 18, explicit shapes for every value, and metadata that explain the file.
+ * A network as an ONNX file: IR 8, opset 13 to 18, explicit shapes for every value, and metadata that explain
+ * the file.
  *
  * The input is called 'input', values are called as the layers, initializers <layer>.weight and <layer>.bias.
  */

@@ -1,9 +1,10 @@
 /**
  * ONNX files as plain objects: the one place that knows onnx-proto (ONNX 1.10.2's schema, IR 8).
  *
- * 64-bit integers are numbers here (attributes, dims, versions; INT64_MAX becomes 2⁶³ and is written back as INT64_MAX)
- * and bigints in int64Data and uint64Data. Lists are always there when decoded; an absent scalar is undefined. Fields
- * that IR 8 does not have (sharding, overloads of later versions) are skipped. Raw data is never copied.
+ * 64-bit integers are numbers here (attributes, dims, versions; INT64_MAX becomes 2⁶³ and is written back as
+ * INT64_MAX) and bigints in int64Data and uint64Data. Lists are always there when decoded; an absent scalar
+ * is undefined. Fields that IR 8 does not have (sharding, overloads of later versions) are skipped. Raw data
+ * is never copied.
  */
 import onnxProto from 'onnx-proto';
 import { checkWire, messages } from './wire.ts';
@@ -182,7 +183,8 @@ function decode(bytes: Uint8Array, root: Parameters<typeof checkWire>[1], read: 
   }
 }
 
-// ---- onnx-proto's objects ↔ plain ones -------------------------------------------------------------------------------
+// ---- onnx-proto's objects ↔ plain ones
+// -------------------------------------------------------------------------------
 
 interface LongLike {
   readonly low: number;

@@ -36,7 +36,10 @@ export function lossFactor(g: GraphBuilder, { rule }: Descent, learningRate: str
   return g.node('Mul', [learningRate, g.scalar('step/minus', -1)], 'step/factor');
 }
 
-/** Adds `<parameter>.next` and `<parameter>.velocity.next`; the inputs `<parameter>` and `<parameter>.velocity` must be there. */
+/**
+ * Adds `<parameter>.next` and `<parameter>.velocity.next`; the inputs `<parameter>` and
+ * `<parameter>.velocity` must be there.
+ */
 export function emitUpdate(
   g: GraphBuilder,
   descent: Descent,
@@ -68,8 +71,8 @@ export function emitUpdate(
 }
 
 /**
- * [v + cw/µ], of which µ times is the first two terms of the rule: one pass over the weights less than µv + cw. For µ = 0
- * it is [cw], or nothing without decay.
+ * [v + cw/µ], of which µ times is the first two terms of the rule: one pass over the weights less than µv +
+ * cw. For µ = 0 it is [cw], or nothing without decay.
  */
 function withDecay(g: GraphBuilder, descent: Descent, parameter: string, learningRate: string): string[] {
   const { rule, weightDecay, momentum } = descent;

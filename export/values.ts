@@ -87,9 +87,10 @@ export function elementCount(tensor: Pick<TensorProto, 'dims' | 'name'>): number
 }
 
 /**
- * The values in row-major order; float16 and bfloat16 as float32, bool as 0 and 1, complex numbers as pairs. Raw data that
- * lies aligned is viewed and not copied. Throws where the file holds more or fewer numbers than the shape says, where
- * the values are in another file (load them into rawData and clear dataLocation first), and for strings.
+ * The values in row-major order; float16 and bfloat16 as float32, bool as 0 and 1, complex numbers as pairs.
+ * Raw data that lies aligned is viewed and not copied. Throws where the file holds more or fewer numbers than
+ * the shape says, where the values are in another file (load them into rawData and clear dataLocation first),
+ * and for strings.
  */
 export function tensorValues(tensor: TensorProto): Values {
   const known = layoutOf(tensor.dataType, title(tensor));

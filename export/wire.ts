@@ -1,8 +1,9 @@
 /**
- * The protobuf wire format: what is needed to check a file before onnx-proto decodes it, and to frame one when writing.
+ * The protobuf wire format: what is needed to check a file before onnx-proto decodes it, and to frame one
+ * when writing.
  *
- * Why check first: the generated decoder recurses without a limit, lets a message run past its parent, turns one byte of
- * a packed integer into an object of fifty, and lets the last of two graphs win where others merge them.
+ * Why check first: the generated decoder recurses without a limit, lets a message run past its parent, turns
+ * one byte of a packed integer into an object of fifty, and lets the last of two graphs win where others merge them.
  * Source: protobuf.dev/programming-guides/encoding; field numbers from onnx/onnx.proto (IR 8).
  */
 

@@ -78,8 +78,8 @@ export class Classifier implements AsyncDisposable {
   }
 
   /**
-   * One prediction a picture, in order. A picture is a file, a folder (all pictures in it) or a file's bytes. One that cannot
-   * be read does not stop the others.
+   * One prediction a picture, in order. A picture is a file, a folder (all pictures in it) or a file's bytes.
+   * One that cannot be read does not stop the others.
    */
   async classify(pictures: string | Uint8Array | readonly (string | Uint8Array)[]): Promise<Prediction[]> {
     const { top = 5 } = this.#options;

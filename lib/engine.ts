@@ -1,4 +1,7 @@
-/** A network with its weights that computes: inputs in, probabilities out, by onnxruntime on a device or by the oracle. */
+/**
+ * A network with its weights that computes: inputs in, probabilities out, by onnxruntime on a device or by
+ * the oracle.
+ */
 import { joined } from '../export/index.ts';
 import * as softmax from '../reference/ops/softmax.ts';
 import { forward } from '../reference/oracle.ts';

@@ -16,7 +16,10 @@ export interface ExportOptions extends Choice {
   readonly precision?: 'float32' | 'float16';
   /** Put the weights into `<file>.data` beside the model. */
   readonly externalData?: boolean;
-  /** inference (default); gradients of a batch; or a training step. The last two are of opset 18 and hold no weights. */
+  /**
+   * inference (default); gradients of a batch; or a training step. The last two are of opset 18 and hold no
+   * weights.
+   */
   readonly graph?: 'inference' | 'gradients' | 'training';
   /** As many training steps a call as the inputs have on their first axis, in ONNX's Loop. */
   readonly loop?: boolean;

@@ -51,8 +51,8 @@ export function checksum(t: Tensor): string {
 }
 
 /**
- * A model file's bytes, external data taken in, and what they say. Throws InputError, naming the file, if it is none, is
- * damaged, or names files that are not beside it.
+ * A model file's bytes, external data taken in, and what they say. Throws InputError, naming the file, if it
+ * is none, is damaged, or names files that are not beside it.
  */
 export async function readModelFile(path: string): Promise<{ bytes: Uint8Array; model: ModelProto }> {
   const bytes = await readBounded(path);

@@ -1,6 +1,6 @@
 /**
- * Temporary files that Ctrl-C must not leave behind. While there are any, a signal removes them before it ends the process;
- * where a program handles the signal itself, that is left to it.
+ * Temporary files that Ctrl-C must not leave behind. While there are any, a signal removes them before it
+ * ends the process; where a program handles the signal itself, that is left to it.
  */
 import { rmSync } from 'node:fs';
 

@@ -5,8 +5,9 @@
  *
  * offsets   'all': every position, 33×33 of a 224 crop in 256 (convdata_jpeg.py: randint(0, 2·border + 1); Caffe:
  *           Rand(256 − 227 + 1)). 'paper': 32×32, which gives the "factor of 2048" with mirrors.
- * chunk     1: crop and mirror drawn for each image (paper, Caffe). 32: once for 32 images in a row (convdata_jpeg.py).
- * lighting  'paper': Σ pᵢ·αᵢ·λᵢ, αᵢ ~ N(0, 0.1), λ the eigenvalues: on 0..255 that swamps the picture. 'root': √λᵢ in the place
+ * chunk     1: crop and mirror drawn for each image (paper, Caffe). 32: once for 32 images in a row
+ * (convdata_jpeg.py). lighting  'paper': Σ pᵢ·αᵢ·λᵢ, αᵢ ~ N(0, 0.1), λ the eigenvalues: on 0..255 that swamps
+ * the picture. 'root': √λᵢ in the place
  *           of λᵢ, which the released code does. 'as-run': 'root', and the sum of picture and light divided by 1.1.
  * mean      'centre': the mean image's centre crop, wherever the picture was cut (convdata_jpeg.py). 'crop': the mean
  *           image cut at the picture's offset, then mirrored with it (Caffe's data_transformer.cpp).
@@ -66,9 +67,9 @@ export interface Draws {
 }
 
 /**
- * Draws for images number `first` … `first + count − 1` that the training sees (epoch · images + position): the same for a seed
- * however they are cut into batches. `side` is that of the square pictures. Crop and mirror of chunk j are words
- * 4j, 4j + 1, 4j + 2 of
+ * Draws for images number `first` … `first + count − 1` that the training sees (epoch · images + position):
+ * the same for a seed however they are cut into batches. `side` is that of the square pictures. Crop and
+ * mirror of chunk j are words 4j, 4j + 1, 4j + 2 of
  * stream 'augment.crop'; image n's αs are normals 3n … 3n + 2 of stream 'augment.lighting'.
  * Throws if the crop is larger than the picture, or lighting is asked for without principal colours.
  */
@@ -138,9 +139,9 @@ export interface AugmentOptions {
 }
 
 /**
- * N square pictures of 8-bit planes (N,3,side,side), RGB, to the training input (N,3,crop,crop), float32. Each step rounds to
- * float32, in this order: / 255 (range 1 only), − mean, + light, / deviation, / 1.1 ('as-run' only; in float32);
- * of the preprocessing, resize and
+ * N square pictures of 8-bit planes (N,3,side,side), RGB, to the training input (N,3,crop,crop), float32.
+ * Each step rounds to float32, in this order: / 255 (range 1 only), − mean, + light, / deviation, / 1.1
+ * ('as-run' only; in float32); of the preprocessing, resize and
  * crop are not used. Throws if lengths or shapes disagree.
  */
 export function augment(

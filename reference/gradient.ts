@@ -1,8 +1,9 @@
 /**
  * The gradients of a network's loss, by going back through the list of layers, and one step of training.
  *
- * Each layer's forward is recorded together with what its backward reads, so that both stand side by side below. A softmax
- * at the end belongs to the loss (loss.ts). A value that several layers read gets the sum of their gradients.
+ * Each layer's forward is recorded together with what its backward reads, so that both stand side by side
+ * below. A softmax at the end belongs to the loss (loss.ts). A value that several layers read gets the sum of
+ * their gradients.
  */
 import * as fast from './fast/index.ts';
 import * as loss from './loss.ts';

@@ -1,5 +1,6 @@
 /**
- * Initial weights: independent normals with mean 0, and constant biases. One seed gives the same bits on every machine.
+ * Initial weights: independent normals with mean 0, and constant biases. One seed gives the same bits on
+ * every machine.
  *
  * kaiming  variance 2 / fan_in, biases 0 (He, Zhang, Ren, Sun 2015, equation 10): for nets with ReLU.
  * paper    section 5: standard deviation 0.01; biases 1 in conv2, conv4, conv5 and the hidden fully connected layers.

@@ -5,10 +5,12 @@
  *   loss   = −1/N Σ_n log p[n, label[n]] = 1/N Σ_n (log Σ_j e^(z[n,j] − m) − (z[n,label] − m))
  *   dz     = (p − onehot) / N
  *
- * Paper   section 3.5 maximises the mean log-probability of the right class; section 5's update descends, so its L is the
+ * Paper   section 3.5 maximises the mean log-probability of the right class; section 5's update descends, so
+ * its L is the
  *         negative of that, as here.
  * ONNX    SoftmaxCrossEntropyLoss, reduction = 'mean'; decomposed in export/loss.ts.
- * Clash   Caffe's loss is −log max(p, FLT_MIN), at most 87.34 an image; its gradient is p − onehot all the same (`clip`).
+ * Clash   Caffe's loss is −log max(p, FLT_MIN), at most 87.34 an image; its gradient is p − onehot all the
+ * same (`clip`).
  *         Ties in the errors: see `Ties`.
  * Letters z, p (N,K), labels N integers from 0 to K − 1.
  */
@@ -86,7 +88,10 @@ export function backward(
 export const ties = ['optimistic', 'first', 'fractional'] as const;
 export type Ties = (typeof ties)[number];
 
-/** How right each image's first k classes are: 1, 0, or a share of a tie. A NaN score is ahead of every other, so 0. */
+/**
+ * How right each image's first k classes are: 1, 0, or a share of a tie. A NaN score is ahead of every other,
+ * so 0.
+ */
 export function hits(z: Tensor, labels: ArrayLike<number>, k: number, rule: Ties = 'first'): Float64Array {
   checkLabels(z, labels);
   if (!Number.isInteger(k) || k < 1) throw new Error(`loss: k must be a positive integer (= ${k})`);

@@ -9,11 +9,13 @@
  * For a constant ε all four are the same descent (paper's v is minus Caffe's, and −ε times PyTorch's). After ε drops,
  * PyTorch's velocity shrinks at once, the others' over some ten steps.
  *
- * Clash   biases. paper and pytorch: as weights. as-run and caffe: twice the rate and no decay (as-run: 0.02 next to 0.01,
+ * Clash   biases. paper and pytorch: as weights. as-run and caffe: twice the rate and no decay (as-run: 0.02
+ * next to 0.01,
  *         and never lowered: schedule.ts; Caffe's lr_mult 2, decay_mult 0).
  * Frozen  a parameter whose rate is 0 stays as it is, its momentum too (cuda-convnet: `if (_epsW > 0)`).
  *
- * Arithmetic is float64; v is rounded once to its storage, then w ← w + v reads the v that was stored and is rounded once.
+ * Arithmetic is float64; v is rounded once to its storage, then w ← w + v reads the v that was stored and is
+ * rounded once.
  */
 import { dense, precisionOf, type Storage, type Tensor, tensor, zeros } from './tensor.ts';
 
@@ -97,7 +99,10 @@ export function update(
 export const zeroMomenta = (weights: Parameters): Map<string, Tensor> =>
   new Map([...weights].map(([name, w]) => [name, zeros(w.shape, precisionOf(w))]));
 
-/** The next weights and momenta of a network. Throws, naming the parameter, where a gradient or a momentum does not fit. */
+/**
+ * The next weights and momenta of a network. Throws, naming the parameter, where a gradient or a momentum
+ * does not fit.
+ */
 export function updateAll(
   weights: Parameters,
   momenta: Parameters,

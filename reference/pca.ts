@@ -1,8 +1,8 @@
 /**
  * Principal components of the colours of the training set, for the lighting of section 4.1 (see augment.ts).
  *
- * Moments are sums of integers, exact in float64 up to 2⁵³ (10¹¹ pixels); eigenvectors come from Jacobi's rotations, which
- * need no more than square roots.
+ * Moments are sums of integers, exact in float64 up to 2⁵³ (10¹¹ pixels); eigenvectors come from Jacobi's
+ * rotations, which need no more than square roots.
  */
 
 export interface Principal {
@@ -19,8 +19,8 @@ export interface Colours {
 }
 
 /**
- * The ImageNet training set's, from cuda-convnet2's make-data/input_meta (color_pca): eigenvalues are the squares of its
- * standard deviations 19.7208, 37.0939, 121.7801, the vectors are given to four digits.
+ * The ImageNet training set's, from cuda-convnet2's make-data/input_meta (color_pca): eigenvalues are the
+ * squares of its standard deviations 19.7208, 37.0939, 121.7801, the vectors are given to four digits.
  */
 export const imagenetPrincipal: Principal = {
   eigenvalues: [388.90995264, 1375.95741721, 14830.39275601],
@@ -87,8 +87,8 @@ export function colours({ pixels, sums, products }: Moments): Colours {
 const SWEEPS = 30;
 
 /**
- * Eigenvalues and eigenvectors of a symmetric matrix, by cyclic Jacobi rotations (Golub and Van Loan, Matrix Computations,
- * section 8.5). Throws if the matrix is not square and symmetric.
+ * Eigenvalues and eigenvectors of a symmetric matrix, by cyclic Jacobi rotations (Golub and Van Loan, Matrix
+ * Computations, section 8.5). Throws if the matrix is not square and symmetric.
  */
 export function principal(matrix: readonly (readonly number[])[]): Principal {
   const n = matrix.length;

@@ -18,12 +18,18 @@ export interface Preprocess {
    * ⌊size·long/short⌋. Always Pillow's antialiased bilinear in 8-bit fixed point.
    */
   readonly resize: { readonly mode: 'none' | 'warp' | 'shorter'; readonly size: number };
-  /** Side of the square crop at the centre; 0 for none. An odd remainder rounds down, or half to even as Python does. */
+  /**
+   * Side of the square crop at the centre; 0 for none. An odd remainder rounds down, or half to even as
+   * Python does.
+   */
   readonly crop: { readonly size: number; readonly offset: 'floor' | 'half-even' };
   readonly channels: 'RGB' | 'BGR';
   /** 255: values 0..255; 1: values 0..1. */
   readonly range: 255 | 1;
-  /** Per channel, in the order of `channels` and in units of `range`; a mean image takes its place (see `meanImage`). */
+  /**
+   * Per channel, in the order of `channels` and in units of `range`; a mean image takes its place (see
+   * `meanImage`).
+   */
   readonly mean: readonly number[];
   /** Per channel; 1 for none. */
   readonly deviation: readonly number[];
@@ -32,8 +38,8 @@ export interface Preprocess {
 }
 
 /**
- * AlexNet as its authors fed it: shorter side 256, centre crop, RGB 0..255, the training set's mean colour. The paper does
- * not say how an odd remainder of the crop is rounded; it is rounded as torchvision does.
+ * AlexNet as its authors fed it: shorter side 256, centre crop, RGB 0..255, the training set's mean colour.
+ * The paper does not say how an odd remainder of the crop is rounded; it is rounded as torchvision does.
  */
 export const krizhevsky = (crop: number): Preprocess => ({
   resize: { mode: 'shorter', size: 256 },
@@ -146,8 +152,8 @@ export function mirror({ width, height, data }: Image): Image {
 }
 
 /**
- * The ten views of section 4.1: top left, top right, bottom left, bottom right, centre, then the mirrors of these in the
- * same order (torchvision's TenCrop and pycaffe's oversample have this order too).
+ * The ten views of section 4.1: top left, top right, bottom left, bottom right, centre, then the mirrors of
+ * these in the same order (torchvision's TenCrop and pycaffe's oversample have this order too).
  */
 export function tenCrops(image: Image, { crop: c }: Preprocess): readonly Image[] {
   if (c.size === 0) throw new Error('preprocess: ten views need a crop (= 0)');
@@ -161,7 +167,10 @@ export function tenCrops(image: Image, { crop: c }: Preprocess): readonly Image[
 /** 1: the centre crop; 2: it and its mirror image; 10: see `tenCrops`. */
 export type Views = 1 | 2 | 10;
 
-/** Resized, and of that the central square, 8-bit RGB: what training keeps of a picture and cuts its crops from (section 2). */
+/**
+ * Resized, and of that the central square, 8-bit RGB: what training keeps of a picture and cuts its crops
+ * from (section 2).
+ */
 export function centreSquare(image: Image, spec: Preprocess): Image {
   const [width, height] = resizedSize(image, spec);
   const square = { size: Math.min(width, height), offset: spec.crop.offset };
@@ -169,8 +178,8 @@ export function centreSquare(image: Image, spec: Preprocess): Image {
 }
 
 /**
- * Resized, and the views cut out of it, still 8-bit RGB. The ten views come, as in section 2 of the paper, from the central
- * square of the resized picture (torchvision's TenCrop would take the corners of all of it).
+ * Resized, and the views cut out of it, still 8-bit RGB. The ten views come, as in section 2 of the paper,
+ * from the central square of the resized picture (torchvision's TenCrop would take the corners of all of it).
  */
 export function cropViews(image: Image, spec: Preprocess, views: Views = 1): readonly Image[] {
   if (views === 10) return tenCrops(centreSquare(image, spec), spec);
@@ -181,16 +190,16 @@ export function cropViews(image: Image, spec: Preprocess, views: Views = 1): rea
 
 export interface PreprocessOptions {
   /**
-   * (3,H,W), in the order of `channels` and in units of `range`. Its centre crop is subtracted from every view, mirrored
-   * or not, wherever the view was cut (cuda-convnet's rule), and takes the place of `mean`.
+   * (3,H,W), in the order of `channels` and in units of `range`. Its centre crop is subtracted from every
+   * view, mirrored or not, wherever the view was cut (cuda-convnet's rule), and takes the place of `mean`.
    */
   readonly meanImage?: Tensor;
   readonly views?: Views;
 }
 
 /**
- * The input that a network wants: (views,3,H,W), float32. Throws if the picture or the mean image does not fit, and if a
- * required mean image is missing.
+ * The input that a network wants: (views,3,H,W), float32. Throws if the picture or the mean image does not
+ * fit, and if a required mean image is missing.
  */
 export function preprocess(image: Image, spec: Preprocess, options: PreprocessOptions = {}): Tensor {
   if (spec.mean.length !== 3 || spec.deviation.length !== 3) {

@@ -1,10 +1,13 @@
 /**
- * Learning rates over time, as the sources had them. A schedule and its state are plain data (JSON keeps both); nothing
- * here counts: the caller says how many iterations are done and reports the validation error after each epoch.
+ * Learning rates over time, as the sources had them. A schedule and its state are plain data (JSON keeps
+ * both); nothing here counts: the caller says how many iterations are done and reports the validation error
+ * after each epoch.
  *
- * plateau   section 5: "divide the learning rate by 10 when the validation error rate stopped improving"; "reduced three
+ * plateau   section 5: "divide the learning rate by 10 when the validation error rate stopped improving";
+ * "reduced three
  *           times prior to termination". How long to wait the paper does not say: `patience`.
- * logged    the epochs written in the released source's logs, configuration 145 (2012) and 145-2010: ε and the biases' own
+ * logged    the epochs written in the released source's logs, configuration 145 (2012) and 145-2010: ε and
+ * the biases' own
  *           rate, conv1 slower and then frozen, the colour noise off for the last 24 epochs.
  * step      divided every so many iterations (Caffe: 100,000 of 450,000) or epochs (torchvision: 30 of 90).
  * cosine    a linear warm-up, then half a cosine down to 0.
@@ -147,8 +150,9 @@ export function observe(schedule: Schedule, state: State, error: number): State 
 }
 
 /**
- * The factors by which optimiser.ts multiplies `settings.learningRate` for these parameters, where the schedule sets rates
- * of its own; `base` is what the rule says without it. Biases with a rate of their own keep it, unless the layer is frozen.
+ * The factors by which optimiser.ts multiplies `settings.learningRate` for these parameters, where the
+ * schedule sets rates of its own; `base` is what the rule says without it. Biases with a rate of their own
+ * keep it, unless the layer is frozen.
  */
 export function factorsFor(
   settings: Settings,

@@ -70,8 +70,9 @@ const positiveSums = (run: Backward['run'], m: (test: Case) => number): Backward
 });
 
 /**
- * dx = dy·s^−β − 2βα′·x·Σ dy·x·s^−(β+1) over n pixels: with α negated and |x|, |dy| the sum of absolute values. s has n
- * squares, a product and a sum; its power loses β + 1 times that, and |β·log s| units where it is e^(−β·log s).
+ * dx = dy·s^−β − 2βα′·x·Σ dy·x·s^−(β+1) over n pixels: with α negated and |x|, |dy| the sum of absolute
+ * values. s has n squares, a product and a sum; its power loses β + 1 times that, and |β·log s| units where
+ * it is e^(−β·log s).
  */
 // biome-ignore lint/suspicious/noExplicitAny: the two norms have attributes of their own
 function norm(operation: any, pixels: (size: number) => number): Backward {

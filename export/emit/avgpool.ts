@@ -4,8 +4,8 @@
  * ONNX         AveragePool, versions 1, 7, 10, 11. Rounding up is written as end pads.
  *              divisor 'window': count_include_pad = 1, as every window lies inside the explicit pads.
  *              divisor 'valid': count_include_pad = 0.
- *              divisor 'caffe': the declared padding counts, what lies beyond it does not: the declared padding is made
- *              real by Pad, the rest is not counted.
+ *              divisor 'caffe': the declared padding counts, what lies beyond it does not: the declared
+ *              padding is made real by Pad, the rest is not counted.
  * Spec         spec/export/emit.spec.ts
  * Not emitted  ceil_mode: with count_include_pad its divisor changed in version 19. An average of no pixel at all.
  */
@@ -55,7 +55,10 @@ export function backward(
   sandwiched(g, [transposed(a, P, H), dy, b], [H, P, Q, W], dx);
 }
 
-/** a[p·extent + h] = 1/(length of window p on that axis) where window p contains h; the divisor is the lengths' product. */
+/**
+ * a[p·extent + h] = 1/(length of window p on that axis) where window p contains h; the divisor is the
+ * lengths' product.
+ */
 function shares(
   { kernel, stride, pad, divisor }: (Layer & { kind: 'avgpool' })['attributes'],
   axis: 0 | 1,

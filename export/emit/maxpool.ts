@@ -4,9 +4,10 @@
  * ONNX         MaxPool, versions 1, 8, 10, 11, 12; padding acts as −∞. Rounding up is written as end pads.
  *              An empty window is Caffe's −FLT_MAX (float16: −65504): Pad with that value in front.
  * Spec         spec/export/emit.spec.ts
- *              Training: rows first, then columns, two MaxPools with the same result; backward compares and gathers along
- *              one axis at a time, without scatter or atomics, so every device gives the same bits.
- * Ties         every maximum of a window gets its gradient (cuda-convnet's rule); PyTorch and Caffe give it to the first.
+ *              Training: rows first, then columns, two MaxPools with the same result; backward compares and
+ *              gathers along one axis at a time, without scatter or atomics, so every device gives the same bits.
+ * Ties         every maximum of a window gets its gradient (cuda-convnet's rule); PyTorch and Caffe give it
+ * to the first.
  *              The two differ for positive ties alone: at 0, ReLU passes nothing on.
  * Not emitted  ceil_mode (see window.ts). Indices and ScatterElements: WebGPU claims them and fails when it runs.
  */

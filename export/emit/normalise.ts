@@ -1,6 +1,6 @@
 /**
- * What both normalisations share: y = x / s^β with s = k + α·mean, in float32 whatever the graph's precision, because the
- * square of a value over 256 overflows float16.
+ * What both normalisations share: y = x / s^β with s = k + α·mean, in float32 whatever the graph's precision,
+ * because the square of a value over 256 overflows float16.
  */
 import type { GraphBuilder } from '../graph.ts';
 
@@ -45,8 +45,8 @@ function power(g: GraphBuilder, name: string, s: string, beta: number): string {
 }
 
 /**
- * dx = dy/s^β − 2αβ·x·mean′(dy·x/s^β/s), for y = x/s^β and s = k + α·mean(x²); mean′ runs over the windows that contain
- * a value instead of the window around it: the same pooling with its pads exchanged.
+ * dx = dy/s^β − 2αβ·x·mean′(dy·x/s^β/s), for y = x/s^β and s = k + α·mean(x²); mean′ runs over the windows
+ * that contain a value instead of the window around it: the same pooling with its pads exchanged.
  */
 export function backwardOf(
   g: GraphBuilder,

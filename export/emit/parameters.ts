@@ -2,7 +2,10 @@
 import type { Weights } from '../../reference/oracle.ts';
 import type { GraphBuilder } from '../graph.ts';
 
-/** [weight] or [weight, bias]: the graph's inputs of that name (training), else initializers. Throws if there is none. */
+/**
+ * [weight] or [weight, bias]: the graph's inputs of that name (training), else initializers. Throws if there
+ * is none.
+ */
 export function parameters(g: GraphBuilder, layer: string, weights: Weights): string[] {
   const [weight, bias] = [`${layer}.weight`, `${layer}.bias`].map((name) => {
     const value = weights.get(name);

@@ -1,9 +1,9 @@
 /**
  * Explicit end pads for pooling, so that one rounding rule (whole windows only) serves for all three of window.ts.
  *
- * ceil_mode is not written: engines and ONNX versions disagree about its last window and its divisor. A window that lies
- * outside the image altogether (Caffe's rounding, stride > kernel) needs a pad as large as the kernel, which ONNX's
- * pooling does not take.
+ * ceil_mode is not written: engines and ONNX versions disagree about its last window and its divisor. A
+ * window that lies outside the image altogether (Caffe's rounding, stride > kernel) needs a pad as large as
+ * the kernel, which ONNX's pooling does not take.
  */
 import { pooledShape, type Window } from '../../reference/ops/window.ts';
 import type { Dims } from '../operators.ts';

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** The `alexnet` command: one file a command in commands/, errors in one line, exit codes as docs/json.md lists them. */
+/**
+ * The `alexnet` command: one file a command in commands/, errors in one line, exit codes as docs/json.md
+ * lists them.
+ */
 import { availableParallelism } from 'node:os';
 import { configure } from '../../reference/fast/index.ts';
 import { run } from './run.ts';

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** npm start [-- photo.jpg …] [--device D]: writes alexnet.onnx, cross-checks every layer, names the photos' classes. */
+/**
+ * npm start [-- photo.jpg …] [--device D]: writes alexnet.onnx, cross-checks every layer, names the photos'
+ * classes.
+ */
 import { Command } from 'commander';
 import { dense } from '../../reference/tensor.ts';
 import { best } from '../classifier.ts';

@@ -1,8 +1,8 @@
 /**
  * The derived bound (lib/verify/bounds.ts) of a test whose model is one node that the reference has as a layer.
  *
- * It is held against ŷ, the oracle's unrounded result from the test's inputs, so that a kernel which a tolerance of 1e-3
- * lets pass is still found.
+ * It is held against ŷ, the oracle's unrounded result from the test's inputs, so that a kernel which a
+ * tolerance of 1e-3 lets pass is still found.
  */
 import { dense, type Tensor } from '../../reference/tensor.ts';
 import { evaluate } from '../onnx/evaluate.ts';

@@ -1,7 +1,8 @@
 /**
  * This project's own test cases: fixtures/ops/<operation>/cases.json, computed by PyTorch in float64 (its make.py).
  *
- * All dimensions of a case differ from one another, strides and pads are asymmetric, so that a swapped axis cannot hide.
+ * All dimensions of a case differ from one another, strides and pads are asymmetric, so that a swapped axis
+ * cannot hide.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -1,7 +1,7 @@
 /**
- * Compares a value with the expected one as ONNX's test runner does, numpy.testing.assert_allclose: type and shape must
- * be the same, |y − expected| ≤ atol + rtol·|expected|, NaN equals NaN, infinities must agree. Integers, bools and
- * strings must be equal, where the runner would allow them the tolerance too.
+ * Compares a value with the expected one as ONNX's test runner does, numpy.testing.assert_allclose: type and
+ * shape must be the same, |y − expected| ≤ atol + rtol·|expected|, NaN equals NaN, infinities must agree.
+ * Integers, bools and strings must be equal, where the runner would allow them the tolerance too.
  */
 import { elements, isFloat, type Value } from '../onnx/value.ts';
 

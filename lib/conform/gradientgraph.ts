@@ -60,8 +60,8 @@ export function gradientGraph(test: GradientCase): GradientGraph {
 }
 
 /**
- * tanh′ = 1 − y², whose relative error is that of y, 2⁻²⁴, over 1 − y²: where that passes a quarter of the tests' 1e-3,
- * a right kernel could fail.
+ * tanh′ = 1 − y², whose relative error is that of y, 2⁻²⁴, over 1 − y²: where that passes a quarter of the
+ * tests' 1e-3, a right kernel could fail.
  */
 function mustBeConditioned({ operation, dy, expected }: GradientCase): void {
   const saturated = dy.data.some((d, i) => {

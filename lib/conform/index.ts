@@ -42,9 +42,9 @@ export interface ConformOptions {
 }
 
 /**
- * Every test in these folders. A test passes where each output has the expected type, shape and values (rtol 1e-3, atol
- * 1e-7, or what its data.json says) and, where one is derived, keeps its bound. InputError for folders without tests;
- * EnvironmentError where the device does not work.
+ * Every test in these folders. A test passes where each output has the expected type, shape and values (rtol
+ * 1e-3, atol 1e-7, or what its data.json says) and, where one is derived, keeps its bound. InputError for
+ * folders without tests; EnvironmentError where the device does not work.
  */
 export async function conform(
   folders: readonly string[],

@@ -1,6 +1,6 @@
 /**
- * The ONNX graph of a case: the operator itself wherever ONNX can say what the case does, with every tensor a graph input;
- * else the graph that export/emit writes (groups of LRN, Caffe's rounding, within-map normalisation …).
+ * The ONNX graph of a case: the operator itself wherever ONNX can say what the case does, with every tensor a
+ * graph input; else the graph that export/emit writes (groups of LRN, Caffe's rounding, within-map normalisation …).
  */
 import { emitLayer } from '../../export/emit/index.ts';
 import { explicitPads, hasEmptyWindow, imagePads } from '../../export/emit/window.ts';

@@ -23,8 +23,9 @@ export const isCifar10 = (names: readonly string[]): boolean =>
   names.some((name) => TRAIN.test(name) || name === TEST);
 
 /**
- * A folder (both splits, as far as they are there) or one file (train or test by its name, else 'all'). Labels are read
- * at once, pixels when asked for. Throws InputError naming the file: missing, empty, truncated, a label beyond the classes.
+ * A folder (both splits, as far as they are there) or one file (train or test by its name, else 'all').
+ * Labels are read at once, pixels when asked for. Throws InputError naming the file: missing, empty,
+ * truncated, a label beyond the classes.
  */
 export async function openCifar10(path: string): Promise<Dataset> {
   const info = await stat(path).catch((error) => {

@@ -1,4 +1,7 @@
-/** A thread that makes pictures ready: lists of pictures come in, results go out, their memory handed over. See pool.ts. */
+/**
+ * A thread that makes pictures ready: lists of pictures come in, results go out, their memory handed over.
+ * See pool.ts.
+ */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Picture } from './dataset.ts';
 import { type Prepared, prepare, type Recipe } from './prepare.ts';

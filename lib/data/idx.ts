@@ -1,6 +1,6 @@
 /**
- * IDX, the format of MNIST (yann.lecun.com/exdb/mnist): two zero bytes, the type (8: unsigned bytes), the number of axes, their
- * extents as big-endian 32-bit integers, then the values. Plain or compressed by gzip.
+ * IDX, the format of MNIST (yann.lecun.com/exdb/mnist): two zero bytes, the type (8: unsigned bytes), the
+ * number of axes, their extents as big-endian 32-bit integers, then the values. Plain or compressed by gzip.
  */
 import { promisify } from 'node:util';
 import { constants, gunzip } from 'node:zlib';
@@ -18,7 +18,10 @@ export interface Idx {
   readonly values: Source;
 }
 
-/** Opens a file of `axes` axes. Rejects with InputError naming it: no IDX, another type, truncated, bytes left over. */
+/**
+ * Opens a file of `axes` axes. Rejects with InputError naming it: no IDX, another type, truncated, bytes left
+ * over.
+ */
 export async function openIdx(path: string, axes: number): Promise<Idx> {
   const file = openFile(path);
   try {
@@ -56,7 +59,10 @@ function readShape(head: Uint8Array, axes: number, file: Source): number[] {
   return Array.from({ length: axes }, (_, axis) => view.getUint32(4 + 4 * axis));
 }
 
-/** The whole content. What the header promises is checked against the file's size before anything is allocated for it. */
+/**
+ * The whole content. What the header promises is checked against the file's size before anything is allocated
+ * for it.
+ */
 async function unpack(file: Source, axes: number): Promise<Source> {
   if (file.size > MAX_UNPACKED) throw bad(file, 'too large to be unpacked: unpack it first (gunzip)');
   const packed = file.read(0, file.size);

@@ -1,6 +1,7 @@
 /**
- * Folders of pictures, one a class: ROOT/CLASS/*.jpg, or ROOT/train/CLASS/*.jpg with val and test beside train. Classes are
- * sorted by name, character by character, as torchvision's ImageFolder does ('10' comes before '2').
+ * Folders of pictures, one a class: ROOT/CLASS/*.jpg, or ROOT/train/CLASS/*.jpg with val and test beside
+ * train. Classes are sorted by name, character by character, as torchvision's ImageFolder does ('10' comes
+ * before '2').
  */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,8 +13,8 @@ import { type Dataset, type Split, type SplitName, splitOf } from './dataset.ts'
 const SPLITS: readonly SplitName[] = ['train', 'val', 'test'];
 
 /**
- * Lists the pictures; none is opened that is called like one. Throws InputError naming the folder: no class folders in it,
- * a class without pictures, a class of val or test that train does not have.
+ * Lists the pictures; none is opened that is called like one. Throws InputError naming the folder: no class
+ * folders in it, a class without pictures, a class of val or test that train does not have.
  */
 export async function openImageFolder(path: string): Promise<Dataset> {
   const named = await splitFolders(path);

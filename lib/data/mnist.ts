@@ -1,6 +1,6 @@
 /**
- * MNIST, and whatever has its form (Fashion-MNIST, KMNIST): images in an IDX file of three axes, labels in one of one axis. Grey
- * pictures become three equal channels.
+ * MNIST, and whatever has its form (Fashion-MNIST, KMNIST): images in an IDX file of three axes, labels in
+ * one of one axis. Grey pictures become three equal channels.
  */
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
@@ -19,8 +19,8 @@ export const isMnist = (names: readonly string[]): boolean => names.some((name) 
 
 /**
  * A folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-…, plain or .gz, or one file of images with its
- * labels beside it. Rejects with InputError naming the file: labels missing, another count of them than of images, a label
- * over 9, and what `openIdx` refuses.
+ * labels beside it. Rejects with InputError naming the file: labels missing, another count of them than of
+ * images, a label over 9, and what `openIdx` refuses.
  */
 export async function openMnist(path: string): Promise<Dataset> {
   const info = await stat(path).catch((error) => {

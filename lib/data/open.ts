@@ -7,7 +7,10 @@ import type { Dataset, Split, SplitName } from './dataset.ts';
 import { openImageFolder } from './imagefolder.ts';
 import { isMnist, openMnist } from './mnist.ts';
 
-/** CIFAR-10 (binary), MNIST (IDX) or folders of pictures. The caller closes it. Rejects with InputError in one line. */
+/**
+ * CIFAR-10 (binary), MNIST (IDX) or folders of pictures. The caller closes it. Rejects with InputError in one
+ * line.
+ */
 export async function openDataset(path: string): Promise<Dataset> {
   try {
     if (!(await stat(path)).isDirectory()) return await openByContent(path);
@@ -23,7 +26,10 @@ export async function openDataset(path: string): Promise<Dataset> {
   }
 }
 
-/** An IDX file begins with 0, 0, 8, 3, or gzip's 1f 8b; whatever else is taken for CIFAR-10, whose files have no mark. */
+/**
+ * An IDX file begins with 0, 0, 8, 3, or gzip's 1f 8b; whatever else is taken for CIFAR-10, whose files have
+ * no mark.
+ */
 async function openByContent(path: string): Promise<Dataset> {
   const file = openFile(path);
   const head = file.read(0, Math.min(4, file.size)).join();
@@ -36,7 +42,10 @@ async function openByContent(path: string): Promise<Dataset> {
 /** In the order in which a split is taken where none is asked for. */
 const PREFERRED: readonly SplitName[] = ['val', 'test', 'all', 'train'];
 
-/** The split that is asked for, else the first of val, test, all, train. InputError, naming what there is, if it is missing. */
+/**
+ * The split that is asked for, else the first of val, test, all, train. InputError, naming what there is, if
+ * it is missing.
+ */
 export function chooseSplit({ path, splits }: Dataset, asked?: SplitName): Split {
   const name = asked ?? PREFERRED.find((one) => splits.has(one));
   const split = name && splits.get(name);

@@ -1,6 +1,6 @@
 /**
- * Decodes and preprocesses in worker threads. onnxruntime-node computes on the thread that calls it and holds it meanwhile, so
- * work is handed to the threads at once, not when they ask: they go on while a batch runs.
+ * Decodes and preprocesses in worker threads. onnxruntime-node computes on the thread that calls it and holds
+ * it meanwhile, so work is handed to the threads at once, not when they ask: they go on while a batch runs.
  */
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
@@ -18,16 +18,16 @@ export interface PoolOptions {
 export interface Pool extends AsyncDisposable {
   readonly threads: number;
   /**
-   * The pictures made ready, in order; one that cannot be used is an error in its place. Rejects with EnvironmentError if
-   * the decoder is missing or no thread starts, and with Error when the pool is closed.
+   * The pictures made ready, in order; one that cannot be used is an error in its place. Rejects with
+   * EnvironmentError if the decoder is missing or no thread starts, and with Error when the pool is closed.
    */
   prepare(pictures: readonly Picture[]): Promise<readonly Prepared[]>;
   close(): Promise<void>;
 }
 
 /**
- * Threads that do what the recipe says. They keep the process alive only while they have something to do. `start` is how one
- * is started; specs give their own.
+ * Threads that do what the recipe says. They keep the process alive only while they have something to do.
+ * `start` is how one is started; specs give their own.
  */
 export function openPool(recipe: Recipe, options: PoolOptions = {}, start = startDecoder): Pool {
   return new Threads(recipe, options.threads ?? Math.min(Math.max(availableParallelism() - 1, 1), 16), start);
@@ -123,7 +123,10 @@ class Threads implements Pool {
     else job?.resolve(message.results);
   }
 
-  /** A thread has ended, out of memory for example: what it was at is given up, the rest goes to the others and a new one. */
+  /**
+   * A thread has ended, out of memory for example: what it was at is given up, the rest goes to the others
+   * and a new one.
+   */
   #lose(thread: Thread, reason: string): void {
     if (!this.#all.delete(thread)) return;
     const jobs = thread.jobs.splice(0);

@@ -1,4 +1,7 @@
-/** One picture of a data set made ready: decoded, then as a network wants it or as training keeps it. Runs in any thread. */
+/**
+ * One picture of a data set made ready: decoded, then as a network wants it or as training keeps it. Runs in
+ * any thread.
+ */
 import { centreSquare, type Preprocess, preprocess, type Views } from '../../reference/preprocess.ts';
 import { dense, type Storage, tensor } from '../../reference/tensor.ts';
 import { EnvironmentError } from '../errors.ts';
@@ -7,8 +10,8 @@ import { decodePicture, type Picture } from './dataset.ts';
 
 export interface Recipe {
   /**
-   * input: what a network is fed, float32 (views,3,H,W). square: what training cuts its crops from, 8-bit (3,S,S), RGB,
-   * S the shorter side of the resized picture.
+   * input: what a network is fed, float32 (views,3,H,W). square: what training cuts its crops from, 8-bit
+   * (3,S,S), RGB, S the shorter side of the resized picture.
    */
   readonly form: 'input' | 'square';
   readonly preprocess: Preprocess;

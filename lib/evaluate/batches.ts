@@ -1,4 +1,7 @@
-/** A data set's pictures in batches that are ready for the network, made in threads while the batch before is computed. */
+/**
+ * A data set's pictures in batches that are ready for the network, made in threads while the batch before is
+ * computed.
+ */
 import type { Network } from '../../reference/networks/layers.ts';
 import { sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
 import type { Picture, Split } from '../data/dataset.ts';
@@ -40,7 +43,10 @@ interface Entry {
   readonly label: number;
 }
 
-/** In the order of the split; two batches are decoded ahead. Rejects with InputError if a result does not fit the network. */
+/**
+ * In the order of the split; two batches are decoded ahead. Rejects with InputError if a result does not fit
+ * the network.
+ */
 export async function* eachBatch(
   split: Split,
   network: Network,

@@ -1,4 +1,7 @@
-/** How good a network is on a data set: top-1, top-k, loss and confusions, over one view of each picture or several. */
+/**
+ * How good a network is on a data set: top-1, top-k, loss and confusions, over one view of each picture or
+ * several.
+ */
 import { performance } from 'node:perf_hooks';
 import { type Preprocess, preprocess, type Views } from '../../reference/preprocess.ts';
 import type { Dataset, Split, SplitName } from '../data/dataset.ts';

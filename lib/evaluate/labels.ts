@@ -11,9 +11,9 @@ export interface Matching {
 }
 
 /**
- * By WordNet id (n01440764; networks of 1000 classes), else by name ('_', '-' and capitals aside), else in the order of
- * both, if there are as many classes and no name that both know contradicts it. `names` are the network's.
- * Throws InputError, beginning with `path`, if none of these goes.
+ * By WordNet id (n01440764; networks of 1000 classes), else by name ('_', '-' and capitals aside), else in
+ * the order of both, if there are as many classes and no name that both know contradicts it. `names` are the
+ * network's. Throws InputError, beginning with `path`, if none of these goes.
  */
 export function matchClasses(path: string, classes: readonly string[], names: readonly string[]): Matching {
   const anonymous = names.every((name, k) => name === `class ${k}`);

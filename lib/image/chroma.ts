@@ -2,8 +2,8 @@
  * From a JPEG's Y, Cb, Cr to RGB with libjpeg's arithmetic, which is what PyTorch's, Pillow's and OpenCV's users see.
  *
  * Chroma at half resolution is interpolated by a triangle, ¾ the nearer and ¼ the farther sample (jdsample.c, fancy
- * upsampling: h2v1, h2v2), where the decoder behind us repeats samples; other ratios stay repeated. Colours are converted in
- * 16-bit fixed point with rounding (jdcolor.c), where the decoder cuts off.
+ * upsampling: h2v1, h2v2), where the decoder behind us repeats samples; other ratios stay repeated. Colours
+ * are converted in 16-bit fixed point with rounding (jdcolor.c), where the decoder cuts off.
  */
 
 /** How many times wider and higher luma is than chroma. */
@@ -54,7 +54,10 @@ function samples(data: Uint8Array, width: number, height: number, ratio: Ratio, 
   return plane;
 }
 
-/** One row of full width. Sums are in quarters (h2v1) or sixteenths (h2v2); roundings alternate so that they cancel. */
+/**
+ * One row of full width. Sums are in quarters (h2v1) or sixteenths (h2v2); roundings alternate so that they
+ * cancel.
+ */
 function interpolate(plane: Plane, row: number, vertical: number, out: Uint8Array): void {
   const { width, height, data } = plane;
   const two = vertical === 2;

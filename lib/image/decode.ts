@@ -6,14 +6,20 @@ import { decodePng } from './png.ts';
 import { decodeWithSharp } from './sharp.ts';
 import { explain, sniff } from './sniff.ts';
 
-/** jpeg-js: JPEG and PNG in JavaScript, the same bits on every machine (default); sharp: faster, if it is installed. */
+/**
+ * jpeg-js: JPEG and PNG in JavaScript, the same bits on every machine (default); sharp: faster, if it is
+ * installed.
+ */
 export type Decoder = 'jpeg-js' | 'sharp';
 
 export interface DecodeOptions {
   readonly decoder?: Decoder;
 }
 
-/** Decodes with jpeg-js or pngjs. Throws InputError, one line starting with `name`, if the bytes are no such picture. */
+/**
+ * Decodes with jpeg-js or pngjs. Throws InputError, one line starting with `name`, if the bytes are no such
+ * picture.
+ */
 export function decodeImageSync(bytes: Uint8Array, name: string): Image {
   switch (sniff(bytes)) {
     case 'JPEG':
@@ -26,8 +32,8 @@ export function decodeImageSync(bytes: Uint8Array, name: string): Image {
 }
 
 /**
- * Decodes with the decoder that was asked for. Rejects with InputError, one line starting with `name`, if the bytes are no
- * picture that can be read, and with EnvironmentError if sharp was asked for and is not installed.
+ * Decodes with the decoder that was asked for. Rejects with InputError, one line starting with `name`, if the
+ * bytes are no picture that can be read, and with EnvironmentError if sharp was asked for and is not installed.
  */
 export async function decodeImage(
   bytes: Uint8Array,

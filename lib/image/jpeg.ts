@@ -1,10 +1,11 @@
 /**
  * JPEG to upright RGB, by jpeg-js.
  *
- * The decoder is told what libjpeg would conclude about colour (jdapimin.c, default_decompress_parms), and how much memory
- * this very picture needs. CMYK and YCCK are taken as inverted, as Adobe writes them and Pillow reads them, and become
- * RGB by R = K·(1 − C). Colours of ordinary pictures are converted here, in libjpeg's arithmetic (chroma.ts); what differs from
- * libjpeg is the rounding of the inverse DCT, by one grey level of luma or chroma.
+ * The decoder is told what libjpeg would conclude about colour (jdapimin.c, default_decompress_parms), and
+ * how much memory this very picture needs. CMYK and YCCK are taken as inverted, as Adobe writes them and
+ * Pillow reads them, and become RGB by R = K·(1 − C). Colours of ordinary pictures are converted here, in
+ * libjpeg's arithmetic (chroma.ts); what differs from libjpeg is the rounding of the inverse DCT, by one grey
+ * level of luma or chroma.
  */
 import jpeg from 'jpeg-js';
 import type { Image } from '../../reference/preprocess.ts';
@@ -14,7 +15,10 @@ import { type JpegHeader, readJpegHeader } from './jpegheader.ts';
 import { checkSize } from './limits.ts';
 import { exifOrientation, upright } from './orientation.ts';
 
-/** An encoder writes about ten; each scan visits every block again, so thousands in a small file would run for hours. */
+/**
+ * An encoder writes about ten; each scan visits every block again, so thousands in a small file would run for
+ * hours.
+ */
 const MAX_SCANS = 100;
 
 /** Decodes a JPEG. Throws InputError, one line starting with `name`, if it cannot. */
@@ -41,8 +45,8 @@ function countBlocks({ width, height, components }: JpegHeader): { held: number;
 }
 
 /**
- * A coded block takes at least two bits (a code for its DC, one for the end of block), one in a progressive picture (in its
- * first scan): a file shorter than that is cut off, whatever size its header claims.
+ * A coded block takes at least two bits (a code for its DC, one for the end of block), one in a progressive
+ * picture (in its first scan): a file shorter than that is cut off, whatever size its header claims.
  */
 function checkLength({ width, height, progressive, scans, length }: JpegHeader, coded: number, name: string) {
   if (length * 8 < coded * (progressive ? 1 : 2)) {

@@ -1,9 +1,9 @@
 /**
  * What a JPEG says about itself (ITU-T T.81, annex B): size, components, process, scans, Adobe and EXIF segments.
  *
- * Read before decoding, so that a picture which is too large, truncated or of a process that the decoder does not know is
- * refused in words and without allocating. The walk stops at the end of the picture; a second picture after it (phones
- * append previews and films) is left alone.
+ * Read before decoding, so that a picture which is too large, truncated or of a process that the decoder does
+ * not know is refused in words and without allocating. The walk stops at the end of the picture; a second
+ * picture after it (phones append previews and films) is left alone.
  */
 import { InputError } from '../errors.ts';
 

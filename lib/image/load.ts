@@ -32,8 +32,8 @@ export interface Failure {
 }
 
 /**
- * Bytes of a regular file. Rejects with InputError for what is none (folder, pipe, device), is missing or larger than `limit`
- * bytes; neither is opened for reading.
+ * Bytes of a regular file. Rejects with InputError for what is none (folder, pipe, device), is missing or
+ * larger than `limit` bytes; neither is opened for reading.
  */
 export async function readPicture(path: string, limit = MAX_FILE_BYTES): Promise<Uint8Array> {
   const info = await attempt(path, () => stat(path));
@@ -77,9 +77,9 @@ async function attempt<T>(path: string, run: () => Promise<T>): Promise<T> {
 }
 
 /**
- * The pictures that a path stands for: the file itself, or those in a folder and the folders in it, sorted by name. In a folder
- * a file counts that is called like a picture or begins like one; hidden files and what is no regular file do not.
- * Rejects with InputError if the path is missing or the folder has no picture.
+ * The pictures that a path stands for: the file itself, or those in a folder and the folders in it, sorted by
+ * name. In a folder a file counts that is called like a picture or begins like one; hidden files and what is
+ * no regular file do not. Rejects with InputError if the path is missing or the folder has no picture.
  */
 export async function picturesOf(path: string): Promise<string[]> {
   const info = await attempt(path, () => stat(path));

@@ -15,8 +15,9 @@ export interface Mean {
 const BESIDE = ['mean.npy', 'mean.binaryproto'];
 
 /**
- * The mean image of `file` (.npy, .binaryproto), else of mean.npy beside the weights, where the preprocessing takes one. Throws
- * InputError if one is needed and there is none, or one is given that the preprocessing does not take.
+ * The mean image of `file` (.npy, .binaryproto), else of mean.npy beside the weights, where the preprocessing
+ * takes one. Throws InputError if one is needed and there is none, or one is given that the preprocessing
+ * does not take.
  */
 export async function findMean(
   { meanImage }: Preprocess,

@@ -1,7 +1,8 @@
 /**
  * EXIF orientation (tag 0x0112, EXIF 2.32 section 4.6.4): read it, and turn a picture upright by it.
  *
- * Only the one tag is looked up, in the first directory: one pass over at most 65,535 entries, whatever the file claims.
+ * Only the one tag is looked up, in the first directory: one pass over at most 65,535 entries, whatever the
+ * file claims.
  */
 import type { Image } from '../../reference/preprocess.ts';
 
@@ -41,8 +42,8 @@ function readValue(tiff: DataView, at: number, little: boolean): number {
 }
 
 /**
- * The picture as it is meant to be seen. Orientation 6, for one, is what a camera writes whose rows run from the right of the
- * scene to its left. Values 5 to 8 exchange width and height.
+ * The picture as it is meant to be seen. Orientation 6, for one, is what a camera writes whose rows run from
+ * the right of the scene to its left. Values 5 to 8 exchange width and height.
  */
 export function upright(image: Image, orientation: Orientation): Image {
   if (orientation === 1) return image;

@@ -1,9 +1,10 @@
 /**
  * PNG to upright RGB, by pngjs: grey, palette, 1 to 16 bits, interlaced, transparent (over white).
  *
- * Of 16-bit samples the high byte is taken, as libpng and Pillow do with colour (Pillow clips 16-bit grey at 255 instead,
- * which turns photographs white); smaller depths are scaled to 0..255. Transparency, from an alpha channel or tRNS, is
- * composed over white with rounding, which is Pillow's alpha_composite. Gamma and colour profiles are not applied.
+ * Of 16-bit samples the high byte is taken, as libpng and Pillow do with colour (Pillow clips 16-bit grey at
+ * 255 instead, which turns photographs white); smaller depths are scaled to 0..255. Transparency, from an
+ * alpha channel or tRNS, is composed over white with rounding, which is Pillow's alpha_composite. Gamma and
+ * colour profiles are not applied.
  */
 import { inflateSync } from 'node:zlib';
 import { PNG } from 'pngjs';
@@ -32,8 +33,8 @@ export function decodePng(bytes: Uint8Array, name: string): Image {
 }
 
 /**
- * The pixel data, inflated once with the size that the header tells as the limit: a truncated stream, a wrong Adler checksum
- * and a bomb end here.
+ * The pixel data, inflated once with the size that the header tells as the limit: a truncated stream, a wrong
+ * Adler checksum and a bomb end here.
  */
 function checkPixelData(header: PngHeader, chunks: readonly Chunk[], name: string): void {
   const parts = chunks.filter(({ type }) => type === 'IDAT').map(({ data }) => data);

@@ -1,6 +1,6 @@
 /**
- * The chunks of a PNG (W3C PNG, third edition, sections 5 and 11): every length against the bytes that are there, every
- * checksum, and the size of the pixel data, before the first of them is inflated.
+ * The chunks of a PNG (W3C PNG, third edition, sections 5 and 11): every length against the bytes that are
+ * there, every checksum, and the size of the pixel data, before the first of them is inflated.
  */
 import { crc32 } from 'node:zlib';
 import { InputError } from '../errors.ts';

@@ -1,7 +1,8 @@
 /**
- * sharp (libvips) as the decoder, for those who installed it and asked. It is no dependency: it is loaded on first use.
- * Same rules as the decoders in JavaScript: upright by EXIF, over white, no colour profile, sizes limited on the header,
- * truncated files and wrong checksums refused. Pixels differ by a few grey levels where the decoders round, by more in CMYK.
+ * sharp (libvips) as the decoder, for those who installed it and asked. It is no dependency: it is loaded on
+ * first use. Same rules as the decoders in JavaScript: upright by EXIF, over white, no colour profile, sizes
+ * limited on the header, truncated files and wrong checksums refused. Pixels differ by a few grey levels
+ * where the decoders round, by more in CMYK.
  */
 import type { Image } from '../../reference/preprocess.ts';
 import { EnvironmentError, InputError } from '../errors.ts';
@@ -53,7 +54,10 @@ async function loadSharp(): Promise<Sharp> {
   }
 }
 
-/** Decodes what libvips can read. `load` is there for tests. Rejects with InputError, one line starting with `name`. */
+/**
+ * Decodes what libvips can read. `load` is there for tests. Rejects with InputError, one line starting with
+ * `name`.
+ */
 export async function decodeWithSharp(
   bytes: Uint8Array,
   name: string,

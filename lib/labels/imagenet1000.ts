@@ -1,6 +1,6 @@
 /**
- * The 1000 classes of ILSVRC-2012 in the order of sorted WordNet ids, which Caffe, torchvision and the ONNX zoo use, under
- * torchvision's names. (cuda-convnet's order is the development kit's: not this one.)
+ * The 1000 classes of ILSVRC-2012 in the order of sorted WordNet ids, which Caffe, torchvision and the ONNX
+ * zoo use, under torchvision's names. (cuda-convnet's order is the development kit's: not this one.)
  */
 export const imagenet1000: readonly string[] = `
 tench; goldfish; great white shark; tiger shark; hammerhead; electric ray; stingray; cock; hen;

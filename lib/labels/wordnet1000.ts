@@ -1,4 +1,7 @@
-/** WordNet 3.0 ids of the 1000 classes of ILSVRC-2012, sorted, in the order of `imagenet1000`: 'n01440764' is the tench. */
+/**
+ * WordNet 3.0 ids of the 1000 classes of ILSVRC-2012, sorted, in the order of `imagenet1000`: 'n01440764' is
+ * the tench.
+ */
 export const wordnet1000: readonly string[] = `
 01440764 01443537 01484850 01491361 01494475 01496331 01498041 01514668 01514859 01518878 01530575 01531178
 01532829 01534433 01537544 01558993 01560419 01580077 01582220 01592084 01601694 01608432 01614925 01616318

@@ -27,8 +27,8 @@ const MAX_DEPTH = 64;
 const MAX_ITERATIONS = 100_000;
 
 /**
- * The graph's outputs by name. `feeds` are its inputs by name. InputError: an operator that is not supported, feeds that
- * do not fit, a node that fails.
+ * The graph's outputs by name. `feeds` are its inputs by name. InputError: an operator that is not supported,
+ * feeds that do not fit, a node that fails.
  */
 export function evaluate(model: Model, feeds: Values, options: EvaluateOptions = {}): Map<string, Value> {
   refuseUnsupported(model);

@@ -5,8 +5,8 @@ import { fromArray } from './npz.ts';
 import type { Value } from './value.ts';
 
 /**
- * NAME=FILE words; a file of several arrays gives the one of that name. `only`: the name that a word without one means.
- * Throws InputError naming word or file.
+ * NAME=FILE words; a file of several arrays gives the one of that name. `only`: the name that a word without
+ * one means. Throws InputError naming word or file.
  */
 export async function readFeeds(words: readonly string[], only?: string): Promise<Map<string, Value>> {
   const feeds = new Map<string, Value>();

@@ -175,7 +175,10 @@ function sorted(nodes: readonly Node[], given: readonly string[]): Node[] {
   return order;
 }
 
-/** Throws where a node or an output reads a name that nothing gives: no input, initializer, node or graph around it. */
+/**
+ * Throws where a node or an output reads a name that nothing gives: no input, initializer, node or graph
+ * around it.
+ */
 export function checkNames(graph: Graph, around: ReadonlySet<string> = new Set()): void {
   const known = new Set([...around, ...graph.initializers.keys(), ...graph.inputs.map(({ name }) => name)]);
   for (const node of graph.nodes) {

@@ -1,8 +1,8 @@
 /**
  * Model-local functions (IR 8): each call becomes the function's nodes, with names of their own.
  *
- * ONNX, docs/IR.md, "Functions": no recursion; an attribute of a body node may refer to one of the call's, and is absent
- * where the call has none. A function must be of the model's opset in every domain that it uses.
+ * ONNX, docs/IR.md, "Functions": no recursion; an attribute of a body node may refer to one of the call's,
+ * and is absent where the call has none. A function must be of the model's opset in every domain that it uses.
  */
 import type { AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto } from '../../export/proto.ts';
 

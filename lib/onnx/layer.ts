@@ -1,8 +1,10 @@
 /**
- * An ONNX node as a layer of reference/networks, where it is one: for error bounds and hypotheses, which speak of layers.
+ * An ONNX node as a layer of reference/networks, where it is one: for error bounds and hypotheses, which
+ * speak of layers.
  *
- * Covered, in float32: Conv, MaxPool, AveragePool and LRN of (N,C,H,W) without dilated pooling; Gemm as a fully connected
- * layer (α = β = 1, A not transposed, C one value a neuron); Softmax over the last of two axes; Relu, Tanh, Sigmoid.
+ * Covered, in float32: Conv, MaxPool, AveragePool and LRN of (N,C,H,W) without dilated pooling; Gemm as a
+ * fully connected layer (α = β = 1, A not transposed, C one value a neuron); Softmax over the last of two
+ * axes; Relu, Tanh, Sigmoid.
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';

@@ -1,8 +1,8 @@
 /**
  * Reads an ONNX file, anyone's: IR 3 to 13, initializers inside or in external files, subgraphs, functions.
  *
- * Nothing in the file is believed: see export/wire.ts for the bytes, external.ts for paths and lengths, graph.ts for the
- * graph. Every refusal is an InputError of one line that names the file.
+ * Nothing in the file is believed: see export/wire.ts for the bytes, external.ts for paths and lengths,
+ * graph.ts for the graph. Every refusal is an InputError of one line that names the file.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { totalmem } from 'node:os';
@@ -19,8 +19,8 @@ const MAX_FILE = 2 ** 31 - 1;
 const IR = { oldest: 3, newest: 13 };
 
 /**
- * The model in a file, or in bytes (`name` stands for the file in messages; external data then has no folder to lie in).
- * InputError for whatever cannot be read or makes no sense.
+ * The model in a file, or in bytes (`name` stands for the file in messages; external data then has no folder
+ * to lie in). InputError for whatever cannot be read or makes no sense.
  */
 export async function readModel(source: string | Uint8Array, name?: string): Promise<Model> {
   const title = name ?? (typeof source === 'string' ? source : 'the model');

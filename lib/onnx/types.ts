@@ -1,4 +1,7 @@
-/** ONNX's numbers for element types (TensorProto.DataType) and the names used here. Complex and 8- and 4-bit floats: none. */
+/**
+ * ONNX's numbers for element types (TensorProto.DataType) and the names used here. Complex and 8- and 4-bit
+ * floats: none.
+ */
 import type { DType } from './value.ts';
 
 export const typeNames: ReadonlyMap<number, DType> = new Map<number, DType>([

@@ -1,9 +1,10 @@
 /**
  * Values of an ONNX graph: a declared type, a shape, row-major data.
  *
- * Floating-point values of every declared type are held in a Float32Array or a Float64Array. At precision 'float32' each
- * result is rounded to its declared type (what an engine stores); at 'float64' nothing is rounded between nodes (the
- * yardstick), only by Cast. Integers are exact: 64-bit ones are bigint arrays. bool is a Uint8Array of 0 and 1.
+ * Floating-point values of every declared type are held in a Float32Array or a Float64Array. At precision
+ * 'float32' each result is rounded to its declared type (what an engine stores); at 'float64' nothing is
+ * rounded between nodes (the yardstick), only by Cast. Integers are exact: 64-bit ones are bigint arrays.
+ * bool is a Uint8Array of 0 and 1.
  */
 import { totalmem } from 'node:os';
 import type { Precision, Shape, Storage, Tensor } from '../../reference/tensor.ts';

@@ -1,6 +1,6 @@
 /**
- * Writes a model to disk: to a temporary file beside it first, which then takes its name, so that nobody ever sees half
- * a model; external data go first.
+ * Writes a model to disk: to a temporary file beside it first, which then takes its name, so that nobody ever
+ * sees half a model; external data go first.
  */
 import fs from 'node:fs/promises';
 import path from 'node:path';

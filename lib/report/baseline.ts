@@ -6,7 +6,10 @@ import type { LayerRow } from '../verify/verify.ts';
 
 export interface Measure {
   readonly verdict: Verdict;
-  /** Effective bits; null without products, and where the bias dominates: then they tell nothing about the products. */
+  /**
+   * Effective bits; null without products, and where the bias dominates: then they tell nothing about the
+   * products.
+   */
   readonly bits: number | null;
   readonly overBound: number | null;
 }

@@ -2,14 +2,15 @@
  * What a run lost since a baseline: accuracy, that is, not values, which may change. docs/ci.md gives the reasons.
  *
  * Layers with products: effective bits, −½·log₂ of the mean of n squared errors. Over other inputs that mean varies by
- * √((κ − 1)/n) of itself, hence the bits by √((κ − 1)/n)/(2 ln 2); κ = 9 allows for tails as heavy as those of a product
- * of two normal numbers; five such standard deviations may be lost. So may one bit for the width of SIMD: from 16 lanes
- * to 4 partial sums are four times as long, and random errors grow with the square root. And where the products' share
- * of Σ(w·x)² + b² has grown s-fold, their errors have grown √s-fold beside it: ½·log₂ s bits.
+ * √((κ − 1)/n) of itself, hence the bits by √((κ − 1)/n)/(2 ln 2); κ = 9 allows for tails as heavy as those
+ * of a product of two normal numbers; five such standard deviations may be lost. So may one bit for the width
+ * of SIMD: from 16 lanes to 4 partial sums are four times as long, and random errors grow with the square
+ * root. And where the products' share of Σ(w·x)² + b² has grown s-fold, their errors have grown √s-fold
+ * beside it: ½·log₂ s bits.
  *
  * Other layers, on the same device: the largest error over bound may grow eightfold, as the bound follows the values.
- * What copies or selects must stay exact. Softmax' bound follows the values least: it counts from an eighth of the bound
- * on, the others from 1/64.
+ * What copies or selects must stay exact. Softmax' bound follows the values least: it counts from an eighth
+ * of the bound on, the others from 1/64.
  */
 import type { Kind } from '../../reference/networks/layers.ts';
 import { InputError } from '../errors.ts';

@@ -11,7 +11,10 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '\r': '&#13;',
 };
 
-/** What XML 1.0 (section 2.2) does not allow even escaped: most control characters, lone surrogates, U+FFFE, U+FFFF. */
+/**
+ * What XML 1.0 (section 2.2) does not allow even escaped: most control characters, lone surrogates, U+FFFE,
+ * U+FFFF.
+ */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const NOT_XML = /[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|\p{Surrogate}/gu;
 

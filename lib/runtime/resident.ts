@@ -2,8 +2,8 @@
  * A model whose state stays in the GPU's memory between runs: outputs NAME.next are the next run's inputs NAME. WebGPU
  * alone keeps outputs there (preferredOutputLocation: 'gpu-buffer'; onnxruntime-node ignores it on other devices).
  *
- * What comes back to the CPU goes through a second model that multiplies by 1: asking such a tensor for its data ends the
- * process (onnxruntime-node 1.30).
+ * What comes back to the CPU goes through a second model that multiplies by 1: asking such a tensor for its
+ * data ends the process (onnxruntime-node 1.30).
  */
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { GraphBuilder } from '../../export/graph.ts';
@@ -24,8 +24,8 @@ export interface Resident {
 }
 
 /**
- * `state`: the first values of the inputs that are kept; those without an output NAME.next stay as they are. Rejects with
- * InputError if the model cannot be used, with EnvironmentError if the device cannot.
+ * `state`: the first values of the inputs that are kept; those without an output NAME.next stay as they are.
+ * Rejects with InputError if the model cannot be used, with EnvironmentError if the device cannot.
  */
 export async function openResident(
   file: ModelFile,

@@ -1,6 +1,6 @@
 /**
- * One step's random part and images, ready for the graph. Runs in any thread; depends on the seed and the step's number
- * alone.
+ * One step's random part and images, ready for the graph. Runs in any thread; depends on the seed and the
+ * step's number alone.
  */
 import { type Augmentation, type Draws, draw } from '../../reference/augment.ts';
 import type { Principal } from '../../reference/pca.ts';

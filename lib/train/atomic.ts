@@ -1,6 +1,7 @@
 /**
- * Files that are whole or not there: written beside their place, forced to the disk, then renamed onto it. A process killed
- * at any moment leaves the file before or the file after, and at most NAME.tmp, which the next write replaces.
+ * Files that are whole or not there: written beside their place, forced to the disk, then renamed onto it. A
+ * process killed at any moment leaves the file before or the file after, and at most NAME.tmp, which the next
+ * write replaces.
  */
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';

@@ -63,7 +63,10 @@ async function fineTuned(wanted: Network, path: string, options: Options): Promi
   return { network, state: withMomenta(weights), notes };
 }
 
-/** The network with the widths of saved weights. Throws InputError, beginning with `where`, if they are not its own. */
+/**
+ * The network with the widths of saved weights. Throws InputError, beginning with `where`, if they are not
+ * its own.
+ */
 export function refit(network: Network, weights: ReadonlyMap<string, Tensor>, where: string): Network {
   try {
     const fitted = fitNetwork(network, new Map([...weights].map(([name, { shape }]) => [name, shape])));

@@ -1,6 +1,7 @@
 /**
- * Checkpoints: one safetensors file that holds everything, so that one rename commits it. Tensors: every parameter, and its
- * momentum as NAME.velocity; metadata 'training': a JSON text with options, schedule, generator and position.
+ * Checkpoints: one safetensors file that holds everything, so that one rename commits it. Tensors: every
+ * parameter, and its momentum as NAME.velocity; metadata 'training': a JSON text with options, schedule,
+ * generator and position.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

@@ -10,8 +10,8 @@ const SAMPLE = { file: 1000, planes: 20_000 } as const;
 const GROUP = 16;
 
 /**
- * Of the squares of a split's pictures `indices`, or of a sample of them. Rejects with InputError naming a picture that
- * fails.
+ * Of the squares of a split's pictures `indices`, or of a sample of them. Rejects with InputError naming a
+ * picture that fails.
  */
 export async function coloursOf(
   split: Split,

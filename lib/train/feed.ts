@@ -1,6 +1,6 @@
 /**
- * Steps assembled ahead in worker threads. onnxruntime-node computes on the thread that calls it and holds it meanwhile, so
- * the threads are given their work long before it is needed.
+ * Steps assembled ahead in worker threads. onnxruntime-node computes on the thread that calls it and holds it
+ * meanwhile, so the threads are given their work long before it is needed.
  */
 import { availableParallelism } from 'node:os';
 import { performance } from 'node:perf_hooks';
@@ -12,8 +12,8 @@ import type { Answer } from './feed-worker.ts';
 
 export interface Feed extends AsyncDisposable {
   /**
-   * The next `count` steps (fewer at the end), and sees to it that `ahead` more are under way. Rejects with InputError naming the
-   * picture that cannot be used.
+   * The next `count` steps (fewer at the end), and sees to it that `ahead` more are under way. Rejects with
+   * InputError naming the picture that cannot be used.
    */
   take(count: number, ahead: number): Promise<Step[]>;
   readonly threads: number;

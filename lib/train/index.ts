@@ -40,9 +40,9 @@ export interface TrainResult {
 }
 
 /**
- * Trains. Everything random comes from the seed, so that a run is the same bits on the same device, resumed or not. Writes
- * into `out`: checkpoint.safetensors, best.safetensors, weights.safetensors, classes.txt, log.csv, log.jsonl, curve.svg and
- * curve.html.
+ * Trains. Everything random comes from the seed, so that a run is the same bits on the same device, resumed
+ * or not. Writes into `out`: checkpoint.safetensors, best.safetensors, weights.safetensors, classes.txt,
+ * log.csv, log.jsonl, curve.svg and curve.html.
  *
  * Rejects with InputError for data, weights or options that do not fit and for files that cannot be written,
  * with EnvironmentError for a device that is not there, with Diverged when the loss is no number any more.

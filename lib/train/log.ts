@@ -1,6 +1,7 @@
 /**
- * The logs of a run: log.jsonl, a line for each step (appended) and each epoch; log.csv, a row for each epoch; curve.svg and
- * curve.html. All but the first are written anew after each epoch, at once, so that a reader never sees half of one.
+ * The logs of a run: log.jsonl, a line for each step (appended) and each epoch; log.csv, a row for each
+ * epoch; curve.svg and curve.html. All but the first are written anew after each epoch, at once, so that a
+ * reader never sees half of one.
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';

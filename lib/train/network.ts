@@ -11,7 +11,10 @@ export function classifierOf(network: Network): string {
   throw new InputError(`${network.name} has no fully connected layer to learn classes with`);
 }
 
-/** Widths times `factor`, multiples of 4 (two groups, and WebGPU's kernels), at least 4; the classifier has `classes`. */
+/**
+ * Widths times `factor`, multiples of 4 (two groups, and WebGPU's kernels), at least 4; the classifier has
+ * `classes`.
+ */
 export function sized(network: Network, factor: number, classes: number): Network {
   const last = classifierOf(network);
   const width = (channels: number): number =>
@@ -27,8 +30,9 @@ export function sized(network: Network, factor: number, classes: number): Networ
 const SMALL = 64;
 
 /**
- * The network that is asked for, or one sized to the data: for small pictures cifar-alexnet; for others the paper's, at a
- * quarter of its widths for fewer than 5,000 pictures, at half of them for fewer than 50,000. Answers why, where it chose.
+ * The network that is asked for, or one sized to the data: for small pictures cifar-alexnet; for others the
+ * paper's, at a quarter of its widths for fewer than 5,000 pictures, at half of them for fewer than 50,000.
+ * Answers why, where it chose.
  */
 export function networkFor(
   data: Dataset,

@@ -1,4 +1,7 @@
-/** What can be said about a training run, in code, in a JSON file (--config) and on the command line; the last one wins. */
+/**
+ * What can be said about a training run, in code, in a JSON file (--config) and on the command line; the last
+ * one wins.
+ */
 import { readFile } from 'node:fs/promises';
 import type { Augmentation } from '../../reference/augment.ts';
 import { type Method, methods } from '../../reference/init.ts';
@@ -157,7 +160,10 @@ const checks: { readonly [K in keyof Required<TrainOptions>]: Check } = {
   checkpointEvery: whole(1),
 };
 
-/** Throws InputError at the first option that is unknown or has a value that it cannot have. `where` begins the message. */
+/**
+ * Throws InputError at the first option that is unknown or has a value that it cannot have. `where` begins
+ * the message.
+ */
 export function checkOptions(options: object, where = ''): void {
   for (const [key, value] of Object.entries(options)) {
     if (value === undefined) continue;

@@ -5,7 +5,8 @@ import { streamOf, words } from '../../reference/random.ts';
 const below = (count: number, word: number): number => Math.floor((word * count) / 0x100000000);
 
 /**
- * The numbers 0 … count − 1 in the order of an epoch (Fisher and Yates' shuffle): words epoch·count … of stream `name`.
+ * The numbers 0 … count − 1 in the order of an epoch (Fisher and Yates' shuffle): words epoch·count … of
+ * stream `name`.
  */
 export function orderOf(seed: number, name: string, epoch: number, count: number): Uint32Array {
   const order = Uint32Array.from({ length: count }, (_, i) => i);

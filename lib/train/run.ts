@@ -227,7 +227,10 @@ function glance({ progress, perEpoch, clock, watching }: Running): void {
   });
 }
 
-/** Validates, notes the epoch, and commits it: logs first, then the best weights, then the checkpoint, then the curves. */
+/**
+ * Validates, notes the epoch, and commits it: logs first, then the best weights, then the checkpoint, then
+ * the curves.
+ */
 async function endEpoch(running: Running, stepper: Stepper, settings: Settings): Promise<void> {
   const { setup, device, options, log, watching, perEpoch } = running;
   const { progress } = running;

@@ -4,8 +4,9 @@ import type { Schedule } from '../../reference/schedule.ts';
 import type { Distortion, TrainOptions } from './options.ts';
 
 /**
- * plateau: the paper's, divided by 10 after three epochs without improvement, three times. step: by 10 at each third of the
- * epochs. cosine: after one epoch of warm-up (a tenth of the epochs, where they are few). as-logged: configuration 145.
+ * plateau: the paper's, divided by 10 after three epochs without improvement, three times. step: by 10 at
+ * each third of the epochs. cosine: after one epoch of warm-up (a tenth of the epochs, where they are few).
+ * as-logged: configuration 145.
  */
 export function scheduleOf(named: TrainOptions['schedule'], rate: number, epochs: number): Schedule {
   if (typeof named === 'object') return named;
@@ -26,8 +27,8 @@ export function scheduleOf(named: TrainOptions['schedule'], rate: number, epochs
 const withoutCrop = ({ crop: _, ...how }: typeof paperAugmentation): Distortion => ({ ...how, pad: 0 });
 
 /**
- * standard: crops anywhere, mirrors, √λ lighting; digits are neither mirrored nor lighted. cifar: the same, with a border of
- * two pixels. paper, as-run, caffe: reference/augment.ts. none: the centre, null.
+ * standard: crops anywhere, mirrors, √λ lighting; digits are neither mirrored nor lighted. cifar: the same,
+ * with a border of two pixels. paper, as-run, caffe: reference/augment.ts. none: the centre, null.
  */
 export function distortionOf(named: TrainOptions['augment'], format: string): Distortion | null {
   if (typeof named === 'object') return named;

@@ -1,6 +1,7 @@
 /**
- * The squares from which training cuts its crops, 8-bit planes (3,S,S), RGB, with a border of the mean colour where one is
- * asked for. Where all of them fit into memory every picture is decoded once: the cache is shared by all threads.
+ * The squares from which training cuts its crops, 8-bit planes (3,S,S), RGB, with a border of the mean colour
+ * where one is asked for. Where all of them fit into memory every picture is decoded once: the cache is
+ * shared by all threads.
  */
 import type { Preprocess } from '../../reference/preprocess.ts';
 import type { Picture } from '../data/dataset.ts';
@@ -39,7 +40,10 @@ export function borderOf({ mean, range, channels }: Preprocess): readonly number
   return channels === 'RGB' ? scaled : scaled.toReversed();
 }
 
-/** Writes one square, border and all, to the front of `out`. Answers why, in one line, if the picture cannot be used. */
+/**
+ * Writes one square, border and all, to the front of `out`. Answers why, in one line, if the picture cannot
+ * be used.
+ */
 export async function putSquare(
   out: Uint8Array,
   index: number,

@@ -1,7 +1,7 @@
 /**
- * Training steps on a device. On the CPU and on CUDA several steps are one call of the Loop model; on WebGPU, which has no
- * Loop, each is a call of the step model and the state stays in the GPU's memory. The bits do not depend on how many go
- * into a call.
+ * Training steps on a device. On the CPU and on CUDA several steps are one call of the Loop model; on WebGPU,
+ * which has no Loop, each is a call of the step model and the state stays in the GPU's memory. The bits do
+ * not depend on how many go into a call.
  */
 import { type Augment, buildStep, joined, type ModelFile, type StepOptions } from '../../export/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';

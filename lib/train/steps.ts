@@ -60,8 +60,8 @@ export function feedSpecOf(setup: Setup): FeedSpec {
 }
 
 /**
- * The steps from the run's position to its last epoch. The images of an epoch are all in an order of its own; those that fill
- * no batch are left out.
+ * The steps from the run's position to its last epoch. The images of an epoch are all in an order of its own;
+ * those that fill no batch are left out.
  */
 export function* jobsOf(setup: Setup, cache: Cache | undefined): Generator<StepJob> {
   const { parts, progress } = setup;

@@ -30,8 +30,8 @@ export interface Parts {
 }
 
 /**
- * train, and val or else test. Where one of them is missing, a tenth of the images, drawn by the seed, is held out. Throws
- * InputError if there is nothing to train on.
+ * train, and val or else test. Where one of them is missing, a tenth of the images, drawn by the seed, is
+ * held out. Throws InputError if there is nothing to train on.
  */
 export function partsOf(data: Dataset, seed: number, images?: number, validationImages?: number): Parts {
   const { splits, path } = data;

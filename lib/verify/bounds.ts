@@ -167,8 +167,8 @@ export interface Products {
 }
 
 /**
- * m products and a bias, any order: γ_{m+1}·(Σ|w·x| + |b|) + τ (Higham, section 3.1), plus 2t·Σ|w·x| where operands are
- * rounded to fewer bits, plus the oracle's own γ with u = 2⁻⁵³.
+ * m products and a bias, any order: γ_{m+1}·(Σ|w·x| + |b|) + τ (Higham, section 3.1), plus 2t·Σ|w·x| where
+ * operands are rounded to fewer bits, plus the oracle's own γ with u = 2⁻⁵³.
  * Expectation: λ√n·u·Σ|w·x| with n = m + 1 roundings (Higham and Mary 2019, theorem 2.4).
  */
 export function productBounds({ magnitude, squares, count }: Terms, exact: Tensor, about: Products): Bounds {
@@ -204,9 +204,10 @@ export function expectationFactor(n: number, M: number): number {
 }
 
 /**
- * The error of one float32 accumulator that adds n products term after term: each addition rounds the partial sum s_k, so
- * u·√Σs_k², with s_k² ≈ k·Σ(w·x)²/n where signs are mixed (Σ = n/2·Σ(w·x)²) plus (k·ŷ/n)² for what adds up (n/3·ŷ²).
- * Where the terms are nearly all of one sign (|ŷ| over half of Σ|w·x|) roundings may also all go one way: u·n·|ŷ|/2.
+ * The error of one float32 accumulator that adds n products term after term: each addition rounds the partial
+ * sum s_k, so u·√Σs_k², with s_k² ≈ k·Σ(w·x)²/n where signs are mixed (Σ = n/2·Σ(w·x)²) plus (k·ŷ/n)² for
+ * what adds up (n/3·ŷ²). Where the terms are nearly all of one sign (|ŷ| over half of Σ|w·x|) roundings may
+ * also all go one way: u·n·|ŷ|/2.
  */
 export function sequentialNoise(
   n: number,

@@ -1,6 +1,7 @@
 /**
- * A bug report in a folder: the smallest graph that shows the fault (one layer's nodes), its inputs, what should come of it,
- * what the device made of it, the versions, and a program that repeats it with onnxruntime-node alone.
+ * A bug report in a folder: the smallest graph that shows the fault (one layer's nodes), its inputs, what
+ * should come of it, what the device made of it, the versions, and a program that repeats it with
+ * onnxruntime-node alone.
  */
 import { arch, cpus, platform, release } from 'node:os';
 import { join } from 'node:path';

@@ -41,8 +41,9 @@ export interface Comparison {
 }
 
 /**
- * y: the device's values; exact: ŷ, unrounded. What fails as a sum of products is judged as a convolution by a transform, where
- * it may be one: within that bound it is suspicious, under that name. Throws if their shapes differ.
+ * y: the device's values; exact: ŷ, unrounded. What fails as a sum of products is judged as a convolution by
+ * a transform, where it may be one: within that bound it is suspicious, under that name. Throws if their
+ * shapes differ.
  */
 export function compare(y: Tensor, exact: Tensor, bounds: Bounds, required: OperandRounding): Comparison {
   const asSum = compareAs(y, exact, bounds, required);
@@ -135,7 +136,10 @@ function judge(
   return { verdict: 'pass', reason: '' };
 }
 
-/** error / bound; nothing is promised where the bound is ∞, but a NaN that an engine's own algorithm makes is a fault. */
+/**
+ * error / bound; nothing is promised where the bound is ∞, but a NaN that an engine's own algorithm makes is
+ * a fault.
+ */
 export function overRatio(error: number, bound: number, ownNaN: boolean): number {
   if (error === 0) return 0;
   if (bound === Number.POSITIVE_INFINITY) return ownNaN ? Number.POSITIVE_INFINITY : 0;
@@ -161,8 +165,8 @@ const SEQUENTIAL = 3;
 
 /**
  * −log₂ rms(err / √(‖w∘x‖² + b²)) over the elements with ‖w∘x‖ > 0: how many bits the products and sums kept.
- * 'undetermined' where the bias is over ten times ‖w∘x‖ (TF32 products would look like float32), and where a plain float32
- * accumulator would do as badly (long sums of one sign).
+ * 'undetermined' where the bias is over ten times ‖w∘x‖ (TF32 products would look like float32), and where a
+ * plain float32 accumulator would do as badly (long sums of one sign).
  */
 function effectiveBits(
   Y: ArrayLike<number>,
@@ -189,12 +193,15 @@ function effectiveBits(
   return { value, arithmetic: value >= 10 ? 'tf32-or-float16' : 'bfloat16' };
 }
 
-/** Hardware that truncates operands to TF32 shortens each product by up to 2⁻⁹, by 2⁻¹⁰ where significands are uniform. */
+/**
+ * Hardware that truncates operands to TF32 shortens each product by up to 2⁻⁹, by 2⁻¹⁰ where significands are
+ * uniform.
+ */
 const SHORTENED = 2 ** -9;
 
 /**
- * The bits without the common factor by which truncated operands shorten every sum, which is no noise: it would make long sums
- * of one sign look like bfloat16. Null where the errors have no such factor.
+ * The bits without the common factor by which truncated operands shorten every sum, which is no noise: it
+ * would make long sums of one sign look like bfloat16. Null where the errors have no such factor.
  */
 function withoutTruncation(
   Y: ArrayLike<number>,

@@ -1,6 +1,7 @@
 /**
- * Any ONNX file, whatever network it is: every node of the main graph recomputed in float64 from the device's own inputs to
- * it, and against the oracle's own evaluation of the whole graph. Rows are nodes, called as their first output.
+ * Any ONNX file, whatever network it is: every node of the main graph recomputed in float64 from the device's
+ * own inputs to it, and against the oracle's own evaluation of the whole graph. Rows are nodes, called as
+ * their first output.
  */
 import { tap } from '../../export/index.ts';
 import { streamOf, uniform, words } from '../../reference/random.ts';

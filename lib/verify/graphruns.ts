@@ -44,7 +44,10 @@ export interface Untouched {
   readonly expected: ReadonlyMap<string, Float64Array>;
 }
 
-/** The outputs of the graph as it is, optimised: as a tapped run has them, or within what right rounding carries there. */
+/**
+ * The outputs of the graph as it is, optimised: as a tapped run has them, or within what right rounding
+ * carries there.
+ */
 export function untouchedReport(run: Untouched): RunReport {
   const { values, unstable, tapped, chain } = run;
   const head = { graph: 'untouched', optimised: true, level: 'all', unstable } as const;

@@ -11,7 +11,10 @@ import type { Call } from './wrong/tools.ts';
 
 /** A mistake explains a result if all but a thousandth of the values are its own. */
 const EXPLAINED = 0.999;
-/** Values agree with a mistake within the right result's bound, or to these fractions of themselves and of their rms. */
+/**
+ * Values agree with a mistake within the right result's bound, or to these fractions of themselves and of
+ * their rms.
+ */
 const [OF_ITSELF, OF_ALL] = [2 ** -14, 2 ** -18];
 
 export interface Explanation {
@@ -30,8 +33,8 @@ export interface Suspect {
 }
 
 /**
- * The mistakes that turn `inputs` into what the device made of them. Looks at two images, the one with the worst element
- * (`image`) among them, so that mistakes along the batch show. Stops after `seconds`.
+ * The mistakes that turn `inputs` into what the device made of them. Looks at two images, the one with the
+ * worst element (`image`) among them, so that mistakes along the batch show. Stops after `seconds`.
  */
 export function explain(
   layer: Layer,
@@ -79,8 +82,8 @@ function share(mutant: Mutant, call: Call, { y, exact, bound }: Suspect): number
 }
 
 /**
- * Whether W leaves at most half of Y's distance from the right E, and no more NaN or infinity unexplained: a mistake that
- * changes nothing here would else explain a single wrong value, for all the others are right.
+ * Whether W leaves at most half of Y's distance from the right E, and no more NaN or infinity unexplained: a
+ * mistake that changes nothing here would else explain a single wrong value, for all the others are right.
  */
 function nearer(W: ArrayLike<number>, Y: ArrayLike<number>, E: ArrayLike<number>): boolean {
   let [left, before, infinite, infiniteBefore] = [0, 0, 0, 0];

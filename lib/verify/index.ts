@@ -46,9 +46,10 @@ export interface VerifyResult extends Verification {
 }
 
 /**
- * Runs the model on the device, every value tapped, and compares each layer with the oracle. A file that is of no known
- * network (none asked for, none in its metadata) is compared node by node with the oracle's evaluation of its graph.
- * Throws InputError for what cannot be read or does not fit, EnvironmentError for a device that does not work.
+ * Runs the model on the device, every value tapped, and compares each layer with the oracle. A file that is
+ * of no known network (none asked for, none in its metadata) is compared node by node with the oracle's
+ * evaluation of its graph. Throws InputError for what cannot be read or does not fit, EnvironmentError for a
+ * device that does not work.
  */
 export async function verify(options: VerifyOptions = {}): Promise<VerifyResult> {
   const { log = () => {} } = options;

@@ -1,6 +1,7 @@
 /**
- * What all the rounding means for the answer: the first-order standard error of the margin between the two largest logits,
- * √Σ(∂margin/∂y·σ)² over every value y of every layer, σ its expected rounding error, against the margin itself.
+ * What all the rounding means for the answer: the first-order standard error of the margin between the two
+ * largest logits, √Σ(∂margin/∂y·σ)² over every value y of every layer, σ its expected rounding error, against
+ * the margin itself.
  */
 import { recordLayer, trunk } from '../../reference/gradient.ts';
 import type { Network } from '../../reference/networks/layers.ts';
@@ -19,8 +20,8 @@ export interface Margin {
 }
 
 /**
- * The margin that rounding is most likely to overturn; null for a network with fewer than two outputs. `chain` are the oracle's
- * values by layer, `sigma` the expected errors.
+ * The margin that rounding is most likely to overturn; null for a network with fewer than two outputs.
+ * `chain` are the oracle's values by layer, `sigma` the expected errors.
  */
 export function marginOf(
   network: Network,

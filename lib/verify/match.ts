@@ -1,6 +1,7 @@
 /**
- * Which values and weights of an ONNX graph belong to which layer of a network: by name where the file names its values
- * as the layers are named, else by the order of convolutions, fully connected layers, normalisations and poolings.
+ * Which values and weights of an ONNX graph belong to which layer of a network: by name where the file names
+ * its values as the layers are named, else by the order of convolutions, fully connected layers,
+ * normalisations and poolings.
  */
 import type { GraphProto, NodeProto, TensorProto } from '../../export/proto.ts';
 import { tensorValues } from '../../export/values.ts';

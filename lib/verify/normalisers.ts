@@ -25,8 +25,8 @@ export function lrnBounds(
 }
 
 /**
- * Relative error of x·s^−β in the decomposed form, for each s of `n` squares; ∞ where a sum may overflow. An underflowing
- * square costs at most α·2⁻¹²⁶ of s.
+ * Relative error of x·s^−β in the decomposed form, for each s of `n` squares; ∞ where a sum may overflow. An
+ * underflowing square costs at most α·2⁻¹²⁶ of s.
  */
 export function normaliserError(
   n: number,
@@ -90,10 +90,10 @@ function normalisation(
 }
 
 /**
- * onnxruntime's CPU kernel (onnxruntime/core/providers/cpu/nn/lrn.cc) keeps s as a running sum: it adds the square that
- * enters the window and subtracts the one that leaves it. Over channels 0…c that is a recursive sum of at most
- * 1 + n + 2c terms with two roundings each, so its error is at most γ_{3+n+2c}·(k + 2α′·Σ of all squares so far),
- * however small s is by then.
+ * onnxruntime's CPU kernel (onnxruntime/core/providers/cpu/nn/lrn.cc) keeps s as a running sum: it adds the
+ * square that enters the window and subtracts the one that leaves it. Over channels 0…c that is a recursive
+ * sum of at most 1 + n + 2c terms with two roundings each, so its error is at most γ_{3+n+2c}·(k + 2α′·Σ of
+ * all squares so far), however small s is by then.
  */
 function runningSum(
   attributes: lrn.Attributes,
@@ -132,8 +132,9 @@ function runningSum(
 }
 
 /**
- * y_k = e^(x_k − m) / Σ e^(x_j − m). Numerator: the difference is rounded (|x_k − m|·u in the exponent), exp adds its own
- * error. Denominator: the mean of those errors weighted by y, and γ_K. Probabilities under 2⁻¹²⁶ may become 0.
+ * y_k = e^(x_k − m) / Σ e^(x_j − m). Numerator: the difference is rounded (|x_k − m|·u in the exponent), exp
+ * adds its own error. Denominator: the mean of those errors weighted by y, and γ_K. Probabilities under 2⁻¹²⁶
+ * may become 0.
  */
 export function softmaxBounds(x: Tensor, exact: Tensor, device: DeviceArithmetic): Bounds {
   const [N, K] = x.shape;

@@ -1,6 +1,7 @@
 /**
- * The norm-wise tier: what a convolution by Winograd's or the Fourier transform keeps, where it need not keep the bound of sums
- * of products. Only cuDNN has such kernels among the engines here. docs/error-bounds.md derives the constants.
+ * The norm-wise tier: what a convolution by Winograd's or the Fourier transform keeps, where it need not keep
+ * the bound of sums of products. Only cuDNN has such kernels among the engines here. docs/error-bounds.md
+ * derives the constants.
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import { dense, type Shape, type Tensor } from '../../reference/tensor.ts';
@@ -15,7 +16,10 @@ export interface Normwise {
 
 export const NORMWISE = 'norm-wise, that of a convolution by Winograd or FFT';
 
-/** Winograd's F(4×4, 3×3), Lavin and Gray's matrices: outputs of a tile's side; κ, the largest ‖Σ|Aᵀ||G||Bᵀ|‖₂ squared. */
+/**
+ * Winograd's F(4×4, 3×3), Lavin and Gray's matrices: outputs of a tile's side; κ, the largest ‖Σ|Aᵀ||G||Bᵀ|‖₂
+ * squared.
+ */
 const TILE = 4;
 export const KAPPA = 300;
 /** Roundings of a value on its way through both transforms, there and back: 2·(4 + 4 + 5), and a bias. */
@@ -79,8 +83,8 @@ function energies(w: ArrayLike<number>, K: number): Float64Array {
 }
 
 /**
- * Σx² over the channels first … first + count − 1 of one image: of all of it, and of every pixel that shares a Winograd tile
- * with the 3×3 window at (h, w), wherever tiles begin.
+ * Σx² over the channels first … first + count − 1 of one image: of all of it, and of every pixel that shares
+ * a Winograd tile with the 3×3 window at (h, w), wherever tiles begin.
  */
 function energyMap(
   x: Tensor,

@@ -31,7 +31,10 @@ export interface Run {
   readonly unstable: readonly string[];
 }
 
-/** Every layer's value: with optimisation off each layer has its own node, with it on nodes are fused around the taps. */
+/**
+ * Every layer's value: with optimisation off each layer has its own node, with it on nodes are fused around
+ * the taps.
+ */
 export function runTapped(settings: RunSettings, optimise: Level | false): Promise<Run> {
   const { subject } = settings;
   const names = [...new Set(subject.match.values.values())].filter((name) => name !== subject.input);

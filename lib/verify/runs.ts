@@ -1,6 +1,6 @@
 /**
- * One model, three runs: tapped and not optimised, tapped and optimised, untouched and optimised. Fusion bugs show only in
- * the last two, and tapping hides some of them from the second.
+ * One model, three runs: tapped and not optimised, tapped and optimised, untouched and optimised. Fusion bugs
+ * show only in the last two, and tapping hides some of them from the second.
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import { inputsOf, runLayer } from '../../reference/oracle.ts';
@@ -67,8 +67,8 @@ export function optimisedReport(
 export const CHAINS = 3;
 
 /**
- * The outputs of the untouched graph against the oracle's chain. Their difference must stay within what tier 2's expected
- * errors, put on every layer's values with random signs, do to the outputs (the largest of three draws).
+ * The outputs of the untouched graph against the oracle's chain. Their difference must stay within what tier
+ * 2's expected errors, put on every layer's values with random signs, do to the outputs (the largest of three draws).
  */
 export function untouchedReport(
   settings: RunSettings,

@@ -50,7 +50,10 @@ export function subjectOf(bytes: Uint8Array, model: ModelProto, network: Network
   return { ...about, network: fitted, weights, match: { ...found, faults }, unlike: new Map() };
 }
 
-/** onnxruntime runs a file that declares no opset for a node's domain as if it were its own newest: nothing says what it means. */
+/**
+ * onnxruntime runs a file that declares no opset for a node's domain as if it were its own newest: nothing
+ * says what it means.
+ */
 function mustDeclareOpsets({ opsetImport }: ModelProto, graph: GraphProto): void {
   const short = (domain: string | undefined): string => (domain === 'ai.onnx' ? '' : (domain ?? ''));
   const declared = new Set(opsetImport.map(({ domain }) => short(domain)));

@@ -19,11 +19,17 @@ import { type LayerReport, termsOf, walk } from './walk.ts';
 import { type Why, why } from './why.ts';
 
 export interface VerifySettings extends RunSettings {
-  /** Arithmetic that every convolution and fully connected layer must have; default float32, float16 for a float16 file. */
+  /**
+   * Arithmetic that every convolution and fully connected layer must have; default float32, float16 for a
+   * float16 file.
+   */
   readonly require?: Requirement;
   /** Storage of the oracle's own chain; default float32. */
   readonly precision?: Precision;
-  /** Levels of graph optimisation that the tapped graph is run at, besides none; default: all that onnxruntime has at once. */
+  /**
+   * Levels of graph optimisation that the tapped graph is run at, besides none; default: all that onnxruntime
+   * has at once.
+   */
   readonly levels?: readonly Level[];
   /** Throw EnvironmentError where a layer ran elsewhere. */
   readonly strictDevice?: boolean;

@@ -1,4 +1,7 @@
-/** What is told about the first layer that failed: its worst element taken apart, and the mistakes that would explain it. */
+/**
+ * What is told about the first layer that failed: its worst element taken apart, and the mistakes that would
+ * explain it.
+ */
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense, type Tensor } from '../../reference/tensor.ts';

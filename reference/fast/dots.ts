@@ -30,7 +30,10 @@ import { turnFor } from './turn.ts';
 const ROWS = 8;
 const c = i32.const;
 
-/** eightRows(w, last, x, sums, depth): eight sums over rows of float32 values from w on; rows past `last` repeat it. */
+/**
+ * eightRows(w, last, x, sums, depth): eight sums over rows of float32 values from w on; rows past `last`
+ * repeat it.
+ */
 function defineEightRows(module: Module, arithmetic: 'float64' | 'float32') {
   const single = arithmetic === 'float32';
   const bytes = single ? 4 : 8;

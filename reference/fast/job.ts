@@ -4,8 +4,8 @@
  *
  * `open` is the number of blocks still to be claimed: a claim subtracts 1 and owns block (old value − 1) if the old
  * value was above 0. All other fields are written before `open` is, and no new job is opened before `done` says that
- * every block is finished, so whoever owns a block reads the record that belongs to it. Threads that are still starting
- * up, or sleep, are simply not waited for.
+ * every block is finished, so whoever owns a block reads the record that belongs to it. Threads that are
+ * still starting up, or sleep, are simply not waited for.
  */
 import {
   atomicNotify,

@@ -1,4 +1,7 @@
-/** The module with all kernels: three register tiles, the fully connected kernels, and the loop that shares out blocks. */
+/**
+ * The module with all kernels: three register tiles, the fully connected kernels, and the loop that shares
+ * out blocks.
+ */
 import { createModule, f64x2, forTo, i32, type Local, type Module, memory, type Type } from './assembler.ts';
 import { defineDots } from './dots.ts';
 import { defineFinite, defineRelu } from './elements.ts';
@@ -17,9 +20,9 @@ export interface Features {
 }
 
 /**
- * Register tiles: as many accumulators as 16 registers hold beside operands and temporaries; a product that is not fused
- * needs one register more. (6 × 2 with fused multiply-add would save loads on paper, but Node 22 spills it and loses a
- * third; 4 × 2 loses nothing on Node 24.)
+ * Register tiles: as many accumulators as 16 registers hold beside operands and temporaries; a product that
+ * is not fused needs one register more. (6 × 2 with fused multiply-add would save loads on paper, but Node 22
+ * spills it and loses a third; 4 × 2 loses nothing on Node 24.)
  */
 export function tilesFor({ fma, wide }: Features): Record<Arithmetic, Tile> {
   const shape = { rows: 4, vectors: wide ? 4 : 2 };
@@ -47,8 +50,8 @@ export const KINDS = [
 export type Kind = (typeof KINDS)[number];
 
 /**
- * frame(from, to, maps, rows, rowBytes, fromStep, toStep, fromMap, toMap): copies `rows` rows of every map, rows and maps
- * so many bytes apart.
+ * frame(from, to, maps, rows, rowBytes, fromStep, toStep, fromMap, toMap): copies `rows` rows of every map,
+ * rows and maps so many bytes apart.
  */
 function defineFrame(module: Module): void {
   module.define('frame', new Array<Type>(9).fill('i32'), [], (declare, params) => {

@@ -1,4 +1,7 @@
-/** Kernels that work map by map, a block being `blockColumns` maps; here max-pooling, in norms.ts the normalisations. */
+/**
+ * Kernels that work map by map, a block being `blockColumns` maps; here max-pooling, in norms.ts the
+ * normalisations.
+ */
 import {
   advance,
   type Code,

@@ -32,7 +32,10 @@ export interface Rows {
   readonly depth: number;
 }
 
-/** Columns of a block and terms packed at a time: 400 KB in float64, which a second-level cache holds beside the tiles. */
+/**
+ * Columns of a block and terms packed at a time: 400 KB in float64, which a second-level cache holds beside
+ * the tiles.
+ */
 const MOST_COLUMNS = 96;
 const MOST_DEPTH = 512;
 

@@ -1,9 +1,9 @@
 /**
- * The kernels of both normalisations with β = ¾: y = x · 1/(√s·√√s), s = k + α′·Σ x², the sum over neighbouring maps (LRN) or
- * over the window around a pixel (within its map).
+ * The kernels of both normalisations with β = ¾: y = x · 1/(√s·√√s), s = k + α′·Σ x², the sum over
+ * neighbouring maps (LRN) or over the window around a pixel (within its map).
  *
- * The operations and their order are those of ops/lrn.ts, ops/mapnorm.ts and math.ts; lanes are two neighbouring pixels,
- * and an odd last one is computed with the one before it. k and α′ lie at `bias`.
+ * The operations and their order are those of ops/lrn.ts, ops/mapnorm.ts and math.ts; lanes are two
+ * neighbouring pixels, and an odd last one is computed with the one before it. k and α′ lie at `bias`.
  */
 import {
   advance,

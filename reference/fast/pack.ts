@@ -1,7 +1,7 @@
 /**
  * Gathers an operand through two tables of byte offsets, element (i, k) at base[i] + steps[k], into panels
- * [panel][k][width]. Convolution, its groups, strides, pads and dilation, and both gradients are only tables: no im2col
- * matrix exists.
+ * [panel][k][width]. Convolution, its groups, strides, pads and dilation, and both gradients are only tables:
+ * no im2col matrix exists.
  */
 import {
   advance,

@@ -1,6 +1,6 @@
 /**
- * Worker threads: each has the same compiled kernels over the same memory, and spends its life inside `serve` (job.ts),
- * so all its JavaScript is one line, which needs neither a loader nor a file of its own.
+ * Worker threads: each has the same compiled kernels over the same memory, and spends its life inside `serve`
+ * (job.ts), so all its JavaScript is one line, which needs neither a loader nor a file of its own.
  *
  * Nothing waits for a worker to start; one that cannot start leaves its share to the others.
  */

@@ -1,4 +1,7 @@
-/** The part of the WebAssembly JavaScript interface that the engine uses; TypeScript has it only among the browser's types. */
+/**
+ * The part of the WebAssembly JavaScript interface that the engine uses; TypeScript has it only among the
+ * browser's types.
+ */
 export interface Memory {
   readonly buffer: ArrayBuffer | SharedArrayBuffer;
   grow(pages: number): number;

@@ -1,4 +1,7 @@
-/** The paper's text: Krizhevsky, Sutskever, Hinton 2012, sections 3 and 4.2. Padding is the released configuration's. */
+/**
+ * The paper's text: Krizhevsky, Sutskever, Hinton 2012, sections 3 and 4.2. Padding is the released
+ * configuration's.
+ */
 import { krizhevsky } from '../preprocess.ts';
 import { conv, dropout, flatten, linear, lrn, maxpool, type Network, relu, softmax } from './layers.ts';
 

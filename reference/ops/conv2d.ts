@@ -1,8 +1,8 @@
 /**
  * 2-d convolution (cross-correlation, as in every framework: the kernel is not flipped), in G groups.
  *
- *   y[n,k,p,q] = b[k] + Σ_{c,r,s} w[k,c,r,s] · x[n, g·C/G + c, p·stride_h − top + r·dilation_h, q·stride_w − left + s·dilation_w]
- *   g = ⌊k / (K/G)⌋; taps outside the image contribute nothing.
+ *   y[n,k,p,q] = b[k] + Σ_{c,r,s} w[k,c,r,s] · x[n, g·C/G + c, p·stride_h − top + r·dilation_h, q·stride_w −
+ *   left + s·dilation_w] g = ⌊k / (K/G)⌋; taps outside the image contribute nothing.
  *
  * Paper   Krizhevsky, Sutskever, Hinton 2012, section 3.5: G = 2 in conv2, conv4 and conv5 is "the kernels are
  *         connected only to those kernel maps which reside on the same GPU".
@@ -138,8 +138,8 @@ export interface Wanted {
 }
 
 /**
- * Gradients of y = b + Σ w·x, given dy shaped as y; all in `precision`. Each is a sum of its own, gathered in one float64
- * accumulator and rounded once: dx over ascending (k, r, s), dw and db over ascending (n, p, q).
+ * Gradients of y = b + Σ w·x, given dy shaped as y; all in `precision`. Each is a sum of its own, gathered in
+ * one float64 accumulator and rounded once: dx over ascending (k, r, s), dw and db over ascending (n, p, q).
  */
 export function backward(
   dy: Tensor,

@@ -65,8 +65,8 @@ export interface Gradients {
 }
 
 /**
- * Gradients of y = b + Σ_i w·x, given dy (N,O); all in `precision`. Float64 accumulation, one rounding: dx over ascending
- * o, dw and db over ascending n.
+ * Gradients of y = b + Σ_i w·x, given dy (N,O); all in `precision`. Float64 accumulation, one rounding: dx
+ * over ascending o, dw and db over ascending n.
  */
 export function backward(
   dy: Tensor,

@@ -77,8 +77,8 @@ export function forward(
 }
 
 /**
- * dx = dy·s^−β − 2βα′·x·Σ_{j: c ∈ win(j)} dy[j]·x[j]·s[j]^−(β+1), with forward's s. The channels j whose windows hold c
- * are the mirror image of c's own window: of an even one the longer side changes.
+ * dx = dy·s^−β − 2βα′·x·Σ_{j: c ∈ win(j)} dy[j]·x[j]·s[j]^−(β+1), with forward's s. The channels j whose
+ * windows hold c are the mirror image of c's own window: of an even one the longer side changes.
  */
 export function backward(
   dy: Tensor,

@@ -77,8 +77,8 @@ export type Ties = (typeof ties)[number];
 
 /**
  * dx: each window's dy goes to its maximum, and overlapping windows add up; `winner` is forward's. Of equal maxima the
- * first gets it ('first': PyTorch, Caffe) or each gets all of it ('every': cuda-convnet). A NaN is a winner under 'first'
- * alone, as it equals nothing.
+ * first gets it ('first': PyTorch, Caffe) or each gets all of it ('every': cuda-convnet). A NaN is a winner
+ * under 'first' alone, as it equals nothing.
  */
 export function backward(
   dy: Tensor,

@@ -1,8 +1,8 @@
 /**
  * How far onnxruntime's CPU may be from the oracle's float64 value of one layer, given the same input.
  *
- * u = 2⁻²⁴, γₙ = nu/(1−nu) (Higham, Accuracy and Stability of Numerical Algorithms, chapter 3): sums of n products in any
- * order, with or without FMA. Everything else counts the roundings of the formula that was written.
+ * u = 2⁻²⁴, γₙ = nu/(1−nu) (Higham, Accuracy and Stability of Numerical Algorithms, chapter 3): sums of n
+ * products in any order, with or without FMA. Everything else counts the roundings of the formula that was written.
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import * as ops from '../../reference/ops/index.ts';
@@ -65,8 +65,8 @@ function boundOf(
 }
 
 /**
- * y = x/s^β: s within γ of the running sum of the squares of all channels before (onnxruntime's kernel adds the new and
- * subtracts the old one; the decomposed form has a smaller error), then powf.
+ * y = x/s^β: s within γ of the running sum of the squares of all channels before (onnxruntime's kernel adds
+ * the new and subtracts the old one; the decomposed form has a smaller error), then powf.
  */
 function lrnBound(x: Tensor, attributes: ops.lrn.Attributes): (i: number, y: number) => number {
   const [, C, H, W] = x.shape;

@@ -37,9 +37,9 @@ export function randomWeights(network: Network, seed: number): Weights {
 }
 
 /**
- * The same network with about a sixteenth of the channels, a multiple of `step`, and 12 classes. A multiple of 4 divides into
- * groups; of 8 leaves each group of two a multiple of 4, as at full size, which onnxruntime 1.30's WebGPU kernel needs
- * (docs/devices.md).
+ * The same network with about a sixteenth of the channels, a multiple of `step`, and 12 classes. A multiple
+ * of 4 divides into groups; of 8 leaves each group of two a multiple of 4, as at full size, which onnxruntime
+ * 1.30's WebGPU kernel needs (docs/devices.md).
  */
 export function narrow(network: Network, step: 4 | 8 = 4): Network {
   const last = network.layers.findLastIndex((layer) => layer.kind === 'linear');

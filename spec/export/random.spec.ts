@@ -50,7 +50,10 @@ function draw(pick: (n: number) => number, name: string): Layer {
   }
 }
 
-/** Whether the oracle and ONNX both have such a layer there, without empty windows (−FLT_MAX, whose square overflows). */
+/**
+ * Whether the oracle and ONNX both have such a layer there, without empty windows (−FLT_MAX, whose square
+ * overflows).
+ */
 function fits(network: Network): boolean {
   try {
     shapes(network);

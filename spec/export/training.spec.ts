@@ -20,8 +20,8 @@ interface Net {
 const nets: Net[] = JSON.parse(fs.readFileSync(new URL('nets.json', folder), 'utf8'));
 
 /**
- * float32 against float64: a gradient passes some thousand roundings, each relative to a term of its own sum; independent,
- * they add as √1000·u ≈ 2e-6 of the tensor's norm.
+ * float32 against float64: a gradient passes some thousand roundings, each relative to a term of its own sum;
+ * independent, they add as √1000·u ≈ 2e-6 of the tensor's norm.
  */
 const TOLERANCE = 2e-6;
 

@@ -11,8 +11,9 @@ import { batchOf, difference, hashed, initial, narrow, narrowNets, resultsIn } f
 const float64 = { precision: 'float64' } as const;
 
 /**
- * The longest sums have 1700 terms and are added in another order by PyTorch: √1700·u a layer and program, over some ten
- * layers, relative to the largest element of a gradient: 1e-13. (Measured: 6e-15.) Five steps carry that along.
+ * The longest sums have 1700 terms and are added in another order by PyTorch: √1700·u a layer and program,
+ * over some ten layers, relative to the largest element of a gradient: 1e-13. (Measured: 6e-15.) Five steps
+ * carry that along.
  */
 const ALLOWED = 1e-13;
 const AFTER_FIVE_STEPS = 1e-12;

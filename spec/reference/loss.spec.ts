@@ -25,7 +25,8 @@ describe(`reference/loss on the values of ${provenance}`, () => {
   for (const { title, shape, z, labels, ...wanted } of cases) {
     const Z = tensor(Float64Array.from(z), shape);
     const [N, K] = shape;
-    // z − m is rounded (u·|z| in all that follows), the logarithm and K-term sum add K + 4 roundings of at most log K + 1
+    // z − m is rounded (u·|z| in all that follows), the logarithm and K-term sum add K + 4 roundings of at
+    // most log K + 1
     const size = Math.max(...z.map(Math.abs), 1);
     const allowed = 2 * gamma(K + 8) * (3 * size + 4);
 

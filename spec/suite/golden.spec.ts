@@ -8,7 +8,10 @@ import { forward } from '../../reference/oracle.ts';
 import { dense, type Tensor } from '../../reference/tensor.ts';
 import { shared } from '../support/shared.ts';
 
-/** PyTorch's float64 outputs and the oracle's differ by their roundings: a few hundred times 2⁻⁵³ through eight layers. */
+/**
+ * PyTorch's float64 outputs and the oracle's differ by their roundings: a few hundred times 2⁻⁵³ through
+ * eight layers.
+ */
 const RELATIVE = 1e-12;
 
 const cases = [

@@ -35,8 +35,9 @@ describe('gradients of alexnet2012 at full size against PyTorch in float64', fun
     weights = initial('full', alexnet2012, 60);
   });
 
-  // float64: sums of up to 9216 terms, √9216·u a layer and program, over ten layers (measured: 5e-15 at most). float32: 2⁻²⁴
-  // of every value stored, over ten layers forward and ten back, half of them averaged out (measured: 3e-7 at most)
+  // float64: sums of up to 9216 terms, √9216·u a layer and program, over ten layers (measured: 5e-15 at
+  // most). float32: 2⁻²⁴ of every value stored, over ten layers forward and ten back, half of them averaged
+  // out (measured: 3e-7 at most)
   const allowed = { float64: 1e-12, float32: 1e-5 };
   for (const precision of ['float64', 'float32'] as const satisfies Precision[]) {
     it(`${precision} storage: the loss, every 101st element of every gradient`, () => {

@@ -15,8 +15,8 @@ import * as others from '../support/forms/others.ts';
 const forms = { ...arithmetic.forms, ...layers.forms, ...others.forms };
 
 /**
- * Both engines compute in float32 from values in (−1, 1): sums of at most 64 terms, Σ|terms| ≤ 8, functions within 48u:
- * (64 + 48)·2⁻²⁴·8 < 5.5e-5, relative where |y| > 8.
+ * Both engines compute in float32 from values in (−1, 1): sums of at most 64 terms, Σ|terms| ≤ 8, functions
+ * within 48u: (64 + 48)·2⁻²⁴·8 < 5.5e-5, relative where |y| > 8.
  */
 const allowed = (y: number): number => 5.5e-5 * Math.max(1, Math.abs(y) / 8);
 

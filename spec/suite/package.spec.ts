@@ -1,4 +1,7 @@
-/** The package as others get it: what README shows compiles against its types and runs, with nothing else installed. */
+/**
+ * The package as others get it: what README shows compiles against its types and runs, with nothing else
+ * installed.
+ */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

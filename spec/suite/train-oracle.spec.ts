@@ -101,7 +101,8 @@ describe('a training run', function () {
     const rates = Array.from({ length: 10 }, (_, t) => (t < 5 ? 0.02 : 0.002));
     const oracle = byOracle(records, 3, 10, rates);
     const { state } = readCheckpoint(result.files.checkpoint);
-    // ten steps, each at most √1000·u off (sums of up to a thousand products), and what earlier ones grew into: a hundredfold
+    // ten steps, each at most √1000·u off (sums of up to a thousand products), and what earlier ones grew
+    // into: a hundredfold
     const tolerance = 100 * Math.sqrt(1000) * 2 ** -24;
     expect(state.weights.size).to.equal(16);
     for (const [name, weight] of oracle.weights) {

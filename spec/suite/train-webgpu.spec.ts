@@ -49,8 +49,8 @@ describe('training on WebGPU', function () {
     const { cpu, webgpu, resumed, steps } = JSON.parse(stdout.trim().split('\n').at(-1)!);
     expect(steps).to.be.within(2, 3);
     expect(Object.keys(cpu)).to.have.length(32);
-    // four steps, each √6272·u off on either device; sums over a picture cancel to about a hundredth, and what the first
-    // steps were off grows. A state that is not handed on is off by tenths.
+    // four steps, each √6272·u off on either device; sums over a picture cancel to about a hundredth, and
+    // what the first steps were off grows. A state that is not handed on is off by tenths.
     const tolerance = 2 * 4 * 100 * Math.sqrt(6272) * 2 ** -24;
     for (const name of Object.keys(cpu))
       expect(difference(webgpu[name], cpu[name]), name).to.be.below(tolerance);

@@ -1,4 +1,7 @@
-/** What is wrong with a file that someone else made ends `alexnet` in one line with exit code 2, whichever way the file is read. */
+/**
+ * What is wrong with a file that someone else made ends `alexnet` in one line with exit code 2, whichever way
+ * the file is read.
+ */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

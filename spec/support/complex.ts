@@ -1,7 +1,7 @@
 /**
  * Complex numbers, and the smooth layers over them, for derivatives by the complex step: with h = 1e-30,
- * Im f(w + ih) / h is f′(w) to the last bits, as nothing is subtracted. Written from the layers' definitions, every index
- * in full, and not from the code under test.
+ * Im f(w + ih) / h is f′(w) to the last bits, as nothing is subtracted. Written from the layers' definitions,
+ * every index in full, and not from the code under test.
  */
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import type { Shape } from '../../reference/tensor.ts';

@@ -1,4 +1,7 @@
-/** float32 arithmetic evaluated exactly as an engine might: any order of summation, with or without fused multiply-add. */
+/**
+ * float32 arithmetic evaluated exactly as an engine might: any order of summation, with or without fused
+ * multiply-add.
+ */
 
 const f = Math.fround;
 
@@ -51,8 +54,8 @@ export const flush = (value: number): number => {
 };
 
 /**
- * fround(a·b + c) with one rounding. a·b is exact in float64; its sum with c is made exact as two float64 numbers (Knuth's
- * TwoSum) and rounded to float32 by hand where the first of them lies on a tie.
+ * fround(a·b + c) with one rounding. a·b is exact in float64; its sum with c is made exact as two float64
+ * numbers (Knuth's TwoSum) and rounded to float32 by hand where the first of them lies on a tie.
  */
 export function fma(a: number, b: number, c: number): number {
   const product = a * b;

@@ -1,9 +1,10 @@
 /**
  * Central differences in float64 with kinks told apart: what a gradient must agree with where the function is smooth.
  *
- * C(h) = (f(h) − f(−h)) / 2h is off by h²f‴/6 and by rounding/h, so (4·C(h/2) − C(h)) / 3 is off by O(h⁴), which is far
- * less than |C(h) − C(h/2)|. A kink shows in the one-sided slopes: their gap is h·f″ where f is smooth, so it shrinks
- * tenfold with h. It stays where the slope jumps at 0, and collapses where it jumps between the two steps.
+ * C(h) = (f(h) − f(−h)) / 2h is off by h²f‴/6 and by rounding/h, so (4·C(h/2) − C(h)) / 3 is off by O(h⁴),
+ * which is far less than |C(h) − C(h/2)|. A kink shows in the one-sided slopes: their gap is h·f″ where f is
+ * smooth, so it shrinks tenfold with h. It stays where the slope jumps at 0, and collapses where it jumps
+ * between the two steps.
  */
 import { expect } from 'chai';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';

@@ -1,6 +1,6 @@
 /**
- * The notation of docs/json.md: `{ a, b?, c: [{ d }], e: { f } }`, a question mark where a field may be missing, alternatives
- * with a bar. What a field without a shape holds is not told.
+ * The notation of docs/json.md: `{ a, b?, c: [{ d }], e: { f } }`, a question mark where a field may be
+ * missing, alternatives with a bar. What a field without a shape holds is not told.
  */
 export type Shape = { readonly fields: ReadonlyMap<string, { optional: boolean; shape?: readonly Shape[] }> };
 

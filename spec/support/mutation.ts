@@ -1,9 +1,9 @@
 /**
  * How many wrong kernels (spec/mutants.ts) a set of test vectors tells from the right ones.
  *
- * A mutant is killed by a vector where its result, rounded to float32, has another shape than expected, or values beyond
- * the test's tolerance (rtol 1e-3, atol 1e-7) or, where derived bounds are used, beyond the bound. A mutant that throws
- * is not killed by that vector: the mistake makes no sense there.
+ * A mutant is killed by a vector where its result, rounded to float32, has another shape than expected, or
+ * values beyond the test's tolerance (rtol 1e-3, atol 1e-7) or, where derived bounds are used, beyond the
+ * bound. A mutant that throws is not killed by that vector: the mistake makes no sense there.
  */
 import { readFileSync } from 'node:fs';
 import { decodeTensor } from '../../export/proto.ts';

@@ -1,8 +1,8 @@
 /**
  * If and Loop.
  *
- * A branch or body sees every value around the node. Loop: v_final, scan outputs stacked along a new first axis; it ends
- * after M iterations or when its condition is false.
+ * A branch or body sees every value around the node. Loop: v_final, scan outputs stacked along a new first
+ * axis; it ends after M iterations or when its condition is false.
  * Versions: 11 to 25 widen types; sequences are not supported.
  */
 import type { Graph } from '../model.ts';

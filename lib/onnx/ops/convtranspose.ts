@@ -1,11 +1,12 @@
 /**
  * ConvTranspose, any number of spatial dimensions: the gradient of Conv with respect to its input.
  *
- *   y[n, g·K/G + k, o] = b[…] + Σ_{c,r} x[n, g·C/G + c, i] · w[g·C/G + c, k, r]   over o = i·stride + r·dilation − begin
+ *   y[n, g·K/G + k, o] = b[…] + Σ_{c,r} x[n, g·C/G + c, i] · w[g·C/G + c, k, r]   over o = i·stride +
+ *   r·dilation − begin
  *
- * ONNX: output = stride·(in − 1) + output_padding + dilation·(kernel − 1) + 1 − begin − end; where output_shape is given
- * the pads follow from it, an odd one at the end for SAME_UPPER, else at the beginning. w is (C, K/G, kernel).
- * Versions: 11 auto_pad with strides: output = in·stride; 22 bfloat16.
+ * ONNX: output = stride·(in − 1) + output_padding + dilation·(kernel − 1) + 1 − begin − end; where
+ * output_shape is given the pads follow from it, an odd one at the end for SAME_UPPER, else at the beginning.
+ * w is (C, K/G, kernel). Versions: 11 auto_pad with strides: output = in·stride; 22 bfloat16.
  */
 import type { Shape } from '../../../reference/tensor.ts';
 import type { Node } from '../model.ts';

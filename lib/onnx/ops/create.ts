@@ -98,8 +98,8 @@ const oneHot: Kernel = (inputs, { node, version }) => {
 };
 
 /**
- * x as another type. To a narrower float: rounded to nearest even, at either precision. Float to integer: truncated; what
- * does not fit is undefined in ONNX, here −2^63 wrapped, as on x86-64. To bool: not zero.
+ * x as another type. To a narrower float: rounded to nearest even, at either precision. Float to integer:
+ * truncated; what does not fit is undefined in ONNX, here −2^63 wrapped, as on x86-64. To bool: not zero.
  */
 export function castTo(x: Value, to: DType): Value {
   if (x.dtype === to) return x;

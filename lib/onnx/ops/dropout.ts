@@ -1,9 +1,10 @@
 /**
  * Dropout, 'inverted' (reference/ops/dropout.ts).
  *
- * Versions: until 6 `is_test` = 0 (the default) means training, with masks of an unspecified generator: refused. 7 and 10:
- * inference only, y = x; the mask, where it is asked for, is of x's type until 9 and bool from 10. From 12 ratio and
- * training_mode are inputs, `seed` an attribute (0 where absent) for numpy's MT19937, drop where u < ratio.
+ * Versions: until 6 `is_test` = 0 (the default) means training, with masks of an unspecified generator:
+ * refused. 7 and 10: inference only, y = x; the mask, where it is asked for, is of x's type until 9 and bool
+ * from 10. From 12 ratio and training_mode are inputs, `seed` an attribute (0 where absent) for numpy's
+ * MT19937, drop where u < ratio.
  */
 import * as ops from '../../../reference/fast/index.ts';
 import { mt19937 } from '../mt19937.ts';

@@ -1,8 +1,8 @@
 /**
  * Indexing: Gather GatherElements GatherND ScatterElements ScatterND.
  *
- * Versions: negative indices since 11; GatherND batch_dims since 12; the scatters reduce by add and mul since 16, by max
- * and min since 18. Entries of a scatter are applied in row-major order of the indices.
+ * Versions: negative indices since 11; GatherND batch_dims since 12; the scatters reduce by add and mul since
+ * 16, by max and min since 18. Entries of a scatter are applied in row-major order of the indices.
  */
 import type { Shape } from '../../../reference/tensor.ts';
 import { bigints, countOf, elements, indices, isInteger, take, type Value } from '../value.ts';

@@ -1,10 +1,10 @@
 /**
  * Gemm, y = α·A′·B′ + β·C, and MatMul (numpy.matmul).
  *
- * The sums are reference/ops/linear.ts's: float64, ascending, one rounding at the end. Integers are exact and wrap; Gemm
- * refuses those beyond 2^53.
- * Versions: Gemm 7 C is broadcast to (M,N) (before, only with `broadcast` = 1), 9 integers, 11 C optional, 13 bfloat16;
- * MatMul 9 integers, 13 bfloat16.
+ * The sums are reference/ops/linear.ts's: float64, ascending, one rounding at the end. Integers are exact and
+ * wrap; Gemm refuses those beyond 2^53.
+ * Versions: Gemm 7 C is broadcast to (M,N) (before, only with `broadcast` = 1), 9 integers, 11 C optional, 13
+ * bfloat16; MatMul 9 integers, 13 bfloat16.
  */
 import * as ops from '../../../reference/fast/index.ts';
 import { type Shape, type Storage, tensor } from '../../../reference/tensor.ts';

@@ -1,9 +1,9 @@
 /**
  * MaxUnpool: puts each pooled value back where MaxPool's Indices say, zeros elsewhere.
  *
- * The indices count in the shape that the window implies, stride·(in − 1) + kernel − pads; a larger output_shape (third
- * input) leaves zeros at the end of each axis (onnx's own backend test; onnxruntime counts in the larger shape).
- * Versions: 9, 11, 22 (bfloat16).
+ * The indices count in the shape that the window implies, stride·(in − 1) + kernel − pads; a larger
+ * output_shape (third input) leaves zeros at the end of each axis (onnx's own backend test; onnxruntime
+ * counts in the larger shape). Versions: 9, 11, 22 (bfloat16).
  */
 import type { Shape } from '../../../reference/tensor.ts';
 import { countOf, elements, emptyLike, indices, numbers, type Value } from '../value.ts';

@@ -4,10 +4,10 @@
  * LRN is reference/ops/lrn.ts (α divided by the window's size; an even window reaches further up), for any number of
  * spatial dimensions. Versions: 13 bfloat16.
  *
- * BatchNormalization: y = scale·(x − mean)/√(var + ε) + bias. Versions: until 6 `is_test` = 0 means training, 7 to 13 the
- * number of outputs does (more than Y: training), from 14 `training_mode`; `spatial` = 0 (one statistic an activation)
- * until 8. In training mean and variance are the batch's (÷ count), and the running ones become
- * momentum·running + (1 − momentum)·batch.
+ * BatchNormalization: y = scale·(x − mean)/√(var + ε) + bias. Versions: until 6 `is_test` = 0 means training,
+ * 7 to 13 the number of outputs does (more than Y: training), from 14 `training_mode`; `spatial` = 0 (one
+ * statistic an activation) until 8. In training mean and variance are the batch's (÷ count), and the running
+ * ones become momentum·running + (1 − momentum)·batch.
  */
 import * as ops from '../../../reference/fast/index.ts';
 import { asTensor, countOf, type FloatType, floatData, floats, workingPrecision } from '../value.ts';

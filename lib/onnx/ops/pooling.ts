@@ -1,11 +1,11 @@
 /**
  * MaxPool, AveragePool, GlobalMaxPool, GlobalAveragePool, any number of spatial dimensions.
  *
- * Two undilated spatial dimensions of floating-point values are reference/ops/maxpool.ts and avgpool.ts; the rest are the
- * plain loops below, with the same rules: padding acts as −∞, NaN wins, the first maximum is the winner.
+ * Two undilated spatial dimensions of floating-point values are reference/ops/maxpool.ts and avgpool.ts; the
+ * rest are the plain loops below, with the same rules: padding acts as −∞, NaN wins, the first maximum is the winner.
  * Versions: MaxPool 8 Indices and storage_order, 10 ceil_mode and dilations, 12 8-bit integers, 22 bfloat16.
- * AveragePool 7 count_include_pad, 10 ceil_mode, 19 dilations. With count_include_pad a window that ceil_mode cuts off is
- * divided by what lies inside the padded input; opset 19 says so, earlier ones are silent.
+ * AveragePool 7 count_include_pad, 10 ceil_mode, 19 dilations. With count_include_pad a window that ceil_mode
+ * cuts off is divided by what lies inside the padded input; opset 19 says so, earlier ones are silent.
  */
 import * as ops from '../../../reference/fast/index.ts';
 import type { Shape } from '../../../reference/tensor.ts';

@@ -3,8 +3,8 @@
  *
  * Sums run in float64, ascending. Of nothing: sum 0, mean NaN, maximum −∞ (an integer type's lowest), minimum ∞.
  * Versions: axes are an attribute until 17 and an input since 18 (ReduceSum: since 13), with noop_with_empty_axes;
- * negative since 11. Max and Min take 8-bit integers since 12, bool since 20. ArgMax: select_last_index since 12; NaN is
- * the maximum, as in numpy.
+ * negative since 11. Max and Min take 8-bit integers since 12, bool since 20. ArgMax: select_last_index since
+ * 12; NaN is the maximum, as in numpy.
  */
 import {
   bigints,

@@ -86,8 +86,8 @@ export const ravel = (position: readonly number[], shape: Shape): number =>
   position.reduce((index, p, axis) => index * shape[axis] + p, 0);
 
 /**
- * Calls `visit(tap, input)` for every tap of the window at `position` that lies inside the input, row-major; both are flat
- * indices, into the kernel and into one map of the input.
+ * Calls `visit(tap, input)` for every tap of the window at `position` that lies inside the input, row-major;
+ * both are flat indices, into the kernel and into one map of the input.
  */
 export function forEachTap(
   position: readonly number[],

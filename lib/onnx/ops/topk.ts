@@ -1,5 +1,6 @@
 /**
- * TopK: the k largest (or smallest) along an axis, sorted; of equals the lower index comes first, NaN counts as largest.
+ * TopK: the k largest (or smallest) along an axis, sorted; of equals the lower index comes first, NaN counts
+ * as largest.
  *
  * Versions: k is an attribute until 9 and an input since 10; `largest` and `sorted` since 11; 24 bfloat16.
  */

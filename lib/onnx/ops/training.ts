@@ -2,7 +2,8 @@
  * ai.onnx.preview.training: Momentum, Adam, Adagrad, version 1.
  *
  * Inputs R (learning rate), T (update count), then all X, all gradients G, all states; outputs the new X, then the new
- * states. The penalty is norm_coefficient·X, added to G. Equations as in ONNX's Operators.md; T = 0 is the first update.
+ * states. The penalty is norm_coefficient·X, added to G. Equations as in ONNX's Operators.md; T = 0 is the
+ * first update.
  */
 import { type FloatType, floatData, floats, scalar, type Value } from '../value.ts';
 import { power } from './arithmetic.ts';

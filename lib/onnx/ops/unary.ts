@@ -2,8 +2,8 @@
  * One value in, one out: Abs Neg Sqrt Exp Log Reciprocal Relu LeakyRelu Tanh Sigmoid Clip.
  *
  * exp, log, tanh and sigmoid are reference/math.ts's (under 1 ULP in float64). NaN stays NaN.
- * Versions: 6 drops `consumed_inputs`; 13 bfloat16; Relu takes integers since 14. Clip's bounds are attributes until 10
- * and inputs since 11 (integers since 12); where they cross, the upper one wins (numpy.clip).
+ * Versions: 6 drops `consumed_inputs`; 13 bfloat16; Relu takes integers since 14. Clip's bounds are
+ * attributes until 10 and inputs since 11 (integers since 12); where they cross, the upper one wins (numpy.clip).
  */
 
 import * as ops from '../../../reference/fast/index.ts';

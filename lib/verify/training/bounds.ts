@@ -82,7 +82,10 @@ function rectified(y: Tensor, dy: Tensor, device: DeviceArithmetic): Judged {
   return judged;
 }
 
-/** factor·dy with factor = mask·scale: exact but for the scale's rounding and the product's, where it is no power of two. */
+/**
+ * factor·dy with factor = mask·scale: exact but for the scale's rounding and the product's, where it is no
+ * power of two.
+ */
 export function scaledByMask(
   { ratio, convention }: ops.dropout.Attributes,
   exact: Tensor,
@@ -122,8 +125,8 @@ function pooled(
 }
 
 /**
- * Aᵀ·dy·B with two MatMuls: the matrices' entries are rounded once each, two products, and as many additions as windows
- * overlap (adding a zero is exact); operands rounded to fewer bits add 4t.
+ * Aᵀ·dy·B with two MatMuls: the matrices' entries are rounded once each, two products, and as many additions
+ * as windows overlap (adding a zero is exact); operands rounded to fewer bits add 4t.
  */
 function averaged(
   layer: Layer & { kind: 'avgpool' | 'adaptiveavgpool' },
@@ -159,10 +162,10 @@ function probable(y: Tensor, dy: Tensor, device: DeviceArithmetic): Judged {
 
 /**
  * dx = t − F·x·Σⱼ vⱼ with t = dy/s^β, v = t·x/s, F = 2α′β, as export/emit/normalise.ts composes it (the sum an average
- * over the windows that hold the value). Let ρ be the relative error of dy·s^−β in the decomposed forward form, σ = γ_{n+4+d}
- * that of s. Then t is off by ρ, v by ρ and σ and a product and a quotient, F·x·Σv by v's error and n − 1 additions, the
- * average's division and three products, dx by one more rounding of |t| + |F·x|·Σ|v|. Backward of |dy| and |x| is the
- * difference of those two terms, and of |dy| and 0 the first alone.
+ * over the windows that hold the value). Let ρ be the relative error of dy·s^−β in the decomposed forward
+ * form, σ = γ_{n+4+d} that of s. Then t is off by ρ, v by ρ and σ and a product and a quotient, F·x·Σv by v's
+ * error and n − 1 additions, the average's division and three products, dx by one more rounding of |t| +
+ * |F·x|·Σ|v|. Backward of |dy| and |x| is the difference of those two terms, and of |dy| and 0 the first alone.
  */
 function normalised(
   layer: Layer & { kind: 'lrn' | 'mapnorm' },

@@ -1,4 +1,7 @@
-/** The oracle's own chain forward and back, by the names that the graphs give its values, and chains that rounding disturbed. */
+/**
+ * The oracle's own chain forward and back, by the names that the graphs give its values, and chains that
+ * rounding disturbed.
+ */
 import {
   type Batch,
   backward,

@@ -30,7 +30,10 @@ export function rounded(
   return { exact, bounds: { bound } };
 }
 
-/** Several gradients of one value, added one after the other: each part's bound, and γ_{parts − 1} of their magnitudes. */
+/**
+ * Several gradients of one value, added one after the other: each part's bound, and γ_{parts − 1} of their
+ * magnitudes.
+ */
 export function summed(parts: readonly Judged[], device: DeviceArithmetic): Judged {
   if (parts.length === 1) return parts[0];
   const size = parts[0].exact.size;

@@ -25,8 +25,9 @@ export function lossBounds(
 }
 
 /**
- * Each loss is log Σ − z, z = logit − m rounded once. Σ has the mean of its terms' errors, weighted by the probabilities,
- * and K additions; its relative error is the logarithm's absolute one. The mean adds N − 1 additions and a quotient.
+ * Each loss is log Σ − z, z = logit − m rounded once. Σ has the mean of its terms' errors, weighted by the
+ * probabilities, and K additions; its relative error is the logarithm's absolute one. The mean adds N − 1
+ * additions and a quotient.
  */
 function meanBound(
   logits: Tensor,
@@ -60,8 +61,8 @@ function meanBound(
 }
 
 /**
- * dz = (p − onehot)·factor/N: p within softmax's bound, one rounding of the difference, at most four of the factor (the
- * learning rate, 1/N and their product among them), one of the product.
+ * dz = (p − onehot)·factor/N: p within softmax's bound, one rounding of the difference, at most four of the
+ * factor (the learning rate, 1/N and their product among them), one of the product.
  */
 function gradientBounds(
   logits: Tensor,

@@ -1,6 +1,6 @@
 /**
- * Gradients that are sums of products: those of convolutions and fully connected layers. Each is bounded as the forward
- * pass is, with its own number of terms m:
+ * Gradients that are sums of products: those of convolutions and fully connected layers. Each is bounded as
+ * the forward pass is, with its own number of terms m:
  *
  *   dw  N·P·Q products dy·x, the batch among them (fully connected: N)     db  N·P·Q values dy
  *   dx  at most K/G·R·S products dy·w (fully connected: as many as neurons)

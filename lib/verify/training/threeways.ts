@@ -1,7 +1,8 @@
 /**
- * One graph, three runs, as in the forward pass: tapped and not optimised, whose values are judged one by one; tapped and
- * optimised, of which those are judged that have other bits; untouched and optimised, whose outputs must have the bits of
- * a run that was judged, or else stay within what expected rounding errors do to the oracle's own chain.
+ * One graph, three runs, as in the forward pass: tapped and not optimised, whose values are judged one by
+ * one; tapped and optimised, of which those are judged that have other bits; untouched and optimised, whose
+ * outputs must have the bits of a run that was judged, or else stay within what expected rounding errors do
+ * to the oracle's own chain.
  */
 import { dense, type Tensor } from '../../../reference/tensor.ts';
 import type { Device } from '../../runtime/failures.ts';
@@ -31,7 +32,10 @@ export interface ThreeWays {
   /** The first run, where it was made already. */
   readonly plain?: Ran;
   readonly oracle: Named;
-  /** The outputs of a chain with rounding errors of random signs; `errors` are what each value is expected to be off by. */
+  /**
+   * The outputs of a chain with rounding errors of random signs; `errors` are what each value is expected to
+   * be off by.
+   */
   readonly disturbed: (draw: number, errors: ReadonlyMap<string, Float64Array>) => Named;
 }
 

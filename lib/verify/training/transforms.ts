@@ -1,6 +1,6 @@
 /**
- * The norm-wise tier for a convolution's gradients: cuDNN may compute those that the graph writes as convolutions of stride 1
- * by Winograd's or the Fourier transform, as it may the forward pass. See normwise.ts.
+ * The norm-wise tier for a convolution's gradients: cuDNN may compute those that the graph writes as
+ * convolutions of stride 1 by Winograd's or the Fourier transform, as it may the forward pass. See normwise.ts.
  */
 import { FEW_TAPS } from '../../../export/emit/convgradients.ts';
 import type { Layer } from '../../../reference/networks/layers.ts';

@@ -22,8 +22,9 @@ export const lossFactor = (rule: Rule, learningRate: number): number =>
 const ROUNDINGS = 8;
 
 /**
- * v′ = µv + cw + rg, where g already has the loss's factor: c = ∓ελ, for PyTorch's rule λ; r is the parameter's own factor on ε
- * (PyTorch's: 1). Each term passes at most eight roundings; in a Gemm N products are summed besides.
+ * v′ = µv + cw + rg, where g already has the loss's factor: c = ∓ελ, for PyTorch's rule λ; r is the
+ * parameter's own factor on ε (PyTorch's: 1). Each term passes at most eight roundings; in a Gemm N products
+ * are summed besides.
  */
 export function velocityBounds(
   rule: Rule,

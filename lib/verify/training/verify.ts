@@ -1,4 +1,7 @@
-/** verify --graph gradients|training: every gradient, and every parameter and velocity of each step, against the oracle. */
+/**
+ * verify --graph gradients|training: every gradient, and every parameter and velocity of each step, against
+ * the oracle.
+ */
 import { type Batch, type GradientOptions, trunk } from '../../../reference/gradient.ts';
 import type { Network } from '../../../reference/networks/layers.ts';
 import type { Hyper } from '../../../reference/optimiser.ts';

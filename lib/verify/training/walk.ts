@@ -1,6 +1,7 @@
 /**
- * Goes forward and back through a network and compares a device's values with the oracle's: every layer's value and every
- * gradient recomputed from the device's own operands (what was introduced), and against the oracle's chain (accumulated).
+ * Goes forward and back through a network and compares a device's values with the oracle's: every layer's
+ * value and every gradient recomputed from the device's own operands (what was introduced), and against the
+ * oracle's chain (accumulated).
  */
 import { type Masks, recordLayer, trunk } from '../../../reference/gradient.ts';
 import type { Layer, Network } from '../../../reference/networks/layers.ts';
@@ -77,7 +78,10 @@ function lossRows(walk: TrainingWalk, logits: string): LayerReport[] {
   ];
 }
 
-/** From the last layer to the first: its parameters' gradients, then those of the values whose readers are all done. */
+/**
+ * From the last layer to the first: its parameters' gradients, then those of the values whose readers are all
+ * done.
+ */
 function backRows(walk: TrainingWalk, net: Network): LayerReport[] {
   const rows: LayerReport[] = [];
   const parts = new Map<string, (Judged | null)[]>();
@@ -162,7 +166,10 @@ function row(
   return [report({ name, kind }, y, { exact, bounds }, walk.oracle(name), walk.context)];
 }
 
-/** Where 0 is within every bound nothing can be told: gradients of a loss that is all but 0 are below float32's range. */
+/**
+ * Where 0 is within every bound nothing can be told: gradients of a loss that is all but 0 are below
+ * float32's range.
+ */
 function orVanishing(found: Comparison, exact: Tensor, { bound }: Bounds): Comparison {
   if (found.verdict !== 'fail' || found.beyond > 0) return found;
   const E = dense(exact);

@@ -1,7 +1,7 @@
 /**
  * Kernels with one mistake each: what a wrong result is held against to say what went wrong, and what test vectors are
- * measured by (a set is as good as the share of these that it tells from the right kernel). The first ones of conv2d, lrn and
- * maxpool are those that ONNX's own conformance tests let pass.
+ * measured by (a set is as good as the share of these that it tells from the right kernel). The first ones of
+ * conv2d, lrn and maxpool are those that ONNX's own conformance tests let pass.
  */
 import { mutants as convolutions } from './conv2d.ts';
 import { mutants as norms } from './norms.ts';

@@ -6,8 +6,8 @@ import { chunk, pngFile } from './png.ts';
 import { differences, expected, fixture } from './shared.ts';
 
 /**
- * The inverse DCTs differ by one level of Y, Cb or Cr, which is up to 1 + 1.772 of blue, and a rounding; in a few of a hundred
- * samples. CMYK is multiplied, then cut off where Pillow rounds.
+ * The inverse DCTs differ by one level of Y, Cb or Cr, which is up to 1 + 1.772 of blue, and a rounding; in a
+ * few of a hundred samples. CMYK is multiplied, then cut off where Pillow rounds.
  */
 const TOLERANCE = { max: 3, mean: 0.25 };
 const TOLERANCE_CMYK = { max: 2, mean: 0.5 };

@@ -52,8 +52,8 @@ describe('what this project emits', () => {
     expect(missing).to.deep.equal([]);
   });
 
-  // PyTorch's are float64; float32 storage loses some √1000·u of a norm, unrounded storage some thousand units of 2⁻⁵³,
-  // and the constants of the graph are float32 numbers, u each
+  // PyTorch's are float64; float32 storage loses some √1000·u of a norm, unrounded storage some thousand
+  // units of 2⁻⁵³, and the constants of the graph are float32 numbers, u each
   for (const [precision, allowed] of [
     ['float32', 2e-6],
     ['float64', 2 ** -23],

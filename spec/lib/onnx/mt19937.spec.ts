@@ -2,7 +2,10 @@ import { expect } from 'chai';
 import { mt19937 } from '../../../lib/onnx/mt19937.ts';
 
 describe('MT19937', () => {
-  /** numpy 1.24.2: np.random.seed(s); a = np.random.uniform(size=1000); a[[0, 1, 311, 312, 999]]; 0.8147… is MATLAB's too. */
+  /**
+   * numpy 1.24.2: np.random.seed(s); a = np.random.uniform(size=1000); a[[0, 1, 311, 312, 999]]; 0.8147… is
+   * MATLAB's too.
+   */
   const published: [number, number[]][] = [
     [
       0,

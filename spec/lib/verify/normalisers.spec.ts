@@ -1,6 +1,7 @@
 /**
- * Right float32 evaluations of the operations that are more than sums of products, made by hand: sums in any order, with and
- * without FMA, subnormals kept or flushed, and every function off by all that the device's standard allows, up or down.
+ * Right float32 evaluations of the operations that are more than sums of products, made by hand: sums in any
+ * order, with and without FMA, subnormals kept or flushed, and every function off by all that the device's
+ * standard allows, up or down.
  */
 import { expect } from 'chai';
 import { arithmetic, classes, U32 } from '../../../lib/verify/arithmetic.ts';

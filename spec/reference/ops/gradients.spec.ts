@@ -1,4 +1,7 @@
-/** Gradients of the operations (conv2d and linear: backward.spec.ts): PyTorch's values, differences, wrong variants. */
+/**
+ * Gradients of the operations (conv2d and linear: backward.spec.ts): PyTorch's values, differences, wrong
+ * variants.
+ */
 import { expect } from 'chai';
 import * as ops from '../../../reference/ops/index.ts';
 import { normals, streamOf } from '../../../reference/random.ts';
