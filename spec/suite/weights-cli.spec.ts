@@ -30,6 +30,7 @@ describe('alexnet weights', function () {
   it('inspect: a table for people, JSON for programs', () => {
     const { stdout, status } = alexnet('inspect', guerzhoy);
     expect(status).to.equal(0);
+    expect(stdout).to.match(/^[^\n]+: npy of objects, [\d,]+ bytes, [\d,]+ values\n/);
     expect(stdout).to.match(/fc6\/0 +float32 +144×8 .* fc6\.weight +\(in,out\) transposed .* H,W,C to C,H,W/);
     const json = JSON.parse(alexnet('inspect', guerzhoy, '--json').stdout);
     expect(json).to.include({ version: 1, format: 'npy of objects', by: 'Caffe names' });

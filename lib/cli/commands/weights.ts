@@ -152,8 +152,9 @@ function inspectText(found: Inspected): string {
   const total = found.tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
   const fits =
     found.networks.length > 0 ? `${found.networks.join(', ')} (by ${found.by})` : 'no network here';
+  const size = found.bytes < 1e5 ? `${thousands(found.bytes)} bytes` : megabytes(found.bytes);
   const lines = [
-    `${found.file}: ${found.format}, ${megabytes(found.bytes)}, ${thousands(total)} values`,
+    `${found.file}: ${found.format}, ${size}, ${thousands(total)} values`,
     `fits ${fits}`,
     ...Object.entries(found.metadata).map(([key, value]) => `${key}: ${value.slice(0, 200)}`),
     ...found.notes,
