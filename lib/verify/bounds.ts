@@ -21,6 +21,7 @@ import {
   U32,
   U64,
 } from './arithmetic.ts';
+import { inputRounding, resultRounding } from './halves.ts';
 import { lrnBounds, mapnormBounds, softmaxBounds } from './normalisers.ts';
 import { type Normwise, normwise, transformable } from './normwise.ts';
 
@@ -72,13 +73,13 @@ export function boundsOf(
   context: Context,
 ): Bounds {
   const result = raw(layer, inputs, exact, weights, context);
-  return context.half ? rounded(result, exact) : result;
+  return context.half ? rounded(result, exact, inputRounding(layer, inputs[0], exact)) : result;
 }
 
-/** The same bounds where the result is rounded to float16 once more; its subnormals are spaced 2⁻²⁴. */
-export function rounded(bounds: Bounds, exact: Tensor): Bounds {
+/** The same bounds where values are float16: the result is rounded once more, and `ofInput` is what its input's rounding adds. */
+export function rounded(bounds: Bounds, exact: Tensor, ofInput: (i: number) => number = () => 0): Bounds {
   const y = dense(exact);
-  const widened = (limit: number, i: number): number => limit + 2 ** -11 * Math.abs(y[i]) + 2 ** -25;
+  const widened = (limit: number, i: number): number => limit + resultRounding(y[i]) + ofInput(i);
   const { bound, expectation, normwise } = bounds;
   return {
     ...bounds,
