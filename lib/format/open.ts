@@ -157,5 +157,5 @@ function protobuf(source: Source): Opened {
 const unknown = (source: Source) =>
   bad(
     source,
-    'no known format of weights (.safetensors, .npz, .npy, .pth, .caffemodel, .h5, .onnx, cuda-convnet)',
+    'no known format of arrays or weights (.safetensors, .npz, .npy, .pth, .caffemodel, .h5, .onnx, cuda-convnet)',
   );

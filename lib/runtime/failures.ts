@@ -58,7 +58,7 @@ const RULES: readonly Rule[] = [
   {
     devices: ['webgpu'],
     matches: /No supported adapters|Failed to get a WebGPU adapter/,
-    says: 'there is no GPU with a Vulkan driver that WebGPU can use: `alexnet doctor` tells which are there',
+    says: 'there is no GPU with a Vulkan driver that WebGPU can use',
   },
   {
     devices: ['cuda', 'webgpu'],

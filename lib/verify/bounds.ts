@@ -76,7 +76,10 @@ export function boundsOf(
   return context.half ? rounded(result, exact, inputRounding(layer, inputs[0], exact)) : result;
 }
 
-/** The same bounds where values are float16: the result is rounded once more, and `ofInput` is what its input's rounding adds. */
+/**
+ * The same bounds where values are float16: the result is rounded once more, and `ofInput` is what its
+ * input's rounding adds.
+ */
 export function rounded(bounds: Bounds, exact: Tensor, ofInput: (i: number) => number = () => 0): Bounds {
   const y = dense(exact);
   const widened = (limit: number, i: number): number => limit + resultRounding(y[i]) + ofInput(i);

@@ -1,7 +1,7 @@
 /**
- * Float16 files. An engine may keep float32 between nodes (onnxruntime's CPU provider has few float16 kernels and casts
- * around the others): the tapped input is then x·(1 + δ), |δ| ≤ 2⁻¹¹, of what the kernel saw, and the result is rounded
- * to float16 once more. docs/error-bounds.md derives what that adds.
+ * Float16 files. An engine may keep float32 between nodes (onnxruntime's CPU provider has few float16 kernels
+ * and casts around the others): the tapped input is then x·(1 + δ), |δ| ≤ 2⁻¹¹, of what the kernel saw, and
+ * the result is rounded to float16 once more. docs/error-bounds.md derives what that adds.
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import * as ops from '../../reference/ops/index.ts';
@@ -14,8 +14,8 @@ const [DELTA, HALF_SUBNORMAL_16] = [2 ** -11, 2 ** -25];
 export const resultRounding = (y: number): number => DELTA * Math.abs(y) + HALF_SUBNORMAL_16;
 
 /**
- * What a relative error δ of every input adds, by element. Products of convolutions and fully connected layers have it in
- * 2t·Σ|w·x|; copies, comparisons and maxima commute with rounding.
+ * What a relative error δ of every input adds, by element. Products of convolutions and fully connected
+ * layers have it in 2t·Σ|w·x|; copies, comparisons and maxima commute with rounding.
  */
 export function inputRounding(layer: Layer, x: Tensor, exact: Tensor): (i: number) => number {
   const Y = dense(exact);
