@@ -8,6 +8,7 @@ import { sized } from '../../lib/train/network.ts';
 import { initialise } from '../../reference/init.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { refusal } from '../lib/data/fixtures.ts';
+import { skipBecause } from '../support/skip.ts';
 import { temporary, tinyCifar } from '../support/training-data.ts';
 
 describe('what ends a training run, or begins it otherwise', function () {
@@ -50,7 +51,7 @@ describe('what ends a training run, or begins it otherwise', function () {
   });
 
   it('a full disk: one line, and the checkpoint before stays', async function () {
-    if (!existsSync('/dev/full')) return this.skip();
+    if (!existsSync('/dev/full')) skipBecause(this, 'there is no /dev/full');
     const out = join(folder, 'full');
     const file = join(out, 'checkpoint.safetensors');
     const fill = () => symlinkSync('/dev/full', `${file}.tmp`);

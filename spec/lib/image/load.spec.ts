@@ -14,6 +14,7 @@ import { expect } from 'chai';
 import { EnvironmentError, InputError } from '../../../lib/errors.ts';
 import { eachImage, loadImages, picturesOf, readPicture } from '../../../lib/image/load.ts';
 import { krizhevsky } from '../../../reference/preprocess.ts';
+import { skipBecause } from '../../support/skip.ts';
 import { fixturePath } from './shared.ts';
 
 const spec = krizhevsky(227);
@@ -98,7 +99,7 @@ describe('lib/image/load', () => {
       () => true,
       () => false,
     );
-    if (installed) this.skip();
+    if (installed) skipBecause(this, 'sharp is installed');
     const error = await eachImage([at('z.png')], spec, { decoder: 'sharp' })
       .next()
       .catch((e) => e);

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { EnvironmentError, InputError } from '../../../lib/errors.ts';
 import { decodeImage, decodeImageSync } from '../../../lib/image/decode.ts';
 import { decodeWithSharp } from '../../../lib/image/sharp.ts';
+import { skipBecause } from '../../support/skip.ts';
 import { differences, fixture } from './shared.ts';
 
 const installed: boolean = await import('sharp' as string).then(
@@ -17,7 +18,7 @@ const failureOf = (promise: Promise<unknown>): Promise<Error> =>
 
 describe('lib/image/sharp', () => {
   it('is not needed, and says how to install it when it is asked for', async function () {
-    if (installed) this.skip();
+    if (installed) skipBecause(this, 'sharp is installed');
     const error = await failureOf(decodeImage(fixture('rgb8.png'), 'x.png', { decoder: 'sharp' }));
     expect(error).to.be.instanceOf(EnvironmentError);
     expect(error.message).to.match(/^sharp is not installed: npm install sharp/);

@@ -7,6 +7,7 @@ import { InputError } from '../../../lib/errors.ts';
 import { writeModelFile } from '../../../lib/onnx/write.ts';
 import { cifarRelu } from '../../../reference/networks/cifar.ts';
 import { narrow, randomWeights } from '../../export/helpers.ts';
+import { skipBecause } from '../../support/skip.ts';
 
 const network = narrow(cifarRelu);
 const weights = randomWeights(network, 1);
@@ -58,7 +59,7 @@ describe('lib/onnx/write', () => {
   });
 
   it('says on a device that is really full that it is full', async function () {
-    if (!fs.existsSync('/dev/full')) return this.skip();
+    if (!fs.existsSync('/dev/full')) skipBecause(this, 'there is no /dev/full');
     const target = path.join(folder, 'net.onnx');
     fs.symlinkSync('/dev/full', `${target}.${process.pid}.tmp`);
     const error = await failure(writeModelFile(target, buildModel(network, weights)));

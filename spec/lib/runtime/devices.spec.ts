@@ -15,6 +15,7 @@ import { deviceFailure } from '../../../lib/runtime/failures.ts';
 import { cudaLibrary, cudaUnavailable } from '../../../lib/runtime/installation.ts';
 import { crash, loaders, verdict } from '../../../lib/runtime/probe.ts';
 import { runModule } from '../../support/child.ts';
+import { skipBecause } from '../../support/skip.ts';
 import { needsSwiftshader } from '../../support/swiftshader.ts';
 
 /** A device finder that answers from a table. */
@@ -82,7 +83,7 @@ describe('the choice of a device', () => {
   });
 
   it('of CUDA without its libraries is refused with the command that adds them', async function () {
-    if (cudaLibrary() || !cudaUnavailable()) this.skip();
+    if (cudaLibrary() || !cudaUnavailable()) skipBecause(this, 'CUDA is installed');
     const { message } = await refused(chooseDevice('cuda'));
     expect(message).to.match(/^--device cuda does not work here: onnxruntime/);
     expect(message).to.not.contain('\n');
@@ -109,13 +110,13 @@ describe('the probe of a device', () => {
     const env = needsSwiftshader(this);
     const text = `process.stdout.write(JSON.stringify(await devices.chooseDevice('auto')));`;
     const choice = inChild(text, env) as Choice;
-    if (choice.device === 'cuda') this.skip();
+    if (choice.device === 'cuda') skipBecause(this, 'CUDA works here');
     expect(choice.device).to.equal('cpu');
     expect(choice.refusals.map(({ device }) => device)).to.deep.equal(['cuda', 'webgpu']);
   });
 
   it('tells in one line that there is no driver', function () {
-    if (process.platform !== 'linux') this.skip();
+    if (process.platform !== 'linux') skipBecause(this, 'only Linux tells');
     const nowhere = '/nonexistent/icd.json';
     const env = { ...process.env, VK_ICD_FILENAMES: nowhere, VK_DRIVER_FILES: nowhere };
     const { works, reason } = inChild(PROBE_WEBGPU, env) as Probe;

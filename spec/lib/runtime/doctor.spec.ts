@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { type Missing, missingParts } from '../../../lib/runtime/doctor.ts';
 import { runModule } from '../../support/child.ts';
+import { skipBecause } from '../../support/skip.ts';
 
 const DOCTOR = `
   const { Command } = await import('@/node_modules/commander/esm.mjs');
@@ -80,7 +81,7 @@ describe('what is missing', () => {
   });
 
   it('is the Vulkan loader and driver for WebGPU, by the package manager of the system', function () {
-    if (process.platform !== 'linux') this.skip();
+    if (process.platform !== 'linux') skipBecause(this, 'only Linux tells');
     const gpus = [{ name: 'AMD GPU 0x744c', driver: 'amdgpu' }];
     const bare = { ...nothing, gpus, vulkan: { drivers: [] } };
     expect(commands(missingParts(bare))).to.deep.equal([

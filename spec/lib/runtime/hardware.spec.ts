@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import { cudaLibrariesCommand, cudaNeeds, parseLdd } from '../../../lib/runtime/cuda.ts';
 import { parseNvidiaSmi, pciGpus, vulkan } from '../../../lib/runtime/hardware.ts';
 import { installation } from '../../../lib/runtime/installation.ts';
+import { skipBecause } from '../../support/skip.ts';
 
 describe('the hardware', () => {
   let folder: string;
@@ -45,7 +46,7 @@ describe('the hardware', () => {
   });
 
   it('reads Vulkan drivers from the variables that name them, else from the data folders', async function () {
-    if (process.platform !== 'linux') this.skip();
+    if (process.platform !== 'linux') skipBecause(this, 'only Linux tells');
     const drivers = join(folder, 'vulkan', 'icd.d');
     mkdirSync(drivers, { recursive: true });
     const file = join(drivers, 'a_icd.json');
@@ -91,7 +92,8 @@ describe('the libraries of CUDA', () => {
 
   it('are none for the library that runs on the CPU, read with the real ldd', async function () {
     const found = installation();
-    if (process.platform !== 'linux' || !found) this.skip();
+    if (process.platform !== 'linux' || !found)
+      skipBecause(this, 'onnxruntime is not there, or not on Linux');
     const needs = await cudaNeeds(join(found!.binaries, 'libonnxruntime.so.1'));
     expect(needs).to.deep.equal({ found: [], missing: [] });
     expect(await cudaNeeds(join(found!.binaries, 'none.so'))).to.equal(undefined);

@@ -9,6 +9,7 @@ import { PROBE_X, PROBE_Y, probeModel } from '../../../lib/runtime/probe-model.t
 import { type Device, openSession } from '../../../lib/runtime/session.ts';
 import { asTensor, type Value } from '../../../lib/runtime/values.ts';
 import { dense, tensor } from '../../../reference/tensor.ts';
+import { skipBecause } from '../../support/skip.ts';
 
 const x = () => tensor(Float32Array.from(PROBE_X), [2, 3]);
 const feeds = (value: Value = x()) => new Map([['x', value]]);
@@ -78,7 +79,7 @@ describe('a session of onnxruntime', () => {
   });
 
   it('holds no threads and no memory after it is released', async function () {
-    if (process.platform !== 'linux') this.skip();
+    if (process.platform !== 'linux') skipBecause(this, 'only Linux tells');
     const cycle = async () => {
       await using session = await openSession(probeModel(), 'cpu', { threads: 3 });
       await session.run(feeds());
@@ -134,7 +135,8 @@ describe('a session of onnxruntime', () => {
     });
 
     it('for a device that does not work here', async function () {
-      if (process.platform !== 'linux' || cudaLibrary()) this.skip();
+      if (process.platform !== 'linux' || cudaLibrary())
+        skipBecause(this, 'CUDA is installed, or this is not Linux');
       const error = await failure(() => openSession(probeModel(), 'cuda' satisfies Device));
       expect(error).to.be.instanceOf(EnvironmentError);
       expect(error.message).to.match(/^cuda: onnxruntime's CUDA libraries are not installed/);

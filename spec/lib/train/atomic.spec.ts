@@ -2,6 +2,7 @@ import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { makeFolder, writeAtomically } from '../../../lib/train/atomic.ts';
+import { skipBecause } from '../../support/skip.ts';
 import { temporary } from '../../support/training-data.ts';
 import { refusal } from '../data/fixtures.ts';
 
@@ -20,7 +21,7 @@ describe('files written at once', () => {
   });
 
   it('a full disk is one line, and the file before is still there', async function () {
-    if (!existsSync('/dev/full')) return this.skip();
+    if (!existsSync('/dev/full')) skipBecause(this, 'there is no /dev/full');
     await writeAtomically(path, text('good'));
     symlinkSync('/dev/full', `${path}.tmp`);
     expect(await refusal(() => writeAtomically(path, text('new')))).to.equal(
