@@ -1,6 +1,6 @@
 import { expect } from 'chai';
+import { type Mutant, mutants } from '../../lib/verify/wrong/index.ts';
 import { fixtureNames, fixtureOf } from '../cases.ts';
-import { type Mutant, mutants } from '../mutants.ts';
 import { disagreement, operations } from '../operations.ts';
 
 const fixtures = new Map(fixtureNames().map((name) => [name, fixtureOf(name)]));

@@ -1,5 +1,5 @@
 /**
- * How many wrong kernels (spec/mutants.ts) a set of test vectors tells from the right ones.
+ * How many wrong kernels (lib/verify/wrong/) a set of test vectors tells from the right ones.
  *
  * A mutant is killed by a vector where its result, rounded to float32, has another shape than expected, or
  * values beyond the test's tolerance (rtol 1e-3, atol 1e-7) or, where derived bounds are used, beyond the
@@ -21,10 +21,10 @@ import { asTensor } from '../../lib/onnx/value.ts';
 import { classes } from '../../lib/verify/arithmetic.ts';
 import { boundsOf } from '../../lib/verify/bounds.ts';
 import { termsOf } from '../../lib/verify/walk.ts';
+import { type Mutant, mutants } from '../../lib/verify/wrong/index.ts';
 import type { Call } from '../../lib/verify/wrong/tools.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
-import { type Mutant, mutants } from '../mutants.ts';
 import { operations } from '../operations.ts';
 
 /** One test of an operation. */
