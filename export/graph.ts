@@ -21,6 +21,9 @@ import {
 
 export type FloatType = 'float32' | 'float16';
 
+/** Whose kernels a training graph is laid out for. */
+export type Target = 'cpu' | 'gpu';
+
 export interface Settings {
   /** Element type of weights and of the values between layers. */
   readonly precision: FloatType;
@@ -28,6 +31,8 @@ export interface Settings {
   readonly batch: number | 'dynamic';
   /** native: the operator LRN; decomposed: AveragePool and arithmetic, for devices without that operator. */
   readonly lrn: 'native' | 'decomposed';
+  /** Of the gradients alone; default cpu. */
+  readonly target?: Target;
 }
 
 const numberOf = {

@@ -14,7 +14,7 @@ import type { Shape } from '../reference/tensor.ts';
 import { type Augment, emitAugment } from './augment.ts';
 import { emitGradients } from './backward.ts';
 import { emitTrainingLayer } from './emit/index.ts';
-import { GraphBuilder } from './graph.ts';
+import { GraphBuilder, type Target } from './graph.ts';
 import { loopOf, type Steps } from './loop.ts';
 import { emitLoss } from './loss.ts';
 import { producer } from './model.ts';
@@ -27,6 +27,8 @@ export interface TrainingOptions {
   readonly batch: number;
   /** Masks for the dropout layers as inputs (default), or neither mask nor scaling. */
   readonly dropout?: boolean;
+  /** cpu (default), or gpu: products and pieces large enough for one. The same mathematics. */
+  readonly target?: Target;
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
@@ -127,10 +129,15 @@ function productsOf(network: Network): ReadonlyMap<string, Gradient> {
   );
 }
 
-function builderOf(network: Network, { batch, augment }: StepOptions): GraphBuilder {
+function builderOf(network: Network, { batch, augment, target }: StepOptions): GraphBuilder {
   if (!Number.isSafeInteger(batch) || batch < 1)
     throw new Error(`batch must be a positive integer (= ${batch})`);
-  const g = new GraphBuilder({ precision: 'float32', batch, lrn: 'decomposed' });
+  const g = new GraphBuilder({
+    precision: 'float32',
+    batch,
+    lrn: 'decomposed',
+    ...(target ? { target } : {}),
+  });
   const shape = [batch, ...network.input];
   if (augment) {
     emitAugment(g, augment, batch, network.preprocess);

@@ -23,6 +23,8 @@ export interface ExportOptions extends Choice {
   readonly graph?: 'inference' | 'gradients' | 'training';
   /** As many training steps a call as the inputs have on their first axis, in ONNX's Loop. */
   readonly loop?: boolean;
+  /** For a graph that trains: kernels of which processor it is laid out for; default cpu. */
+  readonly target?: 'cpu' | 'gpu';
 }
 
 export interface Exported {
@@ -46,6 +48,7 @@ export async function exportOnnx(file: string, options: ExportOptions = {}): Pro
   const { opset = 13, precision = 'float32', batch, lrn, graph = 'inference' } = options;
   if (graph !== 'inference') return exportTraining(file, options, graph);
   if (options.loop) throw new InputError('--loop needs --graph training');
+  if (options.target) throw new InputError('--target needs --graph gradients or training');
   if (opset < 13 || opset > 18) throw new InputError(`--opset ${opset}: it must be 13 to 18`);
   const { network, weights, source, notes } = await resolve(options);
   const externalData = options.externalData ? `${basename(file)}.data` : undefined;

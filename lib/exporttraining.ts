@@ -19,7 +19,7 @@ export async function networkOf(options: Choice): Promise<{ network: Network; no
 
 /** The model for `options.graph`. Throws InputError for options that such a graph does not have. */
 export function trainingModel(network: Network, options: ExportOptions): ModelFile {
-  const { graph, batch = PAPER_BATCH, loop, opset = TRAINING_OPSET } = options;
+  const { graph, batch = PAPER_BATCH, loop, target, opset = TRAINING_OPSET } = options;
   const where = `--graph ${graph}`;
   if (opset !== TRAINING_OPSET) throw new InputError(`${where} needs --opset ${TRAINING_OPSET} (= ${opset})`);
   if (batch === 'dynamic')
@@ -33,6 +33,6 @@ export function trainingModel(network: Network, options: ExportOptions): ModelFi
     if (given) throw new InputError(`${where} and ${name} do not go together: leave one of them out`);
   }
   if (graph === 'gradients' && loop) throw new InputError('--loop needs --graph training');
-  if (graph === 'gradients') return buildGradients(network, { batch });
-  return buildStep(network, { batch, ...(loop ? { steps: 'dynamic' } : {}) });
+  if (graph === 'gradients') return buildGradients(network, { batch, ...(target ? { target } : {}) });
+  return buildStep(network, { batch, ...(target ? { target } : {}), ...(loop ? { steps: 'dynamic' } : {}) });
 }

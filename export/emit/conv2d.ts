@@ -6,11 +6,13 @@
  * Not emitted  auto_pad, and the two-tower form with Split and Concat: `group` is the same arithmetic.
  */
 import type { Layer } from '../../reference/networks/layers.ts';
+import { shape } from '../../reference/ops/conv2d.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import type { GraphBuilder } from '../graph.ts';
-import { inputGradient, weightGradient } from './convgradients.ts';
+import { inputGradient, isSmall, unfolded, weightGradient } from './convgradients.ts';
 import { parameters } from './parameters.ts';
 import type { Reverse } from './reverse.ts';
+import { productMaps } from './unfold.ts';
 
 export const paper = 'section 3.5';
 
@@ -29,6 +31,32 @@ export function emit(
     group: groups,
   };
   return g.node('Conv', [x, ...parameters(g, layer.name, weights)], layer.name, window, paper);
+}
+
+/** In training: as a product of matrices where that is faster than onnxruntime's Conv. */
+export function emitTraining(
+  g: GraphBuilder,
+  layer: Layer & { kind: 'conv2d' },
+  [x]: readonly string[],
+): string {
+  const { name, kernel, channels: K } = layer;
+  const { groups: G } = layer.attributes;
+  const [weight, bias] = parameters(g, name, new Map());
+  const [, , P, Q] = shape(g.dims(x) as number[], g.dims(weight) as number[], layer.attributes);
+  if (!isSmall(g, P * Q, K / G)) return emit(g, layer, [x], new Map());
+  const [CG, T] = [(g.dims(x)[1] as number) / G, kernel[0] * kernel[1]];
+  const taps = g.node('Reshape', [weight, g.integers(`${name}/taps/shape`, [K, CG, T])], `${name}/taps`);
+  const last = g.node('Transpose', [taps], `${name}/last`, { perm: [0, 2, 1] });
+  const rows = g.node(
+    'Reshape',
+    [last, g.integers(`${name}/rows/shape`, [G, K / G, T * CG])],
+    `${name}/rows`,
+  );
+  const pieces = unfolded(g, layer, x, [P, Q], `${name}/unfolded`);
+  const maps = productMaps(g, rows, pieces, [K, P, Q], bias ? `${name}/maps` : name);
+  if (!bias) return maps;
+  const column = g.node('Reshape', [bias, g.integers(`${name}/bias/shape`, [K, 1, 1])], `${name}/bias`);
+  return g.node('Add', [maps, column], name, {}, paper);
 }
 
 /** db = Σ dy over images and positions; dw and dx as in convgradients.ts. */

@@ -4,39 +4,44 @@
  *   dw[k,c,r,s] = Σ_{n,p,q} dy[n,k,p,q] · x[n, c, p·stride − top + r·dilation, …]
  *   dx[n,c,h,w] = Σ over the (k,p,q,r,s) that read x[n,c,h,w] of dy[n,k,p,q] · w[k,c,r,s]
  *
- * dw, 'conv': x as images (C/G, G·N), dy as kernels (K, N) of size P×Q; stride and dilation change places. For large
- * kernels and few taps of P×Q it is the fastest form on CPUs.
- * dw, 'matmul': for each tap (r,s) the values that it read, times dy; for small kernels.
- * dx, 'transposed': ConvTranspose. dx, 'flipped': for stride 1, Conv with the kernel turned by 180°.
+ * dw, byProducts: dy times what the windows read (unfold.ts).
+ * dw, byConvolution: x as images (C/G, G·N), dy as kernels (K, N) of size P×Q; stride and dilation change places. For
+ * large kernels on the CPU, of which U would be large too.
+ * dx, flipped: for stride 1, Conv with the kernel turned by 180°. dx, unfolded: the same as a product of matrices,
+ * for small maps. dx, transposed: ConvTranspose, for the rest; at stride 1 it takes a third longer than Conv.
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { GraphBuilder } from '../graph.ts';
+import { type Piece, productMaps, unfold } from './unfold.ts';
 
 type Conv2d = Layer & { kind: 'conv2d' };
 
-/** Taps of the largest kernel for which a product for each tap is faster than one convolution: 3×3. */
-export const FEW_TAPS = 9;
+/**
+ * Taps of the largest kernel whose dw is a product of matrices: 5×5. That layer of alexnet2012 took 56 ms with its
+ * Gather, as a convolution 90 (batch 16, two threads); for 11×11 the two took about the same, and U is large.
+ */
+const FEW_TAPS = 25;
+
+/**
+ * Whether a product of matrices is faster than Conv: on the CPU for maps of fewer pixels than there are filters in a
+ * group, on a GPU never.
+ */
+export const isSmall = ({ settings }: GraphBuilder, pixels: number, filters: number): boolean =>
+  settings.target !== 'gpu' && pixels < filters;
 
 export function weightGradient(g: GraphBuilder, layer: Conv2d, x: string, dy: string, dw: string): void {
-  if (layer.kernel[0] * layer.kernel[1] <= FEW_TAPS) byProducts(g, layer, x, dy, dw);
+  const few = layer.kernel[0] * layer.kernel[1] <= FEW_TAPS;
+  if (few || g.settings.target === 'gpu') byProducts(g, layer, x, dy, dw);
   else byConvolution(g, layer, x, dy, dw);
 }
 
-/** x with its rows and columns cut or padded to what the windows cover; `pads` as in ONNX, negative ones cut. */
-function covered(g: GraphBuilder, x: string, pads: readonly number[], prefix: string): string {
-  const [top, left, bottom, right] = pads;
+/** x without the rows and columns at the end that no window reads: those of negative `pads`. */
+function covered(g: GraphBuilder, x: string, [, , bottom, right]: readonly number[], prefix: string): string {
+  if (bottom >= 0 && right >= 0) return x;
   const [H, W] = g.dims(x).slice(2) as number[];
-  let result = x;
-  if (bottom < 0 || right < 0) {
-    const ends = g.integers(`${prefix}/ends`, [H + Math.min(bottom, 0), W + Math.min(right, 0)]);
-    const bounds = [g.integers(`${prefix}/starts`, [0, 0]), ends, g.integers(`${prefix}/axes`, [2, 3])];
-    result = g.node('Slice', [x, ...bounds], `${prefix}/cut`);
-  }
-  const added = [top, left, bottom, right].map((pad) => Math.max(pad, 0));
-  if (!added.some((pad) => pad > 0)) return result;
-  const all = [0, 0, added[0], added[1], 0, 0, added[2], added[3]];
-  const amounts = [g.integers(`${prefix}/pads`, all), g.scalar(`${prefix}/zero`, 0)];
-  return g.node('Pad', [result, ...amounts], `${prefix}/padded`, { mode: 'constant' });
+  const ends = g.integers(`${prefix}/ends`, [H + Math.min(bottom, 0), W + Math.min(right, 0)]);
+  const bounds = [g.integers(`${prefix}/starts`, [0, 0]), ends, g.integers(`${prefix}/axes`, [2, 3])];
+  return g.node('Slice', [x, ...bounds], `${prefix}/cut`);
 }
 
 /** The pads with which the windows cover x exactly: rows that no window reads have a negative one. */
@@ -51,8 +56,8 @@ function exactPads(g: GraphBuilder, { kernel, attributes }: Conv2d, x: string, d
 
 function byConvolution(g: GraphBuilder, layer: Conv2d, x: string, dy: string, dw: string): void {
   const { stride, dilation, groups } = layer.attributes;
-  const [top, left, bottom, right] = exactPads(g, layer, x, dy);
-  const cut = covered(g, x, [0, 0, Math.min(bottom, 0), Math.min(right, 0)], `${dw}/x`);
+  const pads = exactPads(g, layer, x, dy);
+  const cut = covered(g, x, pads, `${dw}/x`);
   const [N, C, H, W] = g.dims(cut) as number[];
   const [, , P, Q] = g.dims(dy) as number[];
   const apart = g.node(
@@ -71,41 +76,67 @@ function byConvolution(g: GraphBuilder, layer: Conv2d, x: string, dy: string, dw
     kernel_shape: [P, Q],
     strides: dilation,
     dilations: stride,
-    pads: [top, left, Math.max(bottom, 0), Math.max(right, 0)],
+    pads: pads.map((pad) => Math.max(pad, 0)),
     group: groups,
   };
   const swapped = g.node('Conv', [images, kernels], `${dw}/swapped`, window);
   g.node('Transpose', [swapped], dw, { perm: [1, 0, 2, 3] });
 }
 
+/** dw = dy·U, summed over the pieces of U. */
 function byProducts(g: GraphBuilder, layer: Conv2d, x: string, dy: string, dw: string): void {
-  const { kernel, attributes, channels: K } = layer;
-  const { stride, dilation, groups: G } = attributes;
-  const padded = covered(g, x, exactPads(g, layer, x, dy), `${dw}/x`);
-  const [N, C, H, W] = g.dims(padded) as number[];
-  const [, , P, Q] = g.dims(dy) as number[];
-  const apart = g.node('Reshape', [padded, g.integers(`${dw}/apart`, [N, G, C / G, H, W])], `${dw}/groups`);
-  const places = g.node('Transpose', [apart], `${dw}/places`, { perm: [1, 0, 3, 4, 2] });
-  const split = g.node('Reshape', [dy, g.integers(`${dw}/split`, [N, G, K / G, P * Q])], `${dw}/dy`);
-  const moved = g.node('Transpose', [split], `${dw}/moved`, { perm: [1, 2, 0, 3] });
-  const left = g.node('Reshape', [moved, g.integers(`${dw}/left`, [G, K / G, N * P * Q])], `${dw}/rows`);
-  const right = g.integers(`${dw}/right`, [G, N * P * Q, C / G]);
-  const tap = g.integers(`${dw}/tap`, [K, C / G, 1]);
-  const [axes, steps] = [g.integers(`${dw}/axes`, [2, 3]), g.integers(`${dw}/steps`, stride)];
-  const taps: string[] = [];
-  for (let r = 0; r < kernel[0]; r++) {
-    for (let s = 0; s < kernel[1]; s++) {
-      const at = `${dw}/${r},${s}`;
-      const start = [r * dilation[0], s * dilation[1]];
-      const end = [start[0] + (P - 1) * stride[0] + 1, start[1] + (Q - 1) * stride[1] + 1];
-      const bounds = [g.integers(`${at}/starts`, start), g.integers(`${at}/ends`, end), axes, steps];
-      const read = g.node('Slice', [places, ...bounds], `${at}/read`);
-      const columns = g.node('Reshape', [read, right], `${at}/columns`);
-      taps.push(g.node('Reshape', [g.node('MatMul', [left, columns], `${at}/product`), tap], at));
-    }
+  const { groups: G } = layer.attributes;
+  const [N, K, P, Q] = g.dims(dy) as number[];
+  const axis = g.integers(`${dw}/axis`, [0]);
+  const productOf = g.settings.target === 'gpu' ? imageByImage : atOnce;
+  let sum = '';
+  for (const [i, { u, from, to }] of unfolded(g, layer, x, [P, Q], `${dw}/unfolded`).entries()) {
+    const bounds = [g.integers(`${dw}/from${i}`, [from]), g.integers(`${dw}/to${i}`, [to]), axis];
+    const some = to - from === N ? dy : g.node('Slice', [dy, ...bounds], `${dw}/dy${i}`);
+    const product = productOf(g, some, u, G, `${dw}/product${i}`);
+    sum = i === 0 ? product : g.node('Add', [sum, product], `${dw}/sum${i}`);
   }
-  const stacked = g.node('Concat', taps, `${dw}/stacked`, { axis: 2 });
-  g.node('Reshape', [stacked, g.integers(`${dw}/shape`, [K, C / G, ...kernel])], dw);
+  const [CG, T] = [(g.dims(x)[1] as number) / G, layer.kernel[0] * layer.kernel[1]];
+  const taps = g.node('Reshape', [sum, g.integers(`${dw}/taps/shape`, [K, T, CG])], `${dw}/taps`);
+  const last = g.node('Transpose', [taps], `${dw}/last`, { perm: [0, 2, 1] });
+  g.node('Reshape', [last, g.integers(`${dw}/shape`, [K, CG, ...layer.kernel])], dw);
+}
+
+/** dy as (G, K/G, n·P·Q) times U. */
+function atOnce(g: GraphBuilder, dy: string, u: string, G: number, output: string): string {
+  const [n, K, P, Q] = g.dims(dy) as number[];
+  const maps = g.node('Reshape', [dy, g.integers(`${output}/maps/shape`, [n, K, P * Q])], `${output}/maps`);
+  const planes = g.node('Transpose', [maps], `${output}/planes`, { perm: [1, 0, 2] });
+  const rows = g.integers(`${output}/rows/shape`, [G, K / G, n * P * Q]);
+  return g.node('MatMul', [g.node('Reshape', [planes, rows], `${output}/rows`), u], output);
+}
+
+/**
+ * The same, one product an image, added up afterwards: a GPU's kernel sums a tile of the result in one workgroup, and
+ * results as small as dw have few tiles (conv1 of cifar-alexnet, batch 128, H100: 8 ms a tap at once, 0.2 ms all so).
+ */
+function imageByImage(g: GraphBuilder, dy: string, u: string, G: number, output: string): string {
+  const [n, K, P, Q] = g.dims(dy) as number[];
+  const columns = g.dims(u)[2] as number;
+  const split = g.integers(`${output}/maps/shape`, [n, G, K / G, P * Q]);
+  const maps = g.node('Reshape', [dy, split], `${output}/maps`);
+  const rows = g.node('Transpose', [maps], `${output}/rows`, { perm: [1, 0, 2, 3] });
+  const images = g.integers(`${output}/images/shape`, [G, n, P * Q, columns]);
+  const each = g.node('MatMul', [rows, g.node('Reshape', [u, images], `${output}/images`)], `${output}/each`);
+  return g.node('ReduceSum', [each, g.integers(`${output}/axis`, [1])], output, { keepdims: 0 });
+}
+
+/** What the windows of `layer` read of x. */
+export function unfolded(
+  g: GraphBuilder,
+  { kernel, attributes }: Conv2d,
+  x: string,
+  counts: readonly number[],
+  prefix: string,
+): Piece[] {
+  const { stride, pad, dilation, groups } = attributes;
+  const source = (axis: 0 | 1, p: number, r: number) => p * stride[axis] - pad[axis] + r * dilation[axis];
+  return unfold(g, x, { groups, counts, kernel, source }, prefix);
 }
 
 export function inputGradient(
@@ -115,10 +146,30 @@ export function inputGradient(
   dx: string,
 ): void {
   const { kernel, attributes } = layer;
-  const { stride, pad, dilation } = attributes;
+  const { stride, pad, dilation, groups } = attributes;
+  const [C, H, W] = g.dims(x).slice(1) as number[];
   const plain = [...stride, ...dilation].every((v) => v === 1) && pad.every((p, i) => p < kernel[i % 2]);
-  if (plain && kernel[0] * kernel[1] > FEW_TAPS) flipped(g, layer, [weight, dy], dx);
-  else transposed(g, layer, [x, weight, dy], dx);
+  if (!plain) transposed(g, layer, [x, weight, dy], dx);
+  else if (isSmall(g, H * W, C / groups)) unfoldedBack(g, layer, [x, weight, dy], dx);
+  else flipped(g, layer, [weight, dy], dx);
+}
+
+/** Tap r of dx[h] is dy[h + top − r], times the weights as (G, C/G, R·S·K/G). */
+function unfoldedBack(
+  g: GraphBuilder,
+  { kernel, attributes, channels: K }: Conv2d,
+  [x, weight, dy]: readonly [string, string, string],
+  dx: string,
+): void {
+  const { pad, groups: G } = attributes;
+  const [C, H, W] = g.dims(x).slice(1) as number[];
+  const [CG, T] = [C / G, kernel[0] * kernel[1]];
+  const source = (axis: 0 | 1, h: number, r: number) => h + pad[axis] - r;
+  const pieces = unfold(g, dy, { groups: G, counts: [H, W], kernel, source }, `${dx}/unfolded`);
+  const apart = g.node('Reshape', [weight, g.integers(`${dx}/apart`, [G, K / G, CG, T])], `${dx}/groups`);
+  const last = g.node('Transpose', [apart], `${dx}/last`, { perm: [0, 2, 3, 1] });
+  const rows = g.node('Reshape', [last, g.integers(`${dx}/rows/shape`, [G, CG, T * (K / G)])], `${dx}/rows`);
+  productMaps(g, rows, pieces, [C, H, W], dx);
 }
 
 function transposed(

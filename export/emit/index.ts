@@ -69,6 +69,7 @@ export function emitTrainingLayer(
 ): string {
   if (layer.kind === 'dropout') return dropout.emitTraining(g, layer, inputs, masked);
   if (layer.kind === 'maxpool') return maxpool.emitTraining(g, layer, inputs);
+  if (layer.kind === 'conv2d') return conv2d.emitTraining(g, layer, inputs);
   return emitLayer(g, layer, inputs, new Map());
 }
 

@@ -14,9 +14,12 @@ export const paper = 'section 3.1';
 export const emit = (g: GraphBuilder, layer: Layer & { kind: 'relu' }, [x]: readonly string[]): string =>
   g.node('Relu', [x], layer.name, {}, paper);
 
-/** dx = dy where y > 0. Asks y and not x, so that an engine may fuse Conv and Relu. */
+/**
+ * dx = dy where y > 0. Asks y and not x, so that an engine may fuse Conv and Relu. Cast and Mul instead of Where: they
+ * take half as long on the CPU.
+ */
 export function backward(g: GraphBuilder, { y, dy, dx: [dx] }: Reverse): void {
   if (dx === null) return;
-  const zero = g.scalar(`${dx}/zero`, 0);
-  g.node('Where', [g.node('Greater', [y, zero], `${dx}/open`), dy, zero], dx);
+  const open = g.node('Greater', [y, g.scalar(`${dx}/zero`, 0)], `${dx}/open`);
+  g.node('Mul', [g.cast(open, `${dx}/one`, 'float32'), dy], dx);
 }

@@ -7,6 +7,7 @@ import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
+import type { Target } from '../../export/graph.ts';
 import { EnvironmentError, InputError } from '../errors.ts';
 import { forget, remember } from '../temporary.ts';
 import { type Device, deviceFailure } from './failures.ts';
@@ -15,6 +16,9 @@ import { type Placement, parseProfile } from './placement.ts';
 import { fromOrt, toOrt, type Value } from './values.ts';
 
 export type { Device } from './failures.ts';
+
+/** What the graphs that train are laid out for. */
+export const targetOf = (device: Device): Target => (device === 'cpu' ? 'cpu' : 'gpu');
 
 export interface SessionOptions {
   /** onnxruntime's graph optimisations: all of them (default), none, or a level between: fusion can cause a fault. */

@@ -8,7 +8,7 @@ import type { Network } from '../../reference/networks/layers.ts';
 import { weightShapes } from '../../reference/oracle.ts';
 import { type Tensor, tensor } from '../../reference/tensor.ts';
 import { openResident } from '../runtime/resident.ts';
-import { type Device, openSession, type Session } from '../runtime/session.ts';
+import { type Device, openSession, type Session, targetOf } from '../runtime/session.ts';
 import { asTensor, type TypedValue, type Value } from '../runtime/values.ts';
 import type { StepFeed } from './assemble.ts';
 
@@ -53,7 +53,8 @@ export interface Stepper {
 /** Rejects with InputError or EnvironmentError as openSession does. */
 export async function openStepper(spec: StepperSpec, device: Device, state: TrainingState): Promise<Stepper> {
   const { network, batch, augment, dropout, rule, momentum, weightDecay, factors } = spec;
-  const options: StepOptions = { batch, augment, dropout, rule, momentum, weightDecay, factors };
+  const target = targetOf(device);
+  const options: StepOptions = { batch, augment, dropout, rule, momentum, weightDecay, factors, target };
   const learned = [...weightShapes(network).keys()].filter((name) => factors.get(name)?.rate !== 0);
   if (device === 'webgpu') return openSingle(spec, buildStep(network, options), learned, state);
   const loop = joined(buildStep(network, { ...options, steps: 'dynamic' }).chunks());

@@ -52,10 +52,14 @@ const load = (net: Net): [Network, Map<string, DenseArray>] => [
 
 describe('export/training: gradients', () => {
   for (const net of nets) {
-    for (const optimised of [false, true]) {
-      it(`${net.name}: loss, errors and every gradient are PyTorch's (optimisation ${optimised ? 'all' : 'off'})`, async () => {
+    for (const [target, optimised] of [
+      ['cpu', false],
+      ['cpu', true],
+      ['gpu', true],
+    ] as const) {
+      it(`${net.name}, for a ${target}: loss, errors and every gradient are PyTorch's (optimisation ${optimised ? 'all' : 'off'})`, async () => {
         const [network, arrays] = load(net);
-        const session = await sessionOf(buildGradients(network, { batch: net.batch }), optimised);
+        const session = await sessionOf(buildGradients(network, { batch: net.batch, target }), optimised);
         const feeds = Object.fromEntries(session.inputNames.map((name) => [name, feedOf(arrays.get(name)!)]));
         const outputs = await session.run(feeds);
         await session.release();

@@ -103,28 +103,30 @@ describe('gradients of every network at narrow widths', function () {
   });
 
   for (const [index, { name }] of networks.entries()) {
-    it(`${name}: every parameter's and the input's are PyTorch's, on the CPU`, async function () {
-      if (jobs === null) {
-        console.log("      skipped: Debian's python3-torch is not installed");
-        return this.skip();
-      }
-      const { network, feeds, outputs } = jobs[index];
-      const file = joined(buildGradients(network, { batch: BATCH }).chunks());
-      const session = await ort.InferenceSession.create(file, { logSeverityLevel: 3 });
-      const given = Object.fromEntries(
-        session.inputNames.map((input) => {
-          const { dtype, data, shape } = feeds.get(input)!;
-          return [input, new ort.Tensor(dtype as 'float32', data as Float32Array, shape)];
-        }),
-      );
-      const found = await session.run(given);
-      await session.release();
-      const exact = readNpz(fs.readFileSync(outputs));
-      expect(exact.size).to.equal(weightShapes(network).size + 2);
-      for (const [value, { data }] of exact)
-        expect(distance(found[value].data as Float32Array, data as Float64Array), value).to.be.below(
-          TOLERANCE,
+    for (const target of ['cpu', 'gpu'] as const) {
+      it(`${name}, graph for a ${target}: every parameter's and the input's are PyTorch's, on the CPU`, async function () {
+        if (jobs === null) {
+          console.log("      skipped: Debian's python3-torch is not installed");
+          return this.skip();
+        }
+        const { network, feeds, outputs } = jobs[index];
+        const file = joined(buildGradients(network, { batch: BATCH, target }).chunks());
+        const session = await ort.InferenceSession.create(file, { logSeverityLevel: 3 });
+        const given = Object.fromEntries(
+          session.inputNames.map((input) => {
+            const { dtype, data, shape } = feeds.get(input)!;
+            return [input, new ort.Tensor(dtype as 'float32', data as Float32Array, shape)];
+          }),
         );
-    });
+        const found = await session.run(given);
+        await session.release();
+        const exact = readNpz(fs.readFileSync(outputs));
+        expect(exact.size).to.equal(weightShapes(network).size + 2);
+        for (const [value, { data }] of exact)
+          expect(distance(found[value].data as Float32Array, data as Float64Array), value).to.be.below(
+            TOLERANCE,
+          );
+      });
+    }
   }
 });

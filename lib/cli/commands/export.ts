@@ -30,6 +30,12 @@ export function register(program: Command): void {
         .default('inference'),
     )
     .option('--loop', 'with --graph training: as many steps a call as the inputs hold')
+    .addOption(
+      new Option('--target <processor>', 'what a graph that trains is laid out for (cpu)').choices([
+        'cpu',
+        'gpu',
+      ]),
+    )
     .option('--external-data', 'put the weights into OUT.onnx.data beside the model')
     .addOption(jsonOption())
     .action(exportModel);

@@ -9,7 +9,7 @@ import { type Tensor, tensor } from '../../../reference/tensor.ts';
 import { InputError } from '../../errors.ts';
 import type { Device } from '../../runtime/failures.ts';
 import type { Placement } from '../../runtime/placement.ts';
-import { openSession, type Session } from '../../runtime/session.ts';
+import { openSession, type Session, targetOf } from '../../runtime/session.ts';
 import { isTensor, type Value } from '../../runtime/values.ts';
 
 export interface Graph {
@@ -24,19 +24,26 @@ export interface Graph {
 }
 
 /** The gradients graph as it is exported, or the bytes of a file that should be one. */
-export function gradientsGraph(network: Network, batch: Batch, file?: Uint8Array): Graph {
-  const masked = batch.dropout !== 'none';
-  const own = buildGradients(network, { batch: batch.input.shape[0], dropout: masked });
+export function gradientsGraph(network: Network, batch: Batch, device: Device, file?: Uint8Array): Graph {
+  const dropout = batch.dropout !== 'none';
+  const own = buildGradients(network, { batch: batch.input.shape[0], dropout, target: targetOf(device) });
   return graphOf('gradients', network, own.model, file ?? joined(own.chunks()));
 }
 
 /** The step's graph, likewise. */
-export function stepGraph(network: Network, batch: Batch, hyper: Hyper, file?: Uint8Array): Graph {
+export function stepGraph(
+  network: Network,
+  batch: Batch,
+  hyper: Hyper,
+  device: Device,
+  file?: Uint8Array,
+): Graph {
   const { rule, momentum, weightDecay } = hyper;
   const names = [...weightShapes(network).keys()];
   const own = buildStep(network, {
     batch: batch.input.shape[0],
     dropout: batch.dropout !== 'none',
+    target: targetOf(device),
     rule: rule === 'as-run' ? 'paper' : rule,
     momentum,
     weightDecay,

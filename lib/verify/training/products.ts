@@ -13,7 +13,7 @@ import { dense, map, type Tensor } from '../../../reference/tensor.ts';
 import { arithmetic, gamma } from '../arithmetic.ts';
 import { type Bounds, type Context, expectationFactor, largest, productBounds } from '../bounds.ts';
 import { type Judged, underflow } from './judged.ts';
-import { inputTransform, weightTransform } from './transforms.ts';
+import { inputTransform } from './transforms.ts';
 
 export type Weighted = Layer & { readonly kind: 'conv2d' | 'linear' };
 
@@ -47,10 +47,7 @@ export function weightedGradients(
     const about = { ...context, largest: sizes[0] + sizes[1] };
     const bounds = productBounds(terms, exact[part]!, about);
     if (layer.kind === 'linear') return { exact: exact[part]!, bounds };
-    const transform =
-      part === 'dx'
-        ? inputTransform(layer, operands, x.shape, context)
-        : weightTransform(layer, operands, context);
+    const transform = part === 'dx' ? inputTransform(layer, operands, x.shape, context) : undefined;
     return { exact: exact[part]!, bounds: transform ? { ...bounds, normwise: transform } : bounds };
   };
   return {

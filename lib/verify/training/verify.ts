@@ -54,7 +54,7 @@ export async function verifyTraining(settings: TrainingSettings): Promise<Verifi
   const options: GradientOptions = { precision, plain };
   const chain = oracleChain(network, weights, batch, options);
   await using _held = await holdDevice(device);
-  const graph = gradientsGraph(network, batch, kind === 'gradients' ? file : undefined);
+  const graph = gradientsGraph(network, batch, device, kind === 'gradients' ? file : undefined);
   const walk = {
     network,
     weights,
@@ -88,7 +88,7 @@ export async function verifyTraining(settings: TrainingSettings): Promise<Verifi
   };
   const saved = { device: results(gradients.values, network), oracle: results(chain.values, network) };
   if (kind === 'gradients') return finished(base, [placed], gradients.runs, saved);
-  const step = stepGraph(network, batch, settings.hyper, file);
+  const step = stepGraph(network, batch, settings.hyper, device, file);
   const about: StepSettings = {
     ...settings,
     weights,

@@ -186,7 +186,7 @@ describe('verify --graph: gradients of convolutions by transforms', () => {
     expect(judge(layer, 'dx', [dy, x, w], wrong, 'cuda').verdict).to.equal('fail');
   });
 
-  it("a 5×5 kernel's dw by Fourier transforms likewise", () => {
+  it("a kernel's dw is a product of matrices: by Fourier transforms it is a fault on both", () => {
     const layer = convolution(5);
     const [dy, x, w] = [
       random([1, 6, 11, 11], 1),
@@ -208,13 +208,7 @@ describe('verify --graph: gradients of convolutions by transforms', () => {
     const swapped = tensor(Float32Array.from(maps.flatMap((m) => [...m])), [5, 6, 5, 5]);
     const got = exchanged(swapped, false);
     expect(judge(layer, 'dw', [dy, x, w], got, 'cpu').verdict).to.equal('fail');
-    const on = judge(layer, 'dw', [dy, x, w], got, 'cuda');
-    expect([on.verdict, on.named]).to.deep.equal(['suspicious', NORMWISE]);
-    const wrong = tensor(
-      Float32Array.from(dense(got), (v) => v * 1.01),
-      got.shape,
-    );
-    expect(judge(layer, 'dw', [dy, x, w], wrong, 'cuda').verdict).to.equal('fail');
+    expect(judge(layer, 'dw', [dy, x, w], got, 'cuda').verdict).to.equal('fail');
   });
 });
 
