@@ -35,7 +35,7 @@ export function fromFloat16Bits(half: number): number {
 }
 
 /** Binary16 bits of every value. */
-export const toFloat16 = (values: ArrayLike<number>): Uint16Array => {
+export const toFloat16 = (values: ArrayLike<number>): Uint16Array<ArrayBuffer> => {
   const result = new Uint16Array(values.length);
   for (let i = 0; i < result.length; i++) result[i] = float16Bits(values[i]);
   return result;

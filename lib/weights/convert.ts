@@ -1,10 +1,11 @@
 /** The function behind `alexnet weights convert`. */
 import { resolve } from 'node:path';
+import { toFloat16 } from '../../export/float16.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Preprocess } from '../../reference/preprocess.ts';
 import { InputError } from '../errors.ts';
-import type { DenseArray } from '../format/array.ts';
+import { type DenseArray, widen } from '../format/array.ts';
 import { openTensors, type TensorFile } from '../format/open.ts';
 import { convertConventions, difference, dropoutOf, type Wish, withDropout } from './conventions.ts';
 import { fetched } from './get.ts';
@@ -18,6 +19,8 @@ export interface ConvertOptions extends Wish {
   /** Another network of the same layers, whose conventions the weights are brought to. */
   readonly to?: string;
   readonly names?: NamesOption;
+  /** float16: round every value to the nearest half, ties to even; default: as they are. */
+  readonly precision?: 'float16';
 }
 
 export interface Converted {
@@ -69,12 +72,26 @@ export async function convertWeights(
       ...made.notes,
     ];
     const { names } = options;
-    const more = await writeWeights(file, { ...made, certain, ...(names ? { names } : {}) });
+    const written = options.precision === 'float16' ? named(from, () => halves(made.arrays)) : made.arrays;
+    const more = await writeWeights(file, { ...made, arrays: written, certain, ...(names ? { names } : {}) });
     const label = certain ? (made.network?.name ?? null) : null;
     return { from, file, network: label, tensors: arrays.size, notes: [...notes, ...more] };
   } finally {
     opened.close();
   }
+}
+
+/** Throws where a finite value is beyond float16's largest, 65504. */
+function halves(arrays: ReadonlyMap<string, DenseArray>): Map<string, DenseArray> {
+  return new Map(
+    [...arrays].map(([name, array]) => {
+      const values = widen(array);
+      const data = toFloat16(values);
+      const over = data.findIndex((half, i) => (half & 0x7fff) === 0x7c00 && Number.isFinite(values[i]));
+      if (over >= 0) throw new Error(`'${name}' holds ${values[over]}: float16 ends at 65504`);
+      return [name, { dtype: 'float16', shape: array.shape, data }];
+    }),
+  );
 }
 
 function find(name: string): Network {

@@ -106,6 +106,11 @@ const convertOptions = (command: Command): Command =>
   command
     .addOption(networkOption())
     .addOption(new Option('--names <names>', 'names of the tensors').choices(Object.keys(writable)))
+    .addOption(
+      new Option('--precision <type>', 'round every value to float16 (default: as they are)').choices([
+        'float16',
+      ]),
+    )
     .option('--to <network>', 'bring them to the conventions of another network of the same layers')
     .addOption(new Option('--channels <order>', 'order of input channels').choices(['RGB', 'BGR']))
     .addOption(new Option('--range <greatest>', 'input 0..255 or 0..1').argParser(range))

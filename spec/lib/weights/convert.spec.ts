@@ -91,6 +91,27 @@ describe('weights convert', () => {
     expect([...(await arraysOf(at('other.binaryproto'))).get('mean')!.data]).to.deep.equal([1, 2]);
   });
 
+  it('rounds to float16 where asked, ties to even, and refuses what is beyond', async () => {
+    const write = (name: string, values: number[]) =>
+      writeFileSync(
+        at(name),
+        writeSafetensors([['x', fromTensor(tensor(Float32Array.from(values), [values.length]))]]),
+      );
+    // IEEE 754 binary16 by hand: 1/3, ties down and up, the largest, the smallest subnormal and half of it, −0
+    write('wide.safetensors', [1 / 3, 2049, 2051, 65_519, 2 ** -24, 2 ** -25, -0]);
+    await convertWeights(at('wide.safetensors'), at('narrow.safetensors'), { precision: 'float16' });
+    const { dtype, data } = (await arraysOf(at('narrow.safetensors'))).get('x')!;
+    expect(dtype).to.equal('float16');
+    expect([...data].map(Number)).to.deep.equal([0x3555, 0x6800, 0x6802, 0x7bff, 1, 0, 0x8000]);
+    write('beyond.safetensors', [1, 65_520]);
+    const error = await convertWeights(at('beyond.safetensors'), at('beyond.npz'), {
+      precision: 'float16',
+    }).catch((e: Error) => e);
+    expect(error).to.be.instanceOf(InputError);
+    expect((error as Error).message).to.match(/beyond\.safetensors: 'x' holds 65520: float16 ends at 65504/);
+    expect(existsSync(at('beyond.npz'))).to.equal(false);
+  });
+
   it('refuses ONNX (naming export), an unknown ending, its own input and a folder, and leaves nothing behind', async () => {
     const refused = async (out: string, reason: RegExp, options = {}) => {
       const error = await convertWeights(tiny, out, options).catch((e: Error) => e);
