@@ -1,5 +1,6 @@
 /** Training and fine-tuning on a data set: what `alexnet train` does. */
 import { join } from 'node:path';
+import type { Network } from '../../reference/networks/layers.ts';
 import { openDataset } from '../data/open.ts';
 import { InputError } from '../errors.ts';
 import { type Choice, chooseDevice, describeChoice } from '../runtime/devices.ts';
@@ -40,6 +41,14 @@ export interface TrainResult {
 }
 
 /**
+ * What is trained, and who watches. `network` may be a definition of your own, for the data's classes by way of its
+ * last fully connected layer; a run that is resumed needs it again.
+ */
+export type TrainArguments = Omit<TrainOptions, 'network'> & {
+  readonly network?: string | Network;
+} & Watching;
+
+/**
  * Trains. Everything random comes from the seed, so that a run is the same bits on the same device, resumed
  * or not. Writes into `out`: checkpoint.safetensors, best.safetensors, weights.safetensors, classes.txt,
  * log.csv, log.jsonl, curve.svg and curve.html.
@@ -47,8 +56,10 @@ export interface TrainResult {
  * Rejects with InputError for data, weights or options that do not fit and for files that cannot be written,
  * with EnvironmentError for a device that is not there, with Diverged when the loss is no number any more.
  */
-export async function train(options: TrainOptions & Watching): Promise<TrainResult> {
-  const { log, progress, epoch, signal, ...rest } = options;
+export async function train(options: TrainArguments): Promise<TrainResult> {
+  const { log, progress, epoch, signal, network: wanted, ...others } = options;
+  const definition = typeof wanted === 'object' ? wanted : undefined;
+  const rest: TrainOptions = { ...others, network: typeof wanted === 'object' ? wanted.name : wanted };
   const watching: Watching = { log, progress, epoch, signal };
   checkOptions(rest);
   const out = rest.out ?? 'training';
@@ -59,7 +70,7 @@ export async function train(options: TrainOptions & Watching): Promise<TrainResu
   const data = await openDataset(rest.data);
   try {
     const device = await chooseDevice(rest.device ?? 'auto');
-    const setup = found ? await resume(found, data, rest) : await start(data, rest);
+    const setup = found ? await resume(found, data, rest, definition) : await start(data, rest, definition);
     await makeFolder(out);
     if (rest.resume && !found) log?.(`${out} holds no checkpoint yet: the run begins`);
     for (const note of setup.notes) log?.(note);

@@ -37,12 +37,15 @@ const SMALL = 64;
 export function networkFor(
   data: Dataset,
   pictures: number,
-  name = 'auto',
+  wanted: string | Network = 'auto',
   factor = 1,
 ): { network: Network; note?: string } {
   const classes = data.classes.length;
   if (classes < 2) throw new InputError(`${data.path}: one class alone cannot be told from others`);
-  if (name !== 'auto') return { network: sized(resolveNetwork(name), factor, classes) };
+  if (wanted !== 'auto') {
+    const network = typeof wanted === 'string' ? resolveNetwork(wanted) : wanted;
+    return { network: sized(network, factor, classes) };
+  }
   const small = data.size !== undefined && Math.max(...data.size) <= SMALL;
   const scale = small ? 1 : pictures < 5000 ? 0.25 : pictures < 50_000 ? 0.5 : 1;
   const base = resolveNetwork(small ? 'cifar-alexnet' : 'alexnet2012');

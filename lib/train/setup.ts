@@ -49,13 +49,16 @@ function essence(options: TrainOptions): Omit<TrainOptions, 'data'> {
   return Object.fromEntries(entries);
 }
 
-/** A new run. Rejects with InputError for data, weights or options that do not fit. */
-export async function start(data: Dataset, options: TrainOptions): Promise<Setup> {
+/**
+ * A new run, of `definition` in the place of a network by name. Rejects with InputError for data, weights or options
+ * that do not fit.
+ */
+export async function start(data: Dataset, options: TrainOptions, definition?: Network): Promise<Setup> {
   const settled = { ...defaults, ...essence(options) };
   const { seed, epochs, threads } = { ...settled, threads: options.threads };
   const parts = partsOf(data, seed, options.images, options.validationImages);
   const { train } = parts;
-  const chosen = networkFor(data, train.count, settled.network, settled.width);
+  const chosen = networkFor(data, train.count, definition ?? settled.network, settled.width);
   const beginning = await begin(chosen.network, { ...settled, weights: options.weights });
   const distortion = distortionOf(settled.augment, data.format);
   let { network } = beginning;
@@ -125,14 +128,19 @@ function checkFreeze(network: Network, freeze: readonly string[] = []): void {
 }
 
 /** The run in a checkpoint. Rejects with InputError if it is damaged, or options or data are not its own. */
-export async function resume(path: string, data: Dataset, options: TrainOptions): Promise<Setup> {
+export async function resume(
+  path: string,
+  data: Dataset,
+  options: TrainOptions,
+  definition?: Network,
+): Promise<Setup> {
   const { progress, state } = readCheckpoint(path);
   const epochs = checkSame(path, progress, options);
   const parts = partsOf(data, progress.seed, progress.options.images, progress.options.validationImages);
   if (fingerprint(data, parts) !== progress.data) {
     throw new InputError(`${data.path}: not the images with which ${path} was made`);
   }
-  const named = { ...resolveNetwork(progress.network), preprocess: progress.preprocess };
+  const named = { ...(definition ?? resolveNetwork(progress.network)), preprocess: progress.preprocess };
   const network = refit(named, state.weights, path);
   const done = `${progress.epoch} epochs and ${progress.stepInEpoch} steps are done`;
   const notes = [`goes on from ${path}: ${done}`];

@@ -1,0 +1,56 @@
+/** Training a network that is given in full and not by name. */
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { readCheckpoint } from '../../../lib/train/checkpoint.ts';
+import { train } from '../../../lib/train/index.ts';
+import { cifarAlexnet } from '../../../reference/networks/cifar.ts';
+import type { Network } from '../../../reference/networks/layers.ts';
+import { temporary, tinyCifar } from '../../support/training-data.ts';
+
+describe('training a definition of one’s own', function () {
+  this.timeout(60_000);
+  const folder = temporary();
+  const data = tinyCifar(join(folder, 'data'), 8, 4);
+  const plain: Network = {
+    ...cifarAlexnet,
+    name: 'mine',
+    layers: cifarAlexnet.layers.filter(({ kind }) => kind !== 'lrn'),
+  };
+  const options = {
+    data,
+    width: 0.05,
+    batch: 4,
+    seed: 3,
+    device: 'cpu',
+    threads: 1,
+    schedule: 'constant',
+  } as const;
+
+  it('trains it, goes on with it, and ends as a run in one piece', async () => {
+    const whole = await train({ ...options, network: plain, epochs: 2, out: join(folder, 'whole') });
+    expect(whole.network).to.equal('mine');
+    const out = join(folder, 'parts');
+    await train({ ...options, network: plain, epochs: 1, out });
+    await train({ ...options, network: plain, epochs: 2, out, resume: true });
+    const [a, b] = [whole.files.checkpoint, join(out, 'checkpoint.safetensors')].map(
+      (path) => readCheckpoint(path).state.weights,
+    );
+    for (const [name, { data: values }] of a) expect(b.get(name)!.data, name).to.deep.equal(values);
+  });
+
+  it('is not what the network of that kind by name becomes', async () => {
+    const [own, named] = await Promise.all(
+      [plain, 'cifar-alexnet'].map((network, i) =>
+        train({ ...options, network, epochs: 1, out: join(folder, `${i}`) }),
+      ),
+    );
+    expect(own.history[0].loss).not.to.equal(named.history[0].loss);
+  });
+
+  it('without the definition, a run of it cannot go on', async () => {
+    const error = await train({ ...options, epochs: 3, out: join(folder, '0'), resume: true }).catch(
+      (e: Error) => e,
+    );
+    expect((error as Error).message).to.match(/unknown network 'mine'/);
+  });
+});
