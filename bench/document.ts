@@ -1,7 +1,4 @@
-/**
- * Puts the measured figures into docs/performance.md: a table between `<!-- NAME -->` and `<!-- end -->` for
- * each NAME.
- */
+/** Puts measured figures into documents: what is between `<!-- NAME -->` and `<!-- end -->` is replaced. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { ColdRow } from './cold.ts';
@@ -31,7 +28,7 @@ export interface Results {
 const file = fileURLToPath(new URL('../docs/performance.md', import.meta.url));
 
 type Cell = string | number | null;
-const markdown = (titles: readonly string[], rows: readonly (readonly Cell[])[]): string =>
+export const markdown = (titles: readonly string[], rows: readonly (readonly Cell[])[]): string =>
   [titles, titles.map((_, i) => (i === 0 ? '---' : '--:')), ...rows]
     .map((row) => `| ${row.map((cell) => cell ?? '–').join(' | ')} |`)
     .join('\n');
@@ -100,13 +97,16 @@ export function tables(results: Results): Record<string, string> {
   };
 }
 
-/** The document's text with every table replaced. */
-export function filled(text: string, results: Results): string {
-  return Object.entries(tables(results)).reduce((all, [name, table]) => {
+/** A document's text with the blocks of these names replaced. */
+export function withBlocks(text: string, blocks: Readonly<Record<string, string>>): string {
+  return Object.entries(blocks).reduce((all, [name, content]) => {
     const block = new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- end -->)`);
-    return all.replace(block, (_, start, end) => `${start}${table}\n${end}`);
+    return all.replace(block, (_, start, end) => `${start}${content}\n${end}`);
   }, text);
 }
+
+/** The document's text with every table replaced. */
+export const filled = (text: string, results: Results): string => withBlocks(text, tables(results));
 
 export function updateDocument(results: Results): void {
   writeFileSync(file, filled(readFileSync(file, 'utf8'), results));

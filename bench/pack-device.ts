@@ -44,6 +44,11 @@ execFileSync('npx', ['tsc', '-p', join(ROOT, 'bench', 'tsconfig.json'), '--outDi
   cwd: ROOT,
   stdio: 'inherit',
 });
+cpSync(
+  join(ROOT, 'bench', 'engines', 'torchstep.py'),
+  join(STAGE, 'dist', 'bench', 'engines', 'torchstep.py'),
+);
+cpSync(join(ROOT, 'recipes'), join(STAGE, 'dist', 'recipes'), { recursive: true });
 copyFileSync(join(ROOT, 'package.json'), join(STAGE, 'package.json'));
 copyPackages();
 const { loader } = await vulkan();

@@ -46,7 +46,12 @@ function figure1(name: string, activation: (name: string) => Layer): Network {
     name,
     title: `four-layer CIFAR-10 net for figure 1, ${name.endsWith('tanh') ? 'tanh' : 'ReLU'} neurons`,
     input: [3, 32, 32],
-    preprocess: { ...preprocess, meanImage: 'optional', mean: [125.3, 123, 113.9] },
+    preprocess: {
+      ...preprocess,
+      meanImage: 'optional',
+      mean: [125.3, 123, 113.9],
+      deviation: [63, 62.1, 66.7],
+    },
     layers: [
       conv('conv1', 32, 5, { pad: 2 }),
       maxpool('pool1', { rounding: 'caffe' }),
