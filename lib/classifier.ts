@@ -10,6 +10,7 @@ import { findMean, type Mean } from './image/mean.ts';
 import { classNames, readClassNames } from './labels/labels.ts';
 import { type Choice, type Chosen, resolve } from './resolve.ts';
 import type { Choice as DeviceChoice } from './runtime/devices.ts';
+import { withBoxed } from './weights/box.ts';
 
 export interface ClassifierOptions extends Choice, EngineOptions {
   /** 1: the centre; 10: corners, centre and their mirrors, probabilities averaged (paper, section 4.1). */
@@ -63,8 +64,12 @@ export class Classifier implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Throws InputError for weights or names that do not fit, EnvironmentError for a device that does not work. */
-  static async open(options: ClassifierOptions = {}): Promise<Classifier> {
+  /**
+   * Without weights: those in the box for that network (cifar-alexnet), else random ones. Throws InputError for weights or
+   * names that do not fit, EnvironmentError for a device that does not work.
+   */
+  static async open(given: ClassifierOptions = {}): Promise<Classifier> {
+    const options = withBoxed(given);
     const chosen = await resolve(options);
     const model = { ...chosen, preprocess: options.preprocess ?? chosen.preprocess };
     const { network } = model;

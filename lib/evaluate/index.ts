@@ -14,6 +14,7 @@ import { findMean, type Mean } from '../image/mean.ts';
 import { classNames, readClassNames } from '../labels/labels.ts';
 import { type Choice, type Chosen, resolve } from '../resolve.ts';
 import type { Choice as DeviceChoice } from '../runtime/devices.ts';
+import { withBoxed } from '../weights/box.ts';
 import { eachBatch, type Failure } from './batches.ts';
 import { type Matching, matchClasses } from './labels.ts';
 import { type Confusion, confusions, counter, type Share, type Tally, wilson } from './tally.ts';
@@ -87,10 +88,11 @@ export interface Evaluation {
 }
 
 /**
- * Evaluates. Rejects with InputError, in one line, for data, weights or options that do not fit each other, and if no
+ * Evaluates; without weights, those in the box for that network (cifar-alexnet), else random ones. Rejects with InputError, in one line, for data, weights or options that do not fit each other, and if no
  * picture could be read; with EnvironmentError for a device or decoder that is not there.
  */
-export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
+export async function evaluate(given: EvaluateOptions): Promise<Evaluation> {
+  const options = withBoxed(given);
   const data = await openDataset(options.data);
   try {
     const split = chooseSplit(data, options.split);

@@ -6,6 +6,7 @@ import { evaluationJson } from '../../evaluate/json.ts';
 import { evaluationText } from '../../evaluate/text.ts';
 import { checkTargets, writeWhole } from '../../files.ts';
 import { confusionSvg, evaluationHtml } from '../../report/evaluation.ts';
+import { hasWeights } from '../../weights/box.ts';
 import { deviceOption, integer, jsonOption, weightOptions } from '../options.ts';
 import { readPreprocess } from '../preprocess.ts';
 
@@ -58,8 +59,10 @@ export function register(program: Command): void {
 
 async function run(data: string, options: Options): Promise<void> {
   const { json, html, svg, views, preprocess, ...rest } = options;
-  if (options.weights === undefined && options.seed === undefined) {
-    throw new InputError('evaluate needs weights: --weights FILE (random ones, to try it out: --seed 0)');
+  if (!hasWeights(options)) {
+    throw new InputError(
+      'evaluate needs weights: --weights FILE, or --network cifar-alexnet, which brings its own (random ones: --seed 0)',
+    );
   }
   const targets = [
     ['--html', html],

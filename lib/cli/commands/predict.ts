@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { Classifier, type ClassifierOptions, type Prediction } from '../../classifier.ts';
 import { InputError } from '../../errors.ts';
 import { describeChoice } from '../../runtime/devices.ts';
+import { hasWeights } from '../../weights/box.ts';
 import { deviceOption, integer, jsonOption, weightOptions } from '../options.ts';
 import { readPreprocess } from '../preprocess.ts';
 
@@ -47,8 +48,10 @@ export function register(program: Command): void {
 
 async function predict(images: readonly string[], options: Options): Promise<void> {
   const { json, views, preprocess, ...rest } = options;
-  if (options.weights === undefined && options.seed === undefined) {
-    throw new InputError('predict needs weights: --weights FILE (random ones, to try it out: --seed 0)');
+  if (!hasWeights(options)) {
+    throw new InputError(
+      'predict needs weights: --weights FILE, or --network cifar-alexnet, which brings its own (random ones: --seed 0)',
+    );
   }
   const how = preprocess === undefined ? undefined : await readPreprocess(preprocess);
   await using classifier = await Classifier.open({

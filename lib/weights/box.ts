@@ -1,0 +1,28 @@
+/** The trained model that comes with the package: fixtures/cifar-alexnet, made by recipes/cifar-alexnet.json. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Choice } from '../resolve.ts';
+
+const NETWORK = 'cifar-alexnet';
+
+/** The file of the weights that are in the box for a network, if there are any. */
+export function boxedWeights(network: string | undefined): string | undefined {
+  if (network !== NETWORK) return undefined;
+  // seen from the source or from dist/
+  for (const path of ['../../fixtures/', '../../../fixtures/']) {
+    const found = fileURLToPath(new URL(`${path}${NETWORK}/weights.safetensors`, import.meta.url));
+    if (existsSync(found)) return found;
+  }
+  return undefined;
+}
+
+/** Whether weights are given, asked for at random, or in the box. */
+export const hasWeights = ({ network, weights, seed }: Choice): boolean =>
+  weights !== undefined || seed !== undefined || boxedWeights(network) !== undefined;
+
+/** The same choice with the weights in the box where no weights are given. */
+export function withBoxed<T extends Choice>(choice: T): T {
+  if (choice.weights !== undefined || choice.seed !== undefined || choice.init !== undefined) return choice;
+  const weights = boxedWeights(choice.network);
+  return weights === undefined ? choice : { ...choice, weights };
+}

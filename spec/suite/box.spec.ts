@@ -1,0 +1,120 @@
+/** The trained model in the box: fixtures/cifar-alexnet. */
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { PNG } from 'pngjs';
+import { Classifier } from '../../lib/classifier.ts';
+import { openDataset } from '../../lib/data/open.ts';
+import { evaluate } from '../../lib/evaluate/index.ts';
+import { openTensors } from '../../lib/format/open.ts';
+import { cifar10 } from '../../lib/labels/cifar10.ts';
+import { verify } from '../../lib/verify/index.ts';
+import { boxedWeights } from '../../lib/weights/box.ts';
+import { TSX } from '../support/child.ts';
+import { shared } from '../support/shared.ts';
+
+const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
+const network = 'cifar-alexnet';
+const card = readFileSync(new URL('../../fixtures/cifar-alexnet/README.md', import.meta.url), 'utf8');
+
+/** A figure of the card: the number in the table's row that begins so. */
+const said = (row: string): number => Number(new RegExp(`\\| ${row} \\| ([\\d.]+) %`).exec(card)?.[1]);
+
+describe('the model in the box', function () {
+  this.timeout(300_000);
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'alexnet-box-'));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  const alexnet = (...args: string[]) =>
+    spawnSync(process.execPath, ['--import', TSX, main, ...args], { cwd: folder, encoding: 'utf8' });
+
+  it('takes at most 2 MB, all of it float16', async () => {
+    const path = boxedWeights(network)!;
+    expect(statSync(path).size).to.be.at.most(2e6);
+    const file = await openTensors(path);
+    expect(new Set([...file.tensors.values()].map(({ dtype }) => dtype))).to.deep.equal(new Set(['float16']));
+    file.close();
+  });
+
+  for (const [views, least] of [
+    [1, 0.82],
+    ['mirror', 0.835],
+  ] as const) {
+    it(`names at least ${100 * least} % of CIFAR-10's test images, ${views === 1 ? 'one view' : 'and the mirror image'}`, async function () {
+      const { top1, count, weights } = await evaluate({
+        data: shared(this, 'cifar10'),
+        network,
+        views,
+        device: 'cpu',
+      });
+      expect(count).to.equal(10_000);
+      expect(weights).to.include('cifar-alexnet');
+      this.test!.title += ` (${(100 * top1.share!).toFixed(2)} %)`;
+      expect(top1.share).to.be.at.least(least);
+      // the card says what comes out; another processor may round one or two pictures to the other side
+      expect(100 * top1.share!).to.be.closeTo(said(views === 1 ? 'one view' : 'mirror average'), 0.05);
+    });
+  }
+
+  it('alexnet predict PICTURE --network cifar-alexnet names test images that it has learned, upscaled ones too', async function () {
+    const data = await openDataset(shared(this, 'cifar10'));
+    const split = data.splits.get('test')!;
+    const truth: string[] = [];
+    for (let i = 0; i < 12; i++) {
+      const picture = split.picture(i);
+      if (!('planes' in picture)) throw new Error('CIFAR-10 holds planes');
+      writeFileSync(join(folder, `${i}.png`), enlarged(picture.planes, i % 2 === 0 ? 1 : 4));
+      truth.push(cifar10[split.label(i)]);
+    }
+    data.close();
+    const files = truth.map((_, i) => `${i}.png`);
+    const run = alexnet('predict', ...files, '--network', network, '--device', 'cpu', '--json');
+    expect(run.status, run.stderr).to.equal(0);
+    const { predictions, weights } = JSON.parse(run.stdout);
+    expect(weights).to.include('weights.safetensors');
+    const right = predictions.filter(
+      ({ guesses }: { guesses: { name: string }[] }, i: number) => guesses[0].name === truth[i],
+    );
+    // 12 draws at 82 %: fewer than 6 right has a chance below 1 in 1,000
+    expect(right.length).to.be.at.least(6);
+  });
+
+  it('Classifier.open takes it; a seed still means random weights', async () => {
+    await using classifier = await Classifier.open({ network, device: 'cpu' });
+    expect(classifier.model.random).to.equal(false);
+    expect(classifier.model.source).to.include('cifar-alexnet');
+    await using random = await Classifier.open({ network, seed: 0, device: 'cpu' });
+    expect(random.model.random).to.equal(true);
+  });
+
+  it('a network without one in the box still needs weights, and is told of this one', () => {
+    cpSync(fileURLToPath(new URL('../../fixtures/image/rgb8.png', import.meta.url)), join(folder, 'a.png'));
+    const run = alexnet('predict', 'a.png', '--network', 'alexnet2012');
+    expect(run.status).to.equal(2);
+    expect(run.stderr).to.match(/predict needs weights: --weights FILE, or --network cifar-alexnet/);
+  });
+
+  it('verifies layer by layer on the CPU', async () => {
+    const { verdict } = await verify({ network, weights: boxedWeights(network)!, device: 'cpu' });
+    expect(verdict).to.equal('pass');
+  });
+});
+
+/** Planes (3,32,32) as a PNG, every pixel `times` × `times`. */
+function enlarged(planes: Uint8Array, times: number): Buffer {
+  const side = 32 * times;
+  const png = new PNG({ width: side, height: side });
+  for (let y = 0; y < side; y++) {
+    for (let x = 0; x < side; x++) {
+      const from = Math.floor(y / times) * 32 + Math.floor(x / times);
+      for (let c = 0; c < 3; c++) png.data[4 * (y * side + x) + c] = planes[1024 * c + from];
+      png.data[4 * (y * side + x) + 3] = 255;
+    }
+  }
+  return PNG.sync.write(png);
+}
