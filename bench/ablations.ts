@@ -73,7 +73,16 @@ const experiments = seeds.flatMap((seed) =>
     const { network: _, ...rest } = recipe;
     return {
       key: `ablation-${name}-${seed}`,
-      options: { ...rest, schedule, epochs, images, width: Number(options.width), seed, ...change },
+      options: {
+        ...rest,
+        schedule,
+        epochs,
+        images,
+        validateEvery: epochs,
+        width: Number(options.width),
+        seed,
+        ...change,
+      },
     };
   }),
 );

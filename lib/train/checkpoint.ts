@@ -19,7 +19,7 @@ import { writeAtomically } from './atomic.ts';
 import type { Distortion, TrainOptions } from './options.ts';
 import type { TrainingState } from './stepper.ts';
 
-/** One epoch's results. Errors are shares, 0 to 1; validation is null without validation images. */
+/** One epoch's results. Errors are shares, 0 to 1; validation is null where there was none after that epoch. */
 export interface EpochRecord {
   /** From 1. */
   readonly epoch: number;

@@ -59,6 +59,8 @@ export interface TrainOptions {
   readonly images?: number;
   /** So many validation images, spread evenly; default all. */
   readonly validationImages?: number;
+  /** Epochs from one validation to the next, default 1; the last epoch always has one. */
+  readonly validateEvery?: number;
   readonly device?: 'auto' | Device;
   /** Threads that decode and distort; default: all cores but one. */
   readonly threads?: number;
@@ -153,6 +155,7 @@ const checks: { readonly [K in keyof Required<TrainOptions>]: Check } = {
   seed: whole(0),
   images: whole(1),
   validationImages: whole(1),
+  validateEvery: whole(1),
   device: oneOf(devices),
   threads: whole(1),
   out: text,

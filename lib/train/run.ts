@@ -237,7 +237,10 @@ async function endEpoch(running: Running, stepper: Stepper, settings: Settings):
   const state = await stepper.state();
   refuseDamaged(running, state);
   const split = setup.parts.validation;
-  const validation = split && (await validate(setup.network, state.weights, split, device, options.threads));
+  const { validateEvery = 1 } = progress.options;
+  const due = (progress.epoch + 1) % validateEvery === 0 || progress.epoch + 1 === progress.epochs;
+  const validation =
+    split && due ? await validate(setup.network, state.weights, split, device, options.threads) : null;
   const images = perEpoch * progress.batch;
   const last = settingsOf(progress, progress.steps - 1, perEpoch);
   const record: EpochRecord = {
@@ -249,11 +252,13 @@ async function endEpoch(running: Running, stepper: Stepper, settings: Settings):
     validation,
     seconds: progress.epochSeconds,
   };
-  const error = validation?.error1 ?? record.error1;
-  const better = progress.best === null || error < progress.best.error1;
+  // an epoch without validation, where there are others with, says nothing about best and plateau
+  const error = validation?.error1 ?? (split ? null : record.error1);
+  const better = error !== null && (progress.best === null || error < progress.best.error1);
   running.progress = {
     ...progress,
-    scheduleState: observe(progress.schedule, progress.scheduleState, error),
+    scheduleState:
+      error === null ? progress.scheduleState : observe(progress.schedule, progress.scheduleState, error),
     epoch: record.epoch,
     stepInEpoch: 0,
     sums: { loss: 0, wrong1: 0, wrong5: 0 },

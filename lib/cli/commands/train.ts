@@ -45,6 +45,7 @@ export function register(program: Command): void {
     .option('--seed <n>', 'of everything random (0)', integer(0))
     .option('--images <n>', 'so many training images, spread evenly', integer(1))
     .option('--validation-images <n>', 'so many validation images, spread evenly', integer(1))
+    .option('--validate-every <epochs>', 'epochs from one validation to the next (1)', integer(1))
     .addOption(
       new Option('--device <device>', 'where to train (auto)').choices(['auto', 'cpu', 'cuda', 'webgpu']),
     )
