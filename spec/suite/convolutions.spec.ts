@@ -30,7 +30,7 @@ const cases: readonly Case[] = [
     title: 'maps of 4×3 pixels, 24 filters in a group: products forward and back',
     input: [16, 4, 3],
     batch: 3,
-    first: [32, [3, 2], { pad: [1, 1, 1, 0] }],
+    first: [32, [3, 2], { pad: [1, 0, 1, 1] }],
     second: [48, [3, 3], { pad: [1, 1, 1, 1], groups: 2 }],
     uses: ['-Conv', '-ConvTranspose'],
   },
