@@ -1,37 +1,29 @@
 /**
- * npm run ablations: what the paper takes away from its net on ImageNet, taken away from the small AlexNet on CIFAR-10:
- * normalisation, overlap of the pooling windows, dropout, augmentation, the second tower.
+ * npm run ablations: what the paper takes away from its net on ImageNet, taken away from the small AlexNet on
+ * CIFAR-10: normalisation, overlap of the pooling windows, dropout, augmentation, the second tower.
  *
- *   npm run ablations [-- --data DIR] [--device auto] [--jobs 1] [--threads N] [--folder .experiments] [--seeds 3] [--epochs 12]
- *                     [--images 10000] [--width 0.5] [--write]
+ *   npm run ablations [-- --data DIR] [--device auto] [--jobs 1] [--threads N] [--folder .experiments] [--seeds 3]
+ *                     [--epochs 12] [--images 10000] [--width 0.5] [--write]
  *
- * The recipe is recipes/cifar-alexnet.json but, to have many runs in little time, with fewer epochs and images and half
- * the widths. --write puts the records into bench/ablations.json and the table into docs/cifar.md.
+ * The recipe is recipes/cifar-alexnet.json but, to have many runs in little time, with fewer epochs and images and
+ * half the widths. --write puts the records into bench/ablations.json and the table into docs/cifar.md.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { writeWhole } from '../lib/files.ts';
 import { readConfig } from '../lib/train/options.ts';
 import { cifarAlexnet } from '../reference/networks/cifar.ts';
 import { conv, type Layer, maxpool, type Network } from '../reference/networks/layers.ts';
 import { ablationsText } from './ablationsdocument.ts';
 import { withBlocks } from './document.ts';
-import { type Experiment, runAll, type Where } from './experiments.ts';
+import { commandLine, type Experiment, runAll } from './experiments.ts';
 
-const { values: options } = parseArgs({
-  options: {
-    data: { type: 'string', default: fileURLToPath(new URL('../../shared/data/cifar10', import.meta.url)) },
-    device: { type: 'string', default: 'auto' },
-    jobs: { type: 'string', default: '1' },
-    threads: { type: 'string' },
-    folder: { type: 'string', default: '.experiments' },
-    seeds: { type: 'string', default: '3' },
-    epochs: { type: 'string', default: '12' },
-    images: { type: 'string', default: '10000' },
-    width: { type: 'string', default: '0.5' },
-    write: { type: 'boolean', default: false },
-  },
-});
+const { values, where, seeds, whole, write } = commandLine({
+  epochs: { type: 'string', default: '12' },
+  images: { type: 'string', default: '10000' },
+  width: { type: 'string', default: '0.5' },
+} as const);
+const [epochs, images, width] = [whole('epochs', 1), whole('images', 1), Number(values.width)];
 
 /** cifar-alexnet with other layers; a name of its own, so that a checkpoint is not taken for another's. */
 const variant = (name: string, change: (layer: Layer) => Layer | null): Network => ({
@@ -65,46 +57,22 @@ const changes: readonly [string, Change][] = [
 ];
 
 const recipe = await readConfig(fileURLToPath(new URL('../recipes/cifar-alexnet.json', import.meta.url)));
-const [epochs, images] = [Number(options.epochs), Number(options.images)];
 const schedule = { kind: 'cosine', rate: recipe.learningRate!, warmUp: 1, total: epochs } as const;
-const seeds = Array.from({ length: Number(options.seeds) }, (_, seed) => seed);
 const experiments = seeds.flatMap((seed) =>
   changes.map(([name, change]): Experiment => {
     const { network: _, ...rest } = recipe;
     return {
       key: `ablation-${name}-${seed}`,
-      options: {
-        ...rest,
-        schedule,
-        epochs,
-        images,
-        validateEvery: epochs,
-        width: Number(options.width),
-        seed,
-        ...change,
-      },
+      options: { ...rest, schedule, epochs, images, validateEvery: epochs, width, seed, ...change },
     };
   }),
 );
-
-const where: Where = {
-  data: options.data,
-  folder: options.folder,
-  device: options.device as Where['device'],
-  jobs: Number(options.jobs),
-  ...(options.threads ? { threads: Number(options.threads) } : {}),
-};
-if (!existsSync(where.data)) {
-  process.stderr.write(`ablations: ${where.data} is not there: --data names CIFAR-10's binary files\n`);
-  process.exit(2);
-}
-const records = await runAll(experiments, where);
-const results = { epochs, images, width: Number(options.width), records };
+const results = { epochs, images, width, records: await runAll(experiments, where) };
 const text = ablationsText(results);
-if (options.write) {
+if (write) {
   const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-  writeFileSync(file('./ablations.json'), `${JSON.stringify(results)}\n`);
   const document = file('../docs/cifar.md');
-  writeFileSync(document, withBlocks(readFileSync(document, 'utf8'), { ablations: text }));
+  await writeWhole(document, withBlocks(readFileSync(document, 'utf8'), { ablations: text }));
+  await writeWhole(file('./ablations.json'), `${JSON.stringify(results)}\n`);
 }
 process.stdout.write(`${text}\n`);

@@ -1,6 +1,7 @@
 /** The table of bench/ablations.ts. */
 import { markdown } from './document.ts';
 import type { RunRecord } from './experiments.ts';
+import { deviation, mean } from './statistics.ts';
 
 export interface Ablations {
   readonly epochs: number;
@@ -19,24 +20,22 @@ const rows: readonly [string, string, string][] = [
   ['towers', 'one of the two towers', '+1.7'],
 ];
 
-const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
-
-/** Sample standard deviation. */
-const deviation = (values: readonly number[]): number =>
-  Math.sqrt(values.reduce((sum, v) => sum + (v - mean(values)) ** 2, 0) / (values.length - 1));
-
 /** Per cent of a share, one decimal. */
 const percent = (share: number): string => (100 * share).toFixed(1);
 
-/** Test and training error after the last epoch: means over the seeds, and the sample standard deviation. */
+/**
+ * Means over the seeds and the sample standard deviation: of the test error after the last epoch, and of the
+ * training error during it, while the net learned.
+ */
 export function ablationsText({ epochs, images, width, records }: Ablations): string {
   const of = (name: string) => records.filter(({ key }) => key.startsWith(`ablation-${name}-`));
   const tested = (name: string) => of(name).map(({ epochs }) => epochs.at(-1)!.validation!);
   const whole = mean(tested('whole'));
   const device = [...new Set(records.map((record) => record.device))].join(', ');
   const head =
-    `${images.toLocaleString('en')} training images, ${epochs} epochs, widths times ${width}, seeds ${new Set(records.map(({ seed }) => seed)).size}, ` +
-    `device: ${device}. ± is the sample standard deviation over the seeds.`;
+    `${images.toLocaleString('en')} training images, ${epochs} epochs, widths times ${width}, ` +
+    `${new Set(records.map(({ seed }) => seed)).size} seeds; device: ${device}. ± is the sample standard deviation over the seeds. ` +
+    'The training error is that during the last epoch, dropout and distortions on where there are any.';
   const rowsOf = markdown(
     ['taken away', 'test error, %', 'difference', 'each seed', 'training error, %', 'the paper, ImageNet'],
     rows.map(([name, title, paper]) => {

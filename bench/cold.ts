@@ -4,6 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { networkNamed } from '../reference/networks/index.ts';
+import { median } from './statistics.ts';
 import { modelPath } from './subject.ts';
 
 export interface ColdRow {
@@ -27,8 +28,6 @@ const METER = `data:text/javascript,${encodeURIComponent(`process.on('exit', () 
   const { user, system } = process.cpuUsage();
   process.stderr.write('CPU ' + (user + system) / 1000);
 })`)}`;
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1];
 
 /** Runs each command `rounds` times in turn. Throws if one fails; [] where there is no photograph or no dist/. */
 export function coldRows(rounds: number): ColdRow[] {

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { EngineName, Start, Timing } from './child.ts';
 import { nodeOf } from './peers.ts';
+import { median } from './statistics.ts';
 
 export interface Entrant extends Omit<Start, 'network'> {
   readonly engine: EngineName;
@@ -83,8 +84,6 @@ async function time({ child, entrant }: Opened, batch: number): Promise<Timing> 
   child.send(batch);
   return (await reply(child, entrant)) as Timing;
 }
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1];
 
 /** One network: opens all engines, validates every one on every batch, then times them in turn. */
 export async function contest(

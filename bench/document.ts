@@ -97,10 +97,11 @@ export function tables(results: Results): Record<string, string> {
   };
 }
 
-/** A document's text with the blocks of these names replaced. */
+/** A document's text with the blocks of these names replaced. Throws where it has no such block. */
 export function withBlocks(text: string, blocks: Readonly<Record<string, string>>): string {
   return Object.entries(blocks).reduce((all, [name, content]) => {
     const block = new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- end -->)`);
+    if (!block.test(all)) throw new Error(`the document has no block <!-- ${name} -->`);
     return all.replace(block, (_, start, end) => `${start}${content}\n${end}`);
   }, text);
 }

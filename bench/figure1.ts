@@ -1,26 +1,27 @@
 /**
- * npm run figure1: figure 1 of the paper for real. The same four-layer net for CIFAR-10 with ReLU and with tanh, nothing to
- * regularise it, each with the learning rate that is fastest for it; how many epochs to 25 % training error.
+ * npm run figure1: figure 1 of the paper for real. The same four-layer net for CIFAR-10 with ReLU and with
+ * tanh, nothing to regularise it, each with the learning rate that is fastest for it; how many epochs to 25 %
+ * training error.
  *
  *   npm run figure1 [-- --start kaiming|caffe|both] [--data DIR] [--device auto] [--jobs 1] [--threads N]
- *                   [--folder .experiments] [--seeds 3] [--write]
+ *                   [--folder .experiments] [--seeds 3] [--epochs 100] [--write]
  *
  * Twice, as it depends on how the net begins. kaiming: pixels of deviation 1, weights of deviation √(2/n). caffe: raw
  * pixels and the weights of cuda-convnet's and Caffe's examples of the time, 0.0001 in conv1, 0.01, 0.1 in ip1.
  *
- * First every rate with seed 0; a run that has not got there when the fastest has is stopped. Then the best rate of each
- * with the other seeds. A run ends below 20 %. --write puts the records into bench/figure1.json, the drawings into
- * docs/figure1-*.svg and the figures into docs/cifar.md. Runs that were made are not made again (their records are in
- * --folder), and one that was cut off goes on.
+ * First every rate with seed 0; a run that has not got there an epoch after the fastest is stopped. Then the best rate
+ * of each with the other seeds. A run ends below 20 %. --write puts the records into bench/figure1.json, the drawings
+ * into docs/figure1-*.svg and the figures into docs/cifar.md. Runs that were made are not made again (their records
+ * are in --folder), and one that was cut off goes on.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { writeWhole } from '../lib/files.ts';
 import type { TrainArguments } from '../lib/train/index.ts';
 import { cifarRelu, cifarTanh } from '../reference/networks/cifar.ts';
 import type { Network } from '../reference/networks/layers.ts';
 import { withBlocks } from './document.ts';
-import { type Experiment, recordOf, runAll, type Where } from './experiments.ts';
+import { commandLine, type Experiment, recordOf, refuse, runAll } from './experiments.ts';
 import {
   crossingOf,
   errorsOf,
@@ -33,34 +34,13 @@ import {
   textOf,
 } from './figure1document.ts';
 
-const { values: options } = parseArgs({
-  options: {
-    start: { type: 'string', default: 'kaiming' },
-    data: { type: 'string', default: fileURLToPath(new URL('../../shared/data/cifar10', import.meta.url)) },
-    device: { type: 'string', default: 'auto' },
-    jobs: { type: 'string', default: '1' },
-    threads: { type: 'string' },
-    folder: { type: 'string', default: '.experiments' },
-    seeds: { type: 'string', default: '3' },
-    epochs: { type: 'string', default: '100' },
-    write: { type: 'boolean', default: false },
-  },
-});
-const where: Where = {
-  data: options.data,
-  folder: options.folder,
-  device: options.device as Where['device'],
-  jobs: Number(options.jobs),
-  ...(options.threads ? { threads: Number(options.threads) } : {}),
-};
-const chosen = starts.filter((start) => start === options.start || options.start === 'both');
+const { values, where, seeds, whole, write } = commandLine({
+  start: { type: 'string', default: 'kaiming' },
+  epochs: { type: 'string', default: '100' },
+} as const);
+const epochs = whole('epochs', 1);
+const chosen = starts.filter((start) => start === values.start || values.start === 'both');
 if (chosen.length === 0) refuse(`--start is ${starts.join(', ')} or both`);
-if (!existsSync(where.data)) refuse(`${where.data} is not there: --data names CIFAR-10's binary files`);
-
-function refuse(why: string): never {
-  process.stderr.write(`figure1: ${why}\n`);
-  process.exit(2);
-}
 
 /** ε, tried in this order: the middle first, so that slow ones are stopped early. */
 const RATES: Readonly<Record<Start, readonly number[]>> = {
@@ -89,7 +69,6 @@ const plain = {
 
 function experimentOf(start: Start, neuron: Neuron, learningRate: number, seed: number): Experiment {
   const network = start === 'caffe' ? raw(networks[neuron]) : networks[neuron];
-  const epochs = Number(options.epochs);
   return {
     key: keyOf(start, neuron, learningRate, seed),
     options: { ...plain, network, init: start, learningRate, seed, epochs },
@@ -114,9 +93,9 @@ async function resultsOf(start: Start): Promise<Results> {
     RATES[start].map((rate) => experimentOf(start, neuron, rate, 0)),
   );
   const hopeless = hopelessness();
-  for (const { key } of search) {
-    const made = recordOf(where.folder, key);
-    if (made) hopeless(key, errorsOf(made));
+  for (const experiment of search) {
+    const made = recordOf(where.folder, experiment);
+    if (made) hopeless(made.key, errorsOf(made));
   }
   const searched = await runAll(search, where, hopeless);
   const bestRate = (neuron: Neuron): number => {
@@ -125,11 +104,11 @@ async function resultsOf(start: Start): Promise<Results> {
       return crossingOf(errorsOf(record)) ?? Number.POSITIVE_INFINITY;
     });
     if (!times.some(Number.isFinite))
-      throw new Error(`${start}, ${neuron}: no rate reaches 25 % in ${options.epochs} epochs`);
+      throw new Error(`${start}, ${neuron}: no rate reaches 25 % in ${epochs} epochs`);
     return RATES[start][times.indexOf(Math.min(...times))];
   };
   const best = { relu: bestRate('relu'), tanh: bestRate('tanh') };
-  const others = Array.from({ length: Number(options.seeds) - 1 }, (_, i) => i + 1);
+  const others = seeds.slice(1);
   const repeated = await runAll(
     neurons.flatMap((neuron) => others.map((seed) => experimentOf(start, neuron, best[neuron], seed))),
     where,
@@ -139,18 +118,17 @@ async function resultsOf(start: Start): Promise<Results> {
 
 const all: Results[] = [];
 for (const start of chosen) all.push(await resultsOf(start));
-if (options.write) {
+if (write) {
   const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-  const kept: Results[] = existsSync(file('./figure1.json'))
-    ? JSON.parse(readFileSync(file('./figure1.json'), 'utf8'))
-    : [];
-  const others = kept.filter(({ start }) => !chosen.includes(start));
-  writeFileSync(file('./figure1.json'), `${JSON.stringify([...others, ...all])}\n`);
   const document = file('../docs/cifar.md');
   for (const results of all) {
-    writeFileSync(file(`../docs/figure1-${results.start}.svg`), await figureOf(results));
     const blocks = { [`figure1 ${results.start}`]: textOf(results) };
-    writeFileSync(document, withBlocks(readFileSync(document, 'utf8'), blocks));
+    await writeWhole(document, withBlocks(readFileSync(document, 'utf8'), blocks));
+    await writeWhole(file(`../docs/figure1-${results.start}.svg`), await figureOf(results));
   }
+  const records = file('./figure1.json');
+  const kept: Results[] = existsSync(records) ? JSON.parse(readFileSync(records, 'utf8')) : [];
+  const others = kept.filter(({ start }) => !chosen.includes(start));
+  await writeWhole(records, `${JSON.stringify([...others, ...all])}\n`);
 }
 for (const results of all) process.stdout.write(`${results.start}\n\n${textOf(results)}\n\n`);

@@ -1,9 +1,9 @@
 /** What came out of bench/figure1.ts, as text and as the paper's drawing. */
 import type { Mark, Spec } from 'vega';
-import { draw } from '../lib/report/plots/draw.ts';
-import { palette } from '../lib/report/style.ts';
+import { draw, standalone } from '../lib/report/plots/draw.ts';
 import { markdown } from './document.ts';
 import type { RunRecord } from './experiments.ts';
+import { mean } from './statistics.ts';
 
 export const neurons = ['relu', 'tanh'] as const;
 export type Neuron = (typeof neurons)[number];
@@ -23,8 +23,8 @@ export interface Results {
 const TARGET = 0.25;
 
 /**
- * Epochs of training until the error is 25 %, or null. An epoch's error is the mean over its steps while it learned, so it
- * stands at the epoch's middle; in between, straight lines.
+ * Epochs of training until the error is 25 %, or null. An epoch's error is the mean over its steps while it
+ * learned, so it stands at the epoch's middle; in between, straight lines.
  */
 export function crossingOf(errors: readonly number[]): number | null {
   const below = errors.findIndex((error) => error <= TARGET);
@@ -35,7 +35,6 @@ export function crossingOf(errors: readonly number[]): number | null {
 }
 
 export const errorsOf = ({ epochs }: RunRecord): number[] => epochs.map(({ error }) => error);
-const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
 
 /** figure1-kaiming-relu-0.02-0: kind of neuron and rate. */
 function settingOf({ key }: RunRecord): { neuron: Neuron; rate: number } {
@@ -53,12 +52,22 @@ function finalRuns({ best, records }: Results, neuron: Neuron): RunRecord[] {
 const crossings = (results: Results, neuron: Neuron): (number | null)[] =>
   finalRuns(results, neuron).map((record) => crossingOf(errorsOf(record)));
 
-/** How often longer tanh takes: of the means, and the least and the most of pairs with the same seed. */
+/** Epochs to 25 %, the mean over the seeds; null where one of them never gets there. */
+function meanCrossing(results: Results, neuron: Neuron): number | null {
+  const all = crossings(results, neuron);
+  return all.includes(null) ? null : mean(all as number[]);
+}
+
+/**
+ * How often longer tanh takes: of the means, and the least and the most of pairs with the same seed. Infinite
+ * where tanh never gets there; NaN where ReLU does not.
+ */
 export function factorOf(results: Results): { factor: number; least: number; most: number } {
   const [relu, tanh] = [crossings(results, 'relu'), crossings(results, 'tanh')];
-  const missing = Number.POSITIVE_INFINITY;
-  const pairs = relu.map((epochs, seed) => (tanh[seed] ?? missing) / (epochs ?? missing));
-  const factor = mean(tanh.map((e) => e ?? missing)) / mean(relu.map((e) => e ?? missing));
+  const ratio = (slow: number | null, fast: number | null): number =>
+    (slow ?? Number.POSITIVE_INFINITY) / (fast ?? Number.NaN);
+  const pairs = relu.map((epochs, seed) => ratio(tanh[seed], epochs));
+  const factor = ratio(meanCrossing(results, 'tanh'), meanCrossing(results, 'relu'));
   return { factor, least: Math.min(...pairs), most: Math.max(...pairs) };
 }
 
@@ -90,12 +99,12 @@ export function textOf(results: Results): string {
       neurons.map((neuron) => [
         words[neuron],
         results.best[neuron],
-        fixed(mean(crossings(results, neuron).map((e) => e ?? Number.NaN))),
+        fixed(meanCrossing(results, neuron)),
         crossings(results, neuron).map(fixed).join(', '),
       ]),
     ),
     '',
-    'Epochs to 25 % at every rate that was tried (seed 0; `>`: stopped there, as another was faster):',
+    'Epochs to 25 % at every rate that was tried, seed 0 (`>`: not there yet when another had been for an epoch):',
     '',
     markdown(
       ['neurons', ...rates.map(String)],
@@ -117,11 +126,12 @@ export async function figureOf(results: Results): Promise<string> {
       error,
     })),
   );
-  const crossed = neurons.map((neuron) => ({
+  const there = neurons.filter((neuron) => meanCrossing(results, neuron) !== null);
+  const crossed = there.map((neuron) => ({
     neuron: words[neuron],
-    epoch: mean(crossings(results, neuron).map((e) => e ?? Number.NaN)),
+    epoch: meanCrossing(results, neuron),
     error: TARGET,
-    label: `${words[neuron]}: ${fixed(mean(crossings(results, neuron).map((e) => e ?? Number.NaN)))}`,
+    label: `${words[neuron]}: ${fixed(meanCrossing(results, neuron))}`,
   }));
   const { factor } = factorOf(results);
   const title = `Training error on CIFAR-10: tanh takes ${factor.toFixed(1)} times as long to 25 % (the paper: 6 times)`;
@@ -146,9 +156,7 @@ export async function figureOf(results: Results): Promise<string> {
     legends: [{ stroke: 'colour', orient: 'top-right', labelColor: 'var(--ink)', symbolType: 'stroke' }],
     marks: [...linesOf(), ...crossingMarks()],
   };
-  const svg = await draw(spec, title);
-  const ground = '<rect width="100%" height="100%" fill="var(--ground)"/>';
-  return `${svg.replace(/^<svg [^>]*>/, (start) => `${start}<style>${palette}</style>${ground}`)}\n`;
+  return standalone(await draw(spec, title));
 }
 
 const at = { x: { scale: 'x', field: 'epoch' }, y: { scale: 'y', field: 'error' } };

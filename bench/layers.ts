@@ -9,6 +9,7 @@ import { accumulatorBytes, columnsOf } from '../reference/fast/product.ts';
 import type { Network } from '../reference/networks/layers.ts';
 import { forward, inputsOf, layerMacs, shapes, weightShapes } from '../reference/oracle.ts';
 import { sizeOf, tensor } from '../reference/tensor.ts';
+import { median } from './statistics.ts';
 import { inputOf, weightsOf } from './subject.ts';
 
 export interface LayerRow {
@@ -30,7 +31,6 @@ const cpuMs = (): number => {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
 };
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1];
 
 /** 10⁹ operations a second of the multiply kernel alone, operands in the first-level cache; best of many. */
 export function kernelPeak(accumulate: 'float64' | 'float32' = 'float64'): number {

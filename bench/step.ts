@@ -1,12 +1,14 @@
 /**
  * Time of a training step against PyTorch's: the same weights, images, dropout masks and rule, in turns.
  *
- *   npx tsx bench/step.ts [--network alexnet2012] [--batch 16] [--device cpu|cuda|webgpu] [--rounds 9]
- *                         [--peer cpu|cuda|none] [--tf32] [--python /usr/bin/python3] [--json FILE]
+ *   npx tsx bench/step.ts [--network alexnet2012] [--batch 16] [--device cpu|cuda|webgpu] [--rounds 9] [--tf32]
+ *                         [--peer cpu|cuda|none] [--python /usr/bin/python3] [--peer-script FILE] [--json FILE]
  *
- * Both take uint8 images from the CPU in every step and shift them on the device; neither draws anything. Before the
- * clock runs, the losses of three steps must agree. As many steps go into a call as `alexnet train` would take.
- * Quoted are the medians and the least of the rounds, and the median of the rounds' ratios.
+ * Both take uint8 images from the CPU in every step and shift them on the device; neither draws anything.
+ * Before the clock runs, the losses of three steps must agree. Each takes as many steps a call as fill the time
+ * that `alexnet train` gives a call on that device, and hands back the loss of every step at its end. Quoted
+ * are the medians and the least of the rounds, and the median of the rounds' ratios. --tf32 lets CUDA use it,
+ * here and in PyTorch.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,19 +17,23 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { restartForTf32 } from '../lib/cli/tf32.ts';
 import { type DenseArray, fromTensor } from '../lib/format/array.ts';
 import { writeNpz } from '../lib/format/npz.ts';
 import { type Device, LABELS, probe } from '../lib/runtime/devices.ts';
 import { gpus } from '../lib/runtime/hardware.ts';
 import type { StepFeed } from '../lib/train/assemble.ts';
+import { TARGET } from '../lib/train/run.ts';
 import { openStepper, type Stepper, type StepperSpec } from '../lib/train/stepper.ts';
 import { trunk } from '../reference/gradient.ts';
 import { initialise } from '../reference/init.ts';
-import { networkNamed } from '../reference/networks/index.ts';
+import { networks } from '../reference/networks/index.ts';
 import type { Network } from '../reference/networks/layers.ts';
 import { inputsOf, layerMacs, macs, shapes, weightShapes } from '../reference/oracle.ts';
 import { streamOf, words } from '../reference/random.ts';
 import { sizeOf, zeros } from '../reference/tensor.ts';
+import { refuse } from './experiments.ts';
+import { median } from './statistics.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -42,8 +48,13 @@ const { values: options } = parseArgs({
     json: { type: 'string' },
   },
 });
-const network = networkNamed(options.network);
-const batch = Number(options.batch);
+const network =
+  networks.find(({ name }) => name === options.network) ?? refuse(`unknown network '${options.network}'`);
+const whole = (name: 'batch' | 'rounds'): number => {
+  const value = Number(options[name]);
+  return Number.isSafeInteger(value) && value > 0 ? value : refuse(`--${name}: an integer of at least 1`);
+};
+const [batch, rounds] = [whole('batch'), whole('rounds')];
 const device = options.device as Device;
 
 /** Small, so that the losses of both stay together for a few steps; the time does not depend on it. */
@@ -140,9 +151,10 @@ async function pytorch({ images, labels, masks }: Subject): Promise<Engine> {
   const script = options['peer-script'] ?? fileURLToPath(new URL('./engines/torchstep.py', import.meta.url));
   const argv = [script, folder, options.peer, `${availableParallelism()}`, options.tf32 ? 'tf32' : 'float32'];
   const child = spawn(options.python, argv, { stdio: ['pipe', 'pipe', 'inherit'] });
+  child.on('error', ({ message }) => refuse(`PyTorch: ${message}`));
   const answer = answersOf(child);
-  const { torch, name } = (await answer()) as { torch: string; name: string };
-  rmSync(folder, { recursive: true });
+  const started = answer() as Promise<{ torch: string; name: string }>;
+  const { torch, name } = await started.finally(() => rmSync(folder, { recursive: true }));
   return {
     name: `PyTorch ${torch} on ${name}${options.tf32 ? ', TF32' : ''}`,
     async run(steps) {
@@ -164,23 +176,24 @@ function answersOf(child: ChildProcess): () => Promise<unknown> {
   };
 }
 
-/** What `alexnet train` takes for a call: about a second's steps. */
-const callOf = (ms: number): number => (device === 'webgpu' ? 1 : Math.max(1, Math.round(1000 / ms)));
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1];
+/** Steps that fill a call of `alexnet train`. */
+const callOf = (ms: number): number => Math.max(1, Math.round(TARGET[device] / ms));
 
 /**
- * Losses of three steps, over the first: in float32 they were seen apart by at most 2e-6. The limit is 2⁻¹⁴ (TF32: 2⁻⁷), eight
- * times the unit roundoff of TF32, which float32 must not be: a wrong mask, mean or momentum changes them by more.
+ * Losses of three steps, over the first. A loss of this size is off by a few times 2⁻²⁴ in float32, and by a
+ * few times 2⁻¹⁰ with TF32; the limits leave a factor of 2⁸ and 2³ for what the steps make of that. A mask,
+ * mean or momentum that is another changes the losses by more: spec/suite/step.spec.ts tries one.
  */
 function mustAgree(a: readonly number[], b: readonly number[]): number {
   const difference = Math.max(...a.map((loss, i) => Math.abs(loss - b[i]) / b[0]));
-  if (!(difference < (options.tf32 || device === 'cuda' ? 2 ** -7 : 2 ** -14)))
+  if (!(difference < (options.tf32 ? 2 ** -7 : 2 ** -14)))
     throw new Error(`the losses differ: ${a} and ${b}`);
   return difference;
 }
 
-const reason = (await probe(device)).reason;
-if (reason) throw new Error(`${device}: ${reason}`);
+if (await restartForTf32(device, options.tf32)) process.exit();
+const { reason } = await probe(device);
+if (reason) refuse(`${device}: ${reason}`);
 const subject = subjectOf(network);
 const engines = [await ours(subject), ...(options.peer === 'none' ? [] : [await pytorch(subject)])];
 const first: number[][] = [];
@@ -189,7 +202,7 @@ const difference = first.length > 1 ? mustAgree(first[0], first[1]) : undefined;
 const steps: number[] = [];
 for (const { run } of engines) steps.push(callOf((await run(1)).ms));
 const times: number[][] = engines.map(() => []);
-for (let round = 0; round < Number(options.rounds); round++) {
+for (let round = 0; round < rounds; round++) {
   for (const [e, { run }] of engines.entries()) times[e].push((await run(steps[e])).ms);
 }
 for (const { close } of engines) await close();
@@ -208,7 +221,7 @@ const rows = engines.map(({ name }, e) => ({
 const result = {
   network: network.name,
   batch,
-  rounds: Number(options.rounds),
+  rounds,
   rows,
   ratio: ratios.length > 0 ? Number(median(ratios).toPrecision(3)) : undefined,
   difference,

@@ -8,9 +8,14 @@
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 
-/** The binary16 bits nearest to a binary32 number. NaN keeps its sign and becomes quiet. */
+/** The binary16 bits nearest to a number. NaN keeps its sign and becomes quiet. */
 export function float16Bits(value: number): number {
   float[0] = value;
+  if (float[0] !== value && !Number.isNaN(value)) {
+    // what binary32 cannot hold is rounded to odd there, so that the second rounding is as good as one
+    if (Math.abs(float[0]) > Math.abs(value)) bits[0]--;
+    bits[0] |= 1;
+  }
   const sign = (bits[0] >>> 16) & 0x8000;
   const magnitude = bits[0] & 0x7fffffff;
   if (magnitude > 0x7f800000) return sign | 0x7e00;
@@ -40,6 +45,16 @@ export const toFloat16 = (values: ArrayLike<number>): Uint16Array<ArrayBuffer> =
   for (let i = 0; i < result.length; i++) result[i] = float16Bits(values[i]);
   return result;
 };
+
+/** Binary16 bits of every value. Throws, naming the tensor, where a finite value becomes infinite. */
+export function narrowed(name: string, values: ArrayLike<number>): Uint16Array<ArrayBuffer> {
+  const halves = toFloat16(values);
+  for (let i = 0; i < halves.length; i++) {
+    if ((halves[i] & 0x7fff) === 0x7c00 && Number.isFinite(values[i]))
+      throw new Error(`${name}: ${values[i]} does not fit float16 (at most 65504)`);
+  }
+  return halves;
+}
 
 /** The values of binary16 bits. */
 export const fromFloat16 = (halves: ArrayLike<number>): Float32Array<ArrayBuffer> => {

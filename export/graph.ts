@@ -5,7 +5,7 @@
  * Names: a layer's value and its last node are called as the layer, what lies between 'norm1/square'.
  */
 import { dense, type Shape, type Tensor } from '../reference/tensor.ts';
-import { toFloat16 } from './float16.ts';
+import { narrowed } from './float16.ts';
 import { type Attributes, type Dims, type Operator, operators } from './operators.ts';
 import {
   type AttributeProto,
@@ -31,7 +31,7 @@ export interface Settings {
   readonly batch: number | 'dynamic';
   /** native: the operator LRN; decomposed: AveragePool and arithmetic, for devices without that operator. */
   readonly lrn: 'native' | 'decomposed';
-  /** Of the gradients alone; default cpu. */
+  /** Of graphs that train; default cpu. */
   readonly target?: Target;
 }
 
@@ -227,16 +227,6 @@ const resultType = ({ bool }: Operator, { to }: Attributes, type: number): numbe
 
 const toFloat32 = (values: Float32Array | Float64Array): Float32Array =>
   values instanceof Float32Array ? values : Float32Array.from(values);
-
-/** Float16 bits. Throws where a finite value becomes infinite. */
-function narrowed(name: string, values: ArrayLike<number>): Uint16Array {
-  const halves = toFloat16(values);
-  for (let i = 0; i < halves.length; i++) {
-    if ((halves[i] & 0x7fff) === 0x7c00 && Number.isFinite(values[i]))
-      throw new Error(`${name}: ${values[i]} does not fit float16 (at most 65504)`);
-  }
-  return halves;
-}
 
 /** One int64, as files hold it. */
 export const int64Bytes = (value: number): Uint8Array => bytesOf(BigInt64Array.of(BigInt(value)));

@@ -27,7 +27,7 @@ export interface TrainingOptions {
   readonly batch: number;
   /** Masks for the dropout layers as inputs (default), or neither mask nor scaling. */
   readonly dropout?: boolean;
-  /** cpu (default), or gpu: products and pieces large enough for one. The same mathematics. */
+  /** cpu (default), or gpu: which form convolutions and their gradients have. The same mathematics. */
   readonly target?: Target;
   readonly metadata?: Readonly<Record<string, string>>;
 }

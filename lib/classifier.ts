@@ -65,8 +65,8 @@ export class Classifier implements AsyncDisposable {
   }
 
   /**
-   * Without weights: those in the box for that network (cifar-alexnet), else random ones. Throws InputError for weights or
-   * names that do not fit, EnvironmentError for a device that does not work.
+   * Without weights: those in the box for that network (cifar-alexnet), else random ones. Throws InputError for
+   * weights or names that do not fit, EnvironmentError for a device that does not work.
    */
   static async open(given: ClassifierOptions = {}): Promise<Classifier> {
     const options = withBoxed(given);

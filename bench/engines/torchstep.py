@@ -1,8 +1,9 @@
-"""Training steps of a network in PyTorch, for bench/step.ts: python3 torchstep.py FOLDER DEVICE THREADS TF32
+"""Training steps of a network in PyTorch, for bench/step.ts: torchstep.py FOLDER cpu|cuda THREADS tf32|float32
 
-FOLDER holds network.json (layers, preprocessing, momentum, weight decay, learning rate) and data.npz (parameters, images
-uint8 (N,3,S,S), labels, masks). Answers a line of JSON for each line K on standard input: the losses of K steps, and seconds.
-The images go to the device in every step and are shifted and scaled there, as in the graph that it is compared with.
+FOLDER holds network.json (layers, preprocessing, momentum, weight decay, learning rate) and data.npz (parameters,
+images uint8 (N,3,S,S), labels, masks). Answers a line of JSON for each line K on standard input: the losses of K
+steps, and seconds. The images go to the device in every step and are shifted and scaled there, as in the graph that
+it is compared with.
 """
 import json
 import sys
@@ -58,6 +59,8 @@ def forward(x, sent):
             x = F.local_response_norm(x, a["size"], a["alpha"] * (1 if a["divide"] else a["size"]), a["beta"], a["k"])
         elif kind == "maxpool":
             x = F.max_pool2d(x, a["kernel"], a["stride"], symmetric(a["pad"]), ceil_mode=a["rounding"] != "floor")
+        elif kind == "avgpool":  # without padding Caffe's divisor is PyTorch's: the window clipped at the edge
+            x = F.avg_pool2d(x, a["kernel"], a["stride"], symmetric(a["pad"]), ceil_mode=a["rounding"] != "floor")
         elif kind == "flatten":
             x = x.flatten(1)
         elif kind == "dropout":
@@ -79,7 +82,8 @@ def step():
     return loss.detach()
 
 
-print(json.dumps({"torch": torch.__version__, "name": torch.cuda.get_device_name() if device == "cuda" else "CPU"}), flush=True)
+name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
+print(json.dumps({"torch": torch.__version__, "name": name}), flush=True)
 for line in sys.stdin:
     start = time.perf_counter()
     losses = [step() for _ in range(int(line))]

@@ -17,14 +17,15 @@ import { type Piece, productMaps, unfold } from './unfold.ts';
 type Conv2d = Layer & { kind: 'conv2d' };
 
 /**
- * Taps of the largest kernel whose dw is a product of matrices: 5×5. That layer of alexnet2012 took 56 ms with its
- * Gather, as a convolution 90 (batch 16, two threads); for 11×11 the two took about the same, and U is large.
+ * Taps of the largest kernel whose dw is a product of matrices on the CPU: 5×5. That layer of alexnet2012 took
+ * 56 ms with its Gather, as a convolution 90 (batch 16, two threads); for 11×11 the two took about the same,
+ * and U is large.
  */
 const FEW_TAPS = 25;
 
 /**
  * Whether a product of matrices is faster than Conv: on the CPU for maps of fewer pixels than there are filters in a
- * group, on a GPU never.
+ * group, on WebGPU never. CUDA has the GPU's layout too, unmeasured.
  */
 export const isSmall = ({ settings }: GraphBuilder, pixels: number, filters: number): boolean =>
   settings.target !== 'gpu' && pixels < filters;
@@ -90,7 +91,10 @@ function byProducts(g: GraphBuilder, layer: Conv2d, x: string, dy: string, dw: s
   const axis = g.integers(`${dw}/axis`, [0]);
   const productOf = g.settings.target === 'gpu' ? imageByImage : atOnce;
   let sum = '';
-  for (const [i, { u, from, to }] of unfolded(g, layer, x, [P, Q], `${dw}/unfolded`).entries()) {
+  // made anew and not kept from the forward pass: pieces that stay in the cache gain more than that costs
+  const made =
+    g.settings.target === 'gpu' ? (layer.kernel[0] * layer.kernel[1] * K * (g.dims(x)[1] as number)) / G : 0;
+  for (const [i, { u, from, to }] of unfolded(g, layer, x, [P, Q], `${dw}/unfolded`, made).entries()) {
     const bounds = [g.integers(`${dw}/from${i}`, [from]), g.integers(`${dw}/to${i}`, [to]), axis];
     const some = to - from === N ? dy : g.node('Slice', [dy, ...bounds], `${dw}/dy${i}`);
     const product = productOf(g, some, u, G, `${dw}/product${i}`);
@@ -112,7 +116,7 @@ function atOnce(g: GraphBuilder, dy: string, u: string, G: number, output: strin
 }
 
 /**
- * The same, one product an image, added up afterwards: a GPU's kernel sums a tile of the result in one workgroup, and
+ * The same, one product an image, added up afterwards: WebGPU's kernel sums a tile of the result in one workgroup, and
  * results as small as dw have few tiles (conv1 of cifar-alexnet, batch 128, H100: 8 ms a tap at once, 0.2 ms all so).
  */
 function imageByImage(g: GraphBuilder, dy: string, u: string, G: number, output: string): string {
@@ -133,10 +137,11 @@ export function unfolded(
   x: string,
   counts: readonly number[],
   prefix: string,
+  made?: number,
 ): Piece[] {
   const { stride, pad, dilation, groups } = attributes;
   const source = (axis: 0 | 1, p: number, r: number) => p * stride[axis] - pad[axis] + r * dilation[axis];
-  return unfold(g, x, { groups, counts, kernel, source }, prefix);
+  return unfold(g, x, { groups, counts, kernel, source }, prefix, made);
 }
 
 export function inputGradient(

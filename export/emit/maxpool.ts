@@ -57,8 +57,9 @@ export function backward(g: GraphBuilder, layer: Maxpool, { inputs: [x], y, dy, 
 }
 
 /**
- * One axis of backward. Window ⌊(h + pad)/stride⌋ − j is the j-th that contains h; where there is none that reaches h,
- * it gets the row of zeros at the end of dy. Cast and Mul instead of Where: they take half as long on the CPU.
+ * One axis of backward. Window ⌊(h + pad)/stride⌋ − j is the j-th that contains h; where there is none that
+ * reaches h, it gets the row of zeros at the end of dy. Cast and Mul instead of Where: they take half as long
+ * on the CPU (and a dy that is no number or infinite reaches the window's other values).
  */
 function alongAxis(
   g: GraphBuilder,

@@ -27,14 +27,17 @@ export interface Piece {
   readonly to: number;
 }
 
-/** Bytes of a piece: what stays in a CPU's cache, in at most 16 pieces; a GPU wants few, within a buffer's limit. */
+/**
+ * Bytes of a piece, or of what is made from it: on a CPU what stays in its cache, but at most 16 pieces; a GPU
+ * wants few, and of 2²⁹ bytes so that they fit a buffer (562 MB in one worked on an H100).
+ */
 const PIECE = {
   cpu: { bytes: 4e6, most: 16 },
   gpu: { bytes: 2 ** 29, most: Number.POSITIVE_INFINITY },
 } as const;
 
-/** U of x (N,C,H,W), in pieces. Values are called `<prefix>/…`. */
-export function unfold(g: GraphBuilder, x: string, windows: Windows, prefix: string): Piece[] {
+/** U of x (N,C,H,W), in pieces; `made`: values that are made from U for each image. Values are called `<prefix>/…`. */
+export function unfold(g: GraphBuilder, x: string, windows: Windows, prefix: string, made = 0): Piece[] {
   const [N, C, H, W] = g.dims(x) as number[];
   const { groups: G, counts, kernel } = windows;
   const [places, taps] = [counts[0] * counts[1], kernel[0] * kernel[1]];
@@ -44,7 +47,7 @@ export function unfold(g: GraphBuilder, x: string, windows: Windows, prefix: str
   const blocks = g.node('Reshape', [channelsLast(g, x, pixels, prefix), rows], `${prefix}/blocks`);
   const perGroup = Array.from({ length: G }, (_, group) => Array.from(map, (place) => place * G + group));
   const reads = g.counters(`${prefix}/reads`, Int32Array.from(perGroup.flat()), [G, 1, places, taps]);
-  const bytes = 4 * N * places * taps * C;
+  const bytes = 4 * N * Math.max(places * taps * C, made);
   const piece = PIECE[g.settings.target ?? 'cpu'];
   const count = Math.min(N, piece.most, Math.ceil(bytes / piece.bytes));
   return Array.from({ length: count }, (_, i): Piece => {
@@ -59,8 +62,8 @@ export function unfold(g: GraphBuilder, x: string, windows: Windows, prefix: str
 }
 
 /**
- * (N,`pixels`,C): the maps' pixels, and where there is one more, zeros. Transposed as matrices: onnxruntime's WebGPU takes
- * N,C,H,W to N,H,W,C at a tenth of the speed.
+ * (N,`pixels`,C): the maps' pixels, and where there is one more, zeros. Transposed as matrices: onnxruntime's
+ * WebGPU takes N,C,H,W to N,H,W,C at a tenth of the speed.
  */
 function channelsLast(g: GraphBuilder, x: string, pixels: number, prefix: string): string {
   const [N, C, H, W] = g.dims(x) as number[];

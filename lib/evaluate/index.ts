@@ -88,8 +88,9 @@ export interface Evaluation {
 }
 
 /**
- * Evaluates; without weights, those in the box for that network (cifar-alexnet), else random ones. Rejects with InputError, in one line, for data, weights or options that do not fit each other, and if no
- * picture could be read; with EnvironmentError for a device or decoder that is not there.
+ * Evaluates; without weights, those in the box for that network (cifar-alexnet), else random ones. Rejects with
+ * InputError, in one line, for data, weights or options that do not fit each other, and if no picture could be
+ * read; with EnvironmentError for a device or decoder that is not there.
  */
 export async function evaluate(given: EvaluateOptions): Promise<Evaluation> {
   const options = withBoxed(given);

@@ -4,17 +4,15 @@ import { interval, mistakes, percent, subject } from '../evaluate/text.ts';
 import { version } from '../version.ts';
 import { escapeXml } from './escape.ts';
 import { confusionChart, confusionLabels, shownClasses } from './plots/confusion.ts';
-import { palette, style } from './style.ts';
+import { standalone } from './plots/draw.ts';
+import { style } from './style.ts';
 import { thousands } from './table.ts';
 
 const WIDTH = 760;
 
 /** SVG with its own colours, light and dark. */
-export async function confusionSvg(evaluation: Evaluation): Promise<string> {
-  const svg = await confusionChart(evaluation, WIDTH);
-  const ground = '<rect width="100%" height="100%" fill="var(--ground)"/>';
-  return `${svg.replace(/^<svg [^>]*>/, (start) => `${start}<style>${palette}</style>${ground}`)}\n`;
-}
+export const confusionSvg = async (evaluation: Evaluation): Promise<string> =>
+  standalone(await confusionChart(evaluation, WIDTH));
 
 /** The whole page. */
 export async function evaluationHtml(evaluation: Evaluation): Promise<string> {

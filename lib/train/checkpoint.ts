@@ -37,6 +37,8 @@ export interface Progress {
   readonly version: 1;
   readonly options: Omit<TrainOptions, 'data'>;
   readonly network: string;
+  /** SHA-256 of the layers, where the network was given as a definition. */
+  readonly definition?: string;
   readonly preprocess: Preprocess;
   readonly schedule: Schedule;
   readonly distortion: Distortion | null;

@@ -41,8 +41,8 @@ export interface TrainResult {
 }
 
 /**
- * What is trained, and who watches. `network` may be a definition of your own, for the data's classes by way of its
- * last fully connected layer; a run that is resumed needs it again.
+ * What is trained, and who watches. `network` may be a definition of your own (its last fully connected layer gets the
+ * data's classes); a run that is resumed needs it again, and its weights fit no network of this program by name.
  */
 export type TrainArguments = Omit<TrainOptions, 'network'> & {
   readonly network?: string | Network;

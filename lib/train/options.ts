@@ -59,7 +59,10 @@ export interface TrainOptions {
   readonly images?: number;
   /** So many validation images, spread evenly; default all. */
   readonly validationImages?: number;
-  /** Epochs from one validation to the next, default 1; the last epoch always has one. */
+  /**
+   * Epochs from one validation to the next, default 1; the last of `epochs` has one too, unless the schedule
+   * ends before.
+   */
   readonly validateEvery?: number;
   readonly device?: 'auto' | Device;
   /** Threads that decode and distort; default: all cores but one. */

@@ -49,7 +49,7 @@ export interface Outcome {
 }
 
 /** Milliseconds that one call should take: people want to see something, and copies of the state to be rare. */
-const TARGET: Readonly<Record<Device, number>> = { cpu: 1000, cuda: 4000, webgpu: 500 };
+export const TARGET: Readonly<Record<Device, number>> = { cpu: 1000, cuda: 4000, webgpu: 500 };
 /** Bytes of images in a call, and of those made ready ahead. */
 const CALL_BYTES = 2 ** 28;
 const AHEAD_BYTES = 2 ** 29;

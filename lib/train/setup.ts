@@ -1,5 +1,7 @@
 /** A run from its beginning, or from its checkpoint: everything that the loop needs and that does not change. */
 
+import { createHash } from 'node:crypto';
+import { networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Principal } from '../../reference/pca.ts';
 import { begin as beginSchedule } from '../../reference/schedule.ts';
@@ -85,6 +87,7 @@ export async function start(data: Dataset, options: TrainOptions, definition?: N
     version: 1,
     options: settled,
     network: network.name,
+    ...(definition ? { definition: definitionOf(definition) } : {}),
     preprocess: network.preprocess,
     schedule: scheduleOf(settled.schedule, settled.learningRate, epochs),
     distortion,
@@ -105,6 +108,14 @@ export async function start(data: Dataset, options: TrainOptions, definition?: N
     logBytes: 0,
   };
   return { network, parts, progress, takeState: once(beginning.state), notes };
+}
+
+/** What a definition is known by. Throws InputError where its name is that of a network of other layers. */
+function definitionOf({ name, layers }: Network): string {
+  const known = networks.find((network) => network.name === name);
+  if (known && JSON.stringify(known.layers) !== JSON.stringify(layers))
+    throw new InputError(`network: ${name} has other layers than these: give them a name of their own`);
+  return createHash('sha256').update(JSON.stringify(layers)).digest('hex');
 }
 
 function once(state: TrainingState): () => TrainingState {
@@ -140,6 +151,8 @@ export async function resume(
   if (fingerprint(data, parts) !== progress.data) {
     throw new InputError(`${data.path}: not the images with which ${path} was made`);
   }
+  if (definition && definitionOf(definition) !== progress.definition)
+    throw new InputError(`${path} was made with other layers than those given`);
   const named = { ...(definition ?? resolveNetwork(progress.network)), preprocess: progress.preprocess };
   const network = refit(named, state.weights, path);
   const done = `${progress.epoch} epochs and ${progress.stepInEpoch} steps are done`;

@@ -16,13 +16,13 @@ export function boxedWeights(network: string | undefined): string | undefined {
   return undefined;
 }
 
-/** Whether weights are given, asked for at random, or in the box. */
-export const hasWeights = ({ network, weights, seed }: Choice): boolean =>
-  weights !== undefined || seed !== undefined || boxedWeights(network) !== undefined;
-
 /** The same choice with the weights in the box where no weights are given. */
 export function withBoxed<T extends Choice>(choice: T): T {
   if (choice.weights !== undefined || choice.seed !== undefined || choice.init !== undefined) return choice;
   const weights = boxedWeights(choice.network);
   return weights === undefined ? choice : { ...choice, weights };
 }
+
+/** Whether weights are given, asked for at random by a seed, or in the box. */
+export const hasWeights = (choice: Choice): boolean =>
+  choice.seed !== undefined || withBoxed(choice).weights !== undefined;

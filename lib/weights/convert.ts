@@ -1,6 +1,6 @@
 /** The function behind `alexnet weights convert`. */
 import { resolve } from 'node:path';
-import { toFloat16 } from '../../export/float16.ts';
+import { narrowed } from '../../export/float16.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Preprocess } from '../../reference/preprocess.ts';
@@ -19,7 +19,7 @@ export interface ConvertOptions extends Wish {
   /** Another network of the same layers, whose conventions the weights are brought to. */
   readonly to?: string;
   readonly names?: NamesOption;
-  /** float16: round every value to the nearest half, ties to even; default: as they are. */
+  /** float16: every float rounded to the nearest half, ties to even; default: as they are. */
   readonly precision?: 'float16';
 }
 
@@ -81,15 +81,12 @@ export async function convertWeights(
   }
 }
 
-/** Throws where a finite value is beyond float16's largest, 65504. */
+/** Floats as halves; integers (counters in .pth files) stay. Throws where a finite value is beyond 65504. */
 function halves(arrays: ReadonlyMap<string, DenseArray>): Map<string, DenseArray> {
   return new Map(
-    [...arrays].map(([name, array]) => {
-      const values = widen(array);
-      const data = toFloat16(values);
-      const over = data.findIndex((half, i) => (half & 0x7fff) === 0x7c00 && Number.isFinite(values[i]));
-      if (over >= 0) throw new Error(`'${name}' holds ${values[over]}: float16 ends at 65504`);
-      return [name, { dtype: 'float16', shape: array.shape, data }];
+    [...arrays].map(([name, array]): [string, DenseArray] => {
+      if (!array.dtype.includes('float')) return [name, array];
+      return [name, { dtype: 'float16', shape: array.shape, data: narrowed(name, widen(array)) }];
     }),
   );
 }

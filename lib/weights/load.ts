@@ -60,6 +60,7 @@ async function loadFile(path: string, network?: Network, published?: Preprocess)
         ...transposed(plan),
         ...notes,
         ...(told ? mismatches(told, plan.network) : usualNote(plan)),
+        ...strangers(file, plan.network),
       ],
     };
   } finally {
@@ -118,6 +119,15 @@ function mismatches(told: Preprocess, { name, input, preprocess }: Network): str
     );
   }
   return notes;
+}
+
+/** Where the file says that it is of a network that is none of this program's. */
+function strangers({ metadata }: TensorFile, { name }: Network): string[] {
+  const said = metadata.get('network');
+  if (said === undefined || networks.some((network) => network.name === said)) return [];
+  return [
+    `these weights are of a network '${said.slice(0, 40)}': taken for ${name}, whose layers may be others`,
+  ];
 }
 
 /** What weights for ImageNet with these names are usually fed. */

@@ -1,6 +1,7 @@
 /**
- * The forms that a convolution and its gradients take in the training graphs, for a CPU and for a GPU: small maps with many
- * filters, strides, dilation, pads that differ, groups, several pieces of U. Judged by the bounds of verify --graph.
+ * The forms that a convolution and its gradients take in the training graphs, for a CPU and for a GPU: small
+ * maps with many filters, strides, dilation, pads that differ, groups, several pieces of U. Judged by the
+ * bounds of verify --graph.
  */
 import { expect } from 'chai';
 import { buildGradients } from '../../export/index.ts';
@@ -59,7 +60,7 @@ const cases: readonly Case[] = [
     uses: ['Conv'],
   },
   {
-    title: 'several pieces of U, the last one shorter',
+    title: 'several pieces of U, of 21 and 22 images',
     input: [3, 12, 11],
     batch: 43,
     first: [32, [3, 3], { pad: [1, 1, 1, 1] }],

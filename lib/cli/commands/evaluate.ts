@@ -22,7 +22,9 @@ interface Options extends Omit<EvaluateOptions, 'data' | 'views' | 'preprocess' 
 export function register(program: Command): void {
   const command = program
     .command('evaluate')
-    .description('top-1, top-5 and confusions of a network on a data set')
+    .description(
+      'top-1, top-5 and confusions of a network on a data set; --network cifar-alexnet brings its own weights',
+    )
     .argument('<data>', 'CIFAR-10 (binary), MNIST (IDX), or a folder with a folder of pictures a class');
   weightOptions(command)
     .addOption(

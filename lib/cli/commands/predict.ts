@@ -16,7 +16,7 @@ interface Options extends Omit<ClassifierOptions, 'views' | 'preprocess'> {
 export function register(program: Command): void {
   const command = program
     .command('predict')
-    .description('classify pictures and folders of pictures')
+    .description('classify pictures and folders of pictures; --network cifar-alexnet brings its own weights')
     .argument('<image...>', 'JPEG or PNG files, or folders of them');
   weightOptions(command)
     .option('--class-names <file>', 'class names, one a line')

@@ -3,8 +3,8 @@ import type { Spec } from 'vega';
 import type { EpochRecord } from '../../train/checkpoint.ts';
 import { version } from '../../version.ts';
 import { escapeXml } from '../escape.ts';
-import { palette, style } from '../style.ts';
-import { draw } from './draw.ts';
+import { style } from '../style.ts';
+import { draw, standalone } from './draw.ts';
 
 const WIDTH = 760;
 const HEIGHT = 340;
@@ -99,9 +99,7 @@ export async function curveSvg(title: string, history: readonly EpochRecord[]): 
       },
     ],
   };
-  const svg = await draw(spec, `${title}: error against epochs, ${history.length} epochs`);
-  const ground = '<rect width="100%" height="100%" fill="var(--ground)"/>';
-  return `${svg.replace(/^<svg [^>]*>/, (start) => `${start}<style>${palette}</style>${ground}`)}\n`;
+  return standalone(await draw(spec, `${title}: error against epochs, ${history.length} epochs`));
 }
 
 /** The page: without scripts; it loads itself anew while the run goes on. */

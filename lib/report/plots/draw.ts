@@ -4,6 +4,7 @@
  */
 import type { Mark, Spec } from 'vega';
 import { escapeXml } from '../escape.ts';
+import { palette } from '../style.ts';
 
 /** Loaded when the first plot is drawn: it is large, and most runs draw none. */
 export async function draw(spec: Spec, label: string): Promise<string> {
@@ -36,6 +37,12 @@ const config = {
     tickSize: 4,
   },
 } as const;
+
+/** A drawing that stands by itself: with its own colours, light and dark, on a ground. */
+export function standalone(svg: string): string {
+  const ground = '<rect width="100%" height="100%" fill="var(--ground)"/>';
+  return `${svg.replace(/^<svg [^>]*>/, (start) => `${start}<style>${palette}</style>${ground}`)}\n`;
+}
 
 const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 /** 2⁻²⁴. */

@@ -1,6 +1,7 @@
 /**
- * The norm-wise tier for a convolution's dx, which the graph writes as a convolution of stride 1: cuDNN may compute it by
- * Winograd's or the Fourier transform, as it may the forward pass. See normwise.ts. dw is a product of matrices.
+ * The norm-wise tier for a convolution's dx, which the graph writes as a convolution of stride 1: cuDNN may
+ * compute it by Winograd's or the Fourier transform, as it may the forward pass. See normwise.ts. dw is a
+ * product of matrices.
  */
 import type { Layer } from '../../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';

@@ -1,8 +1,10 @@
 /** Training a network that is given in full and not by name. */
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { InputError } from '../../../lib/errors.ts';
 import { readCheckpoint } from '../../../lib/train/checkpoint.ts';
 import { train } from '../../../lib/train/index.ts';
+import { loadWeights } from '../../../lib/weights/load.ts';
 import { cifarAlexnet } from '../../../reference/networks/cifar.ts';
 import type { Network } from '../../../reference/networks/layers.ts';
 import { temporary, tinyCifar } from '../../support/training-data.ts';
@@ -45,6 +47,27 @@ describe('training a definition of one’s own', function () {
       ),
     );
     expect(own.history[0].loss).not.to.equal(named.history[0].loss);
+  });
+
+  it('other layers are refused: under the name of a known network, and where a run goes on', async () => {
+    const refused = async (network: Network, more: object, reason: RegExp) => {
+      const error = await train({ ...options, network, epochs: 3, ...more }).catch((e: Error) => e);
+      expect(error).to.be.instanceOf(InputError);
+      expect((error as Error).message).to.match(reason);
+    };
+    await refused(
+      { ...plain, name: 'cifar-alexnet' },
+      { out: join(folder, 'x') },
+      /give them a name of their own/,
+    );
+    const other = { ...cifarAlexnet, name: 'mine' };
+    await refused(other, { out: join(folder, '0'), resume: true }, /was made with other layers/);
+  });
+
+  it('its weights are taken for a known network with a note', async () => {
+    const { notes, network } = await loadWeights(join(folder, '0', 'weights.safetensors'));
+    expect(network.name).to.equal('cifar-alexnet');
+    expect(notes.join()).to.match(/of a network 'mine': taken for cifar-alexnet, whose layers may be others/);
   });
 
   it('without the definition, a run of it cannot go on', async () => {

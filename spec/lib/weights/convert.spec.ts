@@ -95,20 +95,30 @@ describe('weights convert', () => {
     const write = (name: string, values: number[]) =>
       writeFileSync(
         at(name),
-        writeSafetensors([['x', fromTensor(tensor(Float32Array.from(values), [values.length]))]]),
+        writeSafetensors([
+          ['x', fromTensor(tensor(Float64Array.from(values), [values.length]))],
+          ['steps', { dtype: 'int64', shape: [1], data: BigInt64Array.of(7n) }],
+        ]),
       );
-    // IEEE 754 binary16 by hand: 1/3, ties down and up, the largest, the smallest subnormal and half of it, −0
-    write('wide.safetensors', [1 / 3, 2049, 2051, 65_519, 2 ** -24, 2 ** -25, -0]);
+    // IEEE 754 binary16 by hand: 1/3, ties down and up, a little over a tie that float32 does not see, the
+    // largest (twice), the smallest subnormal, half of it and a little more, −0
+    const values = [1 / 3, 2049, 2051, 2049 + 2 ** -30, 65_519, 65_519.9999];
+    write('wide.safetensors', [...values, 2 ** -24, 2 ** -25, 2 ** -25 + 2 ** -60, -0]);
     await convertWeights(at('wide.safetensors'), at('narrow.safetensors'), { precision: 'float16' });
     const { dtype, data } = (await arraysOf(at('narrow.safetensors'))).get('x')!;
     expect(dtype).to.equal('float16');
-    expect([...data].map(Number)).to.deep.equal([0x3555, 0x6800, 0x6802, 0x7bff, 1, 0, 0x8000]);
+    expect([...data].map(Number)).to.deep.equal([
+      0x3555, 0x6800, 0x6802, 0x6801, 0x7bff, 0x7bff, 1, 0, 1, 0x8000,
+    ]);
+    expect((await arraysOf(at('narrow.safetensors'))).get('steps')!.dtype).to.equal('int64');
     write('beyond.safetensors', [1, 65_520]);
     const error = await convertWeights(at('beyond.safetensors'), at('beyond.npz'), {
       precision: 'float16',
     }).catch((e: Error) => e);
     expect(error).to.be.instanceOf(InputError);
-    expect((error as Error).message).to.match(/beyond\.safetensors: 'x' holds 65520: float16 ends at 65504/);
+    expect((error as Error).message).to.match(
+      /beyond\.safetensors: x: 65520 does not fit float16 \(at most 65504\)/,
+    );
     expect(existsSync(at('beyond.npz'))).to.equal(false);
   });
 

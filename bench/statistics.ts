@@ -1,0 +1,10 @@
+/** Of a list of numbers. */
+export const mean = (values: readonly number[]): number =>
+  values.reduce((sum, v) => sum + v, 0) / values.length;
+
+export const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[values.length >> 1];
+
+/** Sample standard deviation. */
+export const deviation = (values: readonly number[]): number =>
+  Math.sqrt(values.reduce((sum, v) => sum + (v - mean(values)) ** 2, 0) / (values.length - 1));
