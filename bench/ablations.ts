@@ -3,7 +3,7 @@
  * CIFAR-10: normalisation, overlap of the pooling windows, dropout, augmentation, the second tower.
  *
  *   npm run ablations [-- --data DIR] [--device auto] [--jobs 1] [--threads N] [--folder .experiments] [--seeds 3]
- *                     [--epochs 12] [--images 10000] [--width 0.5] [--write]
+ *                     [--epochs 10] [--images 10000] [--width 0.5] [--write]
  *
  * The recipe is recipes/cifar-alexnet.json but, to have many runs in little time, with fewer epochs and images and
  * half the widths. --write puts the records into bench/ablations.json and the table into docs/cifar.md.
@@ -19,7 +19,7 @@ import { withBlocks } from './document.ts';
 import { commandLine, type Experiment, runAll } from './experiments.ts';
 
 const { values, where, seeds, whole, write } = commandLine({
-  epochs: { type: 'string', default: '12' },
+  epochs: { type: 'string', default: '10' },
   images: { type: 'string', default: '10000' },
   width: { type: 'string', default: '0.5' },
 } as const);
