@@ -136,10 +136,10 @@ export async function figureOf(results: Results): Promise<string> {
   const { factor } = factorOf(results);
   const title = `Training error on CIFAR-10: tanh takes ${factor.toFixed(1)} times as long to 25 % (the paper: 6 times)`;
   const spec: Spec = {
-    width: WIDTH - 70,
+    width: WIDTH - 90,
     height: HEIGHT - 90,
-    padding: { left: 54, right: 16, top: 34, bottom: 56 },
-    title: { text: title, anchor: 'start', color: 'var(--ink)', fontSize: 13 },
+    padding: { left: 74, right: 16, top: 34, bottom: 56 },
+    title: { text: title, anchor: 'start', frame: 'group', color: 'var(--ink)', fontSize: 13 },
     data: [
       { name: 'points', values: points },
       { name: 'crossings', values: crossed },
