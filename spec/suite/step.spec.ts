@@ -43,7 +43,7 @@ describe('bench/step.ts', function () {
     ]);
     for (const { medianMs, leastMs } of rows) expect(medianMs).to.be.at.least(leastMs);
     expect(ratio).to.be.above(0);
-    expect(difference).to.be.within(0, 1e-4);
+    expect(difference).to.be.within(0, 2 ** -14);
     expect(peakMB).to.be.above(50);
   });
 
