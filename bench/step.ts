@@ -25,13 +25,13 @@ import { gpus } from '../lib/runtime/hardware.ts';
 import type { StepFeed } from '../lib/train/assemble.ts';
 import { TARGET } from '../lib/train/run.ts';
 import { openStepper, type Stepper, type StepperSpec } from '../lib/train/stepper.ts';
-import { trunk } from '../reference/gradient.ts';
-import { initialise } from '../reference/init.ts';
 import { networks } from '../reference/networks/index.ts';
 import type { Network } from '../reference/networks/layers.ts';
 import { inputsOf, layerMacs, macs, shapes, weightShapes } from '../reference/oracle.ts';
 import { streamOf, words } from '../reference/random.ts';
 import { sizeOf, zeros } from '../reference/tensor.ts';
+import { trunk } from '../reference/training/gradient.ts';
+import { initialise } from '../reference/training/init.ts';
 import { refuse } from './experiments.ts';
 import { median } from './statistics.ts';
 

@@ -3,11 +3,11 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { modelOf } from '../lib/model.ts';
 import { writeModelFile } from '../lib/onnx/write.ts';
-import { initialise } from '../reference/init.ts';
 import type { Network } from '../reference/networks/layers.ts';
 import { type Weights, weightShapes } from '../reference/oracle.ts';
 import { fillNormals, streamOf } from '../reference/random.ts';
 import { dense, sizeOf, tensor } from '../reference/tensor.ts';
+import { initialise } from '../reference/training/init.ts';
 
 const folder = fileURLToPath(new URL('./peers/models/', import.meta.url));
 

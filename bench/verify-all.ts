@@ -16,9 +16,9 @@ import { chooseDevice, type Device, LABELS } from '../lib/runtime/devices.ts';
 import { holdDevice } from '../lib/runtime/hold.ts';
 import { installation } from '../lib/runtime/installation.ts';
 import { type VerifyResult, verify } from '../lib/verify/index.ts';
-import { initialise } from '../reference/init.ts';
 import { networks } from '../reference/networks/index.ts';
 import type { Network } from '../reference/networks/layers.ts';
+import { initialise } from '../reference/training/init.ts';
 import { narrow } from '../spec/export/helpers.ts';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));

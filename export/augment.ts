@@ -1,16 +1,15 @@
 /**
- * Augmentation inside the training graph: the arithmetic of reference/augment.ts, operation for operation, so that the
- * bits are the oracle's wherever division is rounded correctly. What is random is an input, drawn by the
- * oracle's `draw`.
+ * Augmentation inside the training graph: the arithmetic of reference/input/augment.ts, operation for operation,
+ * so that the bits are the oracle's wherever division is rounded correctly. What is random is an input, drawn by
+ * the oracle's `draw`.
  *
- * Inputs   images uint8 (N,3,S,S), RGB; offsets int32 (N,2): y, x; mirrored uint8 (N); light float32 (N,3),
- * RGB in units of
- *          0..255, unless there is no lighting.
+ * Inputs   images uint8 (N,3,S,S), RGB; offsets int32 (N,2): y, x; mirrored uint8 (N);
+ *          light float32 (N,3), RGB in units of 0..255, unless there is no lighting.
  * Operators: one Gather from the flat images with int32 indices built by broadcasting, which WebGPU has for uint8 too.
  * Offsets outside 0 … S − crop read other pixels or fail: the oracle's draws are inside.
  */
-import type { Augmentation, AugmentOptions } from '../reference/augment.ts';
-import { centreOffset, type Preprocess } from '../reference/preprocess.ts';
+import type { Augmentation, AugmentOptions } from '../reference/input/augment.ts';
+import { centreOffset, type Preprocess } from '../reference/input/preprocess.ts';
 import { dense, type Tensor, tensor } from '../reference/tensor.ts';
 import type { GraphBuilder } from './graph.ts';
 

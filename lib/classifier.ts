@@ -1,7 +1,7 @@
 /** Classifies pictures: one session, reused, behind `alexnet predict` and for other people's programs. */
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { Preprocess } from '../reference/preprocess.ts';
+import type { Preprocess } from '../reference/input/preprocess.ts';
 import type { Tensor } from '../reference/tensor.ts';
 import { classCount, type Engine, type EngineOptions, openEngine } from './engine.ts';
 import type { Decoder } from './image/decode.ts';

@@ -1,7 +1,7 @@
 /** Options that several commands share, and how their words become values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { methods } from '../../reference/init.ts';
 import { networks } from '../../reference/networks/index.ts';
+import { methods } from '../../reference/training/init.ts';
 
 /** An integer of at least `least`. */
 export const integer =

@@ -3,8 +3,8 @@
  * and metadata use.
  */
 import { readFile } from 'node:fs/promises';
+import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { networks } from '../../reference/networks/index.ts';
-import type { Preprocess } from '../../reference/preprocess.ts';
 import { InputError } from '../errors.ts';
 import { describe } from '../format/source.ts';
 import { parsePreprocess } from '../weights/preprocess.ts';

@@ -2,7 +2,7 @@
  * What every data set offers, whatever its format: classes, splits, and pictures that are read when they are
  * asked for.
  */
-import type { Image } from '../../reference/preprocess.ts';
+import type { Image } from '../../reference/input/preprocess.ts';
 import { type DecodeOptions, decodeImage } from '../image/decode.ts';
 import { readPicture } from '../image/load.ts';
 

@@ -2,7 +2,7 @@
  * One picture of a data set made ready: decoded, then as a network wants it or as training keeps it. Runs in
  * any thread.
  */
-import { centreSquare, type Preprocess, preprocess, type Views } from '../../reference/preprocess.ts';
+import { centreSquare, type Preprocess, preprocess, type Views } from '../../reference/input/preprocess.ts';
 import { dense, type Storage, tensor } from '../../reference/tensor.ts';
 import { EnvironmentError } from '../errors.ts';
 import type { Decoder } from '../image/decode.ts';
@@ -16,7 +16,7 @@ export interface Recipe {
   readonly form: 'input' | 'square';
   readonly preprocess: Preprocess;
   readonly views?: Views;
-  /** For 'input': (3,H,W), see reference/preprocess.ts. */
+  /** For 'input': (3,H,W), see reference/input/preprocess.ts. */
   readonly meanImage?: { readonly data: Storage; readonly shape: readonly number[] };
   readonly decoder?: Decoder;
 }

@@ -3,7 +3,7 @@
  * several.
  */
 import { performance } from 'node:perf_hooks';
-import { type Preprocess, preprocess, type Views } from '../../reference/preprocess.ts';
+import { type Preprocess, preprocess, type Views } from '../../reference/input/preprocess.ts';
 import type { Dataset, Split, SplitName } from '../data/dataset.ts';
 import { chooseSplit, openDataset } from '../data/open.ts';
 import { openPool } from '../data/pool.ts';

@@ -1,5 +1,5 @@
 /** A picture from the bytes of a JPEG or PNG file: 8-bit RGB, upright, over white. */
-import type { Image } from '../../reference/preprocess.ts';
+import type { Image } from '../../reference/input/preprocess.ts';
 import { InputError } from '../errors.ts';
 import { decodeJpeg } from './jpeg.ts';
 import { decodePng } from './png.ts';

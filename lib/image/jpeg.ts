@@ -8,7 +8,7 @@
  * level of luma or chroma.
  */
 import jpeg from 'jpeg-js';
-import type { Image } from '../../reference/preprocess.ts';
+import type { Image } from '../../reference/input/preprocess.ts';
 import { InputError } from '../errors.ts';
 import { type Ratio, toRgb } from './chroma.ts';
 import { type JpegHeader, readJpegHeader } from './jpegheader.ts';

@@ -4,7 +4,7 @@
  */
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Preprocess, type PreprocessOptions, preprocess } from '../../reference/preprocess.ts';
+import { type Preprocess, type PreprocessOptions, preprocess } from '../../reference/input/preprocess.ts';
 import type { Tensor } from '../../reference/tensor.ts';
 import { EnvironmentError, InputError } from '../errors.ts';
 import { describe } from '../format/source.ts';

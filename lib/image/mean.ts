@@ -1,7 +1,7 @@
 /** The mean image that goes with weights: the one that is given, else a file beside them. */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Preprocess } from '../../reference/preprocess.ts';
+import type { Preprocess } from '../../reference/input/preprocess.ts';
 import type { Tensor } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
 import { readMeanImage } from '../input.ts';

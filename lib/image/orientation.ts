@@ -4,7 +4,7 @@
  * Only the one tag is looked up, in the first directory: one pass over at most 65,535 entries, whatever the
  * file claims.
  */
-import type { Image } from '../../reference/preprocess.ts';
+import type { Image } from '../../reference/input/preprocess.ts';
 
 export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 

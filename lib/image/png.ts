@@ -8,7 +8,7 @@
  */
 import { inflateSync } from 'node:zlib';
 import { PNG } from 'pngjs';
-import type { Image } from '../../reference/preprocess.ts';
+import type { Image } from '../../reference/input/preprocess.ts';
 import { InputError } from '../errors.ts';
 import { checkSize } from './limits.ts';
 import { exifOrientation, upright } from './orientation.ts';

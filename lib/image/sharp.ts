@@ -4,7 +4,7 @@
  * limited on the header, truncated files and wrong checksums refused. Pixels differ by a few grey levels
  * where the decoders round, by more in CMYK.
  */
-import type { Image } from '../../reference/preprocess.ts';
+import type { Image } from '../../reference/input/preprocess.ts';
 import { EnvironmentError, InputError } from '../errors.ts';
 import { checkSize } from './limits.ts';
 import { readChunks } from './pngheader.ts';

@@ -2,9 +2,9 @@
  * One step's random part and images, ready for the graph. Runs in any thread; depends on the seed and the
  * step's number alone.
  */
-import { type Augmentation, type Draws, draw } from '../../reference/augment.ts';
-import type { Principal } from '../../reference/pca.ts';
-import { centreOffset } from '../../reference/preprocess.ts';
+import { type Augmentation, type Draws, draw } from '../../reference/input/augment.ts';
+import type { Principal } from '../../reference/input/pca.ts';
+import { centreOffset } from '../../reference/input/preprocess.ts';
 import type { Picture } from '../data/dataset.ts';
 import { type MaskSpec, maskOf } from './random.ts';
 import { type Cache, putSquare, type SquareSpec } from './squares.ts';

@@ -1,9 +1,10 @@
 /** The weights that a run begins with: random, a file's, or a file's with a classifier for other classes. */
-import { initialise } from '../../reference/init.ts';
+
 import { fitNetwork } from '../../reference/networks/fit.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { weightShapes } from '../../reference/oracle.ts';
 import { cast, map, sizeOf, type Tensor, zeros } from '../../reference/tensor.ts';
+import { initialise } from '../../reference/training/init.ts';
 import { InputError } from '../errors.ts';
 import { loadWeights } from '../weights/load.ts';
 import { classifierOf, sized } from './network.ts';

@@ -5,10 +5,10 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Principal } from '../../reference/pca.ts';
-import type { Preprocess } from '../../reference/preprocess.ts';
-import type { Schedule, State as ScheduleState } from '../../reference/schedule.ts';
+import type { Principal } from '../../reference/input/pca.ts';
+import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
+import type { Schedule, State as ScheduleState } from '../../reference/training/schedule.ts';
 import { InputError } from '../errors.ts';
 import type { DenseArray } from '../format/array.ts';
 import { openSafetensors, safetensorsPieces } from '../format/safetensors.ts';

@@ -1,6 +1,13 @@
 /** The training images' colours: their mean, and the principal components that lighting varies (section 4.1). */
-import { addPlanar, type Colours, colours, moments, type Principal, principal } from '../../reference/pca.ts';
-import type { Preprocess } from '../../reference/preprocess.ts';
+import {
+  addPlanar,
+  type Colours,
+  colours,
+  moments,
+  type Principal,
+  principal,
+} from '../../reference/input/pca.ts';
+import type { Preprocess } from '../../reference/input/preprocess.ts';
 import type { Split } from '../data/dataset.ts';
 import { inOrder, openPool } from '../data/pool.ts';
 import { InputError } from '../errors.ts';

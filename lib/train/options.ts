@@ -3,10 +3,10 @@
  * one wins.
  */
 import { readFile } from 'node:fs/promises';
-import type { Augmentation } from '../../reference/augment.ts';
-import { type Method, methods } from '../../reference/init.ts';
-import { type Rule, rules } from '../../reference/optimiser.ts';
-import type { Schedule } from '../../reference/schedule.ts';
+import type { Augmentation } from '../../reference/input/augment.ts';
+import { type Method, methods } from '../../reference/training/init.ts';
+import { type Rule, rules } from '../../reference/training/optimiser.ts';
+import type { Schedule } from '../../reference/training/schedule.ts';
 import { InputError } from '../errors.ts';
 import { describe } from '../format/source.ts';
 import type { Device } from '../runtime/devices.ts';
@@ -15,7 +15,7 @@ export const scheduleNames = ['constant', 'plateau', 'step', 'cosine', 'as-logge
 export const augmentNames = ['none', 'standard', 'cifar', 'paper', 'as-run', 'caffe'] as const;
 const devices = ['auto', 'cpu', 'cuda', 'webgpu'] as const;
 
-/** A picture's way into training: see reference/augment.ts; `pad` adds a border of the mean colour first. */
+/** A picture's way into training: see reference/input/augment.ts; `pad` adds a border of the mean colour first. */
 export type Distortion = Omit<Augmentation, 'crop'> & { readonly pad: number };
 
 export interface TrainOptions {
@@ -39,11 +39,11 @@ export interface TrainOptions {
   readonly momentum?: number;
   /** λ, default 0.0005. */
   readonly weightDecay?: number;
-  /** Whether biases decay too; default: what the rule says (reference/optimiser.ts). */
+  /** Whether biases decay too; default: what the rule says (reference/training/optimiser.ts). */
   readonly biasDecay?: boolean;
   /** Whose form of the update; default 'paper'. */
   readonly update?: Rule;
-  /** A name, or a schedule in full (reference/schedule.ts); default 'plateau'. */
+  /** A name, or a schedule in full (reference/training/schedule.ts); default 'plateau'. */
   readonly schedule?: (typeof scheduleNames)[number] | Schedule;
   /** A name, or a distortion in full; default 'standard'. */
   readonly augment?: (typeof augmentNames)[number] | Distortion;

@@ -1,4 +1,4 @@
-/** What is random in training beside reference/augment.ts: the order of the images, and who is dropped. */
+/** What is random in training beside reference/input/augment.ts: the order of the images, and who is dropped. */
 import { streamOf, words } from '../../reference/random.ts';
 
 /** A word as a whole number 0 ≤ n < count. */

@@ -1,7 +1,7 @@
 /** The loop: epochs of steps, validation after each, checkpoints in between. */
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { observe, type Settings } from '../../reference/schedule.ts';
+import { observe, type Settings } from '../../reference/training/schedule.ts';
 import type { Device } from '../runtime/session.ts';
 import { damaged, type EpochRecord, type Progress, saveCheckpoint, saveWeights } from './checkpoint.ts';
 import { openFeed, type Step } from './feed.ts';

@@ -1,6 +1,6 @@
 /** Schedules and distortions by name: what --schedule and --augment stand for. */
-import { asRunAugmentation, caffeAugmentation, paperAugmentation } from '../../reference/augment.ts';
-import type { Schedule } from '../../reference/schedule.ts';
+import { asRunAugmentation, caffeAugmentation, paperAugmentation } from '../../reference/input/augment.ts';
+import type { Schedule } from '../../reference/training/schedule.ts';
 import type { Distortion, TrainOptions } from './options.ts';
 
 /**
@@ -28,7 +28,7 @@ const withoutCrop = ({ crop: _, ...how }: typeof paperAugmentation): Distortion 
 
 /**
  * standard: crops anywhere, mirrors, √λ lighting; digits are neither mirrored nor lighted. cifar: the same,
- * with a border of two pixels. paper, as-run, caffe: reference/augment.ts. none: the centre, null.
+ * with a border of two pixels. paper, as-run, caffe: reference/input/augment.ts. none: the centre, null.
  */
 export function distortionOf(named: TrainOptions['augment'], format: string): Distortion | null {
   if (typeof named === 'object') return named;

@@ -1,10 +1,10 @@
 /** A run from its beginning, or from its checkpoint: everything that the loop needs and that does not change. */
 
 import { createHash } from 'node:crypto';
+import type { Principal } from '../../reference/input/pca.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
-import type { Principal } from '../../reference/pca.ts';
-import { begin as beginSchedule } from '../../reference/schedule.ts';
+import { begin as beginSchedule } from '../../reference/training/schedule.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { InputError } from '../errors.ts';
 import { resolveNetwork } from '../resolve.ts';

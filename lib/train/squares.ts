@@ -3,7 +3,7 @@
  * where one is asked for. Where all of them fit into memory every picture is decoded once: the cache is
  * shared by all threads.
  */
-import type { Preprocess } from '../../reference/preprocess.ts';
+import type { Preprocess } from '../../reference/input/preprocess.ts';
 import type { Picture } from '../data/dataset.ts';
 import { prepare } from '../data/prepare.ts';
 

@@ -1,9 +1,9 @@
 /** What a run's position says about its steps: which images, which learning rate, which graph. */
-import type { Augmentation } from '../../reference/augment.ts';
-import { defaultFactor, type Factor } from '../../reference/optimiser.ts';
+import type { Augmentation } from '../../reference/input/augment.ts';
 import { inputsOf, shapes, weightShapes } from '../../reference/oracle.ts';
-import { factorsFor, type Settings, settingsAt } from '../../reference/schedule.ts';
 import { sizeOf } from '../../reference/tensor.ts';
+import { defaultFactor, type Factor } from '../../reference/training/optimiser.ts';
+import { factorsFor, type Settings, settingsAt } from '../../reference/training/schedule.ts';
 import type { FeedSpec, StepJob } from './assemble.ts';
 import type { Progress } from './checkpoint.ts';
 import { type MaskSpec, orderOf } from './random.ts';

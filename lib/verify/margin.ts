@@ -3,10 +3,11 @@
  * largest logits, √Σ(∂margin/∂y·σ)² over every value y of every layer, σ its expected rounding error, against
  * the margin itself.
  */
-import { recordLayer, trunk } from '../../reference/gradient.ts';
+
 import type { Network } from '../../reference/networks/layers.ts';
 import { inputsOf, type Weights } from '../../reference/oracle.ts';
 import { dense, map, type Tensor, tensor } from '../../reference/tensor.ts';
+import { recordLayer, trunk } from '../../reference/training/gradient.ts';
 
 export interface Margin {
   /** Image of the batch whose margin is the fewest standard errors. */

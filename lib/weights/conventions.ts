@@ -10,9 +10,10 @@
  *              or out of, the weights of the layer that follows; exact
  * LRN's k, α, β and n are no linear map of its input and can be folded into nothing.
  */
+
+import type { Preprocess } from '../../reference/input/preprocess.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import { inputsOf } from '../../reference/oracle.ts';
-import type { Preprocess } from '../../reference/preprocess.ts';
 import { sizeOf } from '../../reference/tensor.ts';
 import { type DenseArray, widen } from '../format/array.ts';
 

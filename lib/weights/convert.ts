@@ -1,9 +1,9 @@
 /** The function behind `alexnet weights convert`. */
 import { resolve } from 'node:path';
 import { narrowed } from '../../export/float16.ts';
+import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
-import type { Preprocess } from '../../reference/preprocess.ts';
 import { InputError } from '../errors.ts';
 import { type DenseArray, widen } from '../format/array.ts';
 import { openTensors, type TensorFile } from '../format/open.ts';

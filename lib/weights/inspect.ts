@@ -1,7 +1,7 @@
 /** The function behind `alexnet weights inspect`: what is in a file, and what it would be in a network. */
 import { statSync } from 'node:fs';
+import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
-import type { Preprocess } from '../../reference/preprocess.ts';
 import type { Shape, Storage } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
 import { type DType, widen } from '../format/array.ts';

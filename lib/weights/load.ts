@@ -1,8 +1,9 @@
 /** Weights from a file, fitted to a network: what --weights means in every command. */
+
+import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { networkNamed, networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
-import type { Preprocess } from '../../reference/preprocess.ts';
 import { type Storage, type Tensor, tensor } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
 import { fromTensor, type LazyArray, toTensor, widen } from '../format/array.ts';

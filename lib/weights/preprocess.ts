@@ -1,5 +1,5 @@
 /** Preprocessing as it travels with weights: one JSON text under the metadata key 'preprocess'. */
-import type { Preprocess } from '../../reference/preprocess.ts';
+import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { InputError } from '../errors.ts';
 
 export const formatPreprocess = (preprocess: Preprocess): string => JSON.stringify(preprocess);

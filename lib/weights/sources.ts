@@ -5,8 +5,8 @@
 
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { Preprocess } from '../../reference/preprocess.ts';
-import * as preprocess from '../../reference/preprocess.ts';
+import type { Preprocess } from '../../reference/input/preprocess.ts';
+import * as preprocess from '../../reference/input/preprocess.ts';
 
 export interface PublishedHash {
   readonly algorithm: 'sha256' | 'sha1';

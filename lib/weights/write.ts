@@ -2,9 +2,10 @@
  * Writes weights in the format that the name of the file asks for: .safetensors, .npz, .pth (.pt),
  * .caffemodel; a single array as .npy or .binaryproto. ONNX is `alexnet export`.
  */
+
+import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
-import type { Preprocess } from '../../reference/preprocess.ts';
 import { InputError } from '../errors.ts';
 import { type DenseArray, widen } from '../format/array.ts';
 import { blobPieces, type CaffeType, caffemodelPieces } from '../format/caffemodel.ts';

@@ -2,7 +2,7 @@
  * The paper's text: Krizhevsky, Sutskever, Hinton 2012, sections 3 and 4.2. Padding is the released
  * configuration's.
  */
-import { krizhevsky } from '../preprocess.ts';
+import { krizhevsky } from '../input/preprocess.ts';
 import { conv, dropout, flatten, linear, lrn, maxpool, type Network, relu, softmax } from './layers.ts';
 
 /** α is not divided by n: the formula of section 3.3 as it is printed. */

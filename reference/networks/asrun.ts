@@ -2,7 +2,7 @@
  * The net that ran: configuration 145 of the authors' released source (computerhistory/AlexNet-Source-Code,
  * layers/layers-145.cfg), whose logged errors are the ones that the paper prints. Towers are merged into groups.
  */
-import { krizhevsky } from '../preprocess.ts';
+import { krizhevsky } from '../input/preprocess.ts';
 import {
   conv,
   dropout,

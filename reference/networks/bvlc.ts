@@ -1,5 +1,5 @@
 /** Caffe's models/bvlc_alexnet (deploy.prototxt): k = 1, α/n, BGR, inverted dropout. */
-import { caffe } from '../preprocess.ts';
+import { caffe } from '../input/preprocess.ts';
 import { conv, dropout, flatten, linear, lrn, maxpool, type Network, relu, softmax } from './layers.ts';
 
 export const bvlcAlexnet: Network = {

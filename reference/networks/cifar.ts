@@ -1,5 +1,5 @@
 /** Small nets of the same family for 32×32 images. */
-import { cifar as preprocess } from '../preprocess.ts';
+import { cifar as preprocess } from '../input/preprocess.ts';
 import {
   avgpool,
   conv,

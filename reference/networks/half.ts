@@ -2,7 +2,7 @@
  * The one-GPU ablation of section 3.2: half the kernels in each layer, but for conv5, whose kernels are not halved, so
  * that the first fully connected layer stays as large (footnote 1; released configuration layers-145-half.cfg).
  */
-import { krizhevsky } from '../preprocess.ts';
+import { krizhevsky } from '../input/preprocess.ts';
 import { alexnet2012 } from './alexnet2012.ts';
 import type { Network } from './layers.ts';
 

@@ -2,8 +2,9 @@
  * The language in which a network is written down: a list of named, typed layers. The oracle, both ONNX graphs, the
  * summary and the documents are made from this one list.
  */
+
+import type { Preprocess } from '../input/preprocess.ts';
 import type * as ops from '../ops/index.ts';
-import type { Preprocess } from '../preprocess.ts';
 
 interface Named {
   /** The paper's and Caffe's name: conv1, relu1, norm1, pool1 … fc8, prob. */

@@ -1,5 +1,5 @@
 /** torchvision.models.alexnet: the single tower of "One weird trick" (arXiv 1404.5997), without LRN. */
-import { torchvision as preprocess } from '../preprocess.ts';
+import { torchvision as preprocess } from '../input/preprocess.ts';
 import { adaptiveavgpool, conv, dropout, flatten, linear, maxpool, type Network, relu } from './layers.ts';
 
 export const torchvision: Network = {

@@ -3,7 +3,7 @@
  * 54, 26, 12 and 6; all pools round down but for a pad at the end of pool5 that imitates Caffe's rounding up
  * (onnx/backend/test/data/light/light_bvlc_alexnet.onnx holds the exact graph).
  */
-import { onnxZoo as preprocess } from '../preprocess.ts';
+import { onnxZoo as preprocess } from '../input/preprocess.ts';
 import { bvlcAlexnet } from './bvlc.ts';
 import { maxpool, type Network } from './layers.ts';
 

@@ -10,8 +10,8 @@ import {
   caffeAugmentation,
   draw,
   paperAugmentation,
-} from '../../reference/augment.ts';
-import { caffe, cifar, krizhevsky, type Preprocess, torchvision } from '../../reference/preprocess.ts';
+} from '../../reference/input/augment.ts';
+import { caffe, cifar, krizhevsky, type Preprocess, torchvision } from '../../reference/input/preprocess.ts';
 import { random, uniform } from './helpers.ts';
 
 const [N, side, crop] = [5, 23, 16];

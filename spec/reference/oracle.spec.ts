@@ -1,5 +1,4 @@
 import { expect } from 'chai';
-import { initialise } from '../../reference/init.ts';
 import { networkNamed, networks } from '../../reference/networks/index.ts';
 import {
   concat,
@@ -18,6 +17,7 @@ import * as ops from '../../reference/ops/index.ts';
 import { forward, shapes, type Weights, weightShapes } from '../../reference/oracle.ts';
 import { normals } from '../../reference/random.ts';
 import { dense, type Tensor, tensor, zeros } from '../../reference/tensor.ts';
+import { initialise } from '../../reference/training/init.ts';
 
 const { preprocess } = networkNamed('alexnet2012');
 const small = (layers: Layer[]): Network => ({

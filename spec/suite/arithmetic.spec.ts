@@ -3,11 +3,11 @@ import { expect } from 'chai';
 import { classes, type Requirement } from '../../lib/verify/arithmetic.ts';
 import type { Comparison } from '../../lib/verify/compare.ts';
 import { compareLayer, termsOf } from '../../lib/verify/walk.ts';
-import { initialise } from '../../reference/init.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { forward, inputsOf, runLayer, type Weights } from '../../reference/oracle.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
+import { initialise } from '../../reference/training/init.ts';
 import { narrow, random } from '../export/helpers.ts';
 import { roundTo } from '../support/float32.ts';
 

@@ -9,8 +9,8 @@ import { decodeModel, encodeModel } from '../../export/proto.ts';
 import { modelOf } from '../../lib/model.ts';
 import { partOf, writeBundle } from '../../lib/verify/bundle.ts';
 import { verify } from '../../lib/verify/index.ts';
-import { initialise } from '../../reference/init.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
+import { initialise } from '../../reference/training/init.ts';
 import { narrow } from '../export/helpers.ts';
 import { faults } from '../support/faults.ts';
 

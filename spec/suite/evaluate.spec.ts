@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { type EvaluateOptions, evaluate } from '../../lib/evaluate/index.ts';
-import { initialise } from '../../reference/init.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
+import { initialise } from '../../reference/training/init.ts';
 import { shared } from '../support/shared.ts';
 
 describe('evaluation on real data', () => {

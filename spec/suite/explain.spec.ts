@@ -4,11 +4,11 @@ import { type Bounds, boundsOf, type Context } from '../../lib/verify/bounds.ts'
 import { callOf, explain } from '../../lib/verify/hypotheses.ts';
 import { compareLayer, termsOf } from '../../lib/verify/walk.ts';
 import { mutants } from '../../lib/verify/wrong/index.ts';
-import { initialise } from '../../reference/init.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { forward, inputsOf, runLayer, type Weights } from '../../reference/oracle.ts';
 import { cast, dense, type Tensor } from '../../reference/tensor.ts';
+import { initialise } from '../../reference/training/init.ts';
 import { narrow, random } from '../export/helpers.ts';
 
 const context: Context = {

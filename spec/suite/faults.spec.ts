@@ -9,9 +9,9 @@ import { writeNpy } from '../../lib/format/npy.ts';
 import { writeSafetensors } from '../../lib/format/safetensors.ts';
 import { modelOf } from '../../lib/model.ts';
 import { verify } from '../../lib/verify/index.ts';
-import { initialise } from '../../reference/init.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { zeros } from '../../reference/tensor.ts';
+import { initialise } from '../../reference/training/init.ts';
 import { narrow } from '../export/helpers.ts';
 import { faults } from '../support/faults.ts';
 

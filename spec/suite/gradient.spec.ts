@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { readNpz } from '../../lib/format/npz.ts';
-import { backward } from '../../reference/gradient.ts';
 import { alexnet2012 } from '../../reference/networks/alexnet2012.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { cast, dense, type Precision } from '../../reference/tensor.ts';
+import { backward } from '../../reference/training/gradient.ts';
 import { batchOf, difference, initial } from '../support/training.ts';
 
 const python = '/usr/bin/python3';

@@ -12,8 +12,8 @@ import { readModel } from '../../lib/onnx/read.ts';
 import type { Value } from '../../lib/onnx/value.ts';
 import { untouchedReport } from '../../lib/verify/graphruns.ts';
 import { verify } from '../../lib/verify/index.ts';
-import { initialise } from '../../reference/init.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
+import { initialise } from '../../reference/training/init.ts';
 import { narrow, random } from '../export/helpers.ts';
 import { graph, info, modelBytes } from '../lib/onnx/helpers.ts';
 

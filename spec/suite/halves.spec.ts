@@ -6,8 +6,8 @@ import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel } from '../../export/proto.ts';
 import { modelOf } from '../../lib/model.ts';
 import { verify } from '../../lib/verify/index.ts';
-import { initialise } from '../../reference/init.ts';
 import { networks } from '../../reference/networks/index.ts';
+import { initialise } from '../../reference/training/init.ts';
 import { narrow } from '../export/helpers.ts';
 
 describe('float16 files on the CPU device', () => {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
-import { initialise } from '../../reference/init.ts';
 import { networks } from '../../reference/networks/index.ts';
 import { parameterCount, weightShapes } from '../../reference/oracle.ts';
+import { initialise } from '../../reference/training/init.ts';
 
 /** SHA-256 over the little-endian float32 bytes of all weights and biases in the order of the layers. */
 const twoTowers = 'e8016990be8fc64791cfa1c07545ebfa0cdbee891b9c73d071578af550b6266e';

@@ -10,10 +10,10 @@ import { readBaseline } from '../../lib/report/baseline.ts';
 import { difference } from '../../lib/report/difference.ts';
 import { verify } from '../../lib/verify/index.ts';
 import { verificationJson } from '../../lib/verify/json.ts';
-import { initialise } from '../../reference/init.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { map } from '../../reference/tensor.ts';
+import { initialise } from '../../reference/training/init.ts';
 import { narrow } from '../export/helpers.ts';
 import { faults } from '../support/faults.ts';
 

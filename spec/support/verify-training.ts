@@ -3,12 +3,12 @@ import { tap } from '../../export/index.ts';
 import type { ModelProto, NodeProto } from '../../export/proto.ts';
 import { verifyTraining } from '../../lib/verify/training/verify.ts';
 import type { Verification } from '../../lib/verify/verify.ts';
-import type { Masks } from '../../reference/gradient.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
-import type { Rule } from '../../reference/optimiser.ts';
 import { shapes } from '../../reference/oracle.ts';
 import { sizeOf } from '../../reference/tensor.ts';
+import type { Masks } from '../../reference/training/gradient.ts';
+import type { Rule } from '../../reference/training/optimiser.ts';
 import { narrow, random, randomWeights, uniform } from '../export/helpers.ts';
 
 /** Eight channels everywhere: what onnxruntime 1.30's grouped convolutions on WebGPU get right. */

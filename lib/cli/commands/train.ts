@@ -1,8 +1,8 @@
 /** alexnet train: trains or fine-tunes a network on a data set. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { methods } from '../../../reference/init.ts';
 import { networks } from '../../../reference/networks/index.ts';
-import { rules } from '../../../reference/optimiser.ts';
+import { methods } from '../../../reference/training/init.ts';
+import { rules } from '../../../reference/training/optimiser.ts';
 import { Diverged, type EpochRecord, type Glance, type TrainOptions, train } from '../../train/index.ts';
 import { augmentNames, readConfig, scheduleNames } from '../../train/options.ts';
 import { trainingJson, trainingText } from '../../train/text.ts';

@@ -1,6 +1,6 @@
 /** alexnet verify: compares every layer of a model on a device with the oracle. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { rules } from '../../../reference/optimiser.ts';
+import { rules } from '../../../reference/training/optimiser.ts';
 import { InputError } from '../../errors.ts';
 import { differenceText, prepareReports, type ReportOptions, tellGithub } from '../../report/reports.ts';
 import { chooseDevice } from '../../runtime/devices.ts';

@@ -2,18 +2,19 @@
  * The oracle's own chain forward and back, by the names that the graphs give its values, and chains that
  * rounding disturbed.
  */
+
+import type { Network } from '../../../reference/networks/layers.ts';
+import { inputsOf, type Weights } from '../../../reference/oracle.ts';
+import { streamOf, words } from '../../../reference/random.ts';
+import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
 import {
   type Batch,
   backward,
   type GradientOptions,
   recordLayer,
   trunk,
-} from '../../../reference/gradient.ts';
-import * as loss from '../../../reference/loss.ts';
-import type { Network } from '../../../reference/networks/layers.ts';
-import { inputsOf, type Weights } from '../../../reference/oracle.ts';
-import { streamOf, words } from '../../../reference/random.ts';
-import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
+} from '../../../reference/training/gradient.ts';
+import * as loss from '../../../reference/training/loss.ts';
 
 export interface Chain {
   /** conv1, dconv1, dconv1.weight, dinput, loss. */

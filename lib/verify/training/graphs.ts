@@ -1,11 +1,11 @@
 /** The graphs that are verified: which values they have, and how they are fed and run. */
 import { buildGradients, buildStep, joined, tap } from '../../../export/index.ts';
 import { decodeModel, type ModelProto } from '../../../export/proto.ts';
-import { type Batch, trunk } from '../../../reference/gradient.ts';
 import type { Network } from '../../../reference/networks/layers.ts';
-import { defaultFactor, type Hyper } from '../../../reference/optimiser.ts';
 import { type Weights, weightShapes } from '../../../reference/oracle.ts';
 import { type Tensor, tensor } from '../../../reference/tensor.ts';
+import { type Batch, trunk } from '../../../reference/training/gradient.ts';
+import { defaultFactor, type Hyper } from '../../../reference/training/optimiser.ts';
 import { InputError } from '../../errors.ts';
 import type { Device } from '../../runtime/failures.ts';
 import type { Placement } from '../../runtime/placement.ts';

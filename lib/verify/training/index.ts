@@ -1,7 +1,7 @@
 /** The options of `alexnet verify --graph gradients|training`, and what they mean. */
 import type { ModelProto } from '../../../export/proto.ts';
-import type { Masks } from '../../../reference/gradient.ts';
-import type { Hyper, Rule } from '../../../reference/optimiser.ts';
+import type { Masks } from '../../../reference/training/gradient.ts';
+import type { Hyper, Rule } from '../../../reference/training/optimiser.ts';
 import { InputError } from '../../errors.ts';
 import { readInput } from '../../input.ts';
 import { readModelFile } from '../../model.ts';

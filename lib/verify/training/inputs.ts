@@ -1,9 +1,10 @@
 /** Labels and dropout masks: read, checked, or drawn from the seed. */
-import type { Masks } from '../../../reference/gradient.ts';
+
 import type { Network } from '../../../reference/networks/layers.ts';
 import { shapes } from '../../../reference/oracle.ts';
 import { streamOf, uniform, words } from '../../../reference/random.ts';
 import { sizeOf } from '../../../reference/tensor.ts';
+import type { Masks } from '../../../reference/training/gradient.ts';
 import { InputError } from '../../errors.ts';
 import type { LazyArray } from '../../format/array.ts';
 import { openTensors } from '../../format/open.ts';

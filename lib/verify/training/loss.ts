@@ -1,8 +1,8 @@
 /** Bounds of the loss and of the logits' gradient, as export/loss.ts composes them. */
 
-import * as loss from '../../../reference/loss.ts';
 import { exp } from '../../../reference/math.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
+import * as loss from '../../../reference/training/loss.ts';
 import type { Device } from '../../runtime/failures.ts';
 import { arithmetic, type DeviceArithmetic, gamma, U32 } from '../arithmetic.ts';
 import { softmaxBounds } from '../normalisers.ts';

@@ -1,15 +1,16 @@
 /** Steps of training on a device, each judged from the state that the device itself came to. */
-import type { Batch, GradientOptions } from '../../../reference/gradient.ts';
+
 import type { Network } from '../../../reference/networks/layers.ts';
+import { inputsOf, type Weights, weightShapes } from '../../../reference/oracle.ts';
+import { cast, map, type Tensor } from '../../../reference/tensor.ts';
+import type { Batch, GradientOptions } from '../../../reference/training/gradient.ts';
 import {
   coefficientsOf,
   defaultFactor,
   type Hyper,
   updateAll,
   zeroMomenta,
-} from '../../../reference/optimiser.ts';
-import { inputsOf, type Weights, weightShapes } from '../../../reference/oracle.ts';
-import { cast, map, type Tensor } from '../../../reference/tensor.ts';
+} from '../../../reference/training/optimiser.ts';
 import { holdDevice } from '../../runtime/hold.ts';
 import type { Placement } from '../../runtime/placement.ts';
 import type { Context } from '../bounds.ts';

@@ -2,11 +2,12 @@
  * verify --graph gradients|training: every gradient, and every parameter and velocity of each step, against
  * the oracle.
  */
-import { type Batch, type GradientOptions, trunk } from '../../../reference/gradient.ts';
+
 import type { Network } from '../../../reference/networks/layers.ts';
-import type { Hyper } from '../../../reference/optimiser.ts';
 import type { Weights } from '../../../reference/oracle.ts';
 import { cast, dense, type Precision, type Tensor } from '../../../reference/tensor.ts';
+import { type Batch, type GradientOptions, trunk } from '../../../reference/training/gradient.ts';
+import type { Hyper } from '../../../reference/training/optimiser.ts';
 import type { Device } from '../../runtime/failures.ts';
 import { holdDevice } from '../../runtime/hold.ts';
 import { assertPlacement, describePlacement, layerDevices, type Placement } from '../../runtime/placement.ts';

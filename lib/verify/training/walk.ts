@@ -3,10 +3,11 @@
  * value and every gradient recomputed from the device's own operands (what was introduced), and against the
  * oracle's chain (accumulated).
  */
-import { type Masks, recordLayer, trunk } from '../../../reference/gradient.ts';
+
 import type { Layer, Network } from '../../../reference/networks/layers.ts';
 import { inputsOf, type Weights } from '../../../reference/oracle.ts';
 import { dense, type Tensor } from '../../../reference/tensor.ts';
+import { type Masks, recordLayer, trunk } from '../../../reference/training/gradient.ts';
 import { layerDetails } from '../../report/details.ts';
 import { arithmetic } from '../arithmetic.ts';
 import { type Bounds, boundsOf, type Context } from '../bounds.ts';

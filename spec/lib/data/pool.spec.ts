@@ -5,7 +5,7 @@ import { chooseSplit, openDataset } from '../../../lib/data/open.ts';
 import { inOrder, openPool, type Pool } from '../../../lib/data/pool.ts';
 import type { Recipe } from '../../../lib/data/prepare.ts';
 import { EnvironmentError } from '../../../lib/errors.ts';
-import { cifar, krizhevsky, mirror, preprocess } from '../../../reference/preprocess.ts';
+import { cifar, krizhevsky, mirror, preprocess } from '../../../reference/input/preprocess.ts';
 import { dense, tensor } from '../../../reference/tensor.ts';
 import { expected, fixture } from './fixtures.ts';
 

@@ -8,12 +8,12 @@ import { evaluationJson } from '../../../lib/evaluate/json.ts';
 import { evaluationText } from '../../../lib/evaluate/text.ts';
 import { npyPieces } from '../../../lib/format/npy.ts';
 import { confusionSvg, evaluationHtml } from '../../../lib/report/evaluation.ts';
-import { initialise } from '../../../reference/init.ts';
+import { preprocess } from '../../../reference/input/preprocess.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import type { Network } from '../../../reference/networks/layers.ts';
 import { forward, type Weights } from '../../../reference/oracle.ts';
-import { preprocess } from '../../../reference/preprocess.ts';
 import { dense } from '../../../reference/tensor.ts';
+import { initialise } from '../../../reference/training/init.ts';
 import { fixture, refusal } from '../data/fixtures.ts';
 
 /** Random weights of a network with that many classes, large enough that it does not always answer the same. */

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { EnvironmentError, InputError } from '../../../lib/errors.ts';
 import { eachImage, loadImages, picturesOf, readPicture } from '../../../lib/image/load.ts';
-import { krizhevsky } from '../../../reference/preprocess.ts';
+import { krizhevsky } from '../../../reference/input/preprocess.ts';
 import { skipBecause } from '../../support/skip.ts';
 import { fixturePath } from './shared.ts';
 

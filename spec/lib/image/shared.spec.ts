@@ -11,7 +11,7 @@ import {
   krizhevsky,
   preprocess,
   torchvision,
-} from '../../../reference/preprocess.ts';
+} from '../../../reference/input/preprocess.ts';
 import { differences, manifest, needsShared, shared, sharedArrays, sharedPicture } from './shared.ts';
 
 /** A wrong checksum is refused here; Pillow overlooks it in pixel data. */

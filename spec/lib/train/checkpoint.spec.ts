@@ -12,8 +12,8 @@ import {
 } from '../../../lib/train/checkpoint.ts';
 import { csvOf } from '../../../lib/train/log.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
-import { begin } from '../../../reference/schedule.ts';
 import { tensor } from '../../../reference/tensor.ts';
+import { begin } from '../../../reference/training/schedule.ts';
 import { temporary } from '../../support/training-data.ts';
 import { refusal } from '../data/fixtures.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { checkOptions, readConfig } from '../../../lib/train/options.ts';
 import { distortionOf, scheduleOf } from '../../../lib/train/schedule.ts';
-import { begin, settingsAt } from '../../../reference/schedule.ts';
+import { begin, settingsAt } from '../../../reference/training/schedule.ts';
 import { temporary } from '../../support/training-data.ts';
 import { refusal } from '../data/fixtures.ts';
 

@@ -6,9 +6,9 @@ import { begin } from '../../../lib/train/begin.ts';
 import { networkFor, sized } from '../../../lib/train/network.ts';
 import { maskOf, orderOf } from '../../../lib/train/random.ts';
 import { fingerprint, partsOf } from '../../../lib/train/subsets.ts';
-import { initialise } from '../../../reference/init.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import { parameterCount } from '../../../reference/oracle.ts';
+import { initialise } from '../../../reference/training/init.ts';
 import { temporary, tinyCifar } from '../../support/training-data.ts';
 import { fixture, refusal } from '../data/fixtures.ts';
 

@@ -12,10 +12,10 @@ import { convertWeights } from '../../../lib/weights/convert.ts';
 import { diffWeights } from '../../../lib/weights/diff.ts';
 import { inspectWeights } from '../../../lib/weights/inspect.ts';
 import { loadWeights } from '../../../lib/weights/load.ts';
+import type { Preprocess } from '../../../reference/input/preprocess.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import type { Network } from '../../../reference/networks/layers.ts';
 import { forward, runLayer } from '../../../reference/oracle.ts';
-import type { Preprocess } from '../../../reference/preprocess.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
 import { arraysOf } from './shared.ts';
 

@@ -14,10 +14,11 @@
  *
  * Drawing is apart from doing: the same draws go into the training graph of every device and into the oracle.
  */
+
+import { normals, streamOf, words } from '../random.ts';
+import { dense, type Tensor, zeros } from '../tensor.ts';
 import type { Principal } from './pca.ts';
 import { centreOffset, type Preprocess } from './preprocess.ts';
-import { normals, streamOf, words } from './random.ts';
-import { dense, type Tensor, zeros } from './tensor.ts';
 
 export interface Augmentation {
   /** Side of the crop. */

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { backward, errorRate, forward, hits, type Ties, ties } from '../../reference/loss.ts';
-import * as softmax from '../../reference/ops/softmax.ts';
-import { dense, tensor } from '../../reference/tensor.ts';
-import { gamma } from '../operations.ts';
-import { slopeAt } from '../support/gradcheck.ts';
+import * as softmax from '../../../reference/ops/softmax.ts';
+import { dense, tensor } from '../../../reference/tensor.ts';
+import { backward, errorRate, forward, hits, type Ties, ties } from '../../../reference/training/loss.ts';
+import { gamma } from '../../operations.ts';
+import { slopeAt } from '../../support/gradcheck.ts';
 
 interface LossCase {
   readonly title: string;
@@ -18,7 +18,7 @@ interface LossCase {
 }
 
 const { provenance, cases }: { provenance: string; cases: LossCase[] } = JSON.parse(
-  readFileSync(new URL('../../fixtures/training/loss.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../../fixtures/training/loss.json', import.meta.url), 'utf8'),
 );
 
 describe(`reference/loss on the values of ${provenance}`, () => {

@@ -14,8 +14,8 @@
  *         Ties in the errors: see `Ties`.
  * Letters z, p (N,K), labels N integers from 0 to K − 1.
  */
-import * as math from './math.ts';
-import { allocate, dense, type Precision, precisionOf, type Tensor, tensor } from './tensor.ts';
+import * as math from '../math.ts';
+import { allocate, dense, type Precision, precisionOf, type Tensor, tensor } from '../tensor.ts';
 
 /** What a probability of (nearly) 0 costs: as much as it does, or at most −log FLT_MIN (softmax_loss_layer.cpp). */
 export type Clip = 'none' | 'caffe';

@@ -1,10 +1,10 @@
 import { expect } from 'chai';
-import { initialise, type Method, startOf } from '../../reference/init.ts';
-import { networkNamed } from '../../reference/networks/index.ts';
-import type { Layer, Network } from '../../reference/networks/layers.ts';
-import { weightShapes } from '../../reference/oracle.ts';
-import { normals, streamOf } from '../../reference/random.ts';
-import { dense } from '../../reference/tensor.ts';
+import { networkNamed } from '../../../reference/networks/index.ts';
+import type { Layer, Network } from '../../../reference/networks/layers.ts';
+import { weightShapes } from '../../../reference/oracle.ts';
+import { normals, streamOf } from '../../../reference/random.ts';
+import { dense } from '../../../reference/tensor.ts';
+import { initialise, type Method, startOf } from '../../../reference/training/init.ts';
 
 const alexnet = networkNamed('alexnet2012');
 /** The same network with one 16th of the channels, so that it takes no time. */

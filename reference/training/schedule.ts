@@ -13,7 +13,7 @@
  * cosine    a linear warm-up, then half a cosine down to 0.
  * constant
  */
-import { cosPi } from './math.ts';
+import { cosPi } from '../math.ts';
 import type { Factor } from './optimiser.ts';
 
 export type Schedule =

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { type Image, resizeBilinear } from '../../reference/resize.ts';
-import { expected } from '../lib/image/shared.ts';
+import { type Image, resizeBilinear } from '../../../reference/input/resize.ts';
+import { expected } from '../../lib/image/shared.ts';
 
 const arrays = expected();
 const { data, shape } = arrays.get('resize/source')!;

@@ -8,8 +8,8 @@ import {
   moments,
   type Principal,
   principal,
-} from '../../reference/pca.ts';
-import { expected, shared } from '../lib/image/shared.ts';
+} from '../../../reference/input/pca.ts';
+import { expected, shared } from '../../lib/image/shared.ts';
 
 const arrays = expected();
 const rows = (key: string): number[][] => {

@@ -17,7 +17,7 @@
  * Arithmetic is float64; v is rounded once to its storage, then w ← w + v reads the v that was stored and is
  * rounded once.
  */
-import { dense, precisionOf, type Storage, type Tensor, tensor, zeros } from './tensor.ts';
+import { dense, precisionOf, type Storage, type Tensor, tensor, zeros } from '../tensor.ts';
 
 export const rules = ['paper', 'as-run', 'caffe', 'pytorch'] as const;
 export type Rule = (typeof rules)[number];

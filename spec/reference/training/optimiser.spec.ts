@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
 import {
   coefficientsOf,
   defaultFactor,
@@ -7,9 +8,8 @@ import {
   update,
   updateAll,
   zeroMomenta,
-} from '../../reference/optimiser.ts';
-import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
-import { difference, hashed } from '../support/training.ts';
+} from '../../../reference/training/optimiser.ts';
+import { difference, hashed } from '../../support/training.ts';
 
 const one = (value: number) => Float64Array.of(value);
 

@@ -13,10 +13,10 @@
  * Rules go by the layers' names, in any network (so cifar-alexnet has biases of 1 in its conv2, conv4 and conv5 too);
  * a fully connected layer is hidden if it is not the last one.
  */
-import type { Network } from './networks/layers.ts';
-import { type Weights, weightShapes } from './oracle.ts';
-import { fillNormals, streamOf } from './random.ts';
-import { sizeOf, type Tensor, zeros } from './tensor.ts';
+import type { Network } from '../networks/layers.ts';
+import { type Weights, weightShapes } from '../oracle.ts';
+import { fillNormals, streamOf } from '../random.ts';
+import { sizeOf, type Tensor, zeros } from '../tensor.ts';
 
 export const methods = ['kaiming', 'paper', 'as-run', 'caffe'] as const;
 export type Method = (typeof methods)[number];

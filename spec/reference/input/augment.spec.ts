@@ -7,11 +7,11 @@ import {
   type Draws,
   draw,
   paperAugmentation,
-} from '../../reference/augment.ts';
-import { imagenetPrincipal } from '../../reference/pca.ts';
-import { caffe, krizhevsky, torchvision } from '../../reference/preprocess.ts';
-import { tensor } from '../../reference/tensor.ts';
-import { expected } from '../lib/image/shared.ts';
+} from '../../../reference/input/augment.ts';
+import { imagenetPrincipal } from '../../../reference/input/pca.ts';
+import { caffe, krizhevsky, torchvision } from '../../../reference/input/preprocess.ts';
+import { tensor } from '../../../reference/tensor.ts';
+import { expected } from '../../lib/image/shared.ts';
 
 const arrays = expected();
 const data = <T>(key: string): T => arrays.get(`augment/${key}`)!.data as T;

@@ -11,9 +11,9 @@ import {
   preprocess,
   resizedSize,
   torchvision,
-} from '../../reference/preprocess.ts';
-import { tensor, zeros } from '../../reference/tensor.ts';
-import { expected } from '../lib/image/shared.ts';
+} from '../../../reference/input/preprocess.ts';
+import { tensor, zeros } from '../../../reference/tensor.ts';
+import { expected } from '../../lib/image/shared.ts';
 
 /** Every pixel tells where it is: red the column, green the row, blue 9. */
 function grid(width: number, height: number): Image {

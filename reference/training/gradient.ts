@@ -5,13 +5,13 @@
  * below. A softmax at the end belongs to the loss (loss.ts). A value that several layers read gets the sum of
  * their gradients.
  */
-import * as fast from './fast/index.ts';
+import * as fast from '../fast/index.ts';
+import type { Layer, Network } from '../networks/layers.ts';
+import * as ops from '../ops/index.ts';
+import { atLayer, checkInput, inputsOf, lookup, type Weights } from '../oracle.ts';
+import { allocate, cast, dense, type Precision, type Tensor, tensor } from '../tensor.ts';
 import * as loss from './loss.ts';
-import type { Layer, Network } from './networks/layers.ts';
-import * as ops from './ops/index.ts';
 import { type Hyper, updateAll } from './optimiser.ts';
-import { atLayer, checkInput, inputsOf, lookup, type Weights } from './oracle.ts';
-import { allocate, cast, dense, type Precision, type Tensor, tensor } from './tensor.ts';
 
 /** For each dropout layer, by name: 1 keep, 0 drop, for every value of its input. */
 export type Masks = ReadonlyMap<string, Uint8Array>;

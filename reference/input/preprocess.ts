@@ -6,8 +6,9 @@
  * x / 255 (range 1 only), − mean, / deviation, with mean and deviation rounded to float32 first. On 0..255 that is
  * also Caffe's (data_transformer.cpp).
  */
+
+import { dense, type Tensor, zeros } from '../tensor.ts';
 import { type Image, resizeBilinear, type Window } from './resize.ts';
-import { dense, type Tensor, zeros } from './tensor.ts';
 
 export type { Image } from './resize.ts';
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { cosPi } from '../../reference/math.ts';
-import { defaultFactor } from '../../reference/optimiser.ts';
+import { cosPi } from '../../../reference/math.ts';
+import { defaultFactor } from '../../../reference/training/optimiser.ts';
 import {
   begin,
   factorsFor,
@@ -10,7 +10,7 @@ import {
   type State,
   schedules,
   settingsAt,
-} from '../../reference/schedule.ts';
+} from '../../../reference/training/schedule.ts';
 
 const rates = (schedule: Schedule, epochs: readonly number[], perEpoch = 1) =>
   epochs.map((epoch) => settingsAt(schedule, begin, epoch * perEpoch, perEpoch).learningRate);

@@ -1,12 +1,20 @@
 /** Gradients of whole networks and training steps, against PyTorch and the two-tower form. */
 import { expect } from 'chai';
-import { backward, step, trunk } from '../../reference/gradient.ts';
-import { concat, conv, from, type Network, split } from '../../reference/networks/layers.ts';
-import { defaultFactor, type Hyper, rules, zeroMomenta } from '../../reference/optimiser.ts';
-import { forward, type Weights } from '../../reference/oracle.ts';
-import { factorsFor } from '../../reference/schedule.ts';
-import { cast, dense, type Tensor, tensor } from '../../reference/tensor.ts';
-import { batchOf, difference, hashed, initial, narrow, narrowNets, resultsIn } from '../support/training.ts';
+import { concat, conv, from, type Network, split } from '../../../reference/networks/layers.ts';
+import { forward, type Weights } from '../../../reference/oracle.ts';
+import { cast, dense, type Tensor, tensor } from '../../../reference/tensor.ts';
+import { backward, step, trunk } from '../../../reference/training/gradient.ts';
+import { defaultFactor, type Hyper, rules, zeroMomenta } from '../../../reference/training/optimiser.ts';
+import { factorsFor } from '../../../reference/training/schedule.ts';
+import {
+  batchOf,
+  difference,
+  hashed,
+  initial,
+  narrow,
+  narrowNets,
+  resultsIn,
+} from '../../support/training.ts';
 
 const float64 = { precision: 'float64' } as const;
 
