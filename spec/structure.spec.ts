@@ -1,6 +1,6 @@
 /**
- * The rules of docs/architecture.md: who may import whom, what reference/ may use, one name in every room,
- * fixtures that cannot hide a swapped axis.
+ * The rules of docs/architecture.md: who may import whom, what reference/ may use, no import cycles, one name in
+ * every room, fixtures that cannot hide a swapped axis.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -80,6 +80,50 @@ function forbiddenUses({ path, code }: Source): string[] {
   return found.map((word) => `${path} uses ${word}`);
 }
 
+/**
+ * The files of each import cycle, as the path around it: 'a.ts → b.ts → a.ts'. Types count: who reads one of the
+ * files has to read them all. One path for each group of files that reach each other.
+ */
+function cyclesOf(imports: ReadonlyMap<string, readonly string[]>): string[] {
+  const reachable = (from: string): ReadonlySet<string> => {
+    const seen = new Set<string>();
+    const open = [...(imports.get(from) ?? [])];
+    for (let file = open.pop(); file !== undefined; file = open.pop()) {
+      if (!seen.has(file)) open.push(...(imports.get(file) ?? []));
+      seen.add(file);
+    }
+    return seen;
+  };
+  const reach = new Map([...imports.keys()].map((file) => [file, reachable(file)]));
+  const told = new Set<string>();
+  return [...imports.keys()].sort().flatMap((start) => {
+    if (told.has(start) || !reach.get(start)?.has(start)) return [];
+    const path = [start];
+    // from each file to one that leads back, until the path bites its tail
+    for (let at = start; ; ) {
+      at = imports.get(at)!.find((next) => next === start || reach.get(next)?.has(start))!;
+      const before = path.indexOf(at);
+      path.push(at);
+      told.add(at);
+      if (before >= 0) return [path.slice(before).join(' → ')];
+    }
+  });
+}
+
+const importsBetween = (sources: readonly Source[]): ReadonlyMap<string, readonly string[]> =>
+  new Map(sources.map((source) => [source.path, importsOf(source).map(({ target }) => target)]));
+
+/** Cycles that are still there; none may be added. */
+const knownCycles: readonly string[] = [
+  'lib/export.ts → lib/exporttraining.ts → lib/export.ts',
+  'lib/format/pickle-opcodes.ts → lib/format/pickle.ts → lib/format/pickle-opcodes.ts',
+  'lib/onnx/ops/shape.ts → lib/onnx/ops/slice.ts → lib/onnx/ops/shape.ts',
+  'lib/verify/bounds.ts → lib/verify/normalisers.ts → lib/verify/bounds.ts',
+  'lib/verify/graph.ts → lib/verify/graphwhy.ts → lib/verify/graph.ts',
+  'lib/verify/index.ts → lib/verify/training/index.ts → lib/verify/index.ts',
+  'lib/verify/wrong/kernels.ts → lib/verify/wrong/tools.ts → lib/verify/wrong/kernels.ts',
+];
+
 const distinct = (values: readonly number[]): boolean => new Set(values).size === values.length;
 
 /** What of a case would let a swapped axis pass, in words. */
@@ -105,6 +149,26 @@ describe('the structure of the repository', () => {
   it('reference imports itself and ndarray, export reference, lib both; packages only where the table says', () => {
     expect(sources.length).to.be.above(60);
     expect(sources.flatMap(forbiddenImports)).to.deep.equal([]);
+  });
+
+  it('no file imports itself by way of others', () => {
+    const found = cyclesOf(importsBetween(sources));
+    const fresh = found.filter((cycle) => !knownCycles.includes(cycle));
+    expect(fresh, fresh.join('\n')).to.deep.equal([]);
+  });
+
+  it('that rule finds a cycle of any length, of types too, and tells it from a tree', () => {
+    const cycles = (files: Record<string, string>) =>
+      cyclesOf(importsBetween(Object.entries(files).map(([path, text]) => sourceOf(path, text))));
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => `import type { x } from './${name}.ts';`);
+    expect(cycles({ 'lib/a.ts': `${b}\n${c}`, 'lib/b.ts': c, 'lib/c.ts': '' })).to.deep.equal([]);
+    expect(cycles({ 'lib/a.ts': b, 'lib/b.ts': c, 'lib/c.ts': a })).to.deep.equal([
+      'lib/a.ts → lib/b.ts → lib/c.ts → lib/a.ts',
+    ]);
+    expect(cycles({ 'lib/a.ts': b, 'lib/b.ts': c, 'lib/c.ts': b })).to.deep.equal([
+      'lib/b.ts → lib/c.ts → lib/b.ts',
+    ]);
+    expect(cycles({ 'lib/a.ts': a })).to.deep.equal(['lib/a.ts → lib/a.ts']);
   });
 
   it('reference uses nothing whose result the engine, the machine or the moment decides', () => {
