@@ -2,13 +2,13 @@
 import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
 import { marginText } from '../verify/margin.ts';
-import { verdictLine } from '../verify/text.ts';
 import type { LayerRow } from '../verify/verify.ts';
 import { whyText } from '../verify/why.ts';
 import type { Difference } from './difference.ts';
 import { escapeMarkdown, escapeMessage, escapeProperty } from './escape.ts';
 import { findings } from './findings.ts';
 import { scientific } from './table.ts';
+import { verdictLine } from './text.ts';
 import { bitsOf, ratio } from './words.ts';
 
 const MARKS = { pass: '✅', suspicious: '⚠️', fail: '❌', untested: '⚪' } as const;

@@ -5,7 +5,6 @@
 import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
 import { marginText } from '../verify/margin.ts';
-import { verdictLine } from '../verify/text.ts';
 import type { LayerRow } from '../verify/verify.ts';
 import { version } from '../version.ts';
 import type { Difference } from './difference.ts';
@@ -17,6 +16,7 @@ import { heatLabels } from './plots/heat.ts';
 import { type Strip, stripChart } from './plots/strip.ts';
 import { style } from './style.ts';
 import { scientific } from './table.ts';
+import { verdictLine } from './text.ts';
 import { bitsOf, ratio } from './words.ts';
 
 /** Layers whose details are open when the page is: the first that did not pass. */

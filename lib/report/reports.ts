@@ -2,11 +2,11 @@
 
 import { append, checkTargets, writeWhole } from '../files.ts';
 import type { VerifyResult } from '../verify/index.ts';
-import { verificationJson } from '../verify/json.ts';
 import { readBaseline } from './baseline.ts';
 import { type Difference, difference } from './difference.ts';
 import { annotations, stepSummary } from './github.ts';
 import { htmlReport } from './html.ts';
+import { verificationJson } from './json.ts';
 import { junitXml } from './junit.ts';
 import { sarifLog } from './sarif.ts';
 

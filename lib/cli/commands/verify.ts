@@ -2,13 +2,13 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { rules } from '../../../reference/training/optimiser.ts';
 import { InputError } from '../../errors.ts';
+import { verificationJson } from '../../report/json.ts';
 import { differenceText, prepareReports, type ReportOptions, tellGithub } from '../../report/reports.ts';
+import { verificationText } from '../../report/text.ts';
 import { chooseDevice } from '../../runtime/devices.ts';
 import { writeBundle } from '../../verify/bundle.ts';
 import { type VerifyOptions, type VerifyResult, verify } from '../../verify/index.ts';
-import { verificationJson } from '../../verify/json.ts';
 import { saveValues } from '../../verify/save.ts';
-import { verificationText } from '../../verify/text.ts';
 import { deviceOption, gather, integer, jsonOption, lrnOption, weightOptions } from '../options.ts';
 import { restartForTf32 } from '../tf32.ts';
 

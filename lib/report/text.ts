@@ -1,11 +1,13 @@
 /** What `alexnet verify` prints: a row a layer, then the verdict in words. */
-import { scientific, table } from '../report/table.ts';
+
 import { LABELS } from '../runtime/failures.ts';
-import { FALSE_ALARM } from './bounds.ts';
-import { marginText } from './margin.ts';
-import type { RunReport } from './runs.ts';
-import type { LayerRow, Verification } from './verify.ts';
-import { whyText } from './why.ts';
+import { FALSE_ALARM } from '../verify/bounds.ts';
+import { marginText } from '../verify/margin.ts';
+import type { RunReport } from '../verify/runs.ts';
+import type { LayerRow, Verification } from '../verify/verify.ts';
+import { whyText } from '../verify/why.ts';
+import { scientific, table } from './table.ts';
+import { bitsOf } from './words.ts';
 
 const columns = [
   { title: 'layer' },
@@ -27,7 +29,7 @@ export function verificationText(result: Verification): string {
     row.introduced ? scientific(row.introduced.relativeError) : '–',
     row.accumulated === null ? '–' : scientific(row.accumulated),
     row.introduced ? ratio(row.introduced.overBound) : '–',
-    bits(row),
+    bitsOf(row),
     row.devices.join('+') || '–',
     row.reason ? `${word(row)}: ${row.reason}` : word(row),
   ]);
@@ -52,11 +54,6 @@ const word = ({ verdict }: LayerRow): string =>
 
 const ratio = (value: number): string =>
   value === 0 ? '0' : value < 0.001 ? '<0.001' : value < 1000 ? value.toPrecision(2) : scientific(value);
-
-function bits({ introduced }: LayerRow): string {
-  if (introduced?.bits === null || introduced?.bits === undefined) return '';
-  return introduced.arithmetic === 'undetermined' ? 'undetermined' : introduced.bits.toFixed(1);
-}
 
 const runText = ({ model, graph, optimised, level, verdict, first, reason }: RunReport): string => {
   const how = !optimised ? 'not optimised' : level === 'all' ? 'optimised' : `optimised (${level})`;

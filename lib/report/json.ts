@@ -1,9 +1,9 @@
 /** The JSON of `alexnet verify`, version 1: docs/json.md documents it, docs/verification.schema.json describes it. */
 
-import type { Difference } from '../report/difference.ts';
 import { installation } from '../runtime/installation.ts';
+import type { VerifyResult } from '../verify/index.ts';
 import { version as release } from '../version.ts';
-import type { VerifyResult } from './index.ts';
+import type { Difference } from './difference.ts';
 
 /** `changed`: since the baseline, where there is one. */
 export function verificationJson(result: VerifyResult, changed?: Difference): object {
