@@ -8,10 +8,10 @@ import { AssertionError } from 'node:assert';
 import type { Layer } from '../reference/networks/layers.ts';
 import { runLayer } from '../reference/oracle.ts';
 import { type Shape, type Tensor, tensor } from '../reference/tensor.ts';
+import { classes, HALF_SUBNORMAL, type Requirement, U32 } from './bounds/arithmetic.ts';
+import { type Bounds, boundsOf } from './bounds/bounds.ts';
+import { compare } from './judge/judge.ts';
 import { floatTensor, type Plain, plainOf, type TensorLike } from './tensorlike.ts';
-import { classes, HALF_SUBNORMAL, type Requirement, U32 } from './verify/arithmetic.ts';
-import { type Bounds, boundsOf } from './verify/bounds.ts';
-import { compare } from './verify/compare.ts';
 import { termsOf } from './verify/walk.ts';
 
 export type { TensorLike } from './tensorlike.ts';

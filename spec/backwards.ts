@@ -6,7 +6,7 @@
  * most 2·γₙ·M. Every gradient here is linear in dy with known signs, so M is the same gradient with signs taken off.
  */
 import { readFileSync } from 'node:fs';
-import type { Call } from '../lib/verify/wrong/tools.ts';
+import type { Call } from '../lib/judge/mistakes/tools.ts';
 import * as ops from '../reference/ops/index.ts';
 import { dense, map, type Precision, type Tensor, tensor } from '../reference/tensor.ts';
 import { type Case, fixtureOf } from './cases.ts';

@@ -1,6 +1,6 @@
 /** Reads the fixtures of the operations: fixtures/ops/<operation>/cases.json, made by the make.py beside it. */
 import { readdirSync, readFileSync } from 'node:fs';
-import type { Call } from '../lib/verify/wrong/tools.ts';
+import type { Call } from '../lib/judge/mistakes/tools.ts';
 import { type Shape, type Tensor, tensor } from '../reference/tensor.ts';
 
 /** A call with float32 inputs, and what must come of it. */

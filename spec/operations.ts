@@ -6,8 +6,8 @@
  * results that are each within γₙ·M of the true value differ by at most 2·γₙ·M.
  */
 
-import { type Kernel, kernelsBy } from '../lib/verify/wrong/kernels.ts';
-import type { Call } from '../lib/verify/wrong/tools.ts';
+import { type Kernel, kernelsBy } from '../lib/judge/mistakes/kernels.ts';
+import type { Call } from '../lib/judge/mistakes/tools.ts';
 import * as ops from '../reference/ops/index.ts';
 import { dense, type Tensor } from '../reference/tensor.ts';
 import type { Case } from './cases.ts';

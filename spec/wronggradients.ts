@@ -1,5 +1,5 @@
 /** Known wrong gradients: each must disagree with PyTorch's on a case of fixtures/ops/<operation>/backward.json. */
-import { reverse } from '../lib/verify/wrong/tools.ts';
+import { reverse } from '../lib/judge/mistakes/tools.ts';
 import * as ops from '../reference/ops/index.ts';
 import { dense, map, type Tensor, tensor } from '../reference/tensor.ts';
 import { activations, type BackwardCase, backwards, type Gradients } from './backwards.ts';

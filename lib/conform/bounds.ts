@@ -1,16 +1,16 @@
 /**
- * The derived bound (lib/verify/bounds.ts) of a test whose model is one node that the reference has as a layer.
+ * The derived bound (lib/bounds/bounds.ts) of a test whose model is one node that the reference has as a layer.
  *
  * It is held against ŷ, the oracle's unrounded result from the test's inputs, so that a kernel which a
  * tolerance of 1e-3 lets pass is still found.
  */
 import { dense, type Tensor } from '../../reference/tensor.ts';
+import { classes } from '../bounds/arithmetic.ts';
+import { boundsOf } from '../bounds/bounds.ts';
 import { evaluate } from '../onnx/evaluate.ts';
 import { layerOf } from '../onnx/layer.ts';
 import type { Model } from '../onnx/model.ts';
 import { asTensor, floatData, type Value } from '../onnx/value.ts';
-import { classes } from '../verify/arithmetic.ts';
-import { boundsOf } from '../verify/bounds.ts';
 import { termsOf } from '../verify/walk.ts';
 import type { Engine } from './engines.ts';
 

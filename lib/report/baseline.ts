@@ -1,7 +1,7 @@
 /** Reads a report that --report-json saved, as far as a later run is compared with it. The file may be anything. */
 import { readFile } from 'node:fs/promises';
 import { InputError } from '../errors.ts';
-import type { Verdict } from '../verify/compare.ts';
+import type { Verdict } from '../judge/judge.ts';
 import type { LayerRow } from '../verify/verify.ts';
 
 export interface Measure {

@@ -1,9 +1,10 @@
 /** What GitHub Actions shows: Markdown for the summary of a step, and commands that become annotations. */
+
+import { marginText } from '../judge/margin.ts';
+import { whyText } from '../judge/why.ts';
 import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
-import { marginText } from '../verify/margin.ts';
 import type { LayerRow } from '../verify/verify.ts';
-import { whyText } from '../verify/why.ts';
 import type { Difference } from './difference.ts';
 import { escapeMarkdown, escapeMessage, escapeProperty } from './escape.ts';
 import { findings } from './findings.ts';

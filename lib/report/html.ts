@@ -2,9 +2,10 @@
  * The HTML report: one file without scripts and without anything from elsewhere. Its content security policy refuses
  * both, whatever the names in a model hold.
  */
+
+import { marginText } from '../judge/margin.ts';
 import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
-import { marginText } from '../verify/margin.ts';
 import type { LayerRow } from '../verify/verify.ts';
 import { version } from '../version.ts';
 import type { Difference } from './difference.ts';

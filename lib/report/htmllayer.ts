@@ -1,6 +1,7 @@
 /** One layer of the HTML report: its numbers in a line, and folded below it where its errors are. */
-import type { Worst } from '../verify/compare.ts';
-import type { Details } from '../verify/details.ts';
+
+import type { Details } from '../judge/details.ts';
+import type { Worst } from '../judge/judge.ts';
 import type { LayerRow } from '../verify/verify.ts';
 import { escapeXml } from './escape.ts';
 import { channelMap, positionMap } from './plots/heat.ts';

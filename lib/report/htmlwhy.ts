@@ -1,6 +1,7 @@
 /** In the HTML report: what is known about the first layer that failed, and the three runs of the model. */
+
+import type { Why } from '../judge/why.ts';
 import type { Verification } from '../verify/verify.ts';
-import type { Why } from '../verify/why.ts';
 import { escapeXml } from './escape.ts';
 import { elementLine, runName } from './words.ts';
 

@@ -1,11 +1,11 @@
 /** What `alexnet verify` prints: a row a layer, then the verdict in words. */
 
+import { FALSE_ALARM } from '../bounds/bounds.ts';
+import { marginText } from '../judge/margin.ts';
+import { whyText } from '../judge/why.ts';
 import { LABELS } from '../runtime/failures.ts';
-import { FALSE_ALARM } from '../verify/bounds.ts';
-import { marginText } from '../verify/margin.ts';
 import type { RunReport } from '../verify/runs.ts';
 import type { LayerRow, Verification } from '../verify/verify.ts';
-import { whyText } from '../verify/why.ts';
 import { scientific, table } from './table.ts';
 import { bitsOf } from './words.ts';
 

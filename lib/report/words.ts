@@ -1,5 +1,5 @@
 /** Numbers of a layer in words, as the reports have them. */
-import type { Worst } from '../verify/compare.ts';
+import type { Worst } from '../judge/judge.ts';
 import type { RunReport } from '../verify/runs.ts';
 import type { LayerRow } from '../verify/verify.ts';
 import { scientific } from './table.ts';

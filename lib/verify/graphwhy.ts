@@ -1,17 +1,17 @@
 /** Any ONNX graph's first failing node taken apart: as the layer that it is, where it is one. */
 import { decodeModel } from '../../export/proto.ts';
+import { classes, type Requirement } from '../bounds/arithmetic.ts';
+import { type Bounds, boundsOf } from '../bounds/bounds.ts';
+import { nodeBounds } from '../bounds/onnx.ts';
+import { type Why, why } from '../judge/why.ts';
 import { evaluateNode } from '../onnx/evaluate.ts';
 import { layerOf } from '../onnx/layer.ts';
 import type { Node } from '../onnx/model.ts';
 import { asTensor, isFloat, type Value } from '../onnx/value.ts';
-import { classes, type Requirement } from './arithmetic.ts';
-import { type Bounds, boundsOf } from './bounds.ts';
 import type { Evidence } from './bundle.ts';
 import type { GraphSettings } from './graph.ts';
 import type { Values } from './graphruns.ts';
-import { nodeBounds } from './nodes.ts';
 import { type LayerReport, termsOf } from './walk.ts';
-import { type Why, why } from './why.ts';
 
 /** `why` and `evidence` of the first node that failed, from the device's values; null where none did. */
 export function takenApart(

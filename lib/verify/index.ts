@@ -2,6 +2,7 @@
 import { joined } from '../../export/index.ts';
 import { decodeModel, type ModelProto } from '../../export/proto.ts';
 import type { Precision } from '../../reference/tensor.ts';
+import type { Requirement } from '../bounds/arithmetic.ts';
 import { InputError } from '../errors.ts';
 import { type Given, readInput } from '../input.ts';
 import { modelOf, readModelFile } from '../model.ts';
@@ -10,7 +11,6 @@ import { readModel } from '../onnx/read.ts';
 import { type Choice, resolve, resolveNetwork } from '../resolve.ts';
 import { chooseDevice, type Device, describeChoice, LABELS } from '../runtime/devices.ts';
 import { TF32_VARIABLE, tf32IsOn } from '../runtime/tf32.ts';
-import type { Requirement } from './arithmetic.ts';
 import { noiseFor, verifyGraph } from './graph.ts';
 import type { Level } from './run.ts';
 import { metadataOf, type Subject, subjectOf } from './subject.ts';

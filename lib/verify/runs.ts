@@ -6,8 +6,8 @@ import type { Layer } from '../../reference/networks/layers.ts';
 import { inputsOf, runLayer } from '../../reference/oracle.ts';
 import { streamOf, words } from '../../reference/random.ts';
 import { dense, type Tensor } from '../../reference/tensor.ts';
-import type { Context } from './bounds.ts';
-import { relativeDifference, type Verdict } from './compare.ts';
+import type { Context } from '../bounds/bounds.ts';
+import { relativeDifference, type Verdict } from '../judge/judge.ts';
 import { type Level, type Run, type RunSettings, sameBits } from './run.ts';
 import { compareLayer, type LayerReport } from './walk.ts';
 

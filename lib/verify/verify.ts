@@ -3,20 +3,20 @@ import { decodeModel } from '../../export/proto.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { forward, inputsOf } from '../../reference/oracle.ts';
 import { dense, type Precision, type Shape, type Tensor } from '../../reference/tensor.ts';
+import { classes, type Requirement } from '../bounds/arithmetic.ts';
+import type { Bounds, Context } from '../bounds/bounds.ts';
 import { InputError } from '../errors.ts';
+import type { Verdict } from '../judge/judge.ts';
+import { type Margin, marginOf } from '../judge/margin.ts';
+import { type Why, why } from '../judge/why.ts';
 import type { Device } from '../runtime/failures.ts';
 import { holdDevice } from '../runtime/hold.ts';
 import { assertPlacement, describePlacement, layerDevices, type Placement } from '../runtime/placement.ts';
-import { classes, type Requirement } from './arithmetic.ts';
-import type { Bounds, Context } from './bounds.ts';
 import type { Evidence } from './bundle.ts';
-import type { Verdict } from './compare.ts';
-import { type Margin, marginOf } from './margin.ts';
 import { type Level, type Run, type RunSettings, runTapped, runUntouched } from './run.ts';
 import { optimisedReport, plainReport, type RunReport, untouchedReport } from './runs.ts';
 import type { Subject } from './subject.ts';
 import { type LayerReport, termsOf, walk } from './walk.ts';
-import { type Why, why } from './why.ts';
 
 export interface VerifySettings extends RunSettings {
   /**

@@ -7,9 +7,9 @@ import type { Layer, Network } from '../../reference/networks/layers.ts';
 import type { Terms } from '../../reference/ops/terms.ts';
 import { inputsOf, runLayer, type Weights } from '../../reference/oracle.ts';
 import type { Shape, Tensor } from '../../reference/tensor.ts';
-import { type Bounds, boundsOf, type Context } from './bounds.ts';
-import { type Comparison, compare, relativeDifference, type Verdict } from './compare.ts';
-import { type Details, layerDetails } from './details.ts';
+import { type Bounds, boundsOf, type Context } from '../bounds/bounds.ts';
+import { type Details, layerDetails } from '../judge/details.ts';
+import { type Comparison, compare, relativeDifference, type Verdict } from '../judge/judge.ts';
 
 export interface LayerReport {
   readonly layer: string;

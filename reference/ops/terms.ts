@@ -1,4 +1,4 @@
-/** What a dot-product operation tells about its own sums, for the error bounds of lib/verify/bounds.ts. */
+/** What a dot-product operation tells about its own sums, for the error bounds of lib/bounds/bounds.ts. */
 import type { Tensor } from '../tensor.ts';
 
 export interface Terms {

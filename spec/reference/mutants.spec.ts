@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { type Mutant, mutants } from '../../lib/verify/wrong/index.ts';
+import { type Mutant, mutants } from '../../lib/judge/mistakes/index.ts';
 import { fixtureNames, fixtureOf } from '../cases.ts';
 import { disagreement, operations } from '../operations.ts';
 

@@ -1,7 +1,7 @@
 /** The arithmetic of each convolution and fully connected layer is told from its values alone. */
 import { expect } from 'chai';
-import { classes, type Requirement } from '../../lib/verify/arithmetic.ts';
-import type { Comparison } from '../../lib/verify/compare.ts';
+import { classes, type Requirement } from '../../lib/bounds/arithmetic.ts';
+import type { Comparison } from '../../lib/judge/judge.ts';
 import { compareLayer, termsOf } from '../../lib/verify/walk.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Layer } from '../../reference/networks/layers.ts';

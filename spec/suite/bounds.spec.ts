@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { buildModel, joined } from '../../export/index.ts';
+import { classes } from '../../lib/bounds/arithmetic.ts';
+import type { Context } from '../../lib/bounds/bounds.ts';
 import { openSession, type SessionOptions } from '../../lib/runtime/session.ts';
 import { asTensor } from '../../lib/runtime/values.ts';
-import { classes } from '../../lib/verify/arithmetic.ts';
-import type { Context } from '../../lib/verify/bounds.ts';
 import { compareLayer, termsOf } from '../../lib/verify/walk.ts';
 import { flatten, type Layer, linear } from '../../reference/networks/layers.ts';
 import { inputsOf, runLayer, type Weights, weightShapes } from '../../reference/oracle.ts';
@@ -156,7 +156,7 @@ describe('bounds against onnxruntime, random shapes and values, every level of o
         for (let seed = 0; seed < SEEDS; seed++) {
           const { bound, expectation } = await worst(kind, seed, regime);
           expect(bound, `${regime}, seed ${seed}: error over bound`).to.be.at.most(1);
-          // a false alarm has a probability of 1e-6 a layer (lib/verify/bounds.ts, FALSE_ALARM)
+          // a false alarm has a probability of 1e-6 a layer (lib/bounds/bounds.ts, FALSE_ALARM)
           expect(expectation, `${regime}, seed ${seed}: error over expectation`).to.be.at.most(1);
         }
       }

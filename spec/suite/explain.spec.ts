@@ -1,9 +1,9 @@
 import { expect } from 'chai';
-import { classes } from '../../lib/verify/arithmetic.ts';
-import { type Bounds, boundsOf, type Context } from '../../lib/verify/bounds.ts';
-import { callOf, explain } from '../../lib/verify/hypotheses.ts';
+import { classes } from '../../lib/bounds/arithmetic.ts';
+import { type Bounds, boundsOf, type Context } from '../../lib/bounds/bounds.ts';
+import { callOf, explain } from '../../lib/judge/explain.ts';
+import { mutants } from '../../lib/judge/mistakes/index.ts';
 import { compareLayer, termsOf } from '../../lib/verify/walk.ts';
-import { mutants } from '../../lib/verify/wrong/index.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { forward, inputsOf, runLayer, type Weights } from '../../reference/oracle.ts';

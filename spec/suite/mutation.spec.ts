@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { mutants } from '../../lib/verify/wrong/index.ts';
+import { mutants } from '../../lib/judge/mistakes/index.ts';
 import { falseAlarms, killer, onnxProbes, ownProbes, score } from '../support/mutation.ts';
 import {
   gradientFalseAlarms,

@@ -131,7 +131,7 @@ whose grouped ConvTranspose and whose MaxPool it cannot run.
 
 ## Mutation score
 
-How many wrong kernels (\`lib/verify/wrong/\`) a set of vectors tells from the right one: \`npm run mutation\`. ONNX's node
+How many wrong kernels (\`lib/judge/mistakes/\`) a set of vectors tells from the right one: \`npm run mutation\`. ONNX's node
 tests are judged by their own tolerance; "same tolerance" judges this project's vectors likewise. A kernel that no test
 of a set can run counts as not found. Gradients are judged by the tolerance alone.
 

@@ -5,7 +5,7 @@
 import { type GradientCase, readGradientCases } from '../../lib/conform/cases.ts';
 import { difference } from '../../lib/conform/compare.ts';
 import { gradientVectorOf } from '../../lib/conform/vectors.ts';
-import { reverse, roll, rounded } from '../../lib/verify/wrong/tools.ts';
+import { reverse, roll, rounded } from '../../lib/judge/mistakes/tools.ts';
 import * as ops from '../../reference/ops/index.ts';
 import { dense, map, type Tensor, tensor } from '../../reference/tensor.ts';
 import { backwardCases, backwards, type Gradients } from '../backwards.ts';

@@ -1,5 +1,5 @@
 /** The mutation score of ONNX's tests and of this project's vectors, side by side, as a Markdown table. */
-import { mutants } from '../../lib/verify/wrong/index.ts';
+import { mutants } from '../../lib/judge/mistakes/index.ts';
 import { onnxProbes, ownProbes, type Probe, type Score, score } from './mutation.ts';
 import { gradientMistakes, gradientProbes, gradientScore } from './mutation-gradients.ts';
 

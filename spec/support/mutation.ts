@@ -1,5 +1,5 @@
 /**
- * How many wrong kernels (lib/verify/wrong/) a set of test vectors tells from the right ones.
+ * How many wrong kernels (lib/judge/mistakes/) a set of test vectors tells from the right ones.
  *
  * A mutant is killed by a vector where its result, rounded to float32, has another shape than expected, or
  * values beyond the test's tolerance (rtol 1e-3, atol 1e-7) or, where derived bounds are used, beyond the
@@ -7,10 +7,14 @@
  */
 import { readFileSync } from 'node:fs';
 import { decodeTensor } from '../../export/proto.ts';
+import { classes } from '../../lib/bounds/arithmetic.ts';
+import { boundsOf } from '../../lib/bounds/bounds.ts';
 import { readCases } from '../../lib/conform/cases.ts';
 import { difference } from '../../lib/conform/compare.ts';
 import { findTests, type TestFolder } from '../../lib/conform/layout.ts';
 import { vectorOf } from '../../lib/conform/vectors.ts';
+import { type Mutant, mutants } from '../../lib/judge/mistakes/index.ts';
+import type { Call } from '../../lib/judge/mistakes/tools.ts';
 import { valueFrom } from '../../lib/onnx/graph.ts';
 import { layerOf } from '../../lib/onnx/layer.ts';
 import type { Model, Node } from '../../lib/onnx/model.ts';
@@ -18,11 +22,7 @@ import { int, ints } from '../../lib/onnx/ops/kernel.ts';
 import { readModel } from '../../lib/onnx/read.ts';
 import type { Value } from '../../lib/onnx/value.ts';
 import { asTensor } from '../../lib/onnx/value.ts';
-import { classes } from '../../lib/verify/arithmetic.ts';
-import { boundsOf } from '../../lib/verify/bounds.ts';
 import { termsOf } from '../../lib/verify/walk.ts';
-import { type Mutant, mutants } from '../../lib/verify/wrong/index.ts';
-import type { Call } from '../../lib/verify/wrong/tools.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { operations } from '../operations.ts';
@@ -135,7 +135,7 @@ function callOf(
 
 // ---- killing
 
-/** The float32 bound of each value (lib/verify/bounds.ts, IEEE arithmetic) around the expected ones. */
+/** The float32 bound of each value (lib/bounds/bounds.ts, IEEE arithmetic) around the expected ones. */
 export function boundOf({ operation, call, expected }: Probe): Float64Array {
   const { x, w, b, ...more } = call.inputs;
   const kernel = w?.shape.slice(2);

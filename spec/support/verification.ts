@@ -1,5 +1,5 @@
 /** Results of verify made by hand, for the reports' specs. */
-import type { Comparison } from '../../lib/verify/compare.ts';
+import type { Comparison } from '../../lib/judge/judge.ts';
 import type { VerifyResult } from '../../lib/verify/index.ts';
 import type { LayerRow } from '../../lib/verify/verify.ts';
 

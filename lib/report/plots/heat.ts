@@ -1,6 +1,6 @@
 /** Heat maps: where in the channels and in the plane a layer's errors are. */
 import type { Spec } from 'vega';
-import type { Details } from '../../verify/details.ts';
+import type { Details } from '../../judge/details.ts';
 import { caption, draw } from './draw.ts';
 
 /** Upper edges of the heat maps' classes; the colours are --heat0 (exact) … --heat5, and --bad beyond the bound. */

@@ -1,6 +1,6 @@
 /** The strip chart: error over bound of every layer at a glance. */
 import type { Mark, Spec } from 'vega';
-import type { Histogram } from '../../verify/details.ts';
+import type { Histogram } from '../../judge/details.ts';
 import { caption, draw, labelLimit, power, room } from './draw.ts';
 
 /** Exponents of the strip chart: −24 holds all that is smaller, 9 all that is larger. */

@@ -1,6 +1,6 @@
 /** The histogram of a layer's errors in ULP. */
 import type { Spec } from 'vega';
-import type { Histogram } from '../../verify/details.ts';
+import type { Histogram } from '../../judge/details.ts';
 import { draw, power } from './draw.ts';
 
 /** Number of values by error in ULP, powers of two, counts on a logarithmic scale. */

@@ -11,15 +11,15 @@ import {
   updateAll,
   zeroMomenta,
 } from '../../../reference/training/optimiser.ts';
+import type { Context } from '../../bounds/bounds.ts';
+import { type Gradient, lossFactor, parameterBounds, velocityBounds } from '../../bounds/update.ts';
 import { holdDevice } from '../../runtime/hold.ts';
 import type { Placement } from '../../runtime/placement.ts';
-import type { Context } from '../bounds.ts';
 import type { RunReport } from '../runs.ts';
 import type { LayerReport } from '../walk.ts';
 import { type Chain, disturbedChain, oracleChain } from './chain.ts';
 import { feedsOf, type Graph, openGraph, runGraph } from './graphs.ts';
 import { type Judge, threeWays } from './threeways.ts';
-import { type Gradient, lossFactor, parameterBounds, velocityBounds } from './update.ts';
 import { type Named, report, trainingWalk } from './walk.ts';
 
 export interface StepSettings {

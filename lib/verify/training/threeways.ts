@@ -5,12 +5,12 @@
  * to the oracle's own chain.
  */
 import { dense, type Tensor } from '../../../reference/tensor.ts';
+import { U32 } from '../../bounds/arithmetic.ts';
+import type { Bounds } from '../../bounds/bounds.ts';
+import { relativeDifference } from '../../judge/judge.ts';
 import type { Device } from '../../runtime/failures.ts';
 import type { Placement } from '../../runtime/placement.ts';
 import type { Value } from '../../runtime/values.ts';
-import { U32 } from '../arithmetic.ts';
-import type { Bounds } from '../bounds.ts';
-import { relativeDifference } from '../compare.ts';
 import { sameBits } from '../run.ts';
 import type { RunReport } from '../runs.ts';
 import type { LayerReport } from '../walk.ts';

@@ -8,15 +8,15 @@ import type { Layer, Network } from '../../../reference/networks/layers.ts';
 import { inputsOf, type Weights } from '../../../reference/oracle.ts';
 import { dense, type Tensor } from '../../../reference/tensor.ts';
 import { type Masks, recordLayer, trunk } from '../../../reference/training/gradient.ts';
-import { arithmetic } from '../arithmetic.ts';
-import { type Bounds, boundsOf, type Context } from '../bounds.ts';
-import { type Comparison, compare, relativeDifference } from '../compare.ts';
-import { layerDetails } from '../details.ts';
+import { arithmetic } from '../../bounds/arithmetic.ts';
+import { type Bounds, boundsOf, type Context } from '../../bounds/bounds.ts';
+import { backwardOf, scaledByMask } from '../../bounds/gradients.ts';
+import { type Judged, summed } from '../../bounds/judged.ts';
+import { lossBounds } from '../../bounds/loss.ts';
+import { weightedGradients } from '../../bounds/products.ts';
+import { layerDetails } from '../../judge/details.ts';
+import { type Comparison, compare, relativeDifference } from '../../judge/judge.ts';
 import type { LayerReport } from '../walk.ts';
-import { backwardOf, scaledByMask } from './bounds.ts';
-import { type Judged, summed } from './judged.ts';
-import { lossBounds } from './loss.ts';
-import { weightedGradients } from './products.ts';
 
 /** Values by the names that the graphs give them: conv1, dconv1, dconv1.weight, dinput, loss. */
 export type Named = (name: string) => Tensor | undefined;

@@ -2,13 +2,13 @@
  * How far a right device may be from the oracle going back through one layer, given its own inputs, output and dy.
  * docs/error-bounds.md derives each; compositions are those of export/emit.
  */
-import type { Layer } from '../../../reference/networks/layers.ts';
-import * as ops from '../../../reference/ops/index.ts';
-import { dense, map, type Tensor, tensor } from '../../../reference/tensor.ts';
-import { arithmetic, type DeviceArithmetic, gamma, MIN_NORMAL, U32 } from '../arithmetic.ts';
-import { type Context, largest } from '../bounds.ts';
-import { normaliserError } from '../normalisers.ts';
+import type { Layer } from '../../reference/networks/layers.ts';
+import * as ops from '../../reference/ops/index.ts';
+import { dense, map, type Tensor, tensor } from '../../reference/tensor.ts';
+import { arithmetic, type DeviceArithmetic, gamma, MIN_NORMAL, U32 } from './arithmetic.ts';
+import { type Context, largest } from './bounds.ts';
 import { type Judged, moved, rounded, underflow } from './judged.ts';
+import { normaliserError } from './normalisers.ts';
 import type { Weighted } from './products.ts';
 
 /** What the device has of one layer. */

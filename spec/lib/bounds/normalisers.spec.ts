@@ -4,7 +4,7 @@
  * standard allows, up or down.
  */
 import { expect } from 'chai';
-import { arithmetic, classes, U32 } from '../../../lib/verify/arithmetic.ts';
+import { arithmetic, classes, U32 } from '../../../lib/bounds/arithmetic.ts';
 import { compareLayer, termsOf } from '../../../lib/verify/walk.ts';
 import type { Layer } from '../../../reference/networks/layers.ts';
 import { normals, words } from '../../../reference/random.ts';

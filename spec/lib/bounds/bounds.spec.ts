@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { classes } from '../../../lib/verify/arithmetic.ts';
-import type { Context } from '../../../lib/verify/bounds.ts';
-import type { Comparison } from '../../../lib/verify/compare.ts';
+import { classes } from '../../../lib/bounds/arithmetic.ts';
+import type { Context } from '../../../lib/bounds/bounds.ts';
+import type { Comparison } from '../../../lib/judge/judge.ts';
 import { compareLayer, termsOf } from '../../../lib/verify/walk.ts';
 import { linear as linearLayer } from '../../../reference/networks/layers.ts';
 import { normals, words } from '../../../reference/random.ts';

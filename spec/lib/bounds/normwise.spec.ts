@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import { classes } from '../../../lib/verify/arithmetic.ts';
-import type { Context } from '../../../lib/verify/bounds.ts';
-import type { Comparison } from '../../../lib/verify/compare.ts';
-import { KAPPA, NORMWISE } from '../../../lib/verify/normwise.ts';
+import { classes } from '../../../lib/bounds/arithmetic.ts';
+import type { Context } from '../../../lib/bounds/bounds.ts';
+import { KAPPA, NORMWISE } from '../../../lib/bounds/normwise.ts';
+import type { Comparison } from '../../../lib/judge/judge.ts';
 import { compareLayer, termsOf } from '../../../lib/verify/walk.ts';
 import type { Layer } from '../../../reference/networks/layers.ts';
 import { normals } from '../../../reference/random.ts';

@@ -1,8 +1,8 @@
 /** Compares one layer's values on a device with the oracle's, element by element, and judges them. */
 import { dense, sizeOf, type Tensor } from '../../reference/tensor.ts';
-import type { OperandRounding } from './arithmetic.ts';
-import type { Bounds, Squares } from './bounds.ts';
-import { NORMWISE } from './normwise.ts';
+import type { OperandRounding } from '../bounds/arithmetic.ts';
+import type { Bounds, Squares } from '../bounds/bounds.ts';
+import { NORMWISE } from '../bounds/normwise.ts';
 
 /** pass; suspicious: beyond tier 2; fail; untested: the oracle's values are all the same, so nothing was tested. */
 export type Verdict = 'pass' | 'suspicious' | 'fail' | 'untested';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { layerDetails, ulp } from '../../../lib/verify/details.ts';
+import { layerDetails, ulp } from '../../../lib/judge/details.ts';
 import { tensor } from '../../../reference/tensor.ts';
 
 /** The float32 number after x > 0, by its bits. */

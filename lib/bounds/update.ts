@@ -1,9 +1,9 @@
 /** Bounds of one parameter's update, as export/update.ts composes it, given the device's own w, v and gradient. */
-import * as fast from '../../../reference/fast/index.ts';
-import { dense, map, type Tensor, tensor } from '../../../reference/tensor.ts';
-import type { Coefficients, Rule } from '../../../reference/training/optimiser.ts';
-import { arithmetic, gamma, U32 } from '../arithmetic.ts';
-import { type Context, largest, productBounds } from '../bounds.ts';
+import * as fast from '../../reference/fast/index.ts';
+import { dense, map, type Tensor, tensor } from '../../reference/tensor.ts';
+import type { Coefficients, Rule } from '../../reference/training/optimiser.ts';
+import { arithmetic, gamma, U32 } from './arithmetic.ts';
+import { type Context, largest, productBounds } from './bounds.ts';
 import { type Judged, underflow } from './judged.ts';
 
 /** A gradient as the graph has it, times the loss's factor: as a value, or as dyᵀ·x that goes straight into a Gemm. */

@@ -3,10 +3,10 @@
  * compute it by Winograd's or the Fourier transform, as it may the forward pass. See normwise.ts. dw is a
  * product of matrices.
  */
-import type { Layer } from '../../../reference/networks/layers.ts';
-import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
-import type { Context } from '../bounds.ts';
-import { type Normwise, normwise, transformable } from '../normwise.ts';
+import type { Layer } from '../../reference/networks/layers.ts';
+import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
+import type { Context } from './bounds.ts';
+import { type Normwise, normwise, transformable } from './normwise.ts';
 
 type Conv2d = Layer & { kind: 'conv2d' };
 

@@ -1,7 +1,7 @@
 /** A value's exact result and how far a right device may be from it. */
-import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
-import { type DeviceArithmetic, gamma, HALF_SUBNORMAL, MIN_NORMAL } from '../arithmetic.ts';
-import type { Bounds } from '../bounds.ts';
+import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
+import { type DeviceArithmetic, gamma, HALF_SUBNORMAL, MIN_NORMAL } from './arithmetic.ts';
+import type { Bounds } from './bounds.ts';
 
 export interface Judged {
   /** Unrounded, from the device's own operands. */

@@ -5,9 +5,9 @@
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { cast, dense, type Tensor, tensor } from '../../reference/tensor.ts';
-import { difference } from './compare.ts';
-import { type Mutant, mutants } from './wrong/index.ts';
-import type { Call } from './wrong/tools.ts';
+import { difference } from './judge.ts';
+import { type Mutant, mutants } from './mistakes/index.ts';
+import type { Call } from './mistakes/tools.ts';
 
 /** A mistake explains a result if all but a thousandth of the values are its own. */
 const EXPLAINED = 0.999;

@@ -5,8 +5,8 @@
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense, type Tensor } from '../../reference/tensor.ts';
-import type { Worst } from './compare.ts';
-import { type Explanation, explain, type Suspect } from './hypotheses.ts';
+import { type Explanation, explain, type Suspect } from './explain.ts';
+import type { Worst } from './judge.ts';
 
 export interface Why {
   readonly layer: string;

@@ -3,8 +3,8 @@
  * the bound, in which channels and where in the plane, and the worst elements.
  */
 import { dense, sizeOf, type Tensor } from '../../reference/tensor.ts';
-import type { Bounds } from './bounds.ts';
-import { difference, elementAt, overRatio, type Worst } from './compare.ts';
+import type { Bounds } from '../bounds/bounds.ts';
+import { difference, elementAt, overRatio, type Worst } from './judge.ts';
 
 /** counts[i] values lie in (edges[i−1], edges[i]]; the first are ≤ edges[0], the last beyond all edges. */
 export interface Histogram {
