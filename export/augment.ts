@@ -5,6 +5,7 @@
  *
  * Inputs   images uint8 (N,3,S,S), RGB; offsets int32 (N,2): y, x; mirrored uint8 (N);
  *          light float32 (N,3), RGB in units of 0..255, unless there is no lighting.
+ *
  * Operators: one Gather from the flat images with int32 indices built by broadcasting, which WebGPU has for uint8 too.
  * Offsets outside 0 … S − crop read other pixels or fail: the oracle's draws are inside.
  */

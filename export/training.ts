@@ -2,8 +2,8 @@
  * Training as plain ONNX: forward, loss, hand-derived gradients and the update of one step. Opset 18, IR 8,
  * no training operators, so that every device computes it; weights are inputs and not in the file.
  *
- * Inputs   input (N,C,H,W) (or, with augmentation, what augment.ts lists), labels (N) int32, <layer>.mask
- * (N,…) uint8 for each dropout, every parameter;
+ * Inputs   input (N,C,H,W) (or, with augmentation, what augment.ts lists), labels (N) int32, <layer>.mask (N,…) uint8
+ *          for each dropout, every parameter;
  *          a step also has learningRate (scalar) and <parameter>.velocity.
  * Outputs  loss, wrong1, wrong5 (scalars); gradients: d<parameter>, and dinput;
  *          a step: <parameter>.next and <parameter>.velocity.next.

@@ -1,9 +1,8 @@
 /**
  * Adaptive average pooling.
  *
- * ONNX         AveragePool (versions 1, 7, 10, 11) where P divides H and Q divides W; else two MatMuls with
- * the matrices
- *              of the averages, y = A·x·B: bins of unequal size have no operator.
+ * ONNX         AveragePool (versions 1, 7, 10, 11) where P divides H and Q divides W. Otherwise two MatMuls with the
+ *              matrices of the averages, y = A·x·B: bins of unequal size have no operator.
  * Spec         spec/export/emit.spec.ts
  * Not emitted  GlobalAveragePool, which is the case P = Q = 1.
  */

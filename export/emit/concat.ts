@@ -9,7 +9,7 @@ import type { Layer } from '../../reference/networks/layers.ts';
 import type { GraphBuilder } from '../graph.ts';
 import type { Reverse } from './reverse.ts';
 
-export const paper = 'figure 2';
+export const paper = 'section 3.5, figure 2';
 
 export const emit = (g: GraphBuilder, layer: Layer & { kind: 'concat' }, inputs: readonly string[]): string =>
   g.node('Concat', inputs, layer.name, { axis: 1 }, paper);

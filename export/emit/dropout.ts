@@ -3,8 +3,8 @@
  *
  * ONNX         'paper': Mul by 1 − ratio; 'inverted': Identity.
  * Spec         spec/export/emit.spec.ts
- * Not emitted  Dropout: it does nothing in an inference graph, its form changed in 7, 10 and 12, and not
- * every device has it.
+ * Not emitted  Dropout: it does nothing in an inference graph, its form changed in 7, 10 and 12, and not every device
+ *              has it.
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { GraphBuilder } from '../graph.ts';

@@ -3,12 +3,11 @@
  *
  * ONNX         MaxPool, versions 1, 8, 10, 11, 12; padding acts as −∞. Rounding up is written as end pads.
  *              An empty window is Caffe's −FLT_MAX (float16: −65504): Pad with that value in front.
- * Spec         spec/export/emit.spec.ts
  *              Training: rows first, then columns, two MaxPools with the same result; backward compares and
  *              gathers along one axis at a time, without scatter or atomics, so every device gives the same bits.
- * Ties         every maximum of a window gets its gradient (cuda-convnet's rule); PyTorch and Caffe give it
- * to the first.
- *              The two differ for positive ties alone: at 0, ReLU passes nothing on.
+ * Ties         every maximum of a window gets its gradient (cuda-convnet's rule); PyTorch and Caffe give it to the
+ *              first. The two differ for positive ties alone: at 0, ReLU passes nothing on.
+ * Spec         spec/export/emit.spec.ts
  * Not emitted  ceil_mode (see window.ts). Indices and ScatterElements: WebGPU claims them and fails when it runs.
  */
 import type { Layer } from '../../reference/networks/layers.ts';
@@ -59,7 +58,7 @@ export function backward(g: GraphBuilder, layer: Maxpool, { inputs: [x], y, dy, 
 /**
  * One axis of backward. Window ⌊(h + pad)/stride⌋ − j is the j-th that contains h; where there is none that
  * reaches h, it gets the row of zeros at the end of dy. Cast and Mul instead of Where: they take half as long
- * on the CPU (and a dy that is no number or infinite reaches the window's other values).
+ * on the CPU (and a dy that is NaN or infinite reaches the window's other values).
  */
 function alongAxis(
   g: GraphBuilder,

@@ -16,7 +16,7 @@ export const emit = (g: GraphBuilder, layer: Layer & { kind: 'relu' }, [x]: read
 
 /**
  * dx = dy where y > 0. Asks y and not x, so that an engine may fuse Conv and Relu. Cast and Mul instead of Where: they
- * take half as long on the CPU. Where dy is no number or infinite, so is dx, at closed gates too.
+ * take half as long on the CPU. Where dy is NaN or infinite, dx is NaN at closed gates.
  */
 export function backward(g: GraphBuilder, { y, dy, dx: [dx] }: Reverse): void {
   if (dx === null) return;

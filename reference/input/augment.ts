@@ -6,9 +6,10 @@
  * offsets   'all': every position, 33×33 of a 224 crop in 256 (convdata_jpeg.py: randint(0, 2·border + 1); Caffe:
  *           Rand(256 − 227 + 1)). 'paper': 32×32, which gives the "factor of 2048" with mirrors.
  * chunk     1: crop and mirror drawn for each image (paper, Caffe). 32: once for 32 images in a row
- * (convdata_jpeg.py). lighting  'paper': Σ pᵢ·αᵢ·λᵢ, αᵢ ~ N(0, 0.1), λ the eigenvalues: on 0..255 that swamps
- * the picture. 'root': √λᵢ in the place
- *           of λᵢ, which the released code does. 'as-run': 'root', and the sum of picture and light divided by 1.1.
+ *           (convdata_jpeg.py).
+ * lighting  'paper': Σ pᵢ·αᵢ·λᵢ, αᵢ ~ N(0, 0.1), λ the eigenvalues: on 0..255 that swamps the picture.
+ *           'root': √λᵢ in place of λᵢ, as the released code has it.
+ *           'as-run': 'root', and the sum of picture and light divided by 1.1.
  * mean      'centre': the mean image's centre crop, wherever the picture was cut (convdata_jpeg.py). 'crop': the mean
  *           image cut at the picture's offset, then mirrored with it (Caffe's data_transformer.cpp).
  *

@@ -116,7 +116,8 @@ function vertical(image: Image, taps: Taps, top: number, rows: number): Image {
 
 /**
  * The picture at width×height, or only a window of that. Only the rows and columns that the window needs are computed.
- * Throws if a size is no positive integer, the data do not have the picture's size, or the window leaves the result.
+ * Throws if a size is not a positive integer, the data do not have the picture's size, or the window leaves the
+ * result.
  */
 export function resizeBilinear(image: Image, width: number, height: number, window?: Window): Image {
   const view = window ?? { x: 0, y: 0, width, height };

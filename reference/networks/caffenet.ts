@@ -1,6 +1,7 @@
 /** Caffe's models/bvlc_reference_caffenet: bvlc_alexnet with pooling before LRN. */
 import { bvlcAlexnet } from './bvlc.ts';
 import type { Network } from './layers.ts';
+import { alexnetStarts } from './starts.ts';
 
 /** norm1 and pool1, norm2 and pool2 change places. */
 function poolFirst(layers: Network['layers']): Network['layers'] {
@@ -13,5 +14,6 @@ export const caffenet: Network = {
   ...bvlcAlexnet,
   name: 'caffenet',
   title: "Caffe's reference net: as bvlc-alexnet, but pooling before LRN",
+  starts: alexnetStarts(['fc6', 'fc7'], 1),
   layers: poolFirst(bvlcAlexnet.layers),
 };

@@ -15,6 +15,7 @@ import {
   softmax,
   tanh,
 } from './layers.ts';
+import { alexnetStarts, cifarStarts } from './starts.ts';
 
 /** Caffe's examples/cifar10/cifar10_full: cuda-convnet's four-weight-layer net with normalisation within maps. */
 export const cifar10Full: Network = {
@@ -22,21 +23,22 @@ export const cifar10Full: Network = {
   title: "Caffe's cifar10_full: three 5×5 convolutions, LRN within maps",
   input: [3, 32, 32],
   preprocess,
+  starts: cifarStarts,
   layers: [
-    conv('conv1', 32, 5, { pad: 2 }),
-    maxpool('pool1', { rounding: 'caffe' }),
-    relu('relu1'),
-    mapnorm('norm1', 3, 5e-5),
-    conv('conv2', 32, 5, { pad: 2 }),
-    relu('relu2'),
-    avgpool('pool2'),
-    mapnorm('norm2', 3, 5e-5),
-    conv('conv3', 64, 5, { pad: 2 }),
-    relu('relu3'),
-    avgpool('pool3'),
-    flatten('flatten'),
-    linear('ip1', 10),
-    softmax('prob'),
+    conv('conv1', 32, 5, { pad: 2 }), // 32×32×32
+    maxpool('pool1', { rounding: 'caffe' }), // 32×16×16
+    relu('relu1'), // 32×16×16
+    mapnorm('norm1', 3, 5e-5), // 32×16×16
+    conv('conv2', 32, 5, { pad: 2 }), // 32×16×16
+    relu('relu2'), // 32×16×16
+    avgpool('pool2'), // 32×8×8
+    mapnorm('norm2', 3, 5e-5), // 32×8×8
+    conv('conv3', 64, 5, { pad: 2 }), // 64×8×8
+    relu('relu3'), // 64×8×8
+    avgpool('pool3'), // 64×4×4
+    flatten('flatten'), // 1024
+    linear('ip1', 10), // 10
+    softmax('prob'), // 10
   ],
 };
 
@@ -52,19 +54,20 @@ function figure1(name: string, activation: (name: string) => Layer): Network {
       mean: [125.3, 123, 113.9],
       deviation: [63, 62.1, 66.7],
     },
+    starts: cifarStarts,
     layers: [
-      conv('conv1', 32, 5, { pad: 2 }),
-      maxpool('pool1', { rounding: 'caffe' }),
-      activation('act1'),
-      conv('conv2', 32, 5, { pad: 2 }),
-      activation('act2'),
-      avgpool('pool2'),
-      conv('conv3', 64, 5, { pad: 2 }),
-      activation('act3'),
-      avgpool('pool3'),
-      flatten('flatten'),
-      linear('ip1', 10),
-      softmax('prob'),
+      conv('conv1', 32, 5, { pad: 2 }), // 32×32×32
+      maxpool('pool1', { rounding: 'caffe' }), // 32×16×16
+      activation('act1'), // 32×16×16
+      conv('conv2', 32, 5, { pad: 2 }), // 32×16×16
+      activation('act2'), // 32×16×16
+      avgpool('pool2'), // 32×8×8
+      conv('conv3', 64, 5, { pad: 2 }), // 64×8×8
+      activation('act3'), // 64×8×8
+      avgpool('pool3'), // 64×4×4
+      flatten('flatten'), // 1024
+      linear('ip1', 10), // 10
+      softmax('prob'), // 10
     ],
   };
 }
@@ -87,30 +90,31 @@ export const cifarAlexnet: Network = {
     mean: [125.3, 123, 113.9],
     deviation: [63, 62.1, 66.7],
   },
+  starts: alexnetStarts(['fc7']),
   layers: [
-    conv('conv1', 32, 3, { pad: 1 }),
-    relu('relu1'),
-    maxpool('pool1', { rounding: 'onnx' }),
-    lrn('norm1', small),
-    conv('conv2', 96, 3, { pad: 1 }),
-    relu('relu2'),
-    conv('conv3', 96, 3, { pad: 1, groups: 2 }),
-    relu('relu3'),
-    maxpool('pool3', { rounding: 'onnx' }),
-    lrn('norm3', small),
-    conv('conv4', 192, 3, { pad: 1 }),
-    relu('relu4'),
-    conv('conv5', 192, 3, { pad: 1, groups: 2 }),
-    relu('relu5'),
-    conv('conv6', 160, 3, { pad: 1, groups: 2 }),
-    relu('relu6'),
-    maxpool('pool6', { rounding: 'onnx' }),
-    flatten('flatten'),
-    dropout('drop7', 'inverted'),
-    linear('fc7', 192),
-    relu('relu7'),
-    dropout('drop8', 'inverted'),
-    linear('fc8', 10),
-    softmax('prob'),
+    conv('conv1', 32, 3, { pad: 1 }), // 32×28×28
+    relu('relu1'), // 32×28×28
+    maxpool('pool1', { rounding: 'onnx' }), // 32×14×14
+    lrn('norm1', small), // 32×14×14
+    conv('conv2', 96, 3, { pad: 1 }), // 96×14×14
+    relu('relu2'), // 96×14×14
+    conv('conv3', 96, 3, { pad: 1, groups: 2 }), // 96×14×14
+    relu('relu3'), // 96×14×14
+    maxpool('pool3', { rounding: 'onnx' }), // 96×7×7
+    lrn('norm3', small), // 96×7×7
+    conv('conv4', 192, 3, { pad: 1 }), // 192×7×7
+    relu('relu4'), // 192×7×7
+    conv('conv5', 192, 3, { pad: 1, groups: 2 }), // 192×7×7
+    relu('relu5'), // 192×7×7
+    conv('conv6', 160, 3, { pad: 1, groups: 2 }), // 160×7×7
+    relu('relu6'), // 160×7×7
+    maxpool('pool6', { rounding: 'onnx' }), // 160×3×3
+    flatten('flatten'), // 1440
+    dropout('drop7', 'inverted'), // 1440
+    linear('fc7', 192), // 192
+    relu('relu7'), // 192
+    dropout('drop8', 'inverted'), // 192
+    linear('fc8', 10), // 10
+    softmax('prob'), // 10
   ],
 };

@@ -5,6 +5,7 @@
 
 import type { Preprocess } from '../input/preprocess.ts';
 import type * as ops from '../ops/index.ts';
+import type { Starts } from './starts.ts';
 
 interface Named {
   /** The paper's and Caffe's name: conv1, relu1, norm1, pool1 … fc8, prob. */
@@ -59,6 +60,8 @@ export interface Network {
   readonly input: readonly [number, number, number];
   readonly layers: readonly Layer[];
   readonly preprocess: Preprocess;
+  /** How training begins; where nothing is said, with deviation 0.01 and biases 0. */
+  readonly starts?: Starts;
 }
 
 // ---- the words in which the networks are written -------------------------------------------------------------------
@@ -88,7 +91,7 @@ export function conv(name: string, channels: number, size: number, options: Conv
 export const relu = (name: string): Layer => ({ name, kind: 'relu' });
 export const tanh = (name: string): Layer => ({ name, kind: 'tanh' });
 
-/** The paper's constants (n = 5, β = 0.75) unless said otherwise; α divided by n, as everywhere but in the paper. */
+/** The paper's constants (n = 5, β = 0.75) unless said otherwise; α divided by n, as in Caffe, PyTorch and ONNX. */
 export function lrn(name: string, options: Partial<ops.lrn.Attributes> = {}): Layer {
   const attributes = {
     size: 5,

@@ -1,7 +1,8 @@
 /**
  * Concatenation along channels: where conv3 and the fully connected layers see both towers.
  *
- * Paper   figure 2: "the kernels of the third convolutional layer are connected to all kernel maps in the second".
+ * Paper   section 3.5: "The kernels of the third convolutional layer are connected to all kernel maps in the second
+ *         layer."
  * ONNX    Concat, axis 1.
  * Letters xs (N,C₁,…), (N,C₂,…), …; y (N,ΣC,…).
  */

@@ -1,11 +1,12 @@
 /**
  * 2-d convolution (cross-correlation, as in every framework: the kernel is not flipped), in G groups.
  *
- *   y[n,k,p,q] = b[k] + Σ_{c,r,s} w[k,c,r,s] · x[n, g·C/G + c, p·stride_h − top + r·dilation_h, q·stride_w −
- *   left + s·dilation_w] g = ⌊k / (K/G)⌋; taps outside the image contribute nothing.
+ *   y[n,k,p,q] = b[k] + Σ_{c,r,s} w[k,c,r,s] · x[n, g·C/G + c, h, v]
+ *   h = p·stride_h − top + r·dilation_h,   v = q·stride_w − left + s·dilation_w,   g = ⌊k / (K/G)⌋
+ *   Taps outside the image contribute nothing.
  *
- * Paper   Krizhevsky, Sutskever, Hinton 2012, section 3.5: G = 2 in conv2, conv4 and conv5 is "the kernels are
- *         connected only to those kernel maps which reside on the same GPU".
+ * Paper   Krizhevsky, Sutskever, Hinton 2012, section 3.5: the kernels of conv2, conv4 and conv5 (here G = 2) "are
+ *         connected only to those kernel maps in the previous layer which reside on the same GPU".
  * ONNX    Conv, since opset 1 (auto_pad is never used; pads are [top, left, bottom, right]).
  * Clash   cuda-convnet rounds the output size up; the same arithmetic is written here as pad [0,0,3,3] on a 224 input.
  * Letters x (N,C,H,W), w (K,C/G,R,S), b (K), y (N,K,P,Q).

@@ -4,7 +4,8 @@
  *   y[n, (c·H + h)·W + w] = x[n,c,h,w]     order 'CHW'
  *   y[n, (h·W + w)·C + c] = x[n,c,h,w]     order 'HWC'
  *
- * Paper   not said. ONNX  Flatten, axis 1, since opset 1.
+ * Paper   does not say in which order.
+ * ONNX    Flatten, axis 1, since opset 1.
  * Clash   Caffe, PyTorch and cuda-convnet flatten C,H,W; TensorFlow's NHWC networks H,W,C, so fc6 differs.
  */
 import {

@@ -10,7 +10,8 @@
  *         ONNX and MATLAB (`divide`).
  *         An even window reaches one channel further up (ONNX: ⌊(n−1)/2⌋ below, ⌈(n−1)/2⌉ above) or down
  *         (PyTorch and cuda-convnet: n/2 below).
- *         The authors normalised inside each tower (`groups` = 2); the paper's text says "all kernel maps".
+ *         The authors normalised inside each tower (`groups` = 2); the paper's sum runs over "n “adjacent” kernel
+ *         maps" of the N in the layer.
  * Letters x, y, s (N,C,H,W).
  */
 import { invPow } from '../math.ts';

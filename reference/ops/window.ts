@@ -1,10 +1,11 @@
 /**
- * Where a pooling window lies, and how many windows there are: the one thing about which frameworks disagree.
+ * Where a pooling window lies, and how many windows there are. Frameworks disagree about the number.
  *
  * floor   PyTorch's and ONNX's default: only whole windows (of the padded input).
  * onnx    ceil_mode = 1 of ONNX and PyTorch: a partial last window too, unless it would start in the right padding.
  * caffe   Caffe (pooling_layer.cpp) and cuda-convnet (layer.py): round up; Caffe drops a last window that starts in
  *         the padding only where there is padding, so with stride > kernel the last window can be empty.
+ *
  * All agree on AlexNet's 55, 27 and 13; on the zoo's 54, 26 and 12 they do not.
  */
 import type { Shape } from '../tensor.ts';

@@ -5,12 +5,11 @@
  *   loss   = −1/N Σ_n log p[n, label[n]] = 1/N Σ_n (log Σ_j e^(z[n,j] − m) − (z[n,label] − m))
  *   dz     = (p − onehot) / N
  *
- * Paper   section 3.5 maximises the mean log-probability of the right class; section 5's update descends, so
- * its L is the
- *         negative of that, as here.
+ * Paper   section 3.5 maximises the mean log-probability of the right class; section 5's update descends, so its L is
+ *         the negative of that, as here.
  * ONNX    SoftmaxCrossEntropyLoss, reduction = 'mean'; decomposed in export/loss.ts.
- * Clash   Caffe's loss is −log max(p, FLT_MIN), at most 87.34 an image; its gradient is p − onehot all the
- * same (`clip`).
+ * Clash   Caffe's loss is −log max(p, FLT_MIN), at most 87.34 an image; its gradient is p − onehot all the same
+ *         (`clip`).
  *         Ties in the errors: see `Ties`.
  * Letters z, p (N,K), labels N integers from 0 to K − 1.
  */

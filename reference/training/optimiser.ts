@@ -6,12 +6,11 @@
  *   caffe           v ← µv + ε(g + λw)    w ← w − v      sgd_solver.cpp
  *   pytorch         v ← µv + g + λw       w ← w − εv     torch.optim.SGD without dampening
  *
- * For a constant ε all four are the same descent (paper's v is minus Caffe's, and −ε times PyTorch's). After ε drops,
- * PyTorch's velocity shrinks at once, the others' over some ten steps.
+ * For a constant ε the weights take the same path under all four (paper's v is minus Caffe's, and −ε times PyTorch's).
+ * After ε drops, PyTorch's steps shrink at once, the others' over some ten steps.
  *
- * Clash   biases. paper and pytorch: as weights. as-run and caffe: twice the rate and no decay (as-run: 0.02
- * next to 0.01,
- *         and never lowered: schedule.ts; Caffe's lr_mult 2, decay_mult 0).
+ * Clash   biases. paper and pytorch: as weights. as-run and caffe: twice the rate and no decay (Caffe's lr_mult 2,
+ *         decay_mult 0; as-run: 0.02 next to 0.01, and never lowered: schedule.ts).
  * Frozen  a parameter whose rate is 0 stays as it is, its momentum too (cuda-convnet: `if (_epsW > 0)`).
  *
  * Arithmetic is float64; v is rounded once to its storage, then w ← w + v reads the v that was stored and is

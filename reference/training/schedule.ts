@@ -1,17 +1,15 @@
 /**
- * Learning rates over time, as the sources had them. A schedule and its state are plain data (JSON keeps
- * both); nothing here counts: the caller says how many iterations are done and reports the validation error
- * after each epoch.
+ * Learning rates over time, as the sources had them. A schedule and its state are plain data (JSON keeps both).
+ * Nothing here counts: the caller says how many iterations are done and reports the validation error after each
+ * epoch.
  *
- * plateau   section 5: "divide the learning rate by 10 when the validation error rate stopped improving";
- * "reduced three
- *           times prior to termination". How long to wait the paper does not say: `patience`.
- * logged    the epochs written in the released source's logs, configuration 145 (2012) and 145-2010: ε and
- * the biases' own
- *           rate, conv1 slower and then frozen, the colour noise off for the last 24 epochs.
- * step      divided every so many iterations (Caffe: 100,000 of 450,000) or epochs (torchvision: 30 of 90).
+ * plateau   section 5: "divide the learning rate by 10 when the validation error rate stopped improving"; "reduced
+ *           three times prior to termination". The paper does not say how long to wait: `patience`.
+ * logged    the epochs written in the released source's logs, configuration 145 (2012) and 145-2010: ε and the
+ *           biases' own rate, conv1 slower and then frozen, the colour noise off for the last 24 epochs.
+ * step      divided every few iterations (Caffe: 100,000 of 450,000) or epochs (torchvision: 30 of 90).
  * cosine    a linear warm-up, then half a cosine down to 0.
- * constant
+ * constant  the same rate for ever.
  */
 import { cosPi } from '../math.ts';
 import type { Factor } from './optimiser.ts';
@@ -137,7 +135,7 @@ function loggedAt(run: '2012' | '2010', epoch: number): Settings {
   };
 }
 
-/** The state after an epoch that ended with this validation error. NaN is no improvement. */
+/** The state after an epoch that ended with this validation error. NaN does not improve it. */
 export function observe(schedule: Schedule, state: State, error: number): State {
   if (schedule.kind !== 'plateau' || state.finished) return state;
   if (!Number.isNaN(error) && (state.best === null || error < state.best)) {

@@ -1,4 +1,5 @@
 /** The networks against the papers' and the frameworks' figures: nothing here is computed by the code under test. */
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { networkNamed, networks } from '../../../reference/networks/index.ts';
 import type { Layer } from '../../../reference/networks/layers.ts';
@@ -186,5 +187,18 @@ describe('reference/networks', () => {
     for (const { name, layers } of networks)
       expect(new Set(layers.map((layer) => layer.name)).size, name).to.equal(layers.length);
     expect(() => networkNamed('alexnet')).to.throw(/^unknown network 'alexnet' \(there are: alexnet2012, /);
+  });
+
+  it("the comment at each layer of a network's file is the shape of its output", () => {
+    const files = { alexnet2012: 24, asrun: 25, bvlc: 24, torchvision: 22, cifar: 50 };
+    const written = Object.entries(files).flatMap(([file, count]) => {
+      const url = new URL(`../../../reference/networks/${file}.ts`, import.meta.url);
+      const lines = [...readFileSync(url, 'utf8').matchAll(/^ +\w+\('(\w+)'.*\), \/\/ ([\d×]+)/gm)];
+      expect(lines, file).to.have.length(count);
+      return lines.map(([, layer, shape]) => `${layer} ${shape}`);
+    });
+    const inFiles = networks.filter(({ name }) => !/caffenet|zoo|half|tanh/.test(name));
+    const computed = inFiles.flatMap((network) => [...shapes(network)].slice(1));
+    expect(written.sort()).to.deep.equal(computed.map(([n, [, ...s]]) => `${n} ${s.join('×')}`).sort());
   });
 });
