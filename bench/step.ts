@@ -17,8 +17,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { fromTensor, type NumericValue } from '../lib/array/value.ts';
 import { restartForTf32 } from '../lib/cli/tf32.ts';
-import { type DenseArray, fromTensor } from '../lib/format/array.ts';
 import { writeNpz } from '../lib/format/npz.ts';
 import { type Device, LABELS, probe } from '../lib/runtime/devices.ts';
 import { gpus } from '../lib/runtime/hardware.ts';
@@ -138,11 +138,14 @@ async function pytorch({ images, labels, masks }: Subject): Promise<Engine> {
   if (channels !== 'RGB' || range !== 255) throw new Error('PyTorch gets RGB from 0 to 255 here');
   const about = { layers: trunk(network).layers, mean, deviation, momentum, weightDecay };
   writeFileSync(join(folder, 'network.json'), JSON.stringify({ ...about, learningRate: LEARNING_RATE }));
-  const arrays: [string, DenseArray][] = [
-    ...[...initialise(network, 0, 'kaiming')].map(([name, t]): [string, DenseArray] => [name, fromTensor(t)]),
+  const arrays: [string, NumericValue][] = [
+    ...[...initialise(network, 0, 'kaiming')].map(([name, t]): [string, NumericValue] => [
+      name,
+      fromTensor(t),
+    ]),
     ['images', { dtype: 'uint8', shape: [batch, ...network.input], data: images }],
     ['labels', { dtype: 'int32', shape: [batch], data: labels }],
-    ...[...masks].map(([name, data]): [string, DenseArray] => [
+    ...[...masks].map(([name, data]): [string, NumericValue] => [
       `${name}.mask`,
       { dtype: 'uint8', shape: [batch, data.length / batch], data },
     ]),

@@ -8,14 +8,17 @@
 const float = new Float32Array(1);
 const bits = new Uint32Array(float.buffer);
 
+/** Leaves the number in `bits`, rounded to odd if binary32 cannot hold it: a second rounding is then exact. */
+function toOdd(value: number): void {
+  float[0] = value;
+  if (float[0] === value || Number.isNaN(value)) return;
+  if (Math.abs(float[0]) > Math.abs(value)) bits[0]--;
+  bits[0] |= 1;
+}
+
 /** The binary16 bits nearest to a number. NaN keeps its sign and becomes quiet. */
 export function float16Bits(value: number): number {
-  float[0] = value;
-  if (float[0] !== value && !Number.isNaN(value)) {
-    // what binary32 cannot hold is rounded to odd there, so that the second rounding is as good as one
-    if (Math.abs(float[0]) > Math.abs(value)) bits[0]--;
-    bits[0] |= 1;
-  }
+  toOdd(value);
   const sign = (bits[0] >>> 16) & 0x8000;
   const magnitude = bits[0] & 0x7fffffff;
   if (magnitude > 0x7f800000) return sign | 0x7e00;
@@ -29,6 +32,13 @@ export function float16Bits(value: number): number {
   return sign | ((magnitude - 0x38000000 + 0xfff + odd) >>> 13);
 }
 
+/** The bfloat16 bits nearest to a number: the upper half of a binary32. NaN keeps its sign and becomes quiet. */
+export function bfloat16Bits(value: number): number {
+  toOdd(value);
+  if (Number.isNaN(value)) return ((bits[0] >>> 16) & 0x8000) | 0x7fc0;
+  return (bits[0] + 0x7fff + ((bits[0] >>> 16) & 1)) >>> 16;
+}
+
 /** Binary16 bits to the number. */
 export function fromFloat16Bits(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
@@ -39,15 +49,30 @@ export function fromFloat16Bits(half: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** Binary16 bits of every value. */
-export const toFloat16 = (values: ArrayLike<number>): Uint16Array<ArrayBuffer> => {
+/** A number rounded to the nearest binary16. */
+export const roundFloat16 = (value: number): number => fromFloat16Bits(float16Bits(value));
+
+/** A number rounded to the nearest bfloat16. */
+export function roundBfloat16(value: number): number {
+  bits[0] = bfloat16Bits(value) << 16;
+  return float[0];
+}
+
+function bitsOf(values: ArrayLike<number>, round: (value: number) => number): Uint16Array<ArrayBuffer> {
   const result = new Uint16Array(values.length);
-  for (let i = 0; i < result.length; i++) result[i] = float16Bits(values[i]);
+  for (let i = 0; i < result.length; i++) result[i] = round(values[i]);
   return result;
-};
+}
+
+/** Binary16 bits of every value. */
+export const toFloat16 = (values: ArrayLike<number>): Uint16Array<ArrayBuffer> => bitsOf(values, float16Bits);
+
+/** Bfloat16 bits of every value. */
+export const toBfloat16 = (values: ArrayLike<number>): Uint16Array<ArrayBuffer> =>
+  bitsOf(values, bfloat16Bits);
 
 /** Binary16 bits of every value. Throws, naming the tensor, where a finite value becomes infinite. */
-export function narrowed(name: string, values: ArrayLike<number>): Uint16Array<ArrayBuffer> {
+export function fittingFloat16(name: string, values: ArrayLike<number>): Uint16Array<ArrayBuffer> {
   const halves = toFloat16(values);
   for (let i = 0; i < halves.length; i++) {
     if ((halves[i] & 0x7fff) === 0x7c00 && Number.isFinite(values[i]))

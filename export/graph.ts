@@ -5,13 +5,12 @@
  * Names: a layer's value and its last node are called as the layer, what lies between 'norm1/square'.
  */
 import { dense, type Shape, type Tensor } from '../reference/tensor.ts';
-import { narrowed } from './float16.ts';
+import { dataTypeName, dataTypes } from './dtypes.ts';
+import { fittingFloat16 } from './float16.ts';
 import { type Attributes, type Dims, type Operator, operators } from './operators.ts';
 import {
   type AttributeProto,
   attributeTypes,
-  dataTypeName,
-  dataTypes,
   type GraphProto,
   type NodeProto,
   type TensorProto,
@@ -36,11 +35,11 @@ export interface Settings {
 }
 
 const numberOf = {
-  float32: dataTypes.FLOAT,
-  float16: dataTypes.FLOAT16,
-  uint8: dataTypes.UINT8,
-  int32: dataTypes.INT32,
-  int64: dataTypes.INT64,
+  float32: dataTypes.float32,
+  float16: dataTypes.float16,
+  uint8: dataTypes.uint8,
+  int32: dataTypes.int32,
+  int64: dataTypes.int64,
 } as const;
 
 interface Known {
@@ -73,20 +72,20 @@ export class GraphBuilder {
   /** An initializer in the graph's precision (or in the one given). Weights are viewed, not copied, in float32. */
   initializer(name: string, value: Tensor, precision: FloatType = this.settings.precision): string {
     const values = dense(value);
-    const data = precision === 'float16' ? narrowed(name, values) : toFloat32(values);
+    const data = precision === 'float16' ? fittingFloat16(name, values) : toFloat32(values);
     return this.#store(name, numberOf[precision], value.shape, bytesOf(data));
   }
 
   /** A scalar in the graph's precision (or in the one given). */
   scalar(name: string, value: number, precision: FloatType = this.settings.precision): string {
-    const data = precision === 'float16' ? narrowed(name, [value]) : Float32Array.of(value);
+    const data = precision === 'float16' ? fittingFloat16(name, [value]) : Float32Array.of(value);
     return this.#store(name, numberOf[precision], [], bytesOf(data));
   }
 
   /** A vector of int64, as shapes and pads are given. */
   integers(name: string, values: readonly number[]): string {
     const data = BigInt64Array.from(values, BigInt);
-    return this.#store(name, dataTypes.INT64, [values.length], bytesOf(data), values);
+    return this.#store(name, dataTypes.int64, [values.length], bytesOf(data), values);
   }
 
   /** A node whose name is that of its value; returns it. `doc` is its doc string. */
@@ -141,7 +140,7 @@ export class GraphBuilder {
 
   /** A tensor of int32, as labels and counters are. */
   counters(name: string, values: Int32Array, dims: Shape): string {
-    return this.#store(name, dataTypes.INT32, dims, bytesOf(values));
+    return this.#store(name, dataTypes.int32, dims, bytesOf(values));
   }
 
   /** `x` in another element type, under the name `output`. */
@@ -152,7 +151,7 @@ export class GraphBuilder {
   /** Makes a value a graph output, of float32: a float16 value is renamed 'name/float16' and cast. */
   output(name: string): void {
     const { type, dims } = this.#known.get(name) ?? { type: 0, dims: this.dims(name) };
-    if (type === dataTypes.FLOAT16) this.#rename(name, `${name}/float16`, { type, dims });
+    if (type === dataTypes.float16) this.#rename(name, `${name}/float16`, { type, dims });
     this.#outputs.push(name);
   }
 
@@ -223,7 +222,7 @@ export class GraphBuilder {
 }
 
 const resultType = ({ bool }: Operator, { to }: Attributes, type: number): number =>
-  bool ? dataTypes.BOOL : ((to as number | undefined) ?? type);
+  bool ? dataTypes.bool : ((to as number | undefined) ?? type);
 
 const toFloat32 = (values: Float32Array | Float64Array): Float32Array =>
   values instanceof Float32Array ? values : Float32Array.from(values);

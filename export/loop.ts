@@ -9,11 +9,12 @@
  *
  * ONNX wants names that differ between a graph and its body, so the body's are called 'step/…'.
  */
+
+import { dataTypes } from './dtypes.ts';
 import { attributeProto, int64Bytes } from './graph.ts';
 import {
   type AttributeProto,
   attributeTypes,
-  dataTypes,
   type GraphProto,
   type ModelProto,
   type NodeProto,
@@ -64,7 +65,7 @@ export function loopOf(step: ModelProto, steps: Steps, repeated: ReadonlySet<str
 /** The value 'steps/count': a constant, or the first dimension of one of the repeated inputs. */
 function countOf(steps: Steps, repeated: string): Pick<GraphProto, 'node' | 'initializer'> {
   const integer = (name: string, value: number) =>
-    tensorProto({ name, dataType: dataTypes.INT64, dims: [], rawData: int64Bytes(value) });
+    tensorProto({ name, dataType: dataTypes.int64, dims: [], rawData: int64Bytes(value) });
   if (steps !== 'dynamic') return { node: [], initializer: [integer('steps/count', steps)] };
   const node = (
     opType: string,
@@ -132,8 +133,8 @@ function bodyOf(graph: GraphProto, { carried, next, results, repeated }: Roles):
     ...graph,
     node: [carryOn, ...gathers, ...graph.node.map((node) => renamedNode(node, inner))],
     initializer: graph.initializer.map((tensor) => ({ ...tensor, name: inner(tensor.name!) })),
-    input: [scalar(iteration, dataTypes.INT64), scalar(condition, dataTypes.BOOL), ...carried.map(renamed)],
-    output: [scalar(`${condition}.next`, dataTypes.BOOL), ...next.map(info), ...results.map(info)],
+    input: [scalar(iteration, dataTypes.int64), scalar(condition, dataTypes.bool), ...carried.map(renamed)],
+    output: [scalar(`${condition}.next`, dataTypes.bool), ...next.map(info), ...results.map(info)],
     valueInfo: [
       ...graph.valueInfo.map(renamed),
       ...graph.input.filter(({ name }) => repeated.has(name)).map(renamed),

@@ -4,8 +4,8 @@
  * Works on the file's bytes: ValueInfoProtos are added at the end of the graph (GraphProto.output, field 12) and one
  * length is rewritten, so weights are copied once and fields that this program does not know are kept.
  */
+import { dataTypes } from './dtypes.ts';
 import {
-  dataTypes,
   decodeModel,
   encodeGraph,
   type GraphProto,
@@ -19,25 +19,26 @@ import { joined, modelFile } from './write.ts';
 /** ModelProto.graph. */
 const GRAPH = 7;
 
-const floats = new Set(['FLOAT', 'FLOAT16', 'DOUBLE', 'BFLOAT16'].map((name) => dataTypes[name]));
+const { float16, float32, float64, bfloat16 } = dataTypes;
+const floats = new Set<number>([float16, float32, float64, bfloat16]);
 
 /** Operators whose output is no float whatever their input is, by output; 'first' is the type of the first input. */
 const integral: Readonly<Record<string, readonly (number | 'first')[]>> = {
-  ArgMax: [dataTypes.INT64],
-  ArgMin: [dataTypes.INT64],
-  Dropout: ['first', dataTypes.BOOL],
-  Equal: [dataTypes.BOOL],
-  Greater: [dataTypes.BOOL],
-  GreaterOrEqual: [dataTypes.BOOL],
-  IsInf: [dataTypes.BOOL],
-  IsNaN: [dataTypes.BOOL],
-  Less: [dataTypes.BOOL],
-  LessOrEqual: [dataTypes.BOOL],
-  MaxPool: ['first', dataTypes.INT64],
-  NonZero: [dataTypes.INT64],
-  Shape: [dataTypes.INT64],
-  Size: [dataTypes.INT64],
-  TopK: ['first', dataTypes.INT64],
+  ArgMax: [dataTypes.int64],
+  ArgMin: [dataTypes.int64],
+  Dropout: ['first', dataTypes.bool],
+  Equal: [dataTypes.bool],
+  Greater: [dataTypes.bool],
+  GreaterOrEqual: [dataTypes.bool],
+  IsInf: [dataTypes.bool],
+  IsNaN: [dataTypes.bool],
+  Less: [dataTypes.bool],
+  LessOrEqual: [dataTypes.bool],
+  MaxPool: ['first', dataTypes.int64],
+  NonZero: [dataTypes.int64],
+  Shape: [dataTypes.int64],
+  Size: [dataTypes.int64],
+  TopK: ['first', dataTypes.int64],
 };
 
 /** Types that the file itself says, then what follows from the nodes in order; undefined where nothing is known. */
@@ -61,9 +62,9 @@ function produced(node: NodeProto, index: number, types: ReadonlyMap<string, num
     case 'Cast':
       return attribute('to')?.i;
     case 'Constant':
-      return attribute('value')?.t?.dataType ?? (attribute('value_float') ? dataTypes.FLOAT : undefined);
+      return attribute('value')?.t?.dataType ?? (attribute('value_float') ? dataTypes.float32 : undefined);
     case 'ConstantOfShape':
-      return attribute('value')?.t?.dataType ?? dataTypes.FLOAT;
+      return attribute('value')?.t?.dataType ?? dataTypes.float32;
     case 'Gather':
       return types.get(node.input[0]);
     case 'Where':
@@ -83,7 +84,7 @@ export function intermediates(graph: GraphProto): string[] {
   const outputs = new Set(graph.output.map(({ name }) => name));
   return graph.node
     .flatMap((node) => node.output)
-    .filter((name) => name !== '' && !outputs.has(name) && floats.has(types.get(name) ?? dataTypes.FLOAT));
+    .filter((name) => name !== '' && !outputs.has(name) && floats.has(types.get(name) ?? dataTypes.float32));
 }
 
 /**

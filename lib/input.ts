@@ -2,8 +2,8 @@
 import type { Network } from '../reference/networks/layers.ts';
 import { streamOf, uniform, words } from '../reference/random.ts';
 import { cast, dense, reshape, type Shape, sizeOf, type Tensor, tensor } from '../reference/tensor.ts';
+import { toTensor } from './array/value.ts';
 import { InputError } from './errors.ts';
-import { toTensor } from './format/array.ts';
 import { openTensors } from './format/open.ts';
 import { loadImages } from './image/load.ts';
 

@@ -3,9 +3,11 @@
  * bounds.ts's. A sum is bounded by the same node run on absolute values, as in Arm's TOSA verifiers.
  */
 import { tensor } from '../../reference/tensor.ts';
+import { isFloat } from '../array/dtype.ts';
+import type { Value } from '../array/value.ts';
 import { evaluateNode } from '../onnx/evaluate.ts';
 import type { Model, Node } from '../onnx/model.ts';
-import { floatData, isFloat, type Value } from '../onnx/value.ts';
+import { floatData } from '../onnx/value.ts';
 import type { Device } from '../runtime/failures.ts';
 import {
   arithmetic,

@@ -5,12 +5,13 @@
  * tolerance of 1e-3 lets pass is still found.
  */
 import { dense, type Tensor } from '../../reference/tensor.ts';
+import type { Value } from '../array/value.ts';
 import { classes } from '../bounds/arithmetic.ts';
 import { boundsOf } from '../bounds/bounds.ts';
 import { evaluate } from '../onnx/evaluate.ts';
 import { layerOf } from '../onnx/layer.ts';
 import type { Model } from '../onnx/model.ts';
-import { asTensor, floatData, type Value } from '../onnx/value.ts';
+import { asTensor, floatData } from '../onnx/value.ts';
 import { termsOf } from '../verify/walk.ts';
 import type { Engine } from './engines.ts';
 

@@ -3,7 +3,10 @@
  * shape must be the same, |y − expected| ≤ atol + rtol·|expected|, NaN equals NaN, infinities must agree.
  * Integers, bools and strings must be equal, where the runner would allow them the tolerance too.
  */
-import { elements, isFloat, type Value } from '../onnx/value.ts';
+
+import { isFloat } from '../array/dtype.ts';
+import type { Value } from '../array/value.ts';
+import { elements } from '../onnx/value.ts';
 
 export interface Tolerance {
   readonly rtol: number;

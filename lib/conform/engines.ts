@@ -1,14 +1,14 @@
 /** The two engines that tests run on, behind one face: the oracle's evaluator, and onnxruntime on a device. */
-import { fromFloat16, toFloat16 } from '../../export/float16.ts';
-import { dense, tensor } from '../../reference/tensor.ts';
+import { tensor } from '../../reference/tensor.ts';
+import type { DType } from '../array/dtype.ts';
+import { fromTensor, type NumericValue, narrowed, type Value, widened } from '../array/value.ts';
 import { InputError } from '../errors.ts';
 import { evaluate } from '../onnx/evaluate.ts';
 import type { ValueInfo } from '../onnx/model.ts';
 import { readModel } from '../onnx/read.ts';
 import { unsupported } from '../onnx/registry.ts';
-import type { DType, Value } from '../onnx/value.ts';
 import { type Device, openSession } from '../runtime/session.ts';
-import { isTensor, type Value as RuntimeValue, type TypedValue } from '../runtime/values.ts';
+import { isTensor, type SessionValue } from '../runtime/values.ts';
 
 export interface Opened {
   /** What must be fed, in the graph's order. */
@@ -73,23 +73,19 @@ export const onnxruntimeEngine = (device: Device): Engine => ({
 });
 
 /** A value as onnxruntime takes it. Throws for types that it has no array for. */
-export function toRuntime(name: string, { dtype, shape, data }: Value): RuntimeValue {
+export function toRuntime(name: string, value: Value): SessionValue {
+  const { dtype, shape, data } = value;
   if (dtype === 'float32') return tensor(Float32Array.from(data as Float32Array), shape);
   if (dtype === 'float64') return tensor(Float64Array.from(data as Float64Array), shape);
-  if (dtype === 'float16') return { dtype, shape, data: toFloat16(data as Float32Array) };
   if (dtype === 'bfloat16' || dtype === 'string') {
     throw new InputError(`the input '${name}' is ${dtype}, which is not fed to onnxruntime here`);
   }
-  return { dtype, shape, data } as TypedValue;
+  return narrowed(value as NumericValue);
 }
 
-export function fromRuntime(value: RuntimeValue): Value {
-  if (isTensor(value)) {
-    const data = dense(value);
-    return { dtype: data instanceof Float64Array ? 'float64' : 'float32', shape: value.shape, data };
-  }
-  if (value.dtype === 'float16') return { ...value, data: fromFloat16(value.data) };
-  return { dtype: value.dtype, shape: value.shape, data: value.data };
+export function fromRuntime(value: SessionValue): Value {
+  if (isTensor(value)) return fromTensor(value);
+  return widened(value);
 }
 
 /** 0, 1/n, 2/n … of a declared shape; free extents are 1. */

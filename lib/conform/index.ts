@@ -2,12 +2,12 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { decodeTensor } from '../../export/proto.ts';
+import type { Value } from '../array/value.ts';
 import { EnvironmentError } from '../errors.ts';
 import { valueFrom } from '../onnx/graph.ts';
 import type { Model } from '../onnx/model.ts';
 import { readModel } from '../onnx/read.ts';
 import { unsupported } from '../onnx/registry.ts';
-import type { Value } from '../onnx/value.ts';
 import type { Device } from '../runtime/session.ts';
 import { checkBound } from './bounds.ts';
 import { difference, type Tolerance } from './compare.ts';

@@ -2,13 +2,14 @@
  * The ONNX graph of a case: the operator itself wherever ONNX can say what the case does, with every tensor a
  * graph input; else the graph that export/emit writes (groups of LRN, Caffe's rounding, within-map normalisation …).
  */
+
+import { dataTypes } from '../../export/dtypes.ts';
 import { emitLayer } from '../../export/emit/index.ts';
 import { explicitPads, hasEmptyWindow, imagePads } from '../../export/emit/window.ts';
 import { GraphBuilder } from '../../export/graph.ts';
 import {
   type AttributeProto,
   attributeTypes,
-  dataTypes,
   type GraphProto,
   type TensorProto,
   tensorProto,
@@ -107,8 +108,8 @@ function singleNode({ operation, attributes: a, inputs }: Case): Single | null {
 function dropout(ratio: number, training: boolean): Single | null {
   if (training && ratio > 0) return null;
   const constants = [
-    scalarOf('ratio', dataTypes.FLOAT, float32Bytes(ratio)),
-    scalarOf('training', dataTypes.BOOL, Uint8Array.of(Number(training))),
+    scalarOf('ratio', dataTypes.float32, float32Bytes(ratio)),
+    scalarOf('training', dataTypes.bool, Uint8Array.of(Number(training))),
   ];
   return { op: 'Dropout', attributes: {}, constants };
 }
@@ -121,7 +122,9 @@ export const inputsOf = (test: Case): string[] =>
 
 const info = (name: string, dims: Shape): ValueInfoProto => ({
   name,
-  type: { tensorType: { elemType: dataTypes.FLOAT, shape: { dim: dims.map((dimValue) => ({ dimValue })) } } },
+  type: {
+    tensorType: { elemType: dataTypes.float32, shape: { dim: dims.map((dimValue) => ({ dimValue })) } },
+  },
 });
 
 /** The graph, with the inputs of `inputsOf` in that order and the output y. Throws where ONNX cannot say it. */

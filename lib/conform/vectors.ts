@@ -5,7 +5,8 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { dataTypes, encodeModel, encodeTensor, type GraphProto, tensorProto } from '../../export/proto.ts';
+import { dataTypes } from '../../export/dtypes.ts';
+import { encodeModel, encodeTensor, type GraphProto, tensorProto } from '../../export/proto.ts';
 import { InputError } from '../errors.ts';
 import { version } from '../version.ts';
 import { type Case, type GradientCase, readCases, readGradientCases } from './cases.ts';
@@ -34,7 +35,7 @@ type Numbers = Case['inputs'][string];
 function bytesOf(name: string, { shape, data }: Numbers, type: 'float32' | 'uint8' = 'float32'): Uint8Array {
   const values = type === 'uint8' ? Uint8Array.from(data, Number) : Float32Array.from(data, Number);
   const rawData = new Uint8Array(values.buffer);
-  const dataType = type === 'uint8' ? dataTypes.UINT8 : dataTypes.FLOAT;
+  const dataType = type === 'uint8' ? dataTypes.uint8 : dataTypes.float32;
   return encodeTensor(tensorProto({ name, dims: [...shape], dataType, rawData }));
 }
 

@@ -9,7 +9,9 @@
  *                      shape = 7 {dim = 1}, double_data = 8
  * Source: BVLC/caffe, src/caffe/proto/caffe.proto. Blobs are named 'conv1/0' (weight) and 'conv1/1' (bias).
  */
-import { byteSize, bytesView, type DenseArray, type LazyArray, viewAs, widen } from './array.ts';
+
+import { viewAs } from '../array/dtype.ts';
+import { byteSize, bytesView, type LazyValue, type NumericValue, widen } from '../array/value.ts';
 import {
   countFixed,
   type Field,
@@ -27,8 +29,8 @@ const whole = (source: Source): Field => ({ number: 0, wire: 2, value: 0, start:
 const inside = (source: Source, { start, length }: Field) => fields(source, start, start + length);
 
 /** The blobs of all layers, values unread. Throws InputError. */
-export function openCaffemodel(source: Source): ReadonlyMap<string, LazyArray> {
-  const blobs = new Map<string, LazyArray>();
+export function openCaffemodel(source: Source): ReadonlyMap<string, LazyValue> {
+  const blobs = new Map<string, LazyValue>();
   for (const field of fields(source)) {
     if (field.wire !== 2) continue;
     if (field.number === 100) addLayer(source, field, 1, 7, blobs);
@@ -44,7 +46,7 @@ function addLayer(
   layer: Field,
   nameField: number,
   blobField: number,
-  blobs: Map<string, LazyArray>,
+  blobs: Map<string, LazyValue>,
 ) {
   let name = '';
   const own: Field[] = [];
@@ -61,9 +63,9 @@ function addLayer(
 }
 
 /** A mean image: the single blob in the file. Throws InputError. */
-export const openBinaryproto = (source: Source): LazyArray => openBlob(source, whole(source), 'the blob');
+export const openBinaryproto = (source: Source): LazyValue => openBlob(source, whole(source), 'the blob');
 
-function openBlob(source: Source, blob: Field, label: string): LazyArray {
+function openBlob(source: Source, blob: Field, label: string): LazyValue {
   const legacy = [1, 1, 1, 1];
   let shape: number[] | null = null;
   let [isLegacy, isDouble, isFloat] = [false, false, false];
@@ -86,7 +88,7 @@ function openBlob(source: Source, blob: Field, label: string): LazyArray {
   const size = byteSize(dtype, extents);
   if (size !== count * width)
     throw bad(source, `${label}: shape [${extents}] does not fit its ${count} values`);
-  const read = (): DenseArray => {
+  const read = (): NumericValue => {
     return { dtype, shape: extents, data: viewAs(dtype, readFixed(source, blob, number, width, size)) };
   };
   return { dtype, shape: extents, read };
@@ -100,7 +102,7 @@ export type CaffeType = 'Convolution' | 'InnerProduct';
  * Values that are neither float32 nor float64 are widened exactly.
  */
 export function caffemodelPieces(
-  layers: Iterable<readonly [name: string, type: CaffeType, blobs: readonly DenseArray[]]>,
+  layers: Iterable<readonly [name: string, type: CaffeType, blobs: readonly NumericValue[]]>,
   name: string,
 ): Uint8Array[] {
   const pieces = putText(1, name);
@@ -116,10 +118,10 @@ export function caffemodelPieces(
 }
 
 /** A BlobProto: a .binaryproto file, or part of a layer. */
-export function blobPieces(array: DenseArray): Uint8Array[] {
+export function blobPieces(array: NumericValue): Uint8Array[] {
   const data = widen(array);
   const dtype = data instanceof Float64Array ? 'float64' : 'float32';
-  const values = bytesView({ dtype, shape: array.shape, data } as DenseArray);
+  const values = bytesView({ dtype, shape: array.shape, data } as NumericValue);
   const shape = putBytes(7, array.shape.length > 0 ? putIntegers(1, array.shape) : []);
   return [...shape, ...putBytes(dtype === 'float64' ? 8 : 5, [values])];
 }

@@ -8,27 +8,17 @@
  *   PyTorch        tensors, parameters, typed storages, Size, device, dtypes
  *   inert          argparse.Namespace, and cuda-convnet's own option classes: kept as data without behaviour
  */
-import type { DType } from './array.ts';
+import { codeOf, dtypeOfCode, isNumeric, type NumericDType } from '../array/dtype.ts';
 import * as numpy from './numpy.ts';
 import { type Global, type Globals, isKind, type Value } from './pickle.ts';
 
-const storages: Readonly<Record<string, DType>> = {
-  FloatStorage: 'float32',
-  DoubleStorage: 'float64',
-  HalfStorage: 'float16',
-  BFloat16Storage: 'bfloat16',
-  LongStorage: 'int64',
-  IntStorage: 'int32',
-  ShortStorage: 'int16',
-  CharStorage: 'int8',
-  ByteStorage: 'uint8',
-  BoolStorage: 'bool',
-  UntypedStorage: 'uint8',
-};
+/** The type that a class of typed storages holds. */
+const storageDType = (name: string): NumericDType | undefined =>
+  name === 'UntypedStorage' ? 'uint8' : dtypeOfCode(name, 'torch');
 
 /** Where a PyTorch tensor's values lie: a storage by key, in the file. */
 export interface StorageRef {
-  readonly dtype: DType;
+  readonly dtype: NumericDType;
   readonly key: string;
   /** Values in the storage. */
   readonly length: number;
@@ -51,19 +41,6 @@ const inertNames = [
   'builtins.object',
   'builtins.complex',
 ];
-const dtypeNames = [
-  'float32',
-  'float64',
-  'float16',
-  'bfloat16',
-  'int64',
-  'int32',
-  'int16',
-  'int8',
-  'uint8',
-  'bool',
-];
-
 /** One name for what Python 2 and 3, NumPy 1 and 2 call differently. */
 const modules: Readonly<Record<string, string>> = {
   __builtin__: 'builtins',
@@ -155,22 +132,25 @@ const builders: Readonly<Record<string, Builder>> = {
   '_codecs.encode': numpy.encode,
 };
 
-const types = new Set([
-  'numpy.ndarray',
-  ...Object.keys(storages).map((name) => `torch.${name}`),
-  ...dtypeNames.map((name) => `torch.${name}`),
-]);
+/** Types that may be named and not called. */
+function isType(label: string): boolean {
+  const [, name] = /^torch\.(\w+)$/.exec(label) ?? [];
+  if (name === undefined) return label === 'numpy.ndarray';
+  return storageDType(name) !== undefined || isTorchDType(name);
+}
+
+const isTorchDType = (name: string): boolean => isNumeric(name) && codeOf(name, 'torch') !== undefined;
 
 function find(module: string, name: string): Global | undefined {
   const label = `${modules[module] ?? module}.${name}`;
   const inert = inertModules.includes(module) && /^[A-Za-z_]\w*$/.test(name);
-  const known = Object.hasOwn(builders, label) || types.has(label) || inertNames.includes(label);
+  const known = Object.hasOwn(builders, label) || isType(label) || inertNames.includes(label);
   return inert || known ? { kind: 'global', name: label } : undefined;
 }
 
 function build(name: string, args: readonly Value[]): Value {
   if (Object.hasOwn(builders, name)) return builders[name](args);
-  if (types.has(name)) throw new Error('this type cannot be made by a call');
+  if (isType(name)) throw new Error('this type cannot be made by a call');
   return { kind: 'instance', type: name, args, state: null };
 }
 
@@ -185,11 +165,12 @@ function storageOf(id: Value): StorageRef {
   if (!Array.isArray(id) || id.length < 5 || id[0] !== 'storage') throw new Error('an unknown persistent id');
   const [, type, key, , length, view] = id;
   const name = isKind(type, 'global') ? type.name.replace(/^torch\./, '') : '';
-  if (!Object.hasOwn(storages, name)) throw new Error('a storage of unknown type');
+  const dtype = storageDType(name);
+  if (!dtype) throw new Error('a storage of unknown type');
   if (typeof key !== 'string') throw new Error('a storage without a key');
   let start = 0;
   if (Array.isArray(view) && view.length === 3) start = whole(view[1], 'the offset of a view');
-  return { dtype: storages[name], key, length: whole(length, 'the length of a storage'), start };
+  return { dtype, key, length: whole(length, 'the length of a storage'), start };
 }
 
 /** For .pth files. `record` hears of every storage. */

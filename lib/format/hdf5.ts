@@ -5,8 +5,10 @@
  * the file is read lazily, and links to other files (external links, external storage, virtual datasets)
  * lead nowhere. Datasets are named by their path; Caffe's are data/<layer>/<blob>.
  */
+
+import { isNumeric, viewAs } from '../array/dtype.ts';
+import { byteSize, type LazyValue, type NumericValue, swapBytes } from '../array/value.ts';
 import { InputError } from '../errors.ts';
-import { byteSize, type DenseArray, type DType, type LazyArray, swapBytes, viewAs } from './array.ts';
 import { bad, type Source } from './source.ts';
 
 const SIGNATURE = Buffer.from('894844460d0a1a0a', 'hex');
@@ -18,18 +20,6 @@ const DEEPEST = 8;
 const MOST_OBJECTS = 10_000;
 /** Bytes that a compressed file may hold beyond four times its own size. */
 const ALLOWANCE = 2 ** 24;
-const known: readonly string[] = [
-  'float32',
-  'float64',
-  'int8',
-  'int16',
-  'int32',
-  'int64',
-  'uint8',
-  'uint16',
-  'uint32',
-  'uint64',
-];
 /** Bytes fetched at a time through WebAssembly's memory. */
 const BLOCK = 2 ** 20;
 
@@ -44,7 +34,7 @@ interface FileSystem {
 }
 
 export interface Hdf5 {
-  readonly tensors: ReadonlyMap<string, LazyArray>;
+  readonly tensors: ReadonlyMap<string, LazyValue>;
   close(): void;
 }
 
@@ -67,7 +57,7 @@ export async function openHdf5(source: Source): Promise<Hdf5> {
   try {
     file = library.open(path, library.H5F_ACC_RDONLY, false, -1, -1);
     if (!(file > 0n)) throw new Error('no HDF5 file');
-    const tensors = new Map<string, LazyArray>();
+    const tensors = new Map<string, LazyValue>();
     walk(library, file, source, tensors);
     if (tensors.size === 0) throw bad(source, 'the HDF5 file holds no arrays of numbers');
     return { tensors, close };
@@ -106,7 +96,7 @@ function mount(library: Library, path: string, source: Source): () => void {
  * Every dataset below the root; groups are visited once a path and to a depth, since links may form
  * circles.
  */
-function walk(library: Library, file: bigint, source: Source, tensors: Map<string, LazyArray>): void {
+function walk(library: Library, file: bigint, source: Source, tensors: Map<string, LazyValue>): void {
   const groups: [path: string, depth: number][] = [['/', 0]];
   for (let i = 0; i < groups.length; i++) {
     const [group, depth] = groups[i];
@@ -123,12 +113,12 @@ function walk(library: Library, file: bigint, source: Source, tensors: Map<strin
   }
 }
 
-function openDataset(library: Library, file: bigint, source: Source, path: string): LazyArray | null {
+function openDataset(library: Library, file: bigint, source: Source, path: string): LazyValue | null {
   const { type, size: width, shape, signed, littleEndian } = library.get_dataset_metadata(file, path);
   const kind = type === library.H5T_class_t.H5T_FLOAT.value ? 'float' : 'int';
   if (kind === 'int' && type !== library.H5T_class_t.H5T_INTEGER.value) return null;
-  const dtype = `${kind === 'int' && !signed ? 'u' : ''}${kind}${8 * width}` as DType;
-  if (!known.includes(dtype) || shape === null) return null;
+  const dtype = `${kind === 'int' && !signed ? 'u' : ''}${kind}${8 * width}`;
+  if (!isNumeric(dtype) || dtype === 'float16' || shape === null) return null;
   const size = byteSize(dtype, shape);
   if (!(size <= 4 * source.size + ALLOWANCE)) {
     throw bad(
@@ -136,7 +126,7 @@ function openDataset(library: Library, file: bigint, source: Source, path: strin
       `dataset '${path.slice(1)}': shape [${shape}] needs ${size} bytes, the file has ${source.size}`,
     );
   }
-  const read = (): DenseArray => {
+  const read = (): NumericValue => {
     const bytes = new Uint8Array(size);
     try {
       fetchRows(library, file, path, shape, bytes);

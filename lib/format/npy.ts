@@ -8,39 +8,22 @@
  * lib/format/pickle.ts may look at.
  */
 import { sizeOf } from '../../reference/tensor.ts';
-import { InputError } from '../errors.ts';
+import { bytesOf, codeOf, dtypeOfCode, viewAs } from '../array/dtype.ts';
 import {
   byteSize,
-  bytesOf,
   bytesView,
-  type DenseArray,
-  type DType,
   fortranStrides,
   gather,
-  type LazyArray,
+  type LazyValue,
+  type NumericValue,
   swapBytes,
-  viewAs,
-} from './array.ts';
+} from '../array/value.ts';
+import { InputError } from '../errors.ts';
 import { bad, fromBytes, type Source, section } from './source.ts';
 
 const MAGIC = '\x93NUMPY';
 const LONGEST_HEADER = 65_536;
 const MOST_AXES = 64;
-
-const kinds: Readonly<Record<string, DType>> = {
-  f2: 'float16',
-  f4: 'float32',
-  f8: 'float64',
-  i1: 'int8',
-  i2: 'int16',
-  i4: 'int32',
-  i8: 'int64',
-  u1: 'uint8',
-  u2: 'uint16',
-  u4: 'uint32',
-  u8: 'uint64',
-  b1: 'bool',
-};
 
 interface Header {
   readonly descr: string;
@@ -87,9 +70,9 @@ function parse(source: Source, text: string): Omit<Header, 'start'> {
 }
 
 /** The array in the file, its values still unread. Throws InputError for what is no sound .npy of numbers. */
-export function openNpy(source: Source): LazyArray {
+export function openNpy(source: Source): LazyValue {
   const { descr, fortran, shape, start } = readHeader(source);
-  const dtype = kinds[descr.slice(1)];
+  const dtype = dtypeOfCode(descr.slice(1), 'numpy');
   if (descr.slice(1) === 'O') throw bad(source, 'an array of Python objects, not of numbers');
   if (!dtype || !'<>|='.includes(descr[0])) throw bad(source, `values of type '${descr}' are not read`);
   const size = byteSize(dtype, shape);
@@ -97,7 +80,7 @@ export function openNpy(source: Source): LazyArray {
     const there = source.size - start;
     throw bad(source, `truncated: shape [${shape}] of ${dtype} needs ${size} bytes, ${there} are there`);
   }
-  const read = (): DenseArray => {
+  const read = (): NumericValue => {
     const bytes = source.read(start, size);
     if (descr[0] === '>') swapBytes(bytes, bytesOf(dtype));
     const data = viewAs(dtype, bytes);
@@ -108,7 +91,7 @@ export function openNpy(source: Source): LazyArray {
 }
 
 /** The array in a .npy file's bytes. Throws InputError. */
-export const readNpy = (bytes: Uint8Array, name = 'npy'): DenseArray =>
+export const readNpy = (bytes: Uint8Array, name = 'npy'): NumericValue =>
   openNpy(fromBytes(bytes, name)).read();
 
 /** The pickle of an object array, in the file, or null if the file holds numbers. */
@@ -117,14 +100,12 @@ export function npyPickle(source: Source): Source | null {
   return descr.slice(1) === 'O' ? section(source, start, source.size - start) : null;
 }
 
-const codes = new Map(Object.entries(kinds).map(([code, dtype]) => [dtype, code]));
-
 /**
  * The file in two pieces: header and values, the latter not copied. Throws InputError for bfloat16, which
  * NumPy lacks.
  */
-export function npyPieces({ dtype, shape, data }: DenseArray): [Uint8Array, Uint8Array] {
-  const code = codes.get(dtype);
+export function npyPieces({ dtype, shape, data }: NumericValue): [Uint8Array, Uint8Array] {
+  const code = codeOf(dtype, 'numpy');
   if (!code) throw new InputError(`.npy has no ${dtype}: convert to float32 first`);
   if (data.length !== sizeOf(shape))
     throw new Error(`npy: shape [${shape}] does not fit ${data.length} values`);
@@ -141,4 +122,4 @@ export function npyPieces({ dtype, shape, data }: DenseArray): [Uint8Array, Uint
 }
 
 /** The bytes of a .npy file. */
-export const writeNpy = (array: DenseArray): Uint8Array => Buffer.concat(npyPieces(array));
+export const writeNpy = (array: NumericValue): Uint8Array => Buffer.concat(npyPieces(array));

@@ -1,5 +1,5 @@
 /** NumPy's .npz: a zip archive of .npy files, stored (np.savez) or deflated (np.savez_compressed). */
-import type { DenseArray, LazyArray } from './array.ts';
+import type { LazyValue, NumericValue } from '../array/value.ts';
 import { npyPieces, openNpy } from './npy.ts';
 import { adopt, bad, fromBytes, type Source } from './source.ts';
 import { type Member, readZip, type WriteOptions, zipPieces } from './zip.ts';
@@ -8,8 +8,8 @@ import { type Member, readZip, type WriteOptions, zipPieces } from './zip.ts';
  * The arrays of an archive by name (without '.npy'), values unread. Throws InputError for what is no sound
  * .npz. Members that are not .npy are passed over.
  */
-export function openNpz(source: Source, members = readZip(source)): ReadonlyMap<string, LazyArray> {
-  const arrays = new Map<string, LazyArray>();
+export function openNpz(source: Source, members = readZip(source)): ReadonlyMap<string, LazyValue> {
+  const arrays = new Map<string, LazyValue>();
   for (const member of members.values()) {
     if (!member.name.endsWith('.npy')) continue;
     arrays.set(member.name.slice(0, -4), openMember(source, member));
@@ -21,7 +21,7 @@ export function openNpz(source: Source, members = readZip(source)): ReadonlyMap<
 /** Bytes of a member that are fetched to learn its type and shape. */
 const HEAD = 4096;
 
-function openMember(source: Source, member: Member): LazyArray {
+function openMember(source: Source, member: Member): LazyValue {
   const name = `${source.name}, array '${member.name.slice(0, -4)}'`;
   const { dtype, shape } = openNpy(adopt(member.head(HEAD), name, member.size));
   const from = (bytes: Uint8Array<ArrayBuffer>) => openNpy(adopt(bytes, name)).read();
@@ -32,13 +32,13 @@ function openMember(source: Source, member: Member): LazyArray {
 }
 
 /** The arrays of an archive's bytes by name. Throws InputError. */
-export function readNpz(bytes: Uint8Array, name = 'npz'): Map<string, DenseArray> {
+export function readNpz(bytes: Uint8Array, name = 'npz'): Map<string, NumericValue> {
   return new Map([...openNpz(fromBytes(bytes, name))].map(([key, array]) => [key, array.read()]));
 }
 
 /** The archive in pieces; the values are not copied unless deflated. */
 export function npzPieces(
-  arrays: Iterable<readonly [string, DenseArray]>,
+  arrays: Iterable<readonly [string, NumericValue]>,
   options?: WriteOptions,
 ): Uint8Array[] {
   return zipPieces(
@@ -49,6 +49,6 @@ export function npzPieces(
 
 /** The bytes of a .npz file. Throws InputError for what NumPy has no type for. */
 export const writeNpz = (
-  arrays: Iterable<readonly [string, DenseArray]>,
+  arrays: Iterable<readonly [string, NumericValue]>,
   options?: WriteOptions,
 ): Uint8Array => Buffer.concat(npzPieces(arrays, options));

@@ -2,35 +2,18 @@
  * NumPy arrays inside pickles: what __reduce__ of ndarray, dtype and scalars writes
  * (numpy/core/src/multiarray/methods.c).
  */
+
+import { bytesOf, dtypeOfCode, type NumericDType, type TypedArray, viewAs } from '../array/dtype.ts';
 import {
   byteSize,
-  bytesOf,
-  type DenseArray,
-  type DType,
   fortranStrides,
   gather,
-  type LazyArray,
+  type LazyValue,
+  type NumericValue,
   swapBytes,
-  type Values,
-  viewAs,
   widen,
-} from './array.ts';
+} from '../array/value.ts';
 import { type Built, isKind, type Slice, type Value } from './pickle.ts';
-
-const kinds: Readonly<Record<string, DType>> = {
-  f2: 'float16',
-  f4: 'float32',
-  f8: 'float64',
-  i1: 'int8',
-  i2: 'int16',
-  i4: 'int32',
-  i8: 'int64',
-  u1: 'uint8',
-  u2: 'uint16',
-  u4: 'uint32',
-  u8: 'uint64',
-  b1: 'bool',
-};
 
 interface DTypeState {
   /** 'f4'; 'O8' for objects. */
@@ -40,14 +23,14 @@ interface DTypeState {
 
 /** An array while it is built: numbers still in the file, or objects. */
 export interface ArrayState {
-  array?: LazyArray;
+  array?: LazyValue;
   objects?: readonly Value[];
 }
 
 const built = (what: string, content: DTypeState | ArrayState): Built => ({ kind: 'built', what, content });
 
 /** The array that a pickle's value is, if it is one of numbers. */
-export const arrayOf = (value: Value | undefined): LazyArray | undefined =>
+export const arrayOf = (value: Value | undefined): LazyValue | undefined =>
   value !== undefined && isKind(value, 'built') && value.what === 'ndarray'
     ? (value.content as ArrayState).array
     : undefined;
@@ -105,22 +88,23 @@ function fill(state: ArrayState, shape: Value, type: Value, fortran: boolean, da
     state.objects = data;
     return;
   }
-  if (!kinds[code]) throw new Error(`values of type '${code.slice(0, 8)}' are not read`);
-  state.array = lazy(kinds[code], [...(shape as number[])], fortran, order === '>', data);
+  const known = dtypeOfCode(code, 'numpy');
+  if (!known) throw new Error(`values of type '${code.slice(0, 8)}' are not read`);
+  state.array = lazy(known, [...(shape as number[])], fortran, order === '>', data);
 }
 
-function lazy(dtype: DType, shape: number[], fortran: boolean, swap: boolean, data: Value): LazyArray {
+function lazy(dtype: NumericDType, shape: number[], fortran: boolean, swap: boolean, data: Value): LazyValue {
   const size = byteSize(dtype, shape);
   const text = typeof data === 'string' ? data.length : isKind(data, 'slice') ? data.length : -1;
   const encoded = isKind(data, 'slice') && data.coding === 'utf8';
   if (encoded ? !(text >= size) : text !== size) {
     throw new Error(`an array of shape [${shape}] of ${dtype} needs ${size} bytes, ${text} are there`);
   }
-  const values = (bytes: Uint8Array<ArrayBuffer>): Values => {
+  const values = (bytes: Uint8Array<ArrayBuffer>): TypedArray => {
     if (swap) swapBytes(bytes, bytesOf(dtype));
     return viewAs(dtype, bytes);
   };
-  const read = (): DenseArray => {
+  const read = (): NumericValue => {
     const bytes = rawBytes(data as string | Slice);
     if (bytes.length !== size) throw new Error(`${bytes.length} bytes for an array of ${size}`);
     const all = values(bytes);
@@ -129,7 +113,7 @@ function lazy(dtype: DType, shape: number[], fortran: boolean, swap: boolean, da
   if (typeof data === 'string' || encoded || fortran) return { dtype, shape, read };
   const { source, offset } = data as Slice;
   const width = bytesOf(dtype);
-  const part = (first: number, { buffer, byteOffset, byteLength }: Values) => {
+  const part = (first: number, { buffer, byteOffset, byteLength }: TypedArray) => {
     const bytes = new Uint8Array(buffer, byteOffset, byteLength);
     source.readInto(bytes, offset + width * first);
     if (swap) swapBytes(bytes, width);

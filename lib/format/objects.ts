@@ -5,20 +5,20 @@
  *
  * Only the arrays are brought out, under 'conv1/0', 'conv1/1'; what their axes mean is lib/weights' business.
  */
-import type { LazyArray } from './array.ts';
+import type { LazyValue } from '../array/value.ts';
 import { plainGlobals } from './globals.ts';
 import { arrayOf, objectsOf } from './numpy.ts';
 import { unpickle, type Value } from './pickle.ts';
 import { bad, type Source } from './source.ts';
 
 /** {'conv1': [W, b]} in a .npy of objects. Throws InputError. */
-export function openObjectNpy(source: Source, pickle: Source): ReadonlyMap<string, LazyArray> {
+export function openObjectNpy(source: Source, pickle: Source): ReadonlyMap<string, LazyValue> {
   const { value } = unpickle(pickle, plainGlobals);
   const objects = objectsOf(value);
   const dict = objects?.length === 1 ? objects[0] : undefined;
   if (!(dict instanceof Map))
     throw bad(source, 'an array of Python objects that is no dictionary of weights');
-  const arrays = new Map<string, LazyArray>();
+  const arrays = new Map<string, LazyValue>();
   for (const [layer, entry] of dict) {
     const parts = entry instanceof Map ? [...entry] : Array.isArray(entry) ? [...entry.entries()] : [];
     for (const [part, item] of parts) {
@@ -34,8 +34,8 @@ export function openObjectNpy(source: Source, pickle: Source): ReadonlyMap<strin
 export interface CudaLayer {
   readonly name: string;
   /** A matrix (in, out) for every input. */
-  readonly weights: readonly LazyArray[];
-  readonly biases: LazyArray;
+  readonly weights: readonly LazyValue[];
+  readonly biases: LazyValue;
   /** Names of the layers that it reads, as far as the file tells. */
   readonly inputs: readonly string[];
 }

@@ -16,29 +16,14 @@
  */
 import { realpathSync } from 'node:fs';
 import { dirname, isAbsolute, relative, resolve } from 'node:path';
-import { byteSize, bytesOf, type DenseArray, type DType, type LazyArray, viewAs } from './array.ts';
+import { bytesOf, dtypeOfOnnx, type NumericDType, viewAs } from '../array/dtype.ts';
+import { byteSize, type LazyValue, type NumericValue } from '../array/value.ts';
 import { cursor } from './cursor.ts';
 import { countFixed, type Field, fields, integers, readFixed, text, varint } from './protobuf.ts';
 import { bad, describe, openFile, type Source } from './source.ts';
 
-const dtypes: Readonly<Record<number, DType>> = {
-  1: 'float32',
-  2: 'uint8',
-  3: 'int8',
-  4: 'uint16',
-  5: 'int16',
-  6: 'int32',
-  7: 'int64',
-  9: 'bool',
-  10: 'float16',
-  11: 'float64',
-  12: 'uint32',
-  13: 'uint64',
-  16: 'bfloat16',
-};
-
 export interface OnnxWeights {
-  readonly tensors: ReadonlyMap<string, LazyArray>;
+  readonly tensors: ReadonlyMap<string, LazyValue>;
   readonly metadata: ReadonlyMap<string, string>;
   /** Weights of Gemm without transB and of MatMul: (in, out). */
   readonly inOut: ReadonlySet<string>;
@@ -63,7 +48,7 @@ export function openOnnx(source: Source): OnnxWeights {
   const names = used.size > 0 ? [...used].filter((name) => initializers.has(name)) : [...initializers.keys()];
   if (names.length === 0)
     throw bad(source, 'no Conv, Gemm or MatMul of this model has its weights in the file');
-  const tensors = new Map<string, LazyArray>();
+  const tensors = new Map<string, LazyValue>();
   for (const name of names) tensors.set(name, openTensor(source, initializers.get(name) as Field, name));
   return { tensors, metadata, inOut };
 }
@@ -130,7 +115,7 @@ interface TensorFields {
   location: number;
 }
 
-function openTensor(source: Source, tensor: Field, name: string): LazyArray {
+function openTensor(source: Source, tensor: Field, name: string): LazyValue {
   const found: TensorFields = { shape: [], type: 0, raw: null, external: new Map(), location: 0 };
   for (const field of inside(source, tensor)) {
     if (field.number === 1) integers(source, field, found.shape);
@@ -140,12 +125,13 @@ function openTensor(source: Source, tensor: Field, name: string): LazyArray {
     else if (field.number === 14 && field.wire === 0) found.location = field.value;
   }
   const label = `initialiser '${name.slice(0, 80)}'`;
-  const dtype = dtypes[found.type];
-  if (!dtype) throw bad(source, `${label}: values of ONNX type ${found.type} are not read`);
+  const dtype = dtypeOfOnnx(found.type);
+  if (!dtype || dtype === 'string')
+    throw bad(source, `${label}: values of ONNX type ${found.type} are not read`);
   const { shape } = found;
   const size = byteSize(dtype, shape);
   const bytes = bytesSource(source, tensor, found, dtype, size, label);
-  const read = (): DenseArray => ({ dtype, shape, data: viewAs(dtype, bytes()) });
+  const read = (): NumericValue => ({ dtype, shape, data: viewAs(dtype, bytes()) });
   return { dtype, shape, read };
 }
 
@@ -154,7 +140,7 @@ function bytesSource(
   source: Source,
   tensor: Field,
   { shape, raw, external, location }: TensorFields,
-  dtype: DType,
+  dtype: NumericDType,
   size: number,
   label: string,
 ): () => Uint8Array<ArrayBuffer> {
@@ -178,10 +164,10 @@ function bytesSource(
   return () => readVarints(source, tensor, dtype, values);
 }
 
-const typedField = (dtype: DType): number =>
+const typedField = (dtype: NumericDType): number =>
   dtype === 'int64' ? 7 : dtype.startsWith('uint32') || dtype === 'uint64' ? 11 : 5;
 
-function* varints(source: Source, tensor: Field, dtype: DType): Generator<bigint> {
+function* varints(source: Source, tensor: Field, dtype: NumericDType): Generator<bigint> {
   for (const field of inside(source, tensor)) {
     if (field.number !== typedField(dtype)) continue;
     if (field.wire === 0) yield BigInt(field.value);
@@ -192,14 +178,19 @@ function* varints(source: Source, tensor: Field, dtype: DType): Generator<bigint
   }
 }
 
-function countVarints(source: Source, tensor: Field, dtype: DType): number {
+function countVarints(source: Source, tensor: Field, dtype: NumericDType): number {
   let count = 0;
   for (const _ of varints(source, tensor, dtype)) count++;
   return count;
 }
 
 /** Integers and the bits of halves, one varint each. */
-function readVarints(source: Source, tensor: Field, dtype: DType, count: number): Uint8Array<ArrayBuffer> {
+function readVarints(
+  source: Source,
+  tensor: Field,
+  dtype: NumericDType,
+  count: number,
+): Uint8Array<ArrayBuffer> {
   const width = bytesOf(dtype);
   const bytes = Buffer.alloc(count * width);
   let at = 0;

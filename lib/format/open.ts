@@ -1,7 +1,7 @@
 /** Opens a file of tensors whatever its format; the format is told by content, never by the name. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { LazyArray } from './array.ts';
+import type { LazyValue } from '../array/value.ts';
 import { openBinaryproto, openCaffemodel } from './caffemodel.ts';
 import { isHdf5, openHdf5 } from './hdf5.ts';
 import { isNpy, npyPickle, openNpy } from './npy.ts';
@@ -31,7 +31,7 @@ export type Format =
 export interface TensorFile {
   readonly format: Format;
   /** By the file's own names, values unread. */
-  readonly tensors: ReadonlyMap<string, LazyArray>;
+  readonly tensors: ReadonlyMap<string, LazyValue>;
   /** What the file says about itself. */
   readonly metadata: ReadonlyMap<string, string>;
   /** What was passed over, one line each. */

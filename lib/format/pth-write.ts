@@ -4,22 +4,10 @@
  * weights_only=True) reads.
  */
 import { sizeOf } from '../../reference/tensor.ts';
+import { codeOf } from '../array/dtype.ts';
+import { bytesView, type NumericValue } from '../array/value.ts';
 import { InputError } from '../errors.ts';
-import { bytesView, type DenseArray, type DType } from './array.ts';
 import { zipPieces } from './zip.ts';
-
-const storages: { readonly [K in DType]?: string } = {
-  float32: 'FloatStorage',
-  float64: 'DoubleStorage',
-  float16: 'HalfStorage',
-  bfloat16: 'BFloat16Storage',
-  int64: 'LongStorage',
-  int32: 'IntStorage',
-  int16: 'ShortStorage',
-  int8: 'CharStorage',
-  uint8: 'ByteStorage',
-  bool: 'BoolStorage',
-};
 
 const int32 = (value: number): Buffer => {
   const bytes = Buffer.alloc(5, 'J');
@@ -46,8 +34,8 @@ const tuple = (items: readonly Buffer[]): Buffer => Buffer.concat([code('('), ..
 const global = (module: string, name: string): Buffer => code(`c${module}\n${name}\n`);
 const orderedDict = Buffer.concat([global('collections', 'OrderedDict'), code(')R')]);
 
-function rebuild(key: number, { dtype, shape }: DenseArray): Buffer {
-  const storage = storages[dtype];
+function rebuild(key: number, { dtype, shape }: NumericValue): Buffer {
+  const storage = codeOf(dtype, 'torch');
   if (!storage) throw new InputError(`.pth has no ${dtype}: convert to float32 first`);
   const strides = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
   const id = tuple([
@@ -72,7 +60,10 @@ function rebuild(key: number, { dtype, shape }: DenseArray): Buffer {
  * The file in pieces, the values not copied. `name` is the folder inside. Throws InputError for types
  * PyTorch lacks.
  */
-export function pthPieces(tensors: Iterable<readonly [string, DenseArray]>, name = 'archive'): Uint8Array[] {
+export function pthPieces(
+  tensors: Iterable<readonly [string, NumericValue]>,
+  name = 'archive',
+): Uint8Array[] {
   const arrays = [...tensors];
   const items = arrays.flatMap(([key, array], index) => [text(key), rebuild(index, array)]);
   const pickle = Buffer.concat([code('\x80\x02'), orderedDict, code('('), ...items, code('u.')]);

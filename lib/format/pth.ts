@@ -11,7 +11,9 @@
  * The state dict is the checkpoint itself, or the dictionary of tensors inside it that is called
  * state_dict, model, …; optimiser state is passed over.
  */
-import { byteSize, bytesOf, type DenseArray, gather, type LazyArray, swapBytes, viewAs } from './array.ts';
+
+import { bytesOf, viewAs } from '../array/dtype.ts';
+import { byteSize, gather, type LazyValue, type NumericValue, swapBytes } from '../array/value.ts';
 import { cursor, uint64 } from './cursor.ts';
 import { plainGlobals, type StorageRef, type TensorRef, torchGlobals } from './globals.ts';
 import { isKind, unpickle, type Value } from './pickle.ts';
@@ -20,7 +22,7 @@ import { stateDict } from './statedict.ts';
 import type { Member } from './zip.ts';
 
 export interface Checkpoint {
-  readonly tensors: ReadonlyMap<string, LazyArray>;
+  readonly tensors: ReadonlyMap<string, LazyValue>;
   readonly notes: readonly string[];
 }
 
@@ -120,7 +122,7 @@ const refOf = (value: Value): TensorRef | undefined =>
 function tensorsOf(source: Source, object: Value, places: Places, swap: boolean): Checkpoint {
   const found = stateDict(object, refOf);
   if (!found) throw bad(source, 'the checkpoint holds no dictionary of tensors');
-  const tensors = new Map<string, LazyArray>();
+  const tensors = new Map<string, LazyValue>();
   for (const [name, ref] of found.tensors) tensors.set(name, lazy(source, name, ref, places, swap));
   const notes: string[] = [];
   if (found.path.length > 0) notes.push(`state dict found under '${found.path.join('.')}'`);
@@ -131,7 +133,7 @@ function tensorsOf(source: Source, object: Value, places: Places, swap: boolean)
 /** Largest expansion of a storage by strides of 0, in bytes. */
 const MOST_EXPANDED = 2 ** 20;
 
-function lazy(source: Source, name: string, ref: TensorRef, places: Places, swap: boolean): LazyArray {
+function lazy(source: Source, name: string, ref: TensorRef, places: Places, swap: boolean): LazyValue {
   const { storage, shape, strides } = ref;
   const { dtype } = storage;
   const width = bytesOf(dtype);
@@ -147,7 +149,7 @@ function lazy(source: Source, name: string, ref: TensorRef, places: Places, swap
       `${label}: shape [${shape}] of ${dtype} does not fit into its storage of ${place.size} bytes`,
     );
   }
-  const read = (): DenseArray => {
+  const read = (): NumericValue => {
     const bytes = place.read(offset * width, span * width);
     if (swap) swapBytes(bytes, width);
     const data = viewAs(dtype, bytes);

@@ -3,43 +3,22 @@
  * the raw values. Source: the format section of huggingface/safetensors' README; as there, the tensors must
  * cover the data part without holes or overlaps, and the header is at most 100 MB.
  */
-import {
-  byteSize,
-  bytesOf,
-  bytesView,
-  type DenseArray,
-  type DType,
-  type LazyArray,
-  viewAs,
-} from './array.ts';
+
+import { bytesOf, codeOf, dtypeOfCode, viewAs } from '../array/dtype.ts';
+import { byteSize, bytesView, type LazyValue, type NumericValue } from '../array/value.ts';
 import { bad, fromBytes, type Source } from './source.ts';
 
-const dtypes: Readonly<Record<string, DType>> = {
-  F64: 'float64',
-  F32: 'float32',
-  F16: 'float16',
-  BF16: 'bfloat16',
-  I64: 'int64',
-  I32: 'int32',
-  I16: 'int16',
-  I8: 'int8',
-  U64: 'uint64',
-  U32: 'uint32',
-  U16: 'uint16',
-  U8: 'uint8',
-  BOOL: 'bool',
-};
 const LONGEST_HEADER = 100_000_000;
 
 export interface Safetensors {
-  readonly tensors: ReadonlyMap<string, LazyArray>;
+  readonly tensors: ReadonlyMap<string, LazyValue>;
   readonly metadata: ReadonlyMap<string, string>;
 }
 
 /** The tensors by name, values unread, and the metadata. Throws InputError for what is no sound file. */
 export function openSafetensors(source: Source): Safetensors {
   const [header, start] = readHeader(source);
-  const tensors = new Map<string, LazyArray>();
+  const tensors = new Map<string, LazyValue>();
   const ranges: [number, number, string][] = [];
   let metadata: ReadonlyMap<string, string> = new Map();
   for (const [name, entry] of Object.entries(header)) {
@@ -91,7 +70,7 @@ const isWhole = (value: unknown): value is number => Number.isSafeInteger(value)
 function readEntry(source: Source, name: string, entry: unknown) {
   if (!isRecord(entry)) throw bad(source, `tensor '${name}' has no description`);
   const { dtype: code, shape, data_offsets: offsets } = entry;
-  const dtype = typeof code === 'string' && Object.hasOwn(dtypes, code) ? dtypes[code] : undefined;
+  const dtype = typeof code === 'string' ? dtypeOfCode(code, 'safetensors') : undefined;
   if (!dtype) throw bad(source, `tensor '${name}': type ${JSON.stringify(code)} is not read`);
   if (!Array.isArray(shape) || !shape.every(isWhole)) {
     throw bad(source, `tensor '${name}': the shape is no list of extents`);
@@ -127,14 +106,12 @@ export function readSafetensors(bytes: Uint8Array, name = 'safetensors') {
   return { tensors: new Map([...tensors].map(([key, array]) => [key, array.read()])), metadata };
 }
 
-const codes = new Map(Object.entries(dtypes).map(([code, dtype]) => [dtype, code]));
-
 /**
  * The file in pieces, the values not copied. Wider types come first, as the format's own writer has it, so
  * that every tensor is aligned; else the order is kept.
  */
 export function safetensorsPieces(
-  tensors: Iterable<readonly [string, DenseArray]>,
+  tensors: Iterable<readonly [string, NumericValue]>,
   metadata: ReadonlyMap<string, string> = new Map(),
 ): Uint8Array[] {
   const sorted = [...tensors].sort(([, a], [, b]) => bytesOf(b.dtype) - bytesOf(a.dtype));
@@ -143,7 +120,7 @@ export function safetensorsPieces(
   let offset = 0;
   for (const [name, { dtype, shape, data }] of sorted) {
     const end = offset + data.byteLength;
-    entries.push([name, { dtype: codes.get(dtype), shape, data_offsets: [offset, end] }]);
+    entries.push([name, { dtype: codeOf(dtype, 'safetensors'), shape, data_offsets: [offset, end] }]);
     offset = end;
   }
   const json = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
@@ -155,6 +132,6 @@ export function safetensorsPieces(
 
 /** The bytes of a .safetensors file. */
 export const writeSafetensors = (
-  tensors: Iterable<readonly [string, DenseArray]>,
+  tensors: Iterable<readonly [string, NumericValue]>,
   metadata?: ReadonlyMap<string, string>,
 ): Uint8Array => Buffer.concat(safetensorsPieces(tensors, metadata));

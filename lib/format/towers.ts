@@ -6,12 +6,12 @@
  * fully connected layer of tower b lists b before a: layers-145.cfg, fc2048bb); then the columns of tower a
  * come before those of tower b.
  */
-import { type DenseArray, type LazyArray, toTensor } from './array.ts';
+import { type LazyValue, type NumericValue, toTensor } from '../array/value.ts';
 import type { CudaLayer } from './objects.ts';
 
 export interface Merged {
   /** '<layer>/0' (in, out) and '<layer>/1', as if there were no towers. */
-  readonly tensors: ReadonlyMap<string, LazyArray>;
+  readonly tensors: ReadonlyMap<string, LazyValue>;
   readonly notes: readonly string[];
 }
 
@@ -31,7 +31,7 @@ export function mergeTowers(layers: readonly CudaLayer[]): Merged {
     const [base] = split(layer.name, names);
     bases.set(base, [...(bases.get(base) ?? []), layer]);
   }
-  const tensors = new Map<string, LazyArray>();
+  const tensors = new Map<string, LazyValue>();
   const notes: string[] = [];
   for (const [base, towers] of bases) {
     towers.sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -51,7 +51,7 @@ export function mergeTowers(layers: readonly CudaLayer[]): Merged {
 }
 
 /** A layer's weight blocks stacked, those from tower a first. */
-function rows(layer: CudaLayer, notes: string[]): LazyArray {
+function rows(layer: CudaLayer, notes: string[]): LazyValue {
   const { name, weights, inputs } = layer;
   if (weights.length === 1) return weights[0];
   const order = weights.map((_, index) => index);
@@ -70,13 +70,13 @@ function rows(layer: CudaLayer, notes: string[]): LazyArray {
 }
 
 /** (1, K), whatever the file's shape of a bias. */
-function row(biases: LazyArray): LazyArray {
+function row(biases: LazyValue): LazyValue {
   const shape = [1, biases.shape.reduce((a, b) => a * b, 1)];
   return { ...biases, shape, read: () => ({ ...biases.read(), shape }) };
 }
 
 /** Matrices joined along an axis. */
-function join(name: string, blocks: readonly LazyArray[], axis: 0 | 1): LazyArray {
+function join(name: string, blocks: readonly LazyValue[], axis: 0 | 1): LazyValue {
   if (blocks.length === 1) return blocks[0];
   const other = 1 - axis;
   if (blocks.some(({ shape }) => shape.length !== 2 || shape[other] !== blocks[0].shape[other])) {
@@ -86,7 +86,7 @@ function join(name: string, blocks: readonly LazyArray[], axis: 0 | 1): LazyArra
   }
   const total = blocks.reduce((sum, { shape }) => sum + shape[axis], 0);
   const shape = axis === 0 ? [total, blocks[0].shape[1]] : [blocks[0].shape[0], total];
-  const read = (): DenseArray => {
+  const read = (): NumericValue => {
     const data = new Float64Array(shape[0] * shape[1]);
     let [top, left] = [0, 0];
     for (const block of blocks) {

@@ -4,12 +4,12 @@
  * AlexNet's operators are reference/ops'; the rest are in ops/. Errors of a node name file, node, operator and opset.
  */
 import type { Precision } from '../../reference/tensor.ts';
+import type { Value } from '../array/value.ts';
 import { InputError } from '../errors.ts';
 import type { Graph, Model, Node, ValueInfo } from './model.ts';
 import type { Context } from './ops/kernel.ts';
 import { refusal } from './refuse.ts';
 import { findOperator, refuseUnsupported, titleOf } from './registry.ts';
-import type { Value } from './value.ts';
 
 export interface EvaluateOptions {
   /** Rounding after each node to the declared type ('float32', what an engine stores; default) or none ('float64'). */

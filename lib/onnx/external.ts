@@ -9,7 +9,7 @@ import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import type { GraphProto, ModelProto, NodeProto, TensorProto } from '../../export/proto.ts';
-import { elementBytes, elementCount } from '../../export/values.ts';
+import { bytesOfTensor } from '../format/tensorproto.ts';
 
 const EXTERNAL = 1;
 
@@ -49,7 +49,7 @@ export async function loadExternal(proto: ModelProto, path: string | null): Prom
     const folder = await realpath(dirname(resolve(path)));
     let total = 0;
     for (const tensor of external) {
-      const bytes = elementCount(tensor) * elementBytes(tensor.dataType);
+      const bytes = bytesOfTensor(tensor);
       total += bytes;
       if (total > totalmem())
         throw new Error(`its external data, ${total} bytes and more, exceed the memory`);

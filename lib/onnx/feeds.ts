@@ -1,8 +1,8 @@
-/** What an ONNX graph is fed from the command line: NAME=FILE words, .npy or .npz. */
+/** What an ONNX graph is fed from the command line, NAME=FILE words of .npy or .npz, and what is written of it. */
+
+import { type NumericValue, narrowed, type Value, widened } from '../array/value.ts';
 import { InputError } from '../errors.ts';
 import { openTensors } from '../format/open.ts';
-import { fromArray } from './npz.ts';
-import type { Value } from './value.ts';
 
 /**
  * NAME=FILE words; a file of several arrays gives the one of that name. `only`: the name that a word without
@@ -33,8 +33,19 @@ async function readFeed(file: string, name: string): Promise<Value> {
     const array = opened.tensors.size === 1 ? first : opened.tensors.get(name);
     const names = [...opened.tensors.keys()].join(', ');
     if (!array) throw new InputError(`${file}: there is no array '${name}' (there are: ${names})`);
-    return fromArray(array.read());
+    return widened(array.read());
   } finally {
     opened.close();
   }
+}
+
+/**
+ * A value as .npz holds it. What is held in float64 is written as such, unrounded; float16 as its bits; bfloat16,
+ * for which NumPy has no type, as float32. Throws for strings.
+ */
+export function npzValue({ dtype, shape, data }: Value): NumericValue {
+  if (dtype === 'string') throw new Error('strings cannot be written to .npz');
+  if (data instanceof Float64Array) return { dtype: 'float64', shape, data };
+  if (dtype === 'bfloat16') return { dtype: 'float32', shape, data: data as Float32Array };
+  return narrowed({ dtype, shape, data } as NumericValue);
 }

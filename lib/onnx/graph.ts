@@ -3,37 +3,26 @@
  *
  * ONNX wants nodes sorted; some exporters do not sort, so they are sorted here. A cycle is an error.
  */
+
+import { dataTypeName } from '../../export/dtypes.ts';
 import {
   type AttributeProto,
   attributeTypes,
-  dataTypeName,
   type GraphProto,
   type NodeProto,
   type TensorProto,
   type ValueInfoProto,
 } from '../../export/proto.ts';
-import { elementCount, tensorValues } from '../../export/values.ts';
+import { dtypeOfOnnx } from '../array/dtype.ts';
+import type { Value } from '../array/value.ts';
+import { widened } from '../array/value.ts';
+import { valueOfTensor } from '../format/tensorproto.ts';
 import type { Attribute, Graph, Node, ValueInfo } from './model.ts';
-import { typeNames } from './types.ts';
-import type { Value } from './value.ts';
 
 const decoder = new TextDecoder();
 
-/** A tensor of the file. Throws for types that the evaluator does not have. */
-export function valueFrom(tensor: TensorProto): Value {
-  const dtype = typeNames.get(tensor.dataType);
-  if (!dtype) {
-    throw new Error(
-      `tensor '${tensor.name ?? ''}': elements of ${dataTypeName(tensor.dataType)} are not supported`,
-    );
-  }
-  if (dtype !== 'string') return { dtype, shape: tensor.dims, data: tensorValues(tensor) };
-  const data = tensor.stringData.map((bytes) => decoder.decode(bytes));
-  if (data.length !== elementCount(tensor)) {
-    throw new Error(`tensor '${tensor.name ?? ''}': shape [${tensor.dims}] has ${data.length} strings`);
-  }
-  return { dtype, shape: tensor.dims, data };
-}
+/** A tensor of the file, its halves as numbers. */
+export const valueFrom = (tensor: TensorProto): Value => widened(valueOfTensor(tensor));
 
 function infoOf({ name, type }: ValueInfoProto): ValueInfo {
   if (!name) throw new Error('an input or output has no name');
@@ -45,7 +34,7 @@ function infoOf({ name, type }: ValueInfoProto): ValueInfo {
     throw new Error(`value '${name}': only dense tensors are supported`);
   }
   const tensor = type?.tensorType;
-  const dtype = tensor?.elemType ? typeNames.get(tensor.elemType) : null;
+  const dtype = tensor?.elemType ? dtypeOfOnnx(tensor.elemType) : null;
   if (dtype === undefined) {
     throw new Error(`value '${name}': elements of ${dataTypeName(tensor?.elemType)} are not supported`);
   }

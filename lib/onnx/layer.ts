@@ -9,11 +9,12 @@
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { type Tensor, tensor } from '../../reference/tensor.ts';
+import type { Value } from '../array/value.ts';
 import type { Model, Node } from './model.ts';
 import { float, int, requiredInt, requiredInts } from './ops/kernel.ts';
 import { type Geometry, geometry } from './ops/spatial.ts';
 import { findOperator } from './registry.ts';
-import { asTensor, floatData, type Value } from './value.ts';
+import { asTensor, floatData } from './value.ts';
 
 export interface NodeLayer {
   readonly layer: Layer;

@@ -3,7 +3,8 @@
  *
  * Names are ONNX's own. An empty string among a node's inputs or outputs means "not given".
  */
-import type { DType, Value } from './value.ts';
+import type { DType } from '../array/dtype.ts';
+import type { Value } from '../array/value.ts';
 
 export type Attribute =
   | { readonly kind: 'float' | 'int'; readonly value: number }

@@ -1,57 +1,25 @@
 /**
- * Values of an ONNX graph: a declared type, a shape, row-major data.
+ * What the operators do with values.
  *
  * Floating-point values of every declared type are held in a Float32Array or a Float64Array. At precision
  * 'float32' each result is rounded to its declared type (what an engine stores); at 'float64' nothing is
- * rounded between nodes (the yardstick), only by Cast. Integers are exact: 64-bit ones are bigint arrays.
- * bool is a Uint8Array of 0 and 1.
+ * rounded between nodes (the yardstick), only by Cast. Integers are exact.
  */
 import { totalmem } from 'node:os';
+import { roundBfloat16, roundFloat16 } from '../../export/float16.ts';
 import type { Precision, Shape, Storage, Tensor } from '../../reference/tensor.ts';
 import { sizeOf, tensor } from '../../reference/tensor.ts';
-import { toBfloat16, toFloat16 } from './half.ts';
-
-export type FloatType = 'float16' | 'bfloat16' | 'float32' | 'float64';
-export type IntegerType = 'int8' | 'uint8' | 'int16' | 'uint16' | 'int32' | 'uint32' | 'int64' | 'uint64';
-export type DType = FloatType | IntegerType | 'bool' | 'string';
-
-export type IntegerData =
-  | Int8Array
-  | Uint8Array
-  | Int16Array
-  | Uint16Array
-  | Int32Array
-  | Uint32Array
-  | BigInt64Array
-  | BigUint64Array;
-export type Data = Storage | IntegerData | string[];
-
-export interface Value {
-  readonly dtype: DType;
-  readonly shape: Shape;
-  readonly data: Data;
-}
-
-const arrays = {
-  int8: Int8Array,
-  uint8: Uint8Array,
-  int16: Int16Array,
-  uint16: Uint16Array,
-  int32: Int32Array,
-  uint32: Uint32Array,
-  int64: BigInt64Array,
-  uint64: BigUint64Array,
-  bool: Uint8Array,
-} as const;
-
-const bits = { int8: 8, uint8: 8, int16: 16, uint16: 16, int32: 32, uint32: 32, int64: 64, uint64: 64 };
-
-export const isFloat = (dtype: DType): dtype is FloatType =>
-  dtype === 'float32' || dtype === 'float64' || dtype === 'float16' || dtype === 'bfloat16';
-
-export const isInteger = (dtype: DType): dtype is IntegerType => dtype in bits;
-
-export const isWide = (dtype: DType): boolean => dtype === 'int64' || dtype === 'uint64';
+import {
+  bytesOf,
+  type DType,
+  type FloatDType,
+  type IntegerDType,
+  isFloat,
+  isInteger,
+  isWide,
+  room,
+} from '../array/dtype.ts';
+import type { Data, Value } from '../array/value.ts';
 
 /** Integers computed at once: they are bigints meanwhile, of some forty bytes each. */
 const MAX_INTEGERS = 2 ** 24;
@@ -73,24 +41,26 @@ export const workingPrecision = (dtype: DType, precision: Precision): Precision 
   precision === 'float32' && dtype === 'float32' ? 'float32' : 'float64';
 
 /** A floating-point value, rounded to its declared type at precision 'float32'. */
-export function floats(dtype: FloatType, data: Storage, shape: Shape, precision: Precision): Value {
+export function floats(dtype: FloatDType, data: Storage, shape: Shape, precision: Precision): Value {
   return { dtype, shape, data: precision === 'float64' ? data : roundTo(dtype, data) };
 }
 
 /** The values of `data` as the declared type has them. */
-export function roundTo(dtype: FloatType, data: Storage): Storage {
+export function roundTo(dtype: FloatDType, data: Storage): Storage {
   if (dtype === 'float64' || (dtype === 'float32' && data instanceof Float32Array)) return data;
   if (dtype === 'float32') return Float32Array.from(data);
-  return Float32Array.from(data, dtype === 'float16' ? toFloat16 : toBfloat16);
+  return Float32Array.from(data, dtype === 'float16' ? roundFloat16 : roundBfloat16);
 }
 
 /** An integer value; every element wraps to its type, as in C. */
-export function integers(dtype: IntegerType, data: readonly bigint[], shape: Shape): Value {
-  const wrap = (v: bigint): bigint =>
-    dtype.startsWith('u') ? BigInt.asUintN(bits[dtype], v) : BigInt.asIntN(bits[dtype], v);
-  if (dtype === 'int64') return { dtype, shape, data: BigInt64Array.from(data, wrap) };
-  if (dtype === 'uint64') return { dtype, shape, data: BigUint64Array.from(data, wrap) };
-  return { dtype, shape, data: arrays[dtype].from(data.map((v) => Number(wrap(v)))) };
+export function integers(dtype: IntegerDType, data: readonly bigint[], shape: Shape): Value {
+  const wrap = dtype.startsWith('u') ? BigInt.asUintN : BigInt.asIntN;
+  const bits = 8 * bytesOf(dtype);
+  const values = room(dtype, data.length);
+  const to = values as { [at: number]: number | bigint };
+  for (let i = 0; i < data.length; i++)
+    to[i] = isWide(dtype) ? wrap(bits, data[i]) : Number(wrap(bits, data[i]));
+  return { dtype, shape, data: values };
 }
 
 /** int64; 2^63, as which INT64_MAX is read from a file, is INT64_MAX again. */
@@ -103,8 +73,8 @@ export const int64s = (data: readonly number[], shape: Shape = [data.length]): V
 export const bools = (data: Uint8Array, shape: Shape): Value => ({ dtype: 'bool', shape, data });
 
 /** Smallest and largest value of an integer type. */
-export function rangeOf(dtype: IntegerType): [bigint, bigint] {
-  const n = BigInt(bits[dtype]);
+export function rangeOf(dtype: IntegerDType): [bigint, bigint] {
+  const n = BigInt(8 * bytesOf(dtype));
   return dtype.startsWith('u') ? [0n, (1n << n) - 1n] : [-(1n << (n - 1n)), (1n << (n - 1n)) - 1n];
 }
 
@@ -119,7 +89,7 @@ export function emptyLike(v: Value, size: number): Data {
   if (v.dtype === 'string') return new Array<string>(size).fill('');
   if (isFloat(v.dtype))
     return v.data instanceof Float64Array ? new Float64Array(size) : new Float32Array(size);
-  return new arrays[v.dtype](size);
+  return room(v.dtype, size);
 }
 
 /** v's elements at `indices` (−1: zero), under `shape`. */

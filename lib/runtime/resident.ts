@@ -13,11 +13,11 @@ import type { Tensor } from '../../reference/tensor.ts';
 import { EnvironmentError, InputError } from '../errors.ts';
 import { deviceFailure } from './failures.ts';
 import { loadOnnxruntime, type Onnxruntime, reasonOf } from './onnxruntime.ts';
-import { asTensor, fromOrt, toOrt, type Value } from './values.ts';
+import { asTensor, fromOrt, type SessionValue, toOrt } from './values.ts';
 
 export interface Resident {
   /** One run; answers the outputs that are no state. */
-  run(feeds: ReadonlyMap<string, Value>): Promise<Map<string, Value>>;
+  run(feeds: ReadonlyMap<string, SessionValue>): Promise<Map<string, SessionValue>>;
   /** The state, copied to the CPU. */
   state(): Promise<Map<string, Tensor>>;
   release(): Promise<void>;

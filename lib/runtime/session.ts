@@ -13,7 +13,7 @@ import { forget, remember } from '../temporary.ts';
 import { type Device, deviceFailure } from './failures.ts';
 import { loadOnnxruntime, type Onnxruntime, reasonOf } from './onnxruntime.ts';
 import { type Placement, parseProfile } from './placement.ts';
-import { fromOrt, toOrt, type Value } from './values.ts';
+import { fromOrt, type SessionValue, toOrt } from './values.ts';
 
 export type { Device } from './failures.ts';
 
@@ -48,7 +48,10 @@ export interface Session {
   /**
    * Runs the model; `outputs` are the names to fetch, all by default. InputError for feeds that do not fit.
    */
-  run(feeds: ReadonlyMap<string, Value>, outputs?: readonly string[]): Promise<Map<string, Value>>;
+  run(
+    feeds: ReadonlyMap<string, SessionValue>,
+    outputs?: readonly string[],
+  ): Promise<Map<string, SessionValue>>;
   /** Which provider ran each node so far. Ends the recording; only with `profile`, after a run. */
   placement(): Promise<Placement>;
   release(): Promise<void>;
@@ -132,7 +135,10 @@ class OpenSession implements Session {
     this.#profiles = profiles;
   }
 
-  async run(feeds: ReadonlyMap<string, Value>, outputs?: readonly string[]): Promise<Map<string, Value>> {
+  async run(
+    feeds: ReadonlyMap<string, SessionValue>,
+    outputs?: readonly string[],
+  ): Promise<Map<string, SessionValue>> {
     const session = this.#open();
     this.#check('input', [...feeds.keys()], this.inputs);
     if (outputs) this.#check('output', outputs, this.outputs);
@@ -143,7 +149,7 @@ class OpenSession implements Session {
     const results = await this.#guarded(() =>
       outputs ? session.run(given, [...outputs]) : session.run(given),
     );
-    const values = new Map<string, Value>();
+    const values = new Map<string, SessionValue>();
     for (const [name, value] of Object.entries(results)) values.set(name, fromOrt(value, name));
     return values;
   }

@@ -9,8 +9,8 @@ import type { Principal } from '../../reference/input/pca.ts';
 import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import type { Schedule, State as ScheduleState } from '../../reference/training/schedule.ts';
+import type { NumericValue } from '../array/value.ts';
 import { InputError } from '../errors.ts';
-import type { DenseArray } from '../format/array.ts';
 import { openSafetensors, safetensorsPieces } from '../format/safetensors.ts';
 import { openFile } from '../format/source.ts';
 import { firstNotFinite } from '../weights/load.ts';
@@ -99,7 +99,7 @@ export async function saveWeights(
   await writeAtomically(path, safetensorsPieces(arraysOf(weights), metadata));
 }
 
-const arraysOf = (tensors: ReadonlyMap<string, Tensor>): [string, DenseArray][] =>
+const arraysOf = (tensors: ReadonlyMap<string, Tensor>): [string, NumericValue][] =>
   [...tensors].map(([name, t]) => [
     name,
     { dtype: 'float32', shape: t.shape, data: dense(t) as Float32Array<ArrayBuffer> },

@@ -7,9 +7,10 @@ import { type Augment, buildStep, joined, type ModelFile, type StepOptions } fro
 import type { Network } from '../../reference/networks/layers.ts';
 import { weightShapes } from '../../reference/oracle.ts';
 import { type Tensor, tensor } from '../../reference/tensor.ts';
+import type { NumericValue } from '../array/value.ts';
 import { openResident } from '../runtime/resident.ts';
 import { type Device, openSession, type Session, targetOf } from '../runtime/session.ts';
-import { asTensor, type TypedValue, type Value } from '../runtime/values.ts';
+import { asTensor, type SessionValue } from '../runtime/values.ts';
 import type { StepFeed } from './assemble.ts';
 
 /** Parameters and momenta, all by the parameters' names. */
@@ -70,7 +71,7 @@ function openLoop(
   const now = { weights: new Map(weights), momenta: new Map(momenta) };
   return {
     async run(steps) {
-      const feeds = new Map<string, Value>([...now.weights, ...inputsOf(spec, steps, true)]);
+      const feeds = new Map<string, SessionValue>([...now.weights, ...inputsOf(spec, steps, true)]);
       for (const name of learned) feeds.set(`${name}.velocity`, now.momenta.get(name)!);
       const results = await session.run(feeds);
       for (const name of learned) {
@@ -116,21 +117,25 @@ async function openSingle(
   };
 }
 
-function resultOf(results: ReadonlyMap<string, Value>, k: number): StepResult {
+function resultOf(results: ReadonlyMap<string, SessionValue>, k: number): StepResult {
   const at = (name: string) => asTensor(results.get(name)!, name).data[k];
   return { loss: at('loss'), wrong1: at('wrong1'), wrong5: at('wrong5') };
 }
 
 /** The inputs that change from step to step; `stacked`: with a leading axis of all the steps. */
-function inputsOf(spec: StepperSpec, steps: readonly StepInput[], stacked: boolean): [string, Value][] {
+function inputsOf(
+  spec: StepperSpec,
+  steps: readonly StepInput[],
+  stacked: boolean,
+): [string, SessionValue][] {
   const { batch, augment, masks, dropout } = spec;
   const lead = stacked ? [steps.length] : [];
-  const bytes = (shape: readonly number[], parts: readonly Uint8Array[]): TypedValue => ({
+  const bytes = (shape: readonly number[], parts: readonly Uint8Array[]): NumericValue => ({
     dtype: 'uint8',
     shape: [...lead, ...shape],
     data: parts.length === 1 ? parts[0] : Buffer.concat(parts),
   });
-  const integers = (shape: readonly number[], parts: readonly Int32Array[]): TypedValue => ({
+  const integers = (shape: readonly number[], parts: readonly Int32Array[]): NumericValue => ({
     dtype: 'int32',
     shape: [...lead, ...shape],
     data: parts.length === 1 ? parts[0] : gathered(Int32Array, parts),
@@ -138,7 +143,7 @@ function inputsOf(spec: StepperSpec, steps: readonly StepInput[], stacked: boole
   const floats = (shape: readonly number[], parts: readonly Float32Array[]): Tensor =>
     tensor(parts.length === 1 ? parts[0] : gathered(Float32Array, parts), [...lead, ...shape]);
   const feeds = steps.map(({ feed }) => feed);
-  const values: [string, Value][] = [
+  const values: [string, SessionValue][] = [
     [
       'images',
       bytes(

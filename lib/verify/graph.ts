@@ -6,6 +6,8 @@
 import { tap } from '../../export/index.ts';
 import { streamOf, uniform, words } from '../../reference/random.ts';
 import { type Precision, type Shape, sizeOf, type Tensor } from '../../reference/tensor.ts';
+import { isFloat } from '../array/dtype.ts';
+import type { Value } from '../array/value.ts';
 import { classes, type Requirement } from '../bounds/arithmetic.ts';
 import { type Bounds, rounded } from '../bounds/bounds.ts';
 import { fromRuntime, toRuntime } from '../conform/engines.ts';
@@ -14,7 +16,7 @@ import { layerDetails } from '../judge/details.ts';
 import { compare, relativeDifference } from '../judge/judge.ts';
 import { evaluate, evaluateNode } from '../onnx/evaluate.ts';
 import type { Model, Node, ValueInfo } from '../onnx/model.ts';
-import { asTensor, isFloat, type Value } from '../onnx/value.ts';
+import { asTensor } from '../onnx/value.ts';
 import type { Device } from '../runtime/failures.ts';
 import { assertPlacement, describePlacement, layerDevices, type Placement } from '../runtime/placement.ts';
 import { openSession } from '../runtime/session.ts';

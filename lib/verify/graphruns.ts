@@ -1,9 +1,11 @@
 /** Any ONNX graph's three runs put into words, and the outputs of the untouched one judged. */
 import { type Tensor, tensor } from '../../reference/tensor.ts';
+import { isFloat } from '../array/dtype.ts';
+import type { Value } from '../array/value.ts';
 import { relativeDifference } from '../judge/judge.ts';
 import { evaluateNode } from '../onnx/evaluate.ts';
 import type { Model, Node } from '../onnx/model.ts';
-import { asTensor, isFloat, numbers, type Value } from '../onnx/value.ts';
+import { asTensor, numbers } from '../onnx/value.ts';
 import { CHAINS, disturb, type RunReport, stability } from './runs.ts';
 import type { LayerReport } from './walk.ts';
 

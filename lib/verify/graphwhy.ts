@@ -1,5 +1,7 @@
 /** Any ONNX graph's first failing node taken apart: as the layer that it is, where it is one. */
 import { decodeModel } from '../../export/proto.ts';
+import { isFloat } from '../array/dtype.ts';
+import type { Value } from '../array/value.ts';
 import { classes, type Requirement } from '../bounds/arithmetic.ts';
 import { type Bounds, boundsOf } from '../bounds/bounds.ts';
 import { nodeBounds } from '../bounds/onnx.ts';
@@ -7,7 +9,7 @@ import { type Why, why } from '../judge/why.ts';
 import { evaluateNode } from '../onnx/evaluate.ts';
 import { layerOf } from '../onnx/layer.ts';
 import type { Node } from '../onnx/model.ts';
-import { asTensor, isFloat, type Value } from '../onnx/value.ts';
+import { asTensor } from '../onnx/value.ts';
 import type { Evidence } from './bundle.ts';
 import type { GraphSettings } from './graph.ts';
 import type { Values } from './graphruns.ts';

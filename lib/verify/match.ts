@@ -4,11 +4,13 @@
  * normalisations and poolings.
  */
 import type { GraphProto, NodeProto, TensorProto } from '../../export/proto.ts';
-import { tensorValues } from '../../export/values.ts';
 import type { Kind, Layer, Network } from '../../reference/networks/layers.ts';
 import { inputsOf, type Weights } from '../../reference/oracle.ts';
 import { type Storage, type Tensor, tensor } from '../../reference/tensor.ts';
+import { isFloat } from '../array/dtype.ts';
+import { widened } from '../array/value.ts';
 import { InputError } from '../errors.ts';
+import { valueOfTensor } from '../format/tensorproto.ts';
 
 export interface Match {
   readonly by: 'name' | 'order';
@@ -205,10 +207,8 @@ function constantNode(graphOf: Index, name: string): TensorProto | undefined {
 }
 
 function floats(proto: TensorProto): Tensor | undefined {
-  const values = tensorValues(proto);
-  return values instanceof Float32Array || values instanceof Float64Array
-    ? tensor(values, proto.dims)
-    : undefined;
+  const { dtype, data } = widened(valueOfTensor(proto));
+  return isFloat(dtype) ? tensor(data as Storage, proto.dims) : undefined;
 }
 
 function transpose(w: Tensor): Tensor {

@@ -6,7 +6,7 @@ import { InputError } from '../errors.ts';
 import type { Device } from '../runtime/failures.ts';
 import type { Placement } from '../runtime/placement.ts';
 import { openSession } from '../runtime/session.ts';
-import { isTensor, type Value } from '../runtime/values.ts';
+import { isTensor, type SessionValue } from '../runtime/values.ts';
 import type { Subject } from './subject.ts';
 
 /** onnxruntime's levels of graph optimisation. */
@@ -117,8 +117,8 @@ function join(tensors: readonly Tensor[]): Tensor {
 }
 
 /** float16 values widened, which is exact. */
-function floats(value: Value, name: string): Tensor {
+function floats(value: SessionValue, name: string): Tensor {
   if (isTensor(value)) return cast(value, 'float32');
-  if (value.dtype === 'float16') return tensor(fromFloat16(value.data), value.shape);
+  if (value.dtype === 'float16') return tensor(fromFloat16(value.data as Uint16Array), value.shape);
   throw new InputError(`the model's value '${name}' is ${value.dtype}, not a float`);
 }

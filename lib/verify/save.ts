@@ -1,8 +1,8 @@
 /** Writes what was compared: oracle.npz and device.npz, every layer's values under its name, the input as `input`. */
 import { join } from 'node:path';
 import type { Tensor } from '../../reference/tensor.ts';
+import { fromTensor } from '../array/value.ts';
 import { makeFolder, writeWhole } from '../files.ts';
-import { fromTensor } from '../format/array.ts';
 import { writeNpz } from '../format/npz.ts';
 import type { Verification } from './verify.ts';
 

@@ -1,5 +1,6 @@
 /** What is verified: the bytes of a model, and the network, weights and values in it. */
-import { dataTypes, type GraphProto, type ModelProto } from '../../export/proto.ts';
+import { dataTypes } from '../../export/dtypes.ts';
+import type { GraphProto, ModelProto } from '../../export/proto.ts';
 import { fitNetwork } from '../../reference/networks/fit.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
@@ -38,7 +39,7 @@ export function subjectOf(bytes: Uint8Array, model: ModelProto, network: Network
   mustDeclareOpsets(model, graph);
   const input = inputOf(graph, network);
   const found = match(graph, network, input);
-  const half = graph.initializer.some((t) => t.dataType === dataTypes.FLOAT16);
+  const half = graph.initializer.some((t) => t.dataType === dataTypes.float16);
   const about = { model: bytes, input, outputs: graph.output.map(({ name }) => name), half };
   if (given) {
     const unlike = unlikeGiven(found.weights, given, half);

@@ -15,7 +15,7 @@ import type { Preprocess } from '../../reference/input/preprocess.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import { inputsOf } from '../../reference/oracle.ts';
 import { sizeOf } from '../../reference/tensor.ts';
-import { type DenseArray, widen } from '../format/array.ts';
+import { type NumericValue, widen } from '../array/value.ts';
 
 export interface Wish {
   readonly channels?: 'RGB' | 'BGR';
@@ -26,7 +26,7 @@ export interface Wish {
 
 export interface Conventional {
   readonly network: Network;
-  readonly arrays: Map<string, DenseArray>;
+  readonly arrays: Map<string, NumericValue>;
   readonly preprocess: Preprocess;
   /** What was done, one line each. */
   readonly notes: string[];
@@ -35,7 +35,7 @@ export interface Conventional {
 /** The same function of the same photo under the conventions wished for. Throws Error where there is none. */
 export function convertConventions(
   network: Network,
-  arrays: ReadonlyMap<string, DenseArray>,
+  arrays: ReadonlyMap<string, NumericValue>,
   preprocess: Preprocess,
   wish: Wish,
 ): Conventional {
@@ -62,7 +62,7 @@ function firstLayer(network: Network): Layer & { kind: 'conv2d' } {
   return layer;
 }
 
-function get(c: Conventional, name: string): DenseArray {
+function get(c: Conventional, name: string): NumericValue {
   const array = c.arrays.get(name);
   if (!array) throw new Error(`${name} is missing`);
   return array;
@@ -71,7 +71,7 @@ function get(c: Conventional, name: string): DenseArray {
 /**
  * f of every value and its place (k, c) in a weight (K,C,…); float32 stays float32. Halves become float32.
  */
-function mapWeight(array: DenseArray, f: (value: number, k: number, c: number) => number): DenseArray {
+function mapWeight(array: NumericValue, f: (value: number, k: number, c: number) => number): NumericValue {
   const [, C, ...rest] = array.shape;
   const values = widen(array);
   const area = sizeOf(rest);
@@ -80,7 +80,7 @@ function mapWeight(array: DenseArray, f: (value: number, k: number, c: number) =
     dtype: data instanceof Float64Array ? 'float64' : 'float32',
     shape: array.shape,
     data,
-  } as DenseArray;
+  } as NumericValue;
 }
 
 function swapChannels(c: Writable): void {

@@ -1,11 +1,11 @@
 /** The function behind `alexnet weights convert`. */
 import { resolve } from 'node:path';
-import { narrowed } from '../../export/float16.ts';
+import { fittingFloat16 } from '../../export/float16.ts';
 import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
+import { type NumericValue, widen } from '../array/value.ts';
 import { InputError } from '../errors.ts';
-import { type DenseArray, widen } from '../format/array.ts';
 import { openTensors, type TensorFile } from '../format/open.ts';
 import { convertConventions, difference, dropoutOf, type Wish, withDropout } from './conventions.ts';
 import { fetched } from './get.ts';
@@ -82,11 +82,11 @@ export async function convertWeights(
 }
 
 /** Floats as halves; integers (counters in .pth files) stay. Throws where a finite value is beyond 65504. */
-function halves(arrays: ReadonlyMap<string, DenseArray>): Map<string, DenseArray> {
+function halves(arrays: ReadonlyMap<string, NumericValue>): Map<string, NumericValue> {
   return new Map(
-    [...arrays].map(([name, array]): [string, DenseArray] => {
+    [...arrays].map(([name, array]): [string, NumericValue] => {
       if (!array.dtype.includes('float')) return [name, array];
-      return [name, { dtype: 'float16', shape: array.shape, data: narrowed(name, widen(array)) }];
+      return [name, { dtype: 'float16', shape: array.shape, data: fittingFloat16(name, widen(array)) }];
     }),
   );
 }
@@ -120,9 +120,13 @@ export function mappingOf(path: string, file: TensorFile, network?: Network): Fo
 }
 
 /** All arrays, under this project's names and in its order where there is a mapping. Throws InputError. */
-export function readArrays(path: string, file: TensorFile, mapping: Mapping | null): Map<string, DenseArray> {
-  const arrays = new Map<string, DenseArray>();
-  const read = (name: string) => named(path, () => file.tensors.get(name)?.read()) as DenseArray;
+export function readArrays(
+  path: string,
+  file: TensorFile,
+  mapping: Mapping | null,
+): Map<string, NumericValue> {
+  const arrays = new Map<string, NumericValue>();
+  const read = (name: string) => named(path, () => file.tensors.get(name)?.read()) as NumericValue;
   if (!mapping) {
     for (const name of file.tensors.keys()) arrays.set(name, read(name));
     return arrays;
@@ -136,7 +140,7 @@ export function readArrays(path: string, file: TensorFile, mapping: Mapping | nu
 
 function change(
   { network }: Mapping,
-  arrays: ReadonlyMap<string, DenseArray>,
+  arrays: ReadonlyMap<string, NumericValue>,
   preprocess: Preprocess,
   options: ConvertOptions,
 ) {

@@ -2,7 +2,7 @@
 
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Shape, Storage } from '../../reference/tensor.ts';
-import { type DenseArray, widen } from '../format/array.ts';
+import { type NumericValue, widen } from '../array/value.ts';
 import { openTensors } from '../format/open.ts';
 import { mappingOf, readArrays } from './convert.ts';
 import { fileOf } from './get.ts';
@@ -68,7 +68,7 @@ function common(a: readonly string[], b: readonly string[]) {
   return name === undefined ? null : networkNamed(name);
 }
 
-function compare(name: string, a?: DenseArray, b?: DenseArray): TensorDiff {
+function compare(name: string, a?: NumericValue, b?: NumericValue): TensorDiff {
   const shapes = [a?.shape ?? null, b?.shape ?? null] as const;
   const values = Math.max(a?.data.length ?? 0, b?.data.length ?? 0);
   if (!a || !b || a.shape.join() !== b.shape.join()) {

@@ -3,8 +3,9 @@ import { statSync } from 'node:fs';
 import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Shape, Storage } from '../../reference/tensor.ts';
+import type { NumericDType } from '../array/dtype.ts';
+import { widen } from '../array/value.ts';
 import { InputError } from '../errors.ts';
-import { type DType, widen } from '../format/array.ts';
 import { type Format, openTensors, type TensorFile } from '../format/open.ts';
 import { fileOf } from './get.ts';
 import { describeLayout } from './layout.ts';
@@ -13,7 +14,7 @@ import { type Mapping, mapTensors } from './mapping.ts';
 
 export interface InspectedTensor {
   readonly name: string;
-  readonly dtype: DType;
+  readonly dtype: NumericDType;
   readonly shape: Shape;
   readonly least: number;
   readonly greatest: number;

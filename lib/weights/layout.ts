@@ -10,7 +10,8 @@
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import { type Shape, type Storage, sizeOf } from '../../reference/tensor.ts';
-import { type LazyArray, room, type Values, widen } from '../format/array.ts';
+import { room, type TypedArray } from '../array/dtype.ts';
+import { type LazyValue, widen } from '../array/value.ts';
 
 export type Axes = 'OIHW' | 'HWIO' | 'CRSK' | 'OI' | 'IO' | 'vector';
 
@@ -82,7 +83,7 @@ export function describeLayout({ axes, flatten }: Layout): string {
 }
 
 /** The values in this project's order; the same memory where nothing moves. */
-export function arrange<T extends Storage | Values>(data: T, { axes, shape, flatten }: Layout): T {
+export function arrange<T extends Storage | TypedArray>(data: T, { axes, shape, flatten }: Layout): T {
   const [K, ...rest] = shape;
   const inner = sizeOf(rest);
   if (axes === 'HWIO') {
@@ -95,7 +96,7 @@ export function arrange<T extends Storage | Values>(data: T, { axes, shape, flat
 }
 
 /** y[k,i] = x[at(k, i)], whatever the type of the values. */
-function permute<T extends Storage | Values>(
+function permute<T extends Storage | TypedArray>(
   data: T,
   at: (k: number, i: number) => number,
   K: number,
@@ -128,7 +129,7 @@ function transposeRows(
 }
 
 /** (inner, K) to (K, inner), its rows taken in the order `from` if there is one. */
-function transpose<T extends Storage | Values>(
+function transpose<T extends Storage | TypedArray>(
   data: T,
   K: number,
   inner: number,
@@ -150,12 +151,12 @@ function transpose<T extends Storage | Values>(
   return result;
 }
 
-/** Values that are fetched at a time. */
+/** TypedArray that are fetched at a time. */
 const PART = 2 ** 18;
 
 /** An (in, out) matrix that lies in a file brought to (out, in) a few rows at a time, so that it is held once. */
 export function arrangeParts(
-  { dtype, part }: Pick<LazyArray, 'dtype'> & Required<Pick<LazyArray, 'part'>>,
+  { dtype, part }: Pick<LazyValue, 'dtype'> & Required<Pick<LazyValue, 'part'>>,
   { shape, flatten }: Layout,
 ): Storage {
   const [K, inner] = shape;

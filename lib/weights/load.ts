@@ -5,8 +5,8 @@ import { networkNamed, networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { type Storage, type Tensor, tensor } from '../../reference/tensor.ts';
+import { fromTensor, type LazyValue, toTensor, widen } from '../array/value.ts';
 import { InputError } from '../errors.ts';
-import { fromTensor, type LazyArray, toTensor, widen } from '../format/array.ts';
 import { openTensors, type TensorFile } from '../format/open.ts';
 import { convertConventions, dropoutOf, withDropout } from './conventions.ts';
 import { fetched } from './get.ts';
@@ -226,7 +226,7 @@ async function readWeight(path: string, file: TensorFile, { theirs, layout }: As
   return tensor(data, layout.shape);
 }
 
-function arranged(array: LazyArray, layout: Layout): Storage {
+function arranged(array: LazyValue, layout: Layout): Storage {
   const { dtype, part } = array;
   return layout.axes === 'IO' && part
     ? arrangeParts({ dtype, part }, layout)

@@ -6,8 +6,8 @@
 import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
+import { type NumericValue, widen } from '../array/value.ts';
 import { InputError } from '../errors.ts';
-import { type DenseArray, widen } from '../format/array.ts';
 import { blobPieces, type CaffeType, caffemodelPieces } from '../format/caffemodel.ts';
 import { npyPieces } from '../format/npy.ts';
 import { npzPieces } from '../format/npz.ts';
@@ -41,7 +41,7 @@ export function extensionOf(path: string): Extension {
 
 export interface Contents {
   /** By this project's names, or by the file's own where there is no network. */
-  readonly arrays: ReadonlyMap<string, DenseArray>;
+  readonly arrays: ReadonlyMap<string, NumericValue>;
   readonly network: Network | null;
   /** For the metadata; null where it is not known. */
   readonly preprocess: Preprocess | null;
@@ -112,7 +112,7 @@ function untold({ network, preprocess }: Contents): string[] {
 }
 
 /** PyTorch files of its own network get its names; else this project's, unless asked otherwise. */
-function rename({ arrays, network, names }: Contents, extension: Extension): [string, DenseArray][] {
+function rename({ arrays, network, names }: Contents, extension: Extension): [string, NumericValue][] {
   if (!network) return [...arrays];
   const torch = (extension === 'pth' || extension === 'pt') && network.name === 'torchvision';
   const naming: Naming = writable[names ?? (torch ? 'torchvision' : 'project')];
@@ -123,10 +123,10 @@ function rename({ arrays, network, names }: Contents, extension: Extension): [st
 
 /** Types that the format lacks are widened, exactly. */
 function supported(
-  named: [string, DenseArray][],
+  named: [string, NumericValue][],
   lacking: readonly string[],
   notes: string[],
-): [string, DenseArray][] {
+): [string, NumericValue][] {
   return named.map(([name, array]) => {
     if (!lacking.includes(array.dtype)) return [name, array];
     const wide = floats(array);
@@ -135,8 +135,8 @@ function supported(
   });
 }
 
-function floats(array: DenseArray): DenseArray {
-  const data = widen(array) as DenseArray['data'];
+function floats(array: NumericValue): NumericValue {
+  const data = widen(array) as NumericValue['data'];
   return { dtype: data instanceof Float64Array ? 'float64' : 'float32', shape: array.shape, data };
 }
 
@@ -148,7 +148,7 @@ function single(extension: 'npy' | 'binaryproto', { arrays }: Contents): Uint8Ar
 
 function caffe({ arrays, network }: Contents, notes: string[]): Uint8Array[] {
   if (!network) throw new Error('.caffemodel needs the layers: name the network with --network');
-  const layers: [string, CaffeType, DenseArray[]][] = [];
+  const layers: [string, CaffeType, NumericValue[]][] = [];
   for (const layer of network.layers) {
     if (layer.kind !== 'conv2d' && layer.kind !== 'linear') continue;
     const blobs = ['weight', 'bias'].flatMap((part) => arrays.get(`${layer.name}.${part}`) ?? []);

@@ -61,7 +61,7 @@ describe('export/graph', () => {
     [
       'element types that do not mix',
       (g) => g.node('Mul', ['x', g.scalar('half', 1, 'float16')], 'y'),
-      /'half' is FLOAT16, 'x' is FLOAT$/,
+      /'half' is float16, 'x' is float32$/,
     ],
     [
       'shapes that cannot be broadcast',

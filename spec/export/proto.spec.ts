@@ -1,9 +1,11 @@
 import fs from 'node:fs';
 import { expect } from 'chai';
+import { dataTypeName, dataTypes } from '../../export/dtypes.ts';
 import { toFloat16 } from '../../export/float16.ts';
 import * as proto from '../../export/proto.ts';
-import { elementBytes, tensorValues } from '../../export/values.ts';
 import { header } from '../../export/wire.ts';
+import { widened } from '../../lib/array/value.ts';
+import { valueOfTensor } from '../../lib/format/tensorproto.ts';
 
 const folder = new URL('../../fixtures/export/proto/', import.meta.url);
 const read = (name: string): Uint8Array => fs.readFileSync(new URL(name, folder));
@@ -14,6 +16,11 @@ const bytes = (...parts: (Uint8Array | number[])[]): Uint8Array =>
 const field = (number: number, content: Uint8Array): Uint8Array =>
   bytes(header(number, content.length), content);
 
+const valuesOf = (tensor: proto.TensorProto) => widened(valueOfTensor(tensor)).data;
+
+/** NumPy's name of what ONNX calls FLOAT or DOUBLE. */
+const named = (type: string) => ({ FLOAT: 'float32', DOUBLE: 'float64' })[type] ?? type.toLowerCase();
+
 const types = Object.keys(expected).filter((name) => name !== 'narrowing');
 
 describe('export/proto', () => {
@@ -21,12 +28,13 @@ describe('export/proto', () => {
     for (const form of ['raw', 'typed']) {
       it(`reads ${type} that Python's onnx wrote in ${form} form`, () => {
         const tensor = proto.decodeTensor(read(`${type}-${form}.pb`));
-        expect(proto.dataTypeName(tensor.dataType)).to.equal(type);
+        expect(dataTypeName(tensor.dataType)).to.equal(named(type));
+        if (type.startsWith('COMPLEX'))
+          return void expect(() => valuesOf(tensor)).to.throw(/are not supported/);
         const text = (value: number | bigint | string) => (Object.is(value, -0) ? '-0' : String(value));
-        expect(Array.from(tensorValues(tensor) as Iterable<number | bigint>, text)).to.deep.equal(
+        expect(Array.from(valuesOf(tensor) as Iterable<number | bigint>, text)).to.deep.equal(
           expected[type].map(text),
         );
-        expect(elementBytes(tensor.dataType)).to.be.oneOf([1, 2, 4, 8, 16]);
       });
     }
   }
@@ -58,7 +66,7 @@ describe('export/proto', () => {
     expect(named.get('f')!.f).to.equal(0.5);
     expect(Buffer.from(named.get('s')!.s!).toString()).to.equal('text');
     expect(named.get('g')!.g!.node[0].opType).to.equal('Identity');
-    expect(tensorValues(named.get('t')!.t!)).to.deep.equal(BigInt64Array.of(1n, -1n));
+    expect(valuesOf(named.get('t')!.t!)).to.deep.equal(BigInt64Array.of(1n, -1n));
     expect(named.get('g')!.type).to.equal(proto.attributeTypes.GRAPH);
     expect(model.graph!.input[0].type!.tensorType!.shape!.dim).to.deep.equal([
       { dimParam: 'N' },
@@ -68,11 +76,11 @@ describe('export/proto', () => {
 
   it('does not copy raw data', () => {
     const raw = new Uint8Array(4096).fill(7);
-    const file = proto.encodeTensor({ dims: [4096], dataType: proto.dataTypes.UINT8, rawData: raw });
+    const file = proto.encodeTensor({ dims: [4096], dataType: dataTypes.uint8, rawData: raw });
     const tensor = proto.decodeTensor(file);
     expect(tensor.rawData!.buffer).to.equal(file.buffer);
     file[file.length - 1] = 9;
-    expect(tensorValues(tensor)[4095]).to.equal(9);
+    expect(valuesOf(tensor)[4095]).to.equal(9);
   });
 
   it('copies raw data that lies at an odd address', () => {
@@ -80,16 +88,16 @@ describe('export/proto', () => {
       const data = new Uint8Array(24);
       data.set(new Uint8Array(Float64Array.of(1, 2).buffer), shift);
       const rawData = data.subarray(shift, shift + 16);
-      const tensor = proto.tensorProto({ dims: [2], dataType: proto.dataTypes.DOUBLE, rawData });
-      expect([...tensorValues(tensor)]).to.deep.equal([1, 2]);
+      const tensor = proto.tensorProto({ dims: [2], dataType: dataTypes.float64, rawData });
+      expect([...valuesOf(tensor)]).to.deep.equal([1, 2]);
     }
   });
 
   it('refuses tensors whose values are too many, too few, elsewhere or no numbers', () => {
-    const FLOAT = proto.dataTypes.FLOAT;
+    const FLOAT = dataTypes.float32;
     const refused = (fields: Partial<proto.TensorProto>, reason: RegExp) =>
       expect(() =>
-        tensorValues(proto.tensorProto({ name: 't', dims: [2], dataType: FLOAT, ...fields })),
+        valuesOf(proto.tensorProto({ name: 't', dims: [2], dataType: FLOAT, ...fields })),
       ).to.throw(reason);
     refused({ rawData: new Uint8Array(7) }, /^tensor 't': shape \[2\] needs 8 bytes \(there are 7\)$/);
     refused({ rawData: new Uint8Array(12) }, /needs 8 bytes \(there are 12\)/);
@@ -98,8 +106,8 @@ describe('export/proto', () => {
     refused({ dims: [-1, -2], floatData: [1, 2] }, /makes no sense/);
     refused({ dims: [2 ** 40, 2 ** 40], floatData: [1, 2] }, /makes no sense/);
     refused({ dataLocation: 1 }, /external file/);
-    refused({ dataType: proto.dataTypes.STRING }, /STRING are not numbers/);
-    refused({ dataType: 99 }, /type 99 are not numbers/);
+    refused({ dataType: dataTypes.string }, /needs 2 strings \(there are 0\)/);
+    refused({ dataType: 99 }, /elements of type 99 are not supported/);
   });
 
   it('rounds to float16 as numpy does', () => {

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { expect } from 'chai';
 import * as ort from 'onnxruntime-node';
 import { buildGradients, buildStep, joined, type ModelFile, type Rule, tap } from '../../export/index.ts';
-import type { DenseArray } from '../../lib/format/array.ts';
+import type { NumericValue } from '../../lib/array/value.ts';
 import { readNpz } from '../../lib/format/npz.ts';
 import { cifarAlexnet } from '../../reference/networks/cifar.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
@@ -35,9 +35,9 @@ function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Math.sqrt(error / (norm || 1));
 }
 
-const widened = ({ data }: DenseArray): Float64Array => Float64Array.from(data as Float32Array, Number);
+const widened = ({ data }: NumericValue): Float64Array => Float64Array.from(data as Float32Array, Number);
 
-const feedOf = ({ dtype, shape, data }: DenseArray): ort.Tensor =>
+const feedOf = ({ dtype, shape, data }: NumericValue): ort.Tensor =>
   new ort.Tensor(dtype as 'float32', data as Float32Array, shape as number[]);
 
 async function sessionOf(file: ModelFile, optimised: boolean): Promise<ort.InferenceSession> {
@@ -45,7 +45,7 @@ async function sessionOf(file: ModelFile, optimised: boolean): Promise<ort.Infer
   return ort.InferenceSession.create(joined(file.chunks()), { graphOptimizationLevel, logSeverityLevel: 3 });
 }
 
-const load = (net: Net): [Network, Map<string, DenseArray>] => [
+const load = (net: Net): [Network, Map<string, NumericValue>] => [
   { ...networkOf(net.input, ...net.layers), name: net.name },
   readNpz(fs.readFileSync(new URL(`${net.name}.npz`, folder))),
 ];

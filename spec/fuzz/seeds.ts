@@ -3,7 +3,7 @@
  * are made.
  */
 import { readdirSync, readFileSync } from 'node:fs';
-import type { DenseArray } from '../../lib/format/array.ts';
+import type { NumericValue } from '../../lib/array/value.ts';
 import { blobPieces, caffemodelPieces } from '../../lib/format/caffemodel.ts';
 import { writeNpz } from '../../lib/format/npz.ts';
 import { putBytes, putInteger, putText } from '../../lib/format/protobuf.ts';
@@ -16,7 +16,7 @@ const fixture = (name: string): Buffer => readFileSync(new URL(name, folder));
 const files = (name: string): [string, Buffer][] =>
   readdirSync(new URL(`${name}/`, folder)).map((file) => [`${name}/${file}`, fixture(`${name}/${file}`)]);
 
-const arrays: [string, DenseArray][] = [
+const arrays: [string, NumericValue][] = [
   [
     'conv1.weight',
     { dtype: 'float32', shape: [2, 3, 2, 2], data: Float32Array.from({ length: 24 }, (_, i) => i / 4) },
@@ -105,7 +105,7 @@ function hostile(): [string, Buffer][] {
  * takes a while.
  */
 export function bombs(): [string, Buffer][] {
-  const zeros: DenseArray = { dtype: 'float32', shape: [2 ** 25], data: new Float32Array(2 ** 25) };
+  const zeros: NumericValue = { dtype: 'float32', shape: [2 ** 25], data: new Float32Array(2 ** 25) };
   const dictionaries = Buffer.from(`\x80\x02(${'}'.repeat(1e6)}t.`, 'latin1');
   const archive = zipPieces([
     ['a/data.pkl', [dictionaries]],

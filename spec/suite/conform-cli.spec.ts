@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { fromTensor, toTensor } from '../../lib/format/array.ts';
+import { fromTensor, toTensor } from '../../lib/array/value.ts';
 import { writeNpy } from '../../lib/format/npy.ts';
 import { readNpz } from '../../lib/format/npz.ts';
 import { tensor } from '../../reference/tensor.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel } from '../../export/proto.ts';
-import { fromTensor } from '../../lib/format/array.ts';
+import { fromTensor } from '../../lib/array/value.ts';
 import { writeNpy } from '../../lib/format/npy.ts';
 import { writeSafetensors } from '../../lib/format/safetensors.ts';
 import { modelOf } from '../../lib/model.ts';

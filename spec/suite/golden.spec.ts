@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { toTensor } from '../../lib/format/array.ts';
+import { toTensor } from '../../lib/array/value.ts';
 import { readNpz } from '../../lib/format/npz.ts';
 import { loadWeights } from '../../lib/weights/load.ts';
 import { networkNamed } from '../../reference/networks/index.ts';

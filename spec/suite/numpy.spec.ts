@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import type { DenseArray } from '../../lib/format/array.ts';
+import type { NumericValue } from '../../lib/array/value.ts';
 import { openNpz, readNpz, writeNpz } from '../../lib/format/npz.ts';
 import { fromBytes } from '../../lib/format/source.ts';
 
@@ -27,7 +27,7 @@ describe('npz and NumPy', function () {
     return stdout;
   };
 
-  const arrays: [string, DenseArray][] = [
+  const arrays: [string, NumericValue][] = [
     ['conv1.weight', { dtype: 'float32', shape: [2, 3], data: Float32Array.of(0, 1, -2.5, 3e38, -0, 1e-45) }],
     ['a/0', { dtype: 'float16', shape: [2], data: Uint16Array.of(0x3c00, 0xc100) }],
     ['f', { dtype: 'float64', shape: [], data: Float64Array.of(0.1) }],

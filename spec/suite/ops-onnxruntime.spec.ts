@@ -3,7 +3,8 @@
  * unrounded float64 result and onnxruntime's must agree within the error of one float32 evaluation, u = 2⁻²⁴.
  */
 import { expect } from 'chai';
-import { attributeTypes, dataTypes, encodeModel, type NodeProto } from '../../export/proto.ts';
+import { dataTypes } from '../../export/dtypes.ts';
+import { attributeTypes, encodeModel, type NodeProto } from '../../export/proto.ts';
 import { loadOnnxruntime } from '../../lib/runtime/onnxruntime.ts';
 import * as ops from '../../reference/ops/index.ts';
 import { dense, map, type Tensor, tensor } from '../../reference/tensor.ts';
@@ -188,7 +189,7 @@ const translations: Record<string, Translation> = {
 const value = (name: string, dims: readonly number[]) => ({
   name,
   type: {
-    tensorType: { elemType: dataTypes.FLOAT, shape: { dim: dims.map((dimValue) => ({ dimValue })) } },
+    tensorType: { elemType: dataTypes.float32, shape: { dim: dims.map((dimValue) => ({ dimValue })) } },
   },
 });
 

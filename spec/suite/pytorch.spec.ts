@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import type { DenseArray } from '../../lib/format/array.ts';
+import type { NumericValue } from '../../lib/array/value.ts';
 import { openTensors } from '../../lib/format/open.ts';
 import { pthPieces } from '../../lib/format/pth-write.ts';
 import { arraysOf } from '../lib/weights/shared.ts';
@@ -72,7 +72,7 @@ describe('PyTorch 1.13', function () {
   });
   after(() => folder && rmSync(folder, { recursive: true }));
 
-  const float = (array?: DenseArray) => [...(array as DenseArray).data].map(Number);
+  const float = (array?: NumericValue) => [...(array as NumericValue).data].map(Number);
   for (const suffix of ['', '.legacy']) {
     const arrays = (name: string) => arraysOf(join(folder, `${name}${suffix}.pth`));
     const form = suffix === '' ? 'zip' : 'legacy';
@@ -151,7 +151,7 @@ describe('PyTorch 1.13', function () {
   });
 
   it('reads what is written here', () => {
-    const arrays: [string, DenseArray][] = [
+    const arrays: [string, NumericValue][] = [
       ['a.weight', { dtype: 'float32', shape: [2, 3, 5], data: Float32Array.from(run(30)) }],
       ['h', { dtype: 'float16', shape: [2], data: Uint16Array.of(0xc100, 0x3c00) }],
       ['b', { dtype: 'bfloat16', shape: [2], data: Uint16Array.of(0xc020, 0x3f80) }],

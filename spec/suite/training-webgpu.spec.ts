@@ -8,7 +8,7 @@ import { needsSwiftshader } from '../support/swiftshader.ts';
  */
 const text = `
 import { buildStep, joined } from '@/export/index.ts';
-import { dataTypeName } from '@/export/proto.ts';
+import { dataTypeName } from '../../export/dtypes.ts';
 import { openSession } from '@/lib/runtime/session.ts';
 import { networkNamed } from '@/reference/networks/index.ts';
 import { random, uniform } from '@/spec/export/helpers.ts';

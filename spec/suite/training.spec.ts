@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import * as ort from 'onnxruntime-node';
 import { buildGradients, joined } from '../../export/index.ts';
-import type { DenseArray } from '../../lib/format/array.ts';
+import type { NumericValue } from '../../lib/array/value.ts';
 import { readNpz, writeNpz } from '../../lib/format/npz.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
@@ -41,8 +41,8 @@ for job in json.load(open(sys.argv[2])):
 `;
 
 /** Feeds of a narrow network: weights, a batch, labels and masks, all from the seed. */
-function feedsOf(network: Network): Map<string, DenseArray> {
-  const feeds = new Map<string, DenseArray>();
+function feedsOf(network: Network): Map<string, NumericValue> {
+  const feeds = new Map<string, NumericValue>();
   const float = (name: string, { data, shape }: ReturnType<typeof random>) =>
     feeds.set(name, { dtype: 'float32', shape, data: data as Float32Array<ArrayBuffer> });
   float('input', random([BATCH, ...network.input], 5, 2));
@@ -60,7 +60,7 @@ function feedsOf(network: Network): Map<string, DenseArray> {
 
 interface Job {
   readonly network: Network;
-  readonly feeds: Map<string, DenseArray>;
+  readonly feeds: Map<string, NumericValue>;
   readonly outputs: string;
 }
 

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel, type ModelProto, tensorProto } from '../../export/proto.ts';
-import { fromTensor } from '../../lib/format/array.ts';
+import { fromTensor } from '../../lib/array/value.ts';
 import { writeNpy } from '../../lib/format/npy.ts';
 import { writeNpz } from '../../lib/format/npz.ts';
 import { writeSafetensors } from '../../lib/format/safetensors.ts';

@@ -1,6 +1,6 @@
 /** Faults planted in an exported file: each changes the graph or a weight, and names the layer that is wrong first. */
 import { type ModelProto, type NodeProto, type TensorProto, tensorProto } from '../../export/proto.ts';
-import { tensorValues } from '../../export/values.ts';
+import { valueOfTensor } from '../../lib/format/tensorproto.ts';
 
 export interface Fault {
   readonly name: string;
@@ -26,7 +26,7 @@ const attribute = (node: NodeProto, name: string) => {
 function changeWeight(model: ModelProto, name: string, change: (values: Float32Array) => Float32Array): void {
   const list = model.graph?.initializer ?? [];
   const at = list.findIndex((tensor) => tensor.name === name);
-  const values = change(Float32Array.from(tensorValues(list[at]) as Float32Array));
+  const values = change(Float32Array.from(valueOfTensor(list[at]).data as Float32Array));
   list[at] = floatTensor(name, list[at].dims, values);
 }
 

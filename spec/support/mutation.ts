@@ -7,6 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { decodeTensor } from '../../export/proto.ts';
+import type { Value } from '../../lib/array/value.ts';
 import { classes } from '../../lib/bounds/arithmetic.ts';
 import { boundsOf } from '../../lib/bounds/bounds.ts';
 import { readCases } from '../../lib/conform/cases.ts';
@@ -20,7 +21,6 @@ import { layerOf } from '../../lib/onnx/layer.ts';
 import type { Model, Node } from '../../lib/onnx/model.ts';
 import { int, ints } from '../../lib/onnx/ops/kernel.ts';
 import { readModel } from '../../lib/onnx/read.ts';
-import type { Value } from '../../lib/onnx/value.ts';
 import { asTensor } from '../../lib/onnx/value.ts';
 import { termsOf } from '../../lib/verify/walk.ts';
 import type { Layer } from '../../reference/networks/layers.ts';

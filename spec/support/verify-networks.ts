@@ -5,7 +5,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fromTensor } from '../../lib/format/array.ts';
+import { fromTensor } from '../../lib/array/value.ts';
 import { writeNpz } from '../../lib/format/npz.ts';
 import { exportOnnx, type VerifyOptions, type VerifyResult, verify } from '../../lib/index.ts';
 import type { Device } from '../../lib/runtime/devices.ts';

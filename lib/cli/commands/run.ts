@@ -2,15 +2,14 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Precision } from '../../../reference/tensor.ts';
+import type { Value } from '../../array/value.ts';
 import { isRefused, onnxruntimeEngine } from '../../conform/engines.ts';
 import { InputError } from '../../errors.ts';
 import { writeWhole } from '../../files.ts';
 import { writeNpz } from '../../format/npz.ts';
 import { evaluate } from '../../onnx/evaluate.ts';
-import { readFeeds } from '../../onnx/feeds.ts';
-import { toArray } from '../../onnx/npz.ts';
+import { npzValue, readFeeds } from '../../onnx/feeds.ts';
 import { readModel } from '../../onnx/read.ts';
-import type { Value } from '../../onnx/value.ts';
 import { chooseDevice, LABELS } from '../../runtime/devices.ts';
 import type { Device } from '../../runtime/session.ts';
 import { deviceOption, gather, jsonOption } from '../options.ts';
@@ -65,7 +64,7 @@ async function run(path: string, options: Options): Promise<void> {
   const { values, where } =
     engine === 'oracle' ? await onOracle(path, feeds, options) : await onDevice(path, feeds, options.device);
   const arrays = [...values].filter(([, { dtype }]) => dtype !== 'string');
-  await writeWhole(out, writeNpz(arrays.map(([name, value]) => [name, toArray(value)] as const)));
+  await writeWhole(out, writeNpz(arrays.map(([name, value]) => [name, npzValue(value)] as const)));
   const list = [...values].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
   const text = list.map(({ name, dtype, shape }) => `${name}  ${dtype} [${shape}]`).join('\n');
   process.stdout.write(

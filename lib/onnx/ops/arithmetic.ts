@@ -6,18 +6,9 @@
  * Versions: 7 numpy's broadcasting (Sum Mean Max Min: 8; before, equal shapes); 12 (Max Min Pow), 13, 14 more types.
  */
 import * as math from '../../../reference/math.ts';
-import {
-  bigints,
-  type DType,
-  floats,
-  integers,
-  isFloat,
-  isInteger,
-  larger,
-  numbers,
-  smaller,
-  type Value,
-} from '../value.ts';
+import { type DType, isFloat, isInteger } from '../../array/dtype.ts';
+import type { Value } from '../../array/value.ts';
+import { bigints, floats, integers, larger, numbers, smaller } from '../value.ts';
 import { broadcastIndex, broadcastShape, legacyOperand } from './broadcast.ts';
 import { type Context, type Kernel, type Operators, operator, required, variadic } from './kernel.ts';
 

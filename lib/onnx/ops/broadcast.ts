@@ -5,8 +5,9 @@
  * and `axis` says at which dimension of the first it starts (default: its dimensions are the last ones).
  */
 import type { Shape } from '../../../reference/tensor.ts';
+import type { Value } from '../../array/value.ts';
 import type { Node } from '../model.ts';
-import { countOf, type Value, withShape } from '../value.ts';
+import { countOf, withShape } from '../value.ts';
 import { int } from './kernel.ts';
 
 /** numpy's common shape. Throws where there is none. */

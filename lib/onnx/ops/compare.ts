@@ -4,7 +4,9 @@
  * Versions: 7 numpy's broadcasting (before: `axis`, `broadcast`); 9, 11, 13 more types; Equal of strings since 19.
  * Where since 9, GreaterOrEqual and LessOrEqual since 12.
  */
-import { bools, type Data, elements, emptyLike, type Value } from '../value.ts';
+
+import type { Data, Value } from '../../array/value.ts';
+import { bools, elements, emptyLike } from '../value.ts';
 import { broadcastIndex, broadcastShape, legacyOperand } from './broadcast.ts';
 import { type Kernel, type Operators, operator, required } from './kernel.ts';
 

@@ -5,18 +5,10 @@
  * axis; it ends after M iterations or when its condition is false.
  * Versions: 11 to 25 widen types; sequences are not supported.
  */
+
+import type { Data, Value } from '../../array/value.ts';
 import type { Graph } from '../model.ts';
-import {
-  bools,
-  countOf,
-  type Data,
-  elements,
-  emptyLike,
-  int64s,
-  scalar,
-  type Value,
-  widest,
-} from '../value.ts';
+import { bools, countOf, elements, emptyLike, int64s, scalar, widest } from '../value.ts';
 import { type Context, type Kernel, type Operators, operator, required } from './kernel.ts';
 
 function graphOf({ node }: Context, name: string): Graph {

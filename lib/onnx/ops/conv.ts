@@ -6,15 +6,9 @@
  */
 import * as ops from '../../../reference/fast/index.ts';
 import { allocate, type Precision, type Storage } from '../../../reference/tensor.ts';
-import {
-  asTensor,
-  countOf,
-  type FloatType,
-  floatData,
-  floats,
-  type Value,
-  workingPrecision,
-} from '../value.ts';
+import type { FloatDType } from '../../array/dtype.ts';
+import type { Value } from '../../array/value.ts';
+import { asTensor, countOf, floatData, floats, workingPrecision } from '../value.ts';
 import { int, ints, type Kernel, type Operators, operator, required } from './kernel.ts';
 import { forEachTap, type Geometry, geometry, outputExtents, unravel } from './spatial.ts';
 
@@ -35,7 +29,7 @@ const conv: Kernel = (inputs, { node, precision }) => {
   const working = workingPrecision(x.dtype, precision);
   const y =
     extents.length > 2 ? convN(x, w, b, groups, g, shape, working) : conv2d(x, w, b, groups, g, working);
-  return [floats(x.dtype as FloatType, y, shape, precision)];
+  return [floats(x.dtype as FloatDType, y, shape, precision)];
 };
 
 function checkShapes(x: Value, w: Value, b: Value | undefined, groups: number): void {

@@ -9,8 +9,10 @@
  * w is (C, K/G, kernel). Versions: 11 auto_pad with strides: output = in·stride; 22 bfloat16.
  */
 import type { Shape } from '../../../reference/tensor.ts';
+import type { FloatDType } from '../../array/dtype.ts';
+import type { Value } from '../../array/value.ts';
 import type { Node } from '../model.ts';
-import { countOf, type FloatType, floatData, floats, type Value } from '../value.ts';
+import { countOf, floatData, floats } from '../value.ts';
 import { int, ints, type Kernel, type Operators, operator, required, text } from './kernel.ts';
 import { type Geometry, perAxis, unravel } from './spatial.ts';
 
@@ -72,7 +74,7 @@ const convTranspose: Kernel = (inputs, { node, precision }) => {
   if (groups < 1 || C % groups !== 0) throw new Error(`group = ${groups} must divide ${C} channels`);
   const g = place(node, extents, kernel);
   const y = accumulate(x, w, inputs[2], groups, g, extents);
-  return [floats(x.dtype as FloatType, y, [N, KG * groups, ...g.output], precision)];
+  return [floats(x.dtype as FloatDType, y, [N, KG * groups, ...g.output], precision)];
 };
 
 function accumulate(

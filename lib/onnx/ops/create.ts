@@ -5,24 +5,20 @@
  * `to` is a name until 5 and a number since 6, strings since 9; OneHot takes negative indices since 11.
  */
 
-import { typeNames } from '../types.ts';
+import { type DType, dtypeOfOnnx, isFloat, isInteger } from '../../array/dtype.ts';
+import type { Data, Value } from '../../array/value.ts';
 import {
   bools,
   countOf,
-  type Data,
-  type DType,
   elements,
   emptyLike,
   floats,
   indices,
   int64s,
   integers,
-  isFloat,
-  isInteger,
   numbers,
   roundTo,
   scalar,
-  type Value,
 } from '../value.ts';
 import { toBigInt } from './arithmetic.ts';
 import {
@@ -149,7 +145,7 @@ function toStrings(x: Value): string[] {
 const cast: Kernel = (inputs, { node }) => [castTo(required(inputs, 0), targetOf(node))];
 
 function targetOf(node: Context['node']): DType {
-  const to = typeNames.get(requiredInt(node, 'to'));
+  const to = dtypeOfOnnx(requiredInt(node, 'to'));
   if (!to) throw new Error(`Cast to type ${requiredInt(node, 'to')} is not supported`);
   return to;
 }

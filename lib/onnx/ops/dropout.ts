@@ -7,8 +7,10 @@
  * MT19937, drop where u < ratio.
  */
 import * as ops from '../../../reference/fast/index.ts';
+import type { FloatDType } from '../../array/dtype.ts';
+import type { Value } from '../../array/value.ts';
 import { mt19937 } from '../mt19937.ts';
-import { asTensor, bools, type FloatType, floats, scalar, type Value, workingPrecision } from '../value.ts';
+import { asTensor, bools, floats, scalar, workingPrecision } from '../value.ts';
 import { type Context, int, type Kernel, type Operators, operator, required } from './kernel.ts';
 
 const dropout: Kernel = (inputs, context) => {
@@ -24,12 +26,12 @@ const dropout: Kernel = (inputs, context) => {
   const mask = Uint8Array.from({ length: x.data.length }, () => Number(random() >= ratio));
   const attributes: ops.dropout.Attributes = { ratio, convention: 'inverted' };
   const { y } = ops.dropout.forward(asTensor(x), attributes, mask, workingPrecision(x.dtype, precision));
-  return [floats(x.dtype as FloatType, y.data, x.shape, precision), bools(mask, x.shape)];
+  return [floats(x.dtype as FloatDType, y.data, x.shape, precision), bools(mask, x.shape)];
 };
 
 function keepAll(x: Value, { version, precision }: Context): Value {
   if (version >= 10) return bools(new Uint8Array(x.data.length).fill(1), x.shape);
-  return floats(x.dtype as FloatType, new Float64Array(x.data.length).fill(1), x.shape, precision);
+  return floats(x.dtype as FloatDType, new Float64Array(x.data.length).fill(1), x.shape, precision);
 }
 
 export const operators: Operators = {

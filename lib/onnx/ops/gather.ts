@@ -5,7 +5,9 @@
  * 16, by max and min since 18. Entries of a scatter are applied in row-major order of the indices.
  */
 import type { Shape } from '../../../reference/tensor.ts';
-import { bigints, countOf, elements, indices, isInteger, take, type Value } from '../value.ts';
+import { isInteger } from '../../array/dtype.ts';
+import type { Value } from '../../array/value.ts';
+import { bigints, countOf, elements, indices, take } from '../value.ts';
 import { axisOf, type Inputs, int, type Kernel, type Operators, operator, required, text } from './kernel.ts';
 
 /** An index counted from the front. Throws outside [−extent, extent). */

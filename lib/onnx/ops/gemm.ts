@@ -8,16 +8,8 @@
  */
 import * as ops from '../../../reference/fast/index.ts';
 import { type Shape, type Storage, tensor } from '../../../reference/tensor.ts';
-import {
-  bigints,
-  countOf,
-  type FloatType,
-  floatData,
-  floats,
-  integers,
-  isInteger,
-  numbers,
-} from '../value.ts';
+import { type FloatDType, isInteger } from '../../array/dtype.ts';
+import { bigints, countOf, floatData, floats, integers, numbers } from '../value.ts';
 import { broadcastIndex, broadcastShape } from './broadcast.ts';
 import { float, int, type Kernel, type Operators, operator, required } from './kernel.ts';
 
@@ -65,7 +57,7 @@ const gemm: Kernel = (inputs, { node, precision, version }) => {
   const y = products(rows, columns, M, N, I);
   const [C, ic] = c ? [numbers(c), broadcastIndex(c.shape, shape)] : [null, null];
   for (let i = 0; i < y.length; i++) y[i] = alpha * y[i] + (C ? beta * C[ic![i]] : 0);
-  if (!isInteger(dtype)) return [floats(dtype as FloatType, y, shape, precision)];
+  if (!isInteger(dtype)) return [floats(dtype as FloatDType, y, shape, precision)];
   return [integers(dtype, Array.from(y, exactInteger), shape)];
 };
 
@@ -104,7 +96,7 @@ const matmul: Kernel = (inputs, { precision }) => {
     const w = transposed(W.subarray(ib[i] * I * N, (ib[i] + 1) * I * N), I, N);
     Y.set(products(x, w, M, N, I), i * M * N);
   }
-  return [floats(a.dtype as FloatType, Y, result, precision)];
+  return [floats(a.dtype as FloatDType, Y, result, precision)];
 };
 
 export const operators: Operators = {

@@ -1,7 +1,7 @@
 /** What an operator of the evaluator looks like, and how it reads its attributes. */
 import type { Precision } from '../../../reference/tensor.ts';
+import type { Value } from '../../array/value.ts';
 import type { Graph, Node } from '../model.ts';
-import type { Value } from '../value.ts';
 
 export interface Context {
   readonly precision: Precision;

@@ -7,7 +7,9 @@
  * Versions: 12, 13 (bfloat16), NegativeLogLikelihoodLoss 22.
  */
 import type { Storage } from '../../../reference/tensor.ts';
-import { countOf, type FloatType, floatData, floats, indices, type Value } from '../value.ts';
+import type { FloatDType } from '../../array/dtype.ts';
+import type { Value } from '../../array/value.ts';
+import { countOf, floatData, floats, indices } from '../value.ts';
 import {
   type Context,
   type Inputs,
@@ -43,7 +45,7 @@ function loss(x: Storage, score: Value, inputs: Inputs, { node, precision }: Con
     return value;
   });
   const reduction = text(node, 'reduction', 'mean');
-  const dtype = score.dtype as FloatType;
+  const dtype = score.dtype as FloatDType;
   if (reduction === 'none') return floats(dtype, each, target.shape, precision);
   if (reduction !== 'sum' && reduction !== 'mean') throw new Error(`reduction '${reduction}' is not known`);
   return floats(dtype, Float64Array.of(reduction === 'sum' ? total : total / weights), [], precision);
@@ -58,7 +60,7 @@ const softmaxCrossEntropy: Kernel = (inputs, context) => {
   const scores = required(inputs, 0);
   const logs = logSoftmaxOverChannels(floatData(scores), scores.shape);
   const result = loss(logs, scores, inputs, context);
-  return [result, floats(scores.dtype as FloatType, logs, scores.shape, context.precision)];
+  return [result, floats(scores.dtype as FloatDType, logs, scores.shape, context.precision)];
 };
 
 export const operators: Operators = {

@@ -6,7 +6,8 @@
  * counts in the larger shape). Versions: 9, 11, 22 (bfloat16).
  */
 import type { Shape } from '../../../reference/tensor.ts';
-import { countOf, elements, emptyLike, indices, numbers, type Value } from '../value.ts';
+import type { Value } from '../../array/value.ts';
+import { countOf, elements, emptyLike, indices, numbers } from '../value.ts';
 import { ints, type Kernel, type Operators, operator, required, requiredInts } from './kernel.ts';
 import { perAxis, ravel, unravel } from './spatial.ts';
 

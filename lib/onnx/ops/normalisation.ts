@@ -10,7 +10,8 @@
  * ones become momentum·running + (1 − momentum)·batch.
  */
 import * as ops from '../../../reference/fast/index.ts';
-import { asTensor, countOf, type FloatType, floatData, floats, workingPrecision } from '../value.ts';
+import type { FloatDType } from '../../array/dtype.ts';
+import { asTensor, countOf, floatData, floats, workingPrecision } from '../value.ts';
 import {
   type Context,
   float,
@@ -37,7 +38,7 @@ const lrn: Kernel = (inputs, { node, precision }) => {
   const [N, C, ...extents] = x.shape;
   const maps = asTensor(x, [N, C, countOf(extents), 1]);
   const { y } = ops.lrn.forward(maps, attributes, workingPrecision(x.dtype, precision));
-  return [floats(x.dtype as FloatType, y.data, x.shape, precision)];
+  return [floats(x.dtype as FloatDType, y.data, x.shape, precision)];
 };
 
 function isTraining({ node, version }: Context): boolean {
@@ -67,11 +68,11 @@ const batchNormalization: Kernel = (inputs, context) => {
   const [S, B] = [floatData(scale), floatData(bias)];
   const factor = Float64Array.from(v, (value, c) => S[c] / Math.sqrt(value + epsilon));
   const Y = Float64Array.from(X, (value, i) => (value - m[which(i)]) * factor[which(i)] + B[which(i)]);
-  const y = floats(x.dtype as FloatType, Y, x.shape, precision);
+  const y = floats(x.dtype as FloatDType, Y, x.shape, precision);
   if (!training || N === 0) return [y];
   const momentum = float(node, 'momentum', 0.9);
   const statistic = (data: ArrayLike<number>) =>
-    floats(mean.dtype as FloatType, Float64Array.from(data), mean.shape, precision);
+    floats(mean.dtype as FloatDType, Float64Array.from(data), mean.shape, precision);
   const running = (old: ArrayLike<number>, batch: ArrayLike<number>) =>
     statistic(Float64Array.from(old, (value, c) => momentum * value + (1 - momentum) * batch[c]));
   const result = [y, running(floatData(mean), m), running(floatData(variance), v)];

@@ -9,18 +9,17 @@
  */
 import * as ops from '../../../reference/fast/index.ts';
 import type { Shape } from '../../../reference/tensor.ts';
+import { type FloatDType, isFloat } from '../../array/dtype.ts';
+import type { Value } from '../../array/value.ts';
 import {
   asTensor,
   countOf,
   elements,
   emptyLike,
-  type FloatType,
   floatData,
   floats,
   int64s,
-  isFloat,
   numbers,
-  type Value,
   workingPrecision,
 } from '../value.ts';
 import {
@@ -74,7 +73,7 @@ const maxPool: Kernel = (inputs, context) => {
   let winner: Int32Array;
   if (inReference(x, pool)) {
     const result = ops.maxpool.forward(asTensor(x), windowOf(pool), workingPrecision(x.dtype, precision));
-    values = floats(x.dtype as FloatType, result.y.data, pool.shape, precision);
+    values = floats(x.dtype as FloatDType, result.y.data, pool.shape, precision);
     winner = result.winner;
   } else {
     winner = winners(x, pool);
@@ -134,7 +133,7 @@ const averagePool: Kernel = (inputs, context) => {
     ? ops.avgpool.forward(asTensor(x), { ...windowOf(pool), divisor: padded ? 'caffe' : 'valid' }, working).y
         .data
     : averages(x, pool, padded);
-  return [floats(x.dtype as FloatType, y, pool.shape, precision)];
+  return [floats(x.dtype as FloatDType, y, pool.shape, precision)];
 };
 
 function averages(x: Value, { g, extents, shape }: Pool, padded: boolean): Float64Array {
@@ -173,7 +172,7 @@ const whole =
     const [N, C, ...extents] = x.shape;
     const size = countOf(extents);
     const Y = new Float64Array(countOf([N, C])).map((_, map) => reduce(X, map * size, (map + 1) * size));
-    return [floats(x.dtype as FloatType, Y, [N, C, ...extents.map(() => 1)], precision)];
+    return [floats(x.dtype as FloatDType, Y, [N, C, ...extents.map(() => 1)], precision)];
   };
 
 const sumOver = (X: ArrayLike<number>, from: number, to: number): number => {

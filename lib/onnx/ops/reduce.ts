@@ -6,23 +6,21 @@
  * negative since 11. Max and Min take 8-bit integers since 12, bool since 20. ArgMax: select_last_index since
  * 12; NaN is the maximum, as in numpy.
  */
+
+import { type FloatDType, type IntegerDType, isFloat, isInteger } from '../../array/dtype.ts';
+import type { Value } from '../../array/value.ts';
 import {
   bigints,
   countOf,
   elements,
-  type FloatType,
   floats,
-  type IntegerType,
   indices,
   int64s,
   integers,
-  isFloat,
-  isInteger,
   larger,
   numbers,
   rangeOf,
   smaller,
-  type Value,
 } from '../value.ts';
 import {
   axesOf,
@@ -41,7 +39,7 @@ interface Rule {
   readonly first: number;
   readonly step: (sum: number, v: number) => number;
   readonly last?: (sum: number, count: number) => number;
-  readonly exactFirst: (dtype: IntegerType) => bigint;
+  readonly exactFirst: (dtype: IntegerDType) => bigint;
   readonly exactStep: (sum: bigint, v: bigint) => bigint;
   readonly exactLast?: (sum: bigint, count: bigint) => bigint;
 }
@@ -135,7 +133,7 @@ function reduceFloats(
   const Y = new Float64Array(size).fill(rule.first);
   for (let i = 0; i < into.length; i++) Y[into[i]] = rule.step(Y[into[i]], X[i]);
   const y = rule.last ? Y.map((v) => rule.last!(v, count)) : Y;
-  return floats(x.dtype as FloatType, y, shape, precision);
+  return floats(x.dtype as FloatDType, y, shape, precision);
 }
 
 function reduceIntegers(
@@ -146,7 +144,7 @@ function reduceIntegers(
   count: number,
   shape: readonly number[],
 ): Value {
-  const dtype: IntegerType = isInteger(x.dtype) ? x.dtype : 'uint8';
+  const dtype: IntegerDType = isInteger(x.dtype) ? x.dtype : 'uint8';
   const X = bigints(x);
   const first = x.dtype === 'bool' ? (rule.exactFirst('uint8') === 0n ? 0n : 1n) : rule.exactFirst(dtype);
   const Y = new Array<bigint>(size).fill(first);

@@ -6,7 +6,8 @@
  * end since 15; 13 to 25 add types.
  */
 import type { Shape } from '../../../reference/tensor.ts';
-import { countOf, indices, int64s, take, type Value, withShape } from '../value.ts';
+import type { Value } from '../../array/value.ts';
+import { countOf, indices, int64s, take, withShape } from '../value.ts';
 import { broadcastIndex, broadcastShape } from './broadcast.ts';
 import {
   axesOf,

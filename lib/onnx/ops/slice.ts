@@ -6,7 +6,8 @@
  * since 4. Pad's pads and value are attributes until 10 and inputs since 11, axes since 18, mode 'wrap' since 19.
  */
 import type { Shape } from '../../../reference/tensor.ts';
-import { countOf, elements, emptyLike, indices, take, type Value, widest } from '../value.ts';
+import type { Value } from '../../array/value.ts';
+import { countOf, elements, emptyLike, indices, take, widest } from '../value.ts';
 import {
   axesOf,
   axisOf,

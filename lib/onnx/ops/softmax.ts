@@ -9,7 +9,8 @@
 import * as ops from '../../../reference/fast/index.ts';
 import * as math from '../../../reference/math.ts';
 import { type Shape, type Storage, sizeOf, tensor } from '../../../reference/tensor.ts';
-import { type FloatType, floatData, floats } from '../value.ts';
+import type { FloatDType } from '../../array/dtype.ts';
+import { floatData, floats } from '../value.ts';
 import { axisOf, int, type Kernel, type Operators, operator, required } from './kernel.ts';
 
 /** y of the rows x (N rows of K values), in float64. */
@@ -67,7 +68,7 @@ const kernel =
     const x = required(inputs, 0);
     const data = floatData(x);
     const rank = x.shape.length;
-    const dtype = x.dtype as FloatType;
+    const dtype = x.dtype as FloatDType;
     if (version >= 13) {
       const axis = axisOf(int(node, 'axis', -1), rank);
       const y = rank === 0 ? rows(data, 1, 1) : alongAxis(data, x.shape, axis, rows);

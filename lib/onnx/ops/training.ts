@@ -5,7 +5,9 @@
  * states. The penalty is norm_coefficient·X, added to G. Equations as in ONNX's Operators.md; T = 0 is the
  * first update.
  */
-import { type FloatType, floatData, floats, scalar, type Value } from '../value.ts';
+import type { FloatDType } from '../../array/dtype.ts';
+import type { Value } from '../../array/value.ts';
+import { floatData, floats, scalar } from '../value.ts';
 import { power } from './arithmetic.ts';
 import type { Context } from './kernel.ts';
 import { float, type Inputs, type Kernel, type Operators, operator, required, text } from './kernel.ts';
@@ -35,7 +37,7 @@ function update(inputs: Inputs, states: number, step: Step, { precision }: Conte
       );
       for (const [r, value] of now.entries()) Y[r][i] = value;
     }
-    for (const [r, y] of Y.entries()) results[r].push(floats(x.dtype as FloatType, y, x.shape, precision));
+    for (const [r, y] of Y.entries()) results[r].push(floats(x.dtype as FloatDType, y, x.shape, precision));
   }
   return results.flat();
 }

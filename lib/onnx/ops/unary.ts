@@ -8,19 +8,9 @@
 
 import * as ops from '../../../reference/fast/index.ts';
 import * as math from '../../../reference/math.ts';
-import {
-  asTensor,
-  bigints,
-  type FloatType,
-  floatData,
-  floats,
-  integers,
-  isFloat,
-  isInteger,
-  scalar,
-  type Value,
-  workingPrecision,
-} from '../value.ts';
+import { type FloatDType, isFloat, isInteger } from '../../array/dtype.ts';
+import type { Value } from '../../array/value.ts';
+import { asTensor, bigints, floatData, floats, integers, scalar, workingPrecision } from '../value.ts';
 import { type Context, float, type Kernel, type Operators, operator, required } from './kernel.ts';
 
 /** f of every element. Integers only where `integer` is given. */
@@ -31,7 +21,7 @@ function map(
   integer?: (v: bigint) => bigint,
 ): Value {
   if (integer && isInteger(x.dtype)) return integers(x.dtype, bigints(x).map(integer), x.shape);
-  return floats(x.dtype as FloatType, Float64Array.from(floatData(x), f), x.shape, precision);
+  return floats(x.dtype as FloatDType, Float64Array.from(floatData(x), f), x.shape, precision);
 }
 
 const simple =

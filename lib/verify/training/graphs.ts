@@ -10,7 +10,7 @@ import { InputError } from '../../errors.ts';
 import type { Device } from '../../runtime/failures.ts';
 import type { Placement } from '../../runtime/placement.ts';
 import { openSession, type Session, targetOf } from '../../runtime/session.ts';
-import { isTensor, type Value } from '../../runtime/values.ts';
+import { isTensor, type SessionValue } from '../../runtime/values.ts';
 
 export interface Graph {
   readonly kind: 'gradients' | 'training';
@@ -93,8 +93,8 @@ export function feedsOf(
   { input, labels, dropout }: Batch,
   weights: Weights,
   state?: { readonly momenta: Weights; readonly learningRate: number },
-): Map<string, Value> {
-  const feeds = new Map<string, Value>([['input', input], ...weights]);
+): Map<string, SessionValue> {
+  const feeds = new Map<string, SessionValue>([['input', input], ...weights]);
   feeds.set('labels', { dtype: 'int32', shape: [labels.length], data: Int32Array.from(labels) });
   if (state) {
     feeds.set('learningRate', tensor(Float32Array.of(state.learningRate), []));
@@ -136,7 +136,7 @@ export const openGraph = (
 export async function runGraph(
   session: Session,
   graph: Graph,
-  feeds: ReadonlyMap<string, Value>,
+  feeds: ReadonlyMap<string, SessionValue>,
   tapped: boolean,
 ): Promise<Map<string, Tensor>> {
   const names = tapped ? graph.taps : graph.outputs.filter((name) => graph.wanted.has(name));
@@ -152,7 +152,7 @@ export async function runGraph(
 export async function runOnce(
   graph: Graph,
   device: Device,
-  feeds: ReadonlyMap<string, Value>,
+  feeds: ReadonlyMap<string, SessionValue>,
   { tapped, optimise }: { readonly tapped: boolean; readonly optimise: boolean },
 ): Promise<Ran> {
   await using session = await openGraph(graph, device, tapped, optimise);

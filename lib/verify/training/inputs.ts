@@ -5,8 +5,8 @@ import { shapes } from '../../../reference/oracle.ts';
 import { streamOf, uniform, words } from '../../../reference/random.ts';
 import { sizeOf } from '../../../reference/tensor.ts';
 import type { Masks } from '../../../reference/training/gradient.ts';
+import type { LazyValue } from '../../array/value.ts';
 import { InputError } from '../../errors.ts';
-import type { LazyArray } from '../../format/array.ts';
 import { openTensors } from '../../format/open.ts';
 
 /** Classes of the images: a .npy of N integers, or the numbers themselves; nothing: drawn from the seed. */
@@ -86,7 +86,7 @@ export async function readMasks(
 function mustBeMask(
   path: string,
   name: string,
-  { dtype, shape }: LazyArray,
+  { dtype, shape }: LazyValue,
   wanted: readonly number[],
 ): void {
   if (dtype !== 'uint8' && dtype !== 'bool')

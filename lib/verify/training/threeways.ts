@@ -10,7 +10,7 @@ import type { Bounds } from '../../bounds/bounds.ts';
 import { relativeDifference } from '../../judge/judge.ts';
 import type { Device } from '../../runtime/failures.ts';
 import type { Placement } from '../../runtime/placement.ts';
-import type { Value } from '../../runtime/values.ts';
+import type { SessionValue } from '../../runtime/values.ts';
 import { sameBits } from '../run.ts';
 import type { RunReport } from '../runs.ts';
 import type { LayerReport } from '../walk.ts';
@@ -27,7 +27,7 @@ export type Judge = (
 export interface ThreeWays {
   readonly graph: Graph;
   readonly device: Device;
-  readonly feeds: ReadonlyMap<string, Value>;
+  readonly feeds: ReadonlyMap<string, SessionValue>;
   readonly judge: Judge;
   /** The first run, where it was made already. */
   readonly plain?: Ran;
@@ -75,7 +75,7 @@ export async function threeWays(settings: ThreeWays): Promise<Judged3> {
 /** Two values that are both missing are the same. */
 const same = (a: Tensor | undefined, b: Tensor | undefined): boolean => a === b || sameBits(a, b);
 
-function fed(feeds: ReadonlyMap<string, Value>, name: string): Tensor | undefined {
+function fed(feeds: ReadonlyMap<string, SessionValue>, name: string): Tensor | undefined {
   const value = feeds.get(name);
   return value && 'stride' in value ? value : undefined;
 }

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { encodeTensor } from '../../../export/proto.ts';
+import type { Value } from '../../../lib/array/value.ts';
 import { checkBound } from '../../../lib/conform/bounds.ts';
 import { difference } from '../../../lib/conform/compare.ts';
 import { type ConformOptions, conform } from '../../../lib/conform/index.ts';
 import { findTests } from '../../../lib/conform/layout.ts';
 import { InputError } from '../../../lib/errors.ts';
 import { evaluate } from '../../../lib/onnx/evaluate.ts';
-import type { Value } from '../../../lib/onnx/value.ts';
 import { f32, graph, info, modelBytes, noise, open, single, tensorOf } from '../onnx/helpers.ts';
 
 describe('alexnet conform', () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import type { DenseArray } from '../../../lib/format/array.ts';
+import type { NumericValue } from '../../../lib/array/value.ts';
 import {
   blobPieces,
   caffemodelPieces,
@@ -30,8 +30,8 @@ describe('caffemodel', () => {
     });
   }
 
-  const weight: DenseArray = { dtype: 'float32', shape: [2, 1, 2, 1], data: Float32Array.from(values(4)) };
-  const bias: DenseArray = { dtype: 'float64', shape: [2], data: Float64Array.of(0.1, -2) };
+  const weight: NumericValue = { dtype: 'float32', shape: [2, 1, 2, 1], data: Float32Array.from(values(4)) };
+  const bias: NumericValue = { dtype: 'float64', shape: [2], data: Float64Array.of(0.1, -2) };
 
   it("writes what Google's protobuf reads", function () {
     const place = mkdtempSync(join(tmpdir(), 'caffe-'));

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { toTensor } from '../../../lib/format/array.ts';
+import { toTensor } from '../../../lib/array/value.ts';
 import { readNpy, writeNpy } from '../../../lib/format/npy.ts';
 import { readNpz, writeNpz } from '../../../lib/format/npz.ts';
 

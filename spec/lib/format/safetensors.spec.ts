@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import type { DenseArray } from '../../../lib/format/array.ts';
+import type { NumericValue } from '../../../lib/array/value.ts';
 import { readNpz } from '../../../lib/format/npz.ts';
 import { readSafetensors, writeSafetensors } from '../../../lib/format/safetensors.ts';
 
@@ -51,7 +51,7 @@ describe('safetensors', () => {
   });
 
   it('writes what it reads back bit for bit, aligned, whatever the names', () => {
-    const arrays: [string, DenseArray][] = [
+    const arrays: [string, NumericValue][] = [
       ['0', { dtype: 'uint8', shape: [3], data: new Uint8Array([1, 2, 3]) }],
       ['__proto__', { dtype: 'float32', shape: [2, 1], data: new Float32Array([1.5, Number.NaN]) }],
       ['ünï', { dtype: 'float64', shape: [], data: new Float64Array([-0]) }],

@@ -2,12 +2,13 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { buildGradients, buildStep, joined, type ModelFile } from '../../../export/index.ts';
 import { operators } from '../../../export/operators.ts';
+import type { Value } from '../../../lib/array/value.ts';
+import { widened } from '../../../lib/array/value.ts';
 import { readNpz } from '../../../lib/format/npz.ts';
 import { evaluate } from '../../../lib/onnx/evaluate.ts';
 import type { Model } from '../../../lib/onnx/model.ts';
-import { fromArray } from '../../../lib/onnx/npz.ts';
 import { findOperator } from '../../../lib/onnx/registry.ts';
-import { elements, emptyLike, type Value } from '../../../lib/onnx/value.ts';
+import { elements, emptyLike } from '../../../lib/onnx/value.ts';
 import type { Layer, Network } from '../../../reference/networks/layers.ts';
 import { networkOf } from '../../export/helpers.ts';
 import { f32, list, open } from './helpers.ts';
@@ -26,7 +27,7 @@ const nets: Net[] = JSON.parse(readFileSync(new URL('nets.json', folder), 'utf8'
 const load = (net: Net): [Network, ReadonlyMap<string, Value>] => [
   { ...networkOf(net.input, ...net.layers), name: net.name },
   new Map(
-    [...readNpz(readFileSync(new URL(`${net.name}.npz`, folder)))].map(([name, a]) => [name, fromArray(a)]),
+    [...readNpz(readFileSync(new URL(`${net.name}.npz`, folder)))].map(([name, a]) => [name, widened(a)]),
   ),
 ];
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
+import type { Value } from '../../../lib/array/value.ts';
 import { evaluate, evaluateNode } from '../../../lib/onnx/evaluate.ts';
-import type { Value } from '../../../lib/onnx/value.ts';
 import { bool, f32, graph, i64, info, list, modelBytes, open, refusal, run, single } from './helpers.ts';
 
 describe('evaluating ONNX models', () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
+import type { Value } from '../../../lib/array/value.ts';
 import { evaluate } from '../../../lib/onnx/evaluate.ts';
-import type { Value } from '../../../lib/onnx/value.ts';
 import { type AttributeValue, f32, list, noise, open, refusal, run, single } from './helpers.ts';
 
 describe('operators in forms and on numbers that other engines do not run', () => {

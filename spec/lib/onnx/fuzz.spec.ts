@@ -1,7 +1,7 @@
 import { expect } from 'chai';
+import type { Value } from '../../../lib/array/value.ts';
 import { InputError } from '../../../lib/errors.ts';
 import { evaluate } from '../../../lib/onnx/evaluate.ts';
-import type { Value } from '../../../lib/onnx/value.ts';
 import {
   type AttributeValue,
   f32,

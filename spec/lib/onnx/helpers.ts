@@ -1,9 +1,9 @@
 /** Models of a few nodes, encoded as files are, values for them, and what they give or how they fail. */
 import { expect } from 'chai';
+import { dataTypes } from '../../../export/dtypes.ts';
 import {
   type AttributeProto,
   attributeTypes,
-  dataTypes,
   encodeModel,
   type GraphProto,
   type ModelProto,
@@ -11,12 +11,13 @@ import {
   tensorProto,
   type ValueInfoProto,
 } from '../../../export/proto.ts';
+import type { DType } from '../../../lib/array/dtype.ts';
+import { onnxNumber } from '../../../lib/array/dtype.ts';
+import type { Value } from '../../../lib/array/value.ts';
 import { InputError } from '../../../lib/errors.ts';
 import { evaluate } from '../../../lib/onnx/evaluate.ts';
 import type { Model } from '../../../lib/onnx/model.ts';
 import { readModel } from '../../../lib/onnx/read.ts';
-import { typeNumbers } from '../../../lib/onnx/types.ts';
-import type { DType, Value } from '../../../lib/onnx/value.ts';
 import { sizeOf } from '../../../reference/tensor.ts';
 
 export const f32 = (data: readonly number[], shape: readonly number[] = [data.length]): Value => ({
@@ -42,7 +43,7 @@ export function tensorOf(value: Value, name = ''): TensorProto {
   const { buffer, byteOffset, byteLength } = value.data as Float32Array<ArrayBuffer>;
   return tensorProto({
     name,
-    dataType: typeNumbers.get(value.dtype)!,
+    dataType: onnxNumber(value.dtype),
     dims: [...value.shape],
     rawData: new Uint8Array(buffer, byteOffset, byteLength),
   });
@@ -84,7 +85,7 @@ export const info = (
   name,
   type: {
     tensorType: {
-      elemType: typeNumbers.get(dtype)!,
+      elemType: onnxNumber(dtype),
       ...(shape && {
         shape: { dim: shape.map((n) => (typeof n === 'number' ? { dimValue: n } : { dimParam: n })) },
       }),
@@ -165,7 +166,7 @@ export function noise(shape: readonly number[], seed = 1): Value {
   return { dtype: 'float32', shape, data };
 }
 
-export const FLOAT = dataTypes.FLOAT;
+export const FLOAT = dataTypes.float32;
 
 /** The first output of a single node. */
 export async function run(

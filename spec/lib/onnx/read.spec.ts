@@ -215,7 +215,9 @@ describe('reading ONNX files', () => {
         expect(await refusal(readModel(write({ location: 'w.bin', ...range })))).to.contain('external.onnx');
       }
       const huge = [2 ** 31, 2 ** 20];
-      expect(await refusal(readModel(write({ location: 'w.bin' }, huge)))).to.match(/memory|ends at byte/);
+      expect(await refusal(readModel(write({ location: 'w.bin' }, huge)))).to.match(
+        /memory|ends at byte|makes no sense/,
+      );
     });
   });
 

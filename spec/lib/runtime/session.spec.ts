@@ -7,12 +7,12 @@ import { EnvironmentError, InputError } from '../../../lib/errors.ts';
 import { cudaLibrary } from '../../../lib/runtime/installation.ts';
 import { PROBE_X, PROBE_Y, probeModel } from '../../../lib/runtime/probe-model.ts';
 import { type Device, openSession } from '../../../lib/runtime/session.ts';
-import { asTensor, type Value } from '../../../lib/runtime/values.ts';
+import { asTensor, type SessionValue } from '../../../lib/runtime/values.ts';
 import { dense, tensor } from '../../../reference/tensor.ts';
 import { skipBecause } from '../../support/skip.ts';
 
 const x = () => tensor(Float32Array.from(PROBE_X), [2, 3]);
-const feeds = (value: Value = x()) => new Map([['x', value]]);
+const feeds = (value: SessionValue = x()) => new Map([['x', value]]);
 const profiles = () => readdirSync(tmpdir()).filter((name) => name.startsWith('alexnet-profile-'));
 
 async function failure(run: () => Promise<unknown>): Promise<Error> {
@@ -36,7 +36,7 @@ describe('a session of onnxruntime', () => {
       await using session = await openSession(probeModel(), 'cpu', { optimise, threads: 1 });
       expect(session.inputs).to.deep.equal([{ name: 'x', type: 'float32', shape: [2, 3] }]);
       expect(session.outputs).to.deep.equal([{ name: 'y', type: 'float32', shape: [2, 2] }]);
-      const y = asTensor((await session.run(feeds())).get('y') as Value, 'y');
+      const y = asTensor((await session.run(feeds())).get('y') as SessionValue, 'y');
       expect(y.shape).to.deep.equal([2, 2]);
       expect([...dense(y)]).to.deep.equal(PROBE_Y);
     });
@@ -48,7 +48,7 @@ describe('a session of onnxruntime', () => {
     await using session = await openSession(file, 'cpu');
     const columns = tensor(Float32Array.from([1, 4, 2, 5, 3, 6]), [3, 2]).transpose(1, 0);
     const results = await session.run(feeds(columns), ['y']);
-    expect([...dense(asTensor(results.get('y') as Value, 'y'))]).to.deep.equal(PROBE_Y);
+    expect([...dense(asTensor(results.get('y') as SessionValue, 'y'))]).to.deep.equal(PROBE_Y);
   });
 
   it('tells from the profile which provider ran each node, and leaves no file behind', async () => {
@@ -118,7 +118,7 @@ describe('a session of onnxruntime', () => {
       await using session = await openSession(probeModel(), 'cpu');
       const wrong: [() => Promise<unknown>, RegExp][] = [
         [() => session.run(new Map()), /its input 'x' is not given/],
-        [() => session.run(new Map([['z', x() as Value]])), /no input 'z' \(it has x\)/],
+        [() => session.run(new Map([['z', x() as SessionValue]])), /no input 'z' \(it has x\)/],
         [() => session.run(feeds(), ['prob']), /no output 'prob' \(it has y\)/],
         [() => session.run(feeds(tensor(new Float32Array(4), [2, 2]))), /invalid dimensions.*x/i],
         [

@@ -2,12 +2,12 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
+import type { NumericValue } from '../../../lib/array/value.ts';
 import { classes } from '../../../lib/bounds/arithmetic.ts';
 import { backwardOf } from '../../../lib/bounds/gradients.ts';
 import { lossBounds } from '../../../lib/bounds/loss.ts';
 import { NORMWISE } from '../../../lib/bounds/normwise.ts';
 import { weightedGradients } from '../../../lib/bounds/products.ts';
-import type { DenseArray } from '../../../lib/format/array.ts';
 import { writeNpy } from '../../../lib/format/npy.ts';
 import { writeNpz } from '../../../lib/format/npz.ts';
 import { compare } from '../../../lib/judge/judge.ts';
@@ -213,7 +213,7 @@ describe('verify --graph: gradients of convolutions by transforms', () => {
 });
 
 const NET = networkNamed('cifar-alexnet');
-const ints = (dtype: 'int64' | 'int32', values: number[]): DenseArray =>
+const ints = (dtype: 'int64' | 'int32', values: number[]): NumericValue =>
   dtype === 'int64'
     ? { dtype, shape: [values.length], data: BigInt64Array.from(values, BigInt) }
     : { dtype, shape: [values.length], data: Int32Array.from(values) };
@@ -239,12 +239,12 @@ describe('verify --graph: labels and masks', () => {
   });
 
   it('masks are called as the dropout layers; each that is missing, too much or no mask is refused', async () => {
-    const mask = (size: number, value = 1): DenseArray => ({
+    const mask = (size: number, value = 1): NumericValue => ({
       dtype: 'uint8',
       shape: [2, size],
       data: new Uint8Array(2 * size).fill(value),
     });
-    const file = (name: string, arrays: [string, DenseArray][]): string => written(name, writeNpz(arrays));
+    const file = (name: string, arrays: [string, NumericValue][]): string => written(name, writeNpz(arrays));
     const right = file('right.npz', [
       ['drop7', mask(1440)],
       ['drop8', mask(192, 0)],

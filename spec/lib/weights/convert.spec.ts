@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { fromTensor, type NumericValue, toTensor } from '../../../lib/array/value.ts';
 import { InputError } from '../../../lib/errors.ts';
-import { type DenseArray, fromTensor, toTensor } from '../../../lib/format/array.ts';
 import { openTensors } from '../../../lib/format/open.ts';
 import { writeSafetensors } from '../../../lib/format/safetensors.ts';
 import { convertConventions, difference, type Wish } from '../../../lib/weights/conventions.ts';
@@ -56,7 +56,7 @@ describe('weights convert', () => {
   it('keeps halves as they are, and widens them exactly, saying so, where a format has none', async () => {
     const arrays = await arraysOf(tiny);
     const halves = new Map(
-      [...arrays].map(([name, { shape }], n): [string, DenseArray] => {
+      [...arrays].map(([name, { shape }], n): [string, NumericValue] => {
         const size = shape.reduce((a, b) => a * b, 1);
         const data = Uint16Array.from({ length: size }, (_, i) => (i * 37 + n) & 0x3bff);
         return [name, { dtype: n % 2 ? 'bfloat16' : 'float16', shape, data }];
@@ -168,7 +168,7 @@ describe('conversions of convention', () => {
     );
     const narrow: Network = { ...own, layers };
     const { weightShapes } = await import('../../../reference/oracle.ts');
-    const made = [...weightShapes(narrow)].map(([key, shape]): [string, DenseArray] => {
+    const made = [...weightShapes(narrow)].map(([key, shape]): [string, NumericValue] => {
       const from = arrays.get(key)!.data as Float32Array;
       const data = Float32Array.from(
         { length: shape.reduce((a, b) => a * b, 1) },
@@ -182,16 +182,16 @@ describe('conversions of convention', () => {
    * Scaled so that activations stay in a usual range; float64, so that rounding cannot hide a wrong
    * formula.
    */
-  const wide = (arrays: ReadonlyMap<string, DenseArray>) =>
+  const wide = (arrays: ReadonlyMap<string, NumericValue>) =>
     new Map(
-      [...arrays].map(([key, { shape, data }]): [string, DenseArray] => {
+      [...arrays].map(([key, { shape, data }]): [string, NumericValue] => {
         return [
           key,
           { dtype: 'float64', shape, data: Float64Array.from(data as Float32Array, (v) => v / 200 + 1e-3) },
         ];
       }),
     );
-  const run = (network: Network, arrays: ReadonlyMap<string, DenseArray>, preprocess: Preprocess) => {
+  const run = (network: Network, arrays: ReadonlyMap<string, NumericValue>, preprocess: Preprocess) => {
     const weights = new Map([...arrays].map(([key, array]) => [key, toTensor(array)]));
     const x = feed(pixels(network.input[1]), preprocess, network.input[1]);
     let logits: Tensor = x;
@@ -241,7 +241,7 @@ describe('conversions of convention', () => {
     const { network, arrays } = await fitted('bvlc-alexnet');
     const made = convertConventions(network, arrays, network.preprocess, { fold: ['mean'], range: 1 });
     const [conv1] = network.layers;
-    const conv = (from: ReadonlyMap<string, DenseArray>, x: Tensor, f = (v: number) => v) => {
+    const conv = (from: ReadonlyMap<string, NumericValue>, x: Tensor, f = (v: number) => v) => {
       const weights = new Map(
         ['conv1.weight', 'conv1.bias'].map((key) => {
           const { data, shape } = toTensor(from.get(key)!);

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { Values } from '../../../lib/format/array.ts';
+import type { TypedArray } from '../../../lib/array/dtype.ts';
 import {
   arrange,
   arrangeParts,
@@ -47,7 +47,7 @@ describe('layouts', () => {
     const values = Float32Array.from({ length: K * inner }, (_, i) => i);
     const layout: Layout = { axes: 'IO', shape: [K, inner] };
     const parts: number[] = [];
-    const part = (first: number, into: Values) => {
+    const part = (first: number, into: TypedArray) => {
       parts.push(into.length);
       (into as Float32Array).set(values.subarray(first, first + into.length));
     };
@@ -63,7 +63,7 @@ describe('layouts', () => {
     const [K, C, H, W] = [13, 5, 3, 11];
     const inner = C * H * W;
     const values = Float64Array.from({ length: K * inner }, (_, i) => Math.sqrt(i));
-    const part = (first: number, into: Values) =>
+    const part = (first: number, into: TypedArray) =>
       (into as Float64Array).set(values.subarray(first, first + into.length));
     for (const flatten of [undefined, [C, H, W] as const]) {
       const layout: Layout = { axes: 'IO', shape: [K, inner], ...(flatten ? { flatten } : {}) };
@@ -80,7 +80,7 @@ describe('layouts', () => {
 
   it('widens halves on the way', () => {
     const bits = Uint16Array.of(0x3c00, 0x4000, 0x4200, 0x4400); // 1 2 / 3 4
-    const part = (first: number, into: Values) =>
+    const part = (first: number, into: TypedArray) =>
       (into as Uint16Array).set(bits.subarray(first, first + into.length));
     expect([...arrangeParts({ dtype: 'float16', part }, { axes: 'IO', shape: [2, 2] })]).to.deep.equal([
       1, 3, 2, 4,

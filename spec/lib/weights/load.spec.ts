@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { bytesView, fromTensor, type NumericValue, toTensor } from '../../../lib/array/value.ts';
 import { InputError } from '../../../lib/errors.ts';
-import { bytesView, type DenseArray, fromTensor, toTensor } from '../../../lib/format/array.ts';
 import { writeNpz } from '../../../lib/format/npz.ts';
 import { writeSafetensors } from '../../../lib/format/safetensors.ts';
 import { loadWeights } from '../../../lib/weights/load.ts';
@@ -19,7 +19,7 @@ const arrays = (
   name: (own: string) => string = (own) => own,
   shapes: ReadonlyMap<string, Shape> = weightShapes(cifar),
 ) =>
-  new Map<string, DenseArray>(
+  new Map<string, NumericValue>(
     [...shapes].map(([own, shape], index) => {
       const data = new Float32Array(sizeOf(shape)).fill(index + 1);
       return [name(own), { dtype: 'float32', shape, data }];

@@ -1,5 +1,7 @@
 /** Nodes as they are written from one opset to another, and the values that they get. */
-import { type DType, elements, type Value } from '../../../lib/onnx/value.ts';
+import type { DType } from '../../../lib/array/dtype.ts';
+import type { Value } from '../../../lib/array/value.ts';
+import { elements } from '../../../lib/onnx/value.ts';
 import { type AttributeValue, bool, f32, i64, noise } from '../../lib/onnx/helpers.ts';
 
 /** A node as it is written from one opset to another. */

@@ -1,5 +1,7 @@
 /** Every form of the operators that move and make values, of control flow and the losses. */
-import { elements, type Value } from '../../../lib/onnx/value.ts';
+
+import type { Value } from '../../../lib/array/value.ts';
+import { elements } from '../../../lib/onnx/value.ts';
 import { bool, f32, graph, i64, info, noise } from '../../lib/onnx/helpers.ts';
 import { type Form, f, m23, mask, scalar, scores, unary, whole, x3, x4 } from './form.ts';
 
