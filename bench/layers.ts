@@ -2,12 +2,11 @@
  * Where the oracle's time goes: every layer's CPU time, its rate, and its share of what the kernel reaches in
  * the cache.
  */
-
-import { currentEngine, openArena } from '../reference/fast/engine.ts';
-import { configure } from '../reference/fast/index.ts';
-import { accumulatorBytes, columnsOf } from '../reference/fast/product.ts';
+import { currentEngine, openArena } from '../lib/fast/engine.ts';
+import { configure } from '../lib/fast/index.ts';
+import { accumulatorBytes, columnsOf } from '../lib/fast/product.ts';
+import { forward, inputsOf, layerMacs, shapes, weightShapes } from '../lib/oracle.ts';
 import type { Network } from '../reference/networks/layers.ts';
-import { forward, inputsOf, layerMacs, shapes, weightShapes } from '../reference/oracle.ts';
 import { sizeOf, tensor } from '../reference/tensor.ts';
 import { median } from './statistics.ts';
 import { inputOf, weightsOf } from './subject.ts';

@@ -1,7 +1,7 @@
 /** How the oracle's cost grows: with the batch, with the image's size, with threads; and what gradients cost. */
-import { configure, conv2d } from '../reference/fast/index.ts';
+import { configure, conv2d } from '../lib/fast/index.ts';
+import { forward, macs, shapes } from '../lib/oracle.ts';
 import type { Layer, Network } from '../reference/networks/layers.ts';
-import { forward, macs, shapes } from '../reference/oracle.ts';
 import { reshape, type Tensor, tensor } from '../reference/tensor.ts';
 import { inputOf, weightsOf } from './subject.ts';
 

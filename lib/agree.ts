@@ -10,6 +10,7 @@ import { runLayer } from '../reference/oracle.ts';
 import { type Shape, type Tensor, tensor } from '../reference/tensor.ts';
 import { classes, HALF_SUBNORMAL, type Requirement, U32 } from './bounds/arithmetic.ts';
 import { type Bounds, boundsOf } from './bounds/bounds.ts';
+import { operations } from './fast/index.ts';
 import { compare } from './judge/judge.ts';
 import { floatTensor, type Plain, plainOf, type TensorLike } from './tensorlike.ts';
 import { termsOf } from './verify/walk.ts';
@@ -55,7 +56,10 @@ export function oracleOf(
   options: Omit<LayerOptions, 'layer' | 'inputs' | 'weights'> = {},
 ): LayerOracle {
   const about = { ...options, layer, inputs, weights };
-  return { tensor: runLayer(layer, tensorsOf(inputs), weightsOf(weights), 'float64'), options: about };
+  return {
+    tensor: runLayer(layer, tensorsOf(inputs), weightsOf(weights), 'float64', operations),
+    options: about,
+  };
 }
 
 const tensorsOf = (inputs: readonly TensorLike[]): Tensor[] =>
@@ -100,7 +104,7 @@ const sameType = ({ dtype: y }: Plain, { dtype: e }: Plain): boolean =>
 function layerBounds(options: LayerOptions, e: Plain, half: boolean): Bounds {
   const { layer, device = 'cpu', require = 'float32', runningSum = false } = options;
   const [inputs, weights] = [tensorsOf(options.inputs), weightsOf(options.weights)];
-  const exact = runLayer(layer, inputs, weights, 'float64');
+  const exact = runLayer(layer, inputs, weights, 'float64', operations);
   if (exact.shape.join() !== e.shape.join()) {
     throw new TypeError(`${layer.name} gives [${exact.shape}] for these inputs, expected has [${e.shape}]`);
   }

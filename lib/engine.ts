@@ -6,6 +6,7 @@ import { joined } from '../export/index.ts';
 import * as softmax from '../reference/ops/softmax.ts';
 import { forward } from '../reference/oracle.ts';
 import { dense, type Storage, type Tensor } from '../reference/tensor.ts';
+import { operations } from './fast/index.ts';
 import { modelOf } from './model.ts';
 import type { Chosen } from './resolve.ts';
 import { type Choice, chooseDevice, type Device } from './runtime/devices.ts';
@@ -34,7 +35,7 @@ export async function openEngine(model: Chosen, options: EngineOptions = {}): Pr
   if (options.engine === 'oracle') {
     return {
       device: null,
-      probabilities: async (x) => finish(forward(network, weights, x)),
+      probabilities: async (x) => finish(forward(network, weights, x, { operations })),
       close: async () => {},
     };
   }

@@ -1,6 +1,4 @@
 /** The oracle: `alexnet-oracle/reference`. It needs ndarray and nothing else. */
-
-export * as fast from './fast/index.ts';
 export * as augment from './input/augment.ts';
 export { type Image, type Preprocess, preprocess } from './input/preprocess.ts';
 export { fitNetwork } from './networks/fit.ts';

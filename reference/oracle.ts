@@ -3,13 +3,17 @@
  *
  * Weights are named `<layer>.weight` and `<layer>.bias`; values are named like the layers, and 'input'.
  */
-import { type Computation, type Operations, operationsFor } from './fast/operations.ts';
 import type { Layer, Network } from './networks/layers.ts';
 import * as ops from './ops/index.ts';
 import { cast, type Precision, precisionOf, type Shape, sizeOf, type Tensor } from './tensor.ts';
 
 export type Weights = ReadonlyMap<string, Tensor>;
 export type Shapes = ReadonlyMap<string, Shape>;
+
+/** Who computes, by the name of the operation: the plain loops of ops/, or functions that have the same bits. */
+export type Operations = {
+  readonly [Name in keyof typeof ops]: Pick<(typeof ops)[Name], 'forward' | 'backward'>;
+};
 
 /** The layers that a layer reads: as it says, else the one before it. */
 export function inputsOf(network: Network, index: number): readonly string[] {
@@ -108,7 +112,7 @@ export function runLayer(
   inputs: readonly Tensor[],
   weights: Weights,
   precision: Precision = precisionOf(inputs[0]),
-  by: Operations = operationsFor({}),
+  by: Operations = ops,
 ): Tensor {
   const [x] = inputs;
   const weight = () => lookup(weights, `${layer.name}.weight`);
@@ -147,11 +151,13 @@ export function runLayer(
   }
 }
 
-export interface ForwardOptions extends Computation {
+export interface ForwardOptions {
   /** Storage between layers: float32, what an engine stores (default), or float64, the yardstick. */
   readonly precision?: Precision;
   /** Called with every layer's output as soon as it is there. */
   readonly trace?: (layer: Layer, y: Tensor) => void;
+  /** Who computes the layers: the plain loops (default), or functions of the same bits. */
+  readonly operations?: Operations;
 }
 
 /** Throws, naming the layer, unless every weight is there, and it and its bias (none is 0) have their shapes. */
@@ -180,8 +186,7 @@ export function forward(
   input: Tensor,
   options: ForwardOptions = {},
 ): Tensor {
-  const { precision = 'float32', trace } = options;
-  const operations = operationsFor(options);
+  const { precision = 'float32', trace, operations = ops } = options;
   const [, ...wanted] = input.shape;
   if (wanted.join() !== network.input.join()) {
     throw new Error(`${network.name}: the input must be [N,${network.input}] (= [${input.shape}])`);

@@ -1,5 +1,5 @@
 /** The oracle with its fast twins. */
-import { configure, unavailable } from '../../reference/fast/index.ts';
+import { configure, operationsFor, unavailable } from '../../lib/fast/index.ts';
 import { forward } from '../../reference/oracle.ts';
 import { dense, tensor } from '../../reference/tensor.ts';
 import { weightsOf } from '../subject.ts';
@@ -8,11 +8,12 @@ import type { Open } from './engine.ts';
 export const open: Open = async (network, { threads, accumulate, wide = false }) => {
   configure({ threads, wide });
   if (unavailable()) throw new Error(unavailable());
+  const operations = operationsFor({ accumulate });
   const weights = weightsOf(network);
   return {
     prepare(input, batch) {
       const x = tensor(input, [batch, ...network.input]);
-      return () => dense(forward(network, weights, x, { accumulate }));
+      return () => dense(forward(network, weights, x, { operations }));
     },
   };
 };

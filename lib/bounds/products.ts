@@ -5,11 +5,11 @@
  *   dw  N·P·Q products dy·x, the batch among them (fully connected: N)     db  N·P·Q values dy
  *   dx  at most K/G·R·S products dy·w (fully connected: as many as neurons)
  */
-import * as fast from '../../reference/fast/index.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { Terms } from '../../reference/ops/terms.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense, map, type Tensor } from '../../reference/tensor.ts';
+import * as fast from '../fast/index.ts';
 import { arithmetic, gamma } from './arithmetic.ts';
 import { type Bounds, type Context, expectationFactor, largest, productBounds } from './bounds.ts';
 import { type Judged, underflow } from './judged.ts';

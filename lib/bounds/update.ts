@@ -1,7 +1,7 @@
 /** Bounds of one parameter's update, as export/update.ts composes it, given the device's own w, v and gradient. */
-import * as fast from '../../reference/fast/index.ts';
 import { dense, map, type Tensor, tensor } from '../../reference/tensor.ts';
 import type { Coefficients, Rule } from '../../reference/training/optimiser.ts';
+import * as fast from '../fast/index.ts';
 import { arithmetic, gamma, U32 } from './arithmetic.ts';
 import { type Context, largest, productBounds } from './bounds.ts';
 import { type Judged, underflow } from './judged.ts';

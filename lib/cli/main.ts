@@ -4,7 +4,7 @@
  * lists them.
  */
 import { availableParallelism } from 'node:os';
-import { configure } from '../../reference/fast/index.ts';
+import { configure } from '../fast/index.ts';
 import { run } from './run.ts';
 
 /** Beyond a few threads, starting them costs more than an image's layers give back. */

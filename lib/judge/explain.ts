@@ -1,7 +1,6 @@
 /**
  * Why a layer is wrong: which of the known mistakes (wrong/) would make the device's values what they are.
  */
-
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { cast, dense, type Tensor, tensor } from '../../reference/tensor.ts';

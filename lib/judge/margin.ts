@@ -3,11 +3,11 @@
  * largest logits, √Σ(∂margin/∂y·σ)² over every value y of every layer, σ its expected rounding error, against
  * the margin itself.
  */
-
 import type { Network } from '../../reference/networks/layers.ts';
 import { inputsOf, type Weights } from '../../reference/oracle.ts';
 import { dense, map, type Tensor, tensor } from '../../reference/tensor.ts';
 import { recordLayer, trunk } from '../../reference/training/gradient.ts';
+import { operations } from '../fast/index.ts';
 
 export interface Margin {
   /** Image of the batch whose margin is the fewest standard errors. */
@@ -113,7 +113,9 @@ function inputGradients(
   const names = inputsOf(net, at);
   const inputs = names.map((name) => chain.get(name) as Tensor);
   const wanted = { dx: names[0] !== 'input' };
-  return recordLayer(layer, inputs, weights, 'none', { precision: 'float32' }, wanted).backward(dy).dxs;
+  return recordLayer(layer, inputs, weights, 'none', { precision: 'float32', operations }, wanted).backward(
+    dy,
+  ).dxs;
 }
 
 function plus(a: Tensor, b: Tensor): Tensor {

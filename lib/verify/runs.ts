@@ -7,6 +7,7 @@ import { inputsOf, runLayer } from '../../reference/oracle.ts';
 import { streamOf, words } from '../../reference/random.ts';
 import { dense, type Tensor } from '../../reference/tensor.ts';
 import type { Context } from '../bounds/bounds.ts';
+import { operations } from '../fast/index.ts';
 import { relativeDifference, type Verdict } from '../judge/judge.ts';
 import { type Level, type Run, type RunSettings, sameBits } from './run.ts';
 import { compareLayer, type LayerReport } from './walk.ts';
@@ -102,7 +103,7 @@ function allowance(
     const values = new Map<string, Tensor>([['input', chain.get('input') as Tensor]]);
     for (const [at, layer] of network.layers.entries()) {
       const inputs = inputsOf(network, at).map((name) => values.get(name) as Tensor);
-      const y = runLayer(layer, inputs, weights, 'float32');
+      const y = runLayer(layer, inputs, weights, 'float32', operations);
       disturb(y, expected.get(layer.name), draw, layer.name);
       values.set(layer.name, y);
       const difference = relativeDifference(y, chain.get(layer.name) as Tensor);

@@ -6,6 +6,7 @@ import { dense, type Precision, type Shape, type Tensor } from '../../reference/
 import { classes, type Requirement } from '../bounds/arithmetic.ts';
 import type { Bounds, Context } from '../bounds/bounds.ts';
 import { InputError } from '../errors.ts';
+import { operationsFor } from '../fast/index.ts';
 import type { Verdict } from '../judge/judge.ts';
 import { type Margin, marginOf } from '../judge/margin.ts';
 import { type Why, why } from '../judge/why.ts';
@@ -166,7 +167,11 @@ function contextOf({ subject, device }: VerifySettings, required: Requirement): 
 function oracleChain({ subject, input, precision = 'float32', plain }: VerifySettings): Map<string, Tensor> {
   const chain = new Map<string, Tensor>([['input', input]]);
   const trace = (layer: Layer, y: Tensor): void => void chain.set(layer.name, y);
-  forward(subject.network, subject.weights, input, { precision, plain, trace });
+  forward(subject.network, subject.weights, input, {
+    precision,
+    trace,
+    operations: operationsFor({ plain }),
+  });
   return chain;
 }
 

@@ -2,12 +2,12 @@
  * Walks a network layer by layer and compares a device's values with the oracle's: every layer recomputed from the
  * device's own input to it (what this layer introduced), and against the oracle's own chain (what has accumulated).
  */
-import * as fast from '../../reference/fast/index.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import type { Terms } from '../../reference/ops/terms.ts';
 import { inputsOf, runLayer, type Weights } from '../../reference/oracle.ts';
 import type { Shape, Tensor } from '../../reference/tensor.ts';
 import { type Bounds, boundsOf, type Context } from '../bounds/bounds.ts';
+import * as fast from '../fast/index.ts';
 import { type Details, layerDetails } from '../judge/details.ts';
 import { type Comparison, compare, relativeDifference, type Verdict } from '../judge/judge.ts';
 
@@ -77,7 +77,7 @@ export function compareLayer(
   context: Context,
   observe?: (exact: Tensor, bounds: Bounds) => void,
 ): Comparison {
-  const exact = runLayer(layer, inputs, weights, 'float64');
+  const exact = runLayer(layer, inputs, weights, 'float64', fast.operations);
   const bounds = boundsOf(layer, inputs, exact, weights, context);
   observe?.(exact, bounds);
   return compare(y, exact, bounds, context.operands);

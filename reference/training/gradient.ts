@@ -5,10 +5,9 @@
  * below. A softmax at the end belongs to the loss (loss.ts). A value that several layers read gets the sum of
  * their gradients.
  */
-import * as fast from '../fast/index.ts';
 import type { Layer, Network } from '../networks/layers.ts';
 import * as ops from '../ops/index.ts';
-import { atLayer, checkInput, inputsOf, lookup, type Weights } from '../oracle.ts';
+import { atLayer, checkInput, inputsOf, lookup, type Operations, type Weights } from '../oracle.ts';
 import { allocate, cast, dense, type Precision, type Tensor, tensor } from '../tensor.ts';
 import * as loss from './loss.ts';
 import { type Hyper, updateAll } from './optimiser.ts';
@@ -31,8 +30,8 @@ export interface GradientOptions {
   /** Who gets the gradient of max-pooling where values tie. */
   readonly ties?: ops.maxpool.Ties;
   readonly clip?: loss.Clip;
-  /** Compute with the plain loops instead of their fast twins; the bits are the same. */
-  readonly plain?: boolean;
+  /** Who computes the layers: the plain loops (default), or functions of the same bits. */
+  readonly operations?: Operations;
   /** Whether the gradient of the input is wanted (default true). */
   readonly dinput?: boolean;
   /** Called with each layer's output and its gradient, from the last layer to the first. */
@@ -141,8 +140,7 @@ export function recordLayer(
   options: GradientOptions = {},
   wanted: { readonly dx: boolean } = { dx: true },
 ): LayerRecord {
-  const { precision = 'float32', ties = 'first' } = options;
-  const by = options.plain ? ops : fast;
+  const { precision = 'float32', ties = 'first', operations: by = ops } = options;
   const [x] = xs;
   const only = ({ dx }: { dx: Tensor }) => ({ dxs: [dx] });
   const weighted = ({ dx, dw, db }: ops.linear.Gradients) => ({ dxs: [dx], dw, db });

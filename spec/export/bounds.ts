@@ -4,9 +4,9 @@
  * u = 2⁻²⁴, γₙ = nu/(1−nu) (Higham, Accuracy and Stability of Numerical Algorithms, chapter 3): sums of n
  * products in any order, with or without FMA. Everything else counts the roundings of the formula that was written.
  */
+import { runLayer, type Weights } from '../../lib/oracle.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import * as ops from '../../reference/ops/index.ts';
-import { runLayer, type Weights } from '../../reference/oracle.ts';
 import { cast, map, type Tensor } from '../../reference/tensor.ts';
 
 const u = 2 ** -24;

@@ -1,8 +1,8 @@
 import fs from 'node:fs';
 import { expect } from 'chai';
 import { buildModel, type ModelOptions } from '../../export/index.ts';
+import { forward } from '../../lib/oracle.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
-import { forward } from '../../reference/oracle.ts';
 import { map } from '../../reference/tensor.ts';
 import { introduced } from './bounds.ts';
 import { networkOf, random, randomWeights, run } from './helpers.ts';

@@ -5,8 +5,8 @@ import ndarray from 'ndarray';
 import * as ort from 'onnxruntime-node';
 import { assertAgrees, disagreement, oracleOf, type TensorLike } from '../../lib/agree.ts';
 import agree from '../../lib/chai.ts';
+import { runLayer } from '../../lib/oracle.ts';
 import { conv, linear, lrn, relu } from '../../reference/networks/layers.ts';
-import { runLayer } from '../../reference/oracle.ts';
 import { dense, map, tensor } from '../../reference/tensor.ts';
 import { random } from '../export/helpers.ts';
 

@@ -2,10 +2,10 @@
 import { expect } from 'chai';
 import { classes, type Requirement } from '../../lib/bounds/arithmetic.ts';
 import type { Comparison } from '../../lib/judge/judge.ts';
+import { forward, inputsOf, runLayer, type Weights } from '../../lib/oracle.ts';
 import { compareLayer, termsOf } from '../../lib/verify/walk.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
-import { forward, inputsOf, runLayer, type Weights } from '../../reference/oracle.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
 import { narrow, random } from '../export/helpers.ts';

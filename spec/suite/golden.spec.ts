@@ -1,10 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { toTensor } from '../../lib/array/value.ts';
+import { operationsFor } from '../../lib/fast/index.ts';
 import { readNpz } from '../../lib/format/npz.ts';
+import { forward } from '../../lib/oracle.ts';
 import { loadWeights } from '../../lib/weights/load.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
-import { forward } from '../../reference/oracle.ts';
 import { dense, type Tensor } from '../../reference/tensor.ts';
 import { shared } from '../support/shared.ts';
 
@@ -34,7 +35,11 @@ describe('the oracle in float64 against PyTorch in float64, same weights', () =>
       const input = array(`${network.split('-')[0]}.input`);
       const trace = (layer: { name: string }, y: Tensor) => values.set(layer.name, y);
       for (const plain of [true, false]) {
-        forward(loaded.network, loaded.weights, input, { precision: 'float64', plain, trace });
+        forward(loaded.network, loaded.weights, input, {
+          precision: 'float64',
+          operations: operationsFor({ plain }),
+          trace,
+        });
         for (const [layer, name] of Object.entries(outputs)) {
           const expected = dense(array(name));
           const scale = Math.max(...expected.map(Math.abs));

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { operations } from '../../lib/fast/index.ts';
 import { readNpz } from '../../lib/format/npz.ts';
 import { alexnet2012 } from '../../reference/networks/alexnet2012.ts';
 import type { Weights } from '../../reference/oracle.ts';
@@ -43,7 +44,7 @@ describe('gradients of alexnet2012 at full size against PyTorch in float64', fun
     it(`${precision} storage: the loss, every 101st element of every gradient`, () => {
       const stored = new Map([...weights].map(([name, w]) => [name, cast(w, precision)]));
       const batch = batchOf('full', alexnet2012, 60, true);
-      const { loss, gradients, dinput } = backward(alexnet2012, stored, batch, { precision });
+      const { loss, gradients, dinput } = backward(alexnet2012, stored, batch, { precision, operations });
       const every101st = (values: ArrayLike<number>) =>
         Float64Array.from({ length: Math.ceil(values.length / 101) }, (_, i) => values[101 * i]);
       expect(difference([loss], wanted.get('loss')!), 'loss').to.be.below(allowed[precision]);

@@ -6,7 +6,7 @@ import { install, nodeOf } from '../../bench/peers.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-describe('the specs of reference/fast under other versions of Node', function () {
+describe('the specs of lib/fast under other versions of Node', function () {
   this.timeout(300_000);
   for (const [peer, flags] of [
     ['node22', []],
@@ -20,7 +20,7 @@ describe('the specs of reference/fast under other versions of Node', function ()
         this.skip();
       }
       const mocha = ['node_modules/mocha/bin/mocha.js', '--no-config', '--import=tsx', '--reporter=json'];
-      const args = [...flags, '--import=tsx', ...mocha, '--timeout=60000', 'spec/reference/fast/*.spec.ts'];
+      const args = [...flags, '--import=tsx', ...mocha, '--timeout=60000', 'spec/lib/fast/*.spec.ts'];
       const { stdout } = spawnSync(nodeOf(peer), args, { cwd: root, encoding: 'utf8', timeout: 240_000 });
       const { stats, failures } = JSON.parse(stdout.slice(stdout.indexOf('{\n')));
       expect(failures.map(({ fullTitle }: { fullTitle: string }) => fullTitle)).to.deep.equal([]);

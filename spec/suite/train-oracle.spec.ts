@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { evaluate } from '../../lib/evaluate/index.ts';
+import { operations } from '../../lib/fast/index.ts';
 import { readCheckpoint } from '../../lib/train/checkpoint.ts';
 import { train } from '../../lib/train/index.ts';
 import { maskOf, orderOf } from '../../lib/train/random.ts';
@@ -66,7 +67,7 @@ function byOracle(records: Buffer, seed: number, steps: number, rates: readonly 
     const batch = { input, labels: indices.map((i) => records[i * 3073]), dropout: new Map(masks) };
     const hyper = { rule: 'caffe', learningRate: rates[t], momentum: 0.8, weightDecay: 0.01 } as const;
     // the border is flat, so that positive values tie: the graph's rule
-    const next = step(network, weights, momenta, batch, hyper, { ties: 'every' });
+    const next = step(network, weights, momenta, batch, hyper, { ties: 'every', operations });
     ({ weights, momenta } = next);
     losses.push(next.loss);
   }

@@ -1,7 +1,7 @@
 /** Every operation under one signature: a call in, its result out. */
-import * as fast from '../../../reference/fast/index.ts';
-import type { Operations } from '../../../reference/fast/operations.ts';
+import type { Operations } from '../../../reference/oracle.ts';
 import { dense, type Precision, type Tensor } from '../../../reference/tensor.ts';
+import * as fast from '../../fast/index.ts';
 import type { Call } from './tools.ts';
 
 export type Kernel = (call: Call, precision?: Precision) => Tensor;

@@ -4,10 +4,10 @@
  *
  * Versions: 11 says what auto_pad does; 22 bfloat16. The arithmetic never changed.
  */
-import * as ops from '../../../reference/fast/index.ts';
 import { allocate, type Precision, type Storage } from '../../../reference/tensor.ts';
 import type { FloatDType } from '../../array/dtype.ts';
 import type { Value } from '../../array/value.ts';
+import * as ops from '../../fast/index.ts';
 import { asTensor, countOf, floatData, floats, workingPrecision } from '../value.ts';
 import { int, ints, type Kernel, type Operators, operator, required } from './kernel.ts';
 import { forEachTap, type Geometry, geometry, outputExtents, unravel } from './spatial.ts';

@@ -6,9 +6,9 @@
  * from 10. From 12 ratio and training_mode are inputs, `seed` an attribute (0 where absent) for numpy's
  * MT19937, drop where u < ratio.
  */
-import * as ops from '../../../reference/fast/index.ts';
 import type { FloatDType } from '../../array/dtype.ts';
 import type { Value } from '../../array/value.ts';
+import * as ops from '../../fast/index.ts';
 import { mt19937 } from '../mt19937.ts';
 import { asTensor, bools, floats, scalar, workingPrecision } from '../value.ts';
 import { type Context, int, type Kernel, type Operators, operator, required } from './kernel.ts';

@@ -6,9 +6,9 @@
  * Versions: Gemm 7 C is broadcast to (M,N) (before, only with `broadcast` = 1), 9 integers, 11 C optional, 13
  * bfloat16; MatMul 9 integers, 13 bfloat16.
  */
-import * as ops from '../../../reference/fast/index.ts';
 import { type Shape, type Storage, tensor } from '../../../reference/tensor.ts';
 import { type FloatDType, isInteger } from '../../array/dtype.ts';
+import * as ops from '../../fast/index.ts';
 import { bigints, countOf, floatData, floats, integers, numbers } from '../value.ts';
 import { broadcastIndex, broadcastShape } from './broadcast.ts';
 import { float, int, type Kernel, type Operators, operator, required } from './kernel.ts';

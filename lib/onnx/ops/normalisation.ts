@@ -9,8 +9,8 @@
  * statistic an activation) until 8. In training mean and variance are the batch's (÷ count), and the running
  * ones become momentum·running + (1 − momentum)·batch.
  */
-import * as ops from '../../../reference/fast/index.ts';
 import type { FloatDType } from '../../array/dtype.ts';
+import * as ops from '../../fast/index.ts';
 import { asTensor, countOf, floatData, floats, workingPrecision } from '../value.ts';
 import {
   type Context,

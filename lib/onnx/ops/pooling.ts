@@ -7,10 +7,10 @@
  * AveragePool 7 count_include_pad, 10 ceil_mode, 19 dilations. With count_include_pad a window that ceil_mode
  * cuts off is divided by what lies inside the padded input; opset 19 says so, earlier ones are silent.
  */
-import * as ops from '../../../reference/fast/index.ts';
 import type { Shape } from '../../../reference/tensor.ts';
 import { type FloatDType, isFloat } from '../../array/dtype.ts';
 import type { Value } from '../../array/value.ts';
+import * as ops from '../../fast/index.ts';
 import {
   asTensor,
   countOf,

@@ -5,11 +5,10 @@
  * Versions: until 12 the value is flattened to two dimensions at `axis` (default 1); from 13 one axis is normalised
  * (default −1). 11 allows negative axes.
  */
-
-import * as ops from '../../../reference/fast/index.ts';
 import * as math from '../../../reference/math.ts';
 import { type Shape, type Storage, sizeOf, tensor } from '../../../reference/tensor.ts';
 import type { FloatDType } from '../../array/dtype.ts';
+import * as ops from '../../fast/index.ts';
 import { floatData, floats } from '../value.ts';
 import { axisOf, int, type Kernel, type Operators, operator, required } from './kernel.ts';
 

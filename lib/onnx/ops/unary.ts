@@ -5,11 +5,10 @@
  * Versions: 6 drops `consumed_inputs`; 13 bfloat16; Relu takes integers since 14. Clip's bounds are
  * attributes until 10 and inputs since 11 (integers since 12); where they cross, the upper one wins (numpy.clip).
  */
-
-import * as ops from '../../../reference/fast/index.ts';
 import * as math from '../../../reference/math.ts';
 import { type FloatDType, isFloat, isInteger } from '../../array/dtype.ts';
 import type { Value } from '../../array/value.ts';
+import * as ops from '../../fast/index.ts';
 import { asTensor, bigints, floatData, floats, integers, scalar, workingPrecision } from '../value.ts';
 import { type Context, float, type Kernel, type Operators, operator, required } from './kernel.ts';
 

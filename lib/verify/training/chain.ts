@@ -2,7 +2,6 @@
  * The oracle's own chain forward and back, by the names that the graphs give its values, and chains that
  * rounding disturbed.
  */
-
 import type { Network } from '../../../reference/networks/layers.ts';
 import { inputsOf, type Weights } from '../../../reference/oracle.ts';
 import { streamOf, words } from '../../../reference/random.ts';
@@ -15,6 +14,7 @@ import {
   trunk,
 } from '../../../reference/training/gradient.ts';
 import * as loss from '../../../reference/training/loss.ts';
+import { operations } from '../../fast/index.ts';
 
 export interface Chain {
   /** conv1, dconv1, dconv1.weight, dinput, loss. */
@@ -62,7 +62,7 @@ export function disturbedChain(
   };
   const records = net.layers.map((layer, at) => {
     const xs = inputsOf(net, at).map((name) => values.get(name) as Tensor);
-    const record = recordLayer(layer, xs, weights, dropout, { ties: 'every' });
+    const record = recordLayer(layer, xs, weights, dropout, { ties: 'every', operations });
     values.set(layer.name, disturbed(record.y, expected.get(layer.name), draw, layer.name));
     return record;
   });

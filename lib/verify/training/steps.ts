@@ -1,5 +1,4 @@
 /** Steps of training on a device, each judged from the state that the device itself came to. */
-
 import type { Network } from '../../../reference/networks/layers.ts';
 import { inputsOf, type Weights, weightShapes } from '../../../reference/oracle.ts';
 import { cast, map, type Tensor } from '../../../reference/tensor.ts';

@@ -2,7 +2,6 @@
  * verify --graph gradients|training: every gradient, and every parameter and velocity of each step, against
  * the oracle.
  */
-
 import type { Network } from '../../../reference/networks/layers.ts';
 import type { Weights } from '../../../reference/oracle.ts';
 import { cast, dense, type Precision, type Tensor } from '../../../reference/tensor.ts';
@@ -10,6 +9,7 @@ import { type Batch, type GradientOptions, trunk } from '../../../reference/trai
 import type { Hyper } from '../../../reference/training/optimiser.ts';
 import { classes, type Requirement } from '../../bounds/arithmetic.ts';
 import type { Context } from '../../bounds/bounds.ts';
+import { operationsFor } from '../../fast/index.ts';
 import type { Device } from '../../runtime/failures.ts';
 import { holdDevice } from '../../runtime/hold.ts';
 import { assertPlacement, describePlacement, layerDevices, type Placement } from '../../runtime/placement.ts';
@@ -52,7 +52,7 @@ export async function verifyTraining(settings: TrainingSettings): Promise<Verifi
     runningSum: false,
     terms: termsOf,
   };
-  const options: GradientOptions = { precision, plain };
+  const options: GradientOptions = { precision, operations: operationsFor({ plain }) };
   const chain = oracleChain(network, weights, batch, options);
   await using _held = await holdDevice(device);
   const graph = gradientsGraph(network, batch, device, kind === 'gradients' ? file : undefined);

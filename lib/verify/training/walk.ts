@@ -3,7 +3,6 @@
  * value and every gradient recomputed from the device's own operands (what was introduced), and against the
  * oracle's chain (accumulated).
  */
-
 import type { Layer, Network } from '../../../reference/networks/layers.ts';
 import { inputsOf, type Weights } from '../../../reference/oracle.ts';
 import { dense, type Tensor } from '../../../reference/tensor.ts';
@@ -14,6 +13,7 @@ import { backwardOf, scaledByMask } from '../../bounds/gradients.ts';
 import { type Judged, summed } from '../../bounds/judged.ts';
 import { lossBounds } from '../../bounds/loss.ts';
 import { weightedGradients } from '../../bounds/products.ts';
+import { operations } from '../../fast/index.ts';
 import { layerDetails } from '../../judge/details.ts';
 import { type Comparison, compare, relativeDifference } from '../../judge/judge.ts';
 import type { LayerReport } from '../walk.ts';
@@ -62,7 +62,7 @@ function forwardRow(walk: TrainingWalk, net: Network, at: number): LayerReport[]
   const inputs = names.map(device);
   return row(walk, layer.name, layer.kind, present(inputs), () => {
     const xs = inputs as readonly Tensor[];
-    const exact = recordLayer(layer, xs, weights, dropout, { precision: 'float64' }).y;
+    const exact = recordLayer(layer, xs, weights, dropout, { precision: 'float64', operations }).y;
     if (layer.kind !== 'dropout') return { exact, bounds: boundsOf(layer, xs, exact, weights, context) };
     return scaledByMask(layer.attributes, exact, dropout !== 'none', arithmetic[context.device]);
   });

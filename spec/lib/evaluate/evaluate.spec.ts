@@ -7,11 +7,11 @@ import { type EvaluateOptions, type Evaluation, evaluate } from '../../../lib/ev
 import { evaluationJson } from '../../../lib/evaluate/json.ts';
 import { evaluationText } from '../../../lib/evaluate/text.ts';
 import { npyPieces } from '../../../lib/format/npy.ts';
+import { forward, type Weights } from '../../../lib/oracle.ts';
 import { confusionSvg, evaluationHtml } from '../../../lib/report/evaluation.ts';
 import { preprocess } from '../../../reference/input/preprocess.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import type { Network } from '../../../reference/networks/layers.ts';
-import { forward, type Weights } from '../../../reference/oracle.ts';
 import { dense } from '../../../reference/tensor.ts';
 import { initialise } from '../../../reference/training/init.ts';
 import { fixture, refusal } from '../data/fixtures.ts';

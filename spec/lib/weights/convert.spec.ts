@@ -7,6 +7,7 @@ import { fromTensor, type NumericValue, toTensor } from '../../../lib/array/valu
 import { InputError } from '../../../lib/errors.ts';
 import { openTensors } from '../../../lib/format/open.ts';
 import { writeSafetensors } from '../../../lib/format/safetensors.ts';
+import { forward, runLayer } from '../../../lib/oracle.ts';
 import { convertConventions, difference, type Wish } from '../../../lib/weights/conventions.ts';
 import { convertWeights } from '../../../lib/weights/convert.ts';
 import { diffWeights } from '../../../lib/weights/diff.ts';
@@ -15,7 +16,6 @@ import { loadWeights } from '../../../lib/weights/load.ts';
 import type { Preprocess } from '../../../reference/input/preprocess.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import type { Network } from '../../../reference/networks/layers.ts';
-import { forward, runLayer } from '../../../reference/oracle.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
 import { arraysOf } from './shared.ts';
 
@@ -167,7 +167,7 @@ describe('conversions of convention', () => {
       'channels' in layer ? { ...layer, channels: widths.get(layer.name) as number } : layer,
     );
     const narrow: Network = { ...own, layers };
-    const { weightShapes } = await import('../../../reference/oracle.ts');
+    const { weightShapes } = await import('../../../lib/oracle.ts');
     const made = [...weightShapes(narrow)].map(([key, shape]): [string, NumericValue] => {
       const from = arrays.get(key)!.data as Float32Array;
       const data = Float32Array.from(

@@ -7,10 +7,10 @@ import { bytesView, fromTensor, type NumericValue, toTensor } from '../../../lib
 import { InputError } from '../../../lib/errors.ts';
 import { writeNpz } from '../../../lib/format/npz.ts';
 import { writeSafetensors } from '../../../lib/format/safetensors.ts';
+import { forward, weightShapes } from '../../../lib/oracle.ts';
 import { loadWeights } from '../../../lib/weights/load.ts';
 import { formatPreprocess } from '../../../lib/weights/preprocess.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
-import { forward, weightShapes } from '../../../reference/oracle.ts';
 import { dense, type Shape, sizeOf } from '../../../reference/tensor.ts';
 import { arraysOf, needShared, sharedPath } from './shared.ts';
 

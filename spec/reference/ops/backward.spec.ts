@@ -1,7 +1,5 @@
 /** Gradients of convolution and fully connected layer: PyTorch's values, finite differences, refusals. */
 import { expect } from 'chai';
-import * as fastConv2d from '../../../reference/fast/conv2d.ts';
-import * as fastLinear from '../../../reference/fast/linear.ts';
 import * as conv2d from '../../../reference/ops/conv2d.ts';
 import * as linear from '../../../reference/ops/linear.ts';
 import { cast, dense, map, type Precision, type Tensor, tensor } from '../../../reference/tensor.ts';
@@ -102,18 +100,13 @@ for (const [name, layer] of Object.entries(layers)) {
         new Float32Array(1),
         dy.shape.map(() => 1),
       );
-      for (const [convolution, product] of [
-        [conv2d, linear],
-        [fastConv2d, fastLinear],
-      ] as const) {
-        const run = (d: Tensor, wanted = { dx: true }) =>
-          name === 'conv2d'
-            ? convolution.backward(d, x, w, attributes as conv2d.Attributes, 'float32', wanted)
-            : product.backward(d, x, w, 'float32', wanted);
-        expect(run(dy, none).dx).to.equal(null);
-        expect(run(dy, none).dw.shape).to.deep.equal(w.shape);
-        expect(() => run(wrong)).to.throw(`${name}: dy must be shaped as y`);
-      }
+      const run = (d: Tensor, wanted = { dx: true }) =>
+        name === 'conv2d'
+          ? conv2d.backward(d, x, w, attributes as conv2d.Attributes, 'float32', wanted)
+          : linear.backward(d, x, w, 'float32', wanted);
+      expect(run(dy, none).dx).to.equal(null);
+      expect(run(dy, none).dw.shape).to.deep.equal(w.shape);
+      expect(() => run(wrong)).to.throw(`${name}: dy must be shaped as y`);
     });
   });
 }

@@ -130,7 +130,7 @@ describe('reference/gradient', () => {
       expect(bits(forward(two, halves, batch.input, { precision }))).to.deep.equal(
         bits(forward(network, weights, batch.input, { precision })),
       );
-      const options = { precision, plain: true };
+      const options = { precision };
       const [one, other] = [
         backward(network, weights, batch, options),
         backward(two, halves, batch, options),
@@ -141,13 +141,6 @@ describe('reference/gradient', () => {
       expect(bits(other.dinput)).to.deep.equal(bits(one.dinput));
     });
   }
-
-  it('the fast kernels and the plain loops give the same bits', () => {
-    const [fast, plain] = [false, true].map((p) => backward(network, weights, batch, { plain: p }));
-    for (const [name, d] of plain.gradients) expect(bits(fast.gradients.get(name)!)).to.deep.equal(bits(d));
-    expect(bits(fast.dinput)).to.deep.equal(bits(plain.dinput));
-    expect(fast.loss).to.equal(plain.loss);
-  });
 
   it('a value that two layers read gets both gradients', () => {
     // y = concat(x·w, x·w) through one convolution read twice: its gradient is twice that of one reading

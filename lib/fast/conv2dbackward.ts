@@ -5,7 +5,7 @@
  * dx  rows are channels, columns the pixels of one phase of the stride, all of which the same taps reach, and the sum
  *     runs over those taps (k, r, s). The frame around dy holds zeros for outputs that do not exist.
  */
-import * as plain from '../ops/conv2d.ts';
+import * as plain from '../../reference/ops/conv2d.ts';
 import {
   allocate,
   dense,
@@ -15,7 +15,7 @@ import {
   sizeOf,
   type Tensor,
   tensor,
-} from '../tensor.ts';
+} from '../../reference/tensor.ts';
 import { allFinite } from './chunks.ts';
 import { currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
 import { putFramed } from './frame.ts';

@@ -1,6 +1,6 @@
 /** The fast gradients have the bits of the plain loops. */
 import { expect } from 'chai';
-import * as fast from '../../../reference/fast/index.ts';
+import * as fast from '../../../lib/fast/index.ts';
 import * as plain from '../../../reference/ops/index.ts';
 import { cast, type Precision, sizeOf, type Tensor, tensor } from '../../../reference/tensor.ts';
 import { type Case, fixtureOf } from '../../cases.ts';

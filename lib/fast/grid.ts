@@ -1,5 +1,5 @@
 /** The tables of byte offsets through which operands are read and results are written. */
-import type { Shape } from '../tensor.ts';
+import type { Shape } from '../../reference/tensor.ts';
 
 /** Offsets of a dense grid of points, the last axis fastest: Σ index[axis] · strides[axis]. */
 export function grid(extents: Shape, strides: readonly number[]): Int32Array {

@@ -1,9 +1,9 @@
 /** The fast twin of ops/lrn.ts for β = ¾ (every AlexNet's): the same signature, the same bits. */
-import * as plain from '../ops/lrn.ts';
-import { allocate, dense, type Precision, precisionOf, type Tensor, tensor } from '../tensor.ts';
+import * as plain from '../../reference/ops/lrn.ts';
+import { allocate, dense, type Precision, precisionOf, type Tensor, tensor } from '../../reference/tensor.ts';
 import { currentEngine, isWide, openArena, run, viewOf } from './engine.ts';
 
-export { type Attributes, backward, shape, windowOf } from '../ops/lrn.ts';
+export { type Attributes, backward, shape, windowOf } from '../../reference/ops/lrn.ts';
 
 /** y as ops/lrn.ts defines it; s, which only backward needs, is computed when it is asked for. */
 export function forward(

@@ -1,10 +1,18 @@
 /** The fast twin of ops/maxpool.ts for float32 values: the same signature, the same bits. */
-import * as plain from '../ops/maxpool.ts';
-import { allocate, dense, type Precision, precisionOf, sizeOf, type Tensor, tensor } from '../tensor.ts';
+import * as plain from '../../reference/ops/maxpool.ts';
+import {
+  allocate,
+  dense,
+  type Precision,
+  precisionOf,
+  sizeOf,
+  type Tensor,
+  tensor,
+} from '../../reference/tensor.ts';
 import { currentEngine, isWide, openArena, run, viewOf } from './engine.ts';
 import { putFramed } from './frame.ts';
 
-export { type Attributes, backward, shape, type Ties, ties } from '../ops/maxpool.ts';
+export { type Attributes, backward, shape, type Ties, ties } from '../../reference/ops/maxpool.ts';
 
 /** y as ops/maxpool.ts defines it; the winners, which only backward needs, are found when they are asked for. */
 export function forward(

@@ -8,7 +8,7 @@
  *
  * After Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34 (2008).
  */
-import type { Precision, Storage } from '../tensor.ts';
+import type { Precision, Storage } from '../../reference/tensor.ts';
 import {
   advance,
   type Code,

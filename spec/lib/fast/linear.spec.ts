@@ -1,7 +1,7 @@
 /** The fast fully connected layer has the bits of the plain loops. */
 import { expect } from 'chai';
-import { configure, unavailable } from '../../../reference/fast/engine.ts';
-import * as fast from '../../../reference/fast/linear.ts';
+import { configure, unavailable } from '../../../lib/fast/engine.ts';
+import * as fast from '../../../lib/fast/linear.ts';
 import * as plain from '../../../reference/ops/linear.ts';
 import { cast, type Precision, tensor } from '../../../reference/tensor.ts';
 import { awkward, firstDifference } from './bits.ts';

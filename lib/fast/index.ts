@@ -12,11 +12,12 @@ export {
   softmax,
   split,
   tanh,
-} from '../ops/index.ts';
+} from '../../reference/ops/index.ts';
 export * as conv2d from './conv2d.ts';
 export { configure, type Settings, unavailable } from './engine.ts';
 export * as linear from './linear.ts';
 export * as lrn from './lrn.ts';
 export * as mapnorm from './mapnorm.ts';
 export * as maxpool from './maxpool.ts';
+export { type Computation, operations, operationsFor } from './operations.ts';
 export * as relu from './relu.ts';

@@ -1,10 +1,10 @@
 /** The fast twin of ops/relu.ts: the same signature, the same bits. */
-import * as plain from '../ops/relu.ts';
-import { allocate, dense, type Precision, precisionOf, type Tensor, tensor } from '../tensor.ts';
+import * as plain from '../../reference/ops/relu.ts';
+import { allocate, dense, type Precision, precisionOf, type Tensor, tensor } from '../../reference/tensor.ts';
 import { eachChunk } from './chunks.ts';
 import { currentEngine, viewOf } from './engine.ts';
 
-export { backward, shape } from '../ops/relu.ts';
+export { backward, shape } from '../../reference/ops/relu.ts';
 
 /** y as ops/relu.ts defines it, without a branch, as signs are unpredictable. */
 export function forward(x: Tensor, precision: Precision = precisionOf(x)): { y: Tensor } {

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import * as fast from '../../../reference/fast/index.ts';
+import * as fast from '../../../lib/fast/index.ts';
 import { lrn } from '../../../reference/networks/layers.ts';
 import * as plain from '../../../reference/ops/index.ts';
 import { type Tensor, tensor } from '../../../reference/tensor.ts';
@@ -61,7 +61,7 @@ describe('fast threads', () => {
 
   it('do not keep the process alive', () => {
     const script = `
-      import { configure, linear } from './reference/fast/index.ts';
+      import { configure, linear } from './lib/fast/index.ts';
       import { tensor } from './reference/tensor.ts';
       configure({ threads: 2 });
       console.log(linear.forward(tensor(Float32Array.of(2), [1, 1]), tensor(Float32Array.of(3), [1, 1]), null).y.data[0]);
@@ -78,7 +78,7 @@ describe('fast threads', () => {
 describe('fast twins without SIMD', () => {
   it('are the plain loops, and say so once', () => {
     const script = `
-      import { configure, linear, unavailable } from './reference/fast/index.ts';
+      import { configure, linear, unavailable } from './lib/fast/index.ts';
       import { tensor } from './reference/tensor.ts';
       WebAssembly.validate = () => false; // as an engine without SIMD says
       configure({ threads: 2, missing: (reason) => console.log(reason) });

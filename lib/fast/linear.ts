@@ -4,10 +4,9 @@
  * One matrix product: rows are images, columns neurons. The weights, most of the network's bytes, pass through the
  * engine's memory in chunks: they are read once, and never held twice.
  */
-
-import type { Wanted } from '../ops/conv2d.ts';
-import * as plain from '../ops/linear.ts';
-import type { Terms } from '../ops/terms.ts';
+import type { Wanted } from '../../reference/ops/conv2d.ts';
+import * as plain from '../../reference/ops/linear.ts';
+import type { Terms } from '../../reference/ops/terms.ts';
 import {
   allocate,
   dense,
@@ -18,7 +17,7 @@ import {
   sizeOf,
   type Tensor,
   tensor,
-} from '../tensor.ts';
+} from '../../reference/tensor.ts';
 import { type Arena, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
 import { grid } from './grid.ts';
 import { dots, multiply, type Operand, packRows, partsBytes } from './multiply.ts';
@@ -26,7 +25,7 @@ import type { Source } from './pack.ts';
 import { type Arithmetic, arithmeticFor } from './product.ts';
 import { connect, mustBeSingle } from './single.ts';
 
-export { macs, shape } from '../ops/linear.ts';
+export { macs, shape } from '../../reference/ops/linear.ts';
 
 /** Weights in the engine's memory at a time. */
 const CHUNK_BYTES = 1 << 20;

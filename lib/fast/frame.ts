@@ -1,5 +1,5 @@
 /** Maps with a frame around them: padding, for kernels that have no bounds to test. */
-import type { Storage } from '../tensor.ts';
+import type { Storage } from '../../reference/tensor.ts';
 import type { Arena, Engine } from './engine.ts';
 
 export interface Frame {

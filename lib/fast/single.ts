@@ -6,9 +6,9 @@
  * as a sequential float32 engine without fused multiply-add computes. Twice as fast as float64 sums, and no yardstick:
  * these loops define it, and compute it where there is no WebAssembly.
  */
-import { type Attributes, inside, shape } from '../ops/conv2d.ts';
-import * as ops from '../ops/linear.ts';
-import { dense, type Precision, precisionOf, sizeOf, type Tensor, tensor } from '../tensor.ts';
+import { type Attributes, inside, shape } from '../../reference/ops/conv2d.ts';
+import * as ops from '../../reference/ops/linear.ts';
+import { dense, type Precision, precisionOf, sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
 
 const { fround } = Math;
 

@@ -1,10 +1,10 @@
 /** Sums in float32: loops whose every operation is rounded, and kernels with their bits. */
 import { expect } from 'chai';
-import * as fast from '../../../reference/fast/index.ts';
-import { connect, convolve } from '../../../reference/fast/single.ts';
+import * as fast from '../../../lib/fast/index.ts';
+import { connect, convolve } from '../../../lib/fast/single.ts';
+import { forward, weightShapes } from '../../../lib/oracle.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import type * as plain from '../../../reference/ops/index.ts';
-import { forward, weightShapes } from '../../../reference/oracle.ts';
 import { cast, sizeOf, type Tensor, tensor } from '../../../reference/tensor.ts';
 import { awkward, firstDifference } from './bits.ts';
 
@@ -89,7 +89,7 @@ describe('sums in float32', () => {
       { accumulate: 'float32' } as const,
       { accumulate: 'float32', plain: true } as const,
       {},
-    ].map((options) => forward(network, weights, input, options).data);
+    ].map((options) => forward(network, weights, input, { operations: fast.operationsFor(options) }).data);
     expect(firstDifference(a, b)).to.equal(-1);
     expect(firstDifference(a, c)).not.to.equal(-1);
   });

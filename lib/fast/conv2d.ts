@@ -5,8 +5,8 @@
  * terms (c, r, s). Padding is zeros here, where the plain loops skip it; 0 · w adds nothing for any finite w, so
  * convolutions with a non-finite weight go to the plain loops.
  */
-import * as plain from '../ops/conv2d.ts';
-import type { Terms } from '../ops/terms.ts';
+import * as plain from '../../reference/ops/conv2d.ts';
+import type { Terms } from '../../reference/ops/terms.ts';
 import {
   allocate,
   dense,
@@ -17,7 +17,7 @@ import {
   sizeOf,
   type Tensor,
   tensor,
-} from '../tensor.ts';
+} from '../../reference/tensor.ts';
 import { allFinite } from './chunks.ts';
 import { type Arena, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
 import { type Frame, putFramed } from './frame.ts';
@@ -26,7 +26,7 @@ import { multiply, packRows, type Rows } from './multiply.ts';
 import { type Arithmetic, arithmeticFor } from './product.ts';
 import { convolve, mustBeSingle } from './single.ts';
 
-export { type Attributes, macs, shape } from '../ops/conv2d.ts';
+export { type Attributes, macs, shape } from '../../reference/ops/conv2d.ts';
 export { backward } from './conv2dbackward.ts';
 
 /** Input and output of one slab of images; more would only cost memory. */

@@ -1,10 +1,10 @@
 /** The fast twin of ops/mapnorm.ts for β = ¾: the same signature, the same bits. */
-import * as plain from '../ops/mapnorm.ts';
-import { allocate, dense, type Precision, precisionOf, type Tensor, tensor } from '../tensor.ts';
+import * as plain from '../../reference/ops/mapnorm.ts';
+import { allocate, dense, type Precision, precisionOf, type Tensor, tensor } from '../../reference/tensor.ts';
 import { currentEngine, openArena, run, viewOf } from './engine.ts';
 import { putFramed } from './frame.ts';
 
-export * from '../ops/mapnorm.ts';
+export * from '../../reference/ops/mapnorm.ts';
 
 /** y as ops/mapnorm.ts defines it; s, which only backward needs, is computed when it is asked for. */
 export function forward(

@@ -1,5 +1,5 @@
 /** How long runs of values pass through the engine's memory for the kernels of elements.ts. */
-import type { Storage } from '../tensor.ts';
+import type { Storage } from '../../reference/tensor.ts';
 import { type Engine, isWide, openArena } from './engine.ts';
 
 /** Values that pass through the engine's memory at a time: they stay in the second-level cache. */

@@ -4,7 +4,7 @@
  * All operands are copied into the one memory that the kernels see, slab by slab, so nothing of the caller is kept and
  * no weight is held twice.
  */
-import type { Precision, Storage } from '../tensor.ts';
+import type { Precision, Storage } from '../../reference/tensor.ts';
 import { addressOf, type Field, HEAP } from './job.ts';
 import { assemble, type Features, fusedProbe, KINDS, type Kind, tilesFor } from './kernels.ts';
 import type { Arithmetic, Tile } from './product.ts';

@@ -1,7 +1,7 @@
 /** The fast convolution has the bits of the plain loops. */
 import { expect } from 'chai';
-import * as fast from '../../../reference/fast/conv2d.ts';
-import { configure, unavailable } from '../../../reference/fast/engine.ts';
+import * as fast from '../../../lib/fast/conv2d.ts';
+import { configure, unavailable } from '../../../lib/fast/engine.ts';
 import * as plain from '../../../reference/ops/conv2d.ts';
 import { cast, type Precision, tensor } from '../../../reference/tensor.ts';
 import { awkward, firstDifference, type Mix } from './bits.ts';
