@@ -87,7 +87,7 @@ function decode(header: JpegHeader, bytes: Uint8Array, blocks: number, name: str
       useTArray: true,
       formatAsRGBA: false,
       colorTransform: header.components.length === 4 && header.adobe === 2,
-      maxResolutionInMP: pixels / 1e6,
+      maxResolutionInMP: megapixels(pixels),
       maxMemoryUsageInMB: memory / 2 ** 20,
     });
     if (isYCbCr(header)) toRgb(data, width, height, chromaRatio(header));
@@ -96,6 +96,12 @@ function decode(header: JpegHeader, bytes: Uint8Array, blocks: number, name: str
     throw new InputError(`${name}: ${explainFailure(error as Error)}`);
   }
 }
+
+/**
+ * A limit that the decoder does not round below the picture itself: it multiplies by 1000 twice, and
+ * 720·576 / 1e6 · 1000 · 1000 is less than 720·576. Half a pixel outweighs every such rounding.
+ */
+export const megapixels = (pixels: number): number => (pixels + 0.5) / 1e6;
 
 /** 1 where the components have other ratios to one another than libjpeg interpolates. */
 function chromaRatio({ components: [luma, cb, cr] }: JpegHeader): Ratio {
