@@ -9,11 +9,11 @@ import type { Layer } from '../reference/networks/layers.ts';
 import { runLayer } from '../reference/oracle.ts';
 import { type Shape, type Tensor, tensor } from '../reference/tensor.ts';
 import { classes, HALF_SUBNORMAL, type Requirement, U32 } from './bounds/arithmetic.ts';
-import { type Bounds, boundsOf } from './bounds/bounds.ts';
+import type { Bounds } from './bounds/bounds.ts';
+import { boundsOf } from './bounds/operations.ts';
 import { operations } from './fast/index.ts';
 import { compare } from './judge/judge.ts';
 import { floatTensor, type Plain, plainOf, type TensorLike } from './tensorlike.ts';
-import { termsOf } from './verify/walk.ts';
 
 export type { TensorLike } from './tensorlike.ts';
 
@@ -108,7 +108,7 @@ function layerBounds(options: LayerOptions, e: Plain, half: boolean): Bounds {
   if (exact.shape.join() !== e.shape.join()) {
     throw new TypeError(`${layer.name} gives [${exact.shape}] for these inputs, expected has [${e.shape}]`);
   }
-  const context = { device, operands: classes[require], half, runningSum, terms: termsOf };
+  const context = { device, operands: classes[require], half, runningSum };
   const bounds = boundsOf(layer, inputs, exact, weights, context);
   // expected was rounded to float32 itself
   if (e.dtype !== 'float64')

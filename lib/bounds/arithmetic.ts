@@ -5,12 +5,15 @@
  * for onnxruntime's CPU kernels, which document none, twice what was ever seen (docs/error-bounds.md tells
  * the sources).
  */
-import type { Device } from '../runtime/devices.ts';
+import type { Device } from '../runtime/failures.ts';
 
 /** Unit roundoff of float32 with rounding to nearest. */
 export const U32 = 2 ** -24;
 /** Unit roundoff of float64: the oracle's own. */
 export const U64 = 2 ** -53;
+/** Unit roundoff of float16, and half the spacing of its subnormal numbers. */
+export const U16 = 2 ** -11;
+export const HALF_SUBNORMAL_16 = 2 ** -25;
 /** Smallest normal float32 number. */
 export const MIN_NORMAL = 2 ** -126;
 /** Half the spacing of subnormal float32 numbers: the error of a product or quotient that underflows. */
@@ -36,7 +39,7 @@ export interface OperandRounding {
 
 export type Requirement = 'float32' | 'tf32' | 'float16' | 'bfloat16';
 
-/** The classes of DESIGN's tier 3; 7 bits is the error of two truncated bfloat16 operands. */
+/** The classes of tier 3; 7 bits is the error of two truncated bfloat16 operands. */
 export const classes: Record<Requirement, OperandRounding> = {
   float32: { name: 'float32', t: 0, bits: 15 },
   tf32: { name: 'tf32', t: 2 ** -10, bits: 10 },

@@ -5,7 +5,7 @@ import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import * as loss from '../../reference/training/loss.ts';
 import type { Device } from '../runtime/failures.ts';
 import { arithmetic, type DeviceArithmetic, gamma, U32 } from './arithmetic.ts';
-import { type Judged, underflow } from './judged.ts';
+import { type Judged, underflow } from './bounds.ts';
 import { softmaxBounds } from './normalisers.ts';
 
 /** The loss of the device's logits (N,K): its exact value and bound, and those of their gradient times `factor`. */

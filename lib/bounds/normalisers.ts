@@ -1,9 +1,79 @@
 /** Bounds of the operations that normalise: LRN, normalisation within maps, softmax. */
-import * as lrn from '../../reference/ops/lrn.ts';
-import * as mapnorm from '../../reference/ops/mapnorm.ts';
-import { dense, type Tensor } from '../../reference/tensor.ts';
-import { type DeviceArithmetic, FLOAT32_MAX, gamma, HALF_SUBNORMAL, MIN_NORMAL, U32 } from './arithmetic.ts';
-import type { Bounds } from './bounds.ts';
+import * as ops from '../../reference/ops/index.ts';
+import { dense, map, type Tensor, tensor } from '../../reference/tensor.ts';
+import {
+  arithmetic,
+  type DeviceArithmetic,
+  FLOAT32_MAX,
+  gamma,
+  HALF_SUBNORMAL,
+  MIN_NORMAL,
+  U16,
+  U32,
+} from './arithmetic.ts';
+import {
+  type BackwardPass,
+  type Bounds,
+  type Context,
+  type ForwardPass,
+  type JudgedGradients,
+  type LayerOf,
+  largest,
+  type OfInput,
+  type OperationBounds,
+  rounded,
+  underflow,
+} from './bounds.ts';
+
+/** x changes by 1 ± δ, the sum of squares (and so s) by at most (1 ± δ)². */
+function scaledInput({ attributes: { beta } }: Normalising, { exact }: ForwardPass): OfInput {
+  const Y = dense(exact);
+  const relative = (1 + U16) * (1 - U16) ** (-2 * beta) - 1;
+  return (i) => relative * Math.abs(Y[i]);
+}
+
+export const lrn: OperationBounds<'lrn'> = {
+  forward: ({ attributes }, { inputs: [x], exact }, { device, runningSum }) =>
+    lrnBounds(attributes, x, exact, arithmetic[device], runningSum),
+  ofInput: scaledInput,
+  backward: normalised,
+};
+
+export const mapnorm: OperationBounds<'mapnorm'> = {
+  forward({ attributes }, { inputs: [x], exact }, { device }) {
+    const { s } = ops.mapnorm.forward(x, attributes, 'float64');
+    return normalisation(attributes.size ** 2, attributes, s, exact, arithmetic[device]);
+  },
+  ofInput: scaledInput,
+  backward: normalised,
+};
+
+export const softmax: OperationBounds<'softmax'> = {
+  forward: (_, { inputs: [x], exact }, { device }) => softmaxBounds(x, exact, arithmetic[device]),
+  ofInput(_, { inputs: [x], exact }) {
+    // every exponent x − m moves by at most 2δ·max|x|, numerator and sum alike
+    const Y = dense(exact);
+    const largest = new Float64Array(dense(x)).reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+    const relative = Math.expm1(4 * U16 * largest);
+    return (i) => relative * Y[i];
+  },
+  // y·(dy − Σdy·y): K products and their sum, a difference, a product
+  backward(_, { y, dy }, { device }) {
+    const [N, K] = y.shape;
+    const Y = dense(y);
+    const DY = dense(dy);
+    const magnitude = new Float64Array(N * K);
+    for (let n = 0; n < N; n++) {
+      let sum = 0;
+      for (let k = n * K; k < (n + 1) * K; k++) sum += Math.abs(DY[k] * Y[k]);
+      for (let k = n * K; k < (n + 1) * K; k++) magnitude[k] = Math.abs(Y[k]) * (Math.abs(DY[k]) + sum);
+    }
+    const exact = ops.softmax.backward(dy, y, 'float64').dx;
+    return { dxs: [rounded(exact, K + 3, arithmetic[device], magnitude)] };
+  },
+};
+
+type Normalising = LayerOf<'lrn' | 'mapnorm'>;
 
 interface Normaliser {
   readonly alpha: number;
@@ -13,13 +83,13 @@ interface Normaliser {
 
 /** x and ŷ (N,C,H,W). `sequential`: the native kernel of onnxruntime's CPU provider, which keeps a running sum. */
 export function lrnBounds(
-  attributes: lrn.Attributes,
+  attributes: ops.lrn.Attributes,
   x: Tensor,
   exact: Tensor,
   device: DeviceArithmetic,
   sequential: boolean,
 ): Bounds {
-  const { s } = lrn.forward(x, attributes, 'float64');
+  const { s } = ops.lrn.forward(x, attributes, 'float64');
   if (sequential && attributes.groups === 1) return runningSum(attributes, x, s, exact, device);
   return normalisation(attributes.size, attributes, s, exact, device);
 }
@@ -28,7 +98,7 @@ export function lrnBounds(
  * Relative error of x·s^−β in the decomposed form, for each s of `n` squares; ∞ where a sum may overflow. An
  * underflowing square costs at most α·2⁻¹²⁶ of s.
  */
-export function normaliserError(
+function normaliserError(
   n: number,
   { alpha, beta, k }: Normaliser,
   s: Float64Array,
@@ -39,17 +109,6 @@ export function normaliserError(
     if (!overflowFree((v - k) / alpha)) return Number.POSITIVE_INFINITY;
     return ofSum + (beta * n * alpha * MIN_NORMAL) / v + powerError(v, beta, device);
   });
-}
-
-/** x and ŷ (N,C,H,W). */
-export function mapnormBounds(
-  attributes: mapnorm.Attributes,
-  x: Tensor,
-  exact: Tensor,
-  device: DeviceArithmetic,
-): Bounds {
-  const { s } = mapnorm.forward(x, attributes, 'float64');
-  return normalisation(attributes.size ** 2, attributes, s, exact, device);
 }
 
 /** Largest relative error of s^−β where s itself is off by the relative error ε. */
@@ -96,7 +155,7 @@ function normalisation(
  * all squares so far), however small s is by then.
  */
 function runningSum(
-  attributes: lrn.Attributes,
+  attributes: ops.lrn.Attributes,
   x: Tensor,
   s: Float64Array,
   exact: Tensor,
@@ -157,4 +216,59 @@ export function softmaxBounds(x: Tensor, exact: Tensor, device: DeviceArithmetic
       bound[n * K + k] = Y[n * K + k] * (relative[k] + common) * (1 + common) + 2 * MIN_NORMAL;
   }
   return { bound };
+}
+
+/**
+ * dx = t − F·x·Σⱼ vⱼ with t = dy/s^β, v = t·x/s, F = 2α′β, as export/emit/normalise.ts composes it (the sum an average
+ * over the windows that hold the value). Let ρ be the relative error of dy·s^−β in the decomposed forward
+ * form, σ = γ_{n+4+d} that of s. Then t is off by ρ, v by ρ and σ and a product and a quotient, F·x·Σv by v's
+ * error and n − 1 additions, the average's division and three products, dx by one more rounding of |t| +
+ * |F·x|·Σ|v|. Backward of |dy| and |x| is the difference of those two terms, and of |dy| and 0 the first alone.
+ */
+function normalised(
+  layer: Normalising,
+  { inputs: [x], dy }: BackwardPass,
+  { device: name }: Context,
+): JudgedGradients {
+  const device = arithmetic[name];
+  const { alpha, beta, size, divide } = layer.attributes;
+  const n = layer.kind === 'lrn' ? size : size * size;
+  const { s } =
+    layer.kind === 'lrn'
+      ? ops.lrn.forward(x, layer.attributes, 'float64')
+      : ops.mapnorm.forward(x, layer.attributes, 'float64');
+  const back = (d: Tensor, v: Tensor): Tensor =>
+    layer.kind === 'lrn'
+      ? ops.lrn.backward(d, v, s, layer.attributes, 'float64').dx
+      : ops.mapnorm.backward(d, v, s, layer.attributes, 'float64').dx;
+  const sigma = gamma(n + 4 + device.divide);
+  const after = gamma(n + 6 + 2 * device.divide);
+  const rho = normaliserError(n, layer.attributes, s, device);
+  const weighted = new Float64Array(dense(dy)).map(
+    (d, i) => Math.abs(d) * ((1 + rho[i]) * (1 + sigma / (1 - sigma)) * (1 + after) * (1 + U32) - 1),
+  );
+  const w = tensor(weighted, dy.shape);
+  const zero = map(x, () => 0);
+  const direct = dense(back(w, zero));
+  const difference = dense(back(w, map(x, Math.abs)));
+  const factor = 2 * beta * (divide ? alpha / n : alpha);
+  const tiny = lost(dense(x), s, [factor, n], underflow(device));
+  const bound = new Float64Array(direct).map((t, i) => finite(2 * t - difference[i]) + tiny[i]);
+  return { dxs: [{ exact: back(dy, x), bounds: { bound } }] };
+}
+
+/** NaN and ∞: nothing is promised. */
+const finite = (bound: number): number =>
+  bound < Number.POSITIVE_INFINITY ? bound : Number.POSITIVE_INFINITY;
+
+/** What τ lost in each of t, t·x, v, their mean and F·mean does to dx. */
+function lost(
+  X: ArrayLike<number>,
+  s: Float64Array,
+  [factor, n]: readonly [number, number],
+  tau: number,
+): Float64Array {
+  const smallest = s.reduce((least, v) => Math.min(least, v), Number.POSITIVE_INFINITY);
+  const through = n * ((largest(X) + 1) / smallest + 1) + n;
+  return new Float64Array(X).map((x) => tau * (3 + Math.abs(x) * (1 + factor * through)));
 }

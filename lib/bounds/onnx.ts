@@ -1,13 +1,14 @@
 /**
  * Bounds for the nodes of any ONNX graph. docs/error-bounds.md derives them; the ones for AlexNet's own operations are
- * bounds.ts's. A sum is bounded by the same node run on absolute values, as in Arm's TOSA verifiers.
+ * those of operations.ts. A sum is bounded by the same node run on absolute values, as in Arm's TOSA verifiers.
  */
 import { tensor } from '../../reference/tensor.ts';
 import { isFloat } from '../array/dtype.ts';
 import type { Value } from '../array/value.ts';
 import { evaluateNode } from '../onnx/evaluate.ts';
+import { layerOf } from '../onnx/layer.ts';
 import type { Model, Node } from '../onnx/model.ts';
-import { floatData } from '../onnx/value.ts';
+import { asTensor, floatData } from '../onnx/value.ts';
 import type { Device } from '../runtime/failures.ts';
 import {
   arithmetic,
@@ -19,8 +20,10 @@ import {
   type OperandRounding,
   U32,
 } from './arithmetic.ts';
-import { type Bounds, expectationFactor, sequentialNoise } from './bounds.ts';
+import type { Bounds } from './bounds.ts';
 import { lrnBounds, softmaxBounds } from './normalisers.ts';
+import { boundsOf } from './operations.ts';
+import { expectationFactor, sequentialNoise } from './products.ts';
 
 export interface NodeContext {
   readonly model: Model;
@@ -35,10 +38,17 @@ export interface NodeContext {
 
 type Rule = (context: NodeContext, device: DeviceArithmetic) => Bounds;
 
-/** Bounds of a node's first output; null where none is known for its operator. */
+/**
+ * Bounds of a node's first output: a layer's own where the node is one (they come with fast kernels), else those
+ * of its operator; null where none is known.
+ */
 export function nodeBounds(context: NodeContext): Bounds | null {
-  const rule = rules[context.node.op];
-  return rule ? rule(context, arithmetic[context.device]) : null;
+  const { model, node, values, exact, device, operands } = context;
+  const read = node.inputs.map((name) => values.get(name));
+  const found = layerOf(model, node, read);
+  if (!found) return rules[node.op]?.(context, arithmetic[device]) ?? null;
+  const about = { device, operands, half: false, runningSum: device !== 'cuda' };
+  return boundsOf(found.layer, found.inputs, asTensor(exact), found.weights, about);
 }
 
 const fill = ({ exact }: NodeContext, bound: (y: number, i: number) => number): Bounds => ({

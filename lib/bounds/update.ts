@@ -3,8 +3,8 @@ import { dense, map, type Tensor, tensor } from '../../reference/tensor.ts';
 import type { Coefficients, Rule } from '../../reference/training/optimiser.ts';
 import * as fast from '../fast/index.ts';
 import { arithmetic, gamma, U32 } from './arithmetic.ts';
-import { type Context, largest, productBounds } from './bounds.ts';
-import { type Judged, underflow } from './judged.ts';
+import { type Context, type Judged, largest, underflow } from './bounds.ts';
+import { productBounds } from './products.ts';
 
 /** A gradient as the graph has it, times the loss's factor: as a value, or as dyᵀ·x that goes straight into a Gemm. */
 export type Gradient = { readonly value: Tensor } | { readonly dy: Tensor; readonly x: Tensor };

@@ -7,12 +7,11 @@
 import { dense, type Tensor } from '../../reference/tensor.ts';
 import type { Value } from '../array/value.ts';
 import { classes } from '../bounds/arithmetic.ts';
-import { boundsOf } from '../bounds/bounds.ts';
+import { boundsOf } from '../bounds/operations.ts';
 import { evaluate } from '../onnx/evaluate.ts';
 import { layerOf } from '../onnx/layer.ts';
 import type { Model } from '../onnx/model.ts';
 import { asTensor, floatData } from '../onnx/value.ts';
-import { termsOf } from '../verify/walk.ts';
 import type { Engine } from './engines.ts';
 
 export interface BoundCheck {
@@ -45,7 +44,6 @@ export function checkBound(
     half: false,
     // WebGPU has no LRN kernel: onnxruntime gives the node to the CPU's
     runningSum: engine.name === 'onnxruntime' && engine.device !== 'cuda',
-    terms: termsOf,
   });
   return worstOf(floatData(y), exact, bound);
 }

@@ -1,6 +1,6 @@
 /** What `alexnet verify` prints: a row a layer, then the verdict in words. */
 
-import { FALSE_ALARM } from '../bounds/bounds.ts';
+import { FALSE_ALARM } from '../bounds/products.ts';
 import { marginText } from '../judge/margin.ts';
 import { whyText } from '../judge/why.ts';
 import { LABELS } from '../runtime/failures.ts';

@@ -9,7 +9,8 @@ import { type Precision, type Shape, sizeOf, type Tensor } from '../../reference
 import { isFloat } from '../array/dtype.ts';
 import type { Value } from '../array/value.ts';
 import { classes, type Requirement } from '../bounds/arithmetic.ts';
-import { type Bounds, rounded } from '../bounds/bounds.ts';
+import { type Bounds, inFloat16 } from '../bounds/bounds.ts';
+import { nodeBounds } from '../bounds/onnx.ts';
 import { fromRuntime, toRuntime } from '../conform/engines.ts';
 import { InputError } from '../errors.ts';
 import { layerDetails } from '../judge/details.ts';
@@ -21,7 +22,7 @@ import type { Device } from '../runtime/failures.ts';
 import { assertPlacement, describePlacement, layerDevices, type Placement } from '../runtime/placement.ts';
 import { openSession } from '../runtime/session.ts';
 import { sameNumbers, tappedReport, untouchedReport, type Values } from './graphruns.ts';
-import { boundsFor, takenApart } from './graphwhy.ts';
+import { takenApart } from './graphwhy.ts';
 import { type LayerRow, overall, type Verification } from './verify.ts';
 import type { LayerReport } from './walk.ts';
 
@@ -159,12 +160,12 @@ function compareNode(
   const accumulated = relativeDifference(asTensor(y), asTensor(expected));
   const exact = evaluateNode(model, node, onDevice, 'float64').get(name) as Value;
   const half = y.dtype === 'float16';
-  const known = boundsFor({ model, node, values: onDevice, exact, device, operands: classes[required] });
+  const known = nodeBounds({ model, node, values: onDevice, exact, device, operands: classes[required] });
   if (!known) {
     const reason = `no bound is known for ${node.op}: not judged`;
     return { ...head, verdict: 'untested', reason, accumulated };
   }
-  const bounds = half ? rounded(known, asTensor(exact)) : known;
+  const bounds = half ? inFloat16(known, asTensor(exact)) : known;
   observe?.(name, bounds);
   const introduced = compare(asTensor(y), asTensor(exact), bounds, classes[required]);
   const { verdict, reason } = introduced;

@@ -3,7 +3,7 @@ import { decodeModel } from '../../export/proto.ts';
 import { isFloat } from '../array/dtype.ts';
 import type { Value } from '../array/value.ts';
 import { classes, type Requirement } from '../bounds/arithmetic.ts';
-import { type Bounds, boundsOf } from '../bounds/bounds.ts';
+import type { Bounds } from '../bounds/bounds.ts';
 import { nodeBounds } from '../bounds/onnx.ts';
 import { type Why, why } from '../judge/why.ts';
 import { evaluateNode } from '../onnx/evaluate.ts';
@@ -13,7 +13,7 @@ import { asTensor } from '../onnx/value.ts';
 import type { Evidence } from './bundle.ts';
 import type { GraphSettings } from './graph.ts';
 import type { Values } from './graphruns.ts';
-import { type LayerReport, termsOf } from './walk.ts';
+import type { LayerReport } from './walk.ts';
 
 /** `why` and `evidence` of the first node that failed, from the device's values; null where none did. */
 export function takenApart(
@@ -29,7 +29,7 @@ export function takenApart(
   const [output] = node.outputs;
   const exact = evaluateNode(model, node, onDevice, 'float64').get(output) as Value;
   const context = { model, node, values: onDevice, exact, device, operands: classes[required] };
-  const { bound } = boundsFor(context) as Bounds;
+  const { bound } = nodeBounds(context) as Bounds;
   const worst = layers[at].introduced?.worst;
   const read = node.inputs.filter((name) => {
     const value = onDevice.get(name);
@@ -48,18 +48,4 @@ export function takenApart(
     why: found && worst ? why(found.layer, found.inputs, suspect, found.weights, worst) : null,
     evidence,
   };
-}
-
-/** A layer's own bounds where the node is one (they come with fast kernels), else those of its operator. */
-export function boundsFor(context: Parameters<typeof nodeBounds>[0]): Bounds | null {
-  const { model, node, values, exact, device, operands } = context;
-  const found = layerOf(
-    model,
-    node,
-    node.inputs.map((name) => values.get(name)),
-  );
-  if (!found) return nodeBounds(context);
-  const { layer, inputs, weights } = found;
-  const about = { device, operands, half: false, runningSum: device !== 'cuda', terms: termsOf };
-  return boundsOf(layer, inputs, asTensor(exact), weights, about);
 }

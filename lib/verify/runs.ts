@@ -9,8 +9,9 @@ import { dense, type Tensor } from '../../reference/tensor.ts';
 import type { Context } from '../bounds/bounds.ts';
 import { operations } from '../fast/index.ts';
 import { relativeDifference, type Verdict } from '../judge/judge.ts';
+import { judgeLayer } from '../judge/layer.ts';
 import { type Level, type Run, type RunSettings, sameBits } from './run.ts';
-import { compareLayer, type LayerReport } from './walk.ts';
+import type { LayerReport } from './walk.ts';
 
 export interface RunReport {
   readonly graph: 'tapped' | 'untouched';
@@ -58,7 +59,7 @@ export function optimisedReport(
     const y = optimised.values.get(layer.name);
     const inputs = names.map((name) => optimised.values.get(name));
     if (same || match.faults.has(layer.name) || !y || !inputs.every((x) => x !== undefined)) continue;
-    const { verdict, reason } = compareLayer(layer, inputs, y, weights, context(layer));
+    const { verdict, reason } = judgeLayer(layer, inputs, y, weights, context(layer));
     if (verdict === 'fail') return { ...head, verdict, reason, first: layer.name };
   }
   return { ...head, ...stability(optimised.unstable) };

@@ -17,7 +17,7 @@ import type { Evidence } from './bundle.ts';
 import { type Level, type Run, type RunSettings, runTapped, runUntouched } from './run.ts';
 import { optimisedReport, plainReport, type RunReport, untouchedReport } from './runs.ts';
 import type { Subject } from './subject.ts';
-import { type LayerReport, termsOf, walk } from './walk.ts';
+import { type LayerReport, walk } from './walk.ts';
 
 export interface VerifySettings extends RunSettings {
   /**
@@ -159,7 +159,6 @@ function contextOf({ subject, device }: VerifySettings, required: Requirement): 
     half: subject.half,
     // WebGPU has no LRN kernel and leaves it to the CPU's
     runningSum: device !== 'cuda' && subject.match.nativeLrn.has(layer.name),
-    terms: termsOf,
   });
 }
 

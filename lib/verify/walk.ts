@@ -3,13 +3,12 @@
  * device's own input to it (what this layer introduced), and against the oracle's own chain (what has accumulated).
  */
 import type { Layer, Network } from '../../reference/networks/layers.ts';
-import type { Terms } from '../../reference/ops/terms.ts';
-import { inputsOf, runLayer, type Weights } from '../../reference/oracle.ts';
+import { inputsOf, type Weights } from '../../reference/oracle.ts';
 import type { Shape, Tensor } from '../../reference/tensor.ts';
-import { type Bounds, boundsOf, type Context } from '../bounds/bounds.ts';
-import * as fast from '../fast/index.ts';
+import type { Bounds, Context } from '../bounds/bounds.ts';
 import { type Details, layerDetails } from '../judge/details.ts';
-import { type Comparison, compare, relativeDifference, type Verdict } from '../judge/judge.ts';
+import { type Comparison, relativeDifference, type Verdict } from '../judge/judge.ts';
+import { judgeLayer } from '../judge/layer.ts';
 
 export interface LayerReport {
   readonly layer: string;
@@ -59,34 +58,11 @@ export function walk({ network, weights, device, oracle, faults, context, observ
     }
     const about = context(layer);
     let details: Details | undefined;
-    const introduced = compareLayer(layer, inputs, y, weights, about, (exact, bounds) => {
+    const introduced = judgeLayer(layer, inputs, y, weights, about, (exact, bounds) => {
       observe?.(layer, exact, bounds);
       details = layerDetails(y, exact, bounds, about.half);
     });
     const { verdict, reason } = introduced;
     return { ...head, verdict, reason, introduced, accumulated: relativeDifference(y, expected), details };
   });
-}
-
-/** The error that one layer introduced, given the device's own inputs to it; `observe` sees ŷ and its bounds. */
-export function compareLayer(
-  layer: Layer,
-  inputs: readonly Tensor[],
-  y: Tensor,
-  weights: Weights,
-  context: Context,
-  observe?: (exact: Tensor, bounds: Bounds) => void,
-): Comparison {
-  const exact = runLayer(layer, inputs, weights, 'float64', fast.operations);
-  const bounds = boundsOf(layer, inputs, exact, weights, context);
-  observe?.(exact, bounds);
-  return compare(y, exact, bounds, context.operands);
-}
-
-/** Σ|w·x| and Σ(w·x)² of a convolution or fully connected layer. */
-export function termsOf(layer: Layer, x: Tensor, weights: Weights): Terms {
-  const weight = weights.get(`${layer.name}.weight`)!;
-  const bias = weights.get(`${layer.name}.bias`) ?? null;
-  if (layer.kind === 'conv2d') return fast.conv2d.terms(x, weight, bias, layer.attributes);
-  return fast.linear.terms(x, weight, bias);
 }

@@ -2,8 +2,8 @@
 import { expect } from 'chai';
 import { classes, type Requirement } from '../../lib/bounds/arithmetic.ts';
 import type { Comparison } from '../../lib/judge/judge.ts';
+import { judgeLayer } from '../../lib/judge/layer.ts';
 import { forward, inputsOf, runLayer, type Weights } from '../../lib/oracle.ts';
-import { compareLayer, termsOf } from '../../lib/verify/walk.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
@@ -40,8 +40,8 @@ function judged(
   const key = `${layer.name}.weight`;
   const rounded = new Map([...weights, [key, through(weights.get(key)!, round)]]);
   const y = runLayer(layer, [through(x, round)], rounded, 'float32');
-  const about = { device: 'cpu', half: false, runningSum: false, terms: termsOf } as const;
-  return compareLayer(layer, [x], y, weights, { ...about, operands: classes[required] });
+  const about = { device: 'cpu', half: false, runningSum: false } as const;
+  return judgeLayer(layer, [x], y, weights, { ...about, operands: classes[required] });
 }
 
 describe('float32, TF32 or float16, and bfloat16 are told apart in every layer of products', () => {

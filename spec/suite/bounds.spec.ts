@@ -2,10 +2,10 @@ import { expect } from 'chai';
 import { buildModel, joined } from '../../export/index.ts';
 import { classes } from '../../lib/bounds/arithmetic.ts';
 import type { Context } from '../../lib/bounds/bounds.ts';
+import { judgeLayer } from '../../lib/judge/layer.ts';
 import { inputsOf, runLayer, type Weights, weightShapes } from '../../lib/oracle.ts';
 import { openSession, type SessionOptions } from '../../lib/runtime/session.ts';
 import { asTensor } from '../../lib/runtime/values.ts';
-import { compareLayer, termsOf } from '../../lib/verify/walk.ts';
 import { flatten, type Layer, linear } from '../../reference/networks/layers.ts';
 import { fillNormals, words } from '../../reference/random.ts';
 import { type Shape, type Tensor, tensor, zeros } from '../../reference/tensor.ts';
@@ -110,7 +110,6 @@ const context: Context = {
   operands: classes.float32,
   half: false,
   runningSum: true,
-  terms: termsOf,
 };
 
 /** Largest error over bound and over expectation of onnxruntime's values for one random case, at every level. */
@@ -138,7 +137,7 @@ async function worst(
     await using session = await openSession(file, 'cpu', { optimise, threads: 1 });
     const y = asTensor((await session.run(new Map([['input', x]]))).get('y')!, 'y');
     const about = { ...context, runningSum: lrn === 'native' };
-    const found = compareLayer(layer, [fed], y, weights, about);
+    const found = judgeLayer(layer, [fed], y, weights, about);
     // NaN where the running sum of onnxruntime's LRN went below 0: that kernel's own fault, and reported as such
     const ownFault = found.named !== null && Number.isNaN(found.worst?.device);
     if (!ownFault) bound = Math.max(bound, found.overBound);

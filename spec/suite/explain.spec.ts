@@ -1,10 +1,11 @@
 import { expect } from 'chai';
 import { classes } from '../../lib/bounds/arithmetic.ts';
-import { type Bounds, boundsOf, type Context } from '../../lib/bounds/bounds.ts';
+import type { Bounds, Context } from '../../lib/bounds/bounds.ts';
+import { boundsOf } from '../../lib/bounds/operations.ts';
 import { callOf, explain } from '../../lib/judge/explain.ts';
+import { judgeLayer } from '../../lib/judge/layer.ts';
 import { mutants } from '../../lib/judge/mistakes/index.ts';
 import { forward, inputsOf, runLayer, type Weights } from '../../lib/oracle.ts';
-import { compareLayer, termsOf } from '../../lib/verify/walk.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { cast, dense, type Tensor } from '../../reference/tensor.ts';
@@ -16,7 +17,6 @@ const context: Context = {
   operands: classes.float32,
   half: false,
   runningSum: false,
-  terms: termsOf,
 };
 
 /** Layers of every kind, in narrow networks with two images. */
@@ -57,7 +57,7 @@ function faultsOf(layer: Layer, inputs: readonly Tensor[], weights: Weights): Fa
       }
       let seen: { exact: Tensor; bounds: Bounds } | undefined;
       try {
-        const found = compareLayer(layer, inputs, y, weights, context, (exact, bounds) => {
+        const found = judgeLayer(layer, inputs, y, weights, context, (exact, bounds) => {
           seen = { exact, bounds };
         });
         if (found.verdict !== 'fail' || !seen) return [];

@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs';
 import { decodeTensor } from '../../export/proto.ts';
 import type { Value } from '../../lib/array/value.ts';
 import { classes } from '../../lib/bounds/arithmetic.ts';
-import { boundsOf } from '../../lib/bounds/bounds.ts';
+import { boundsOf } from '../../lib/bounds/operations.ts';
 import { readCases } from '../../lib/conform/cases.ts';
 import { difference } from '../../lib/conform/compare.ts';
 import { findTests, type TestFolder } from '../../lib/conform/layout.ts';
@@ -22,7 +22,6 @@ import type { Model, Node } from '../../lib/onnx/model.ts';
 import { int, ints } from '../../lib/onnx/ops/kernel.ts';
 import { readModel } from '../../lib/onnx/read.ts';
 import { asTensor } from '../../lib/onnx/value.ts';
-import { termsOf } from '../../lib/verify/walk.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { operations } from '../operations.ts';
@@ -148,7 +147,6 @@ export function boundOf({ operation, call, expected }: Probe): Float64Array {
     operands: classes.float32,
     half: false,
     runningSum: false,
-    terms: termsOf,
   } as const;
   return boundsOf(layer as unknown as Layer, x ? [x] : Object.values(more), expected, weights, context).bound;
 }

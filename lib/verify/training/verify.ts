@@ -14,7 +14,7 @@ import type { Device } from '../../runtime/failures.ts';
 import { holdDevice } from '../../runtime/hold.ts';
 import { assertPlacement, describePlacement, layerDevices, type Placement } from '../../runtime/placement.ts';
 import { type LayerRow, mustBeFinite, overall, type Verification } from '../verify.ts';
-import { type LayerReport, termsOf } from '../walk.ts';
+import type { LayerReport } from '../walk.ts';
 import { disturbedChain, oracleChain } from './chain.ts';
 import { feedsOf, gradientsGraph, stepGraph } from './graphs.ts';
 import { type StepSettings, verifySteps } from './steps.ts';
@@ -50,7 +50,6 @@ export async function verifyTraining(settings: TrainingSettings): Promise<Verifi
     operands: classes[required],
     half: false,
     runningSum: false,
-    terms: termsOf,
   };
   const options: GradientOptions = { precision, operations: operationsFor({ plain }) };
   const chain = oracleChain(network, weights, batch, options);

@@ -8,11 +8,10 @@ import { inputsOf, type Weights } from '../../../reference/oracle.ts';
 import { dense, type Tensor } from '../../../reference/tensor.ts';
 import { type Masks, recordLayer, trunk } from '../../../reference/training/gradient.ts';
 import { arithmetic } from '../../bounds/arithmetic.ts';
-import { type Bounds, boundsOf, type Context } from '../../bounds/bounds.ts';
-import { backwardOf, scaledByMask } from '../../bounds/gradients.ts';
-import { type Judged, summed } from '../../bounds/judged.ts';
+import { type Bounds, type Context, type Judged, summed } from '../../bounds/bounds.ts';
+import { scaledByMask } from '../../bounds/elementwise.ts';
 import { lossBounds } from '../../bounds/loss.ts';
-import { weightedGradients } from '../../bounds/products.ts';
+import { backwardOf, boundsOf } from '../../bounds/operations.ts';
 import { operations } from '../../fast/index.ts';
 import { layerDetails } from '../../judge/details.ts';
 import { type Comparison, compare, relativeDifference } from '../../judge/judge.ts';
@@ -139,12 +138,8 @@ function going(walk: TrainingWalk, layer: Layer, names: readonly string[], needs
   const inputs = names.map(device);
   const [y, dy] = [device(layer.name), device(`d${layer.name}`)];
   if (!present(inputs) || !y || !dy) return null;
-  if (layer.kind === 'conv2d' || layer.kind === 'linear') {
-    const { dx, dw, db } = weightedGradients(layer, [dy, inputs[0]], weights, { dx: needs }, context);
-    return { dxs: [dx], dw, db };
-  }
   const mask = dropout === 'none' ? undefined : dropout.get(layer.name);
-  return { dxs: backwardOf(layer, { inputs, y, dy, mask }, context) };
+  return backwardOf(layer, { inputs, weights, y, dy, mask, wanted: { dx: needs } }, context);
 }
 
 /** The report of one value, if it is wanted. */

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { classes } from '../../../lib/bounds/arithmetic.ts';
 import type { Context } from '../../../lib/bounds/bounds.ts';
 import type { Comparison } from '../../../lib/judge/judge.ts';
-import { compareLayer, termsOf } from '../../../lib/verify/walk.ts';
+import { judgeLayer } from '../../../lib/judge/layer.ts';
 import { linear as linearLayer } from '../../../reference/networks/layers.ts';
 import { normals, words } from '../../../reference/random.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
@@ -15,7 +15,6 @@ const context: Context = {
   operands: classes.float32,
   half: false,
   runningSum: false,
-  terms: termsOf,
 };
 
 interface Case {
@@ -55,7 +54,7 @@ function evaluate(
 }
 
 const judge = (c: Case, y: Tensor, operands = context.operands): Comparison =>
-  compareLayer(layer, [c.x], y, c.weights, { ...context, operands });
+  judgeLayer(layer, [c.x], y, c.weights, { ...context, operands });
 
 /** How the numbers of a case are scaled: what rounding error analysis must survive. */
 const regimes: Record<string, (i: number) => number> = {
@@ -90,7 +89,7 @@ describe('bounds of dot products', () => {
         for (const order of orders) {
           const y = evaluate(c, order, seed % 2 === 0, flush, flush);
           const by = (device: Context['device']) =>
-            compareLayer(layer, [c.x], y, c.weights, { ...context, device }).overBound;
+            judgeLayer(layer, [c.x], y, c.weights, { ...context, device }).overBound;
           expect(by('webgpu'), `${name}, seed ${seed}, ${order}`).to.be.at.most(1);
           if (by('cpu') > 1) needed++;
         }

@@ -3,7 +3,7 @@ import { classes } from '../../../lib/bounds/arithmetic.ts';
 import type { Context } from '../../../lib/bounds/bounds.ts';
 import { KAPPA, NORMWISE } from '../../../lib/bounds/normwise.ts';
 import type { Comparison } from '../../../lib/judge/judge.ts';
-import { compareLayer, termsOf } from '../../../lib/verify/walk.ts';
+import { judgeLayer } from '../../../lib/judge/layer.ts';
 import type { Layer } from '../../../reference/networks/layers.ts';
 import { normals } from '../../../reference/random.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
@@ -23,7 +23,6 @@ const context = (device: Context['device']): Context => ({
   operands: classes.float32,
   half: false,
   runningSum: false,
-  terms: termsOf,
 });
 
 interface Case {
@@ -50,7 +49,7 @@ function makeCase(seed: number, kernel: number, regime: (v: number, i: number) =
 }
 
 const judge = (layer: Layer, { x, w, b }: Case, y: Tensor, device: Context['device']): Comparison =>
-  compareLayer(
+  judgeLayer(
     layer,
     [x],
     y,

@@ -4,17 +4,16 @@ import path from 'node:path';
 import { expect } from 'chai';
 import type { NumericValue } from '../../../lib/array/value.ts';
 import { classes } from '../../../lib/bounds/arithmetic.ts';
-import { backwardOf } from '../../../lib/bounds/gradients.ts';
+import type { Judged } from '../../../lib/bounds/bounds.ts';
 import { lossBounds } from '../../../lib/bounds/loss.ts';
 import { NORMWISE } from '../../../lib/bounds/normwise.ts';
-import { weightedGradients } from '../../../lib/bounds/products.ts';
+import { backwardOf } from '../../../lib/bounds/operations.ts';
 import { writeNpy } from '../../../lib/format/npy.ts';
 import { writeNpz } from '../../../lib/format/npz.ts';
 import { compare } from '../../../lib/judge/judge.ts';
 import { verify } from '../../../lib/verify/index.ts';
 import { readLabels, readMasks } from '../../../lib/verify/training/inputs.ts';
 import { report } from '../../../lib/verify/training/walk.ts';
-import { termsOf } from '../../../lib/verify/walk.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import type { Layer } from '../../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
@@ -44,7 +43,6 @@ const context = {
   operands: classes.float32,
   half: false,
   runningSum: false,
-  terms: termsOf,
 } as const;
 
 type Lrn = Layer & { kind: 'lrn' };
@@ -73,6 +71,12 @@ function lrnInFloat32(x: Tensor, dy: Tensor, { attributes }: Lrn): Float32Array 
   return Float32Array.from({ length: N * C * HW }, (_, i) => f(t[i] - f(f(mean(v, i) * factor) * X[i])));
 }
 
+/** dx of a layer without weights. */
+function gradientOf(layer: Layer, { x, y, dy }: { x: Tensor; y: Tensor; dy: Tensor }): Judged {
+  const pass = { inputs: [x], weights: new Map(), y, dy, wanted: { dx: true } };
+  return backwardOf(layer, pass, context).dxs[0]!;
+}
+
 describe('verify --graph: bounds', () => {
   it("LRN's hold for a float32 composition where both terms cancel, and are no looser than 100 times its error", () => {
     const layer: Lrn = {
@@ -81,7 +85,7 @@ describe('verify --graph: bounds', () => {
       attributes: { size: 5, alpha: 0.5, beta: 0.75, k: 1, divide: false, even: 'above', groups: 1 },
     };
     const [x, dy] = [random([2, 7, 9, 8], 3, 2), random([2, 7, 9, 8], 4)];
-    const [{ exact, bounds }] = backwardOf(layer, { inputs: [x], y: x, dy }, context);
+    const { exact, bounds } = gradientOf(layer, { x, y: x, dy });
     const got = lrnInFloat32(x, dy, layer);
     const ratios = got.map((v, i) => Math.abs(v - dense(exact)[i]) / bounds.bound[i]);
     const largest = ratios.reduce((a, b) => Math.max(a, b), 0);
@@ -91,7 +95,7 @@ describe('verify --graph: bounds', () => {
   it('a ReLU that lets a gradient through where y is 0 is beyond any bound', () => {
     const y = tensor(Float32Array.of(0, 1, 0), [1, 3]);
     const dy = tensor(Float32Array.of(1, 2, 3), [1, 3]);
-    const [{ exact, bounds }] = backwardOf({ kind: 'relu', name: 'relu' }, { inputs: [y], y, dy }, context);
+    const { exact, bounds } = gradientOf({ kind: 'relu', name: 'relu' }, { x: y, y, dy });
     expect([...dense(exact)]).to.deep.equal([0, 2, 0]);
     expect([...bounds.bound]).to.deep.equal([0, 0, 0]);
   });
@@ -157,14 +161,9 @@ describe('verify --graph: gradients of convolutions by transforms', () => {
     got: Tensor,
     device: 'cpu' | 'cuda',
   ) => {
-    const found = weightedGradients(
-      layer,
-      [dy, x],
-      new Map([['c.weight', w]]),
-      { dx: true },
-      { ...context, device },
-    );
-    const { exact, bounds } = found[part]!;
+    const pass = { inputs: [x], weights: new Map([['c.weight', w]]), y: dy, dy, wanted: { dx: true } };
+    const { dxs, dw } = backwardOf(layer, pass, { ...context, device });
+    const { exact, bounds } = (part === 'dx' ? dxs[0] : dw)!;
     return compare(got, exact, bounds, classes.float32);
   };
 
