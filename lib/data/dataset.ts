@@ -70,6 +70,21 @@ export function splitOf(
   return { name, count: labels.length, label, picture, get };
 }
 
+/** The pictures `indices` of a split, numbered anew from 0. */
+export function subset(split: Split, indices: ArrayLike<number>): Split {
+  const labels = Array.from(indices, (i) => split.label(i));
+  return splitOf(split.name, labels, (i) => split.picture(indices[i]));
+}
+
+/** `count` pictures of a split, spread evenly; all without a count. */
+export function thinned(split: Split, count: number | undefined): Split {
+  if (count === undefined || count >= split.count) return split;
+  return subset(
+    split,
+    Array.from({ length: count }, (_, i) => Math.floor((i * split.count) / count)),
+  );
+}
+
 /** The pixels of a picture. Rejects with InputError, one line that names it, if it cannot be read. */
 export async function decodePicture(picture: Picture, options?: DecodeOptions): Promise<Image> {
   if ('file' in picture) return decodeImage(await readPicture(picture.file), picture.name, options);

@@ -17,7 +17,12 @@ import { firstNotFinite } from '../weights/load.ts';
 import { formatPreprocess } from '../weights/preprocess.ts';
 import { writeAtomically } from './atomic.ts';
 import type { Distortion, TrainOptions } from './options.ts';
-import type { TrainingState } from './stepper.ts';
+
+/** Parameters and momenta, all by the parameters' names. */
+export interface TrainingState {
+  readonly weights: ReadonlyMap<string, Tensor>;
+  readonly momenta: ReadonlyMap<string, Tensor>;
+}
 
 /** One epoch's results. Errors are shares, 0 to 1; validation is null where there was none after that epoch. */
 export interface EpochRecord {

@@ -1,14 +1,9 @@
 /** A thread that assembles steps: see feed.ts. */
-import { parentPort, workerData } from 'node:worker_threads';
-import { assemble, type FeedSpec, type StepFeed, type StepJob } from './assemble.ts';
+import { workerData } from 'node:worker_threads';
+import { serve } from '../data/threads.ts';
+import { type Assembled, assemble, type StepJob } from './batch.ts';
 
-export type Answer = { readonly step: number } & (StepFeed | { readonly error: string });
-
-let last = Promise.resolve();
-parentPort?.on('message', (job: StepJob) => {
-  last = last.then(async () => {
-    const feed = await assemble(workerData as FeedSpec, job);
-    const memory = 'error' in feed ? [] : [feed.images.buffer, ...feed.masks.map(({ buffer }) => buffer)];
-    parentPort?.postMessage({ step: job.step, ...feed } satisfies Answer, memory);
-  });
-});
+serve<StepJob, Assembled>(
+  (job) => assemble(workerData, job),
+  (made) => ('error' in made ? [] : [made.images.buffer, ...made.masks.map(({ buffer }) => buffer)]),
+);

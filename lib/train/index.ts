@@ -6,14 +6,14 @@ import { InputError } from '../errors.ts';
 import { type Choice, chooseDevice, describeChoice } from '../runtime/devices.ts';
 import { makeFolder, writeAtomically } from './atomic.ts';
 import { checkpointIn, type EpochRecord, readCheckpoint, saveWeights } from './checkpoint.ts';
+import { BEST, run, titleOf, type Watching } from './epochs.ts';
 import { writeCurves } from './log.ts';
 import { checkOptions, type TrainOptions } from './options.ts';
-import { BEST, run, titleOf, type Watching } from './run.ts';
-import { resume, start } from './setup.ts';
+import { resume, start } from './start.ts';
 
 export type { EpochRecord } from './checkpoint.ts';
+export { Diverged, type Glance, type Watching } from './epochs.ts';
 export type { Distortion, TrainOptions } from './options.ts';
-export { Diverged, type Glance, type Watching } from './run.ts';
 
 export interface TrainResult {
   readonly network: string;

@@ -1,8 +1,19 @@
-/** The network of a run: by name or sized to the data, with the data's classes. */
+/**
+ * The network of a run, by name or sized to the data, with the data's classes; and the weights that it begins with:
+ * random, a file's, or a file's with a classifier for other classes.
+ */
+import { fitNetwork } from '../../reference/networks/fit.ts';
 import type { Network } from '../../reference/networks/layers.ts';
+import { weightShapes } from '../../reference/oracle.ts';
+import { cast, map, sizeOf, type Tensor } from '../../reference/tensor.ts';
+import { initialise } from '../../reference/training/init.ts';
+import { zeroMomenta } from '../../reference/training/optimiser.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { InputError } from '../errors.ts';
 import { resolveNetwork } from '../resolve.ts';
+import { loadWeights } from '../weights/load.ts';
+import type { TrainingState } from './checkpoint.ts';
+import type { TrainOptions } from './options.ts';
 
 /** The last layer with weights: the classifier. */
 export function classifierOf(network: Network): string {
@@ -20,7 +31,7 @@ export function sized(network: Network, factor: number, classes: number): Networ
   const width = (channels: number): number =>
     factor === 1 ? channels : Math.max(4, 4 * Math.round((channels * factor) / 4));
   const layers = network.layers.map((layer) => {
-    if (layer.kind !== 'conv2d' && layer.kind !== 'linear') return layer;
+    if (!('channels' in layer)) return layer;
     return { ...layer, channels: layer.name === last ? classes : width(layer.channels) };
   });
   return { ...network, layers };
@@ -32,7 +43,7 @@ const SMALL = 64;
 /**
  * The network that is asked for, or one sized to the data: for small pictures cifar-alexnet; for others the
  * paper's, at a quarter of its widths for fewer than 5,000 pictures, at half of them for fewer than 50,000.
- * Answers why, where it chose.
+ * Says why, where it chose.
  */
 export function networkFor(
   data: Dataset,
@@ -55,4 +66,70 @@ export function networkFor(
     network: sized(base, scale * factor, classes),
     note: `network: ${base.name}${share}, sized to ${why} (--network takes another)`,
   };
+}
+
+/** A network and the state that its training begins with. */
+export interface Beginning {
+  readonly network: Network;
+  readonly state: TrainingState;
+  readonly notes: readonly string[];
+}
+
+type Options = Pick<TrainOptions, 'weights' | 'seed' | 'init' | 'lastDeviation' | 'network'>;
+
+/** `network` has the data's classes. Rejects with InputError for weights that do not fit. */
+export async function begin(network: Network, options: Options): Promise<Beginning> {
+  if (options.weights !== undefined) return fineTuned(network, options.weights, options);
+  return { network, state: atRest(randomWeights(network, options)), notes: [] };
+}
+
+const atRest = (weights: ReadonlyMap<string, Tensor>): TrainingState => ({
+  weights,
+  momenta: zeroMomenta(weights),
+});
+
+function randomWeights(
+  network: Network,
+  { seed = 0, init = 'kaiming', lastDeviation }: Options,
+): Map<string, Tensor> {
+  const weights = new Map(initialise(network, seed, init));
+  if (lastDeviation === undefined) return weights;
+  const name = `${classifierOf(network)}.weight`;
+  // Kaiming's draws, scaled: the same numbers whatever `init` is
+  const drawn = initialise(network, seed, 'kaiming').get(name)!;
+  const factor = lastDeviation / Math.sqrt(2 / sizeOf(drawn.shape.slice(1)));
+  const scaled = map(drawn, (value) => value * factor);
+  return weights.set(name, cast(scaled, 'float32'));
+}
+
+async function fineTuned(wanted: Network, path: string, options: Options): Promise<Beginning> {
+  const named = options.network === undefined || options.network === 'auto' ? undefined : wanted;
+  const loaded = await loadWeights(path, named);
+  const last = classifierOf(loaded.network);
+  const count = weightShapes(wanted).get(`${classifierOf(wanted)}.bias`)![0];
+  const preprocess = loaded.preprocess ?? loaded.network.preprocess;
+  const network = { ...sized(loaded.network, 1, count), preprocess };
+  const weights = new Map([...loaded.weights].map(([name, value]) => [name, cast(value, 'float32')]));
+  const notes = [`weights: ${loaded.source}`, ...loaded.notes];
+  const before = weights.get(`${last}.bias`)!.shape[0];
+  if (before !== count) {
+    const fresh = randomWeights(network, options);
+    for (const part of ['weight', 'bias']) weights.set(`${last}.${part}`, fresh.get(`${last}.${part}`)!);
+    notes.push(`${last} had ${before} classes, the data have ${count}: it begins anew with random weights`);
+  }
+  return { network, state: atRest(weights), notes };
+}
+
+/**
+ * The network with the widths of saved weights. Throws InputError, beginning with `where`, if they are not
+ * its own.
+ */
+export function refit(network: Network, weights: ReadonlyMap<string, Tensor>, where: string): Network {
+  try {
+    const fitted = fitNetwork(network, new Map([...weights].map(([name, { shape }]) => [name, shape])));
+    weightShapes(fitted);
+    return fitted;
+  } catch (error) {
+    throw new InputError(`${where}: ${(error as Error).message}`);
+  }
 }

@@ -3,7 +3,12 @@
  * one wins.
  */
 import { readFile } from 'node:fs/promises';
-import type { Augmentation } from '../../reference/input/augment.ts';
+import {
+  type Augmentation,
+  asRunAugmentation,
+  caffeAugmentation,
+  paperAugmentation,
+} from '../../reference/input/augment.ts';
 import { type Method, methods } from '../../reference/training/init.ts';
 import { type Rule, rules } from '../../reference/training/optimiser.ts';
 import type { Schedule } from '../../reference/training/schedule.ts';
@@ -11,12 +16,65 @@ import { InputError } from '../errors.ts';
 import { describe } from '../format/source.ts';
 import type { Device } from '../runtime/devices.ts';
 
-export const scheduleNames = ['constant', 'plateau', 'step', 'cosine', 'as-logged'] as const;
-export const augmentNames = ['none', 'standard', 'cifar', 'paper', 'as-run', 'caffe'] as const;
-const devices = ['auto', 'cpu', 'cuda', 'webgpu'] as const;
+/**
+ * What --schedule stands for, from ε and the number of epochs. plateau: the paper's, divided by 10 after three epochs
+ * without improvement, three times. step: by 10 at each third of the epochs. cosine: after one epoch of warm-up (a
+ * tenth of the epochs, where they are few). as-logged: configuration 145.
+ */
+const schedules = {
+  constant: (rate: number) => ({ kind: 'constant', rate }),
+  plateau: (rate: number) => ({ kind: 'plateau', rate, divisor: 10, patience: 3, drops: 3 }),
+  step: (rate: number, epochs: number) => ({
+    kind: 'step',
+    rate,
+    divisor: 10,
+    every: Math.ceil(epochs / 3),
+    total: epochs,
+    unit: 'epoch',
+  }),
+  cosine: (rate: number, epochs: number) => ({
+    kind: 'cosine',
+    rate,
+    warmUp: Math.min(1, epochs / 10),
+    total: epochs,
+  }),
+  'as-logged': () => ({ kind: 'logged', run: '2012' }),
+} as const satisfies Record<string, (rate: number, epochs: number) => Schedule>;
+type ScheduleName = keyof typeof schedules;
+export const scheduleNames = Object.keys(schedules) as ScheduleName[];
+
+export const scheduleOf = (asked: ScheduleName | Schedule, rate: number, epochs: number): Schedule =>
+  typeof asked === 'object' ? asked : schedules[asked](rate, epochs);
 
 /** A picture's way into training: see reference/input/augment.ts; `pad` adds a border of the mean colour first. */
 export type Distortion = Omit<Augmentation, 'crop'> & { readonly pad: number };
+
+const standard: Distortion = { offsets: 'all', mirror: true, chunk: 1, lighting: 'root', pad: 0 };
+const withoutCrop = ({ crop: _, ...how }: Augmentation): Distortion => ({ ...how, pad: 0 });
+
+/**
+ * What --augment stands for. none: the centre. standard: crops anywhere, mirrors, √λ lighting. cifar: the same, with a
+ * border of two pixels. paper, as-run, caffe: reference/input/augment.ts.
+ */
+const distortions = {
+  none: null,
+  standard,
+  cifar: { ...standard, pad: 2 },
+  paper: withoutCrop(paperAugmentation),
+  'as-run': withoutCrop(asRunAugmentation),
+  caffe: withoutCrop(caffeAugmentation),
+} as const satisfies Record<string, Distortion | null>;
+type AugmentName = keyof typeof distortions;
+export const augmentNames = Object.keys(distortions) as AugmentName[];
+
+/** `format`: the data set's. Digits are neither mirrored nor lighted, unless that is asked for in full. */
+export function distortionOf(asked: AugmentName | Distortion, format: string): Distortion | null {
+  if (typeof asked === 'object') return asked;
+  const digits = format === 'MNIST' && (asked === 'standard' || asked === 'cifar');
+  return digits ? { ...distortions[asked], mirror: false, lighting: 'none' } : distortions[asked];
+}
+
+const devices = ['auto', 'cpu', 'cuda', 'webgpu'] as const;
 
 export interface TrainOptions {
   /** CIFAR-10 (binary), MNIST (IDX), or folders of pictures. */
@@ -44,9 +102,9 @@ export interface TrainOptions {
   /** Whose form of the update; default 'paper'. */
   readonly update?: Rule;
   /** A name, or a schedule in full (reference/training/schedule.ts); default 'plateau'. */
-  readonly schedule?: (typeof scheduleNames)[number] | Schedule;
+  readonly schedule?: ScheduleName | Schedule;
   /** A name, or a distortion in full; default 'standard'. */
-  readonly augment?: (typeof augmentNames)[number] | Distortion;
+  readonly augment?: AugmentName | Distortion;
   /** Default true. */
   readonly dropout?: boolean;
   /** How random weights begin; default 'kaiming'. */

@@ -22,9 +22,9 @@ const named = (name: string): Picture => ({
 const fragile = (): Worker =>
   new Worker(
     `const { parentPort } = require('node:worker_threads');
-     parentPort.on('message', ({ id, pictures }) => {
+     parentPort.on('message', (pictures) => {
        if (pictures.some(({ name }) => name === 'bomb')) throw new Error('out of memory');
-       parentPort.postMessage({ id, results: pictures.map(({ name }) => ({ error: name })) });
+       parentPort.postMessage({ result: pictures.map(({ name }) => ({ error: name })) });
      });
      parentPort.postMessage('ready');`,
     { eval: true, execArgv: [], stderr: true },
@@ -114,8 +114,8 @@ describe('lib/data/pool', () => {
     const pool = openPool({ form: 'square', preprocess: cifar }, { threads: 1 }, fragile);
     const under = failures(pool, ['a', 'b']).catch((error) => error.message);
     await pool.close();
-    expect(await under).to.equal('pool: it is closed');
-    expect(await failures(pool, ['c']).catch((error) => error.message)).to.equal('pool: it is closed');
+    expect(await under).to.equal('threads: they are closed');
+    expect(await failures(pool, ['c']).catch((error) => error.message)).to.equal('threads: they are closed');
   });
 
   it('reads only a few groups ahead of who takes them', async () => {

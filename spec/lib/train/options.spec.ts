@@ -1,8 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { checkOptions, readConfig } from '../../../lib/train/options.ts';
-import { distortionOf, scheduleOf } from '../../../lib/train/schedule.ts';
+import { checkOptions, distortionOf, readConfig, scheduleOf } from '../../../lib/train/options.ts';
 import { begin, settingsAt } from '../../../reference/training/schedule.ts';
 import { temporary } from '../../support/training-data.ts';
 import { refusal } from '../data/fixtures.ts';
@@ -52,10 +51,10 @@ describe('options of training', () => {
   it("the committed recipe is facts: Kaiming's start, one epoch of warm-up, no decay on biases", async () => {
     const recipe = await readConfig('recipes/cifar-alexnet.json');
     expect(recipe).to.include({ network: 'cifar-alexnet', batch: 128, biasDecay: false, epochs: 60 });
-    const schedule = scheduleOf(recipe.schedule, 1, 60);
+    const schedule = scheduleOf(recipe.schedule!, 1, 60);
     expect(settingsAt(schedule, begin, 155, 156).learningRate).to.equal(0.04);
     expect(settingsAt(schedule, begin, 60 * 156, 156).finished).to.equal(true);
-    expect(distortionOf(recipe.augment, 'CIFAR-10')).to.include({ pad: 2, mirror: true, lighting: 'root' });
+    expect(distortionOf(recipe.augment!, 'CIFAR-10')).to.include({ pad: 2, mirror: true, lighting: 'root' });
   });
 
   it('schedules by name follow rate and epochs; digits are not mirrored', () => {

@@ -1,21 +1,17 @@
 /** A run from its beginning, or from its checkpoint: everything that the loop needs and that does not change. */
 
 import { createHash } from 'node:crypto';
-import type { Principal } from '../../reference/input/pca.ts';
+import { type Principal, principal } from '../../reference/input/pca.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { begin as beginSchedule } from '../../reference/training/schedule.ts';
-import type { Dataset } from '../data/dataset.ts';
+import type { Dataset, Split } from '../data/dataset.ts';
 import { InputError } from '../errors.ts';
 import { resolveNetwork } from '../resolve.ts';
-import { begin, refit } from './begin.ts';
-import { type Progress, readCheckpoint } from './checkpoint.ts';
-import { coloursOf, principalOf, withMean } from './colours.ts';
-import { networkFor } from './network.ts';
-import { circumstances, type TrainOptions } from './options.ts';
-import { distortionOf, scheduleOf } from './schedule.ts';
-import type { TrainingState } from './stepper.ts';
-import { fingerprint, type Parts, partsOf } from './subsets.ts';
+import { type Progress, readCheckpoint, type TrainingState } from './checkpoint.ts';
+import { coloursOf, fingerprint, type Parts, partsOf } from './images.ts';
+import { begin, networkFor, refit } from './network.ts';
+import { circumstances, type Distortion, distortionOf, scheduleOf, type TrainOptions } from './options.ts';
 
 export interface Setup {
   readonly network: Network;
@@ -57,32 +53,23 @@ function essence(options: TrainOptions): Omit<TrainOptions, 'data'> {
  */
 export async function start(data: Dataset, options: TrainOptions, definition?: Network): Promise<Setup> {
   const settled = { ...defaults, ...essence(options) };
-  const { seed, epochs, threads } = { ...settled, threads: options.threads };
+  const { seed, epochs } = settled;
   const parts = partsOf(data, seed, options.images, options.validationImages);
   const { train } = parts;
   const chosen = networkFor(data, train.count, definition ?? settled.network, settled.width);
-  const beginning = await begin(chosen.network, { ...settled, weights: options.weights });
+  const beginning = await begin(chosen.network, settled);
+  checkFreeze(beginning.network, options.freeze);
   const distortion = distortionOf(settled.augment, data.format);
-  let { network } = beginning;
-  checkFreeze(network, options.freeze);
+  const coloured = await withColours(beginning.network, train, distortion, options.threads);
+  const { network, colours } = coloured;
   const batch = Math.min(settled.batch, train.count);
-  const notes = [chosen.note ?? '', ...beginning.notes, ...parts.notes].filter((note) => note !== '');
-  if (options.weights !== undefined && chosen.note) notes.shift();
-  if (batch < settled.batch) notes.push(`batch: ${batch}, as there are no more images`);
-  let colours: Principal | null = null;
-  const needsMean = network.preprocess.meanImage === 'required';
-  const needsColours = distortion !== null && distortion.lighting !== 'none';
-  if (needsMean || needsColours) {
-    const all = Array.from({ length: train.count }, (_, i) => i);
-    const found = await coloursOf(train, all, network.preprocess, threads);
-    if (needsMean) {
-      network = { ...network, preprocess: withMean(network.preprocess, found) };
-      notes.push(
-        `mean: the training images' colour ${network.preprocess.mean.map((m) => m.toFixed(1)).join(', ')}`,
-      );
-    }
-    if (needsColours) colours = principalOf(found);
-  }
+  const notes = [
+    ...(chosen.note !== undefined && options.weights === undefined ? [chosen.note] : []),
+    ...beginning.notes,
+    ...parts.notes,
+    ...(batch < settled.batch ? [`batch: ${batch}, as there are no more images`] : []),
+    ...coloured.notes,
+  ];
   const progress: Progress = {
     version: 1,
     options: settled,
@@ -110,6 +97,38 @@ export async function start(data: Dataset, options: TrainOptions, definition?: N
   return { network, parts, progress, takeState: once(beginning.state), notes };
 }
 
+interface Coloured {
+  readonly network: Network;
+  readonly colours: Principal | null;
+  readonly notes: readonly string[];
+}
+
+/**
+ * The network, with the mean colour of the training images in the place of a mean image that it needs; and the
+ * principal components of their colours, where lighting varies them.
+ */
+async function withColours(
+  network: Network,
+  train: Split,
+  distortion: Distortion | null,
+  threads: number | undefined,
+): Promise<Coloured> {
+  const { preprocess } = network;
+  const needsMean = preprocess.meanImage === 'required';
+  const needsLight = distortion !== null && distortion.lighting !== 'none';
+  if (!needsMean && !needsLight) return { network, colours: null, notes: [] };
+  const found = await coloursOf(train, preprocess, threads);
+  const colours = needsLight ? principal(found.covariance) : null;
+  if (!needsMean) return { network, colours, notes: [] };
+  const rgb = preprocess.range === 1 ? found.mean.map((m) => m / 255) : [...found.mean];
+  const mean = preprocess.channels === 'RGB' ? rgb : rgb.reverse();
+  return {
+    network: { ...network, preprocess: { ...preprocess, meanImage: 'none', mean } },
+    colours,
+    notes: [`mean: the training images' colour ${mean.map((m) => m.toFixed(1)).join(', ')}`],
+  };
+}
+
 /** What a definition is known by. Throws InputError where its name is that of a network of other layers. */
 function definitionOf({ name, layers }: Network): string {
   const known = networks.find((network) => network.name === name);
@@ -129,8 +148,7 @@ function once(state: TrainingState): () => TrainingState {
 }
 
 function checkFreeze(network: Network, freeze: readonly string[] = []): void {
-  const layers = network.layers.filter(({ kind }) => kind === 'conv2d' || kind === 'linear');
-  const names = layers.map(({ name }) => name);
+  const names = network.layers.filter((layer) => 'channels' in layer).map(({ name }) => name);
   const unknown = freeze.find((name) => !names.includes(name));
   if (unknown !== undefined)
     throw new InputError(`--freeze: no layer '${unknown}' (there are: ${names.join(', ')})`);

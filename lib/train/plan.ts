@@ -4,12 +4,11 @@ import { inputsOf, shapes, weightShapes } from '../../reference/oracle.ts';
 import { sizeOf } from '../../reference/tensor.ts';
 import { defaultFactor, type Factor } from '../../reference/training/optimiser.ts';
 import { factorsFor, type Settings, settingsAt } from '../../reference/training/schedule.ts';
-import type { FeedSpec, StepJob } from './assemble.ts';
+import { type Cache, cacheFor, type FeedSpec, isCached, type MaskSpec, type StepJob } from './batch.ts';
 import type { Progress } from './checkpoint.ts';
-import { type MaskSpec, orderOf } from './random.ts';
-import type { Setup } from './setup.ts';
-import { type Cache, cacheFor, isCached, sideOf } from './squares.ts';
-import type { StepperSpec } from './stepper.ts';
+import type { StepperSpec } from './device.ts';
+import { orderOf } from './images.ts';
+import type { Setup } from './start.ts';
 
 export const stepsPerEpoch = ({ parts, progress }: Setup): number =>
   Math.floor(parts.train.count / progress.batch);
@@ -44,7 +43,7 @@ function augmentationOf({ network, progress }: Setup): Augmentation {
 /** What the threads that assemble steps are told once. */
 export function feedSpecOf(setup: Setup): FeedSpec {
   const { network, parts, progress } = setup;
-  const side = sideOf(network.preprocess);
+  const side = network.preprocess.resize.size;
   return {
     preprocess: network.preprocess,
     side,

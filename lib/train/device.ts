@@ -7,24 +7,18 @@ import { type Augment, buildStep, joined, type ModelFile, type StepOptions } fro
 import type { Network } from '../../reference/networks/layers.ts';
 import { weightShapes } from '../../reference/oracle.ts';
 import { type Tensor, tensor } from '../../reference/tensor.ts';
-import type { NumericValue } from '../array/value.ts';
 import { openResident } from '../runtime/resident.ts';
 import { type Device, openSession, type Session, targetOf } from '../runtime/session.ts';
 import { asTensor, type SessionValue } from '../runtime/values.ts';
-import type { StepFeed } from './assemble.ts';
-
-/** Parameters and momenta, all by the parameters' names. */
-export interface TrainingState {
-  readonly weights: ReadonlyMap<string, Tensor>;
-  readonly momenta: ReadonlyMap<string, Tensor>;
-}
+import type { MaskSpec, StepFeed } from './batch.ts';
+import type { TrainingState } from './checkpoint.ts';
 
 export interface StepperSpec {
   readonly network: Network;
   readonly batch: number;
   readonly augment: Augment;
   readonly dropout: boolean;
-  readonly masks: readonly { readonly layer: string; readonly size: number }[];
+  readonly masks: readonly Pick<MaskSpec, 'layer' | 'size'>[];
   readonly rule: NonNullable<StepOptions['rule']>;
   readonly momentum: number;
   readonly weightDecay: number;
@@ -100,8 +94,7 @@ async function openSingle(
   return {
     async run(steps) {
       const results: StepResult[] = [];
-      for (const step of steps)
-        results.push(resultOf(await session.run(new Map(inputsOf(spec, [step], false))), 0));
+      for (const step of steps) results.push(resultOf(await session.run(inputsOf(spec, [step], false)), 0));
       return results;
     },
     async state() {
@@ -127,78 +120,37 @@ function inputsOf(
   spec: StepperSpec,
   steps: readonly StepInput[],
   stacked: boolean,
-): [string, SessionValue][] {
+): Map<string, SessionValue> {
   const { batch, augment, masks, dropout } = spec;
-  const lead = stacked ? [steps.length] : [];
-  const bytes = (shape: readonly number[], parts: readonly Uint8Array[]): NumericValue => ({
-    dtype: 'uint8',
-    shape: [...lead, ...shape],
-    data: parts.length === 1 ? parts[0] : Buffer.concat(parts),
-  });
-  const integers = (shape: readonly number[], parts: readonly Int32Array[]): NumericValue => ({
-    dtype: 'int32',
-    shape: [...lead, ...shape],
-    data: parts.length === 1 ? parts[0] : gathered(Int32Array, parts),
-  });
-  const floats = (shape: readonly number[], parts: readonly Float32Array[]): Tensor =>
-    tensor(parts.length === 1 ? parts[0] : gathered(Float32Array, parts), [...lead, ...shape]);
-  const feeds = steps.map(({ feed }) => feed);
-  const values: [string, SessionValue][] = [
-    [
-      'images',
-      bytes(
-        [batch, 3, augment.side, augment.side],
-        feeds.map(({ images }) => images),
-      ),
-    ],
-    [
-      'offsets',
-      integers(
-        [batch, 2],
-        feeds.map(({ offsets }) => offsets),
-      ),
-    ],
-    [
-      'mirrored',
-      bytes(
-        [batch],
-        feeds.map(({ mirrored }) => mirrored),
-      ),
-    ],
-    [
-      'labels',
-      integers(
-        [batch],
-        steps.map(({ labels }) => labels),
-      ),
-    ],
-    ['learningRate', floats([], [Float32Array.from(steps, ({ learningRate }) => learningRate)])],
-  ];
-  if (augment.how.lighting !== 'none')
-    values.push([
-      'light',
-      floats(
-        [batch, 3],
-        feeds.map(({ light }) => light),
-      ),
-    ]);
-  if (!dropout) return values;
-  for (const [m, { layer, size }] of masks.entries())
-    values.push([
-      `${layer}.mask`,
-      bytes(
-        [batch, size / batch],
-        feeds.map((feed) => feed.masks[m]),
-      ),
-    ]);
+  const values = new Map<string, SessionValue>();
+  const input = (name: string, shape: readonly number[], partOf: (step: StepInput) => Part): void => {
+    const data = gathered(steps.map(partOf));
+    const dims = stacked ? [steps.length, ...shape] : shape;
+    if (data instanceof Float32Array) values.set(name, tensor(data, dims));
+    else if (data instanceof Int32Array) values.set(name, { dtype: 'int32', shape: dims, data });
+    else values.set(name, { dtype: 'uint8', shape: dims, data });
+  };
+  input('images', [batch, 3, augment.side, augment.side], ({ feed }) => feed.images);
+  input('offsets', [batch, 2], ({ feed }) => feed.offsets);
+  input('mirrored', [batch], ({ feed }) => feed.mirrored);
+  input('labels', [batch], ({ labels }) => labels);
+  input('learningRate', [], ({ learningRate }) => Float32Array.of(learningRate));
+  if (augment.how.lighting !== 'none') input('light', [batch, 3], ({ feed }) => feed.light);
+  for (const [m, { layer, size }] of (dropout ? masks : []).entries()) {
+    input(`${layer}.mask`, [batch, size / batch], ({ feed }) => feed.masks[m]);
+  }
   return values;
 }
 
-function gathered<T extends Int32Array | Float32Array>(
-  Type: new (length: number) => T,
-  parts: readonly T[],
-): T {
-  const all = new Type(parts.reduce((sum, { length }) => sum + length, 0));
+type Part = Uint8Array | Int32Array | Float32Array;
+
+/** Arrays of one type, one behind the other. */
+function gathered(parts: readonly Part[]): Part {
+  const [first] = parts;
+  if (parts.length === 1) return first;
+  const all = new (first.constructor as new (length: number) => Part)(
+    parts.reduce((sum, { length }) => sum + length, 0),
+  );
   let at = 0;
   for (const part of parts) {
     all.set(part, at);

@@ -3,13 +3,20 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { observe, type Settings } from '../../reference/training/schedule.ts';
 import type { Device } from '../runtime/session.ts';
-import { damaged, type EpochRecord, type Progress, saveCheckpoint, saveWeights } from './checkpoint.ts';
+import {
+  damaged,
+  type EpochRecord,
+  type Progress,
+  saveCheckpoint,
+  saveWeights,
+  type TrainingState,
+} from './checkpoint.ts';
+import { openStepper, type Stepper, type StepResult } from './device.ts';
 import { openFeed, type Step } from './feed.ts';
 import { type Log, openLog, writeCurves } from './log.ts';
 import type { TrainOptions } from './options.ts';
-import type { Setup } from './setup.ts';
-import { openStepper, type Stepper, type StepResult, type TrainingState } from './stepper.ts';
-import { feedSpecOf, jobsOf, settingsOf, stepperSpecOf, stepsPerEpoch } from './steps.ts';
+import { feedSpecOf, jobsOf, settingsOf, stepperSpecOf, stepsPerEpoch } from './plan.ts';
+import type { Setup } from './start.ts';
 import { validate } from './validate.ts';
 
 /** The loss or a parameter is no number any more: exit 1. */

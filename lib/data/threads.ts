@@ -1,0 +1,136 @@
+/**
+ * Jobs done in worker threads. onnxruntime-node computes on the thread that calls it and holds it meanwhile, so jobs
+ * are handed to the threads at once, not when they ask: they go on while a batch runs.
+ */
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { extname } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parentPort, Worker } from 'node:worker_threads';
+import { EnvironmentError } from '../errors.ts';
+
+export interface Threads<Job, Result> {
+  readonly count: number;
+  /** Rejects with EnvironmentError if no thread starts, and with Error when they are closed. */
+  run(job: Job): Promise<Result>;
+  close(): Promise<void>;
+}
+
+export interface ThreadOptions<Job, Result> {
+  /** How many; default: one a core but for one, at least 1, at most 16. */
+  readonly threads?: number;
+  start(): Worker;
+  /** The result of a job that ended its thread, by running out of memory for example. May throw. */
+  lost(job: Job, reason: string): Result;
+}
+
+interface Waiting<Job, Result> {
+  readonly job: Job;
+  resolve(result: Result | Promise<Result>): void;
+  reject(error: Error): void;
+}
+
+interface Thread<Job, Result> {
+  readonly worker: Worker;
+  /** Whether it has started to listen. */
+  ready: boolean;
+  /** In the order in which they were sent; the first is under way. */
+  readonly jobs: Waiting<Job, Result>[];
+}
+
+/** Starts threads that `serve`. They keep the process alive only while they have something to do. */
+export function openThreads<Job, Result>(options: ThreadOptions<Job, Result>): Threads<Job, Result> {
+  const { threads: count = Math.min(Math.max(availableParallelism() - 1, 1), 16), start, lost } = options;
+  const all = new Set<Thread<Job, Result>>();
+  /** Why nothing more can be done. */
+  let ended: Error | undefined;
+
+  /** To the thread that has the least to do. */
+  const send = (waiting: Waiting<Job, Result>): void => {
+    const [first, ...others] = all;
+    if (!first) {
+      waiting.reject(ended ?? new Error('threads: there are none'));
+      return;
+    }
+    const thread = others.reduce((least, one) => (one.jobs.length < least.jobs.length ? one : least), first);
+    thread.jobs.push(waiting);
+    thread.worker.ref();
+    thread.worker.postMessage(waiting.job);
+  };
+
+  const add = (): void => {
+    const thread: Thread<Job, Result> = { worker: start(), ready: false, jobs: [] };
+    let reason = 'it ended by itself';
+    thread.worker.unref();
+    thread.worker.on('message', (message: 'ready' | { readonly result: Result }) => {
+      if (message === 'ready') thread.ready = true;
+      else thread.jobs.shift()?.resolve(message.result);
+      if (thread.jobs.length === 0) thread.worker.unref();
+    });
+    thread.worker.on('error', (error: Error) => {
+      reason = error.message.split('\n')[0];
+    });
+    thread.worker.on('exit', () => lose(thread, reason));
+    all.add(thread);
+  };
+
+  /** What the thread was at is given up; the rest goes to the others and a new one. */
+  const lose = (thread: Thread<Job, Result>, reason: string): void => {
+    if (!all.delete(thread)) return;
+    const jobs = thread.jobs.splice(0);
+    if (thread.ready) {
+      const under = jobs.shift();
+      under?.resolve(Promise.resolve().then(() => lost(under.job, reason)));
+      add();
+    } else if (all.size === 0) {
+      ended = new EnvironmentError(`threads to decode in do not start: ${reason}`);
+    }
+    for (const waiting of jobs) send(waiting);
+  };
+
+  for (let i = 0; i < count; i++) add();
+  return {
+    count,
+    run: (job) => new Promise((resolve, reject) => send({ job, resolve, reject })),
+    async close() {
+      ended ??= new Error('threads: they are closed');
+      const open = [...all];
+      all.clear();
+      for (const { reject } of open.flatMap(({ jobs }) => jobs.splice(0))) reject(ended);
+      await Promise.all(open.map(({ worker }) => worker.terminate()));
+    },
+  };
+}
+
+/** In a thread: does the jobs in the order in which they come. A result's `memoryOf` is handed over, not copied. */
+export function serve<Job, Result>(
+  work: (job: Job) => Promise<Result>,
+  memoryOf: (result: Result) => ArrayBuffer[],
+): void {
+  let last = Promise.resolve();
+  parentPort?.on('message', (job: Job) => {
+    last = last.then(async () => {
+      const result = await work(job);
+      parentPort?.postMessage({ result }, memoryOf(result));
+    });
+  });
+  parentPort?.postMessage('ready');
+}
+
+/** tsx does not reach into threads by itself (privatenumber/tsx issue 354): there it is registered first. */
+const LIFE = 'import(process.argv[2]).then((tsx) => (tsx.register(), import(process.argv[3])));';
+
+/**
+ * A thread that runs a module of this package, compiled or, as tsx runs it, in TypeScript. `path` has no ending and is
+ * relative to `from`, which is the caller's import.meta.url.
+ */
+export function startThread(path: string, from: string, workerData: unknown): Worker {
+  const ending = extname(from);
+  const module = new URL(`${path}${ending}`, from);
+  if (ending !== '.ts') return new Worker(module, { workerData, execArgv: [] });
+  const tsx = createRequire(from)
+    .resolve('tsx/esm/api')
+    .replace(/\.cjs$/, '.mjs');
+  const argv = [pathToFileURL(tsx).href, module.href];
+  return new Worker(LIFE, { eval: true, argv, workerData, execArgv: [] });
+}
