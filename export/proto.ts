@@ -7,7 +7,7 @@
  * is never copied.
  */
 import onnxProto from 'onnx-proto';
-import { checkWire, messages } from './wire.ts';
+import { checkWire, messages } from './check.ts';
 
 // a named import type-checks and fails at run time: the package is CommonJS whose names Node does not see
 const { onnx } = onnxProto;
@@ -21,6 +21,7 @@ export interface TensorProto {
   name?: string;
   dataType: number;
   dims: number[];
+  /** Of a model that was opened as a file it may be fetched at every access: take it once. */
   rawData?: Uint8Array;
   floatData: number[];
   int32Data: number[];

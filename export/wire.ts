@@ -1,81 +1,18 @@
 /**
- * The protobuf wire format: what is needed to check a file before onnx-proto decodes it, and to frame one
- * when writing.
+ * The protobuf wire format: reading fields of a file that need not be in memory, and framing them when writing.
  *
- * Why check first: the generated decoder recurses without a limit, lets a message run past its parent, turns
- * one byte of a packed integer into an object of fifty, and lets the last of two graphs win where others merge them.
- * Source: protobuf.dev/programming-guides/encoding; field numbers from onnx/onnx.proto (IR 8).
+ * There is no recursion: a caller steps into the messages that it knows.
+ * Source: protobuf.dev/programming-guides/encoding.
  */
 
-/** One message's sub-messages and integer lists by field number; `many` where the field is repeated. */
-interface Message {
-  readonly [field: number]: { readonly type: () => Message; readonly many: boolean } | 'integers';
+/** Bytes in memory or in a file. */
+export interface Bytes {
+  readonly size: number;
+  /** Throws where they are not all there. */
+  read(offset: number, length: number): Uint8Array;
+  /** The error for a damaged file, which names it. */
+  bad?(message: string): Error;
 }
-
-const one = (type: () => Message) => ({ type, many: false });
-const many = (type: () => Message) => ({ type, many: true });
-
-const leaf: Message = {};
-const entry = () => leaf;
-const tensor: Message = {
-  1: 'integers',
-  3: one(entry),
-  7: 'integers',
-  11: 'integers',
-  5: 'integers',
-  13: many(entry),
-};
-const sparse: Message = { 1: one(() => tensor), 2: one(() => tensor), 3: 'integers' };
-const shape: Message = { 1: many(entry) };
-const typed: Message = { 2: one(() => shape) };
-const element: Message = { 1: one(() => type) };
-const mapping: Message = { 2: one(() => type) };
-const type: Message = {
-  1: one(() => typed),
-  4: one(() => element),
-  5: one(() => mapping),
-  8: one(() => typed),
-  9: one(() => element),
-};
-const value: Message = { 2: one(() => type) };
-const attribute: Message = {
-  5: one(() => tensor),
-  6: one(() => graph),
-  8: 'integers',
-  10: many(() => tensor),
-  11: many(() => graph),
-  14: one(() => type),
-  15: many(() => type),
-  22: one(() => sparse),
-  23: many(() => sparse),
-};
-const node: Message = { 5: many(() => attribute) };
-const annotation: Message = { 2: many(entry) };
-const graph: Message = {
-  1: many(() => node),
-  5: many(() => tensor),
-  11: many(() => value),
-  12: many(() => value),
-  13: many(() => value),
-  14: many(() => annotation),
-  15: many(() => sparse),
-};
-const training: Message = { 1: one(() => graph), 2: one(() => graph), 3: many(entry), 4: many(entry) };
-const definition: Message = { 7: many(() => node), 9: many(entry) };
-const model: Message = {
-  7: one(() => graph),
-  8: many(entry),
-  14: many(entry),
-  20: many(() => training),
-  25: many(() => definition),
-};
-
-export const messages = { model, tensor };
-
-/** Graphs inside graphs deeper than this are refused; real files have three levels (a loop inside a branch). */
-const MAX_DEPTH = 64;
-/** Fields and integers that become objects. A real model of a gigabyte has some ten thousand. */
-const MAX_ITEMS = 8_000_000;
 
 /** One field: where its content lies. Varints and fixed numbers have start and end around their bytes. */
 export interface Field {
@@ -85,87 +22,199 @@ export interface Field {
   readonly tag: number;
   readonly start: number;
   readonly end: number;
+  /** Of a varint (wire type 0): the signed 64-bit integer, rounded to a number. */
+  readonly value: number;
 }
 
-const refuse = (what: string): never => {
-  throw new Error(`not a valid protobuf file: ${what}`);
-};
+export const invalid = (what: string): Error => new Error(`not a valid protobuf file: ${what}`);
 
-/** [value, position after it]; values over 2⁵³ are only good for being skipped. */
+/** [value, position after it]; values over 2⁵³ are rounded. */
 function varint(bytes: Uint8Array, at: number, end: number): [number, number] {
   let value = 0;
   for (let i = 0, scale = 1; i < 10; i++, scale *= 128) {
-    if (at >= end) refuse(`it ends inside a number (byte ${at})`);
+    if (at >= end) throw invalid(`it ends inside a number (byte ${at})`);
     const byte = bytes[at++];
     value += (byte & 127) * scale;
     if (byte < 128) return [value, at];
   }
-  return refuse(`a number longer than ten bytes (byte ${at})`);
+  throw invalid(`a number longer than ten bytes (byte ${at})`);
 }
+
+/** A negative number, of ten bytes: the other bits of it, negated, less 1. */
+function negative(bytes: Uint8Array, at: number): number {
+  let others = 0;
+  for (let i = 0; i < 9; i++) others += (127 - (bytes[at + i] & 127)) * 128 ** i;
+  return -others - 1;
+}
+
+/** Bytes that a tag, a length and a fixed number take at most. */
+const LONGEST_HEAD = 24;
 
 /** The field at byte `at` of a message that ends at `end`. Throws where it would run past it. */
 export function fieldAt(bytes: Uint8Array, at: number, end: number): Field {
   const [tag, afterTag] = varint(bytes, at, end);
   const number = Math.floor(tag / 8);
   const wire = tag % 8;
-  if (number < 1 || number > 0x1fffffff) refuse(`field number ${number} (byte ${at})`);
-  let [start, stop] = [afterTag, afterTag];
-  if (wire === 0) stop = varint(bytes, start, end)[1];
-  else if (wire === 1) stop += 8;
+  if (number < 1 || number > 0x1fffffff) throw invalid(`field number ${number} (byte ${at})`);
+  let start = afterTag;
+  let stop = start;
+  let value = 0;
+  if (wire === 0) {
+    [value, stop] = varint(bytes, start, end);
+    if (value >= 2 ** 63) value = negative(bytes, start);
+  } else if (wire === 1) stop += 8;
   else if (wire === 5) stop += 4;
   else if (wire === 2) {
     const [length, content] = varint(bytes, start, end);
     start = content;
     stop = content + length;
-  } else refuse(`wire type ${wire} (byte ${at})`);
-  if (stop > end) refuse(`a field of ${stop - start} bytes where ${end - start} are left (byte ${at})`);
-  return { number, wire, tag: at, start, end: stop };
+  } else throw invalid(`wire type ${wire} (byte ${at})`);
+  if (stop > end)
+    throw invalid(`a field of ${stop - start} bytes where ${end - start} are left (byte ${at})`);
+  return { number, wire, tag: at, start, end: stop, value };
 }
 
-/** How many numbers lie packed in a field: one for each byte without the continuation bit. */
-function packed(bytes: Uint8Array, { wire, start, end }: Field): number {
-  let count = 0;
-  if (wire === 2) for (let i = start; i < end; i++) count += bytes[i] < 128 ? 1 : 0;
-  return count;
+/** A window that is read at a time: small fields cost no system call each. */
+const WINDOW = 65_536;
+
+/** A field of a file, with its bytes where it is a fixed number (wire types 1 and 5). */
+export interface FileField extends Field {
+  readonly fixed: Uint8Array | null;
 }
 
-/**
- * Walks over every message, without recursion and without looking into raw data. Throws one-line Errors on whatever
- * would make the generated decoder overflow its stack, read past a message, or fill the memory.
- */
-export function checkWire(bytes: Uint8Array, root: Message): void {
-  const open: { message: Message; at: number; end: number; seen: Set<number> }[] = [];
-  open.push({ message: root, at: 0, end: bytes.length, seen: new Set() });
-  let items = 0;
-  while (open.length > 0) {
-    const top = open[open.length - 1];
-    if (top.at >= top.end) {
-      open.pop();
-      continue;
+/** The fields of the message between `start` and `end`, in order. Throws where it is damaged. */
+export function* fields(source: Bytes, start = 0, end = source.size): Generator<FileField> {
+  let window: Uint8Array = new Uint8Array(0);
+  let from = start;
+  for (let at = start; at < end; ) {
+    if (Math.min(at + LONGEST_HEAD, end) > from + window.length) {
+      from = at;
+      window = source.read(at, Math.min(WINDOW, end - at));
     }
-    const field = fieldAt(bytes, top.at, top.end);
-    top.at = field.end;
-    items++;
-    const content = top.message[field.number];
-    if (content === 'integers') items += packed(bytes, field);
-    if (items > MAX_ITEMS) refuse(`more than ${MAX_ITEMS} fields and integers`);
-    if (content === undefined || content === 'integers') continue;
-    if (field.wire !== 2) refuse(`field ${field.number} must be a message (byte ${field.tag})`);
-    if (!content.many && top.seen.has(field.number)) {
-      refuse(`field ${field.number} occurs twice in one message (byte ${field.tag})`);
+    let field: Field;
+    try {
+      field = fieldAt(window, at - from, end - from);
+    } catch (error) {
+      throw source.bad?.(`damaged: ${(error as Error).message}`) ?? error;
     }
-    top.seen.add(field.number);
-    if (open.length >= MAX_DEPTH) refuse(`messages nested deeper than ${MAX_DEPTH} (byte ${field.tag})`);
-    open.push({ message: content.type(), at: field.start, end: field.end, seen: new Set() });
+    const { number, wire, tag, value } = field;
+    const fixed = wire === 1 || wire === 5 ? window.subarray(field.start, field.end) : null;
+    at = from + field.end;
+    yield { number, wire, value, fixed, tag: from + tag, start: from + field.start, end: at };
   }
 }
 
-/** Tag and length in front of a field of `length` bytes (wire type 2). */
-export function header(number: number, length: number): Uint8Array {
+/** The fields of the message that is a field's content. */
+export const fieldsOf = (source: Bytes, { start, end }: Field): Generator<FileField> =>
+  fields(source, start, end);
+
+const LONGEST_TEXT = 65_536;
+const decoder = new TextDecoder();
+
+/** A field's text. Throws beyond 64 KiB. */
+export function textOf(source: Bytes, { start, end, wire }: Field): string {
+  if (wire !== 2 || end - start > LONGEST_TEXT) throw damaged(source, `a text of ${end - start} bytes`);
+  return decoder.decode(source.read(start, end - start));
+}
+
+const damaged = (source: Bytes, what: string): Error => source.bad?.(`damaged: ${what}`) ?? invalid(what);
+
+/**
+ * The varints packed in `bytes` as little-endian integers of `width` bytes (1, 2, 4 or 8); what is beyond that width
+ * is cut off, as C does. Throws where the last one is cut off.
+ */
+export function unpackVarints(bytes: Uint8Array, width: number): Uint8Array {
+  let count = 0;
+  for (const byte of bytes) if (byte < 128) count++;
+  if (bytes.length > 0 && bytes[bytes.length - 1] >= 128) throw invalid('it ends inside a number');
+  const result = new Uint8Array(count * width);
+  for (let at = 0, to = 0; at < bytes.length; to += width) {
+    let [low, high] = [0, 0];
+    for (let shift = 0, more = true; more; shift += 7, at++) {
+      const part = bytes[at] & 127;
+      more = bytes[at] >= 128;
+      if (shift < 32) low |= part << shift;
+      if (shift >= 28) high |= shift < 32 ? part >>> (32 - shift) : part << (shift - 32);
+    }
+    for (let i = 0; i < width; i++) result[to + i] = (i < 4 ? low >>> (8 * i) : high >>> (8 * i - 32)) & 255;
+  }
+  return result;
+}
+
+const MOST_EXTENTS = 64;
+
+/** Adds the whole numbers of a repeated field, packed or not, to `list`. Throws beyond 64. */
+export function addExtents(source: Bytes, field: Field, list: number[]): void {
+  if (field.wire === 0) list.push(field.value);
+  else if (field.wire === 2 && field.end - field.start <= 10 * MOST_EXTENTS) {
+    const bytes = source.read(field.start, field.end - field.start);
+    for (let at = 0; at < bytes.length; ) {
+      const [value, next] = varint(bytes, at, bytes.length);
+      list.push(value);
+      at = next;
+    }
+  } else throw damaged(source, 'extents of another type, or too many');
+  if (list.length > MOST_EXTENTS) throw damaged(source, `more than ${MOST_EXTENTS} extents`);
+}
+
+/** How many values of `width` bytes the fields `number` of a message hold, packed or one by one. */
+export function countFixed(source: Bytes, message: Field, number: number, width: 4 | 8): number {
+  let bytes = 0;
+  for (const field of fieldsOf(source, message)) {
+    if (field.number !== number) continue;
+    const length = field.end - field.start;
+    const single = field.wire === (width === 4 ? 5 : 1);
+    if (!single && (field.wire !== 2 || length % width !== 0)) {
+      throw damaged(source, `${length} bytes are not values of ${width}`);
+    }
+    bytes += length;
+  }
+  return bytes / width;
+}
+
+/** The bytes of those values, joined; `size` of them are due. */
+export function readFixed(source: Bytes, message: Field, number: number, size: number): Uint8Array {
+  let whole: Uint8Array | null = null;
+  let at = 0;
+  for (const { number: found, fixed, start, end } of fieldsOf(source, message)) {
+    if (found !== number) continue;
+    if (end - start === size) return fixed ? Uint8Array.from(fixed) : source.read(start, size);
+    whole ??= new Uint8Array(size);
+    if (at + end - start > size) break;
+    whole.set(fixed ?? source.read(start, end - start), at);
+    at += end - start;
+  }
+  if (at !== size) throw damaged(source, `other than the ${size} bytes of values that are due`);
+  return whole ?? new Uint8Array(0);
+}
+
+// ---- writing --------------------------------------------------------------------------------------------
+
+/** Varints one after the other. */
+function varints(values: readonly number[]): Uint8Array {
   const bytes: number[] = [];
-  for (let value of [number * 8 + 2, length]) {
+  for (let value of values) {
     for (; value >= 128; value = Math.floor(value / 128)) bytes.push((value % 128) + 128);
     bytes.push(value);
   }
   return Uint8Array.from(bytes);
 }
+
+/** Tag and length in front of a field of `length` bytes (wire type 2). */
+export const header = (number: number, length: number): Uint8Array => varints([number * 8 + 2, length]);
+
+/** A length-delimited field in pieces, its content not copied. */
+export const framed = (number: number, content: readonly Uint8Array[]): Uint8Array[] => [
+  header(number, lengthOf(content)),
+  ...content,
+];
+
+export const lengthOf = (pieces: readonly Uint8Array[]): number =>
+  pieces.reduce((sum, piece) => sum + piece.length, 0);
+
+export const framedText = (number: number, value: string): Uint8Array[] =>
+  framed(number, [new TextEncoder().encode(value)]);
+
+/** A packed field of whole numbers. */
+export const framedIntegers = (number: number, values: readonly number[]): Uint8Array[] =>
+  framed(number, [varints(values)]);

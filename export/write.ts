@@ -6,7 +6,7 @@
  * (onnx/docs/ExternalData.md), each at a multiple of 4096 bytes so that it can be mapped.
  */
 import { encodeGraph, encodeModel, encodeTensor, type ModelProto, type TensorProto } from './proto.ts';
-import { header } from './wire.ts';
+import { framed, lengthOf } from './wire.ts';
 
 export interface Chunks {
   readonly byteLength: number;
@@ -52,7 +52,7 @@ function inOne(model: ModelProto): ModelFile {
   if (!graph) throw new Error('a model must have a graph');
   const { initializer, ...bare } = graph;
   const inside = [encodeGraph(bare), ...initializer.flatMap(tensorChunks)];
-  const file = chunksOf([encodeModel(rest), header(7, lengthOf(inside)), ...inside]);
+  const file = chunksOf([encodeModel(rest), ...framed(7, inside)]);
   if (file.byteLength > MAX_BYTES)
     throw new Error(`a model of ${file.byteLength} bytes exceeds protobuf's 2 GB: use external data`);
   return { model, ...file };
@@ -61,12 +61,8 @@ function inOne(model: ModelProto): ModelFile {
 /** GraphProto.initializer: a small head, then the raw data as they lie in memory. */
 function tensorChunks({ rawData, ...rest }: TensorProto): Uint8Array[] {
   const head = encodeTensor(rest);
-  if (!rawData) return [header(5, head.length), head];
-  const data = header(9, rawData.length);
-  return [header(5, head.length + data.length + rawData.length), head, data, rawData];
+  return framed(5, rawData ? [head, ...framed(9, [rawData])] : [head]);
 }
-
-const lengthOf = (parts: readonly Uint8Array[]): number => parts.reduce((sum, part) => sum + part.length, 0);
 
 /** Small neighbours joined, so that a writer makes few system calls. */
 function chunksOf(parts: readonly Uint8Array[]): Chunks {

@@ -7,9 +7,9 @@ import { modelFile } from '../export/write.ts';
 import type { Network } from '../reference/networks/layers.ts';
 import type { Weights } from '../reference/oracle.ts';
 import { dense, type Tensor, tensor } from '../reference/tensor.ts';
+import { openFile } from './disk/source.ts';
 import { InputError } from './errors.ts';
-import { loadExternal } from './onnx/external.ts';
-import { readBounded } from './onnx/read.ts';
+import { openModel } from './format/onnx.ts';
 
 export interface ModelOptions {
   /** Where the weights come from, for the file's metadata: 'seed 0, kaiming' or a file's name. */
@@ -23,9 +23,6 @@ export interface ModelOptions {
   /** Name of the file beside the model that holds the weights; default: they are in the model. */
   readonly externalData?: string;
 }
-
-/** TensorProto.DataLocation. */
-const EXTERNAL = 1;
 
 /** Metadata key under which the checksums of the weights stand. */
 export const CHECKSUMS = 'weights.sha256';
@@ -55,14 +52,15 @@ export function checksum(t: Tensor): string {
  * is none, is damaged, or names files that are not beside it.
  */
 export async function readModelFile(path: string): Promise<{ bytes: Uint8Array; model: ModelProto }> {
-  const bytes = await readBounded(path);
+  const source = openFile(path);
   try {
-    const model = decodeModel(bytes);
-    const external = model.graph?.initializer.some(({ dataLocation }) => dataLocation === EXTERNAL);
-    if (!external) return { bytes, model };
-    await (await loadExternal(model, path))();
-    return { bytes: joined(modelFile(model).chunks()), model };
+    const lazy = openModel(source);
+    const external = lazy.graph?.initializer.some(({ externalData }) => externalData.length > 0);
+    const bytes = external ? joined(modelFile(lazy).chunks()) : source.read(0, source.size);
+    return { bytes, model: decodeModel(bytes) };
   } catch (error) {
-    throw new InputError(`${path}: ${(error as Error).message}`);
+    throw error instanceof InputError ? error : new InputError(`${path}: ${(error as Error).message}`);
+  } finally {
+    source.close();
   }
 }

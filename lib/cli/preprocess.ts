@@ -5,8 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { networks } from '../../reference/networks/index.ts';
+import { describe } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
-import { describe } from '../format/source.ts';
 import { parsePreprocess } from '../weights/preprocess.ts';
 
 /** Throws InputError naming the file. */

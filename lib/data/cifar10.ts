@@ -5,8 +5,9 @@
 import { readFileSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { describe, openFile } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
-import { bad, describe, openFile, type Source } from '../format/source.ts';
+import { bad, type Source } from '../format/source.ts';
 import { cifar10 as usualNames } from '../labels/cifar10.ts';
 import { type Dataset, type Picture, type Split, type SplitName, splitOf } from './dataset.ts';
 

@@ -4,7 +4,8 @@
  */
 import { promisify } from 'node:util';
 import { constants, gunzip } from 'node:zlib';
-import { bad, fromBytes, openFile, type Source, section } from '../format/source.ts';
+import { openFile } from '../disk/source.ts';
+import { bad, fromBytes, type Source, section } from '../format/source.ts';
 
 const UNSIGNED_BYTES = 8;
 /** A compressed file is unpacked in memory; larger ones are refused. */

@@ -5,8 +5,8 @@
  */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { describe } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
-import { describe } from '../format/source.ts';
 import { picturesOf } from '../image/load.ts';
 import { type Dataset, type Split, type SplitName, splitOf } from './dataset.ts';
 

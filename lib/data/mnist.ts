@@ -5,8 +5,8 @@
 import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { describe } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
-import { describe } from '../format/source.ts';
 import { checkSize } from '../image/limits.ts';
 import { type Dataset, type Split, type SplitName, splitOf } from './dataset.ts';
 import { type Idx, openIdx } from './idx.ts';

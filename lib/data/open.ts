@@ -1,7 +1,7 @@
 /** Opens a data set; which one it is is told from the names of the files there and from their first bytes. */
 import { readdir, stat } from 'node:fs/promises';
+import { describe, openFile } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
-import { describe, openFile } from '../format/source.ts';
 import { isCifar10, openCifar10 } from './cifar10.ts';
 import type { Dataset, Split, SplitName } from './dataset.ts';
 import { openImageFolder } from './imagefolder.ts';

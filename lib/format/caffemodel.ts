@@ -10,23 +10,23 @@
  * Source: BVLC/caffe, src/caffe/proto/caffe.proto. Blobs are named 'conv1/0' (weight) and 'conv1/1' (bias).
  */
 
-import { viewAs } from '../array/dtype.ts';
-import { byteSize, bytesView, type LazyValue, type NumericValue, widen } from '../array/value.ts';
 import {
+  addExtents,
   countFixed,
   type Field,
   fields,
-  integers,
-  putBytes,
-  putIntegers,
-  putText,
+  fieldsOf,
+  framed,
+  framedIntegers,
+  framedText,
   readFixed,
-  text,
-} from './protobuf.ts';
+  textOf,
+} from '../../export/wire.ts';
+import { viewAs } from '../array/dtype.ts';
+import { byteSize, bytesView, floatValue, type LazyValue, type NumericValue, widen } from '../array/value.ts';
 import { bad, type Source } from './source.ts';
 
-const whole = (source: Source): Field => ({ number: 0, wire: 2, value: 0, start: 0, length: source.size });
-const inside = (source: Source, { start, length }: Field) => fields(source, start, start + length);
+const whole = ({ size }: Source): Field => ({ number: 0, wire: 2, tag: 0, start: 0, end: size, value: 0 });
 
 /** The blobs of all layers, values unread. Throws InputError. */
 export function openCaffemodel(source: Source): ReadonlyMap<string, LazyValue> {
@@ -50,9 +50,9 @@ function addLayer(
 ) {
   let name = '';
   const own: Field[] = [];
-  for (const field of inside(source, layer)) {
+  for (const field of fieldsOf(source, layer)) {
     if (field.wire !== 2) continue;
-    if (field.number === nameField) name = text(source, field);
+    if (field.number === nameField) name = textOf(source, field);
     else if (field.number === blobField) own.push(field);
   }
   for (const [index, field] of own.entries()) {
@@ -69,13 +69,13 @@ function openBlob(source: Source, blob: Field, label: string): LazyValue {
   const legacy = [1, 1, 1, 1];
   let shape: number[] | null = null;
   let [isLegacy, isDouble, isFloat] = [false, false, false];
-  for (const field of inside(source, blob)) {
+  for (const field of fieldsOf(source, blob)) {
     if (field.number <= 4 && field.wire === 0) {
       legacy[field.number - 1] = field.value;
       isLegacy = true;
     } else if (field.number === 7 && field.wire === 2) {
       shape ??= [];
-      for (const dim of inside(source, field)) if (dim.number === 1) integers(source, dim, shape);
+      for (const dim of fieldsOf(source, field)) if (dim.number === 1) addExtents(source, dim, shape);
     } else if (field.number === 8) isDouble = true;
     else if (field.number === 5) isFloat = true;
   }
@@ -89,7 +89,7 @@ function openBlob(source: Source, blob: Field, label: string): LazyValue {
   if (size !== count * width)
     throw bad(source, `${label}: shape [${extents}] does not fit its ${count} values`);
   const read = (): NumericValue => {
-    return { dtype, shape: extents, data: viewAs(dtype, readFixed(source, blob, number, width, size)) };
+    return { dtype, shape: extents, data: viewAs(dtype, readFixed(source, blob, number, size)) };
   };
   return { dtype, shape: extents, read };
 }
@@ -105,23 +105,21 @@ export function caffemodelPieces(
   layers: Iterable<readonly [name: string, type: CaffeType, blobs: readonly NumericValue[]]>,
   name: string,
 ): Uint8Array[] {
-  const pieces = putText(1, name);
+  const pieces = framedText(1, name);
   for (const [layer, type, blobs] of layers) {
     const content = [
-      ...putText(1, layer),
-      ...putText(2, type),
-      ...blobs.flatMap((blob) => putBytes(7, blobPieces(blob))),
+      ...framedText(1, layer),
+      ...framedText(2, type),
+      ...blobs.flatMap((blob) => framed(7, blobPieces(blob))),
     ];
-    pieces.push(...putBytes(100, content));
+    pieces.push(...framed(100, content));
   }
   return pieces;
 }
 
 /** A BlobProto: a .binaryproto file, or part of a layer. */
 export function blobPieces(array: NumericValue): Uint8Array[] {
-  const data = widen(array);
-  const dtype = data instanceof Float64Array ? 'float64' : 'float32';
-  const values = bytesView({ dtype, shape: array.shape, data } as NumericValue);
-  const shape = putBytes(7, array.shape.length > 0 ? putIntegers(1, array.shape) : []);
-  return [...shape, ...putBytes(dtype === 'float64' ? 8 : 5, [values])];
+  const values = floatValue(widen(array), array.shape);
+  const shape = framed(7, array.shape.length > 0 ? framedIntegers(1, array.shape) : []);
+  return [...shape, ...framed(values.dtype === 'float64' ? 8 : 5, [bytesView(values)])];
 }

@@ -1,26 +1,170 @@
 /**
- * The weights in an ONNX model: initialisers, raw, typed or external, of the nodes that have weights (Conv,
- * Gemm, MatMul).
+ * ONNX files, read once for everyone: what the evaluator runs, the verifier matches and `--weights` takes.
  *
- *   ModelProto    ir_version = 1, graph = 7, metadata_props = 14 {key = 1, value = 2}
- *   GraphProto    node = 1, initializer = 5
- *   NodeProto     input = 1, op_type = 4, attribute = 5 {name = 1, i = 3}
- *   TensorProto   dims = 1, data_type = 2, float_data = 4, int32_data = 5, name = 8, raw_data = 9,
- *                 double_data = 10,
- *                 external_data = 13 {key = 1, value = 2}, data_location = 14
- * Source: onnx/onnx.proto. Read here and not through onnx-proto, so that 244 MB of initialisers stay in the
- * file.
- *
- * External data lie in a file beside the model; a location that leads out of its folder, by '..', absolute
- * or through a symbolic link, is refused.
+ * onnx-proto decodes a model without its big tensors. Their numbers stay in the file, and `rawData` of such a tensor
+ * fetches them: 244 MB of weights are never held twice. The same goes for external data (onnx/docs/ExternalData.md),
+ * which lie in files beside the model.
  */
-import { realpathSync } from 'node:fs';
-import { dirname, isAbsolute, relative, resolve } from 'node:path';
-import { bytesOf, dtypeOfOnnx, type NumericDType, viewAs } from '../array/dtype.ts';
-import { byteSize, type LazyValue, type NumericValue } from '../array/value.ts';
-import { cursor } from './cursor.ts';
-import { countFixed, type Field, fields, integers, readFixed, text, varint } from './protobuf.ts';
-import { bad, describe, openFile, type Source } from './source.ts';
+import {
+  decodeModel,
+  type GraphProto,
+  type ModelProto,
+  type NodeProto,
+  type TensorProto,
+} from '../../export/proto.ts';
+import { type Field, fields, fieldsOf, framed, header, lengthOf, unpackVarints } from '../../export/wire.ts';
+import { joined } from '../../export/write.ts';
+import { bytesOf } from '../array/dtype.ts';
+import type { LazyValue, NumericValue } from '../array/value.ts';
+import { InputError } from '../errors.ts';
+import { bad, type Source } from './source.ts';
+import { bytesOfTensor, dtypeOfTensor, EXTERNAL, titleOfTensor, valueOfTensor } from './tensorproto.ts';
+
+/** Protobuf's own limit for one message. */
+const MAX_FILE = 2 ** 31 - 1;
+/** ModelProto.graph and GraphProto.initializer. */
+const GRAPH = 7;
+const INITIALIZER = 5;
+/** TensorProto: float_data, double_data and raw_data hold numbers as they are, the others one varint each. */
+const AS_THEY_ARE = [4, 10, 9];
+const AS_VARINTS = [5, 7, 11];
+/** Smaller tensors are decoded with the model. */
+const SMALL = 4096;
+
+/**
+ * The model, the numbers of big initialisers and of external ones still in the files: good until `source` is closed.
+ * Throws an Error of one line where it is damaged or external data are not there.
+ */
+export function openModel(source: Source): ModelProto {
+  if (source.size === 0) throw new Error('the file is empty');
+  if (source.size > MAX_FILE) {
+    throw new Error(`${source.size} bytes are too many: save the weights as external data`);
+  }
+  const pieces: Uint8Array[] = [];
+  const left: (Field | null)[] = [];
+  for (const field of fields(source)) {
+    if (field.number === GRAPH && field.wire === 2)
+      pieces.push(...framed(GRAPH, lighten(source, field, left)));
+    else pieces.push(source.read(field.tag, field.end - field.tag));
+  }
+  const model = decodeModel(joined(pieces));
+  for (const [index, tensor] of (model.graph?.initializer ?? []).entries()) {
+    const numbers = left[index];
+    if (numbers) fetchAs(tensor, () => numbersOf(source, tensor, numbers));
+  }
+  for (const tensor of allTensors(model)) if (tensor.dataLocation === EXTERNAL) openExternal(source, tensor);
+  return model;
+}
+
+const fetchAs = (tensor: TensorProto, get: () => Uint8Array | undefined): void =>
+  void Object.defineProperty(tensor, 'rawData', { get, enumerable: true, configurable: true });
+
+/** A graph's bytes without the numbers of its big initialisers; where those lie is added to `left`, one a tensor. */
+function lighten(source: Source, graph: Field, left: (Field | null)[]): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  let from = graph.start;
+  for (const field of fieldsOf(source, graph)) {
+    if (field.number !== INITIALIZER || field.wire !== 2) continue;
+    const numbers = field.end - field.start < SMALL ? null : bigField(source, field);
+    left.push(numbers);
+    if (!numbers) continue;
+    const before = source.read(field.start, numbers.tag - field.start);
+    const after = source.read(numbers.end, field.end - numbers.end);
+    pieces.push(source.read(from, field.tag - from));
+    pieces.push(header(INITIALIZER, before.length + after.length), before, after);
+    from = field.end;
+  }
+  pieces.push(source.read(from, graph.end - from));
+  return lengthOf(pieces) > 0 ? pieces : [];
+}
+
+/** The field in which all numbers of a tensor lie, if it is one. */
+function bigField(source: Source, tensor: Field): Field | null {
+  let found: Field | null = null;
+  for (const field of fieldsOf(source, tensor)) {
+    const holds = field.wire === 2 && [...AS_THEY_ARE, ...AS_VARINTS].includes(field.number);
+    if (!holds || field.end - field.start < SMALL / 2) continue;
+    if (found) return null;
+    found = field;
+  }
+  return found;
+}
+
+/** Those numbers as raw data; none where the field is not the one for the tensor's type. */
+function numbersOf(
+  source: Source,
+  tensor: TensorProto,
+  { number, start, end }: Field,
+): Uint8Array | undefined {
+  const dtype = dtypeOfTensor(tensor);
+  if (dtype === 'string') return undefined;
+  const lists = { float32: 4, float64: 10, int64: 7, uint32: 11, uint64: 11 } as { [dtype: string]: number };
+  if (number !== 9 && number !== (lists[dtype] ?? 5)) return undefined;
+  const bytes = source.read(start, end - start);
+  return AS_VARINTS.includes(number) ? unpackVarints(bytes, bytesOf(dtype)) : bytes;
+}
+
+// ---- external data --------------------------------------------------------------------------------------
+
+function* allTensors({ graph, functions }: ModelProto): Iterable<TensorProto> {
+  if (graph) yield* tensorsOfGraph(graph);
+  for (const { node } of functions) yield* tensorsOfNodes(node);
+}
+
+function* tensorsOfGraph(graph: GraphProto): Iterable<TensorProto> {
+  yield* graph.initializer;
+  yield* tensorsOfNodes(graph.node);
+}
+
+function* tensorsOfNodes(nodes: readonly NodeProto[]): Iterable<TensorProto> {
+  for (const { t, tensors, g, graphs } of nodes.flatMap(({ attribute }) => attribute)) {
+    if (t) yield t;
+    yield* tensors;
+    if (g) yield* tensorsOfGraph(g);
+    for (const inner of graphs) yield* tensorsOfGraph(inner);
+  }
+}
+
+/** Checks that the numbers of an external tensor are all there, and lets `rawData` fetch them. */
+function openExternal(source: Source, tensor: TensorProto): void {
+  const { beside } = source;
+  if (!beside) throw new Error('its weights are in external files, which a model without a path cannot have');
+  const entries = new Map(tensor.externalData.map(({ key, value }) => [key, value]));
+  const title = `external data of ${titleOfTensor(tensor)}`;
+  const location = entries.get('location');
+  if (!location) throw new Error(`${title}: the location is missing`);
+  const bytes = bytesOfTensor(tensor);
+  const offset = wholeNumber(entries.get('offset') ?? '0', `${title}: offset`);
+  const length = wholeNumber(entries.get('length') ?? `${bytes}`, `${title}: length`);
+  if (length !== bytes) {
+    throw new Error(`${title}: shape [${tensor.dims}] needs ${bytes} bytes (length = ${length})`);
+  }
+  const within = <T>(use: (file: Source) => T): T => {
+    let file: Source | undefined;
+    try {
+      file = beside(location);
+      return use(file);
+    } catch (error) {
+      throw new Error(`${title}: ${(error as Error).message}`);
+    } finally {
+      file?.close();
+    }
+  };
+  within(({ size }) => {
+    if (offset + length > size)
+      throw new Error(`${location} ends at byte ${size}, before ${offset + length}`);
+  });
+  tensor.dataLocation = undefined;
+  fetchAs(tensor, () => within((file) => file.read(offset, length)));
+}
+
+function wholeNumber(word: string, title: string): number {
+  const value = /^\d{1,16}$/.test(word) ? Number(word) : Number.NaN;
+  if (Number.isSafeInteger(value)) return value;
+  throw new Error(`${title} must be a number of bytes (= '${word.slice(0, 40)}')`);
+}
+
+// ---- weights --------------------------------------------------------------------------------------------
 
 export interface OnnxWeights {
   readonly tensors: ReadonlyMap<string, LazyValue>;
@@ -29,212 +173,44 @@ export interface OnnxWeights {
   readonly inOut: ReadonlySet<string>;
 }
 
-const inside = (source: Source, { start, length }: Field) => fields(source, start, start + length);
-
-/** The weights and biases in the order of the nodes that use them, values unread. Throws InputError. */
+/** The weights and biases in the order of the nodes that use them (Conv, Gemm, MatMul), unread. Throws InputError. */
 export function openOnnx(source: Source): OnnxWeights {
-  const metadata = new Map<string, string>();
-  const initializers = new Map<string, Field>();
-  const used = new Set<string>();
-  const inOut = new Set<string>();
-  for (const field of fields(source)) {
-    if (field.wire !== 2) continue;
-    if (field.number === 14) {
-      const [key, value] = pair(source, field);
-      metadata.set(key, value);
-    } else if (field.number === 7) readGraph(source, field, initializers, used, inOut);
+  const { graph, metadataProps } = asInput(source, () => openModel(source));
+  const initializers = new Map<string, TensorProto>();
+  for (const tensor of graph?.initializer ?? []) {
+    const name = tensor.name ?? '';
+    if (initializers.has(name)) throw bad(source, `two initialisers are called '${name}'`);
+    initializers.set(name, tensor);
   }
   if (initializers.size === 0) throw bad(source, 'the ONNX model has no initialisers');
+  const used = new Set<string>();
+  const inOut = new Set<string>();
+  for (const node of graph?.node ?? []) {
+    if (!['Conv', 'Gemm', 'MatMul'].includes(node.opType)) continue;
+    for (const name of node.input.slice(1, 3)) used.add(name);
+    const transB = node.attribute.find(({ name }) => name === 'transB')?.i ?? 0;
+    if (node.opType === 'MatMul' || (node.opType === 'Gemm' && transB === 0)) inOut.add(node.input[1]);
+  }
   const names = used.size > 0 ? [...used].filter((name) => initializers.has(name)) : [...initializers.keys()];
-  if (names.length === 0)
+  if (names.length === 0) {
     throw bad(source, 'no Conv, Gemm or MatMul of this model has its weights in the file');
-  const tensors = new Map<string, LazyValue>();
-  for (const name of names) tensors.set(name, openTensor(source, initializers.get(name) as Field, name));
-  return { tensors, metadata, inOut };
-}
-
-function pair(source: Source, message: Field): [string, string] {
-  let [key, value] = ['', ''];
-  for (const field of inside(source, message)) {
-    if (field.number === 1) key = text(source, field);
-    else if (field.number === 2) value = text(source, field);
   }
-  return [key, value];
+  const tensors = names.map((name) => [name, lazy(source, initializers.get(name) as TensorProto)] as const);
+  const metadata = new Map(metadataProps.map(({ key, value }) => [key, value]));
+  return { tensors: new Map(tensors), metadata, inOut };
 }
 
-function readGraph(
-  source: Source,
-  graph: Field,
-  initializers: Map<string, Field>,
-  used: Set<string>,
-  inOut: Set<string>,
-): void {
-  for (const field of inside(source, graph)) {
-    if (field.wire !== 2) continue;
-    if (field.number === 1) readNode(source, field, used, inOut);
-    if (field.number !== 5) continue;
-    const name = tensorName(source, field);
-    if (initializers.has(name)) throw bad(source, `two initialisers are called '${name}'`);
-    initializers.set(name, field);
-  }
+function lazy(source: Source, tensor: TensorProto): LazyValue {
+  const dtype = asInput(source, () => dtypeOfTensor(tensor));
+  if (dtype === 'string') throw bad(source, `${titleOfTensor(tensor)} holds strings`);
+  const read = () => asInput(source, () => valueOfTensor(tensor) as NumericValue);
+  return { dtype, shape: tensor.dims, read };
 }
 
-function tensorName(source: Source, tensor: Field): string {
-  let name = '';
-  for (const field of inside(source, tensor)) if (field.number === 8) name = text(source, field);
-  return name;
-}
-
-function readNode(source: Source, node: Field, used: Set<string>, inOut: Set<string>): void {
-  const inputs: string[] = [];
-  let [type, transB] = ['', 0];
-  for (const field of inside(source, node)) {
-    if (field.number === 1) inputs.push(text(source, field));
-    else if (field.number === 4) type = text(source, field);
-    else if (field.number === 5 && field.wire === 2) transB = attribute(source, field) ?? transB;
-  }
-  if (!['Conv', 'Gemm', 'MatMul'].includes(type)) return;
-  for (const name of inputs.slice(1, 3)) if (name !== '') used.add(name);
-  if (inputs[1] && (type === 'MatMul' || (type === 'Gemm' && transB === 0))) inOut.add(inputs[1]);
-}
-
-function attribute(source: Source, message: Field): number | undefined {
-  let [name, value] = ['', 0];
-  for (const field of inside(source, message)) {
-    if (field.number === 1) name = text(source, field);
-    else if (field.number === 3 && field.wire === 0) value = field.value;
-  }
-  return name === 'transB' ? value : undefined;
-}
-
-interface TensorFields {
-  shape: number[];
-  type: number;
-  raw: Field | null;
-  external: Map<string, string>;
-  location: number;
-}
-
-function openTensor(source: Source, tensor: Field, name: string): LazyValue {
-  const found: TensorFields = { shape: [], type: 0, raw: null, external: new Map(), location: 0 };
-  for (const field of inside(source, tensor)) {
-    if (field.number === 1) integers(source, field, found.shape);
-    else if (field.number === 2 && field.wire === 0) found.type = field.value;
-    else if (field.number === 9 && field.wire === 2) found.raw = field;
-    else if (field.number === 13 && field.wire === 2) found.external.set(...pair(source, field));
-    else if (field.number === 14 && field.wire === 0) found.location = field.value;
-  }
-  const label = `initialiser '${name.slice(0, 80)}'`;
-  const dtype = dtypeOfOnnx(found.type);
-  if (!dtype || dtype === 'string')
-    throw bad(source, `${label}: values of ONNX type ${found.type} are not read`);
-  const { shape } = found;
-  const size = byteSize(dtype, shape);
-  const bytes = bytesSource(source, tensor, found, dtype, size, label);
-  const read = (): NumericValue => ({ dtype, shape, data: viewAs(dtype, bytes()) });
-  return { dtype, shape, read };
-}
-
-/** Checks that the values are all there, and gives what reads them. */
-function bytesSource(
-  source: Source,
-  tensor: Field,
-  { shape, raw, external, location }: TensorFields,
-  dtype: NumericDType,
-  size: number,
-  label: string,
-): () => Uint8Array<ArrayBuffer> {
-  const wrong = (there: number | string) =>
-    bad(source, `${label}: shape [${shape}] of ${dtype} needs ${size} bytes, ${there} are there`);
-  if (location === 1) {
-    if (!(size <= Number.MAX_SAFE_INTEGER)) throw wrong('fewer');
-    return () => readExternal(source, external, size, label);
-  }
-  if (raw) {
-    if (raw.length !== size) throw wrong(raw.length);
-    return () => source.read(raw.start, size);
-  }
-  const [number, width] = dtype === 'float64' ? ([10, 8] as const) : ([4, 4] as const);
-  if (dtype === 'float64' || dtype === 'float32') {
-    if (countFixed(source, tensor, number, width) * width !== size) throw wrong('other');
-    return () => readFixed(source, tensor, number, width, size);
-  }
-  const values = countVarints(source, tensor, dtype);
-  if (values * bytesOf(dtype) !== size) throw wrong(values * bytesOf(dtype));
-  return () => readVarints(source, tensor, dtype, values);
-}
-
-const typedField = (dtype: NumericDType): number =>
-  dtype === 'int64' ? 7 : dtype.startsWith('uint32') || dtype === 'uint64' ? 11 : 5;
-
-function* varints(source: Source, tensor: Field, dtype: NumericDType): Generator<bigint> {
-  for (const field of inside(source, tensor)) {
-    if (field.number !== typedField(dtype)) continue;
-    if (field.wire === 0) yield BigInt(field.value);
-    else {
-      const c = cursor(source, field.start, field.start + field.length);
-      while (c.at < c.end) yield varint(c);
-    }
-  }
-}
-
-function countVarints(source: Source, tensor: Field, dtype: NumericDType): number {
-  let count = 0;
-  for (const _ of varints(source, tensor, dtype)) count++;
-  return count;
-}
-
-/** Integers and the bits of halves, one varint each. */
-function readVarints(
-  source: Source,
-  tensor: Field,
-  dtype: NumericDType,
-  count: number,
-): Uint8Array<ArrayBuffer> {
-  const width = bytesOf(dtype);
-  const bytes = Buffer.alloc(count * width);
-  let at = 0;
-  for (const value of varints(source, tensor, dtype)) {
-    const bits = BigInt.asUintN(8 * width, value);
-    for (let i = 0; i < width; i++) bytes[at++] = Number((bits >> BigInt(8 * i)) & 255n);
-  }
-  return new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
-}
-
-function readExternal(source: Source, external: ReadonlyMap<string, string>, size: number, label: string) {
-  const location = external.get('location') ?? '';
-  const path = besides(source, location, label);
-  const file = openFile(path);
+function asInput<T>(source: Source, run: () => T): T {
   try {
-    const offset = Number(external.get('offset') ?? 0);
-    const length = Number(external.get('length') ?? size);
-    if (length !== size)
-      throw bad(source, `${label}: its external data have ${length} bytes, ${size} are due`);
-    return file.read(offset, size);
-  } finally {
-    file.close();
-  }
-}
-
-/** The path of a file in the model's folder. Throws InputError for one that is not. */
-function besides(source: Source, location: string, label: string): string {
-  const shown = JSON.stringify(location.slice(0, 120));
-  const folder = dirname(source.name);
-  const refuse = () =>
-    bad(source, `${label}: its external data ${shown} lie outside the model's folder: refused`);
-  if (location === '' || location.includes('\0') || isAbsolute(location) || location.includes('\\'))
-    throw refuse();
-  const within = (base: string, path: string) => {
-    const way = relative(base, path);
-    return way !== '' && !way.startsWith('..') && !isAbsolute(way);
-  };
-  const path = resolve(folder, location);
-  if (!within(resolve(folder), path)) throw refuse();
-  try {
-    if (!within(realpathSync(folder), realpathSync(path))) throw refuse();
+    return run();
   } catch (error) {
-    if (!(error as NodeJS.ErrnoException).code) throw error;
-    throw bad(source, `${label}: its external data ${shown}: ${describe(error)}`);
+    throw error instanceof InputError ? error : bad(source, (error as Error).message);
   }
-  return path;
 }

@@ -1,17 +1,18 @@
 /** Opens a file of tensors whatever its format; the format is told by content, never by the name. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { fields } from '../../export/wire.ts';
 import type { LazyValue } from '../array/value.ts';
+import { openFile } from '../disk/source.ts';
 import { openBinaryproto, openCaffemodel } from './caffemodel.ts';
 import { isHdf5, openHdf5 } from './hdf5.ts';
 import { isNpy, npyPickle, openNpy } from './npy.ts';
 import { openNpz } from './npz.ts';
 import { openObjectNpy, readCudaConvnet } from './objects.ts';
 import { openOnnx } from './onnx.ts';
-import { fields } from './protobuf.ts';
 import { LEGACY_MAGIC, openLegacyCheckpoint, openZipCheckpoint } from './pth.ts';
 import { openSafetensors } from './safetensors.ts';
-import { bad, openFile, type Source } from './source.ts';
+import { bad, type Source } from './source.ts';
 import { mergeTowers } from './towers.ts';
 import { readZip } from './zip.ts';
 

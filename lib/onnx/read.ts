@@ -1,54 +1,52 @@
 /**
  * Reads an ONNX file, anyone's: IR 3 to 13, initializers inside or in external files, subgraphs, functions.
  *
- * Nothing in the file is believed: see export/wire.ts for the bytes, external.ts for paths and lengths,
- * graph.ts for the graph. Every refusal is an InputError of one line that names the file.
+ * Nothing in the file is believed: see export/check.ts for the bytes, lib/disk/source.ts for paths, graph.ts for the
+ * graph. Every refusal is an InputError of one line that names the file.
  */
-import { readFile, stat } from 'node:fs/promises';
 import { totalmem } from 'node:os';
-import { decodeModel, type ModelProto } from '../../export/proto.ts';
+import type { ModelProto } from '../../export/proto.ts';
+import { openFile } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
-import { loadExternal } from './external.ts';
+import { openModel } from '../format/onnx.ts';
+import { adopt, type Source } from '../format/source.ts';
+import { bytesOfTensor, dtypeOfTensor } from '../format/tensorproto.ts';
 import { checkNames, graphOf } from './graph.ts';
 import { inlined } from './inline.ts';
 import type { Model } from './model.ts';
 import { refusal } from './refuse.ts';
 
-/** Protobuf's own limit for one message. */
-const MAX_FILE = 2 ** 31 - 1;
 const IR = { oldest: 3, newest: 13 };
 
 /**
  * The model in a file, or in bytes (`name` stands for the file in messages; external data then has no folder
  * to lie in). InputError for whatever cannot be read or makes no sense.
  */
-export async function readModel(source: string | Uint8Array, name?: string): Promise<Model> {
-  const title = name ?? (typeof source === 'string' ? source : 'the model');
-  const bytes = typeof source === 'string' ? await readBounded(source) : source;
+export async function readModel(given: string | Uint8Array, name?: string): Promise<Model> {
+  const title = name ?? (typeof given === 'string' ? given : 'the model');
+  const source = sourceOf(given, title);
   try {
-    const proto = decodeModel(bytes);
+    const proto = openModel(source);
     checkVersions(proto);
-    const release = await loadExternal(proto, typeof source === 'string' ? source : null);
-    const model = modelOf(proto, title);
-    await release();
-    return model;
+    checkMemory(proto);
+    return modelOf(proto, title);
   } catch (error) {
-    throw refusal(title, (error as Error).message);
+    throw error instanceof InputError ? error : refusal(title, (error as Error).message);
+  } finally {
+    source.close();
   }
 }
 
-/** A whole file that fits into memory and into protobuf's limit. */
-export async function readBounded(path: string): Promise<Uint8Array> {
-  const found = await stat(path).catch(() => undefined);
-  if (!found) throw new InputError(`${path}: there is no such file`);
-  if (!found.isFile()) throw new InputError(`${path} is not a file`);
-  if (found.size === 0) throw new InputError(`${path} is empty`);
-  if (found.size > Math.min(MAX_FILE, totalmem())) {
-    throw new InputError(`${path}: ${found.size} bytes are too many: save the weights as external data`);
+const sourceOf = (given: string | Uint8Array, title: string): Source =>
+  typeof given === 'string' ? openFile(given) : adopt(given as Uint8Array<ArrayBuffer>, title);
+
+/** A sparse file may claim more than there is. */
+function checkMemory({ graph }: ModelProto): void {
+  let total = 0;
+  for (const tensor of graph?.initializer ?? []) {
+    if (dtypeOfTensor(tensor) !== 'string') total += bytesOfTensor(tensor);
   }
-  return readFile(path).catch((error: NodeJS.ErrnoException) => {
-    throw new InputError(`${path} cannot be read (${error.code})`);
-  });
+  if (total > totalmem()) throw new Error(`its weights, ${total} bytes, exceed the memory`);
 }
 
 function checkVersions(proto: ModelProto): void {

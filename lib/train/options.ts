@@ -12,8 +12,8 @@ import {
 import { type Method, methods } from '../../reference/training/init.ts';
 import { type Rule, rules } from '../../reference/training/optimiser.ts';
 import type { Schedule } from '../../reference/training/schedule.ts';
+import { describe } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
-import { describe } from '../format/source.ts';
 import type { Device } from '../runtime/devices.ts';
 
 /**

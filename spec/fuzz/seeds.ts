@@ -3,10 +3,10 @@
  * are made.
  */
 import { readdirSync, readFileSync } from 'node:fs';
+import { framed, framedText } from '../../export/wire.ts';
 import type { NumericValue } from '../../lib/array/value.ts';
 import { blobPieces, caffemodelPieces } from '../../lib/format/caffemodel.ts';
 import { writeNpz } from '../../lib/format/npz.ts';
-import { putBytes, putInteger, putText } from '../../lib/format/protobuf.ts';
 import { pthPieces } from '../../lib/format/pth-write.ts';
 import { writeSafetensors } from '../../lib/format/safetensors.ts';
 import { zipPieces } from '../../lib/format/zip.ts';
@@ -27,13 +27,13 @@ const blobs = arrays.map(([, array]) => array);
 
 /** The old layout, which is read but not written: layers = 2 {name = 4, type = 5, blobs = 6}, 4-d shapes. */
 function version1(): Buffer {
-  const blob = putBytes(6, [
-    ...[2, 3, 2, 2].map((extent, axis) => putInteger(axis + 1, extent)),
-    ...putBytes(5, [new Uint8Array(96)]),
+  const blob = framed(6, [
+    ...[2, 3, 2, 2].map((extent, axis) => Uint8Array.of(8 * (axis + 1), extent)),
+    ...framed(5, [new Uint8Array(96)]),
   ]);
   return Buffer.concat([
-    ...putText(1, 'net'),
-    ...putBytes(2, [...putText(4, 'conv1'), putInteger(5, 4), ...blob]),
+    ...framedText(1, 'net'),
+    ...framed(2, [...framedText(4, 'conv1'), Uint8Array.of(8 * 5, 4), ...blob]),
   ]);
 }
 
@@ -89,7 +89,7 @@ function hostile(): [string, Buffer][] {
     [
       'nested protobuf',
       Array.from({ length: 200 }).reduce<Buffer>(
-        (inner) => Buffer.concat(putBytes(7, [inner])),
+        (inner) => Buffer.concat(framed(7, [inner])),
         Buffer.from([8, 8]),
       ),
     ],

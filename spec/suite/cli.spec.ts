@@ -59,7 +59,7 @@ describe('alexnet on wrong use: one line, the right exit code, nothing left behi
     ],
     ['a missing weight file', ['verify', '--weights', 'nothing.npz'], 2, /nothing\.npz/],
     ['a folder for weights', ['verify', '--weights', '.'], 2, /directory/],
-    ['a missing model', ['verify', 'nothing.onnx'], 2, /nothing\.onnx: there is no such file/],
+    ['a missing model', ['verify', 'nothing.onnx'], 2, /nothing\.onnx: no such file/],
     ['a folder for a model', ['verify', '.'], 2, /not a file/],
     ['an empty model', ['verify', 'empty.onnx'], 2, /empty\.onnx/],
     ['what is no model', ['verify', 'noise.onnx'], 2, /noise\.onnx/],
