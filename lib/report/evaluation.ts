@@ -1,12 +1,146 @@
-/** An evaluation as a page without scripts, and its confusion matrix as a drawing of its own. */
-import type { Evaluation, Share } from '../evaluate/index.ts';
-import { interval, mistakes, percent, subject } from '../evaluate/text.ts';
-import { version } from '../version.ts';
+/** An evaluation as a table for the terminal, as JSON (docs/json.md), and as a page with its confusion matrix. */
+import type { Confusion, Evaluation, Share } from '../evaluate/index.ts';
+import { describeChoice } from '../runtime/devices.ts';
 import { escapeXml } from './escape.ts';
+import { fact, pageOf } from './page.ts';
 import { confusionChart, confusionLabels, shownClasses } from './plots/confusion.ts';
 import { standalone } from './plots/draw.ts';
-import { style } from './style.ts';
-import { thousands } from './table.ts';
+import { type Column, table, thousands } from './table.ts';
+
+/** With more classes only the least accurate and the most frequent confusions are listed. */
+const ALL = 20;
+const SOME = 10;
+
+const right = (title: string): Column => ({ title, align: 'right' });
+
+const percent = (share: number | null): string => (share === null ? '–' : `${(100 * share).toFixed(2)} %`);
+
+/** '69.18 to 70.97 %'. */
+const interval = ({ low, high }: Share): string =>
+  `${(100 * low).toFixed(2)} to ${(100 * high).toFixed(2)} %`;
+
+const where = ({ device }: Evaluation): string => (device ? describeChoice(device)[0] : 'the oracle');
+
+const VIEWS = { 1: 'one view', 2: 'the view and its mirror image', 10: 'ten views' } as const;
+
+/** What was evaluated, in one line. */
+function subject(evaluation: Evaluation): string {
+  const { data, network, weights, count, views } = evaluation;
+  const some = count === data.pictures ? '' : ` of ${thousands(data.pictures)}`;
+  const split = data.split === 'all' ? '' : `, ${data.split}`;
+  const what = `${data.path} (${data.format}${split}: ${thousands(count)}${some} pictures, ${VIEWS[views]})`;
+  return `${network}, weights: ${weights}, on ${what}, by ${where(evaluation)}`;
+}
+
+/** Confusions proper, the most frequent first. */
+const mistakes = ({ confusion }: Evaluation): readonly Confusion[] =>
+  confusion
+    .filter(({ truth, predicted }) => truth !== predicted)
+    .sort((a, b) => b.count - a.count || a.truth - b.truth || a.predicted - b.predicted);
+
+/** What the pictures of a class were most often taken for, and how often. */
+function takenFor(evaluation: Evaluation): (truth: number) => string {
+  const { names } = evaluation;
+  const worst = mistakes(evaluation);
+  return (truth) => {
+    const most = worst.find((pair) => pair.truth === truth);
+    return most ? `${names[most.predicted]} (${most.count})` : '';
+  };
+}
+
+/** A table for the terminal. */
+export function evaluationText(evaluation: Evaluation): string {
+  const { top1, topK, loss, random } = evaluation;
+  const share = (name: string, { right, count, ...rest }: Share): string[] => [
+    name,
+    percent(rest.share),
+    `${thousands(right)} of ${thousands(count)}`,
+    interval({ right, count, ...rest }),
+  ];
+  const shares = table(
+    [{ title: '' }, right('accuracy'), right('right'), right('95 % interval')],
+    [share('top-1', top1), share(`top-${topK.k}`, topK)],
+  );
+  const note = random ? ['the weights are random: the figures mean nothing'] : [];
+  return `${[
+    subject(evaluation),
+    ...note,
+    '',
+    shares,
+    `mean log loss ${loss.toFixed(4)}`,
+    '',
+    classTable(evaluation),
+    '',
+    evaluation.names.length <= ALL ? matrix(evaluation) : frequent(evaluation),
+    ...speed(evaluation),
+  ].join('\n')}\n`;
+}
+
+function classTable(evaluation: Evaluation): string {
+  const { classes } = evaluation;
+  const present = classes.filter(({ count }) => count > 0);
+  const few = present.length > ALL;
+  const shown = few ? [...present].sort((a, b) => a.share! - b.share!).slice(0, SOME) : present;
+  const taken = takenFor(evaluation);
+  const rows = shown.map((row) => {
+    return [
+      row.name,
+      String(row.right),
+      String(row.count),
+      percent(row.share),
+      interval(row),
+      taken(row.class),
+    ];
+  });
+  const title = few ? `class (the ${SOME} least accurate of ${present.length})` : 'class';
+  const columns = [
+    { title },
+    right('right'),
+    right('of'),
+    right('accuracy'),
+    right('95 % interval'),
+    { title: 'most often taken for' },
+  ];
+  return table(columns, rows);
+}
+
+/** Rows are the truth, columns the network's answers. */
+function matrix({ names, confusion }: Evaluation): string {
+  const counts = new Map(confusion.map(({ truth, predicted, count }) => [`${truth} ${predicted}`, count]));
+  const truths = [...new Set(confusion.map(({ truth }) => truth))].sort((a, b) => a - b);
+  const rows = truths.map((t) => [names[t], ...names.map((_, p) => String(counts.get(`${t} ${p}`) ?? '·'))]);
+  const columns: Column[] = names.map((name) => ({ title: name.slice(0, 10), align: 'right' }));
+  return table([{ title: 'truth \\ answer' }, ...columns], rows);
+}
+
+function frequent(evaluation: Evaluation): string {
+  const { names } = evaluation;
+  const rows = mistakes(evaluation)
+    .slice(0, SOME)
+    .map(({ truth, predicted, count }) => [names[truth], names[predicted], String(count)]);
+  const columns: Column[] = [
+    { title: 'truth' },
+    { title: 'answer (the most frequent mistakes)' },
+    { title: 'times', align: 'right' },
+  ];
+  return table(columns, rows);
+}
+
+function speed({ timing, failures }: Evaluation): string[] {
+  const { seconds, picturesPerSecond, waited } = timing;
+  const lines = [
+    '',
+    `${picturesPerSecond.toFixed(1)} pictures/s, ${seconds.toFixed(1)} s; waiting for pictures: ${(100 * waited).toFixed(1)} % of the time`,
+  ];
+  if (failures.length > 0) lines.push(`${failures.length} pictures could not be read and do not count`);
+  return lines;
+}
+
+export const evaluationJson = (evaluation: Evaluation) => ({
+  version: 1,
+  ...evaluation,
+  device: evaluation.device?.device ?? 'oracle',
+});
 
 const WIDTH = 760;
 
@@ -16,47 +150,35 @@ export const confusionSvg = async (evaluation: Evaluation): Promise<string> =>
 
 /** The whole page. */
 export async function evaluationHtml(evaluation: Evaluation): Promise<string> {
-  const { top1, topK, loss, count, data, network } = evaluation;
-  const title = `${percent(top1.share)} right: ${network} on ${data.path}`;
-  const fact = (name: string, value: string): string =>
-    `<div><dt>${escapeXml(name)}</dt><dd>${escapeXml(value)}</dd></div>`;
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="generator" content="alexnet-oracle ${escapeXml(version)}">
-<title>${escapeXml(title)}</title>
-<style>${style}</style>
-</head>
-<body>
-<header>
-<h1>alexnet evaluate</h1>
+  const { top1, topK, loss, count, data, network, failures, random } = evaluation;
+  const facts = [
+    ['top-1', `${thousands(top1.right)} of ${thousands(count)}`],
+    ['95 % interval', interval(top1)],
+    [`top-${topK.k}`, `${percent(topK.share)} (${interval(topK)})`],
+    ['mean log loss', loss.toFixed(4)],
+    ['mean image', evaluation.mean ?? 'none'],
+    ['classes matched by', evaluation.matched],
+    ...(failures.length > 0 ? [['could not be read', String(failures.length)]] : []),
+    ...(random ? [['weights', 'random: the figures mean nothing']] : []),
+  ];
+  const legend = confusionLabels.map(
+    (label, i) => `<span><i style="--fill:var(--heat${i})"></i>${label}</span>`,
+  );
+  return pageOf({
+    title: `${percent(top1.share)} right: ${network} on ${data.path}`,
+    header: `<h1>alexnet evaluate</h1>
 <div class="verdict untested"><strong>${escapeXml(percent(top1.share))}</strong><p>${escapeXml(subject(evaluation))}</p></div>
 <dl class="facts">
-${fact('top-1', `${thousands(top1.right)} of ${thousands(count)}`)}
-${fact('95 % interval', interval(top1))}
-${fact(`top-${topK.k}`, `${percent(topK.share)} (${interval(topK)})`)}
-${fact('mean log loss', loss.toFixed(4))}
-${fact('mean image', evaluation.mean ?? 'none')}
-${fact('classes matched by', evaluation.matched)}
-${evaluation.failures.length > 0 ? fact('could not be read', String(evaluation.failures.length)) : ''}
-${evaluation.random ? fact('weights', 'random: the figures mean nothing') : ''}
-</dl>
-</header>
-<main>
-<section>
+${facts.map(([name, value]) => fact(name, value)).join('\n')}
+</dl>`,
+    main: `<section>
 <h2>Confusions</h2>
 <p class="muted">${shownNote(evaluation)}</p>
-<p class="legend">${confusionLabels.map((label, i) => `<span><i style="--fill:var(--heat${i})"></i>${label}</span>`).join(' ')}</p>
+<p class="legend">${legend.join(' ')}</p>
 <figure>${await confusionChart(evaluation, WIDTH)}</figure>
 </section>
-${classTable(evaluation)}
-</main>
-</body>
-</html>
-`;
+${classSection(evaluation)}`,
+  });
 }
 
 function shownNote(evaluation: Evaluation): string {
@@ -66,13 +188,11 @@ function shownNote(evaluation: Evaluation): string {
   return `A row holds the pictures of a class, a column what the network took them for; the colour is the share of the row.${some}`;
 }
 
-function classTable(evaluation: Evaluation): string {
-  const { classes, names } = evaluation;
-  const worst = mistakes(evaluation);
+function classSection(evaluation: Evaluation): string {
+  const { classes } = evaluation;
+  const taken = takenFor(evaluation);
   const rows = classes.map((row) => {
-    const most = worst.find(({ truth }) => truth === row.class);
-    const taken = most ? `${names[most.predicted]} (${most.count})` : '';
-    return `<tr><td class="name">${escapeXml(row.name)}</td>${numbers(row)}<td>${escapeXml(taken)}</td></tr>`;
+    return `<tr><td class="name">${escapeXml(row.name)}</td>${numbers(row)}<td>${escapeXml(taken(row.class))}</td></tr>`;
   });
   return `<section>
 <h2>By class</h2>

@@ -5,7 +5,7 @@ import { whyText } from '../judge/why.ts';
 import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
 import type { LayerRow } from '../verify/verify.ts';
-import type { Difference } from './difference.ts';
+import type { Difference } from './baseline.ts';
 import { escapeMarkdown, escapeMessage, escapeProperty } from './escape.ts';
 import { findings } from './findings.ts';
 import { scientific } from './table.ts';

@@ -1,24 +1,19 @@
-/**
- * The HTML report: one file without scripts and without anything from elsewhere. Its content security policy refuses
- * both, whatever the names in a model hold.
- */
-
+/** The page of `alexnet verify --html`. */
 import { marginText } from '../judge/margin.ts';
 import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
 import type { LayerRow } from '../verify/verify.ts';
 import { version } from '../version.ts';
-import type { Difference } from './difference.ts';
+import type { Difference } from './baseline.ts';
 import { escapeXml } from './escape.ts';
 import { baselineSection } from './htmlbaseline.ts';
-import { layerSection } from './htmllayer.ts';
-import { runsSection, whySection } from './htmlwhy.ts';
+import { layerSection, whySection } from './htmllayers.ts';
+import { fact, pageOf } from './page.ts';
 import { heatLabels } from './plots/heat.ts';
 import { type Strip, stripChart } from './plots/strip.ts';
-import { style } from './style.ts';
 import { scientific } from './table.ts';
 import { verdictLine } from './text.ts';
-import { bitsOf, ratio } from './words.ts';
+import { bitsOf, ratio, runName } from './words.ts';
 
 /** Layers whose details are open when the page is: the first that did not pass. */
 const OPEN = 2;
@@ -34,24 +29,10 @@ export async function htmlReport(result: VerifyResult, changed?: Difference): Pr
   const open = new Set(layers.filter(({ verdict }) => verdict !== 'pass').slice(0, OPEN));
   const sections: string[] = [];
   for (const row of layers) sections.push(await layerSection(row, open.has(row)));
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="generator" content="alexnet-oracle ${escapeXml(version)}">
-<title>${escapeXml(`${result.verdict.toUpperCase()}: ${network} on ${LABELS[device]}`)}</title>
-<style>${style}</style>
-</head>
-<body>
-<header>
-<h1>alexnet verify</h1>
+  const header = `<h1>alexnet verify</h1>
 ${verdictBlock(result, changed)}
-${facts(result)}
-</header>
-<main>
-${strips.length > 0 ? await overview(strips) : ''}
+${facts(result)}`;
+  const main = `${strips.length > 0 ? await overview(strips) : ''}
 ${whySection(result)}
 ${changed ? await baselineSection(changed, WIDE, NARROW) : ''}
 ${layerTable(layers)}
@@ -64,11 +45,9 @@ ${legend()}
 ${sections.join('\n')}
 </section>
 ${runsSection(result)}
-${devices(result)}
-</main>
-</body>
-</html>
-`;
+${devices(result)}`;
+  const title = `${result.verdict.toUpperCase()}: ${network} on ${LABELS[device]}`;
+  return pageOf({ title, header, main });
 }
 
 function verdictBlock(result: VerifyResult, changed?: Difference): string {
@@ -94,8 +73,7 @@ function facts(result: VerifyResult): string {
     ['device', `${LABELS[result.device]}; ${result.placement}`],
     ['required arithmetic', result.required],
   ];
-  const items = entries.map(([key, value]) => `<div><dt>${key}</dt><dd>${escapeXml(value)}</dd></div>`);
-  return `<dl class="facts">${items.join('')}</dl>`;
+  return `<dl class="facts">${entries.map(([key, value]) => fact(key, value)).join('')}</dl>`;
 }
 
 async function overview(strips: readonly Strip[]): Promise<string> {
@@ -152,15 +130,31 @@ function legend(): string {
   return `<div class="legend"><span>error over bound in the maps:</span>${spans.join('')}</div>`;
 }
 
+/** Tapped, tapped and optimised, untouched: which of them agree. */
+function runsSection({ runs }: VerifyResult): string {
+  const rows = runs.map((run) => {
+    const { verdict, first, reason } = run;
+    const said = [first ?? '', reason].filter(Boolean).join(': ');
+    return `<tr><td class="whole name"><b>${runName(run)}</b></td>
+<td class="${verdict}"><span class="mark">${verdict === 'pass' ? 'ok' : verdict}</span>${said ? `<small>${escapeXml(said)}</small>` : ''}</td></tr>`;
+  });
+  return `<section id="runs">
+<h2>Three runs</h2>
+<p class="muted">Tapped: every layer is an output, so that it can be compared. Optimised: onnxruntime fuses and rewrites nodes.
+Untouched: the graph as it is, whose outputs alone can be compared.</p>
+<table class="cards"><thead><tr><th>graph</th><th>verdict</th></tr></thead><tbody>
+${rows.join('\n')}
+</tbody></table>
+</section>`;
+}
+
 function devices({ layers, placement }: VerifyResult): string {
   const groups = new Map<string, string[]>();
   for (const row of layers) {
     const where = row.devices.join(' and ') || 'unknown';
     groups.set(where, [...(groups.get(where) ?? []), row.layer]);
   }
-  const items = [...groups].map(
-    ([where, names]) => `<div><dt>${escapeXml(where)}</dt><dd>${escapeXml(names.join(' '))}</dd></div>`,
-  );
+  const items = [...groups].map(([where, names]) => fact(where, names.join(' ')));
   return `<section id="devices">
 <h2>Devices</h2>
 <p>${escapeXml(placement)}</p>

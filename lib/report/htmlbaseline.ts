@@ -1,7 +1,6 @@
 /** The HTML report's comparison with a saved run. */
 import { LABELS } from '../runtime/failures.ts';
-import type { Measure } from './baseline.ts';
-import type { Change, Difference } from './difference.ts';
+import type { Change, Difference, Measure } from './baseline.ts';
 import { escapeXml } from './escape.ts';
 import { bitsChart } from './plots/bits.ts';
 import { ratio } from './words.ts';

@@ -3,7 +3,7 @@
 import { installation } from '../runtime/installation.ts';
 import type { VerifyResult } from '../verify/index.ts';
 import { version as release } from '../version.ts';
-import type { Difference } from './difference.ts';
+import type { Difference } from './baseline.ts';
 
 /** `changed`: since the baseline, where there is one. */
 export function verificationJson(result: VerifyResult, changed?: Difference): object {

@@ -2,8 +2,7 @@
 
 import { append, checkTargets, writeWhole } from '../files.ts';
 import type { VerifyResult } from '../verify/index.ts';
-import { readBaseline } from './baseline.ts';
-import { type Difference, difference } from './difference.ts';
+import { type Difference, difference, readBaseline } from './baseline.ts';
 import { annotations, stepSummary } from './github.ts';
 import { htmlReport } from './html.ts';
 import { verificationJson } from './json.ts';

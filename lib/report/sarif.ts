@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
 import { version } from '../version.ts';
-import type { Difference } from './difference.ts';
+import type { Difference } from './baseline.ts';
 import { type Finding, findings, type Rule, rules } from './findings.ts';
 import { measures } from './words.ts';
 

@@ -2,10 +2,8 @@
 import { type Command, Option } from 'commander';
 import { InputError } from '../../errors.ts';
 import { type EvaluateOptions, type Evaluation, evaluate } from '../../evaluate/index.ts';
-import { evaluationJson } from '../../evaluate/json.ts';
-import { evaluationText } from '../../evaluate/text.ts';
 import { checkTargets, writeWhole } from '../../files.ts';
-import { confusionSvg, evaluationHtml } from '../../report/evaluation.ts';
+import { confusionSvg, evaluationHtml, evaluationJson, evaluationText } from '../../report/evaluation.ts';
 import { hasWeights } from '../../weights/box.ts';
 import { deviceOption, integer, jsonOption, weightOptions } from '../options.ts';
 import { readPreprocess } from '../preprocess.ts';

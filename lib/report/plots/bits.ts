@@ -1,6 +1,6 @@
 /** Effective bits in a baseline and now. */
 import type { Mark, Spec } from 'vega';
-import type { Change } from '../difference.ts';
+import type { Change } from '../baseline.ts';
 import { draw, labelLimit, room } from './draw.ts';
 
 /** Effective bits of each layer in the baseline (ring) and now (dot). */

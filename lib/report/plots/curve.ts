@@ -1,9 +1,7 @@
 /** The course of a training run: errors and loss against epochs, as a drawing and as a page that loads itself anew. */
 import type { Spec } from 'vega';
-import type { EpochRecord } from '../../train/checkpoint.ts';
-import { version } from '../../version.ts';
 import { escapeXml } from '../escape.ts';
-import { style } from '../style.ts';
+import { pageOf } from '../page.ts';
 import { draw, standalone } from './draw.ts';
 
 const WIDTH = 760;
@@ -11,11 +9,20 @@ const HEIGHT = 340;
 /** Seconds after which a page of a run that goes on loads itself anew. */
 const RELOAD = 10;
 
+/** One epoch, as it is drawn. Errors are shares, 0 to 1; validation is null where there was none after it. */
+export interface EpochPoint {
+  readonly epoch: number;
+  readonly learningRate: number;
+  readonly loss: number;
+  readonly error1: number;
+  readonly validation: { readonly loss: number; readonly error1: number; readonly error5: number } | null;
+}
+
 interface Series {
   readonly name: string;
   readonly colour: string;
   /** In per cent. */
-  readonly at: (record: EpochRecord) => number | undefined;
+  readonly at: (record: EpochPoint) => number | undefined;
 }
 
 const percent = (share: number | undefined): number | undefined =>
@@ -28,7 +35,7 @@ const series: readonly Series[] = [
 ];
 
 /** Error in per cent against epochs; an SVG with its own colours, light and dark. */
-export async function curveSvg(title: string, history: readonly EpochRecord[]): Promise<string> {
+export async function curveSvg(title: string, history: readonly EpochPoint[]): Promise<string> {
   const values = history.flatMap((record) =>
     series.flatMap(({ name, at }) => {
       const error = at(record);
@@ -39,9 +46,9 @@ export async function curveSvg(title: string, history: readonly EpochRecord[]): 
   const epochs = Math.max(1, ...history.map(({ epoch }) => epoch));
   const spec: Spec = {
     width: WIDTH - 70,
-    height: HEIGHT - 90,
-    padding: { left: 54, right: 16, top: 34, bottom: 56 },
-    title: { text: title, anchor: 'start', color: 'var(--ink)', fontSize: 13 },
+    height: HEIGHT - 110,
+    padding: { left: 54, right: 16, top: 54, bottom: 56 },
+    title: { text: title, anchor: 'start', color: 'var(--ink)', fontSize: 13, offset: 30 },
     data: [{ name: 'errors', values }],
     scales: [
       { name: 'x', domain: [0, epochs], range: 'width', nice: true },
@@ -60,7 +67,12 @@ export async function curveSvg(title: string, history: readonly EpochRecord[]): 
     legends: [
       {
         fill: 'colour',
-        orient: 'top-right',
+        orient: 'none',
+        direction: 'horizontal',
+        // above the plot: nothing is drawn there
+        legendX: 0,
+        legendY: -24,
+        columnPadding: 18,
         labelColor: 'var(--ink)',
         symbolType: 'circle',
         symbolSize: 60,
@@ -102,47 +114,30 @@ export async function curveSvg(title: string, history: readonly EpochRecord[]): 
   return standalone(await draw(spec, `${title}: error against epochs, ${history.length} epochs`));
 }
 
-/** The page: without scripts; it loads itself anew while the run goes on. */
+/** The page; it loads itself anew while the run goes on. */
 export function curvePage(
   title: string,
   svg: string,
-  history: readonly EpochRecord[],
+  history: readonly EpochPoint[],
   running: boolean,
 ): string {
   const share = (error: number | undefined): string =>
     error === undefined ? '' : `${(100 * error).toFixed(2)} %`;
-  const rows = history.toReversed().map(({ epoch, learningRate, loss, error1, validation }) => {
-    const cells = [epoch, learningRate.toPrecision(3), loss.toFixed(4), share(error1)];
-    const validated = [
-      validation?.loss.toFixed(4) ?? '',
-      share(validation?.error1),
-      share(validation?.error5),
-    ];
-    return `<tr>${[...cells, ...validated].map((cell) => `<td class="number">${cell}</td>`).join('')}</tr>`;
+  const rows = history.toReversed().map(({ epoch, learningRate, loss, error1, validation: held }) => {
+    const training = [epoch, learningRate.toPrecision(3), loss.toFixed(4), share(error1)];
+    const validated = [held?.loss.toFixed(4) ?? '', share(held?.error1), share(held?.error5)];
+    return `<tr>${[...training, ...validated].map((cell) => `<td class="number">${cell}</td>`).join('')}</tr>`;
   });
   const heads = ['epoch', 'learning rate', 'loss', 'error', 'validation loss', 'top-1 error', 'top-5 error'];
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-${running ? `<meta http-equiv="refresh" content="${RELOAD}">` : ''}
-<meta name="generator" content="alexnet-oracle ${escapeXml(version)}">
-<title>${escapeXml(title)}</title>
-<style>${style}</style>
-</head>
-<body>
-<header><h1>alexnet train</h1><p>${escapeXml(title)}${running ? '' : ', ended'}</p></header>
-<main>
-<figure>${svg}</figure>
+  return pageOf({
+    title,
+    ...(running ? { reload: RELOAD } : {}),
+    header: `<h1>alexnet train</h1><p>${escapeXml(title)}${running ? '' : ', ended'}</p>`,
+    main: `<figure>${svg}</figure>
 <section><h2>Epochs</h2>
 <table><thead><tr>${heads.map((head) => `<th class="number">${head}</th>`).join('')}</tr></thead>
 <tbody>
 ${rows.join('\n')}
-</tbody></table></section>
-</main>
-</body>
-</html>
-`;
+</tbody></table></section>`,
+  });
 }

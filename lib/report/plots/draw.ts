@@ -4,7 +4,7 @@
  */
 import type { Mark, Spec } from 'vega';
 import { escapeXml } from '../escape.ts';
-import { palette } from '../style.ts';
+import { palette } from '../page.ts';
 
 /** Loaded when the first plot is drawn: it is large, and most runs draw none. */
 export async function draw(spec: Spec, label: string): Promise<string> {

@@ -4,11 +4,14 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { chooseSplit, openDataset } from '../../../lib/data/open.ts';
 import { type EvaluateOptions, type Evaluation, evaluate } from '../../../lib/evaluate/index.ts';
-import { evaluationJson } from '../../../lib/evaluate/json.ts';
-import { evaluationText } from '../../../lib/evaluate/text.ts';
 import { npyPieces } from '../../../lib/format/npy.ts';
 import { forward, type Weights } from '../../../lib/oracle.ts';
-import { confusionSvg, evaluationHtml } from '../../../lib/report/evaluation.ts';
+import {
+  confusionSvg,
+  evaluationHtml,
+  evaluationJson,
+  evaluationText,
+} from '../../../lib/report/evaluation.ts';
 import { preprocess } from '../../../reference/input/preprocess.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import type { Network } from '../../../reference/networks/layers.ts';

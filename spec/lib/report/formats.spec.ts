@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { difference } from '../../../lib/report/difference.ts';
+import { difference } from '../../../lib/report/baseline.ts';
 import { escapeXml } from '../../../lib/report/escape.ts';
 import { annotations, stepSummary } from '../../../lib/report/github.ts';
 import { junitXml } from '../../../lib/report/junit.ts';

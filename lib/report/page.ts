@@ -1,4 +1,44 @@
-/** The HTML report's style sheet: light and dark by the reader's preference, one column on a phone. */
+/**
+ * What every page written here is: one file without scripts and without anything from elsewhere, light and dark by the
+ * reader's preference, one column on a phone. Its content security policy refuses the rest, whatever the names in a
+ * model or a data set hold.
+ */
+import { version } from '../version.ts';
+import { escapeXml } from './escape.ts';
+
+export interface Page {
+  readonly title: string;
+  /** HTML of the two parts of the body. */
+  readonly header: string;
+  readonly main: string;
+  /** Seconds after which it loads itself anew. */
+  readonly reload?: number;
+}
+
+export const pageOf = ({ title, header, main, reload }: Page): string => `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+${reload === undefined ? '' : `<meta http-equiv="refresh" content="${reload}">\n`}<meta name="generator" content="alexnet-oracle ${escapeXml(version)}">
+<title>${escapeXml(title)}</title>
+<style>${style}</style>
+</head>
+<body>
+<header>
+${header}
+</header>
+<main>
+${main}
+</main>
+</body>
+</html>
+`;
+
+/** A name and what it is, as a list of facts has them. */
+export const fact = (name: string, value: string): string =>
+  `<div><dt>${escapeXml(name)}</dt><dd>${escapeXml(value)}</dd></div>`;
 
 /** The colours: also for a drawing that stands by itself. */
 export const palette = `
@@ -17,7 +57,7 @@ export const palette = `
 }
 `;
 
-export const style = `${palette}* { box-sizing: border-box; }
+const style = `${palette}* { box-sizing: border-box; }
 body {
   margin: 0 auto; max-width: 1040px; padding: 28px 20px 64px; background: var(--ground); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; overflow-wrap: break-word;

@@ -1,13 +1,14 @@
-/** One layer of the HTML report: its numbers in a line, and folded below it where its errors are. */
+/** Single layers in the page: the numbers of each in a line, where its errors are folded below, and why one failed. */
 
 import type { Details } from '../judge/details.ts';
 import type { Worst } from '../judge/judge.ts';
-import type { LayerRow } from '../verify/verify.ts';
+import type { Why } from '../judge/why.ts';
+import type { LayerRow, Verification } from '../verify/verify.ts';
 import { escapeXml } from './escape.ts';
 import { channelMap, positionMap } from './plots/heat.ts';
 import { ulpHistogram } from './plots/ulps.ts';
 import { scientific, thousands } from './table.ts';
-import { measures, ratio } from './words.ts';
+import { elementLine, measures, ratio } from './words.ts';
 
 export async function layerSection(row: LayerRow, open: boolean): Promise<string> {
   const { layer, verdict, reason, introduced, details } = row;
@@ -63,3 +64,46 @@ ${rows.join('\n')}
 
 /** Nine digits tell float32 numbers apart. */
 const digits = (value: number): string => String(Number(value.toPrecision(9)));
+
+/** What is known about the first layer that failed. Empty where nothing failed. */
+export function whySection({ why }: Verification): string {
+  if (!why) return '';
+  const { layer, worst, explanation } = why;
+  return `<section id="why">
+<h2>Why ${escapeXml(layer)}</h2>
+${matchList(explanation, layer)}
+<p>Worst element ${escapeXml(elementLine(worst))}.</p>
+${sumBehind(why)}
+</section>`;
+}
+
+function matchList({ matches, tried, known }: Why['explanation'], layer: string): string {
+  if (matches.length > 0) {
+    const items = matches.map((match) => `<li><strong>${escapeXml(match)}</strong></li>`);
+    return `<p>The device’s values of ${escapeXml(layer)} are what this mistake makes of its input:</p><ul>${items.join('')}</ul>`;
+  }
+  if (known === 0) return '';
+  const left = tried < known ? ` (${tried} were tried)` : '';
+  return `<p>None of the ${known} known mistakes explains its values${left}.</p>`;
+}
+
+function sumBehind({ sum, receptiveField }: Why): string {
+  if (!sum) return '';
+  const { terms, value, cancellation, largest } = sum;
+  const field = receptiveField
+    ? `It sees rows ${receptiveField.rows.join('–')} and columns ${receptiveField.columns.join('–')} of its input. `
+    : '';
+  const titles = ['position', 'weight', 'input', 'product'];
+  const rows = largest.map(({ at, w, x, product }) => {
+    const cells = [w, x, product].map(
+      (number, i) => `<td class="number" data-label="${titles[i + 1]}">${number.toPrecision(7)}</td>`,
+    );
+    return `<tr><td class="whole">[${at.join(', ')}]</td>${cells.join('')}</tr>`;
+  });
+  const head = titles.map((title, i) => `<th${i > 0 ? ' class="number"' : ''}>${title}</th>`).join('');
+  return `<p>${field}Its sum has ${terms} products and is ${value.toPrecision(7)}; Σ|w·x|/|Σ w·x| = ${cancellation.toPrecision(3)}.
+The largest products:</p>
+<table class="cards"><thead><tr>${head}</tr></thead><tbody>
+${rows.join('\n')}
+</tbody></table>`;
+}
