@@ -109,11 +109,11 @@ export function gradientRows(network: Network, batch: number): GradientRow[] {
     const dy = like(known.get(layer.name)!);
     const w = weights.get(`${layer.name}.weight`)!;
     const { attributes } = layer;
-    const operations = 2 * conv2d.macs(x.shape, w.shape, attributes);
+    const operations = 2 * conv2d.macs([x.shape, w.shape], attributes);
     const rate = (ms: number): number => Number((operations / ms / 1e6).toFixed(1));
     const backward = (dx: boolean) =>
-      least(() => conv2d.backward(dy, x, w, attributes, 'float32', { dx }), 4).cpuMs;
-    const ahead = least(() => conv2d.forward(x, w, null, attributes), 4).cpuMs;
+      least(() => conv2d.backward(dy, [x, w], dy, attributes, { dx }), 4).cpuMs;
+    const ahead = least(() => conv2d.forward([x, w], attributes), 4).cpuMs;
     const dw = backward(false);
     const dx = index === 0 ? null : rate(backward(true) - dw);
     return { network: network.name, layer: layer.name, forward: rate(ahead), dw: rate(dw), dx };

@@ -4,7 +4,7 @@
  */
 import type { Network } from '../reference/networks/layers.ts';
 import { inputsOf } from '../reference/oracle.ts';
-import { emitBackward } from './emit/index.ts';
+import { emitters } from './emitters.ts';
 import type { GraphBuilder } from './graph.ts';
 
 /**
@@ -25,7 +25,7 @@ export function emitGradients(
     if (!needed.has(layer.name)) continue;
     const inputs = inputsOf(network, index);
     const dx = inputs.map((value, i) => (needed.has(value) ? partName(readers, value, index, i) : null));
-    emitBackward(g, layer, { inputs, y: layer.name, dy: `d${layer.name}`, dx, wants });
+    emitters[layer.kind].backward(g, layer, { inputs, y: layer.name, dy: `d${layer.name}`, dx, wants });
     for (const value of new Set(inputs)) if (needed.has(value)) addParts(g, readers, value, index);
   }
 }

@@ -6,7 +6,7 @@
  */
 import type { Network } from '../reference/networks/layers.ts';
 import { inputsOf, shapes, type Weights, weightShapes } from '../reference/oracle.ts';
-import { emitLayer } from './emit/index.ts';
+import { emitters } from './emitters.ts';
 import { type FloatType, GraphBuilder, type Settings, withBatch } from './graph.ts';
 import type { ModelProto } from './proto.ts';
 import { type ModelFile, modelFile } from './write.ts';
@@ -102,7 +102,7 @@ function emitNetwork(g: GraphBuilder, network: Network, weights: Weights): void 
   for (const [index, layer] of network.layers.entries()) {
     const inputs = inputsOf(network, index).map((name) => (name === 'input' ? first : name));
     try {
-      emitLayer(g, layer, inputs, weights);
+      emitters[layer.kind].emit(g, layer, inputs, weights);
     } catch (error) {
       const { message } = error as Error;
       throw new Error(message.startsWith(layer.name) ? message : `${layer.name}: ${message}`);

@@ -13,7 +13,7 @@ import { inputsOf, shapes, weightShapes } from '../reference/oracle.ts';
 import type { Shape } from '../reference/tensor.ts';
 import { type Augment, emitAugment } from './augment.ts';
 import { emitGradients } from './backward.ts';
-import { emitTrainingLayer } from './emit/index.ts';
+import { emitTrainingLayer } from './emitters.ts';
 import { GraphBuilder, type Target } from './graph.ts';
 import { loopOf, type Steps } from './loop.ts';
 import { emitLoss } from './loss.ts';

@@ -31,7 +31,7 @@ export interface Engine {
 export async function openEngine(model: Chosen, options: EngineOptions = {}): Promise<Engine> {
   const { network, weights, source } = model;
   const isProbability = network.layers.at(-1)?.kind === 'softmax';
-  const finish = (y: Tensor): Storage => dense(isProbability ? y : softmax.forward(y).y);
+  const finish = (y: Tensor): Storage => dense(isProbability ? y : softmax.forward([y]));
   if (options.engine === 'oracle') {
     return {
       device: null,

@@ -7,7 +7,9 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Call } from '../lib/judge/mistakes/tools.ts';
+import type { Kind } from '../reference/networks/layers.ts';
 import * as ops from '../reference/ops/index.ts';
+import { plain } from '../reference/oracle.ts';
 import { dense, map, type Precision, type Tensor, tensor } from '../reference/tensor.ts';
 import { type Case, fixtureOf } from './cases.ts';
 import { gamma, U64 } from './operations.ts';
@@ -48,129 +50,92 @@ export function backwardCases(operation: string): { provenance: string; cases: B
 
 const float64 = ({ data, shape }: Stored): Tensor => tensor(Float64Array.from(data), shape);
 const absolute = (t: Tensor): Tensor => map(t, Math.abs);
-const shapeOf = (t: Tensor): readonly number[] => t.shape;
-const xs = ({ inputs }: Call): Tensor[] => Object.values(inputs);
-const mask = ({ inputs }: Call): Uint8Array | null =>
-  inputs.mask ? Uint8Array.from(dense(inputs.mask)) : null;
+
+/** As the reference has it, of float64 values; of max-pooling also `every`. */
+const gradientsOf =
+  (operation: Kind): Backward['run'] =>
+  ({ inputs, attributes }, dy, precision) => {
+    const operands = Object.values(inputs);
+    const y = plain[operation].forward(operands, attributes, 'float64');
+    const run = (ties: 'first' | 'every') =>
+      plain[operation].backward(dy, operands, y, attributes, { precision, ties }) as readonly Tensor[];
+    const dxs = run('first');
+    if (operation === 'concat') return Object.fromEntries(dxs.map((dx, i) => [`dx${i}`, dx]));
+    return operation === 'maxpool' ? { dx: dxs[0], every: run('every')[0] } : { dx: dxs[0] };
+  };
 
 /** Elementwise: f(dy, y) for each element. */
 const each = (dy: Tensor, y: Tensor, f: (dy: number, y: number) => number): Float64Array =>
   Float64Array.from(dense(y), (v, i) => f(Math.abs(dense(dy)[i]), v));
 
+type Bounds = NonNullable<Backward['bounds']>;
+
 /** Sums of at most m products of |dy| and positive numbers. */
-const positiveSums = (run: Backward['run'], m: (test: Case) => number): Backward => ({
-  run,
-  bounds: (test) => {
-    const magnitudes = run(test, absolute(test.dy), 'float64');
+const positiveSums =
+  (operation: Kind, m: (test: Case) => number): Bounds =>
+  (test) => {
+    const magnitudes = gradientsOf(operation)(test, absolute(test.dy), 'float64');
     const factor = 2 * gamma(m(test));
     return Object.fromEntries(
       Object.entries(magnitudes).map(([name, t]) => [name, dense(t).map((v) => v * factor)]),
     );
-  },
-});
+  };
 
 /**
  * dx = dy·s^−β − 2βα′·x·Σ dy·x·s^−(β+1) over n pixels: with α negated and |x|, |dy| the sum of absolute
  * values. s has n squares, a product and a sum; its power loses β + 1 times that, and |β·log s| units where
  * it is e^(−β·log s).
  */
-// biome-ignore lint/suspicious/noExplicitAny: the two norms have attributes of their own
-function norm(operation: any, pixels: (size: number) => number): Backward {
-  const run: Backward['run'] = ({ inputs: { x }, attributes }, dy, precision) =>
-    operation.backward(dy, x, operation.forward(x, attributes, 'float64').s, attributes, precision);
-  return {
-    run,
-    bounds: ({ inputs: { x }, attributes, dy }) => {
-      const { alpha, beta, k, size } = attributes;
-      const n = pixels(size);
-      const power = 8 + 2 * (beta + 1) * Math.log(1e6 / Math.min(k, 1));
-      const factor = 2 * gamma(Math.ceil((beta + 1) * (n + 4) + power + n + 8));
-      const { s } = operation.forward(x, attributes, 'float64');
-      const signless = { ...attributes, alpha: -alpha };
-      const { dx } = operation.backward(absolute(dy), absolute(x), s, signless, 'float64');
-      return { dx: dense(dx as Tensor).map((v) => v * factor) };
-    },
+const norm =
+  (operation: typeof ops.lrn | typeof ops.mapnorm, pixels: (size: number) => number): Bounds =>
+  ({ inputs: { x }, attributes, dy }) => {
+    const { alpha, beta, k, size } = attributes;
+    const n = pixels(size);
+    const power = 8 + 2 * (beta + 1) * Math.log(1e6 / Math.min(k, 1));
+    const factor = 2 * gamma(Math.ceil((beta + 1) * (n + 4) + power + n + 8));
+    const s = operation.denominators(x, attributes);
+    const signless = { ...attributes, alpha: -alpha };
+    const dx = operation.inputGradient(absolute(dy), absolute(x), s, signless, 'float64');
+    return { dx: dense(dx).map((v) => v * factor) };
   };
-}
 
-/** The operations whose backward reads forward's y. */
-export const activations = { relu: ops.relu, tanh: ops.tanh, sigmoid: ops.sigmoid, softmax: ops.softmax };
+const y = (operation: Kind, { inputs: { x } }: Call): Tensor =>
+  plain[operation].forward([x], undefined, 'float64');
 
-const y = (name: keyof typeof activations, { inputs: { x } }: Call): Tensor =>
-  activations[name].forward(x, 'float64').y;
-
-export const backwards: Readonly<Record<string, Backward>> = {
+/** Operations that only move values, and max-pooling, whose sums of dy (five significant bits) are exact: none. */
+const bounds: Readonly<Partial<Record<Kind, Bounds>>> = {
   lrn: norm(ops.lrn, (size) => size),
   mapnorm: norm(ops.mapnorm, (size) => size * size),
-  // dy has five significant bits: its sums are exact
-  maxpool: {
-    run: ({ inputs: { x }, attributes }, dy, precision) => {
-      const { winner } = ops.maxpool.forward(x, attributes);
-      const { dx } = ops.maxpool.backward(dy, x, winner, attributes, 'first', precision);
-      return { dx, every: ops.maxpool.backward(dy, x, winner, attributes, 'every', precision).dx };
-    },
-  },
-  avgpool: positiveSums(
-    ({ inputs: { x }, attributes }, dy, precision) => ({
-      ...ops.avgpool.backward(dy, x.shape, attributes, precision),
-    }),
-    ({ attributes: { kernel } }) => kernel[0] * kernel[1] + 2,
-  ),
-  adaptiveavgpool: positiveSums(
-    ({ inputs: { x }, attributes }, dy, precision) => ({
-      ...ops.adaptiveavgpool.backward(dy, x.shape, attributes, precision),
-    }),
-    ({ attributes: { size } }) => size[0] * size[1] + 2,
-  ),
-  relu: { run: (call, dy, precision) => ({ ...ops.relu.backward(dy, y('relu', call), precision) }) },
+  avgpool: positiveSums('avgpool', ({ attributes: { kernel } }) => kernel[0] * kernel[1] + 2),
+  adaptiveavgpool: positiveSums('adaptiveavgpool', ({ attributes: { size } }) => size[0] * size[1] + 2),
   // y is off by 6u·|y| at most (spec/operations.ts), so 1 − y² by 12u, and three roundings
-  tanh: {
-    run: (call, dy, precision) => ({ ...ops.tanh.backward(dy, y('tanh', call), precision) }),
-    bounds: (test) => ({ dx: each(test.dy, y('tanh', test), (d) => 16 * U64 * d) }),
-  },
+  tanh: (test) => ({ dx: each(test.dy, y('tanh', test), (d) => 16 * U64 * d) }),
   // y is off by 12u·y at most, so y·(1 − y) by 24u·y, and three roundings
-  sigmoid: {
-    run: (call, dy, precision) => ({ ...ops.sigmoid.backward(dy, y('sigmoid', call), precision) }),
-    bounds: (test) => ({ dx: each(test.dy, y('sigmoid', test), (d, v) => 32 * U64 * d * v) }),
-  },
+  sigmoid: (test) => ({ dx: each(test.dy, y('sigmoid', test), (d, v) => 32 * U64 * d * v) }),
   // M = y[k]·(|dy[k]| + Σ|dy|·y); each y loses what spec/operations.ts says, twice, and the sum has K terms
-  softmax: {
-    run: (call, dy, precision) => ({ ...ops.softmax.backward(dy, y('softmax', call), precision) }),
-    bounds: (test) => {
-      const K = test.dy.shape[1];
-      const [Y, DY] = [dense(y('softmax', test)), dense(absolute(test.dy))];
-      const factor = 2 * gamma(2 * (745 + K + 4) + K + 6);
-      return {
-        dx: Y.map((v, i) => {
-          const row = i - (i % K);
-          let mean = 0;
-          for (let j = row; j < row + K; j++) mean += DY[j] * Y[j];
-          return factor * v * (DY[i] + mean) + K * 2 ** -1070;
-        }),
-      };
-    },
+  softmax: (test) => {
+    const K = test.dy.shape[1];
+    const Y = dense(y('softmax', test));
+    const DY = dense(absolute(test.dy));
+    const factor = 2 * gamma(2 * (745 + K + 4) + K + 6);
+    return {
+      dx: Y.map((v, i) => {
+        const row = i - (i % K);
+        let mean = 0;
+        for (let j = row; j < row + K; j++) mean += DY[j] * Y[j];
+        return factor * v * (DY[i] + mean) + K * 2 ** -1070;
+      }),
+    };
   },
-  dropout: positiveSums(
-    (call, dy, precision) => ({ ...ops.dropout.backward(dy, call.attributes, mask(call), precision) }),
-    () => 3,
-  ),
-  flatten: {
-    run: ({ inputs: { x }, attributes }, dy, precision) => ({
-      ...ops.flatten.backward(dy, x.shape, attributes, precision),
-    }),
-  },
-  concat: {
-    run: (call, dy, precision) => {
-      const { dxs } = ops.concat.backward(dy, xs(call).map(shapeOf), precision);
-      return Object.fromEntries(dxs.map((dx, i) => [`dx${i}`, dx]));
-    },
-  },
-  split: {
-    run: ({ inputs: { x }, attributes }, dy, precision) => ({
-      ...ops.split.backward(dy, x.shape, attributes, precision),
-    }),
-  },
+  dropout: positiveSums('dropout', () => 3),
 };
+
+/** All operations but conv2d and linear (spec/reference/ops/backward.spec.ts). */
+export const backwards: Readonly<Record<string, Backward>> = Object.fromEntries(
+  (Object.keys(plain) as Kind[])
+    .filter((operation) => operation !== 'conv2d' && operation !== 'linear')
+    .map((operation) => [operation, { run: gradientsOf(operation), bounds: bounds[operation] }]),
+);
 
 /** The first way in which gradients disagree with PyTorch's, in words; null where they agree. */
 export function gradientDisagreement(
@@ -183,7 +148,8 @@ export function gradientDisagreement(
     if (got[name]?.shape.join() !== wanted.shape.join()) {
       return `${name} has shape [${got[name]?.shape}], should have [${wanted.shape}]`;
     }
-    const [mine, theirs] = [dense(got[name]), dense(wanted)];
+    const mine = dense(got[name]);
+    const theirs = dense(wanted);
     const wrong = theirs.findIndex((v, i) => !(Math.abs(mine[i] - v) <= (within?.[name][i] ?? 0)));
     if (wrong >= 0) return `${name}[${wrong}] is ${mine[wrong]}, should be ${theirs[wrong]}`;
   }

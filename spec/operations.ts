@@ -6,9 +6,10 @@
  * results that are each within γₙ·M of the true value differ by at most 2·γₙ·M.
  */
 
-import { type Kernel, kernelsBy } from '../lib/judge/mistakes/kernels.ts';
-import type { Call } from '../lib/judge/mistakes/tools.ts';
+import { type Kernel, kernelBy } from '../lib/judge/mistakes/kernels.ts';
+import type { Kind } from '../reference/networks/layers.ts';
 import * as ops from '../reference/ops/index.ts';
+import { plain } from '../reference/oracle.ts';
 import { dense, type Tensor } from '../reference/tensor.ts';
 import type { Case } from './cases.ts';
 
@@ -23,10 +24,7 @@ export interface Operation {
   readonly bound: (test: Case, i: number) => number;
 }
 
-const exact = () => 0;
 const y = (test: Case, i: number): number => Math.abs(test.expected.y.data[i]);
-const xs = ({ inputs }: Call): Tensor[] => Object.values(inputs);
-const shapeOf = (t: Tensor): readonly number[] => t.shape;
 
 /** Σ|w·x| + |b| of each case, once. */
 const magnitudes = new WeakMap<Case, ArrayLike<number>>();
@@ -56,95 +54,38 @@ function meanBound(test: Case, m: number): number {
   return 2 * gamma(m + 1) * m * largest;
 }
 
-const kernels = kernelsBy(ops);
-
-export const operations: Readonly<Record<string, Operation>> = {
-  conv2d: {
-    run: kernels.conv2d,
-    shape: ({ inputs: { x, w }, attributes }) => ops.conv2d.shape(x.shape, w.shape, attributes),
-    bound: (test, i) => {
-      const { x, w, b } = test.inputs;
-      return dotBound(test, i, () => ops.conv2d.terms(x, w, b ?? null, test.attributes));
-    },
-  },
-  linear: {
-    run: kernels.linear,
-    shape: ({ inputs: { x, w } }) => ops.linear.shape(x.shape, w.shape),
-    bound: (test, i) => {
-      const { x, w, b } = test.inputs;
-      return dotBound(test, i, () => ops.linear.terms(x, w, b ?? null));
-    },
-  },
-  lrn: {
-    run: kernels.lrn,
-    shape: ({ inputs: { x }, attributes }) => ops.lrn.shape(x.shape, attributes),
-    bound: (test, i) => normBound(test, i, test.attributes.size),
-  },
-  mapnorm: {
-    run: kernels.mapnorm,
-    shape: ({ inputs: { x }, attributes }) => ops.mapnorm.shape(x.shape, attributes),
-    bound: (test, i) => normBound(test, i, test.attributes.size ** 2),
-  },
-  maxpool: {
-    run: kernels.maxpool,
-    shape: ({ inputs: { x }, attributes }) => ops.maxpool.shape(x.shape, attributes),
-    bound: exact,
-  },
-  avgpool: {
-    run: kernels.avgpool,
-    shape: ({ inputs: { x }, attributes }) => ops.avgpool.shape(x.shape, attributes),
-    bound: (test) => meanBound(test, test.attributes.kernel[0] * test.attributes.kernel[1]),
-  },
-  adaptiveavgpool: {
-    run: kernels.adaptiveavgpool,
-    shape: ({ inputs: { x }, attributes }) => ops.adaptiveavgpool.shape(x.shape, attributes),
-    bound: (test) => meanBound(test, test.inputs.x.shape[2] * test.inputs.x.shape[3]),
-  },
-  relu: {
-    run: kernels.relu,
-    shape: ({ inputs: { x } }) => ops.relu.shape(x.shape),
-    bound: exact,
-  },
+/** Operations that only move values are not here: there two right results are equal. */
+const bounds: Readonly<Partial<Record<Kind, Operation['bound']>>> = {
+  conv2d: (test, i) => dotBound(test, i, () => ops.conv2d.terms(Object.values(test.inputs), test.attributes)),
+  linear: (test, i) => dotBound(test, i, () => ops.linear.terms(Object.values(test.inputs))),
+  lrn: (test, i) => normBound(test, i, test.attributes.size),
+  mapnorm: (test, i) => normBound(test, i, test.attributes.size ** 2),
+  avgpool: (test) => meanBound(test, test.attributes.kernel[0] * test.attributes.kernel[1]),
+  adaptiveavgpool: (test) => meanBound(test, test.inputs.x.shape[2] * test.inputs.x.shape[3]),
   // ours is within 2.5 ULP (spec/reference/math.spec.ts), PyTorch's within 1 (SLEEF); an ULP is at most 2u·|y|
-  tanh: {
-    run: kernels.tanh,
-    shape: ({ inputs: { x } }) => ops.tanh.shape(x.shape),
-    bound: (test, i) => 7 * U64 * y(test, i),
-  },
+  tanh: (test, i) => 7 * U64 * y(test, i),
   // ours is within 3 ULP, PyTorch's e^−x within 1, then a sum and a quotient
-  sigmoid: {
-    run: kernels.sigmoid,
-    shape: ({ inputs: { x } }) => ops.sigmoid.shape(x.shape),
-    bound: (test, i) => 12 * U64 * y(test, i),
-  },
-  softmax: {
-    run: kernels.softmax,
-    shape: ({ inputs: { x } }) => ops.softmax.shape(x.shape),
-    // x − m is rounded (its exponential loses |x − m|·u < 745u), exp 2u, sum of K, quotient; 2⁻¹⁰⁷⁴ once subnormal
-    bound: (test, i) => 2 * gamma(745 + test.inputs.x.shape[1] + 4) * y(test, i) + 2 ** -1074,
-  },
-  dropout: {
-    run: kernels.dropout,
-    shape: ({ inputs: { x }, attributes }) => ops.dropout.shape(x.shape, attributes),
-    // x / (1 − r) here, x·(1 / (1 − r)) in PyTorch: 1 − r, quotient, product
-    bound: (test, i) => 2 * gamma(3) * y(test, i),
-  },
-  flatten: {
-    run: kernels.flatten,
-    shape: ({ inputs: { x } }) => ops.flatten.shape(x.shape),
-    bound: exact,
-  },
-  concat: {
-    run: kernels.concat,
-    shape: (test) => ops.concat.shape(xs(test).map(shapeOf)),
-    bound: exact,
-  },
-  split: {
-    run: kernels.split,
-    shape: ({ inputs: { x }, attributes }) => ops.split.shape(x.shape, attributes),
-    bound: exact,
-  },
+  sigmoid: (test, i) => 12 * U64 * y(test, i),
+  // x − m is rounded (its exponential loses |x − m|·u < 745u), exp 2u, sum of K, quotient; 2⁻¹⁰⁷⁴ once subnormal
+  softmax: (test, i) => 2 * gamma(745 + test.inputs.x.shape[1] + 4) * y(test, i) + 2 ** -1074,
+  // x / (1 − r) here, x·(1 / (1 − r)) in PyTorch: 1 − r, quotient, product
+  dropout: (test, i) => 2 * gamma(3) * y(test, i),
 };
+
+export const operations: Readonly<Record<string, Operation>> = Object.fromEntries(
+  Object.entries(plain).map(([name, { shape }]) => [
+    name,
+    {
+      run: kernelBy(plain, name),
+      shape: ({ inputs, attributes }: Case) =>
+        shape(
+          Object.values(inputs).map((t) => t.shape),
+          attributes,
+        ),
+      bound: bounds[name as Kind] ?? (() => 0),
+    },
+  ]),
+);
 
 /** The first way in which a result disagrees with what is expected, in words; null where it agrees. */
 export function disagreement(
@@ -155,7 +96,8 @@ export function disagreement(
 ): string | null {
   if (result.shape.join() !== expected.shape.join())
     return `shape [${result.shape}], should be [${expected.shape}]`;
-  const [got, wanted] = [dense(result), dense(expected)];
+  const got = dense(result);
+  const wanted = dense(expected);
   for (let i = 0; i < wanted.length; i++) {
     const same = got[i] === wanted[i] || (Number.isNaN(got[i]) && Number.isNaN(wanted[i]));
     if (!same && !(Math.abs(got[i] - wanted[i]) <= bound(test, i))) {

@@ -1,8 +1,9 @@
 /** Known wrong gradients: each must disagree with PyTorch's on a case of fixtures/ops/<operation>/backward.json. */
 import { reverse } from '../lib/judge/mistakes/tools.ts';
 import * as ops from '../reference/ops/index.ts';
+import { plain } from '../reference/oracle.ts';
 import { dense, map, type Tensor, tensor } from '../reference/tensor.ts';
-import { activations, type BackwardCase, backwards, type Gradients } from './backwards.ts';
+import { type BackwardCase, backwards, type Gradients } from './backwards.ts';
 
 export interface WrongGradient {
   readonly operation: string;
@@ -33,13 +34,14 @@ function attributes(operation: string, mistake: string, change: (attributes: any
 
 /** Elementwise mistakes: dx = f(dy, x, y). */
 function elementwise(
-  name: keyof typeof activations,
+  name: 'relu' | 'tanh' | 'sigmoid' | 'softmax',
   mistake: string,
   f: (dy: number, x: number, y: number) => number,
 ): void {
   add(name, mistake, ({ dy, inputs: { x } }) => {
-    const Y = dense(activations[name].forward(x, 'float64').y);
-    const [DY, X] = [dense(dy), dense(x)];
+    const Y = dense(plain[name].forward([x], undefined, 'float64'));
+    const DY = dense(dy);
+    const X = dense(x);
     const dx = Float64Array.from(Y, (y, i) => f(DY[i], X[i], y));
     return { dx: tensor(dx, x.shape) };
   });
@@ -61,15 +63,14 @@ altered('softmax', 'the classes in reverse', ({ inputs: { x } }) => ({ inputs: {
 attributes('lrn', 'α divided or not', ({ divide }) => ({ divide: !divide }));
 attributes('lrn', 'the towers forgotten', () => ({ groups: 1 }));
 add('lrn', 'the window is not mirrored', ({ dy, inputs: { x }, attributes: a }) => {
-  const { s } = ops.lrn.forward(x, a, 'float64');
   const even = a.even === 'above' ? 'below' : 'above';
-  return { ...ops.lrn.backward(dy, x, s, { ...a, even }, 'float64') };
+  return { dx: ops.lrn.inputGradient(dy, x, ops.lrn.denominators(x, a), { ...a, even }, 'float64') };
 });
 attributes('mapnorm', 'α divided or not', ({ divide }) => ({ divide: !divide }));
 add('mapnorm', 'the window is not mirrored', ({ dy, inputs: { x }, attributes: a }) => {
-  const s = tensor(ops.mapnorm.forward(x, a, 'float64').s, x.shape);
+  const s = tensor(ops.mapnorm.denominators(x, a), x.shape);
   const [DY, X, S] = [dy, x, s].map((t) => reverse(t, 2, 3));
-  const { dx } = ops.mapnorm.backward(DY, X, dense(S) as Float64Array, a, 'float64');
+  const dx = ops.mapnorm.inputGradient(DY, X, dense(S) as Float64Array, a, 'float64');
   return { dx: reverse(dx, 2, 3) };
 });
 for (const [name, scale, mistake] of [
@@ -79,10 +80,9 @@ for (const [name, scale, mistake] of [
   ['mapnorm', 0.5, 'the factor 2 of the square forgotten'],
 ] as const) {
   add(name, mistake, ({ dy, inputs: { x }, attributes: a }) => {
-    // biome-ignore lint/suspicious/noExplicitAny: the two norms have attributes of their own
-    const operation: any = name === 'lrn' ? ops.lrn : ops.mapnorm;
-    const { s } = operation.forward(x, a, 'float64');
-    return operation.backward(dy, x, s, { ...a, alpha: scale * a.alpha }, 'float64');
+    const { denominators, inputGradient } = name === 'lrn' ? ops.lrn : ops.mapnorm;
+    const altered = { ...a, alpha: scale * a.alpha };
+    return { dx: inputGradient(dy, x, denominators(x, a), altered, 'float64') };
   });
 }
 
@@ -96,7 +96,7 @@ add('maxpool', 'the first maximum for every one', (test) => {
 });
 add('maxpool', 'overlapping windows overwrite each other', ({ dy, inputs: { x }, attributes: a }) => {
   const dx = new Float64Array(x.size);
-  ops.maxpool.forward(x, a).winner.forEach((at, y) => {
+  ops.maxpool.winners(x, a).forEach((at, y) => {
     if (at >= 0) dx[at] = dense(dy)[y];
   });
   return { dx: tensor(dx, x.shape), every: tensor(dx, x.shape) };
@@ -109,21 +109,10 @@ altered('avgpool', 'dy upside down', ({ dy }) => ({ dy: reverse(dy, 2) }));
 altered('adaptiveavgpool', 'dy upside down', ({ dy }) => ({ dy: reverse(dy, 2) }));
 altered('adaptiveavgpool', 'images exchanged', ({ dy }) => ({ dy: reverse(dy, 0) }));
 add('adaptiveavgpool', 'dy divided twice', ({ dy, inputs: { x }, attributes: a }) => {
-  const ones = map(x, () => 1);
-  const sizes = dense(
-    ops.adaptiveavgpool.backward(
-      map(dy, () => 1),
-      ones.shape,
-      a,
-    ).dx,
-  );
-  const { dx } = ops.adaptiveavgpool.backward(dy, x.shape, a);
-  return {
-    dx: tensor(
-      Float64Array.from(dense(dx), (v, i) => v * sizes[i]),
-      x.shape,
-    ),
-  };
+  const shared = (d: Tensor) => dense(ops.adaptiveavgpool.backward(d, [x], d, a)[0] as Tensor);
+  const sizes = shared(map(dy, () => 1));
+  const twiceDivided = Float64Array.from(shared(dy), (v, i) => v * sizes[i]);
+  return { dx: tensor(twiceDivided, x.shape) };
 });
 
 altered('dropout', 'no mask', ({ inputs: { x } }) => ({ inputs: { x } }));

@@ -6,9 +6,7 @@
  * Spec         spec/export/emit.spec.ts
  * Not emitted  GlobalAveragePool, which is the case P = Q = 1.
  */
-import type { Layer } from '../../reference/networks/layers.ts';
-import type { GraphBuilder } from '../graph.ts';
-import type { Reverse } from './reverse.ts';
+import type { Emit, EmitBackward } from './emitter.ts';
 import { sandwiched, transposed } from './sandwich.ts';
 
 export const paper = '';
@@ -23,11 +21,7 @@ function averages(bins: number, extent: number): Float64Array {
   return a;
 }
 
-export function emit(
-  g: GraphBuilder,
-  layer: Layer & { kind: 'adaptiveavgpool' },
-  [x]: readonly string[],
-): string {
+export const emit: Emit<'adaptiveavgpool'> = (g, layer, [x]) => {
   const { name, attributes } = layer;
   const [P, Q] = attributes.size;
   const [H, W] = g.dims(x).slice(2) as number[];
@@ -38,16 +32,12 @@ export function emit(
   }
   const [rows, columns] = [averages(P, H), transposed(averages(Q, W), Q, W)];
   return sandwiched(g, [rows, x, columns], [P, H, W, Q], name);
-}
+};
 
 /** dx = Aᵀ·dy·Bᵀ. */
-export function backward(
-  g: GraphBuilder,
-  layer: Layer & { kind: 'adaptiveavgpool' },
-  { inputs: [x], dy, dx: [dx] }: Reverse,
-): void {
+export const backward: EmitBackward<'adaptiveavgpool'> = (g, layer, { inputs: [x], dy, dx: [dx] }) => {
   if (dx === null) return;
   const [P, Q] = layer.attributes.size;
   const [H, W] = g.dims(x).slice(2) as number[];
   sandwiched(g, [transposed(averages(P, H), P, H), dy, averages(Q, W)], [H, P, Q, W], dx);
-}
+};

@@ -9,15 +9,14 @@
  * Spec         spec/export/emit.spec.ts
  * Not emitted  ceil_mode: with count_include_pad its divisor changed in version 19. An average of no pixel at all.
  */
-import type { Layer } from '../../reference/networks/layers.ts';
-import type { GraphBuilder } from '../graph.ts';
-import type { Reverse } from './reverse.ts';
+import type { LayerOf } from '../../reference/networks/layers.ts';
+import type { Emit, EmitBackward } from './emitter.ts';
 import { sandwiched, transposed } from './sandwich.ts';
 import { explicitPads, hasEmptyWindow, imagePads } from './window.ts';
 
 export const paper = '';
 
-export function emit(g: GraphBuilder, layer: Layer & { kind: 'avgpool' }, [x]: readonly string[]): string {
+export const emit: Emit<'avgpool'> = (g, layer, [x]) => {
   const { name, attributes } = layer;
   const { kernel, stride, pad, divisor } = attributes;
   const pads = explicitPads('avgpool', g.dims(x), attributes);
@@ -40,27 +39,23 @@ export function emit(g: GraphBuilder, layer: Layer & { kind: 'avgpool' }, [x]: r
   });
   const rest = [0, 0, pads[2] - made[2], pads[3] - made[3]];
   return g.node('AveragePool', [padded], name, { ...window, pads: rest, count_include_pad: 0 }, paper);
-}
+};
 
 /** dx = Aᵀ·dy·B, where row p of A holds 1/(rows of window p) under the window's rows, and B the same for columns. */
-export function backward(
-  g: GraphBuilder,
-  layer: Layer & { kind: 'avgpool' },
-  { inputs: [x], y, dy, dx: [dx] }: Reverse,
-): void {
+export const backward: EmitBackward<'avgpool'> = (g, layer, { inputs: [x], y, dy, dx: [dx] }) => {
   if (dx === null) return;
   const [H, W] = g.dims(x).slice(2) as number[];
   const [P, Q] = g.dims(y).slice(2) as number[];
   const [a, b] = [shares(layer.attributes, 0, P, H), shares(layer.attributes, 1, Q, W)];
   sandwiched(g, [transposed(a, P, H), dy, b], [H, P, Q, W], dx);
-}
+};
 
 /**
  * a[p·extent + h] = 1/(length of window p on that axis) where window p contains h; the divisor is the
  * lengths' product.
  */
 function shares(
-  { kernel, stride, pad, divisor }: (Layer & { kind: 'avgpool' })['attributes'],
+  { kernel, stride, pad, divisor }: LayerOf<'avgpool'>['attributes'],
   axis: 0 | 1,
   count: number,
   extent: number,

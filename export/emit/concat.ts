@@ -5,17 +5,15 @@
  * Spec         spec/export/emit.spec.ts
  * Not emitted  other axes.
  */
-import type { Layer } from '../../reference/networks/layers.ts';
-import type { GraphBuilder } from '../graph.ts';
-import type { Reverse } from './reverse.ts';
+import type { Emit, EmitBackward } from './emitter.ts';
 
 export const paper = 'section 3.5, figure 2';
 
-export const emit = (g: GraphBuilder, layer: Layer & { kind: 'concat' }, inputs: readonly string[]): string =>
+export const emit: Emit<'concat'> = (g, layer, inputs) =>
   g.node('Concat', inputs, layer.name, { axis: 1 }, paper);
 
 /** Each input gets its channels of dy. */
-export function backward(g: GraphBuilder, { inputs, dy, dx }: Reverse): void {
+export const backward: EmitBackward<'concat'> = (g, _, { inputs, dy, dx }) => {
   let start = 0;
   for (const [index, input] of inputs.entries()) {
     const end = start + (g.dims(input)[1] as number);
@@ -26,4 +24,4 @@ export function backward(g: GraphBuilder, { inputs, dy, dx }: Reverse): void {
     }
     start = end;
   }
-}
+};

@@ -5,23 +5,15 @@
  * Spec         spec/export/emit.spec.ts
  * Not emitted  auto_pad, and the two-tower form with Split and Concat: `group` is the same arithmetic.
  */
-import type { Layer } from '../../reference/networks/layers.ts';
 import { shape } from '../../reference/ops/conv2d.ts';
-import type { Weights } from '../../reference/oracle.ts';
-import type { GraphBuilder } from '../graph.ts';
 import { inputGradient, isSmall, unfolded, weightGradient } from './convgradients.ts';
+import type { Emit, EmitBackward, EmitTraining } from './emitter.ts';
 import { parameters } from './parameters.ts';
-import type { Reverse } from './reverse.ts';
 import { productMaps } from './unfold.ts';
 
 export const paper = 'section 3.5';
 
-export function emit(
-  g: GraphBuilder,
-  layer: Layer & { kind: 'conv2d' },
-  [x]: readonly string[],
-  weights: Weights,
-): string {
+export const emit: Emit<'conv2d'> = (g, layer, [x], weights) => {
   const { stride, pad, dilation, groups } = layer.attributes;
   const window = {
     kernel_shape: layer.kernel,
@@ -31,18 +23,14 @@ export function emit(
     group: groups,
   };
   return g.node('Conv', [x, ...parameters(g, layer.name, weights)], layer.name, window, paper);
-}
+};
 
 /** In training: as a product of matrices where that is faster than onnxruntime's Conv. */
-export function emitTraining(
-  g: GraphBuilder,
-  layer: Layer & { kind: 'conv2d' },
-  [x]: readonly string[],
-): string {
+export const emitTraining: EmitTraining<'conv2d'> = (g, layer, [x]) => {
   const { name, kernel, channels: K } = layer;
   const { groups: G } = layer.attributes;
   const [weight, bias] = parameters(g, name, new Map());
-  const [, , P, Q] = shape(g.dims(x) as number[], g.dims(weight) as number[], layer.attributes);
+  const [, , P, Q] = shape([g.dims(x), g.dims(weight)] as number[][], layer.attributes);
   if (!isSmall(g, P * Q, K / G)) return emit(g, layer, [x], new Map());
   const [CG, T] = [(g.dims(x)[1] as number) / G, kernel[0] * kernel[1]];
   const taps = g.node('Reshape', [weight, g.integers(`${name}/taps/shape`, [K, CG, T])], `${name}/taps`);
@@ -57,18 +45,14 @@ export function emitTraining(
   if (!bias) return maps;
   const column = g.node('Reshape', [bias, g.integers(`${name}/bias/shape`, [K, 1, 1])], `${name}/bias`);
   return g.node('Add', [maps, column], name, {}, paper);
-}
+};
 
 /** db = Σ dy over images and positions; dw and dx as in convgradients.ts. */
-export function backward(
-  g: GraphBuilder,
-  layer: Layer & { kind: 'conv2d' },
-  { inputs: [x], dy, dx: [dx], wants }: Reverse,
-): void {
+export const backward: EmitBackward<'conv2d'> = (g, layer, { inputs: [x], dy, dx: [dx], wants }) => {
   const [weight, bias] = [`${layer.name}.weight`, `${layer.name}.bias`];
   if (g.has(bias) && wants(bias)) {
     g.node('ReduceSum', [dy, g.integers(`d${bias}/axes`, [0, 2, 3])], `d${bias}`, { keepdims: 0 });
   }
   if (wants(weight)) weightGradient(g, layer, x, dy, `d${weight}`);
   if (dx !== null) inputGradient(g, layer, [x, weight, dy], dx);
-}
+};

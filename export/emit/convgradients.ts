@@ -10,11 +10,11 @@
  * dx, flipped: for stride 1, Conv with the kernel turned by 180°. dx, unfolded: the same as a product of matrices,
  * for small maps. dx, transposed: ConvTranspose, for the rest; at stride 1 it takes a third longer than Conv.
  */
-import type { Layer } from '../../reference/networks/layers.ts';
+import type { LayerOf } from '../../reference/networks/layers.ts';
 import type { GraphBuilder } from '../graph.ts';
 import { type Piece, productMaps, unfold } from './unfold.ts';
 
-type Conv2d = Layer & { kind: 'conv2d' };
+type Conv2d = LayerOf<'conv2d'>;
 
 /**
  * Taps of the largest kernel whose dw is a product of matrices on the CPU: 5×5. That layer of alexnet2012 took

@@ -6,28 +6,21 @@
  * Not emitted  Dropout: it does nothing in an inference graph, its form changed in 7, 10 and 12, and not every device
  *              has it.
  */
-import type { Layer } from '../../reference/networks/layers.ts';
-import type { GraphBuilder } from '../graph.ts';
-import type { Reverse } from './reverse.ts';
+import type { Emit, EmitBackward, EmitTraining } from './emitter.ts';
 
 export const paper = 'section 4.2';
 
-export function emit(g: GraphBuilder, layer: Layer & { kind: 'dropout' }, [x]: readonly string[]): string {
+export const emit: Emit<'dropout'> = (g, layer, [x]) => {
   const { name, attributes } = layer;
   if (attributes.convention === 'inverted') return g.node('Identity', [x], name, {}, paper);
   return g.node('Mul', [x, g.scalar(`${name}/keep`, 1 - attributes.ratio)], name, {}, paper);
-}
+};
 
 /**
  * Dropout in training: y = m·x ('paper') or m·x/(1 − ratio) ('inverted') for a mask that is a graph input,
  * <layer>.mask, uint8 (N,…), 1 keep and 0 drop. Without masks there is neither mask nor scaling.
  */
-export function emitTraining(
-  g: GraphBuilder,
-  layer: Layer & { kind: 'dropout' },
-  [x]: readonly string[],
-  masked: boolean,
-): string {
+export const emitTraining: EmitTraining<'dropout'> = (g, layer, [x], masked) => {
   const { name, attributes } = layer;
   if (!masked) return g.node('Identity', [x], name, {}, paper);
   const mask = g.input(`${name}.mask`, g.dims(x), 'uint8');
@@ -35,16 +28,12 @@ export function emitTraining(
   const scale = attributes.convention === 'paper' ? 1 : 1 / (1 - attributes.ratio);
   const factor = g.node('Mul', [kept, g.scalar(`${name}/scale`, scale)], `${name}/factor`);
   return g.node('Mul', [x, factor], name, {}, paper);
-}
+};
 
 /** dx = factor·dy. */
-export function backward(
-  g: GraphBuilder,
-  layer: Layer & { kind: 'dropout' },
-  { dy, dx: [dx] }: Reverse,
-): void {
+export const backward: EmitBackward<'dropout'> = (g, layer, { dy, dx: [dx] }) => {
   if (dx === null) return;
   const factor = `${layer.name}/factor`;
   if (g.has(factor)) g.node('Mul', [dy, factor], dx);
   else g.node('Identity', [dy], dx);
-}
+};

@@ -5,25 +5,19 @@
  * Spec         spec/export/emit.spec.ts
  * Not emitted  Reshape, which would have to name the batch.
  */
-import type { Layer } from '../../reference/networks/layers.ts';
-import type { GraphBuilder } from '../graph.ts';
-import type { Reverse } from './reverse.ts';
+import type { Emit, EmitBackward } from './emitter.ts';
 
 export const paper = '';
 
-export function emit(g: GraphBuilder, layer: Layer & { kind: 'flatten' }, [x]: readonly string[]): string {
+export const emit: Emit<'flatten'> = (g, layer, [x]) => {
   const { name, attributes } = layer;
   const moved = attributes.order === 'HWC' && g.dims(x).length === 4;
   const maps = moved ? g.node('Transpose', [x], `${name}/hwc`, { perm: [0, 2, 3, 1] }) : x;
   return g.node('Flatten', [maps], name, { axis: 1 }, paper);
-}
+};
 
 /** The same values under x's shape. */
-export function backward(
-  g: GraphBuilder,
-  layer: Layer & { kind: 'flatten' },
-  { inputs, dy, dx: [dx] }: Reverse,
-): void {
+export const backward: EmitBackward<'flatten'> = (g, layer, { inputs, dy, dx: [dx] }) => {
   if (dx === null) return;
   const [, ...rest] = g.dims(inputs[0]) as number[];
   if (layer.attributes.order === 'CHW' || rest.length !== 3) {
@@ -33,4 +27,4 @@ export function backward(
   const [C, H, W] = rest;
   const maps = g.node('Reshape', [dy, g.integers(`${dx}/shape`, [-1, H, W, C])], `${dx}/hwc`);
   g.node('Transpose', [maps], dx, { perm: [0, 3, 1, 2] });
-}
+};

@@ -9,21 +9,21 @@
  * Spec         spec/export/emit.spec.ts
  * Not emitted  float16: it is computed in float32 between two Casts.
  */
-import type { Layer } from '../../reference/networks/layers.ts';
+import type { LayerOf } from '../../reference/networks/layers.ts';
 import type { GraphBuilder } from '../graph.ts';
+import type { Emit, EmitBackward } from './emitter.ts';
 import { affine, backwardOf, divideByPower, inFloat32, powerName } from './normalise.ts';
-import type { Reverse } from './reverse.ts';
 
 export const paper = 'section 3.3';
 
-type Lrn = Layer & { kind: 'lrn' };
+type Lrn = LayerOf<'lrn'>;
 
-export function emit(g: GraphBuilder, layer: Lrn, [x]: readonly string[]): string {
+export const emit: Emit<'lrn'> = (g, layer, [x]) => {
   const native = g.settings.lrn === 'native' && layer.attributes.size % 2 === 1;
   return inFloat32(g, x, layer.name, (wide, output) =>
     native ? emitNative(g, layer, wide, output) : emitDecomposed(g, layer, wide, output),
   );
-}
+};
 
 /** α as ONNX means it: divided by the window's size afterwards. */
 const alphaOf = ({ alpha, divide, size }: Lrn['attributes']): number => (divide ? alpha : alpha * size);
@@ -67,10 +67,10 @@ function averaged(
 }
 
 /** For the decomposed form, whose values it uses. */
-export function backward(g: GraphBuilder, layer: Lrn, { inputs: [x], dy, dx: [dx] }: Reverse): void {
+export const backward: EmitBackward<'lrn'> = (g, layer, { inputs: [x], dy, dx: [dx] }) => {
   if (dx === null) return;
   const { name, attributes } = layer;
   const factor = 2 * alphaOf(attributes) * attributes.beta;
   const values = [`${name}/s`, powerName(name, `${name}/s`, attributes.beta)] as const;
   backwardOf(g, [x, dy, dx], values, factor, (v) => averaged(g, v, dx, attributes, true));
-}
+};

@@ -5,20 +5,20 @@
  * Spec         spec/export/emit.spec.ts
  * Not emitted  float16: it is computed in float32 between two Casts.
  */
-import type { Layer } from '../../reference/networks/layers.ts';
+import type { LayerOf } from '../../reference/networks/layers.ts';
 import type { GraphBuilder } from '../graph.ts';
+import type { Emit, EmitBackward } from './emitter.ts';
 import { affine, backwardOf, divideByPower, inFloat32, powerName } from './normalise.ts';
-import type { Reverse } from './reverse.ts';
 
 export const paper = '';
 
-type Mapnorm = Layer & { kind: 'mapnorm' };
+type Mapnorm = LayerOf<'mapnorm'>;
 
 /** α of the mean. */
 const alphaOf = ({ alpha, divide, size }: Mapnorm['attributes']): number =>
   divide ? alpha : alpha * size * size;
 
-export function emit(g: GraphBuilder, layer: Mapnorm, [x]: readonly string[]): string {
+export const emit: Emit<'mapnorm'> = (g, layer, [x]) => {
   const { name, attributes } = layer;
   const { beta, k } = attributes;
   return inFloat32(g, x, name, (wide, output) => {
@@ -27,7 +27,7 @@ export function emit(g: GraphBuilder, layer: Mapnorm, [x]: readonly string[]): s
     const s = affine(g, name, mean, alphaOf(attributes), k);
     return divideByPower(g, [wide, s], beta, [name, output], paper);
   });
-}
+};
 
 /** The mean over size × size values, zeros outside the map counted; `mirrored`: the windows that contain a value. */
 function averaged(
@@ -43,10 +43,10 @@ function averaged(
   return g.node('AveragePool', [x], output, { ...window, count_include_pad: 1 });
 }
 
-export function backward(g: GraphBuilder, layer: Mapnorm, { inputs: [x], dy, dx: [dx] }: Reverse): void {
+export const backward: EmitBackward<'mapnorm'> = (g, layer, { inputs: [x], dy, dx: [dx] }) => {
   if (dx === null) return;
   const { name, attributes } = layer;
   const factor = 2 * alphaOf(attributes) * attributes.beta;
   const values = [`${name}/s`, powerName(name, `${name}/s`, attributes.beta)] as const;
   backwardOf(g, [x, dy, dx], values, factor, (v) => averaged(g, v, `${dx}/mean`, attributes, true));
-}
+};

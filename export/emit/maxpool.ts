@@ -10,16 +10,16 @@
  * Spec         spec/export/emit.spec.ts
  * Not emitted  ceil_mode (see window.ts). Indices and ScatterElements: WebGPU claims them and fails when it runs.
  */
-import type { Layer } from '../../reference/networks/layers.ts';
+import type { LayerOf } from '../../reference/networks/layers.ts';
 import type { GraphBuilder } from '../graph.ts';
-import type { Reverse } from './reverse.ts';
+import type { Emit, EmitBackward, EmitTraining } from './emitter.ts';
 import { explicitPads, hasEmptyWindow, imagePads } from './window.ts';
 
 export const paper = 'section 3.4';
 
 const LOWEST = { float32: -3.4028234663852886e38, float16: -65504 };
 
-export function emit(g: GraphBuilder, layer: Layer & { kind: 'maxpool' }, [x]: readonly string[]): string {
+export const emit: Emit<'maxpool'> = (g, layer, [x]) => {
   const { name, attributes } = layer;
   const { kernel, stride } = attributes;
   const pads = explicitPads('maxpool', g.dims(x), attributes);
@@ -29,12 +29,12 @@ export function emit(g: GraphBuilder, layer: Layer & { kind: 'maxpool' }, [x]: r
   const lowest = g.scalar(`${name}/lowest`, LOWEST[g.settings.precision]);
   const padded = g.node('Pad', [x, amounts, lowest], `${name}/padded`, { mode: 'constant' });
   return g.node('MaxPool', [padded], name, { ...window, pads: [0, 0, 0, 0] }, paper);
-}
+};
 
-type Maxpool = Layer & { kind: 'maxpool' };
+type Maxpool = LayerOf<'maxpool'>;
 
 /** Forward in training: `<layer>/rows` is the maximum over the window's rows, `<layer>` over its columns. */
-export function emitTraining(g: GraphBuilder, layer: Maxpool, [x]: readonly string[]): string {
+export const emitTraining: EmitTraining<'maxpool'> = (g, layer, [x]) => {
   const { name, attributes } = layer;
   const { kernel, stride } = attributes;
   const pads = explicitPads('maxpool', g.dims(x), attributes);
@@ -45,15 +45,15 @@ export function emitTraining(g: GraphBuilder, layer: Maxpool, [x]: readonly stri
     { kernel_shape: [1, kernel[1]], strides: [1, stride[1]], pads: [0, pads[1], 0, pads[3]] },
   ];
   return g.node('MaxPool', [g.node('MaxPool', [x], `${name}/rows`, high)], name, wide, paper);
-}
+};
 
 /** dx[h] = Σ over the windows p that contain h of dy[p] where x[h] = y[p]: columns first, then rows. */
-export function backward(g: GraphBuilder, layer: Maxpool, { inputs: [x], y, dy, dx: [dx] }: Reverse): void {
+export const backward: EmitBackward<'maxpool'> = (g, layer, { inputs: [x], y, dy, dx: [dx] }) => {
   if (dx === null) return;
   const rows = `${layer.name}/rows`;
   alongAxis(g, layer, 1, [rows, y, dy, `${dx}/rows`]);
   alongAxis(g, layer, 0, [x, rows, `${dx}/rows`, dx]);
-}
+};
 
 /**
  * One axis of backward. Window ⌊(h + pad)/stride⌋ − j is the j-th that contains h; where there is none that

@@ -5,21 +5,18 @@
  * Spec         spec/export/emit.spec.ts
  * Not emitted  fusion into the node before it: engines do that themselves.
  */
-import type { Layer } from '../../reference/networks/layers.ts';
-import type { GraphBuilder } from '../graph.ts';
-import type { Reverse } from './reverse.ts';
+import type { Emit, EmitBackward } from './emitter.ts';
 
 export const paper = 'section 3.1';
 
-export const emit = (g: GraphBuilder, layer: Layer & { kind: 'relu' }, [x]: readonly string[]): string =>
-  g.node('Relu', [x], layer.name, {}, paper);
+export const emit: Emit<'relu'> = (g, layer, [x]) => g.node('Relu', [x], layer.name, {}, paper);
 
 /**
  * dx = dy where y > 0. Asks y and not x, so that an engine may fuse Conv and Relu. Cast and Mul instead of Where: they
  * take half as long on the CPU. Where dy is NaN or infinite, dx is NaN at closed gates.
  */
-export function backward(g: GraphBuilder, { y, dy, dx: [dx] }: Reverse): void {
+export const backward: EmitBackward<'relu'> = (g, _, { y, dy, dx: [dx] }) => {
   if (dx === null) return;
   const open = g.node('Greater', [y, g.scalar(`${dx}/zero`, 0)], `${dx}/open`);
   g.node('Mul', [g.cast(open, `${dx}/one`, 'float32'), dy], dx);
-}
+};

@@ -5,19 +5,17 @@
  * Spec         spec/export/emit.spec.ts
  * Not emitted  LogSoftmax.
  */
-import type { Layer } from '../../reference/networks/layers.ts';
-import type { GraphBuilder } from '../graph.ts';
-import type { Reverse } from './reverse.ts';
+import type { Emit, EmitBackward } from './emitter.ts';
 
 export const paper = 'section 3.5';
 
-export const emit = (g: GraphBuilder, layer: Layer & { kind: 'softmax' }, [x]: readonly string[]): string =>
+export const emit: Emit<'softmax'> = (g, layer, [x]) =>
   g.node('Softmax', [x], layer.name, { axis: 1 }, paper);
 
 /** dx = y·(dy − Σ dy·y). At the end of a network the loss (loss.ts) takes its place. */
-export function backward(g: GraphBuilder, { y, dy, dx: [dx] }: Reverse): void {
+export const backward: EmitBackward<'softmax'> = (g, _, { y, dy, dx: [dx] }) => {
   if (dx === null) return;
   const products = g.node('Mul', [dy, y], `${dx}/products`);
   const sum = g.node('ReduceSum', [products, g.integers(`${dx}/axes`, [1])], `${dx}/sum`, { keepdims: 1 });
   g.node('Mul', [y, g.node('Sub', [dy, sum], `${dx}/centred`)], dx);
-}
+};

@@ -1,6 +1,6 @@
 /** What a bound is, and the simplest ones. docs/error-bounds.md derives them all. */
 import type { Kind, Layer } from '../../reference/networks/layers.ts';
-import type { Weights } from '../../reference/oracle.ts';
+import { plain, type Weights } from '../../reference/oracle.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import type { Device } from '../runtime/failures.ts';
 import {
@@ -177,3 +177,14 @@ export function largest(values: ArrayLike<number>): number {
   for (let i = 0; i < values.length; i++) if (Math.abs(values[i]) > max) max = Math.abs(values[i]);
   return max;
 }
+
+/** The gradients of a layer's inputs for a dy as the reference has them, in float64; each of equal maxima gets all. */
+export const exactGradients = (
+  layer: Layer,
+  { inputs, y }: Pick<BackwardPass, 'inputs' | 'y'>,
+  dy: Tensor,
+): readonly Tensor[] =>
+  plain[layer.kind].backward(dy, inputs, y, layer.attributes, {
+    precision: 'float64',
+    ties: 'every',
+  }) as readonly Tensor[];

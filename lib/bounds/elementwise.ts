@@ -1,6 +1,6 @@
 /** Bounds of the operations that work value by value, and of those that only move values. */
 import * as ops from '../../reference/ops/index.ts';
-import { dense, type Tensor } from '../../reference/tensor.ts';
+import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import {
   arithmetic,
   type DeviceArithmetic,
@@ -15,6 +15,7 @@ import {
   type Bounds,
   type Context,
   copied,
+  exactGradients,
   type ForwardPass,
   type Judged,
   moved,
@@ -29,9 +30,10 @@ const copies = (_: object, { exact }: ForwardPass, { device }: Context): Bounds 
 export const relu: OperationBounds<'relu'> = {
   forward: copies,
   // dy where y > 0: exact
-  backward(_, { y, dy }, { device }) {
+  backward(layer, pass, { device }) {
+    const { y, dy } = pass;
     const { flushes } = arithmetic[device];
-    const judged = moved(ops.relu.backward(dy, y, 'float64').dx, arithmetic[device]);
+    const judged = moved(exactGradients(layer, pass, dy)[0], arithmetic[device]);
     const { bound } = judged.bounds;
     const Y = dense(y);
     const DY = dense(dy);
@@ -60,12 +62,13 @@ export const tanh: OperationBounds<'tanh'> = {
     saturating(exact, arithmetic[device], arithmetic[device].tanhNearZero),
   ofInput: slope,
   // dy·(1 − y²): y² and 1 − y² are rounded as they are, then the product
-  backward(_, { y, dy }, { device }) {
+  backward(layer, pass, { device }) {
+    const { y, dy } = pass;
     const Y = dense(y);
     const magnitude = new Float64Array(dense(dy)).map(
       (d, i) => Math.abs(d) * (Y[i] * Y[i] + Math.abs(1 - Y[i] * Y[i])),
     );
-    const exact = ops.tanh.backward(dy, y, 'float64').dx;
+    const [exact] = exactGradients(layer, pass, dy);
     return { dxs: [rounded(exact, 3, arithmetic[device], magnitude)] };
   },
 };
@@ -74,8 +77,8 @@ export const sigmoid: OperationBounds<'sigmoid'> = {
   // exp and a division, or ½ + ½·tanh(x/2): absolute near 0
   forward: (_, { exact }, { device }) => saturating(exact, arithmetic[device], arithmetic[device].tanh),
   ofInput: slope,
-  backward: (_, { y, dy }, { device }) => ({
-    dxs: [rounded(ops.sigmoid.backward(dy, y, 'float64').dx, 3, arithmetic[device])],
+  backward: (layer, pass, { device }) => ({
+    dxs: [rounded(exactGradients(layer, pass, pass.dy)[0], 3, arithmetic[device])],
   }),
 };
 
@@ -108,30 +111,18 @@ export const dropout: OperationBounds<'dropout'> = {
     return (i) => U16 * Math.abs(Y[i]) + HALF_SUBNORMAL_16;
   },
   backward({ attributes }, { dy, mask }, { device }) {
-    const exact = mask ? ops.dropout.backward(dy, attributes, mask, 'float64').dx : dy;
+    const kept = mask && tensor(Float32Array.from(mask), [mask.length]);
+    const exact = kept ? ops.dropout.forward([dy, kept], attributes, 'float64') : dy;
     return { dxs: [scaledByMask(attributes, exact, mask !== undefined, arithmetic[device])] };
   },
 };
 
-export const flatten: OperationBounds<'flatten'> = {
+/** Values are moved, forward and back. */
+const moving: OperationBounds<'flatten' | 'split' | 'concat'> = {
   forward: copies,
-  backward: ({ attributes }, { inputs: [x], dy }, { device }) => ({
-    dxs: [moved(ops.flatten.backward(dy, x.shape, attributes, 'float64').dx, arithmetic[device])],
+  backward: (layer, pass, { device }) => ({
+    dxs: exactGradients(layer, pass, pass.dy).map((dx) => moved(dx, arithmetic[device])),
   }),
 };
 
-export const split: OperationBounds<'split'> = {
-  forward: copies,
-  backward: ({ attributes }, { inputs: [x], dy }, { device }) => ({
-    dxs: [moved(ops.split.backward(dy, x.shape, attributes, 'float64').dx, arithmetic[device])],
-  }),
-};
-
-export const concat: OperationBounds<'concat'> = {
-  forward: copies,
-  backward(_, { inputs, dy }, { device }) {
-    const shapes = inputs.map((x) => x.shape);
-    const { dxs } = ops.concat.backward(dy, shapes, 'float64');
-    return { dxs: dxs.map((dx) => moved(dx, arithmetic[device])) };
-  },
-};
+export { moving as concat, moving as flatten, moving as split };

@@ -15,6 +15,7 @@ import {
   type BackwardPass,
   type Bounds,
   type Context,
+  exactGradients,
   type ForwardPass,
   type JudgedGradients,
   type LayerOf,
@@ -41,7 +42,7 @@ export const lrn: OperationBounds<'lrn'> = {
 
 export const mapnorm: OperationBounds<'mapnorm'> = {
   forward({ attributes }, { inputs: [x], exact }, { device }) {
-    const { s } = ops.mapnorm.forward(x, attributes, 'float64');
+    const s = ops.mapnorm.denominators(x, attributes);
     return normalisation(attributes.size ** 2, attributes, s, exact, arithmetic[device]);
   },
   ofInput: scaledInput,
@@ -58,7 +59,8 @@ export const softmax: OperationBounds<'softmax'> = {
     return (i) => relative * Y[i];
   },
   // y·(dy − Σdy·y): K products and their sum, a difference, a product
-  backward(_, { y, dy }, { device }) {
+  backward(layer, pass, { device }) {
+    const { y, dy } = pass;
     const [N, K] = y.shape;
     const Y = dense(y);
     const DY = dense(dy);
@@ -68,7 +70,7 @@ export const softmax: OperationBounds<'softmax'> = {
       for (let k = n * K; k < (n + 1) * K; k++) sum += Math.abs(DY[k] * Y[k]);
       for (let k = n * K; k < (n + 1) * K; k++) magnitude[k] = Math.abs(Y[k]) * (Math.abs(DY[k]) + sum);
     }
-    const exact = ops.softmax.backward(dy, y, 'float64').dx;
+    const [exact] = exactGradients(layer, pass, dy);
     return { dxs: [rounded(exact, K + 3, arithmetic[device], magnitude)] };
   },
 };
@@ -89,7 +91,7 @@ export function lrnBounds(
   device: DeviceArithmetic,
   sequential: boolean,
 ): Bounds {
-  const { s } = ops.lrn.forward(x, attributes, 'float64');
+  const s = ops.lrn.denominators(x, attributes);
   if (sequential && attributes.groups === 1) return runningSum(attributes, x, s, exact, device);
   return normalisation(attributes.size, attributes, s, exact, device);
 }
@@ -233,14 +235,14 @@ function normalised(
   const device = arithmetic[name];
   const { alpha, beta, size, divide } = layer.attributes;
   const n = layer.kind === 'lrn' ? size : size * size;
-  const { s } =
+  const s =
     layer.kind === 'lrn'
-      ? ops.lrn.forward(x, layer.attributes, 'float64')
-      : ops.mapnorm.forward(x, layer.attributes, 'float64');
+      ? ops.lrn.denominators(x, layer.attributes)
+      : ops.mapnorm.denominators(x, layer.attributes);
   const back = (d: Tensor, v: Tensor): Tensor =>
     layer.kind === 'lrn'
-      ? ops.lrn.backward(d, v, s, layer.attributes, 'float64').dx
-      : ops.mapnorm.backward(d, v, s, layer.attributes, 'float64').dx;
+      ? ops.lrn.inputGradient(d, v, s, layer.attributes, 'float64')
+      : ops.mapnorm.inputGradient(d, v, s, layer.attributes, 'float64');
   const sigma = gamma(n + 4 + device.divide);
   const after = gamma(n + 6 + 2 * device.divide);
   const rho = normaliserError(n, layer.attributes, s, device);

@@ -1,6 +1,5 @@
 /** Bounds of pooling. */
 
-import * as ops from '../../reference/ops/index.ts';
 import { runLayer } from '../../reference/oracle.ts';
 import { dense, map, type Tensor } from '../../reference/tensor.ts';
 import { arithmetic, gamma, HALF_SUBNORMAL_16, U16 } from './arithmetic.ts';
@@ -8,6 +7,7 @@ import {
   type BackwardPass,
   type Context,
   copied,
+  exactGradients,
   type JudgedGradients,
   type LayerOf,
   type OperationBounds,
@@ -21,10 +21,10 @@ const overlap = (kernel: number, stride: number): number => Math.ceil(kernel / s
 export const maxpool: OperationBounds<'maxpool'> = {
   forward: (_, { exact }, { device }) => copied(exact, arithmetic[device]),
   // every maximum gets its window's dy; overlapping windows are added along columns, then along rows
-  backward({ attributes }, { inputs: [x], dy }, { device }) {
-    const { winner } = ops.maxpool.forward(x, attributes);
-    const back = (d: Tensor): Tensor => ops.maxpool.backward(d, x, winner, attributes, 'every', 'float64').dx;
-    const { kernel, stride } = attributes;
+  backward(layer, pass, { device }) {
+    const { dy } = pass;
+    const back = (d: Tensor): Tensor => exactGradients(layer, pass, d)[0];
+    const { kernel, stride } = layer.attributes;
     const additions = overlap(kernel[0], stride[0]) + overlap(kernel[1], stride[1]) - 2;
     return { dxs: [rounded(back(dy), additions, arithmetic[device], dense(back(map(dy, Math.abs))))] };
   },
@@ -59,15 +59,9 @@ export { average as avgpool, average as adaptiveavgpool };
  * Aᵀ·dy·B with two MatMuls: the matrices' entries are rounded once each, two products, and as many additions
  * as windows overlap (adding a zero is exact); operands rounded to fewer bits add 4t.
  */
-function averaged(
-  layer: Average,
-  { inputs: [x], dy }: BackwardPass,
-  { device, operands: { t } }: Context,
-): JudgedGradients {
-  const back = (d: Tensor): Tensor =>
-    layer.kind === 'avgpool'
-      ? ops.avgpool.backward(d, x.shape, layer.attributes, 'float64').dx
-      : ops.adaptiveavgpool.backward(d, x.shape, layer.attributes, 'float64').dx;
+function averaged(layer: Average, pass: BackwardPass, { device, operands: { t } }: Context): JudgedGradients {
+  const { dy } = pass;
+  const back = (d: Tensor): Tensor => exactGradients(layer, pass, d)[0];
   const [P, Q] = dy.shape.slice(2);
   const magnitude = dense(back(map(dy, Math.abs)));
   const relative = (1 + gamma(4 + P + Q)) * (1 + t) ** 4 - 1;

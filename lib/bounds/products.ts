@@ -7,7 +7,7 @@
  * - db  N·P·Q values dy
  * - dx  at most K/G·R·S products dy·w (fully connected: as many as neurons)
  */
-import type { Terms } from '../../reference/ops/terms.ts';
+import type { Terms } from '../../reference/ops/operation.ts';
 import { dense, map, type Tensor } from '../../reference/tensor.ts';
 import * as fast from '../fast/index.ts';
 import type { Device } from '../runtime/failures.ts';
@@ -46,8 +46,9 @@ export const FALSE_ALARM = 1e-6;
 
 /** Σ|w·x| and Σ(w·x)², each with the bias among them. */
 function termsOf(layer: Weighted, x: Tensor, w: Tensor, b: Tensor | undefined): Terms {
-  if (layer.kind === 'conv2d') return fast.conv2d.terms(x, w, b ?? null, layer.attributes);
-  return fast.linear.terms(x, w, b ?? null);
+  const operands = b ? [x, w, b] : [x, w];
+  if (layer.kind === 'conv2d') return fast.conv2d.terms(operands, layer.attributes);
+  return fast.linear.terms(operands);
 }
 
 function weightedSums(layer: Weighted, pass: ForwardPass, context: Context): Bounds {
@@ -177,9 +178,9 @@ function gradients(
   wanted: { readonly dx: boolean },
 ): Parts {
   const [dy, x, w] = f === Number ? operands : operands.map((one) => map(one, f));
-  return layer.kind === 'linear'
-    ? fast.linear.backward(dy, x, w, 'float64', wanted)
-    : fast.conv2d.backward(dy, x, w, layer.attributes, 'float64', wanted);
+  const how = { precision: 'float64', ...wanted } as const;
+  const [dx, dw, db] = fast.operations[layer.kind].backward(dy, [x, w], dy, layer.attributes, how);
+  return { dx, dw: dw as Tensor, db: db as Tensor };
 }
 
 /** `count` values added in any order: γ_{count−1}·Σ|dy|; one more for a sum that starts at 0. */

@@ -73,8 +73,11 @@ function sumOf(gradient: Gradient): Sum {
   }
   const { dy, x } = gradient;
   const empty = tensor(new Float64Array(dy.shape[1] * x.shape[1]), [dy.shape[1], x.shape[1]]);
-  const run = (f: (v: number) => number): Float64Array =>
-    Float64Array.from(dense(fast.linear.backward(map(dy, f), map(x, f), empty, 'float64', { dx: false }).dw));
+  const run = (f: (v: number) => number): Float64Array => {
+    const how = { precision: 'float64', dx: false } as const;
+    const [, dw] = fast.linear.backward(map(dy, f), [map(x, f), empty], dy, undefined, how);
+    return Float64Array.from(dense(dw as Tensor));
+  };
   const sizes = largest(dense(dy)) + largest(dense(x));
   return {
     exact: run(Number),

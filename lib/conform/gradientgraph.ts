@@ -2,7 +2,7 @@
  * The ONNX graph of a gradient case: inputs as the operation's, then dy; outputs dx, dw, db. ONNX has no operators for
  * gradients, so it is the graph that the training-step export writes (export/emit, `backward`), at opset 18.
  */
-import { emitBackward, emitTrainingLayer } from '../../export/emit/index.ts';
+import { emitTrainingLayer, emitters } from '../../export/emitters.ts';
 import { GraphBuilder } from '../../export/graph.ts';
 import type { GraphProto } from '../../export/proto.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
@@ -47,7 +47,7 @@ export function gradientGraph(test: GradientCase): GradientGraph {
   else if (operation === 'relu') {
     const zero = g.scalar('zero', 0);
     g.node('Where', [g.node('Equal', ['y', zero], 'closed'), zero, 'dy'], 'dx');
-  } else emitBackward(g, layer, { inputs: read, y: 'y', dy: 'dy', dx, wants: () => true });
+  } else emitters[layer.kind].backward(g, layer, { inputs: read, y: 'y', dy: 'dy', dx, wants: () => true });
   const outputs = Object.keys(expected);
   if (linear && expected.db && !g.has('dy.bias')) {
     const axes = operation === 'conv2d' ? [0, 2, 3] : [0];

@@ -4,8 +4,8 @@
  */
 
 import { dataTypes } from '../../export/dtypes.ts';
-import { emitLayer } from '../../export/emit/index.ts';
 import { explicitPads, hasEmptyWindow, imagePads } from '../../export/emit/window.ts';
+import { emitters } from '../../export/emitters.ts';
 import { GraphBuilder } from '../../export/graph.ts';
 import {
   type AttributeProto,
@@ -185,7 +185,8 @@ function emitted(test: Case, names: readonly string[]): GraphProto {
   ) {
     emptyWindows(g, test);
   } else {
-    emitLayer(g, { name: 'y', kind: operation, attributes } as Layer, names, new Map());
+    const layer = { name: 'y', kind: operation, attributes } as Layer;
+    emitters[layer.kind].emit(g, layer, names, new Map());
   }
   g.output('y');
   return g.build(operation, test.title);

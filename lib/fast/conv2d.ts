@@ -6,7 +6,7 @@
  * convolutions with a non-finite weight go to the plain loops.
  */
 import * as plain from '../../reference/ops/conv2d.ts';
-import type { Terms } from '../../reference/ops/terms.ts';
+import type { Terms } from '../../reference/ops/operation.ts';
 import {
   allocate,
   dense,
@@ -26,7 +26,7 @@ import { multiply, packRows, type Rows } from './multiply.ts';
 import { type Arithmetic, arithmeticFor } from './product.ts';
 import { convolve, mustBeSingle } from './single.ts';
 
-export { type Attributes, macs, shape } from '../../reference/ops/conv2d.ts';
+export { type Attributes, macs, parameters, shape } from '../../reference/ops/conv2d.ts';
 export { backward } from './conv2dbackward.ts';
 
 /** Input and output of one slab of images; more would only cost memory. */
@@ -34,21 +34,20 @@ const SLAB_BYTES = 1 << 25;
 
 /** y as ops/conv2d.ts defines it, or with `accumulate` 'float32' as single.ts does. */
 export function forward(
-  x: Tensor,
-  w: Tensor,
-  b: Tensor | null,
+  operands: readonly Tensor[],
   attributes: plain.Attributes,
-  precision: Precision = precisionOf(x),
+  precision: Precision = precisionOf(operands[0]),
   accumulate: Precision = 'float64',
-): { y: Tensor } {
-  const yShape = plain.shape(x.shape, w.shape, attributes);
-  if (accumulate === 'float32') mustBeSingle('conv2d', [x, w, b], precision);
+): Tensor {
+  const [x, w, b] = operands;
+  const yShape = plain.shape([x.shape, w.shape], attributes);
+  if (accumulate === 'float32') mustBeSingle('conv2d', operands, precision);
   const engine = currentEngine();
   const [X, F, B] = [dense(x), dense(w), b && dense(b)];
   const padded = attributes.pad.some((p) => p > 0);
   if (!engine || sizeOf(yShape) === 0 || (padded && !allFinite(engine, F))) {
-    if (accumulate === 'float32') return { y: convolve(x, w, b, attributes) };
-    return plain.forward(x, w, b, attributes, precision);
+    if (accumulate === 'float32') return convolve(operands, attributes);
+    return plain.forward(operands, attributes, precision);
   }
   const [N, C, H, W] = x.shape;
   const [K, CG, R, S] = w.shape;
@@ -96,12 +95,12 @@ export function forward(
     Y.set(viewOf(engine, precision, yAt, count * K * P * Q), n * K * P * Q);
     arena.release(mark);
   }
-  return { y: tensor(Y, yShape) };
+  return tensor(Y, yShape);
 }
 
 /** As ops/conv2d.ts: the same function over the fast convolution. */
-export const terms = (x: Tensor, w: Tensor, b: Tensor | null, attributes: plain.Attributes): Terms =>
-  plain.terms(x, w, b, attributes, forward);
+export const terms = (operands: readonly Tensor[], attributes: plain.Attributes): Terms =>
+  plain.terms(operands, attributes, forward);
 
 /** The weights of every group as packed rows. */
 function packKernels(

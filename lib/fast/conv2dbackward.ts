@@ -6,6 +6,7 @@
  *     runs over those taps (k, r, s). The frame around dy holds zeros for outputs that do not exist.
  */
 import * as plain from '../../reference/ops/conv2d.ts';
+import type { Backward } from '../../reference/ops/operation.ts';
 import {
   allocate,
   dense,
@@ -27,25 +28,20 @@ import { arithmeticFor } from './product.ts';
 const SLAB_BYTES = 1 << 25;
 
 /** As ops/conv2d.ts defines it. */
-export function backward(
-  dy: Tensor,
-  x: Tensor,
-  w: Tensor,
-  attributes: plain.Attributes,
-  precision: Precision = precisionOf(x),
-  wanted: plain.Wanted = { dx: true },
-): plain.Gradients {
-  const yShape = plain.shape(x.shape, w.shape, attributes);
+export const backward: Backward<plain.Attributes> = (dy, operands, y, attributes, how = {}) => {
+  const [x, w] = operands;
+  const { precision = precisionOf(x), dx = true } = how;
+  const yShape = plain.shape([x.shape, w.shape], attributes);
   const engine = currentEngine();
   if (!engine || dy.shape.join() !== yShape.join() || sizeOf(yShape) === 0 || !usable(engine, dy, w)) {
-    return plain.backward(dy, x, w, attributes, precision, wanted);
+    return plain.backward(dy, operands, y, attributes, how);
   }
-  return {
-    dx: wanted.dx ? inputGradient(engine, dy, x, w, attributes, precision) : null,
-    dw: weightGradient(engine, dy, x, w, attributes, precision),
-    db: plain.biasGradient(dy, precision),
-  };
-}
+  return [
+    dx ? inputGradient(engine, dy, x, w, attributes, precision) : null,
+    weightGradient(engine, dy, x, w, attributes, precision),
+    plain.biasGradient(dy, precision),
+  ];
+};
 
 /** The frames' zeros meet dy in dw, and w in dx: only where both are finite do they add nothing. */
 const usable = (engine: Engine, dy: Tensor, w: Tensor): boolean =>

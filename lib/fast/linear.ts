@@ -4,9 +4,8 @@
  * One matrix product: rows are images, columns neurons. The weights, most of the network's bytes, pass through the
  * engine's memory in chunks: they are read once, and never held twice.
  */
-import type { Wanted } from '../../reference/ops/conv2d.ts';
 import * as plain from '../../reference/ops/linear.ts';
-import type { Terms } from '../../reference/ops/terms.ts';
+import type { Backward, Terms } from '../../reference/ops/operation.ts';
 import {
   allocate,
   dense,
@@ -25,7 +24,7 @@ import type { Source } from './pack.ts';
 import { type Arithmetic, arithmeticFor } from './product.ts';
 import { connect, mustBeSingle } from './single.ts';
 
-export { macs, shape } from '../../reference/ops/linear.ts';
+export { macs, parameters, shape } from '../../reference/ops/linear.ts';
 
 /** Weights in the engine's memory at a time. */
 const CHUNK_BYTES = 1 << 20;
@@ -34,33 +33,34 @@ const FEW = 2;
 
 /** y as ops/linear.ts defines it, or with `accumulate` 'float32' as single.ts does. */
 export function forward(
-  x: Tensor,
-  w: Tensor,
-  b: Tensor | null,
-  precision: Precision = precisionOf(x),
+  operands: readonly Tensor[],
+  _: undefined,
+  precision: Precision = precisionOf(operands[0]),
   accumulate: Precision = 'float64',
-): { y: Tensor } {
-  const yShape = plain.shape(x.shape, w.shape);
-  if (accumulate === 'float32') mustBeSingle('linear', [x, w, b], precision);
+): Tensor {
+  const [x, w, b] = operands;
+  const yShape = plain.shape([x.shape, w.shape]);
+  if (accumulate === 'float32') mustBeSingle('linear', operands, precision);
   const engine = currentEngine();
   if (!engine || sizeOf(yShape) === 0 || x.shape[1] === 0) {
-    if (accumulate === 'float32') return { y: connect(x, w, b) };
-    return plain.forward(x, w, b, precision);
+    if (accumulate === 'float32') return connect(operands);
+    return plain.forward(operands, undefined, precision);
   }
   const [X, F] = [dense(x), dense(w)];
   const source = isWide(F) ? 'float64' : 'lines';
-  return { y: product(engine, x, w, b, precision, arithmeticFor(accumulate, X, F), source) };
+  return product(engine, x, w, b, precision, arithmeticFor(accumulate, X, F), source);
 }
 
 /**
  * As ops/linear.ts. For float32 operands |w·x| = |w|·|x| and (w·x)² = w²·x² before rounding, so both sums are products
  * of mapped operands.
  */
-export function terms(x: Tensor, w: Tensor, b: Tensor | null): Terms {
+export function terms(operands: readonly Tensor[]): Terms {
+  const [x, w, b] = operands;
   const engine = currentEngine();
   if (!engine || isWide(dense(x)) || isWide(dense(w)) || sizeOf(w.shape) === 0 || x.shape[0] === 0)
-    return plain.terms(x, w, b);
-  plain.shape(x.shape, w.shape);
+    return plain.terms(operands);
+  plain.shape([x.shape, w.shape]);
   const sum = (f: (value: number) => number, source: Source): Tensor =>
     product(engine, map(x, f), w, b && map(b, f), 'float64', 'float64', source);
   return {
@@ -140,24 +140,20 @@ function packImages(engine: Engine, arena: Arena, arithmetic: Arithmetic, X: Sto
 }
 
 /** As ops/linear.ts defines it: two more products, dx over chunks of neurons, dw a chunk of neurons at a time. */
-export function backward(
-  dy: Tensor,
-  x: Tensor,
-  w: Tensor,
-  precision: Precision = precisionOf(x),
-  wanted: Wanted = { dx: true },
-): plain.Gradients {
-  const yShape = plain.shape(x.shape, w.shape);
+export const backward: Backward = (dy, operands, y, _, how = {}) => {
+  const [x, w] = operands;
+  const { precision = precisionOf(x), dx = true } = how;
+  const yShape = plain.shape([x.shape, w.shape]);
   const engine = currentEngine();
   if (!engine || dy.shape.join() !== yShape.join() || sizeOf(yShape) === 0 || x.shape[1] === 0) {
-    return plain.backward(dy, x, w, precision, wanted);
+    return plain.backward(dy, operands, y, undefined, how);
   }
-  return {
-    dx: wanted.dx ? inputGradient(engine, dy, w, precision) : null,
-    dw: weightGradient(engine, dy, x, precision),
-    db: plain.biasGradient(dy, precision),
-  };
-}
+  return [
+    dx ? inputGradient(engine, dy, w, precision) : null,
+    weightGradient(engine, dy, x, precision),
+    plain.biasGradient(dy, precision),
+  ];
+};
 
 /** dx[n, i] = Σ_o dy[n, o] · w[o, i]: rows are images, columns inputs, and the sum goes on over chunks of neurons. */
 function inputGradient(engine: Engine, dy: Tensor, w: Tensor, precision: Precision): Tensor {

@@ -1,21 +1,18 @@
 /** The fast twin of ops/lrn.ts for β = ¾ (every AlexNet's): the same signature, the same bits. */
 import * as plain from '../../reference/ops/lrn.ts';
-import { allocate, dense, type Precision, precisionOf, type Tensor, tensor } from '../../reference/tensor.ts';
+import type { Forward } from '../../reference/ops/operation.ts';
+import { allocate, dense, precisionOf, tensor } from '../../reference/tensor.ts';
 import { currentEngine, isWide, openArena, run, viewOf } from './engine.ts';
 
 export { type Attributes, backward, shape, windowOf } from '../../reference/ops/lrn.ts';
 
-/** y as ops/lrn.ts defines it; s, which only backward needs, is computed when it is asked for. */
-export function forward(
-  x: Tensor,
-  attributes: plain.Attributes,
-  precision: Precision = precisionOf(x),
-): { y: Tensor; readonly s: Float64Array } {
-  const yShape = plain.shape(x.shape, attributes);
+/** y as ops/lrn.ts defines it. */
+export const forward: Forward<plain.Attributes> = ([x], attributes, precision = precisionOf(x)) => {
+  const yShape = plain.shape([x.shape], attributes);
   const engine = currentEngine();
   const [N, C, H, W] = x.shape;
   if (!engine || attributes.beta !== 0.75 || N * C === 0 || H * W < 2) {
-    return plain.forward(x, attributes, precision);
+    return plain.forward([x], attributes, precision);
   }
   const X = dense(x);
   const { alpha, size, k, divide } = attributes;
@@ -47,10 +44,5 @@ export function forward(
   });
   const Y = allocate(X.length, precision);
   Y.set(viewOf(engine, precision, y, X.length));
-  return {
-    y: tensor(Y, yShape),
-    get s() {
-      return plain.forward(x, attributes, precision).s;
-    },
-  };
-}
+  return tensor(Y, yShape);
+};

@@ -1,22 +1,19 @@
 /** The fast twin of ops/mapnorm.ts for β = ¾: the same signature, the same bits. */
 import * as plain from '../../reference/ops/mapnorm.ts';
-import { allocate, dense, type Precision, precisionOf, type Tensor, tensor } from '../../reference/tensor.ts';
+import type { Forward } from '../../reference/ops/operation.ts';
+import { allocate, dense, precisionOf, tensor } from '../../reference/tensor.ts';
 import { currentEngine, openArena, run, viewOf } from './engine.ts';
 import { putFramed } from './frame.ts';
 
 export * from '../../reference/ops/mapnorm.ts';
 
-/** y as ops/mapnorm.ts defines it; s, which only backward needs, is computed when it is asked for. */
-export function forward(
-  x: Tensor,
-  attributes: plain.Attributes,
-  precision: Precision = precisionOf(x),
-): { y: Tensor; readonly s: Float64Array } {
-  const yShape = plain.shape(x.shape, attributes);
+/** y as ops/mapnorm.ts defines it. */
+export const forward: Forward<plain.Attributes> = ([x], attributes, precision = precisionOf(x)) => {
+  const yShape = plain.shape([x.shape], attributes);
   const engine = currentEngine();
   const [N, C, H, W] = x.shape;
   const { alpha, beta, size, k, divide } = attributes;
-  if (!engine || beta !== 0.75 || N * C * H === 0 || W < 2) return plain.forward(x, attributes, precision);
+  if (!engine || beta !== 0.75 || N * C * H === 0 || W < 2) return plain.forward([x], attributes, precision);
   const X = dense(x);
   const before = Math.floor(size / 2);
   const frame = { H, W, top: before, left: before, height: H + size - 1, width: W + size - 1, value: 0 };
@@ -41,10 +38,5 @@ export function forward(
   });
   const Y = allocate(X.length, precision);
   Y.set(viewOf(engine, precision, y, X.length));
-  return {
-    y: tensor(Y, yShape),
-    get s() {
-      return plain.forward(x, attributes, precision).s;
-    },
-  };
-}
+  return tensor(Y, yShape);
+};

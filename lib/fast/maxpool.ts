@@ -1,26 +1,15 @@
 /** The fast twin of ops/maxpool.ts for float32 values: the same signature, the same bits. */
 import * as plain from '../../reference/ops/maxpool.ts';
-import {
-  allocate,
-  dense,
-  type Precision,
-  precisionOf,
-  sizeOf,
-  type Tensor,
-  tensor,
-} from '../../reference/tensor.ts';
+import type { Forward } from '../../reference/ops/operation.ts';
+import { allocate, dense, precisionOf, sizeOf, tensor } from '../../reference/tensor.ts';
 import { currentEngine, isWide, openArena, run, viewOf } from './engine.ts';
 import { putFramed } from './frame.ts';
 
-export { type Attributes, backward, shape, type Ties, ties } from '../../reference/ops/maxpool.ts';
+export { type Attributes, backward, shape, type Ties, ties, winners } from '../../reference/ops/maxpool.ts';
 
-/** y as ops/maxpool.ts defines it; the winners, which only backward needs, are found when they are asked for. */
-export function forward(
-  x: Tensor,
-  attributes: plain.Attributes,
-  precision: Precision = precisionOf(x),
-): { y: Tensor; readonly winner: Int32Array } {
-  const yShape = plain.shape(x.shape, attributes);
+/** y as ops/maxpool.ts defines it. */
+export const forward: Forward<plain.Attributes> = ([x], attributes, precision = precisionOf(x)) => {
+  const yShape = plain.shape([x.shape], attributes);
   const { kernel, stride, pad } = attributes;
   const [N, C, H, W] = x.shape;
   const [, , P, Q] = yShape;
@@ -28,7 +17,7 @@ export function forward(
   const X = dense(x);
   // a window that holds no pixel has a value of its own
   const hollow = (P - 1) * stride[0] - pad[0] >= H || (Q - 1) * stride[1] - pad[1] >= W;
-  if (!engine || isWide(X) || hollow || N * C === 0) return plain.forward(x, attributes, precision);
+  if (!engine || isWide(X) || hollow || N * C === 0) return plain.forward([x], attributes, precision);
   const height = (P - 1) * stride[0] + kernel[0];
   const width = (Q - 1) * stride[1] + kernel[1];
   const arena = openArena(engine);
@@ -67,10 +56,5 @@ export function forward(
   });
   const Y = allocate(size, precision);
   Y.set(viewOf(engine, 'float32', y, size));
-  return {
-    y: tensor(Y, yShape),
-    get winner() {
-      return plain.forward(x, attributes, precision).winner;
-    },
-  };
-}
+  return tensor(Y, yShape);
+};

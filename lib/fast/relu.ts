@@ -1,15 +1,17 @@
 /** The fast twin of ops/relu.ts: the same signature, the same bits. */
+
+import type { Forward } from '../../reference/ops/operation.ts';
 import * as plain from '../../reference/ops/relu.ts';
-import { allocate, dense, type Precision, precisionOf, type Tensor, tensor } from '../../reference/tensor.ts';
+import { allocate, dense, precisionOf, tensor } from '../../reference/tensor.ts';
 import { eachChunk } from './chunks.ts';
 import { currentEngine, viewOf } from './engine.ts';
 
 export { backward, shape } from '../../reference/ops/relu.ts';
 
 /** y as ops/relu.ts defines it, without a branch, as signs are unpredictable. */
-export function forward(x: Tensor, precision: Precision = precisionOf(x)): { y: Tensor } {
+export const forward: Forward = ([x], _, precision = precisionOf(x)) => {
   const engine = currentEngine();
-  if (!engine) return plain.forward(x, precision);
+  if (!engine) return plain.forward([x], undefined, precision);
   const X = dense(x);
   const Y = allocate(X.length, precision);
   const storage = precisionOf(x);
@@ -18,5 +20,5 @@ export function forward(x: Tensor, precision: Precision = precisionOf(x)): { y: 
     relu(at, at + length * X.BYTES_PER_ELEMENT);
     Y.set(viewOf(engine, storage, at, length), first);
   });
-  return { y: tensor(Y, x.shape) };
-}
+  return tensor(Y, x.shape);
+};

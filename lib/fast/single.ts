@@ -8,22 +8,21 @@
  */
 import { type Attributes, inside, shape } from '../../reference/ops/conv2d.ts';
 import * as ops from '../../reference/ops/linear.ts';
+import type { Forward } from '../../reference/ops/operation.ts';
 import { dense, type Precision, precisionOf, sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
 
 const { fround } = Math;
 
 /** Throws unless everything is float32. */
-export function mustBeSingle(
-  operation: string,
-  tensors: readonly (Tensor | null)[],
-  precision: Precision,
-): void {
-  if (precision === 'float32' && tensors.every((t) => !t || precisionOf(t) === 'float32')) return;
+export function mustBeSingle(operation: string, tensors: readonly Tensor[], precision: Precision): void {
+  if (precision === 'float32' && tensors.every((t) => precisionOf(t) === 'float32')) return;
   throw new Error(`${operation}: sums in float32 need values stored in float32`);
 }
 
-export function convolve(x: Tensor, w: Tensor, b: Tensor | null, attributes: Attributes): Tensor {
-  const yShape = shape(x.shape, w.shape, attributes);
+export const convolve: Forward<Attributes> = (operands, attributes, precision = 'float32') => {
+  mustBeSingle('conv2d', operands, precision);
+  const [x, w, b] = operands;
+  const yShape = shape([x.shape, w.shape], attributes);
   const { stride, pad, dilation, groups } = attributes;
   const [N, C, H, W] = x.shape;
   const [K, CG, R, S] = w.shape;
@@ -54,10 +53,12 @@ export function convolve(x: Tensor, w: Tensor, b: Tensor | null, attributes: Att
     }
   }
   return tensor(Y, yShape);
-}
+};
 
-export function connect(x: Tensor, w: Tensor, b: Tensor | null): Tensor {
-  const [N, O] = ops.shape(x.shape, w.shape);
+export const connect: Forward = (operands, _, precision = 'float32') => {
+  mustBeSingle('linear', operands, precision);
+  const [x, w, b] = operands;
+  const [N, O] = ops.shape([x.shape, w.shape]);
   const I = w.shape[1];
   const [X, F, B] = [dense(x), dense(w), b && dense(b)];
   const Y = new Float32Array(N * O);
@@ -69,4 +70,4 @@ export function connect(x: Tensor, w: Tensor, b: Tensor | null): Tensor {
     }
   }
   return tensor(Y, [N, O]);
-}
+};

@@ -35,7 +35,7 @@ export async function validate(
   for await (const batch of eachBatch(split, network, pool, { size, views: 1, count: split.count })) {
     if (batch.failures.length > 0) throw new InputError(batch.failures[0].error);
     const y = asTensor((await session.run(new Map([[input, batch.x!]]))).get(output)!, output);
-    const p = dense(ends ? y : softmax.forward(y).y);
+    const p = dense(ends ? y : softmax.forward([y]));
     const K = y.shape[1];
     for (const [n, label] of batch.labels.entries()) {
       const own = p[n * K + label];

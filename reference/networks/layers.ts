@@ -14,42 +14,18 @@ interface Named {
   readonly inputs?: readonly string[];
 }
 
-export interface Conv2d extends Named {
-  readonly kind: 'conv2d';
-  /** K. */
-  readonly channels: number;
-  /** [R, S]. */
-  readonly kernel: readonly [number, number];
-  readonly attributes: ops.conv2d.Attributes;
-}
+/** What kinds of layers there are: the names of the operations. */
+export type Kind = keyof typeof ops;
 
-export interface Linear extends Named {
-  readonly kind: 'linear';
-  /** Number of neurons. */
-  readonly channels: number;
-}
+type AttributesOf<K extends Kind> = Parameters<(typeof ops)[K]['forward']>[1];
 
-type With<Kind extends string, Attributes> = Named & { readonly kind: Kind; readonly attributes: Attributes };
-type Without<Kind extends string> = Named & { readonly kind: Kind };
+/** A layer of one kind: its operation's attributes, and where it has weights, their sizes. */
+export type LayerOf<K extends Kind> = Named & { readonly kind: K } & (AttributesOf<K> extends object
+    ? { readonly attributes: AttributesOf<K> }
+    : { readonly attributes?: undefined }) &
+  (K extends 'conv2d' | 'linear' ? Parameters<(typeof ops)[K]['parameters']>[1] : unknown);
 
-export type Layer =
-  | Conv2d
-  | Linear
-  | With<'lrn', ops.lrn.Attributes>
-  | With<'mapnorm', ops.mapnorm.Attributes>
-  | With<'maxpool', ops.maxpool.Attributes>
-  | With<'avgpool', ops.avgpool.Attributes>
-  | With<'adaptiveavgpool', ops.adaptiveavgpool.Attributes>
-  | With<'dropout', ops.dropout.Attributes>
-  | With<'flatten', ops.flatten.Attributes>
-  | With<'split', ops.split.Attributes>
-  | Without<'relu'>
-  | Without<'tanh'>
-  | Without<'sigmoid'>
-  | Without<'softmax'>
-  | Without<'concat'>;
-
-export type Kind = Layer['kind'];
+export type Layer = { [K in Kind]: LayerOf<K> }[Kind];
 
 export interface Network {
   /** As given to --network. */

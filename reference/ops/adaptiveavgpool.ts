@@ -8,80 +8,69 @@
  * Source  PyTorch, aten/src/ATen/native/AdaptiveAveragePooling.cpp (start_index, end_index).
  * Letters x (N,C,H,W), y (N,C,P,Q).
  */
-import {
-  allocate,
-  cast,
-  dense,
-  type Precision,
-  precisionOf,
-  type Shape,
-  sizeOf,
-  type Tensor,
-  tensor,
-} from '../tensor.ts';
-import { gradientOf } from './dy.ts';
+import { cast, dense, precisionOf, zeros } from '../tensor.ts';
+import { type Backward, type Forward, gradientOf, type ShapeOf } from './operation.ts';
 
 export interface Attributes {
   /** [P, Q]. */
   readonly size: readonly [number, number];
 }
 
-export function shape(x: Shape, { size }: Attributes): Shape {
+export const shape: ShapeOf<Attributes> = ([x], { size }) => {
   if (x.length !== 4) throw new Error(`adaptiveavgpool: x must have 4 dimensions (shape = [${x}])`);
   if (!size.every((v) => Number.isInteger(v) && v > 0)) {
     throw new Error(`adaptiveavgpool: size must be positive integers (= [${size}])`);
   }
   return [x[0], x[1], ...size];
-}
+};
 
-export function forward(
-  x: Tensor,
-  attributes: Attributes,
-  precision: Precision = precisionOf(x),
-): { y: Tensor } {
-  const yShape = shape(x.shape, attributes);
+/** Bin p of `bins`: the pixels [first, last) of `extent`. */
+const bin = (p: number, bins: number, extent: number): readonly [number, number] => [
+  Math.floor((p * extent) / bins),
+  Math.ceil(((p + 1) * extent) / bins),
+];
+
+export const forward: Forward<Attributes> = ([x], attributes, precision = precisionOf(x)) => {
+  const y = zeros(shape([x.shape], attributes), precision);
+  const Y = y.data;
   const [N, C, H, W] = x.shape;
-  const [, , P, Q] = yShape;
+  const [P, Q] = attributes.size;
   const X = dense(x);
-  const Y = allocate(sizeOf(yShape), precision);
-  let y = 0;
+  let i = 0;
   for (let map = 0; map < N * C; map++) {
     for (let p = 0; p < P; p++) {
-      const [top, bottom] = [Math.floor((p * H) / P), Math.ceil(((p + 1) * H) / P)];
+      const [top, bottom] = bin(p, P, H);
       for (let q = 0; q < Q; q++) {
-        const [left, right] = [Math.floor((q * W) / Q), Math.ceil(((q + 1) * W) / Q)];
+        const [left, right] = bin(q, Q, W);
         let sum = 0;
         for (let h = top; h < bottom; h++) for (let w = left; w < right; w++) sum += X[(map * H + h) * W + w];
-        Y[y++] = sum / ((bottom - top) * (right - left));
+        Y[i++] = sum / ((bottom - top) * (right - left));
       }
     }
   }
-  return { y: tensor(Y, yShape) };
-}
+  return y;
+};
 
-/** dx, for an x of shape `x`: each pixel of a bin gets dy / the bin's size, and overlapping bins add up. */
-export function backward(
-  dy: Tensor,
-  x: Shape,
-  attributes: Attributes,
-  precision: Precision = precisionOf(dy),
-): { dx: Tensor } {
-  const [N, C, P, Q] = shape(x, attributes);
-  const [, , H, W] = x;
-  const DY = gradientOf('adaptiveavgpool', dy, [N, C, P, Q]);
-  const sums = new Float64Array(sizeOf(x));
-  let y = 0;
+/** dx: each pixel of a bin gets dy / the bin's size, and overlapping bins add up. */
+export const backward: Backward<Attributes> = (dy, [x], y, { size }, how = {}) => {
+  const { precision = precisionOf(dy) } = how;
+  const DY = gradientOf('adaptiveavgpool', dy, y.shape);
+  const [N, C, H, W] = x.shape;
+  const [P, Q] = size;
+  const dx = zeros(x.shape, 'float64');
+  const DX = dx.data;
+  let i = 0;
   for (let map = 0; map < N * C; map++) {
     for (let p = 0; p < P; p++) {
-      const [top, bottom] = [Math.floor((p * H) / P), Math.ceil(((p + 1) * H) / P)];
+      const [top, bottom] = bin(p, P, H);
       for (let q = 0; q < Q; q++) {
-        const [left, right] = [Math.floor((q * W) / Q), Math.ceil(((q + 1) * W) / Q)];
-        // Y[y++] = sum / ((bottom - top) * (right - left)), where sum += X[(map * H + h) * W + w]
-        const share = DY[y++] / ((bottom - top) * (right - left));
+        const [left, right] = bin(q, Q, W);
+        // Y[i++] = sum / ((bottom - top) * (right - left)), where sum += X[(map * H + h) * W + w]
+        const share = DY[i++] / ((bottom - top) * (right - left));
         for (let h = top; h < bottom; h++)
-          for (let w = left; w < right; w++) sums[(map * H + h) * W + w] += share;
+          for (let w = left; w < right; w++) DX[(map * H + h) * W + w] += share;
       }
     }
   }
-  return { dx: cast(tensor(sums, x), precision) };
-}
+  return [cast(dx, precision)];
+};

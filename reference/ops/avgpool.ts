@@ -11,39 +11,25 @@
  *         ONNX since opset 19 do the same for count_include_pad with ceil_mode).
  * Letters x (N,C,H,W), y (N,C,P,Q).
  */
-import {
-  allocate,
-  cast,
-  dense,
-  type Precision,
-  precisionOf,
-  type Shape,
-  sizeOf,
-  type Tensor,
-  tensor,
-} from '../tensor.ts';
-import { gradientOf } from './dy.ts';
+import { cast, dense, precisionOf, zeros } from '../tensor.ts';
+import { type Backward, type Forward, gradientOf, type ShapeOf } from './operation.ts';
 import { pooledShape, type Window } from './window.ts';
 
 export interface Attributes extends Window {
   readonly divisor: 'valid' | 'window' | 'caffe';
 }
 
-export const shape = (x: Shape, attributes: Attributes): Shape => pooledShape('avgpool', x, attributes);
+export const shape: ShapeOf<Attributes> = ([x], attributes) => pooledShape('avgpool', x, attributes);
 
-/** y in `precision`; the sum runs in float64, row by row. */
-export function forward(
-  x: Tensor,
-  attributes: Attributes,
-  precision: Precision = precisionOf(x),
-): { y: Tensor } {
-  const yShape = shape(x.shape, attributes);
+/** The sum runs in float64, row by row. */
+export const forward: Forward<Attributes> = ([x], attributes, precision = precisionOf(x)) => {
+  const y = zeros(shape([x.shape], attributes), precision);
+  const Y = y.data;
   const { kernel, stride, pad } = attributes;
   const [N, C, H, W] = x.shape;
-  const [, , P, Q] = yShape;
+  const [, , P, Q] = y.shape;
   const X = dense(x);
-  const Y = allocate(sizeOf(yShape), precision);
-  let y = 0;
+  let i = 0;
   for (let map = 0; map < N * C; map++) {
     for (let p = 0; p < P; p++) {
       const top = p * stride[0] - pad[0];
@@ -54,12 +40,12 @@ export function forward(
           for (let w = Math.max(left, 0); w < Math.min(left + kernel[1], W); w++)
             sum += X[(map * H + h) * W + w];
         }
-        Y[y++] = sum / divisorAt(top, left, H, W, attributes);
+        Y[i++] = sum / divisorAt(top, left, H, W, attributes);
       }
     }
   }
-  return { y: tensor(Y, yShape) };
-}
+  return y;
+};
 
 /** How many pixels the window at (top, left) is said to have. */
 export function divisorAt(
@@ -78,32 +64,29 @@ export function divisorAt(
   return rows * columns;
 }
 
-/** dx, for an x of shape `x`: each pixel of a window gets dy / divisor, and overlapping windows add up. */
-export function backward(
-  dy: Tensor,
-  x: Shape,
-  attributes: Attributes,
-  precision: Precision = precisionOf(dy),
-): { dx: Tensor } {
-  const [N, C, P, Q] = shape(x, attributes);
+/** dx: each pixel of a window gets dy / divisor, and overlapping windows add up. */
+export const backward: Backward<Attributes> = (dy, [x], y, attributes, how = {}) => {
+  const { precision = precisionOf(dy) } = how;
+  const DY = gradientOf('avgpool', dy, y.shape);
   const { kernel, stride, pad } = attributes;
-  const [, , H, W] = x;
-  const DY = gradientOf('avgpool', dy, [N, C, P, Q]);
-  const sums = new Float64Array(sizeOf(x));
-  let y = 0;
+  const [N, C, H, W] = x.shape;
+  const [, , P, Q] = y.shape;
+  const dx = zeros(x.shape, 'float64');
+  const DX = dx.data;
+  let i = 0;
   for (let map = 0; map < N * C; map++) {
     for (let p = 0; p < P; p++) {
       const top = p * stride[0] - pad[0];
       for (let q = 0; q < Q; q++) {
         const left = q * stride[1] - pad[1];
-        // Y[y++] = sum / divisorAt(top, left, H, W, attributes), where sum += X[(map * H + h) * W + w]
-        const share = DY[y++] / divisorAt(top, left, H, W, attributes);
+        // Y[i++] = sum / divisorAt(top, left, H, W, attributes), where sum += X[(map * H + h) * W + w]
+        const share = DY[i++] / divisorAt(top, left, H, W, attributes);
         for (let h = Math.max(top, 0); h < Math.min(top + kernel[0], H); h++) {
           for (let w = Math.max(left, 0); w < Math.min(left + kernel[1], W); w++)
-            sums[(map * H + h) * W + w] += share;
+            DX[(map * H + h) * W + w] += share;
         }
       }
     }
   }
-  return { dx: cast(tensor(sums, x), precision) };
-}
+  return [cast(dx, precision)];
+};

@@ -6,19 +6,10 @@
  * ONNX    Concat, axis 1.
  * Letters xs (N,C₁,…), (N,C₂,…), …; y (N,ΣC,…).
  */
-import {
-  allocate,
-  dense,
-  type Precision,
-  precisionOf,
-  type Shape,
-  sizeOf,
-  type Tensor,
-  tensor,
-} from '../tensor.ts';
-import { gradientOf } from './dy.ts';
+import { dense, precisionOf, sizeOf, zeros } from '../tensor.ts';
+import { type Backward, type Forward, gradientOf, type ShapeOf } from './operation.ts';
 
-export function shape(xs: readonly Shape[]): Shape {
+export const shape: ShapeOf = (xs) => {
   const [first] = xs;
   for (const x of xs) {
     const fits = x.length === first.length && x.every((extent, axis) => axis === 1 || extent === first[axis]);
@@ -26,39 +17,33 @@ export function shape(xs: readonly Shape[]): Shape {
       throw new Error(`concat: shapes must agree but for channels ([${first}] and [${x}])`);
   }
   return [first[0], xs.reduce((sum, x) => sum + x[1], 0), ...first.slice(2)];
-}
+};
 
-export function forward(xs: readonly Tensor[], precision: Precision = precisionOf(xs[0])): { y: Tensor } {
-  const yShape = shape(xs.map((x) => x.shape));
-  const Y = allocate(sizeOf(yShape), precision);
+export const forward: Forward = (xs, _, precision = precisionOf(xs[0])) => {
+  const y = zeros(shape(xs.map((x) => x.shape)), precision);
   let at = 0;
-  for (let n = 0; n < yShape[0]; n++) {
+  for (let n = 0; n < y.shape[0]; n++) {
     for (const x of xs) {
       const size = sizeOf(x.shape) / x.shape[0];
-      Y.set(dense(x).subarray(n * size, (n + 1) * size), at);
+      y.data.set(dense(x).subarray(n * size, (n + 1) * size), at);
       at += size;
     }
   }
-  return { y: tensor(Y, yShape) };
-}
+  return y;
+};
 
-/** The gradient of each input, for inputs of the shapes `xs`: its part of dy. */
-export function backward(
-  dy: Tensor,
-  xs: readonly Shape[],
-  precision: Precision = precisionOf(dy),
-): { dxs: Tensor[] } {
-  const [N] = shape(xs);
-  const DY = gradientOf('concat', dy, shape(xs));
-  const DXs = xs.map((x) => allocate(sizeOf(x), precision));
+/** The gradient of each input: its part of dy. */
+export const backward: Backward = (dy, xs, y, _, { precision = precisionOf(dy) } = {}) => {
+  const DY = gradientOf('concat', dy, y.shape);
+  const dxs = xs.map((x) => zeros(x.shape, precision));
   let at = 0;
-  for (let n = 0; n < N; n++) {
-    for (const DX of DXs) {
-      const size = DX.length / N;
-      // Y.set(dense(x).subarray(n * size, (n + 1) * size), at)
-      DX.set(DY.subarray(at, at + size), n * size);
+  for (let n = 0; n < y.shape[0]; n++) {
+    for (const dx of dxs) {
+      const size = dx.data.length / y.shape[0];
+      // y.data.set(dense(x).subarray(n * size, (n + 1) * size), at)
+      dx.data.set(DY.subarray(at, at + size), n * size);
       at += size;
     }
   }
-  return { dxs: DXs.map((DX, i) => tensor(DX, xs[i])) };
-}
+  return dxs;
+};

@@ -11,18 +11,8 @@
  * Clash   cuda-convnet rounds the output size up; the same arithmetic is written here as pad [0,0,3,3] on a 224 input.
  * Letters x (N,C,H,W), w (K,C/G,R,S), b (K), y (N,K,P,Q).
  */
-import {
-  allocate,
-  dense,
-  map,
-  type Precision,
-  precisionOf,
-  type Shape,
-  sizeOf,
-  type Tensor,
-  tensor,
-} from '../tensor.ts';
-import type { Terms } from './terms.ts';
+import { dense, map, type Precision, precisionOf, type Shape, type Tensor, zeros } from '../tensor.ts';
+import { type Backward, type Forward, gradientOf, type ShapeOf, type Terms } from './operation.ts';
 
 export interface Attributes {
   readonly stride: readonly [number, number];
@@ -34,8 +24,23 @@ export interface Attributes {
 
 const positive = (value: number): boolean => Number.isInteger(value) && value > 0;
 
-/** (N,K,P,Q). Throws where an attribute or a shape makes no sense. */
-export function shape(x: Shape, w: Shape, { stride, pad, dilation, groups }: Attributes): Shape {
+/** What a layer says about its weights. */
+export interface Sizes {
+  /** K. */
+  readonly channels: number;
+  /** [R, S]. */
+  readonly kernel: readonly [number, number];
+  readonly attributes: Attributes;
+}
+
+/** (K,C/G,R,S) and (K). */
+export const parameters = (x: Shape, { channels, kernel, attributes }: Sizes): readonly [Shape, Shape] => [
+  [channels, x[1] / attributes.groups, ...kernel],
+  [channels],
+];
+
+/** (N,K,P,Q). */
+export const shape: ShapeOf<Attributes> = ([x, w], { stride, pad, dilation, groups }) => {
   if (x.length !== 4) throw new Error(`conv2d: x must have 4 dimensions (shape = [${x}])`);
   if (w.length !== 4) throw new Error(`conv2d: w must have 4 dimensions (shape = [${w}])`);
   if (!stride.every(positive)) throw new Error(`conv2d: stride must be positive integers (= [${stride}])`);
@@ -63,35 +68,31 @@ export function shape(x: Shape, w: Shape, { stride, pad, dilation, groups }: Att
       `conv2d: the kernel ${R}×${S} does not fit the padded input (x = [${x}], pad = [${pad}])`,
     );
   return [N, K, P, Q];
-}
+};
 
-/** Multiply-accumulates, padding counted as the literature does. */
-export function macs(x: Shape, w: Shape, attributes: Attributes): number {
-  return sizeOf(shape(x, w, attributes)) * w[1] * w[2] * w[3];
+/** Padding counted, as the literature does. */
+export function macs([x, w]: readonly Shape[], attributes: Attributes): number {
+  const [N, K, P, Q] = shape([x, w], attributes);
+  const [, CG, R, S] = w;
+  return N * K * P * Q * CG * R * S;
 }
 
 /**
- * y in `precision` (default: as x). One float64 accumulator per output, terms in ascending (c, r, s), then the bias,
- * then one rounding: for float32 operands every product is exact, so any tiling of this sum has the same bits.
+ * One float64 accumulator per output, terms in ascending (c, r, s), then the bias, then one rounding: for float32
+ * operands every product is exact, so any tiling of this sum has the same bits.
  */
-export function forward(
-  x: Tensor,
-  w: Tensor,
-  b: Tensor | null,
-  attributes: Attributes,
-  precision: Precision = precisionOf(x),
-): { y: Tensor } {
-  const yShape = shape(x.shape, w.shape, attributes);
+export const forward: Forward<Attributes> = ([x, w, b], attributes, precision = precisionOf(x)) => {
+  const y = zeros(shape([x.shape, w.shape], attributes), precision);
+  const Y = y.data;
   const { stride, pad, dilation, groups } = attributes;
   const [N, C, H, W] = x.shape;
   const [K, CG, R, S] = w.shape;
-  const [, , P, Q] = yShape;
+  const [, , P, Q] = y.shape;
   const X = dense(x);
   const F = dense(w);
   const B = b && dense(b);
   if (B && B.length !== K) throw new Error(`conv2d: b must have ${K} values (= ${B.length})`);
-  const Y = allocate(sizeOf(yShape), precision);
-  let y = 0;
+  let i = 0;
   for (let n = 0; n < N; n++) {
     for (let k = 0; k < K; k++) {
       const firstChannel = n * C + Math.floor(k / (K / groups)) * CG;
@@ -109,13 +110,13 @@ export function forward(
               for (let s = s0; s < s1; s++) sum += F[f + s] * X[at + s * dilation[1]];
             }
           }
-          Y[y++] = B ? sum + B[k] : sum;
+          Y[i++] = B ? sum + B[k] : sum;
         }
       }
     }
   }
-  return { y: tensor(Y, yShape) };
-}
+  return y;
+};
 
 /** Of `taps` points, `dilation` apart from `origin` on, those [first, last) that fall inside the image. */
 export function inside(origin: number, dilation: number, taps: number, extent: number): [number, number] {
@@ -124,42 +125,19 @@ export function inside(origin: number, dilation: number, taps: number, extent: n
   return [first, Math.max(first, last)];
 }
 
-export interface Gradients {
-  /** As x; null where it was not wanted. */
-  readonly dx: Tensor | null;
-  /** As w. */
-  readonly dw: Tensor;
-  /** (K). */
-  readonly db: Tensor;
-}
-
-/** Which gradients are computed: the first layer's dx is nobody's dy. */
-export interface Wanted {
-  readonly dx: boolean;
-}
-
 /**
- * Gradients of y = b + Σ w·x, given dy shaped as y; all in `precision`. Each is a sum of its own, gathered in
- * one float64 accumulator and rounded once: dx over ascending (k, r, s), dw and db over ascending (n, p, q).
+ * Gradients of y = b + Σ w·x: dx as x, dw as w, db (K). Each is a sum of its own, gathered in one float64 accumulator
+ * and rounded once: dx over ascending (k, r, s), dw and db over ascending (n, p, q).
  */
-export function backward(
-  dy: Tensor,
-  x: Tensor,
-  w: Tensor,
-  attributes: Attributes,
-  precision: Precision = precisionOf(x),
-  wanted: Wanted = { dx: true },
-): Gradients {
-  const yShape = shape(x.shape, w.shape, attributes);
-  if (dy.shape.join() !== yShape.join()) {
-    throw new Error(`conv2d: dy must be shaped as y, [${yShape}] (= [${dy.shape}])`);
-  }
-  return {
-    dx: wanted.dx ? inputGradient(dy, x.shape, w, attributes, precision) : null,
-    dw: weightGradient(dy, x, w.shape, attributes, precision),
-    db: biasGradient(dy, precision),
-  };
-}
+export const backward: Backward<Attributes> = (dy, [x, w], _y, attributes, how = {}) => {
+  const { precision = precisionOf(x), dx = true } = how;
+  gradientOf('conv2d', dy, shape([x.shape, w.shape], attributes));
+  return [
+    dx ? inputGradient(dy, x.shape, w, attributes, precision) : null,
+    weightGradient(dy, x, w.shape, attributes, precision),
+    biasGradient(dy, precision),
+  ];
+};
 
 // sum += F[f + s] * X[at + s * dilation[1]]: x at (h, w) is read by the taps and outputs that meet there
 function inputGradient(
@@ -169,17 +147,19 @@ function inputGradient(
   { stride, pad, dilation, groups }: Attributes,
   precision: Precision,
 ): Tensor {
-  const [N, C, H, W] = xShape;
+  const [, C, H, W] = xShape;
   const [K, CG, R, S] = w.shape;
   const [, , P, Q] = dy.shape;
   const DY = dense(dy);
   const F = dense(w);
-  const DX = allocate(N * C * H * W, precision);
+  const dx = zeros(xShape, precision);
+  const DX = dx.data;
   const KG = K / groups;
   const down = Array.from({ length: H }, (_, h) => meetings(h + pad[0], stride[0], dilation[0], R, P));
   const across = Array.from({ length: W }, (_, v) => meetings(v + pad[1], stride[1], dilation[1], S, Q));
   for (let i = 0; i < DX.length; i++) {
-    const [n, c] = [Math.floor(i / (C * H * W)), Math.floor(i / (H * W)) % C];
+    const n = Math.floor(i / (C * H * W));
+    const c = Math.floor(i / (H * W)) % C;
     const g = Math.floor(c / CG);
     let sum = 0;
     for (let k = g * KG; k < (g + 1) * KG; k++) {
@@ -191,7 +171,7 @@ function inputGradient(
     }
     DX[i] = sum;
   }
-  return tensor(DX, xShape);
+  return dx;
 }
 
 /** Every [tap, output] along one axis that reads the padded position `at`, in ascending taps. */
@@ -217,9 +197,11 @@ function weightGradient(
   const [, , P, Q] = dy.shape;
   const DY = dense(dy);
   const X = dense(x);
-  const DW = allocate(sizeOf(wShape), precision);
+  const dw = zeros(wShape, precision);
+  const DW = dw.data;
   for (let i = 0; i < DW.length; i++) {
-    const [k, c] = [Math.floor(i / (CG * R * S)), Math.floor(i / (R * S)) % CG];
+    const k = Math.floor(i / (CG * R * S));
+    const c = Math.floor(i / (R * S)) % CG;
     const channel = Math.floor(k / (K / groups)) * CG + c;
     const top = (Math.floor(i / S) % R) * dilation[0] - pad[0];
     const left = (i % S) * dilation[1] - pad[1];
@@ -235,38 +217,31 @@ function weightGradient(
     }
     DW[i] = sum;
   }
-  return tensor(DW, wShape);
+  return dw;
 }
 
-/** Y[y] = sum + B[k]: each output of map k has one bias. */
+/** Y[i] = sum + B[k]: each output of map k has one bias. */
 export function biasGradient(dy: Tensor, precision: Precision): Tensor {
   const [N, K, P, Q] = dy.shape;
   const DY = dense(dy);
-  const DB = allocate(K, precision);
+  const db = zeros([K], precision);
+  const DB = db.data;
   for (let k = 0; k < K; k++) {
     let sum = 0;
     for (let n = 0; n < N; n++) for (let i = 0; i < P * Q; i++) sum += DY[(n * K + k) * P * Q + i];
     DB[k] = sum;
   }
-  return tensor(DB, [K]);
+  return db;
 }
 
-/**
- * What the error bounds need, per output: magnitude = Σ|w·x| + |b|, squares = Σ(w·x)² + b², both (N,K,P,Q) in float64,
- * and the number of products in a full window.
- */
-export function terms(
-  x: Tensor,
-  w: Tensor,
-  b: Tensor | null,
-  attributes: Attributes,
-  convolve = forward,
-): Terms {
+/** magnitude and squares are (N,K,P,Q), count the number of products in a full window. */
+export function terms(operands: readonly Tensor[], attributes: Attributes, convolve = forward): Terms {
   const sum = (f: (value: number) => number): Tensor =>
-    convolve(map(x, f), map(w, f), b && map(b, f), attributes, 'float64').y;
-  return {
-    magnitude: sum(Math.abs),
-    squares: sum((v) => v * v),
-    count: w.shape[1] * w.shape[2] * w.shape[3],
-  };
+    convolve(
+      operands.map((operand) => map(operand, f)),
+      attributes,
+      'float64',
+    );
+  const [, CG, R, S] = operands[1].shape;
+  return { magnitude: sum(Math.abs), squares: sum((v) => v * v), count: CG * R * S };
 }

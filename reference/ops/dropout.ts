@@ -10,7 +10,8 @@
  * Clash   Caffe, PyTorch and ONNX are 'inverted'. Weights trained one way serve the other only with ½ folded into the
  *         next layer.
  */
-import { allocate, dense, type Precision, precisionOf, type Shape, type Tensor, tensor } from '../tensor.ts';
+import { dense, precisionOf, zeros } from '../tensor.ts';
+import type { Backward, Forward, ShapeOf } from './operation.ts';
 
 export interface Attributes {
   /** Probability that a value is dropped, 0 ≤ ratio < 1. */
@@ -18,40 +19,31 @@ export interface Attributes {
   readonly convention: 'paper' | 'inverted';
 }
 
-export function shape(x: Shape, { ratio }: Attributes): Shape {
+export const shape: ShapeOf<Attributes> = ([x], { ratio }) => {
   if (!(ratio >= 0 && ratio < 1))
     throw new Error(`dropout: ratio must be at least 0 and below 1 (= ${ratio})`);
   return x;
-}
+};
 
-/** y at test time, or in training where a mask (1 keep, 0 drop; shaped as x) is given. */
-export function forward(
-  x: Tensor,
-  attributes: Attributes,
-  mask: Uint8Array | null = null,
-  precision: Precision = precisionOf(x),
-): { y: Tensor } {
-  const yShape = shape(x.shape, attributes);
+/** y at test time, or in training where a mask (1 keep, 0 drop; as many values as x) is given. */
+export const forward: Forward<Attributes> = ([x, mask], attributes, precision = precisionOf(x)) => {
+  const y = zeros(shape([x.shape], attributes), precision);
+  const Y = y.data;
   const { ratio, convention } = attributes;
   const X = dense(x);
-  if (mask && mask.length !== X.length) {
-    throw new Error(`dropout: the mask must have ${X.length} values (= ${mask.length})`);
+  const M = mask && dense(mask);
+  if (M && M.length !== X.length) {
+    throw new Error(`dropout: the mask must have ${X.length} values (= ${M.length})`);
   }
-  const Y = allocate(X.length, precision);
   for (let i = 0; i < X.length; i++) {
-    if (mask) Y[i] = mask[i] === 0 ? 0 : convention === 'paper' ? X[i] : X[i] / (1 - ratio);
+    if (M) Y[i] = M[i] === 0 ? 0 : convention === 'paper' ? X[i] : X[i] / (1 - ratio);
     else Y[i] = convention === 'paper' ? X[i] * (1 - ratio) : X[i];
   }
-  return { y: tensor(Y, yShape) };
-}
+  return y;
+};
 
 /** dx, with forward's mask; without one, of the layer at test time. */
-export function backward(
-  dy: Tensor,
-  attributes: Attributes,
-  mask: Uint8Array | null = null,
-  precision: Precision = precisionOf(dy),
-): { dx: Tensor } {
+export const backward: Backward<Attributes> = (dy, [, ...mask], _y, attributes, how = {}) => [
   // Y[i] is linear in X[i]: mask, ÷ (1 − ratio) and × (1 − ratio) are the same for the gradient
-  return { dx: forward(dy, attributes, mask, precision).y };
-}
+  forward([dy, ...mask], attributes, how.precision),
+];

@@ -8,43 +8,41 @@
  * Clash   w is (out, in), as in Caffe, PyTorch and ONNX; TensorFlow and cuda-convnet store (in, out).
  * Letters x (N,I), w (O,I), b (O), y (N,O).
  */
-import {
-  allocate,
-  dense,
-  type Precision,
-  precisionOf,
-  type Shape,
-  sizeOf,
-  type Tensor,
-  tensor,
-} from '../tensor.ts';
-import type { Wanted } from './conv2d.ts';
-import type { Terms } from './terms.ts';
+import { dense, type Precision, precisionOf, type Shape, sizeOf, type Tensor, zeros } from '../tensor.ts';
+import { type Backward, type Forward, gradientOf, type ShapeOf, type Terms } from './operation.ts';
+
+/** What a layer says about its weights. */
+export interface Sizes {
+  /** Number of neurons. */
+  readonly channels: number;
+}
+
+/** (O,I) and (O). */
+export const parameters = (x: Shape, { channels }: Sizes): readonly [Shape, Shape] => [
+  [channels, x[1]],
+  [channels],
+];
 
 /** (N,O). */
-export function shape(x: Shape, w: Shape): Shape {
+export const shape: ShapeOf = ([x, w]) => {
   if (x.length !== 2) throw new Error(`linear: x must have 2 dimensions (shape = [${x}])`);
   if (w.length !== 2) throw new Error(`linear: w must have 2 dimensions (shape = [${w}])`);
   if (w[1] !== x[1]) throw new Error(`linear: w must have ${x[1]} inputs, as x has (w = [${w}])`);
   return [x[0], w[0]];
-}
+};
 
-export const macs = (x: Shape, w: Shape): number => sizeOf(shape(x, w)) * w[1];
+export const macs = ([x, w]: readonly Shape[]): number => sizeOf(shape([x, w])) * w[1];
 
-/** y in `precision`: float64 accumulation in ascending i, then the bias, then one rounding. */
-export function forward(
-  x: Tensor,
-  w: Tensor,
-  b: Tensor | null,
-  precision: Precision = precisionOf(x),
-): { y: Tensor } {
-  const [N, O] = shape(x.shape, w.shape);
+/** Float64 accumulation in ascending i, then the bias, then one rounding. */
+export const forward: Forward = ([x, w, b], _, precision = precisionOf(x)) => {
+  const y = zeros(shape([x.shape, w.shape]), precision);
+  const Y = y.data;
+  const [N, O] = y.shape;
   const I = w.shape[1];
   const X = dense(x);
   const F = dense(w);
   const B = b && dense(b);
   if (B && B.length !== O) throw new Error(`linear: b must have ${O} values (= ${B.length})`);
-  const Y = allocate(N * O, precision);
   for (let n = 0; n < N; n++) {
     for (let o = 0; o < O; o++) {
       let sum = 0;
@@ -52,39 +50,21 @@ export function forward(
       Y[n * O + o] = B ? sum + B[o] : sum;
     }
   }
-  return { y: tensor(Y, [N, O]) };
-}
-
-export interface Gradients {
-  /** (N,I); null where it was not wanted. */
-  readonly dx: Tensor | null;
-  /** (O,I). */
-  readonly dw: Tensor;
-  /** (O). */
-  readonly db: Tensor;
-}
+  return y;
+};
 
 /**
- * Gradients of y = b + Σ_i w·x, given dy (N,O); all in `precision`. Float64 accumulation, one rounding: dx
- * over ascending o, dw and db over ascending n.
+ * Gradients of y = b + Σ_i w·x: dx (N,I), dw (O,I), db (O). Float64 accumulation, one rounding: dx over ascending o,
+ * dw and db over ascending n.
  */
-export function backward(
-  dy: Tensor,
-  x: Tensor,
-  w: Tensor,
-  precision: Precision = precisionOf(x),
-  wanted: Wanted = { dx: true },
-): Gradients {
-  const [N, O] = shape(x.shape, w.shape);
-  if (dy.shape.join() !== [N, O].join()) {
-    throw new Error(`linear: dy must be shaped as y, [${N},${O}] (= [${dy.shape}])`);
-  }
-  return {
-    dx: wanted.dx ? combineRows(dy, w, precision) : null,
-    dw: weightGradient(dy, x, precision),
-    db: biasGradient(dy, precision),
-  };
-}
+export const backward: Backward = (dy, [x, w], _y, _, { precision = precisionOf(x), dx = true } = {}) => {
+  gradientOf('linear', dy, shape([x.shape, w.shape]));
+  return [
+    dx ? combineRows(dy, w, precision) : null,
+    weightGradient(dy, x, precision),
+    biasGradient(dy, precision),
+  ];
+};
 
 // sum += F[o * I + i] * X[n * I + i], for one x: every neuron's weight of it
 function combineRows(dy: Tensor, w: Tensor, precision: Precision): Tensor {
@@ -92,14 +72,14 @@ function combineRows(dy: Tensor, w: Tensor, precision: Precision): Tensor {
   const I = w.shape[1];
   const DY = dense(dy);
   const F = dense(w);
-  const DX = allocate(N * I, precision);
+  const dx = zeros([N, I], precision);
   const sums = new Float64Array(I);
   for (let n = 0; n < N; n++) {
     sums.fill(0);
     for (let o = 0; o < O; o++) for (let i = 0; i < I; i++) sums[i] += F[o * I + i] * DY[n * O + o];
-    DX.set(sums, n * I);
+    dx.data.set(sums, n * I);
   }
-  return tensor(DX, [N, I]);
+  return dx;
 }
 
 // sum += F[o * I + i] * X[n * I + i], for one w: every image's input to it
@@ -108,36 +88,35 @@ function weightGradient(dy: Tensor, x: Tensor, precision: Precision): Tensor {
   const I = x.shape[1];
   const DY = dense(dy);
   const X = dense(x);
-  const DW = allocate(O * I, precision);
+  const dw = zeros([O, I], precision);
   const sums = new Float64Array(I);
   for (let o = 0; o < O; o++) {
     sums.fill(0);
     for (let n = 0; n < N; n++) for (let i = 0; i < I; i++) sums[i] += DY[n * O + o] * X[n * I + i];
-    DW.set(sums, o * I);
+    dw.data.set(sums, o * I);
   }
-  return tensor(DW, [O, I]);
+  return dw;
 }
 
 /** Y[n * O + o] = sum + B[o]: each image adds its dy. */
 export function biasGradient(dy: Tensor, precision: Precision): Tensor {
   const [N, O] = dy.shape;
   const DY = dense(dy);
+  const db = zeros([O], precision);
   const sums = new Float64Array(O);
   for (let n = 0; n < N; n++) for (let o = 0; o < O; o++) sums[o] += DY[n * O + o];
-  const DB = allocate(O, precision);
-  DB.set(sums);
-  return tensor(DB, [O]);
+  db.data.set(sums);
+  return db;
 }
 
-/** Per output: magnitude = Σ|w·x| + |b| and squares = Σ(w·x)² + b², both (N,O) in float64. */
-export function terms(x: Tensor, w: Tensor, b: Tensor | null): Terms {
-  const yShape = shape(x.shape, w.shape);
-  const [N, O] = yShape;
+/** magnitude and squares are (N,O). */
+export function terms([x, w, b]: readonly Tensor[]): Terms {
+  const [N, O] = shape([x.shape, w.shape]);
   const I = w.shape[1];
   const X = dense(x);
   const F = dense(w);
-  const magnitude = new Float64Array(N * O);
-  const squares = new Float64Array(N * O);
+  const magnitude = zeros([N, O], 'float64');
+  const squares = zeros([N, O], 'float64');
   for (let n = 0; n < N; n++) {
     for (let o = 0; o < O; o++) {
       let absolute = 0;
@@ -148,9 +127,9 @@ export function terms(x: Tensor, w: Tensor, b: Tensor | null): Terms {
         square += product * product;
       }
       const bias = b ? dense(b)[o] : 0;
-      magnitude[n * O + o] = absolute + Math.abs(bias);
-      squares[n * O + o] = square + bias * bias;
+      magnitude.data[n * O + o] = absolute + Math.abs(bias);
+      squares.data[n * O + o] = square + bias * bias;
     }
   }
-  return { magnitude: tensor(magnitude, yShape), squares: tensor(squares, yShape), count: I };
+  return { magnitude, squares, count: I };
 }

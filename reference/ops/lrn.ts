@@ -15,8 +15,8 @@
  * Letters x, y, s (N,C,H,W).
  */
 import { invPow } from '../math.ts';
-import { allocate, dense, type Precision, precisionOf, type Shape, type Tensor, tensor } from '../tensor.ts';
-import { gradientOf } from './dy.ts';
+import { dense, type Precision, precisionOf, type Tensor, zeros } from '../tensor.ts';
+import { type Backward, type Forward, gradientOf, type ShapeOf } from './operation.ts';
 
 export interface Attributes {
   readonly size: number;
@@ -30,7 +30,7 @@ export interface Attributes {
   readonly groups: number;
 }
 
-export function shape(x: Shape, { size, groups }: Attributes): Shape {
+export const shape: ShapeOf<Attributes> = ([x], { size, groups }) => {
   if (x.length !== 4) throw new Error(`lrn: x must have 4 dimensions (shape = [${x}])`);
   if (!Number.isInteger(size) || size < 1)
     throw new Error(`lrn: size must be a positive integer (= ${size})`);
@@ -38,7 +38,7 @@ export function shape(x: Shape, { size, groups }: Attributes): Shape {
     throw new Error(`lrn: groups must divide channels (groups = ${groups}, channels = ${x[1]})`);
   }
   return x;
-}
+};
 
 /** The channels [first, last] of c's window. */
 export function windowOf(c: number, C: number, { size, even, groups }: Attributes): [number, number] {
@@ -48,19 +48,25 @@ export function windowOf(c: number, C: number, { size, even, groups }: Attribute
   return [Math.max(start, c - below), Math.min(start + perGroup - 1, c - below + size - 1)];
 }
 
-/** y in `precision`, and s in float64 for backward. */
-export function forward(
-  x: Tensor,
-  attributes: Attributes,
-  precision: Precision = precisionOf(x),
-): { y: Tensor; s: Float64Array } {
-  const yShape = shape(x.shape, attributes);
-  const { alpha, beta, k, size, divide } = attributes;
+/** α′. */
+const scaleOf = ({ alpha, size, divide }: Attributes): number => (divide ? alpha / size : alpha);
+
+/** y = x / s^β. */
+export const forward: Forward<Attributes> = ([x], attributes, precision = precisionOf(x)) => {
+  const y = zeros(shape([x.shape], attributes), precision);
+  const Y = y.data;
+  const X = dense(x);
+  const s = denominators(x, attributes);
+  for (let i = 0; i < X.length; i++) Y[i] = X[i] * invPow(s[i], attributes.beta);
+  return y;
+};
+
+/** s, in float64. */
+export function denominators(x: Tensor, attributes: Attributes): Float64Array {
   const [N, C, H, W] = x.shape;
   const HW = H * W;
-  const scale = divide ? alpha / size : alpha;
+  const scale = scaleOf(attributes);
   const X = dense(x);
-  const Y = allocate(X.length, precision);
   const s = new Float64Array(X.length);
   for (let n = 0; n < N; n++) {
     for (let c = 0; c < C; c++) {
@@ -68,33 +74,38 @@ export function forward(
       for (let p = 0; p < HW; p++) {
         let sum = 0;
         for (let j = first; j <= last; j++) sum += X[(n * C + j) * HW + p] * X[(n * C + j) * HW + p];
-        const i = (n * C + c) * HW + p;
-        s[i] = k + scale * sum;
-        Y[i] = X[i] * invPow(s[i], beta);
+        s[(n * C + c) * HW + p] = attributes.k + scale * sum;
       }
     }
   }
-  return { y: tensor(Y, yShape), s };
+  return s;
 }
 
 /**
- * dx = dy·s^−β − 2βα′·x·Σ_{j: c ∈ win(j)} dy[j]·x[j]·s[j]^−(β+1), with forward's s. The channels j whose
- * windows hold c are the mirror image of c's own window: of an even one the longer side changes.
+ * dx = dy·s^−β − 2βα′·x·Σ_{j: c ∈ win(j)} dy[j]·x[j]·s[j]^−(β+1). The channels j whose windows hold c are the mirror
+ * image of c's own window: of an even one the longer side changes.
  */
-export function backward(
+export const backward: Backward<Attributes> = (dy, [x], _y, attributes, how = {}) => [
+  inputGradient(dy, x, denominators(x, attributes), attributes, how.precision),
+];
+
+/** dx for a given s. */
+export function inputGradient(
   dy: Tensor,
   x: Tensor,
   s: Float64Array,
   attributes: Attributes,
   precision: Precision = precisionOf(dy),
-): { dx: Tensor } {
-  const { alpha, beta, size, divide } = attributes;
-  const [N, C, H, W] = shape(x.shape, attributes);
+): Tensor {
+  const [N, C, H, W] = shape([x.shape], attributes);
   const HW = H * W;
-  const scale = divide ? alpha / size : alpha;
+  const { beta } = attributes;
+  const scale = scaleOf(attributes);
   const mirrored: Attributes = { ...attributes, even: attributes.even === 'above' ? 'below' : 'above' };
-  const [DY, X] = [gradientOf('lrn', dy, x.shape), dense(x)];
-  const DX = allocate(X.length, precision);
+  const DY = gradientOf('lrn', dy, x.shape);
+  const X = dense(x);
+  const dx = zeros(x.shape, precision);
+  const DX = dx.data;
   // Y[i] = X[i] * invPow(s[i], beta), differentiated by s[i]: −β · through[i]
   const through = s.map((v, i) => (DY[i] * X[i] * invPow(v, beta)) / v);
   for (let n = 0; n < N; n++) {
@@ -109,5 +120,5 @@ export function backward(
       }
     }
   }
-  return { dx: tensor(DX, x.shape) };
+  return dx;
 }

@@ -12,8 +12,8 @@
  * Letters x, y, s (N,C,H,W).
  */
 import { invPow } from '../math.ts';
-import { allocate, dense, type Precision, precisionOf, type Shape, type Tensor, tensor } from '../tensor.ts';
-import { gradientOf } from './dy.ts';
+import { dense, type Precision, precisionOf, type Shape, type Tensor, zeros } from '../tensor.ts';
+import { type Backward, type Forward, gradientOf, type ShapeOf } from './operation.ts';
 
 export interface Attributes {
   readonly size: number;
@@ -24,78 +24,80 @@ export interface Attributes {
   readonly divide: boolean;
 }
 
-export function shape(x: Shape, { size }: Attributes): Shape {
+export const shape: ShapeOf<Attributes> = ([x], { size }) => {
   if (x.length !== 4) throw new Error(`mapnorm: x must have 4 dimensions (shape = [${x}])`);
   if (!Number.isInteger(size) || size < 1)
     throw new Error(`mapnorm: size must be a positive integer (= ${size})`);
   return x;
+};
+
+/** α′. */
+const scaleOf = ({ alpha, size, divide }: Attributes): number => (divide ? alpha / (size * size) : alpha);
+
+/** y = x / s^β. */
+export const forward: Forward<Attributes> = ([x], attributes, precision = precisionOf(x)) => {
+  const y = zeros(shape([x.shape], attributes), precision);
+  const Y = y.data;
+  const X = dense(x);
+  const s = denominators(x, attributes);
+  for (let i = 0; i < X.length; i++) Y[i] = X[i] * invPow(s[i], attributes.beta);
+  return y;
+};
+
+/** s, in float64. */
+export function denominators(x: Tensor, attributes: Attributes): Float64Array {
+  const { size, k } = attributes;
+  const squares = Float64Array.from(dense(x), (v) => v * v);
+  const scale = scaleOf(attributes);
+  return windowSums(squares, x.shape, size, Math.floor(size / 2)).map((sum) => k + scale * sum);
 }
 
-/** y in `precision`, and s in float64 for backward. */
-export function forward(
-  x: Tensor,
-  attributes: Attributes,
-  precision: Precision = precisionOf(x),
-): { y: Tensor; s: Float64Array } {
-  const yShape = shape(x.shape, attributes);
-  const { size, alpha, beta, k, divide } = attributes;
-  const [N, C, H, W] = x.shape;
-  const before = Math.floor(size / 2);
-  const scale = divide ? alpha / (size * size) : alpha;
-  const X = dense(x);
-  const Y = allocate(X.length, precision);
-  const s = new Float64Array(X.length);
+/** Of every pixel (h, w) the sum of `values` in the size×size window that starts `before` it, inside the map. */
+function windowSums(values: Float64Array, [N, C, H, W]: Shape, size: number, before: number): Float64Array {
+  const sums = new Float64Array(values.length);
   let i = 0;
   for (let map = 0; map < N * C; map++) {
     for (let h = 0; h < H; h++) {
       for (let w = 0; w < W; w++, i++) {
-        let sum = 0;
         for (let u = Math.max(0, h - before); u < Math.min(H, h - before + size); u++) {
           for (let v = Math.max(0, w - before); v < Math.min(W, w - before + size); v++) {
-            sum += X[(map * H + u) * W + v] * X[(map * H + u) * W + v];
+            sums[i] += values[(map * H + u) * W + v];
           }
         }
-        s[i] = k + scale * sum;
-        Y[i] = X[i] * invPow(s[i], beta);
       }
     }
   }
-  return { y: tensor(Y, yShape), s };
+  return sums;
 }
 
 /**
- * dx = dy·s^−β − 2βα′·x·Σ { dy·x·s^−(β+1) at (i,j) : (h,w) in the window around (i,j) }, with forward's s. Of an even
- * window, which starts n/2 before its centre, the mirror image starts n/2 − 1 before it.
+ * dx = dy·s^−β − 2βα′·x·Σ { dy·x·s^−(β+1) at (i,j) : (h,w) in the window around (i,j) }. Of an even window, which
+ * starts n/2 before its centre, the mirror image starts n/2 − 1 before it.
  */
-export function backward(
+export const backward: Backward<Attributes> = (dy, [x], _y, attributes, how = {}) => [
+  inputGradient(dy, x, denominators(x, attributes), attributes, how.precision),
+];
+
+/** dx for a given s. */
+export function inputGradient(
   dy: Tensor,
   x: Tensor,
   s: Float64Array,
   attributes: Attributes,
   precision: Precision = precisionOf(dy),
-): { dx: Tensor } {
-  const { size, alpha, beta, divide } = attributes;
-  const [N, C, H, W] = shape(x.shape, attributes);
-  const before = size - 1 - Math.floor(size / 2);
-  const scale = divide ? alpha / (size * size) : alpha;
-  const [DY, X] = [gradientOf('mapnorm', dy, x.shape), dense(x)];
-  const DX = allocate(X.length, precision);
+): Tensor {
+  const { size, beta } = attributes;
+  const scale = scaleOf(attributes);
+  const DY = gradientOf('mapnorm', dy, shape([x.shape], attributes));
+  const X = dense(x);
+  const dx = zeros(x.shape, precision);
+  const DX = dx.data;
   // Y[i] = X[i] * invPow(s[i], beta), differentiated by s[i]: −β · through[i]
   const through = s.map((v, i) => (DY[i] * X[i] * invPow(v, beta)) / v);
-  let i = 0;
-  for (let map = 0; map < N * C; map++) {
-    for (let h = 0; h < H; h++) {
-      for (let w = 0; w < W; w++, i++) {
-        // s[i] = k + scale * sum, where sum += X[…] * X[…] for every window that holds (h, w)
-        let sum = 0;
-        for (let u = Math.max(0, h - before); u < Math.min(H, h - before + size); u++) {
-          for (let v = Math.max(0, w - before); v < Math.min(W, w - before + size); v++) {
-            sum += through[(map * H + u) * W + v];
-          }
-        }
-        DX[i] = DY[i] * invPow(s[i], beta) - 2 * beta * scale * X[i] * sum;
-      }
-    }
+  // s = k + scale * sum, where the sum has X[i]² for every window that holds pixel i
+  const sums = windowSums(through, x.shape, size, size - 1 - Math.floor(size / 2));
+  for (let i = 0; i < X.length; i++) {
+    DX[i] = DY[i] * invPow(s[i], beta) - 2 * beta * scale * X[i] * sums[i];
   }
-  return { dx: tensor(DX, x.shape) };
+  return dx;
 }

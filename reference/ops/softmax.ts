@@ -8,18 +8,19 @@
  * Letters x, y (N,K).
  */
 import * as math from '../math.ts';
-import { allocate, dense, type Precision, precisionOf, type Shape, type Tensor, tensor } from '../tensor.ts';
-import { gradientOf } from './dy.ts';
+import { dense, precisionOf, zeros } from '../tensor.ts';
+import { type Backward, type Forward, gradientOf, type ShapeOf } from './operation.ts';
 
-export function shape(x: Shape): Shape {
+export const shape: ShapeOf = ([x]) => {
   if (x.length !== 2) throw new Error(`softmax: x must have 2 dimensions (shape = [${x}])`);
   return x;
-}
+};
 
-export function forward(x: Tensor, precision: Precision = precisionOf(x)): { y: Tensor } {
-  const [N, K] = shape(x.shape);
+export const forward: Forward = ([x], _, precision = precisionOf(x)) => {
+  const y = zeros(shape([x.shape]), precision);
+  const Y = y.data;
+  const [N, K] = x.shape;
   const X = dense(x);
-  const Y = allocate(X.length, precision);
   const e = new Float64Array(K);
   for (let n = 0; n < N; n++) {
     let m = -Infinity;
@@ -28,21 +29,23 @@ export function forward(x: Tensor, precision: Precision = precisionOf(x)): { y: 
     for (let k = 0; k < K; k++) sum += e[k] = math.exp(X[n * K + k] - m);
     for (let k = 0; k < K; k++) Y[n * K + k] = e[k] / sum;
   }
-  return { y: tensor(Y, x.shape) };
-}
+  return y;
+};
 
-/** dx from forward's y: the Jacobian ∂y[j]/∂x[k] = y[j]·([j = k] − y[k]), written out. */
-export function backward(dy: Tensor, y: Tensor, precision: Precision = precisionOf(dy)): { dx: Tensor } {
-  const [N, K] = shape(y.shape);
-  const [DY, Y] = [gradientOf('softmax', dy, y.shape), dense(y)];
-  const DX = allocate(Y.length, precision);
+/** dx from y: the Jacobian ∂y[j]/∂x[k] = y[j]·([j = k] − y[k]), written out. */
+export const backward: Backward = (dy, _operands, y, _, { precision = precisionOf(dy) } = {}) => {
+  const [N, K] = shape([y.shape]);
+  const DY = gradientOf('softmax', dy, y.shape);
+  const Y = dense(y);
+  const dx = zeros(y.shape, precision);
+  const DX = dx.data;
   for (let n = 0; n < N; n++) {
     for (let k = 0; k < K; k++) {
-      // Y[j] = e[j] / sum: through e[j] for j = k, and through the sum for every j
+      // y[j] = e[j] / sum: through e[j] for j = k, and through the sum for every j
       let sum = 0;
       for (let j = 0; j < K; j++) sum += DY[n * K + j] * Y[n * K + j] * ((j === k ? 1 : 0) - Y[n * K + k]);
       DX[n * K + k] = sum;
     }
   }
-  return { dx: tensor(DX, y.shape) };
-}
+  return [dx];
+};

@@ -5,17 +5,8 @@
  * ONNX    Slice on axis 1 (one part), as Split would leave outputs without a reader.
  * Letters x (N,C,…), y (N,C/parts,…).
  */
-import {
-  allocate,
-  dense,
-  type Precision,
-  precisionOf,
-  type Shape,
-  sizeOf,
-  type Tensor,
-  tensor,
-} from '../tensor.ts';
-import { gradientOf } from './dy.ts';
+import { dense, precisionOf, sizeOf, zeros } from '../tensor.ts';
+import { type Backward, type Forward, gradientOf, type ShapeOf } from './operation.ts';
 
 export interface Attributes {
   readonly parts: number;
@@ -23,7 +14,7 @@ export interface Attributes {
   readonly part: number;
 }
 
-export function shape(x: Shape, { parts, part }: Attributes): Shape {
+export const shape: ShapeOf<Attributes> = ([x], { parts, part }) => {
   if (!Number.isInteger(parts) || parts < 1 || x[1] % parts !== 0) {
     throw new Error(`split: parts must divide channels (parts = ${parts}, channels = ${x[1]})`);
   }
@@ -31,39 +22,29 @@ export function shape(x: Shape, { parts, part }: Attributes): Shape {
     throw new Error(`split: part must be an integer from 0 to ${parts - 1} (= ${part})`);
   }
   return [x[0], x[1] / parts, ...x.slice(2)];
-}
+};
 
-export function forward(
-  x: Tensor,
-  attributes: Attributes,
-  precision: Precision = precisionOf(x),
-): { y: Tensor } {
-  const yShape = shape(x.shape, attributes);
+export const forward: Forward<Attributes> = ([x], attributes, precision = precisionOf(x)) => {
+  const y = zeros(shape([x.shape], attributes), precision);
   const X = dense(x);
-  const size = sizeOf(yShape) / yShape[0];
-  const Y = allocate(sizeOf(yShape), precision);
-  for (let n = 0; n < yShape[0]; n++) {
+  const size = sizeOf(y.shape) / y.shape[0];
+  for (let n = 0; n < y.shape[0]; n++) {
     const from = (n * attributes.parts + attributes.part) * size;
-    Y.set(X.subarray(from, from + size), n * size);
+    y.data.set(X.subarray(from, from + size), n * size);
   }
-  return { y: tensor(Y, yShape) };
-}
+  return y;
+};
 
-/** dx, for an x of shape `x`: dy in this part's channels, 0 in the others. */
-export function backward(
-  dy: Tensor,
-  x: Shape,
-  attributes: Attributes,
-  precision: Precision = precisionOf(dy),
-): { dx: Tensor } {
-  const yShape = shape(x, attributes);
-  const size = sizeOf(yShape) / yShape[0];
-  const DY = gradientOf('split', dy, yShape);
-  const DX = allocate(sizeOf(x), precision);
-  for (let n = 0; n < yShape[0]; n++) {
-    // Y.set(X.subarray(from, from + size), n * size)
+/** dx: dy in this part's channels, 0 in the others. */
+export const backward: Backward<Attributes> = (dy, [x], y, attributes, how = {}) => {
+  const { precision = precisionOf(dy) } = how;
+  const DY = gradientOf('split', dy, y.shape);
+  const size = sizeOf(y.shape) / y.shape[0];
+  const dx = zeros(x.shape, precision);
+  for (let n = 0; n < y.shape[0]; n++) {
+    // y.data.set(X.subarray(from, from + size), n * size)
     const from = (n * attributes.parts + attributes.part) * size;
-    DX.set(DY.subarray(n * size, (n + 1) * size), from);
+    dx.data.set(DY.subarray(n * size, (n + 1) * size), from);
   }
-  return { dx: tensor(DX, x) };
-}
+  return [dx];
+};

@@ -7,23 +7,26 @@
  * ONNX    Tanh, since opset 1.
  */
 import * as math from '../math.ts';
-import { allocate, dense, type Precision, precisionOf, type Shape, type Tensor, tensor } from '../tensor.ts';
-import { gradientOf } from './dy.ts';
+import { dense, precisionOf, zeros } from '../tensor.ts';
+import { type Backward, type Forward, gradientOf, type ShapeOf } from './operation.ts';
 
-export const shape = (x: Shape): Shape => x;
+export const shape: ShapeOf = ([x]) => x;
 
-export function forward(x: Tensor, precision: Precision = precisionOf(x)): { y: Tensor } {
+export const forward: Forward = ([x], _, precision = precisionOf(x)) => {
   const X = dense(x);
-  const Y = allocate(X.length, precision);
+  const y = zeros(x.shape, precision);
+  const Y = y.data;
   for (let i = 0; i < X.length; i++) Y[i] = math.tanh(X[i]);
-  return { y: tensor(Y, x.shape) };
-}
+  return y;
+};
 
-/** dx from forward's y: tanh′ = 1 − tanh². */
-export function backward(dy: Tensor, y: Tensor, precision: Precision = precisionOf(dy)): { dx: Tensor } {
-  const [DY, Y] = [gradientOf('tanh', dy, y.shape), dense(y)];
-  const DX = allocate(Y.length, precision);
+/** dx from y: tanh′ = 1 − tanh². */
+export const backward: Backward = (dy, _operands, y, _, { precision = precisionOf(dy) } = {}) => {
+  const DY = gradientOf('tanh', dy, y.shape);
+  const Y = dense(y);
+  const dx = zeros(y.shape, precision);
+  const DX = dx.data;
   // Y[i] = tanh(X[i]); 1 − y² in factors, which do not cancel near ±1
   for (let i = 0; i < Y.length; i++) DX[i] = DY[i] * (1 - Y[i]) * (1 + Y[i]);
-  return { dx: tensor(DX, y.shape) };
-}
+  return [dx];
+};

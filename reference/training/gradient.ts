@@ -1,14 +1,22 @@
 /**
  * The gradients of a network's loss, by going back through the list of layers, and one step of training.
  *
- * Each layer's forward is recorded together with what its backward reads, so that both stand side by side
- * below. A softmax at the end belongs to the loss (loss.ts). A value that several layers read gets the sum of
- * their gradients.
+ * A softmax at the end belongs to the loss (loss.ts). A value that several layers read gets the sum of their
+ * gradients.
  */
 import type { Layer, Network } from '../networks/layers.ts';
-import * as ops from '../ops/index.ts';
-import { atLayer, checkInput, inputsOf, lookup, type Operations, type Weights } from '../oracle.ts';
-import { allocate, cast, dense, type Precision, type Tensor, tensor } from '../tensor.ts';
+import type { How } from '../ops/operation.ts';
+import {
+  atLayer,
+  checkInput,
+  inputsOf,
+  lookup,
+  type Operations,
+  operandsOf,
+  plain,
+  type Weights,
+} from '../oracle.ts';
+import { cast, dense, type Precision, type Tensor, tensor, zeros } from '../tensor.ts';
 import * as loss from './loss.ts';
 import { type Hyper, updateAll } from './optimiser.ts';
 
@@ -28,7 +36,7 @@ export interface GradientOptions {
   /** What values and gradients are stored in: float32, what an engine stores (default), or float64, the yardstick. */
   readonly precision?: Precision;
   /** Who gets the gradient of max-pooling where values tie. */
-  readonly ties?: ops.maxpool.Ties;
+  readonly ties?: How['ties'];
   readonly clip?: loss.Clip;
   /** Who computes the layers: the plain loops (default), or functions of the same bits. */
   readonly operations?: Operations;
@@ -91,7 +99,8 @@ export function backward(
     if (db) gradients.unshift([`${layer.name}.bias`, db]);
     if (dw) gradients.unshift([`${layer.name}.weight`, dw]);
     for (const [i, name] of inputsOf(net, index).entries()) {
-      const [dx, known] = [dxs[i], dvalues.get(name)];
+      const dx = dxs[i];
+      const known = dvalues.get(name);
       if (dx) dvalues.set(name, known ? sum(known, dx, precision) : dx);
     }
     dvalues.delete(layer.name);
@@ -101,10 +110,11 @@ export function backward(
 }
 
 function sum(a: Tensor, b: Tensor, precision: Precision): Tensor {
-  const [A, B] = [dense(a), dense(b)];
-  const S = allocate(A.length, precision);
-  for (let i = 0; i < S.length; i++) S[i] = A[i] + B[i];
-  return tensor(S, a.shape);
+  const A = dense(a);
+  const B = dense(b);
+  const total = zeros(a.shape, precision);
+  for (let i = 0; i < A.length; i++) total.data[i] = A[i] + B[i];
+  return total;
 }
 
 /** One training step: the loss before it, and the next weights and momenta. */
@@ -140,83 +150,28 @@ export function recordLayer(
   options: GradientOptions = {},
   wanted: { readonly dx: boolean } = { dx: true },
 ): LayerRecord {
-  const { precision = 'float32', ties = 'first', operations: by = ops } = options;
-  const [x] = xs;
-  const only = ({ dx }: { dx: Tensor }) => ({ dxs: [dx] });
-  const weighted = ({ dx, dw, db }: ops.linear.Gradients) => ({ dxs: [dx], dw, db });
-  const weight = () => lookup(weights, `${layer.name}.weight`);
-  const bias = weights.get(`${layer.name}.bias`) ?? null;
-  switch (layer.kind) {
-    case 'conv2d': {
-      const [w, a] = [weight(), layer.attributes];
-      const { y } = by.conv2d.forward(x, w, bias, a, precision);
-      return { y, backward: (dy) => weighted(by.conv2d.backward(dy, x, w, a, precision, wanted)) };
-    }
-    case 'linear': {
-      const w = weight();
-      const { y } = by.linear.forward(x, w, bias, precision);
-      return { y, backward: (dy) => weighted(by.linear.backward(dy, x, w, precision, wanted)) };
-    }
-    case 'lrn': {
-      const forward = by.lrn.forward(x, layer.attributes, precision);
-      const run = (dy: Tensor) => by.lrn.backward(dy, x, forward.s, layer.attributes, precision);
-      return { y: forward.y, backward: (dy) => only(run(dy)) };
-    }
-    case 'mapnorm': {
-      const { y, s } = by.mapnorm.forward(x, layer.attributes, precision);
-      return { y, backward: (dy) => only(by.mapnorm.backward(dy, x, s, layer.attributes, precision)) };
-    }
-    case 'maxpool': {
-      const a = layer.attributes;
-      const forward = by.maxpool.forward(x, a, precision);
-      const run = (dy: Tensor) => by.maxpool.backward(dy, x, forward.winner, a, ties, precision);
-      return { y: forward.y, backward: (dy) => only(run(dy)) };
-    }
-    case 'avgpool': {
-      const { y } = by.avgpool.forward(x, layer.attributes, precision);
-      return { y, backward: (dy) => only(by.avgpool.backward(dy, x.shape, layer.attributes, precision)) };
-    }
-    case 'adaptiveavgpool': {
-      const { y } = by.adaptiveavgpool.forward(x, layer.attributes, precision);
-      const run = (dy: Tensor) => by.adaptiveavgpool.backward(dy, x.shape, layer.attributes, precision);
-      return { y, backward: (dy) => only(run(dy)) };
-    }
-    case 'dropout': {
-      if (dropout === 'none') return { y: cast(x, precision), backward: (dy) => ({ dxs: [dy] }) };
-      const [mask, a] = [maskOf(dropout, layer.name), layer.attributes];
-      const { y } = by.dropout.forward(x, a, mask, precision);
-      return { y, backward: (dy) => only(by.dropout.backward(dy, a, mask, precision)) };
-    }
-    case 'flatten': {
-      const { y } = by.flatten.forward(x, layer.attributes, precision);
-      return { y, backward: (dy) => only(by.flatten.backward(dy, x.shape, layer.attributes, precision)) };
-    }
-    case 'split': {
-      const { y } = by.split.forward(x, layer.attributes, precision);
-      return { y, backward: (dy) => only(by.split.backward(dy, x.shape, layer.attributes, precision)) };
-    }
-    case 'concat': {
-      const { y } = by.concat.forward(xs, precision);
-      const shapes = xs.map((one) => one.shape);
-      return { y, backward: (dy) => by.concat.backward(dy, shapes, precision) };
-    }
-    case 'relu':
-    case 'tanh':
-    case 'sigmoid':
-    case 'softmax': {
-      const operation = { relu: by.relu, tanh: by.tanh, sigmoid: by.sigmoid, softmax: by.softmax }[
-        layer.kind
-      ];
-      const { y } = operation.forward(x, precision);
-      return { y, backward: (dy) => only(operation.backward(dy, y, precision)) };
-    }
+  const { precision = 'float32', ties, operations = plain } = options;
+  const operation = operations[layer.kind];
+  if (layer.kind === 'dropout' && dropout === 'none') {
+    return { y: cast(xs[0], precision), backward: (dy) => ({ dxs: [dy] }) };
   }
+  const mask = layer.kind === 'dropout' && dropout !== 'none' ? [maskOf(dropout, layer.name)] : [];
+  const operands = [...operandsOf(layer, xs, weights), ...mask];
+  const y = operation.forward(operands, layer.attributes, precision);
+  const how = { precision, ties, ...wanted };
+  return {
+    y,
+    backward: (dy) => {
+      const gradients = operation.backward(dy, operands, y, layer.attributes, how);
+      const [dw, db] = gradients.slice(xs.length) as Tensor[];
+      return { dxs: gradients.slice(0, xs.length), dw, db };
+    },
+  };
 }
 
-function maskOf(masks: Masks, name: string): Uint8Array {
+function maskOf(masks: Masks, name: string): Tensor {
   const mask = masks.get(name);
-  if (mask) return mask;
-  throw new Error(
-    `there is no mask for this dropout layer (masks: ${[...masks.keys()].join(', ') || 'none'})`,
-  );
+  if (mask) return tensor(Float32Array.from(mask), [mask.length]);
+  const names = [...masks.keys()].join(', ') || 'none';
+  throw new Error(`there is no mask for this dropout layer (masks: ${names})`);
 }

@@ -4,7 +4,7 @@
  * u = 2⁻²⁴, γₙ = nu/(1−nu) (Higham, Accuracy and Stability of Numerical Algorithms, chapter 3): sums of n
  * products in any order, with or without FMA. Everything else counts the roundings of the formula that was written.
  */
-import { runLayer, type Weights } from '../../lib/oracle.ts';
+import { operandsOf, runLayer, type Weights } from '../../lib/oracle.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import * as ops from '../../reference/ops/index.ts';
 import { cast, map, type Tensor } from '../../reference/tensor.ts';
@@ -23,15 +23,12 @@ function boundOf(
   weights: Weights,
 ): (i: number, y: number) => number {
   const [x] = inputs;
-  const weight = weights.get(`${layer.name}.weight`);
-  const bias = weights.get(`${layer.name}.bias`) ?? null;
   switch (layer.kind) {
     case 'conv2d':
     case 'linear': {
+      const operands = operandsOf(layer, inputs, weights);
       const terms =
-        layer.kind === 'conv2d'
-          ? ops.conv2d.terms(x, weight!, bias, layer.attributes)
-          : ops.linear.terms(x, weight!, bias);
+        layer.kind === 'conv2d' ? ops.conv2d.terms(operands, layer.attributes) : ops.linear.terms(operands);
       return (i) => gamma(terms.count + 1) * terms.magnitude.data[i];
     }
     case 'lrn':
@@ -43,13 +40,13 @@ function boundOf(
     }
     case 'avgpool': {
       const { kernel } = layer.attributes;
-      const absolute = ops.avgpool.forward(map(x, Math.abs), layer.attributes, 'float64').y;
+      const absolute = ops.avgpool.forward([map(x, Math.abs)], layer.attributes, 'float64');
       return (i) => gamma(kernel[0] * kernel[1] + 1) * absolute.data[i];
     }
     case 'adaptiveavgpool': {
       // two sums over a bin's rows and columns, each with a rounded 1/n
       const [, , H, W] = x.shape;
-      const absolute = ops.adaptiveavgpool.forward(map(x, Math.abs), layer.attributes, 'float64').y;
+      const absolute = ops.adaptiveavgpool.forward([map(x, Math.abs)], layer.attributes, 'float64');
       return (i) => gamma(H + W + 4) * absolute.data[i];
     }
     case 'softmax':
@@ -70,7 +67,7 @@ function boundOf(
  */
 function lrnBound(x: Tensor, attributes: ops.lrn.Attributes): (i: number, y: number) => number {
   const [, C, H, W] = x.shape;
-  const { s } = ops.lrn.forward(x, attributes, 'float64');
+  const s = ops.lrn.denominators(x, attributes);
   const scale = attributes.divide ? attributes.alpha / attributes.size : attributes.alpha;
   const total = map(x, (v) => v * v).data;
   const HW = H * W;

@@ -81,10 +81,10 @@ describe('reference/oracle', () => {
     const w = (name: string) => weights.get(name)!;
     const [conv1, , norm1] = grouped.layers;
     if (conv1.kind !== 'conv2d' || norm1.kind !== 'lrn') throw new Error('not the network of this test');
-    let x = ops.conv2d.forward(input, w('conv1.weight'), w('conv1.bias'), conv1.attributes).y;
-    x = ops.lrn.forward(ops.relu.forward(x).y, norm1.attributes).y;
-    x = ops.flatten.forward(x, { order: 'CHW' }).y;
-    x = ops.softmax.forward(ops.linear.forward(x, w('fc.weight'), w('fc.bias')).y).y;
+    let x = ops.conv2d.forward([input, w('conv1.weight'), w('conv1.bias')], conv1.attributes);
+    x = ops.lrn.forward([ops.relu.forward([x])], norm1.attributes);
+    x = ops.flatten.forward([x], { order: 'CHW' });
+    x = ops.softmax.forward([ops.linear.forward([x, w('fc.weight'), w('fc.bias')])]);
     expect(bits(forward(grouped, weights, input))).to.deep.equal(bits(x));
   });
 

@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { toTensor } from '../../lib/array/value.ts';
 import { readNpy } from '../../lib/format/npy.ts';
 import { readNpz } from '../../lib/format/npz.ts';
-import { forward, inputsOf, runLayer, type Weights } from '../../lib/oracle.ts';
+import { forward, inputsOf, operandsOf, runLayer, type Weights } from '../../lib/oracle.ts';
 import { loadWeights } from '../../lib/weights/load.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
@@ -23,19 +23,16 @@ const gamma = (n: number): number => gamma64(n, 2 ** -24);
 /** How far a right float32 evaluation of a layer may be from y, per element. */
 function boundOf(layer: Layer, x: Tensor, y: Tensor, weights: Weights): (i: number) => number {
   const size = (i: number) => Math.abs(dense(y)[i]);
-  const weight = () => weights.get(`${layer.name}.weight`)!;
-  const bias = weights.get(`${layer.name}.bias`) ?? null;
   switch (layer.kind) {
     case 'conv2d':
     case 'linear': {
+      const operands = operandsOf(layer, [x], weights);
       const { magnitude, count } =
-        layer.kind === 'linear'
-          ? ops.linear.terms(x, weight(), bias)
-          : ops.conv2d.terms(x, weight(), bias, layer.attributes);
+        layer.kind === 'linear' ? ops.linear.terms(operands) : ops.conv2d.terms(operands, layer.attributes);
       return (i) => gamma(count + 1) * dense(magnitude)[i];
     }
     case 'avgpool': {
-      const sums = dense(ops.avgpool.forward(map(x, Math.abs), layer.attributes).y);
+      const sums = dense(ops.avgpool.forward([map(x, Math.abs)], layer.attributes));
       return (i) => gamma(layer.attributes.kernel[0] * layer.attributes.kernel[1] + 1) * sums[i];
     }
     // nine squares, their sum and mean, · α, + 1: γ₁₂ of s, times β; powf within 4 ULP; the product
@@ -100,4 +97,4 @@ describe('the layers against activations of Caffe', function () {
   });
 });
 
-const flattened = (x: Tensor): Tensor => ops.flatten.forward(x, { order: 'CHW' }).y;
+const flattened = (x: Tensor): Tensor => ops.flatten.forward([x], { order: 'CHW' });

@@ -68,7 +68,7 @@ function lrnBound(test: Case): (i: number) => number {
   const { x } = test.inputs;
   const [, C, H, W] = x.shape;
   const X = dense(x);
-  const { s } = ops.lrn.forward(x, test.attributes, 'float64');
+  const s = ops.lrn.denominators(x, test.attributes);
   const expected = y(test);
   const scale = divide ? alpha / size : alpha;
   return (i) => {
@@ -91,11 +91,11 @@ const translations: Record<string, Translation> = {
         group: groups,
       }),
     ],
-    bound: ({ inputs: { x, w, b }, attributes }) => dot(ops.conv2d.terms(x, w, b ?? null, attributes)),
+    bound: ({ inputs, attributes }) => dot(ops.conv2d.terms(Object.values(inputs), attributes)),
   },
   linear: {
     nodes: ({ inputs: { b } }) => [node('Gemm', b ? ['x', 'w', 'b'] : ['x', 'w'], 'y', { transB: 1 })],
-    bound: ({ inputs: { x, w, b } }) => dot(ops.linear.terms(x, w, b ?? null)),
+    bound: ({ inputs }) => dot(ops.linear.terms(Object.values(inputs))),
   },
   lrn: {
     nodes: ({ attributes: { size, alpha, beta, k, divide } }) => [
@@ -120,7 +120,7 @@ const translations: Record<string, Translation> = {
       }),
     ],
     bound: ({ inputs: { x }, attributes }) => {
-      const sums = dense(ops.avgpool.forward(map(x, Math.abs), attributes).y);
+      const sums = dense(ops.avgpool.forward([map(x, Math.abs)], attributes));
       return (i) => gamma(attributes.kernel[0] * attributes.kernel[1] + 1) * sums[i];
     },
     without: caffe,
@@ -131,7 +131,7 @@ const translations: Record<string, Translation> = {
       return [node('AveragePool', ['x'], 'y', { kernel_shape: kernel, strides: kernel })];
     },
     bound: ({ inputs: { x }, attributes }) => {
-      const sums = dense(ops.adaptiveavgpool.forward(map(x, Math.abs), attributes).y);
+      const sums = dense(ops.adaptiveavgpool.forward([map(x, Math.abs)], attributes));
       return (i) => gamma(x.shape[2] * x.shape[3] + 1) * sums[i];
     },
     without: ({ inputs: { x }, expected }) =>

@@ -6,7 +6,7 @@ import { type GradientCase, readGradientCases } from '../../lib/conform/cases.ts
 import { difference } from '../../lib/conform/compare.ts';
 import { gradientVectorOf } from '../../lib/conform/vectors.ts';
 import { reverse, roll, rounded } from '../../lib/judge/mistakes/tools.ts';
-import * as ops from '../../reference/ops/index.ts';
+import { plain } from '../../reference/oracle.ts';
 import { dense, map, type Tensor, tensor } from '../../reference/tensor.ts';
 import { backwardCases, backwards, type Gradients } from '../backwards.ts';
 import { wrongGradients } from '../wronggradients.ts';
@@ -25,12 +25,14 @@ const tensorOf = ({ shape, data }: GradientCase['dy']): Tensor =>
 type Operands = Readonly<Record<'dy' | 'x' | 'w', Tensor>>;
 const mistakes: WrongGradient[] = [];
 
-function right(operation: string, { dy, x, w }: Operands, attributes: GradientCase['attributes']): Gradients {
-  const gradients =
-    operation === 'linear'
-      ? ops.linear.backward(dy, x, w, 'float64')
-      : ops.conv2d.backward(dy, x, w, attributes, 'float64');
-  return gradients as unknown as Gradients;
+function right(
+  operation: 'conv2d' | 'linear',
+  { dy, x, w }: Operands,
+  attributes: GradientCase['attributes'],
+): Gradients {
+  const how = { precision: 'float64' } as const;
+  const [dx, dw, db] = plain[operation].backward(dy, [x, w], dy, attributes, how) as readonly Tensor[];
+  return { dx, dw, db };
 }
 
 /** The right gradients of altered operands or attributes, or altered themselves. */

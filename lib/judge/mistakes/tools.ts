@@ -1,6 +1,6 @@
 /** What wrong kernels are made of: the right kernel, called with altered tensors or attributes. */
 import { dense, sizeOf, type Tensor, tensor } from '../../../reference/tensor.ts';
-import { kernels } from './kernels.ts';
+import { kernelOf } from './kernels.ts';
 
 /** What an operation is called with: tensors by the names x, w, b, mask (x0, x1 … of concat), and its attributes. */
 export interface Call {
@@ -19,7 +19,7 @@ export interface Mutant {
 }
 
 /** The right result, float64. */
-export const right = (operation: string, call: Call): Tensor => kernels[operation](call);
+export const right = (operation: string, call: Call): Tensor => kernelOf(operation)(call);
 
 /** Collects the mutants of one operation. */
 export function mutantsOf(operation: string) {

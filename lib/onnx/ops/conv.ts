@@ -64,8 +64,8 @@ function conv2d(
     dilation: two(g.dilations, 1),
     groups,
   };
-  const [tx, tw] = [asTensor(x, raise(x.shape)), asTensor(w, raise(w.shape))];
-  return ops.conv2d.forward(tx, tw, b ? asTensor(b) : null, attributes, precision).y.data;
+  const operands = [asTensor(x, raise(x.shape)), asTensor(w, raise(w.shape)), ...(b ? [asTensor(b)] : [])];
+  return ops.conv2d.forward(operands, attributes, precision).data;
 }
 
 function convN(

@@ -6,6 +6,8 @@
  * from 10. From 12 ratio and training_mode are inputs, `seed` an attribute (0 where absent) for numpy's
  * MT19937, drop where u < ratio.
  */
+
+import { tensor } from '../../../reference/tensor.ts';
 import type { FloatDType } from '../../array/dtype.ts';
 import type { Value } from '../../array/value.ts';
 import * as ops from '../../fast/index.ts';
@@ -25,7 +27,8 @@ const dropout: Kernel = (inputs, context) => {
   const random = mt19937(int(node, 'seed', 0));
   const mask = Uint8Array.from({ length: x.data.length }, () => Number(random() >= ratio));
   const attributes: ops.dropout.Attributes = { ratio, convention: 'inverted' };
-  const { y } = ops.dropout.forward(asTensor(x), attributes, mask, workingPrecision(x.dtype, precision));
+  const operands = [asTensor(x), tensor(Float32Array.from(mask), x.shape)];
+  const y = ops.dropout.forward(operands, attributes, workingPrecision(x.dtype, precision));
   return [floats(x.dtype as FloatDType, y.data, x.shape, precision), bools(mask, x.shape)];
 };
 

@@ -23,7 +23,7 @@ function transposed<T extends Storage>(data: T, rows: number, columns: number): 
 
 /** Σ_i a[m,i]·b[n,i] in float64, for a (M,I) and b (N,I). */
 const products = (a: Storage, b: Storage, M: number, N: number, I: number): Storage =>
-  ops.linear.forward(tensor(a, [M, I]), tensor(b, [N, I]), null, 'float64').y.data;
+  ops.linear.forward([tensor(a, [M, I]), tensor(b, [N, I])], undefined, 'float64').data;
 
 /** Sums of integers are exact in float64 up to 2^53. */
 function exactInteger(sum: number): bigint {

@@ -37,7 +37,7 @@ const lrn: Kernel = (inputs, { node, precision }) => {
   };
   const [N, C, ...extents] = x.shape;
   const maps = asTensor(x, [N, C, countOf(extents), 1]);
-  const { y } = ops.lrn.forward(maps, attributes, workingPrecision(x.dtype, precision));
+  const y = ops.lrn.forward([maps], attributes, workingPrecision(x.dtype, precision));
   return [floats(x.dtype as FloatDType, y.data, x.shape, precision)];
 };
 

@@ -72,9 +72,10 @@ const maxPool: Kernel = (inputs, context) => {
   let values: Value;
   let winner: Int32Array;
   if (inReference(x, pool)) {
-    const result = ops.maxpool.forward(asTensor(x), windowOf(pool), workingPrecision(x.dtype, precision));
-    values = floats(x.dtype as FloatDType, result.y.data, pool.shape, precision);
-    winner = result.winner;
+    const y = ops.maxpool.forward([asTensor(x)], windowOf(pool), workingPrecision(x.dtype, precision));
+    values = floats(x.dtype as FloatDType, y.data, pool.shape, precision);
+    if (node.outputs.length < 2) return [values];
+    winner = ops.maxpool.winners(asTensor(x), windowOf(pool));
   } else {
     winner = winners(x, pool);
     values = pick(x, winner, pool.shape);
@@ -130,7 +131,7 @@ const averagePool: Kernel = (inputs, context) => {
   const padded = int(node, 'count_include_pad', 0) !== 0;
   const working = workingPrecision(x.dtype, precision);
   const y = inReference(x, pool)
-    ? ops.avgpool.forward(asTensor(x), { ...windowOf(pool), divisor: padded ? 'caffe' : 'valid' }, working).y
+    ? ops.avgpool.forward([asTensor(x)], { ...windowOf(pool), divisor: padded ? 'caffe' : 'valid' }, working)
         .data
     : averages(x, pool, padded);
   return [floats(x.dtype as FloatDType, y, pool.shape, precision)];

@@ -15,7 +15,7 @@ import { axisOf, int, type Kernel, type Operators, operator, required } from './
 /** y of the rows x (N rows of K values), in float64. */
 type Rows = (x: Storage, N: number, K: number) => Storage;
 
-const softmax: Rows = (x, N, K) => ops.softmax.forward(tensor(x, [N, K]), 'float64').y.data;
+const softmax: Rows = (x, N, K) => ops.softmax.forward([tensor(x, [N, K])], undefined, 'float64').data;
 
 /** x − m − ln Σe^(x−m). */
 const logSoftmax: Rows = (x, N, K) => {

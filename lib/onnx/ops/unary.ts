@@ -38,7 +38,7 @@ const relu: Kernel = (inputs, context) => {
         (v) => (v > 0n ? v : 0n),
       ),
     ];
-  const { y } = ops.relu.forward(asTensor(x), workingPrecision(x.dtype, context.precision));
+  const y = ops.relu.forward([asTensor(x)], undefined, workingPrecision(x.dtype, context.precision));
   return [floats(x.dtype, y.data, x.shape, context.precision)];
 };
 

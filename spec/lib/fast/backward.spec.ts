@@ -1,7 +1,7 @@
 /** The fast gradients have the bits of the plain loops. */
 import { expect } from 'chai';
 import * as fast from '../../../lib/fast/index.ts';
-import * as plain from '../../../reference/ops/index.ts';
+import { type Operations, plain } from '../../../reference/oracle.ts';
 import { cast, type Precision, sizeOf, type Tensor, tensor } from '../../../reference/tensor.ts';
 import { type Case, fixtureOf } from '../../cases.ts';
 import { awkward, firstDifference } from './bits.ts';
@@ -9,12 +9,12 @@ import { awkward, firstDifference } from './bits.ts';
 const values = (shape: readonly number[], seed: number, nonFinite = false): Tensor =>
   tensor(awkward(sizeOf(shape), seed, { nonFinite }), shape);
 
-type Gradients = Record<'dx' | 'dw' | 'db', Tensor | null>;
+type Gradients = readonly (Tensor | null)[];
 
 function expectSame(a: Gradients, b: Gradients, what: string): void {
-  for (const name of ['dx', 'dw', 'db'] as const) {
-    expect(a[name]!.shape, `${what}: ${name}`).to.deep.equal(b[name]!.shape);
-    const difference = firstDifference(a[name]!.data, b[name]!.data);
+  for (const [i, name] of ['dx', 'dw', 'db'].entries()) {
+    expect(a[i]!.shape, `${what}: ${name}`).to.deep.equal(b[i]!.shape);
+    const difference = firstDifference(a[i]!.data, b[i]!.data);
     expect(difference, `${what}: ${name}, first difference`).to.equal(-1);
   }
 }
@@ -27,13 +27,9 @@ function compare(test: Case, storage: Precision, y: Precision, nonFinite = false
     ]),
   );
   const what = `${test.title}, ${storage} to ${y}`;
-  if (w.dimension === 2) {
-    expectSame(fast.linear.backward(dy, x, w, y), plain.linear.backward(dy, x, w, y), what);
-  } else {
-    const attributes = test.attributes as plain.conv2d.Attributes;
-    const run = (ops: typeof fast | typeof plain) => ops.conv2d.backward(dy, x, w, attributes, y);
-    expectSame(run(fast), run(plain), what);
-  }
+  const kind = w.dimension === 2 ? 'linear' : 'conv2d';
+  const run = (by: Operations) => by[kind].backward(dy, [x, w], dy, test.attributes, { precision: y });
+  expectSame(run(fast.operations), run(plain), what);
 }
 
 describe('fast gradients', () => {

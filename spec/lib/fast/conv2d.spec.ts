@@ -63,8 +63,8 @@ describe('fast conv2d', () => {
 
   const same = (item: Case, mix: Mix, bias: boolean, precision: Precision, storage: Precision) => {
     const { x, w, b, all } = operands(item, mix);
-    const args = [cast(x, storage), cast(w, storage), bias ? b : null, all, precision] as const;
-    const difference = firstDifference(fast.forward(...args).y.data, plain.forward(...args).y.data);
+    const args = [[cast(x, storage), cast(w, storage), ...(bias ? [b] : [])], all, precision] as const;
+    const difference = firstDifference(fast.forward(...args).data, plain.forward(...args).data);
     expect(difference, `${item.title}, ${storage} to ${precision}, first difference`).to.equal(-1);
   };
 
@@ -98,12 +98,12 @@ describe('fast conv2d', () => {
     const x = tensor(Float32Array.of(1, 1, 1, 1), [1, 1, 2, 2]);
     const w = tensor(Float32Array.of(Infinity, 1, 1, 1), [1, 1, 2, 2]);
     const attributes: plain.Attributes = { stride: [1, 1], pad: [1, 1, 0, 0], dilation: [1, 1], groups: 1 };
-    expect([...fast.forward(x, w, null, attributes).y.data]).to.deep.equal([1, 2, 2, Infinity]);
+    expect([...fast.forward([x, w], attributes).data]).to.deep.equal([1, 2, 2, Infinity]);
   });
 
   it('gives the bounds the same sums', () => {
     const { x, w, b, all } = operands(cases[5]);
-    const [a, e] = [fast.terms(x, w, b, all), plain.terms(x, w, b, all)];
+    const [a, e] = [fast.terms([x, w, b], all), plain.terms([x, w, b], all)];
     expect(firstDifference(a.magnitude.data, e.magnitude.data)).to.equal(-1);
     expect(firstDifference(a.squares.data, e.squares.data)).to.equal(-1);
     expect(a.count).to.equal(e.count);
@@ -112,6 +112,6 @@ describe('fast conv2d', () => {
   it('refuses a bias of the wrong length', () => {
     const { x, w, all } = operands(cases[1]);
     const b = tensor(new Float32Array(3), [3]);
-    expect(() => fast.forward(x, w, b, all)).to.throw('conv2d: b must have 11 values (= 3)');
+    expect(() => fast.forward([x, w, b], all)).to.throw('conv2d: b must have 11 values (= 3)');
   });
 });

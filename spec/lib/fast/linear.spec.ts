@@ -18,9 +18,9 @@ describe('fast linear', () => {
 
   const same = (N: number, I: number, O: number, storage: Precision[], y: Precision, nonFinite = false) => {
     const { x, w, b } = operands(N, I, O, nonFinite);
-    for (const bias of [b, null]) {
-      const args = [cast(x, storage[0]), cast(w, storage[1]), bias, y] as const;
-      const difference = firstDifference(fast.forward(...args).y.data, plain.forward(...args).y.data);
+    for (const bias of [[b], []]) {
+      const args = [[cast(x, storage[0]), cast(w, storage[1]), ...bias], undefined, y] as const;
+      const difference = firstDifference(fast.forward(...args).data, plain.forward(...args).data);
       expect(difference, `${N}×${I}×${O}, ${storage} to ${y}, first difference`).to.equal(-1);
     }
   };
@@ -50,7 +50,7 @@ describe('fast linear', () => {
   it('gives the bounds the same sums', () => {
     for (const N of [1, 3]) {
       const { x, w, b } = operands(N, 301, 77);
-      const [a, e] = [fast.terms(x, w, b), plain.terms(x, w, b)];
+      const [a, e] = [fast.terms([x, w, b]), plain.terms([x, w, b])];
       expect(firstDifference(a.magnitude.data, e.magnitude.data)).to.equal(-1);
       expect(firstDifference(a.squares.data, e.squares.data)).to.equal(-1);
       expect(a.count).to.equal(e.count);

@@ -19,13 +19,13 @@ describe('sums in float32', () => {
     // 2²⁴ + 1 is no float32: in float32 the ones are lost one by one, in float64 they are not
     const x = tensor(Float32Array.of(2 ** 24, 1, 1, 1, 1), [1, 5]);
     const w = tensor(new Float32Array(5).fill(1), [1, 5]);
-    expect(fast.linear.forward(x, w, null, 'float32', 'float32').y.data[0]).to.equal(2 ** 24);
-    expect(fast.linear.forward(x, w, null, 'float32').y.data[0]).to.equal(2 ** 24 + 4);
+    expect(fast.linear.forward([x, w], undefined, 'float32', 'float32').data[0]).to.equal(2 ** 24);
+    expect(fast.linear.forward([x, w], undefined, 'float32').data[0]).to.equal(2 ** 24 + 4);
     // (1 + 2⁻¹²)² = 1 + 2⁻¹¹ + 2⁻²⁴: the product is rounded before it meets −1 (a fused operation would keep 2⁻²⁴)
     const root = 1 + 2 ** -12;
     const a = tensor(Float32Array.of(-1, root), [1, 2]);
     const b = tensor(Float32Array.of(1, root), [1, 2]);
-    expect(fast.linear.forward(a, b, null, 'float32', 'float32').y.data[0]).to.equal(2 ** -11);
+    expect(fast.linear.forward([a, b], undefined, 'float32', 'float32').data[0]).to.equal(2 ** -11);
     expect(fround(root * root) - 1).to.equal(2 ** -11);
   });
 
@@ -45,8 +45,8 @@ describe('sums in float32', () => {
               ...changes,
             };
             const operands = [values(x, 1, nonFinite), values(w, 2, nonFinite), values([w[0]], 3)] as const;
-            const y = fast.conv2d.forward(...operands, attributes, 'float32', 'float32').y;
-            const expected = convolve(...operands, attributes);
+            const y = fast.conv2d.forward(operands, attributes, 'float32', 'float32');
+            const expected = convolve(operands, attributes);
             expect(firstDifference(y.data, expected.data), `${x} ${w}, first difference`).to.equal(-1);
           }
         }
@@ -65,8 +65,8 @@ describe('sums in float32', () => {
           [2, 600, n],
         ]) {
           const operands = [values([N, I], 4), values([O, I], 5), values([O], 6)] as const;
-          const y = fast.linear.forward(...operands, 'float32', 'float32').y;
-          const difference = firstDifference(y.data, connect(...operands).data);
+          const y = fast.linear.forward(operands, undefined, 'float32', 'float32');
+          const difference = firstDifference(y.data, connect(operands).data);
           expect(difference, `${N}×${I}×${O}, first difference`).to.equal(-1);
         }
       }
@@ -96,7 +96,7 @@ describe('sums in float32', () => {
 
   it('are refused where values are stored in float64', () => {
     const x = values([1, 3], 1);
-    expect(() => fast.linear.forward(cast(x, 'float64'), x, null, 'float32', 'float32')).to.throw(
+    expect(() => fast.linear.forward([cast(x, 'float64'), x], undefined, 'float32', 'float32')).to.throw(
       'linear: sums in float32 need values stored in float32',
     );
   });

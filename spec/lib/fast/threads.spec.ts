@@ -29,11 +29,11 @@ const norm = (lrn('norm') as unknown as { attributes: plain.lrn.Attributes }).at
 const run = (ops: typeof plain | typeof fast): Record<string, Tensor> => {
   const x = values([3, 8, 21, 19], 1);
   return {
-    conv2d: ops.conv2d.forward(x, values([10, 4, 3, 3], 2), values([10], 3), attributes).y,
-    linear1: ops.linear.forward(values([1, 900], 4), values([700, 900], 5), values([700], 6)).y,
-    linear5: ops.linear.forward(values([5, 900], 7), values([700, 900], 5), null).y,
-    lrn: ops.lrn.forward(x, norm).y,
-    maxpool: ops.maxpool.forward(x, window).y,
+    conv2d: ops.conv2d.forward([x, values([10, 4, 3, 3], 2), values([10], 3)], attributes),
+    linear1: ops.linear.forward([values([1, 900], 4), values([700, 900], 5), values([700], 6)], undefined),
+    linear5: ops.linear.forward([values([5, 900], 7), values([700, 900], 5)], undefined),
+    lrn: ops.lrn.forward([x], norm),
+    maxpool: ops.maxpool.forward([x], window),
   };
 };
 
@@ -64,7 +64,7 @@ describe('fast threads', () => {
       import { configure, linear } from './lib/fast/index.ts';
       import { tensor } from './reference/tensor.ts';
       configure({ threads: 2 });
-      console.log(linear.forward(tensor(Float32Array.of(2), [1, 1]), tensor(Float32Array.of(3), [1, 1]), null).y.data[0]);
+      console.log(linear.forward([tensor(Float32Array.of(2), [1, 1]), tensor(Float32Array.of(3), [1, 1])]).data[0]);
     `;
     const args = ['--import', 'tsx', '--input-type=module', '--eval', script];
     const { stdout, stderr, status } = spawnSync(process.execPath, args, {
@@ -83,7 +83,7 @@ describe('fast twins without SIMD', () => {
       WebAssembly.validate = () => false; // as an engine without SIMD says
       configure({ threads: 2, missing: (reason) => console.log(reason) });
       const [x, w] = [2, 3].map((value) => tensor(Float32Array.of(value), [1, 1]));
-      for (let i = 0; i < 3; i++) console.log(linear.forward(x, w, null).y.data[0], unavailable());
+      for (let i = 0; i < 3; i++) console.log(linear.forward([x, w]).data[0], unavailable());
     `;
     const args = ['--import', 'tsx', '--input-type=module', '--eval', script];
     const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 15000 });

@@ -23,7 +23,7 @@ describe('reference/ops/avgpool', () => {
   });
 
   it('refuses what makes no sense, naming the operation', () => {
-    expect(() => shape([5, 5], plain)).to.throw('avgpool: x must have 4 dimensions (shape = [5,5])');
-    expect(() => shape([1, 1, 2, 5], plain)).to.throw('avgpool: the window [3,3] does not fit');
+    expect(() => shape([[5, 5]], plain)).to.throw('avgpool: x must have 4 dimensions (shape = [5,5])');
+    expect(() => shape([[1, 1, 2, 5]], plain)).to.throw('avgpool: the window [3,3] does not fit');
   });
 });

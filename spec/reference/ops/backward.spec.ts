@@ -1,7 +1,6 @@
 /** Gradients of convolution and fully connected layer: PyTorch's values, finite differences, refusals. */
 import { expect } from 'chai';
-import * as conv2d from '../../../reference/ops/conv2d.ts';
-import * as linear from '../../../reference/ops/linear.ts';
+import { plain } from '../../../reference/oracle.ts';
 import { cast, dense, map, type Precision, type Tensor, tensor } from '../../../reference/tensor.ts';
 import { type Case, fixtureOf } from '../../cases.ts';
 import { disagreement, gamma } from '../../operations.ts';
@@ -14,16 +13,13 @@ interface Layer {
   readonly forward: (x: Tensor, w: Tensor, b: Tensor, attributes: Case['attributes']) => Tensor;
 }
 
-const layers: Record<string, Layer> = {
-  conv2d: {
-    backward: ({ dy, x, w }, attributes, y) => conv2d.backward(dy, x, w, attributes, y) as Gradients,
-    forward: (x, w, b, attributes) => conv2d.forward(x, w, b, attributes, 'float64').y,
+const layerOf = (kind: 'conv2d' | 'linear'): Layer => ({
+  backward: ({ dy, x, w }, attributes, precision) => {
+    const [dx, dw, db] = plain[kind].backward(dy, [x, w], dy, attributes, { precision });
+    return { dx, dw, db } as Gradients;
   },
-  linear: {
-    backward: ({ dy, x, w }, _, y) => linear.backward(dy, x, w, y) as Gradients,
-    forward: (x, w, b) => linear.forward(x, w, b, 'float64').y,
-  },
-};
+  forward: (x, w, b, attributes) => plain[kind].forward([x, w, b], attributes, 'float64'),
+});
 
 /** Two right sums of at most m terms differ by 2·γ_m·Σ|terms| (Higham, chapter 3); the sums of magnitudes. */
 function bounds(
@@ -36,7 +32,8 @@ function bounds(
   return (name, i) => 2 * gamma(m) * sums[name].data[i];
 }
 
-for (const [name, layer] of Object.entries(layers)) {
+for (const name of ['conv2d', 'linear'] as const) {
+  const layer = layerOf(name);
   const { cases, provenance } = fixtureOf(name, 'backward.json');
   const names = ['dx', 'dw', 'db'] as const;
 
@@ -95,17 +92,14 @@ for (const [name, layer] of Object.entries(layers)) {
     it('leaves dx out where it is not wanted, and refuses a dy of another shape', () => {
       const { inputs, attributes } = cases[0];
       const { dy, x, w } = inputs;
-      const none = { dx: false };
       const wrong = tensor(
         new Float32Array(1),
         dy.shape.map(() => 1),
       );
-      const run = (d: Tensor, wanted = { dx: true }) =>
-        name === 'conv2d'
-          ? conv2d.backward(d, x, w, attributes as conv2d.Attributes, 'float32', wanted)
-          : linear.backward(d, x, w, 'float32', wanted);
-      expect(run(dy, none).dx).to.equal(null);
-      expect(run(dy, none).dw.shape).to.deep.equal(w.shape);
+      const run = (d: Tensor, how = {}) => plain[name].backward(d, [x, w], d, attributes, how);
+      const [dx, dw] = run(dy, { dx: false });
+      expect(dx).to.equal(null);
+      expect(dw?.shape).to.deep.equal(w.shape);
       expect(() => run(wrong)).to.throw(`${name}: dy must be shaped as y`);
     });
   });

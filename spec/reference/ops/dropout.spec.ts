@@ -8,11 +8,11 @@ describe('reference/ops/dropout', () => {
 
   it('refuses what makes no sense, naming argument and value', () => {
     for (const ratio of [1, -0.1, NaN]) {
-      expect(() => shape([2, 3], { ratio, convention: 'paper' })).to.throw(
+      expect(() => shape([[2, 3]], { ratio, convention: 'paper' })).to.throw(
         `dropout: ratio must be at least 0 and below 1 (= ${ratio})`,
       );
     }
-    expect(() => forward(zeros([2, 3]), { ratio: 0.5, convention: 'paper' }, new Uint8Array(5))).to.throw(
+    expect(() => forward([zeros([2, 3]), zeros([5])], { ratio: 0.5, convention: 'paper' })).to.throw(
       'dropout: the mask must have 6 values (= 5)',
     );
   });

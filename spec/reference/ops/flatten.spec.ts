@@ -8,7 +8,7 @@ describe('reference/ops/flatten', () => {
 
   it('orders two channels of a 1×2 image as its header says', () => {
     const x = tensor(Float32Array.of(1, 2, 10, 20), [1, 2, 1, 2]);
-    expect([...forward(x, { order: 'CHW' }).y.data]).to.deep.equal([1, 2, 10, 20]);
-    expect([...forward(x, { order: 'HWC' }).y.data]).to.deep.equal([1, 10, 2, 20]);
+    expect([...forward([x], { order: 'CHW' }).data]).to.deep.equal([1, 2, 10, 20]);
+    expect([...forward([x], { order: 'HWC' }).data]).to.deep.equal([1, 10, 2, 20]);
   });
 });

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { forward, shape } from '../../../reference/ops/maxpool.ts';
+import { shape, winners } from '../../../reference/ops/maxpool.ts';
 import { sizeOf } from '../../../reference/tensor.ts';
 import { fixtureOf } from '../../cases.ts';
 import { checkOnFixtures } from './check.ts';
@@ -11,20 +11,19 @@ describe('reference/ops/maxpool', () => {
 
   it('names the winner of every window: the first maximum', () => {
     for (const { title, inputs, attributes, expected } of fixtureOf('maxpool').cases) {
-      const { winner } = forward(inputs.x, attributes);
       const [, , H, W] = inputs.x.shape;
       const windows = sizeOf(expected.y.shape.slice(2));
       // the fixture counts inside a map, the operation in the whole tensor
       const wanted = [...expected.winner.data].map((at, i) =>
         at < 0 ? -1 : at + Math.floor(i / windows) * H * W,
       );
-      expect([...winner], title).to.deep.equal(wanted);
+      expect([...winners(inputs.x, attributes)], title).to.deep.equal(wanted);
     }
   });
 
   it('has the sizes of the networks under each rounding', () => {
     const side = (extent: number, rounding: 'floor' | 'onnx' | 'caffe', pad = [0, 0, 0, 0] as const) =>
-      shape([1, 1, extent, extent], { ...alexnet, rounding, pad })[2];
+      shape([[1, 1, extent, extent]], { ...alexnet, rounding, pad })[2];
     for (const rounding of ['floor', 'onnx', 'caffe'] as const) {
       expect([55, 27, 13].map((extent) => side(extent, rounding))).to.deep.equal([27, 13, 6]);
     }
@@ -36,14 +35,14 @@ describe('reference/ops/maxpool', () => {
   });
 
   it('refuses what makes no sense, naming argument and value', () => {
-    expect(() => shape([5, 5], alexnet)).to.throw('maxpool: x must have 4 dimensions (shape = [5,5])');
-    expect(() => shape([1, 1, 5, 5], { ...alexnet, stride: [2, 0] })).to.throw(
+    expect(() => shape([[5, 5]], alexnet)).to.throw('maxpool: x must have 4 dimensions (shape = [5,5])');
+    expect(() => shape([[1, 1, 5, 5]], { ...alexnet, stride: [2, 0] })).to.throw(
       'maxpool: kernel and stride must be positive integers (= [3,3], [2,0])',
     );
-    expect(() => shape([1, 1, 5, 5], { ...alexnet, pad: [0, 3, 0, 0] })).to.throw(
+    expect(() => shape([[1, 1, 5, 5]], { ...alexnet, pad: [0, 3, 0, 0] })).to.throw(
       'maxpool: pad must be integers from 0 to below the kernel (= [0,3,0,0], kernel = [3,3])',
     );
-    expect(() => shape([1, 1, 5, 2], alexnet)).to.throw(
+    expect(() => shape([[1, 1, 5, 2]], alexnet)).to.throw(
       'maxpool: the window [3,3] does not fit the padded input (x = [1,1,5,2], pad = [0,0,0,0])',
     );
   });
