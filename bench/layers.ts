@@ -3,8 +3,8 @@
  * the cache.
  */
 import { currentEngine, openArena } from '../lib/fast/engine.ts';
-import { configure } from '../lib/fast/index.ts';
-import { accumulatorBytes, columnsOf } from '../lib/fast/product.ts';
+import { accumulatorBytes, columnsOf } from '../lib/fast/kernels/product.ts';
+import { configure, workers } from '../lib/fast/node.ts';
 import { forward, inputsOf, layerMacs, shapes, weightShapes } from '../lib/oracle.ts';
 import type { Network } from '../reference/networks/layers.ts';
 import { sizeOf, tensor } from '../reference/tensor.ts';
@@ -53,7 +53,7 @@ export function kernelPeak(accumulate: 'float64' | 'float32' = 'float64'): numbe
 }
 
 export function layerRows(network: Network, batch: number, rounds: number): LayerRow[] {
-  configure({ threads: 1, wide: false });
+  configure({ threads: workers(1), wide: false });
   const weights = weightsOf(network);
   const x = tensor(inputOf(network, batch), [batch, ...network.input]);
   const times = new Map<string, number[]>(network.layers.map(({ name }) => [name, []]));

@@ -1,5 +1,5 @@
 /** How the oracle's cost grows: with the batch, with the image's size, with threads; and what gradients cost. */
-import { configure, conv2d } from '../lib/fast/index.ts';
+import { configure, conv2d, workers } from '../lib/fast/node.ts';
 import { forward, macs, shapes } from '../lib/oracle.ts';
 import type { Layer, Network } from '../reference/networks/layers.ts';
 import { reshape, type Tensor, tensor } from '../reference/tensor.ts';
@@ -37,7 +37,7 @@ export function batchRows(
 ): BatchRow[] {
   const weights = weightsOf(network);
   return threads.flatMap((count) => {
-    configure({ threads: count, wide: false });
+    configure({ threads: workers(count), wide: false });
     return batches.map((batch) => {
       const x = tensor(inputOf(network, batch), [batch, ...network.input]);
       const cost = least(() => forward(network, weights, x), batch > 8 ? 3 : 7);
@@ -55,7 +55,7 @@ export interface SizeRow extends Cost {
 
 /** Images of several sizes through a network with adaptive pooling, batch 4. */
 export function sizeRows(network: Network, sizes: readonly number[]): SizeRow[] {
-  configure({ threads: 1, wide: false });
+  configure({ threads: workers(1), wide: false });
   const weights = weightsOf(network);
   return sizes.map((size) => {
     const resized: Network = { ...network, input: [3, size, size] };
@@ -86,7 +86,7 @@ export interface GradientRow {
 
 /** Rates of the convolutions' three directions; the first layer's dx is nobody's dy. */
 export function gradientRows(network: Network, batch: number): GradientRow[] {
-  configure({ threads: 1, wide: false });
+  configure({ threads: workers(1), wide: false });
   const weights = weightsOf(network);
   const known = shapes(network, batch);
   const noise = inputOf(network, batch * 8);

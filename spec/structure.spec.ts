@@ -19,7 +19,7 @@ const table: Record<string, { folders: string[]; packages: string[] }> = {
     packages: ['commander', 'cli-progress', 'ndarray', 'node:*'],
   },
   'lib/fast': { folders: ['reference', 'lib/fast'], packages: ['ndarray'] },
-  'lib/fast/threads.ts': { folders: ['lib/fast'], packages: ['node:worker_threads'] },
+  'lib/fast/node.ts': { folders: ['lib/fast'], packages: ['node:worker_threads'] },
   'lib/format': {
     folders: ['reference', 'export', 'lib'],
     packages: ['fflate', 'h5wasm', 'ndarray', 'node:*'],
@@ -178,7 +178,7 @@ describe('the structure of the repository', () => {
     const imports = (path: string, text: string) => forbiddenImports(sourceOf(path, text)).length;
     expect(imports('reference/a.ts', "import { x } from '../export/b.ts';")).to.equal(1);
     expect(imports('reference/a.ts', "import {\n  x,\n} from 'node:fs';")).to.equal(1);
-    expect(imports('lib/fast/threads.ts', "import { Worker } from 'node:worker_threads';")).to.equal(0);
+    expect(imports('lib/fast/node.ts', "import { Worker } from 'node:worker_threads';")).to.equal(0);
     expect(imports('lib/fast/a.ts', "import { Worker } from 'node:worker_threads';")).to.equal(1);
     expect(imports('lib/fast/a.ts', "import x from '../model.ts';")).to.equal(1);
     expect(imports('reference/a.ts', "import { Worker } from 'node:worker_threads';")).to.equal(1);

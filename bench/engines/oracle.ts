@@ -1,12 +1,12 @@
 /** The oracle with its fast twins. */
-import { configure, operationsFor, unavailable } from '../../lib/fast/index.ts';
+import { configure, operationsFor, unavailable, workers } from '../../lib/fast/node.ts';
 import { forward } from '../../reference/oracle.ts';
 import { dense, tensor } from '../../reference/tensor.ts';
 import { weightsOf } from '../subject.ts';
 import type { Open } from './engine.ts';
 
 export const open: Open = async (network, { threads, accumulate, wide = false }) => {
-  configure({ threads, wide });
+  configure({ threads: workers(threads), wide });
   if (unavailable()) throw new Error(unavailable());
   const operations = operationsFor({ accumulate });
   const weights = weightsOf(network);

@@ -4,14 +4,14 @@
  * lists them.
  */
 import { availableParallelism } from 'node:os';
-import { configure } from '../fast/index.ts';
+import { configure, workers } from '../fast/node.ts';
 import { run } from './run.ts';
 
 /** Beyond a few threads, starting them costs more than an image's layers give back. */
 const MOST_THREADS = 8;
 
 configure({
-  threads: Math.min(availableParallelism(), MOST_THREADS),
+  threads: workers(Math.min(availableParallelism(), MOST_THREADS)),
   missing: (reason) =>
     process.stderr.write(`${reason}: the oracle computes by its plain loops, far slower\n`),
 });

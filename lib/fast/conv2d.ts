@@ -18,12 +18,9 @@ import {
   type Tensor,
   tensor,
 } from '../../reference/tensor.ts';
-import { allFinite } from './chunks.ts';
-import { type Arena, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
-import { type Frame, putFramed } from './frame.ts';
-import { grid } from './grid.ts';
-import { multiply, packRows, type Rows } from './multiply.ts';
-import { type Arithmetic, arithmeticFor } from './product.ts';
+import { type Arena, allFinite, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
+import type { Arithmetic } from './kernels/product.ts';
+import { arithmeticFor, type Frame, grid, multiply, packRows, putFramed, type Rows } from './product.ts';
 import { convolve, mustBeSingle } from './single.ts';
 
 export { type Attributes, macs, parameters, shape } from '../../reference/ops/conv2d.ts';
@@ -45,10 +42,14 @@ export function forward(
   const engine = currentEngine();
   const [X, F, B] = [dense(x), dense(w), b && dense(b)];
   const padded = attributes.pad.some((p) => p > 0);
-  if (!engine || sizeOf(yShape) === 0 || (padded && !allFinite(engine, F))) {
-    if (accumulate === 'float32') return convolve(operands, attributes);
-    return plain.forward(operands, attributes, precision);
-  }
+  const loops = () =>
+    accumulate === 'float32'
+      ? convolve(operands, attributes)
+      : plain.forward(operands, attributes, precision);
+  if (!engine || sizeOf(yShape) === 0) return loops();
+  const arena = openArena(engine);
+  const weights = arena.put(F);
+  if (padded && !allFinite(engine, weights, F)) return loops();
   const [N, C, H, W] = x.shape;
   const [K, CG, R, S] = w.shape;
   const [, , P, Q] = yShape;
@@ -58,9 +59,8 @@ export function forward(
   const Y = allocate(sizeOf(yShape), precision);
   const [xBytes, yBytes] = [X.BYTES_PER_ELEMENT, Y.BYTES_PER_ELEMENT];
 
-  const arena = openArena(engine);
   const bias = arena.put(Float64Array.from(B ?? new Float64Array(K)));
-  const kernels = packKernels(engine, arena, arithmetic, F, w.shape, groups);
+  const kernels = packKernels(engine, arena, arithmetic, weights, F, w.shape, groups);
   const frame: Frame = {
     ...{ H, W, top: pad[0], left: pad[1], value: 0 },
     height: H + pad[0] + pad[2],
@@ -102,16 +102,16 @@ export function forward(
 export const terms = (operands: readonly Tensor[], attributes: plain.Attributes): Terms =>
   plain.terms(operands, attributes, forward);
 
-/** The weights of every group as packed rows. */
+/** The weights of every group, which lie at `at`, as packed rows. */
 function packKernels(
   engine: Engine,
   arena: Arena,
   arithmetic: Arithmetic,
+  at: number,
   F: Storage,
   [K, CG, R, S]: Shape,
   groups: number,
 ): Rows[] {
-  const at = arena.put(F);
   const depth = CG * R * S;
   const rows = K / groups;
   const lines = grid([rows], [depth * F.BYTES_PER_ELEMENT]);

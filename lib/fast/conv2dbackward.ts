@@ -17,12 +17,8 @@ import {
   type Tensor,
   tensor,
 } from '../../reference/tensor.ts';
-import { allFinite } from './chunks.ts';
-import { currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
-import { putFramed } from './frame.ts';
-import { grid } from './grid.ts';
-import { multiply, packRows, partsBytes } from './multiply.ts';
-import { arithmeticFor } from './product.ts';
+import { allFinite, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
+import { arithmeticFor, grid, multiply, packRows, partsBytes, putFramed } from './product.ts';
 
 /** Operands of one slab of images. */
 const SLAB_BYTES = 1 << 25;
@@ -44,8 +40,10 @@ export const backward: Backward<plain.Attributes> = (dy, operands, y, attributes
 };
 
 /** The frames' zeros meet dy in dw, and w in dx: only where both are finite do they add nothing. */
-const usable = (engine: Engine, dy: Tensor, w: Tensor): boolean =>
-  allFinite(engine, dense(dy)) && allFinite(engine, dense(w));
+function usable(engine: Engine, dy: Tensor, w: Tensor): boolean {
+  const arena = openArena(engine);
+  return [dense(dy), dense(w)].every((values) => allFinite(engine, arena.put(values), values));
+}
 
 const bytesOf = (data: Storage): number => data.BYTES_PER_ELEMENT;
 

@@ -5,17 +5,48 @@
  * no weight is held twice.
  */
 import type { Precision, Storage } from '../../reference/tensor.ts';
-import { addressOf, type Field, HEAP } from './job.ts';
-import { assemble, type Features, fusedProbe, KINDS, type Kind, tilesFor } from './kernels.ts';
-import type { Arithmetic, Tile } from './product.ts';
-import { startThreads } from './threads.ts';
-import { type Kernel, type Memory, webAssembly } from './webassembly.ts';
+import { assemble, type Features, fusedProbe, KINDS, type Kind, tilesFor } from './kernels/index.ts';
+import type { Arithmetic, Tile } from './kernels/product.ts';
+import { addressOf, type Field, HEAP } from './kernels/sharing.ts';
+
+// What of WebAssembly's interface is used here; TypeScript has it only among the browser's types.
+
+export interface Memory {
+  readonly buffer: ArrayBuffer | SharedArrayBuffer;
+  grow(pages: number): number;
+}
+
+/** Compiled code; structured clone shares it between threads. */
+export interface CompiledModule {
+  readonly brand?: 'WebAssembly.Module';
+}
+
+export type Kernel = (...args: number[]) => number;
+
+interface Api {
+  validate(bytes: Uint8Array<ArrayBuffer>): boolean;
+  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => CompiledModule;
+  readonly Memory: new (limits: { initial: number; maximum?: number; shared?: boolean }) => Memory;
+  readonly Instance: new (
+    module: CompiledModule,
+    imports: { js: { memory: Memory } },
+  ) => { readonly exports: Readonly<Record<string, Kernel>> };
+}
+
+/** undefined where the JavaScript engine has none. */
+export const webAssembly = (globalThis as { readonly WebAssembly?: Api }).WebAssembly;
+
+/** Threads that share the work with this one: node.ts has those of Node. */
+export interface Threads {
+  /** This one included. */
+  readonly count: number;
+  /** Gives threads 1 … count − 1 the kernels and their shared memory, and returns what ends them. */
+  start(kernels: CompiledModule, memory: Memory): () => void;
+}
 
 export interface Settings {
-  /** Threads that share the work, this one included. */
-  readonly threads: number;
-  /** Fused multiply-add where the engine has it. It cannot change a bit; off only to show that. */
-  readonly fma: boolean;
+  /** Who shares the work; default: nobody. */
+  readonly threads: Threads;
   /** Tiles for V8's 256-bit revectorisation; slow unless the process runs with --experimental-wasm-revectorize. */
   readonly wide: boolean;
   /** Told once, as soon as it is known, why the plain loops compute instead. */
@@ -31,16 +62,14 @@ export interface Engine extends Features {
   close(): void;
 }
 
-let settings: Settings = { threads: 1, fma: true, wide: false, missing: () => {} };
+const alone: Threads = { count: 1, start: () => () => {} };
+
+let settings: Settings = { threads: alone, wide: false, missing: () => {} };
 let engine: Engine | null | undefined;
 let missing = '';
 
-/** Changes settings from here on. Throws if `threads` is not a positive integer. */
+/** Changes settings from here on. */
 export function configure(changes: Partial<Settings>): void {
-  const { threads = 1 } = changes;
-  if (!Number.isInteger(threads) || threads < 1) {
-    throw new Error(`fast: threads must be a positive integer (= ${threads})`);
-  }
   settings = { ...settings, ...changes };
   engine?.close();
   engine = undefined;
@@ -68,9 +97,8 @@ function open(): Engine | null {
     return null;
   }
   const { threads, wide } = settings;
-  const shared = threads > 1;
-  const fma = settings.fma && webAssembly.validate(fusedProbe());
-  const features: Features = { fma, wide, shared };
+  const shared = threads.count > 1;
+  const features: Features = { fma: webAssembly.validate(fusedProbe()), wide, shared };
   const bytes = assemble(features);
   if (!webAssembly.validate(bytes)) {
     missing = 'this JavaScript engine has no WebAssembly SIMD or threads';
@@ -79,8 +107,8 @@ function open(): Engine | null {
   const memory = memoryFor(shared);
   const module = new webAssembly.Module(bytes);
   const kernels = new webAssembly.Instance(module, { js: { memory } }).exports;
-  const close = startThreads(threads - 1, module, memory);
-  return { ...features, memory, kernels, tiles: tilesFor(features), threads, close };
+  const close = threads.start(module, memory);
+  return { ...features, memory, kernels, tiles: tilesFor(features), threads: threads.count, close };
 }
 
 /** A shared memory reserves addresses for all that it may become: less where the process may not have so many. */
@@ -146,6 +174,13 @@ function grow(memory: Memory, bytes: number): void {
       `the kernels need ${megabytes} MB, more than there is; the plain loops need less (--plain)`,
     );
   }
+}
+
+/** Whether none of the values that were put at `at` is infinite or NaN. */
+export function allFinite({ memory, kernels }: Engine, at: number, values: Storage): boolean {
+  const end = at + values.byteLength;
+  new Uint8Array(memory.buffer as ArrayBuffer, end, 16).fill(0); // the kernel reads whole registers
+  return kernels[isWide(values) ? 'finite_float64' : 'finite_float32'](at, end) === 1;
 }
 
 /** A view of the engine's memory. */

@@ -8,16 +8,16 @@ export {
   concat,
   dropout,
   flatten,
+  relu,
   sigmoid,
   softmax,
   split,
   tanh,
 } from '../../reference/ops/index.ts';
 export * as conv2d from './conv2d.ts';
-export { configure, type Settings, unavailable } from './engine.ts';
+export { configure, type Settings, type Threads, unavailable } from './engine.ts';
 export * as linear from './linear.ts';
 export * as lrn from './lrn.ts';
 export * as mapnorm from './mapnorm.ts';
 export * as maxpool from './maxpool.ts';
 export { type Computation, operations, operationsFor } from './operations.ts';
-export * as relu from './relu.ts';

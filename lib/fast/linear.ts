@@ -18,10 +18,9 @@ import {
   tensor,
 } from '../../reference/tensor.ts';
 import { type Arena, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
-import { grid } from './grid.ts';
-import { dots, multiply, type Operand, packRows, partsBytes } from './multiply.ts';
-import type { Source } from './pack.ts';
-import { type Arithmetic, arithmeticFor } from './product.ts';
+import type { Source } from './kernels/pack.ts';
+import type { Arithmetic } from './kernels/product.ts';
+import { arithmeticFor, dots, grid, multiply, type Operand, packRows, partsBytes } from './product.ts';
 import { connect, mustBeSingle } from './single.ts';
 
 export { macs, parameters, shape } from '../../reference/ops/linear.ts';

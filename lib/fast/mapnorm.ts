@@ -3,7 +3,7 @@ import * as plain from '../../reference/ops/mapnorm.ts';
 import type { Forward } from '../../reference/ops/operation.ts';
 import { allocate, dense, precisionOf, tensor } from '../../reference/tensor.ts';
 import { currentEngine, openArena, run, viewOf } from './engine.ts';
-import { putFramed } from './frame.ts';
+import { putFramed } from './product.ts';
 
 export * from '../../reference/ops/mapnorm.ts';
 

@@ -3,7 +3,7 @@ import * as plain from '../../reference/ops/maxpool.ts';
 import type { Forward } from '../../reference/ops/operation.ts';
 import { allocate, dense, precisionOf, sizeOf, tensor } from '../../reference/tensor.ts';
 import { currentEngine, isWide, openArena, run, viewOf } from './engine.ts';
-import { putFramed } from './frame.ts';
+import { putFramed } from './product.ts';
 
 export { type Attributes, backward, shape, type Ties, ties, winners } from '../../reference/ops/maxpool.ts';
 

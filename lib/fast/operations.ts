@@ -8,11 +8,10 @@ import * as linear from './linear.ts';
 import * as lrn from './lrn.ts';
 import * as mapnorm from './mapnorm.ts';
 import * as maxpool from './maxpool.ts';
-import * as relu from './relu.ts';
 import { connect, convolve } from './single.ts';
 
 /** Every operation, bit for bit as in reference/ops; where the plain loop is fast enough, that loop. */
-export const operations: Operations = { ...plain, conv2d, linear, lrn, mapnorm, maxpool, relu };
+export const operations: Operations = { ...plain, conv2d, linear, lrn, mapnorm, maxpool };
 
 export interface Computation {
   /** The plain loops, which are the definition, instead of their fast twins; the bits are the same. */

@@ -1,231 +1,231 @@
 /**
- * The kernels of a matrix product C[row, column] = Σ_k A[row, k] · X[k, column], k ascending, one accumulator each.
- *
- * pack   gathers an operand into panels (pack.ts).
- * tiles  multiplies one panel of A with many of X; a tile of the result stays in registers for `depth` terms.
- * store  adds the bias to finished tiles, rounds once, and scatters through a table.
- * block  drives them for the columns of one block (job.ts), keeping packed panels in the second-level cache.
- *
- * After Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34 (2008).
+ * One matrix product on the engine: the tables through which operands are read, padding, and how the work is cut into
+ * blocks and panels (kernels/product.ts computes them).
  */
-import type { Precision, Storage } from '../../reference/tensor.ts';
-import {
-  advance,
-  type Code,
-  doWhile,
-  f32,
-  f32x4,
-  f64,
-  f64x2,
-  forTo,
-  forWhile,
-  i32,
-  ifElse,
-  type Module,
-  memory,
-  seq,
-  type Type,
-  times,
-  v128,
-  when,
-} from './assembler.ts';
-import { read } from './job.ts';
-import { definePack, SOURCES } from './pack.ts';
-
-/** What the sums are held in. 'fused': float64 with fused multiply-add, for operands whose products are exact. */
-export type Arithmetic = 'fused' | 'float64' | 'float32';
+import type { Precision, Shape, Storage } from '../../reference/tensor.ts';
+import { type Arena, type Engine, isWide, type Job, run } from './engine.ts';
+import { SOURCES, type Source } from './kernels/pack.ts';
+import { type Arithmetic, accumulatorBytes, columnsOf, type Tile } from './kernels/product.ts';
 
 /** What sums of these operands are held in: fused only where every product is exact in float64. */
 export function arithmeticFor(accumulate: Precision, ...operands: Storage[]): Arithmetic {
   if (accumulate === 'float32') return 'float32';
-  return operands.some((data) => data instanceof Float64Array) ? 'float64' : 'fused';
+  return operands.some(isWide) ? 'float64' : 'fused';
 }
 
-/** A tile of the result: `rows` × `vectors` registers of 16 bytes. */
-export interface Tile {
-  readonly rows: number;
-  readonly vectors: number;
-  readonly arithmetic: Arithmetic;
+/** An operand in the engine's memory: element (i, k) lies at `at` + lines[i] + steps[k] bytes. */
+export interface Operand {
+  readonly at: number;
+  readonly source: Source;
+  readonly lines: Int32Array;
+  readonly steps: Int32Array;
 }
 
-/** Bytes of an accumulator. */
-export const accumulatorBytes = ({ arithmetic }: Tile): number => (arithmetic === 'float32' ? 4 : 8);
-/** Columns of a tile. */
-export const columnsOf = (tile: Tile): number => (tile.vectors * 16) / accumulatorBytes(tile);
+export interface Result {
+  readonly at: number;
+  readonly wide: boolean;
+  /** Bytes from one row to the next. */
+  readonly rowBytes: number;
+  /** Byte offset of every column. */
+  readonly columns: Int32Array;
+  /** Address of float64 values, one a row or one a column. */
+  readonly bias: number;
+  readonly biasPer: 'row' | 'column';
+}
 
-const c = i32.const;
-
-/** tiles(a, x, tiles, depth, panels): adds the products of one panel of A and `panels` panels of X to the tiles. */
-export function defineTiles(module: Module, name: string, { rows, vectors, arithmetic }: Tile) {
-  const single = arithmetic === 'float32';
-  const { add, mul } = single ? f32x4 : f64x2;
-  const bytes = single ? 4 : 8;
-  return module.define(name, ['i32', 'i32', 'i32', 'i32', 'i32'], [], (declare, params) => {
-    const [a, x, tile, depth, panels] = params;
-    const sums = times(rows * vectors, () => declare('v128'));
-    const columns = times(vectors, () => declare('v128'));
-    const row = declare('v128');
-    const [at, end] = [declare('i32'), declare('i32')];
-    const splat = single ? v128.load32Splat : v128.load64Splat;
-    const accumulate = (i: number, j: number): Code => {
-      const sum = sums[i * vectors + j];
-      if (arithmetic === 'fused') return sum.set(f64x2.relaxedMadd(row.get, columns[j].get, sum.get));
-      return sum.set(add(sum.get, mul(row.get, columns[j].get)));
-    };
-    const step = seq(
-      ...columns.map((column, j) => column.set(v128.load(x.get, 16 * j))),
-      ...times(rows, (i) =>
-        seq(row.set(splat(at.get, bytes * i)), ...times(vectors, (j) => accumulate(i, j))),
-      ),
-      at.set(i32.add(at.get, c(rows * bytes))),
-      x.set(i32.add(x.get, c(vectors * 16))),
-    );
-    return doWhile(
-      seq(
-        ...sums.map((sum, i) => sum.set(v128.load(tile.get, 16 * i))),
-        at.set(a.get),
-        end.set(i32.add(x.get, i32.mul(depth.get, c(vectors * 16)))),
-        doWhile(step, i32.ltU(x.get, end.get)),
-        ...sums.map((sum, i) => v128.store(tile.get, sum.get, 16 * i)),
-        tile.set(i32.add(tile.get, c(rows * vectors * 16))),
-        panels.set(i32.sub(panels.get, c(1))),
-      ),
-      i32.gtS(panels.get, c(0)),
-    );
-  });
+/** Packed panels of the first operand. */
+export interface Rows {
+  readonly at: number;
+  readonly count: number;
+  readonly depth: number;
 }
 
 /**
- * store(tiles, out, row, column, columns): a row of finished tiles into y, from row `row` on:
- * y[row, column] = round(sum + bias) at y + row·rowBytes + out[column].
+ * Columns of a block and terms packed at a time: 400 KB in float64, which a second-level cache holds beside
+ * the tiles.
  */
-function defineStore(module: Module, name: string, tile: Tile, wide: boolean) {
-  const bytes = accumulatorBytes(tile);
-  const width = columnsOf(tile);
-  return module.define(name, new Array<Type>(5).fill('i32'), [], (declare, params) => {
-    const [tiles, out, row, column, columns] = params;
-    const [i, from, to, o, end, bias, last] = times(7, () => declare('i32'));
-    const put = (j: number): Code => {
-      const target = i32.add(to.get, i32.load(o.get, 4 * j));
-      const b = f64.load(bias.get);
-      if (bytes === 4) return f32.store(target, f32.add(f32.load(from.get, 4 * j), f32.demote(b)));
-      const sum = f64.add(f64.load(from.get, 8 * j), b);
-      return wide ? f64.store(target, sum) : f64.storeF32(target, sum);
-    };
-    const nextBias = advance(bias, read('biasColumn'));
-    const whole = seq(
-      ...times(width, (j) => seq(put(j), nextBias)),
-      advance(o, c(4 * width)),
-      advance(from, c(tile.rows * tile.vectors * 16)),
-    );
-    const single = seq(put(0), nextBias, advance(o, c(4)), advance(from, c(bytes)));
-    const line = seq(
-      from.set(i32.add(tiles.get, i32.mul(i.get, c(width * bytes)))),
-      o.set(out.get),
-      end.set(i32.add(out.get, i32.shl(columns.get, c(2)))),
-      forWhile(i32.leU(i32.add(o.get, c(4 * width)), end.get), whole),
-      forWhile(i32.ltU(o.get, end.get), single),
-    );
-    const index = i32.add(row.get, i.get);
-    const bias0 = i32.add(i32.mul(index, read('biasRow')), i32.mul(column.get, read('biasColumn')));
-    return seq(
-      last.set(i32.sub(read('rows'), row.get)),
-      when(i32.gtS(last.get, c(tile.rows)), last.set(c(tile.rows))),
-      forTo(
-        i,
-        c(0),
-        last.get,
-        c(1),
-        seq(
-          bias.set(i32.add(read('bias'), bias0)),
-          to.set(i32.add(read('y'), i32.mul(index, read('rowBytes')))),
-          line,
-        ),
-      ),
-    );
-  });
+const MOST_COLUMNS = 96;
+const MOST_DEPTH = 512;
+
+const roundUp = (value: number, unit: number): number => Math.ceil(value / unit) * unit;
+
+/** A table in memory, its last entry repeated up to a multiple of `unit`. */
+function table(engine: Engine, arena: Arena, values: Int32Array, unit = 1): number {
+  const length = roundUp(values.length, unit);
+  const at = arena.take(4 * length);
+  const target = new Int32Array(engine.memory.buffer, at, length);
+  target.set(values);
+  target.fill(values[values.length - 1], values.length);
+  return at;
 }
 
-/** All kernels of one tile; the result computes one block of columns: block(index, thread). */
-export function defineProduct(module: Module, tile: Tile) {
-  const bytes = accumulatorBytes(tile);
-  const width = columnsOf(tile);
-  const { arithmetic } = tile;
-  // sums in float32 are of float32 values as they are
-  const readable = SOURCES.filter((source) => bytes === 8 || source === 'float32' || source === 'lines');
-  const packs = readable.map((source) =>
-    definePack(module, `columns_${arithmetic}_${source}`, width, source, bytes),
-  );
-  for (const source of readable) definePack(module, `rows_${arithmetic}_${source}`, tile.rows, source, bytes);
-  const multiply = defineTiles(module, `tiles_${arithmetic}`, tile);
-  const store = defineStore(module, `store_${arithmetic}`, tile, false);
-  const storeWide = defineStore(module, `storeWide_${arithmetic}`, tile, true);
+/** Packs the first operand. */
+export function packRows(engine: Engine, arena: Arena, arithmetic: Arithmetic, a: Operand): Rows {
+  const tile = engine.tiles[arithmetic];
+  const [count, depth] = [a.lines.length, a.steps.length];
+  const lines = table(engine, arena, a.lines, tile.rows);
+  const steps = table(engine, arena, a.steps);
+  const at = arena.take(roundUp(count, tile.rows) * depth * accumulatorBytes(tile));
+  const pack = engine.kernels[`rows_${tile.arithmetic}_${a.source}`];
+  pack(at, a.at, lines, steps, depth, Math.ceil(count / tile.rows));
+  return { at, count, depth };
+}
 
-  return module.define(`product_${arithmetic}`, ['i32', 'i32'], [], (declare, [block, thread]) => {
-    const [first, columns, panels, packed, tiles] = times(5, () => declare('i32'));
-    const [k, depth, row, rowTiles] = times(4, () => declare('i32'));
-    const tileBytes = i32.mul(panels.get, c(tile.rows * tile.vectors * 16));
-    const table = (field: 'base' | 'out') => i32.add(read(field), i32.shl(first.get, c(2)));
-    const least = (local: typeof k, bound: Code) => when(i32.gtS(local.get, bound), local.set(bound));
-    const gather = (call: (typeof packs)[number]) =>
-      call(
-        packed.get,
-        read('x'),
-        table('base'),
-        i32.add(read('steps'), i32.shl(k.get, c(2))),
-        depth.get,
-        panels.get,
-      );
-    const eachRowPanel = (body: Code) =>
-      seq(
-        rowTiles.set(tiles.get),
-        forTo(
-          row,
-          c(0),
-          read('rows'),
-          c(tile.rows),
-          seq(body, rowTiles.set(i32.add(rowTiles.get, tileBytes))),
-        ),
-      );
-    // row panel i begins at element i · tile.rows · depth = row · depth; within it, step k at k · tile.rows
-    const a = i32.add(
-      read('a'),
-      i32.mul(i32.add(i32.mul(row.get, read('depth')), i32.mul(k.get, c(tile.rows))), c(bytes)),
-    );
-    return seq(
-      first.set(i32.mul(block.get, read('blockColumns'))),
-      columns.set(i32.sub(read('columns'), first.get)),
-      least(columns, read('blockColumns')),
-      panels.set(i32.divU(i32.add(columns.get, c(width - 1)), c(width))),
-      packed.set(i32.add(read('scratch'), i32.mul(thread.get, read('scratchBytes')))),
-      tiles.set(i32.add(packed.get, i32.mul(i32.mul(read('blockDepth'), panels.get), c(tile.vectors * 16)))),
-      when(read('sums'), tiles.set(i32.add(read('sums'), i32.mul(block.get, read('sumsBytes'))))),
-      when(read('begins'), eachRowPanel(memory.fill(rowTiles.get, c(0), tileBytes))),
-      forTo(
-        k,
-        c(0),
-        read('depth'),
-        read('blockDepth'),
-        seq(
-          depth.set(i32.sub(read('depth'), k.get)),
-          least(depth, read('blockDepth')),
-          ...packs.map((pack, i) => {
-            const chosen = i32.eqz(i32.sub(read('source'), c(SOURCES.indexOf(readable[i]))));
-            return when(chosen, gather(pack));
-          }),
-          eachRowPanel(multiply(a, packed.get, rowTiles.get, depth.get, panels.get)),
-        ),
-      ),
-      when(
-        read('ends'),
-        eachRowPanel(
-          ifElse(
-            read('yWide'),
-            storeWide(rowTiles.get, table('out'), row.get, first.get, columns.get),
-            store(rowTiles.get, table('out'), row.get, first.get, columns.get),
-          ),
-        ),
-      ),
-    );
-  });
+/** Sums that go on from one call to the next: the terms of one product in several parts, in order. */
+export interface Parts {
+  /** Memory for the unfinished sums, of `partsBytes`. */
+  readonly sums: number;
+  readonly begins: boolean;
+  readonly ends: boolean;
+}
+
+/** How the columns of a product are cut into blocks, for cache and threads. */
+function blocksOf(engine: Engine, tile: Tile, rows: number, columns: number) {
+  const perThread = columns / engine.threads;
+  const blockColumns = roundUp(Math.ceil(perThread / Math.ceil(perThread / MOST_COLUMNS)), columnsOf(tile));
+  const tileBytes = roundUp(rows, tile.rows) * blockColumns * accumulatorBytes(tile);
+  return { blockColumns, tileBytes, blocks: Math.ceil(columns / blockColumns) };
+}
+
+/** Bytes for the unfinished sums of a product. */
+export function partsBytes(engine: Engine, arithmetic: Arithmetic, rows: number, columns: number): number {
+  const { blocks, tileBytes } = blocksOf(engine, engine.tiles[arithmetic], rows, columns);
+  return blocks * tileBytes;
+}
+
+/** y[i, j] = round(Σ_k a[i, k] · x[k, j] + bias[i]), k ascending; `meanwhile` is done while others begin. */
+export function multiply(
+  engine: Engine,
+  arena: Arena,
+  arithmetic: Arithmetic,
+  a: Rows,
+  x: Operand,
+  y: Result,
+  { parts, meanwhile }: { readonly parts?: Parts; readonly meanwhile?: () => void } = {},
+): void {
+  const tile = engine.tiles[arithmetic];
+  const columns = x.lines.length;
+  const { blockColumns, tileBytes, blocks } = blocksOf(engine, tile, a.count, columns);
+  const blockDepth = Math.min(a.depth, Math.ceil(a.depth / Math.ceil(a.depth / MOST_DEPTH)));
+  const packedBytes = blockDepth * blockColumns * accumulatorBytes(tile);
+  const scratchBytes = roundUp(packedBytes + (parts ? 0 : tileBytes), 4096);
+  const job: Job = {
+    kind: arithmetic,
+    blocks,
+    a: a.at,
+    x: x.at,
+    source: SOURCES.indexOf(x.source),
+    base: table(engine, arena, x.lines, blockColumns),
+    steps: table(engine, arena, x.steps),
+    out: table(engine, arena, y.columns),
+    y: y.at,
+    yWide: Number(y.wide),
+    rowBytes: y.rowBytes,
+    bias: y.bias,
+    biasRow: y.biasPer === 'row' ? 8 : 0,
+    biasColumn: y.biasPer === 'column' ? 8 : 0,
+    rows: a.count,
+    columns,
+    depth: a.depth,
+    blockColumns,
+    blockDepth,
+    begins: Number(parts?.begins ?? true),
+    ends: Number(parts?.ends ?? true),
+    sums: parts?.sums ?? 0,
+    sumsBytes: tileBytes,
+    scratch: arena.take(scratchBytes * engine.threads),
+    scratchBytes,
+  };
+  run(engine, job, meanwhile);
+}
+
+/** Few images times rows of float32 weights that lie one after another at `w`: y[n, o], the bias one a column. */
+export function dots(
+  engine: Engine,
+  arena: Arena,
+  arithmetic: 'float64' | 'float32',
+  x: Rows,
+  w: { readonly at: number; readonly count: number },
+  y: Omit<Result, 'columns' | 'biasPer'>,
+  meanwhile?: () => void,
+): void {
+  const blockColumns = roundUp(Math.ceil(w.count / engine.threads), 8);
+  run(
+    engine,
+    {
+      kind: `dots_${arithmetic}`,
+      blocks: Math.ceil(w.count / blockColumns),
+      a: x.at,
+      x: w.at,
+      y: y.at,
+      yWide: Number(y.wide),
+      rowBytes: y.rowBytes,
+      bias: y.bias,
+      rows: x.count,
+      columns: w.count,
+      depth: x.depth,
+      blockColumns,
+      scratch: arena.take(64 * engine.threads),
+      scratchBytes: 64,
+    },
+    meanwhile,
+  );
+}
+
+/** Offsets of a dense grid of points, the last axis fastest: Σ index[axis] · strides[axis]. */
+export function grid(extents: Shape, strides: readonly number[]): Int32Array {
+  let offsets = new Int32Array(1);
+  for (const [axis, extent] of extents.entries()) {
+    const next = new Int32Array(offsets.length * extent);
+    for (let i = 0; i < next.length; i++) {
+      next[i] = offsets[Math.floor(i / extent)] + (i % extent) * strides[axis];
+    }
+    offsets = next;
+  }
+  return offsets;
+}
+
+export interface Frame {
+  /** A map's extents. */
+  readonly H: number;
+  readonly W: number;
+  /** The frame's extents, and where in it the map lies; what does not fit is left out. */
+  readonly height: number;
+  readonly width: number;
+  readonly top: number;
+  readonly left: number;
+  /** What the frame is filled with. */
+  readonly value: number;
+}
+
+/** Copies maps into the engine's memory, each in its frame. */
+export function putFramed(engine: Engine, arena: Arena, X: Storage, frame: Frame): number {
+  const { H, W, height, width, top, left, value } = frame;
+  const bytes = X.BYTES_PER_ELEMENT;
+  const maps = X.length / (H * W);
+  if (height === H && width === W && top === 0 && left === 0) return arena.put(X);
+  const at = arena.take(maps * height * width * bytes);
+  const mark = arena.mark();
+  const raw = arena.put(X);
+  fill(engine, at, maps * height * width * bytes, value, bytes);
+  engine.kernels.frame(
+    raw,
+    at + (top * width + left) * bytes,
+    maps,
+    Math.min(H, height - top),
+    Math.min(W, width - left) * bytes,
+    W * bytes,
+    width * bytes,
+    H * W * bytes,
+    height * width * bytes,
+  );
+  arena.release(mark);
+  return at;
+}
+
+function fill({ memory }: Engine, at: number, size: number, value: number, bytes: number): void {
+  const buffer = memory.buffer as ArrayBuffer;
+  const view =
+    bytes === 8 ? new Float64Array(buffer, at, size / bytes) : new Float32Array(buffer, at, size / bytes);
+  view.fill(value);
 }

@@ -1,6 +1,6 @@
 /** The fast gradients have the bits of the plain loops. */
 import { expect } from 'chai';
-import * as fast from '../../../lib/fast/index.ts';
+import * as fast from '../../../lib/fast/node.ts';
 import { type Operations, plain } from '../../../reference/oracle.ts';
 import { cast, type Precision, sizeOf, type Tensor, tensor } from '../../../reference/tensor.ts';
 import { type Case, fixtureOf } from '../../cases.ts';
@@ -33,10 +33,10 @@ function compare(test: Case, storage: Precision, y: Precision, nonFinite = false
 }
 
 describe('fast gradients', () => {
-  afterEach(() => fast.configure({ threads: 1, fma: true, wide: false }));
+  afterEach(() => fast.configure({ threads: fast.workers(1), wide: false }));
 
   for (const name of ['conv2d', 'linear']) {
-    for (const settings of [{}, { fma: false }, { wide: true }, { threads: 2 }]) {
+    for (const settings of [{}, { wide: true }, { threads: fast.workers(2) }]) {
       it(`of ${name} have the bits of the plain loops with ${JSON.stringify(settings)}`, () => {
         fast.configure(settings);
         for (const test of fixtureOf(name, 'backward.json').cases) {

@@ -1,7 +1,7 @@
 /** The fast convolution has the bits of the plain loops. */
 import { expect } from 'chai';
 import * as fast from '../../../lib/fast/conv2d.ts';
-import { configure, unavailable } from '../../../lib/fast/engine.ts';
+import { configure, unavailable, workers } from '../../../lib/fast/node.ts';
 import * as plain from '../../../reference/ops/conv2d.ts';
 import { cast, type Precision, tensor } from '../../../reference/tensor.ts';
 import { awkward, firstDifference, type Mix } from './bits.ts';
@@ -59,7 +59,7 @@ function operands({ x, w, attributes }: Case, mix: Mix = {}) {
 
 describe('fast conv2d', () => {
   before(() => expect(unavailable()).to.equal(''));
-  afterEach(() => configure({ threads: 1, fma: true, wide: false }));
+  afterEach(() => configure({ threads: workers(1), wide: false }));
 
   const same = (item: Case, mix: Mix, bias: boolean, precision: Precision, storage: Precision) => {
     const { x, w, b, all } = operands(item, mix);
@@ -70,8 +70,8 @@ describe('fast conv2d', () => {
 
   for (const item of cases) {
     it(`has the bits of the plain loops for ${item.title}`, () => {
-      for (const settings of [{}, { fma: false }, { wide: true }, { wide: true, fma: false }]) {
-        configure({ fma: true, wide: false, ...settings });
+      for (const settings of [{}, { wide: true }]) {
+        configure({ wide: false, ...settings });
         for (const bias of [true, false]) {
           same(item, {}, bias, 'float32', 'float32');
           same(item, {}, bias, 'float64', 'float32');

@@ -1,7 +1,7 @@
 /** The fast fully connected layer has the bits of the plain loops. */
 import { expect } from 'chai';
-import { configure, unavailable } from '../../../lib/fast/engine.ts';
 import * as fast from '../../../lib/fast/linear.ts';
+import { configure, unavailable, workers } from '../../../lib/fast/node.ts';
 import * as plain from '../../../reference/ops/linear.ts';
 import { cast, type Precision, tensor } from '../../../reference/tensor.ts';
 import { awkward, firstDifference } from './bits.ts';
@@ -14,7 +14,7 @@ const operands = (N: number, I: number, O: number, nonFinite = false) => ({
 
 describe('fast linear', () => {
   before(() => expect(unavailable()).to.equal(''));
-  afterEach(() => configure({ threads: 1, fma: true, wide: false }));
+  afterEach(() => configure({ threads: workers(1), wide: false }));
 
   const same = (N: number, I: number, O: number, storage: Precision[], y: Precision, nonFinite = false) => {
     const { x, w, b } = operands(N, I, O, nonFinite);
@@ -25,7 +25,7 @@ describe('fast linear', () => {
     }
   };
 
-  for (const settings of [{}, { fma: false }, { wide: true }]) {
+  for (const settings of [{}, { wide: true }]) {
     it(`has the bits of the plain loops with ${JSON.stringify(settings)}`, () => {
       configure(settings);
       for (let n = 1; n <= 17; n++) {

@@ -1,6 +1,6 @@
 /** The fast normalisations, max-pooling and ReLU have the bits of the plain loops. */
 import { expect } from 'chai';
-import * as fast from '../../../lib/fast/index.ts';
+import * as fast from '../../../lib/fast/node.ts';
 import { lrn, mapnorm } from '../../../reference/networks/layers.ts';
 import * as plain from '../../../reference/ops/index.ts';
 import type { Window } from '../../../reference/ops/window.ts';

@@ -1,6 +1,6 @@
 /** Sums in float32: loops whose every operation is rounded, and kernels with their bits. */
 import { expect } from 'chai';
-import * as fast from '../../../lib/fast/index.ts';
+import * as fast from '../../../lib/fast/node.ts';
 import { connect, convolve } from '../../../lib/fast/single.ts';
 import { forward, weightShapes } from '../../../lib/oracle.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
@@ -13,7 +13,7 @@ const values = (shape: number[], seed: number, nonFinite = false): Tensor =>
 const { fround } = Math;
 
 describe('sums in float32', () => {
-  afterEach(() => fast.configure({ threads: 1, wide: false, fma: true }));
+  afterEach(() => fast.configure({ threads: fast.workers(1), wide: false }));
 
   it('round every product and every sum: a case worked by hand', () => {
     // 2²⁴ + 1 is no float32: in float32 the ones are lost one by one, in float64 they are not
@@ -37,7 +37,7 @@ describe('sums in float32', () => {
   for (const wide of [false, true]) {
     it(`of a convolution have the bits of the rounding loop${wide ? ', wide tiles' : ''}`, () => {
       for (const threads of [1, 2]) {
-        fast.configure({ wide, threads });
+        fast.configure({ wide, threads: fast.workers(threads) });
         for (const [x, w, changes] of geometries) {
           for (const nonFinite of [false, true]) {
             const attributes: plain.conv2d.Attributes = {

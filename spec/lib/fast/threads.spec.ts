@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'chai';
-import * as fast from '../../../lib/fast/index.ts';
+import * as fast from '../../../lib/fast/node.ts';
 import { lrn } from '../../../reference/networks/layers.ts';
 import * as plain from '../../../reference/ops/index.ts';
 import { type Tensor, tensor } from '../../../reference/tensor.ts';
@@ -38,12 +38,12 @@ const run = (ops: typeof plain | typeof fast): Record<string, Tensor> => {
 };
 
 describe('fast threads', () => {
-  after(() => fast.configure({ threads: 1 }));
+  after(() => fast.configure({ threads: fast.workers(1) }));
 
   for (const threads of [2, 3]) {
     it(`give the bits of the plain loops with ${threads}, while they start and when they run`, async () => {
       const expected = run(plain);
-      fast.configure({ threads });
+      fast.configure({ threads: fast.workers(threads) });
       for (let round = 0; round < 8; round++) {
         for (const [name, y] of Object.entries(run(fast))) {
           expect(firstDifference(y.data, expected[name].data), `${name}, round ${round}`).to.equal(-1);
@@ -55,15 +55,17 @@ describe('fast threads', () => {
 
   it('refuse a number that is not one', () => {
     for (const threads of [0, 1.5, Number.NaN]) {
-      expect(() => fast.configure({ threads })).to.throw('fast: threads must be a positive integer');
+      expect(() => fast.configure({ threads: fast.workers(threads) })).to.throw(
+        'fast: threads must be a positive integer',
+      );
     }
   });
 
   it('do not keep the process alive', () => {
     const script = `
-      import { configure, linear } from './lib/fast/index.ts';
+      import { configure, linear, workers } from './lib/fast/node.ts';
       import { tensor } from './reference/tensor.ts';
-      configure({ threads: 2 });
+      configure({ threads: workers(2) });
       console.log(linear.forward([tensor(Float32Array.of(2), [1, 1]), tensor(Float32Array.of(3), [1, 1])]).data[0]);
     `;
     const args = ['--import', 'tsx', '--input-type=module', '--eval', script];
@@ -78,10 +80,10 @@ describe('fast threads', () => {
 describe('fast twins without SIMD', () => {
   it('are the plain loops, and say so once', () => {
     const script = `
-      import { configure, linear, unavailable } from './lib/fast/index.ts';
+      import { configure, linear, unavailable, workers } from './lib/fast/node.ts';
       import { tensor } from './reference/tensor.ts';
       WebAssembly.validate = () => false; // as an engine without SIMD says
-      configure({ threads: 2, missing: (reason) => console.log(reason) });
+      configure({ threads: workers(2), missing: (reason) => console.log(reason) });
       const [x, w] = [2, 3].map((value) => tensor(Float32Array.of(value), [1, 1]));
       for (let i = 0; i < 3; i++) console.log(linear.forward([x, w]).data[0], unavailable());
     `;

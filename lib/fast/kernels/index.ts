@@ -2,13 +2,26 @@
  * The module with all kernels: three register tiles, the fully connected kernels, and the loop that shares
  * out blocks.
  */
-import { createModule, f64x2, forTo, i32, type Local, type Module, memory, type Type } from './assembler.ts';
-import { defineDots } from './dots.ts';
-import { defineFinite, defineRelu } from './elements.ts';
-import { claimLoop, finishJob, openJob, serveLoop } from './job.ts';
-import { defineMaxpool } from './maps.ts';
-import { defineLrn, defineMapnorm } from './norms.ts';
+import {
+  advance,
+  type Code,
+  createModule,
+  doWhile,
+  f32x4,
+  f64x2,
+  forTo,
+  i32,
+  type Local,
+  type Module,
+  memory,
+  seq,
+  type Type,
+  v128,
+} from './assembler.ts';
+import { defineDots } from './linear.ts';
+import { defineLrn, defineMapnorm, defineMaxpool } from './maps.ts';
 import { type Arithmetic, defineProduct, type Tile } from './product.ts';
+import { claimLoop, finishJob, openJob, serveLoop } from './sharing.ts';
 
 export interface Features {
   /** Fused multiply-add (relaxed SIMD). */
@@ -65,6 +78,19 @@ function defineFrame(module: Module): void {
   });
 }
 
+/** finite(at, end): 0 if any value of whole registers is infinite or NaN, as only for those x · 0 ≠ 0. */
+export function defineFinite(module: Module, name: string, wide: boolean) {
+  const { mul, ne } = wide ? f64x2 : f32x4;
+  return module.define(name, ['i32', 'i32'], ['i32'], (declare, [at, end]) => {
+    const found = declare('v128');
+    const odd: Code = ne(mul(v128.load(at.get), v128.zero), v128.zero);
+    return seq(
+      doWhile(seq(found.set(v128.or(found.get, odd)), advance(at, i32.const(16))), i32.ltU(at.get, end.get)),
+      i32.eqz(v128.anyTrue(found.get)),
+    );
+  });
+}
+
 /** A module with nothing but a fused multiply-add: valid where the engine has relaxed SIMD. */
 export function fusedProbe(): Uint8Array<ArrayBuffer> {
   const module = createModule(false);
@@ -95,7 +121,6 @@ export function assemble(features: Features): Uint8Array<ArrayBuffer> {
   );
   defineFrame(module);
   for (const precision of ['float32', 'float64'] as const) {
-    defineRelu(module, `relu_${precision}`, precision === 'float64');
     defineFinite(module, `finite_${precision}`, precision === 'float64');
   }
   module.define('open', [], [], () => openJob);

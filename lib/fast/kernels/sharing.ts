@@ -30,7 +30,7 @@ const FIELDS = [
   'kind', // index into the module's list of block functions
   'a', // first operand
   'x', // second operand
-  'source', // how x is read: index into SOURCES of product.ts
+  'source', // how x is read: index into SOURCES of pack.ts
   'base', // table: byte offset of every column in x
   'steps', // table: byte offset of every step of the sum in x
   'out', // table: byte offset of every column in y

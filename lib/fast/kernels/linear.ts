@@ -23,8 +23,8 @@ import {
   v128,
   when,
 } from './assembler.ts';
-import { read } from './job.ts';
-import { turnFor } from './turn.ts';
+import { turnFor } from './pack.ts';
+import { read } from './sharing.ts';
 
 /** Rows of weights at a time. */
 const ROWS = 8;
