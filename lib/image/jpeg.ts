@@ -4,14 +4,14 @@
  * The decoder is told what libjpeg would conclude about colour (jdapimin.c, default_decompress_parms), and
  * how much memory this very picture needs. CMYK and YCCK are taken as inverted, as Adobe writes them and
  * Pillow reads them, and become RGB by R = K·(1 − C). Colours of ordinary pictures are converted here, in
- * libjpeg's arithmetic (chroma.ts); what differs from libjpeg is the rounding of the inverse DCT, by one grey
+ * libjpeg's arithmetic (jpeg-colour.ts); what differs from libjpeg is the rounding of the inverse DCT, by one grey
  * level of luma or chroma.
  */
 import jpeg from 'jpeg-js';
 import type { Image } from '../../reference/input/preprocess.ts';
 import { InputError } from '../errors.ts';
-import { type Ratio, toRgb } from './chroma.ts';
-import { type JpegHeader, readJpegHeader } from './jpegheader.ts';
+import { type Ratio, toRgb } from './jpeg-colour.ts';
+import { type JpegHeader, readJpegHeader } from './jpeg-header.ts';
 import { checkSize } from './limits.ts';
 import { exifOrientation, upright } from './orientation.ts';
 

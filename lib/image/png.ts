@@ -12,7 +12,7 @@ import type { Image } from '../../reference/input/preprocess.ts';
 import { InputError } from '../errors.ts';
 import { checkSize } from './limits.ts';
 import { exifOrientation, upright } from './orientation.ts';
-import { type Chunk, type PngHeader, rawSize, readChunks, readPngHeader } from './pngheader.ts';
+import { type Chunk, type PngHeader, rawSize, readChunks, readPngHeader } from './png-header.ts';
 
 /** Decodes a PNG. Throws InputError, one line starting with `name`, if it cannot. */
 export function decodePng(bytes: Uint8Array, name: string): Image {

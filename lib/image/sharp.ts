@@ -7,7 +7,7 @@
 import type { Image } from '../../reference/input/preprocess.ts';
 import { EnvironmentError, InputError } from '../errors.ts';
 import { checkSize } from './limits.ts';
-import { readChunks } from './pngheader.ts';
+import { readChunks } from './png-header.ts';
 import { explain } from './sniff.ts';
 
 interface Metadata {
