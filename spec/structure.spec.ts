@@ -24,10 +24,10 @@ const table: Record<string, { folders: string[]; packages: string[] }> = {
     folders: ['reference', 'export', 'lib'],
     packages: ['fflate', 'h5wasm', 'ndarray', 'node:*'],
   },
-  'lib/image': {
-    folders: ['reference', 'export', 'lib'],
-    packages: ['jpeg-js', 'pngjs', 'exif-reader', 'sharp', 'ndarray', 'node:*'],
-  },
+  // bytes to pixels: a browser can load it; files are opened in two places
+  'lib/image': { folders: ['reference', 'export', 'lib'], packages: ['jpeg-js', 'pngjs', 'fflate'] },
+  'lib/image/load.ts': { folders: ['reference', 'export', 'lib'], packages: ['node:*'] },
+  'lib/image/mean.ts': { folders: ['reference', 'export', 'lib'], packages: ['node:*'] },
   'lib/report': { folders: ['reference', 'export', 'lib'], packages: ['vega', 'ndarray', 'node:*'] },
   'lib/runtime': {
     folders: ['reference', 'export', 'lib'],

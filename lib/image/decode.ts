@@ -1,7 +1,7 @@
 /** A picture from the bytes of a JPEG or PNG file: 8-bit RGB, upright, over white. */
 import type { Image } from '../../reference/input/preprocess.ts';
 import { InputError } from '../errors.ts';
-import { decodeJpeg } from './jpeg.ts';
+import { decodeJpeg, type JpegOptions } from './jpeg.ts';
 import { decodePng } from './png.ts';
 import { decodeWithSharp } from './sharp.ts';
 import { explain, sniff } from './sniff.ts';
@@ -12,7 +12,7 @@ import { explain, sniff } from './sniff.ts';
  */
 export type Decoder = 'jpeg-js' | 'sharp';
 
-export interface DecodeOptions {
+export interface DecodeOptions extends JpegOptions {
   readonly decoder?: Decoder;
 }
 
@@ -20,10 +20,10 @@ export interface DecodeOptions {
  * Decodes with jpeg-js or pngjs. Throws InputError, one line starting with `name`, if the bytes are no such
  * picture.
  */
-export function decodeImageSync(bytes: Uint8Array, name: string): Image {
+export function decodeImageSync(bytes: Uint8Array, name: string, options: JpegOptions = {}): Image {
   switch (sniff(bytes)) {
     case 'JPEG':
-      return decodeJpeg(bytes, name);
+      return decodeJpeg(bytes, name, options);
     case 'PNG':
       return decodePng(bytes, name);
     default:
@@ -38,7 +38,7 @@ export function decodeImageSync(bytes: Uint8Array, name: string): Image {
 export async function decodeImage(
   bytes: Uint8Array,
   name: string,
-  { decoder = 'jpeg-js' }: DecodeOptions = {},
+  options: DecodeOptions = {},
 ): Promise<Image> {
-  return decoder === 'sharp' ? decodeWithSharp(bytes, name) : decodeImageSync(bytes, name);
+  return options.decoder === 'sharp' ? decodeWithSharp(bytes, name) : decodeImageSync(bytes, name, options);
 }

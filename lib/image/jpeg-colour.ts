@@ -1,12 +1,14 @@
 /**
- * From a JPEG's Y, Cb, Cr to RGB with libjpeg's arithmetic, which is what PyTorch's, Pillow's and OpenCV's users see.
+ * From the components of a JPEG to RGB with libjpeg's arithmetic, which is what PyTorch's, Pillow's and OpenCV's users
+ * see.
  *
- * Chroma at half resolution is interpolated by a triangle, ¾ the nearer and ¼ the farther sample (jdsample.c, fancy
- * upsampling: h2v1, h2v2), where the decoder behind us repeats samples; other ratios stay repeated. Colours
- * are converted in 16-bit fixed point with rounding (jdcolor.c), where the decoder cuts off.
+ * A component at half resolution is interpolated by a triangle, ¾ the nearer and ¼ the farther sample, across, down or
+ * both (libjpeg-turbo's jdsample.c, fancy upsampling: h2v1, h1v2, h2v2), where the decoder behind us repeats samples;
+ * other ratios stay repeated. Y, Cb and Cr are converted in 16-bit fixed point with rounding (jdcolor.c), where
+ * the decoder cuts off.
  */
 
-/** How many times wider and higher luma is than chroma. */
+/** How many times wider and higher the picture is than a component. */
 export interface Ratio {
   readonly x: number;
   readonly y: number;
@@ -18,29 +20,35 @@ interface Plane {
   readonly data: Uint8Array;
 }
 
-/**
- * Converts interleaved Y, Cb, Cr in place. Chroma samples must be repeated to full size, so that every x-th column and
- * y-th row has the sample itself.
- */
-export function toRgb(data: Uint8Array, width: number, height: number, ratio: Ratio): void {
-  const known = ratio.x === 2 && (ratio.y === 1 || ratio.y === 2);
-  const smooth = known && Math.ceil(width / 2) > 2; // libjpeg repeats the narrowest
-  const planes = smooth ? [1, 2].map((channel) => samples(data, width, height, ratio, channel)) : [];
-  const [cb, cr] = [new Uint8Array(width + 1), new Uint8Array(width + 1)];
-  for (let row = 0; row < height; row++) {
-    const line = data.subarray(3 * row * width, 3 * (row + 1) * width);
-    if (smooth) {
-      interpolate(planes[0], row, ratio.y, cb);
-      interpolate(planes[1], row, ratio.y, cr);
-    } else {
-      for (let i = 0; i < width; i++) [cb[i], cr[i]] = [line[3 * i + 1], line[3 * i + 2]];
-    }
-    convert(line, cb, cr);
-  }
+/** Three interleaved components of (height,width), each sample repeated to full size, as they are in the file. */
+export interface Interleaved {
+  readonly data: Uint8Array;
+  readonly width: number;
+  readonly height: number;
 }
 
-/** The chroma samples as they were in the file. */
-function samples(data: Uint8Array, width: number, height: number, ratio: Ratio, channel: number): Plane {
+/** Smooths in place what is repeated. */
+export function smooth(image: Interleaved, ratios: readonly Ratio[]): void {
+  const { data, width, height } = image;
+  ratios.forEach((ratio, channel) => {
+    if (!isSmoothed(ratio, width)) return;
+    const plane = samples(image, ratio, channel);
+    const line = new Uint8Array(ratio.x * plane.width);
+    for (let row = 0, at = channel; row < height; row++) {
+      interpolate(plane, row, ratio, line);
+      for (let i = 0; i < width; i++, at += 3) data[at] = line[i];
+    }
+  });
+}
+
+/** As jinit_upsampler chooses: the narrowest components are repeated across, but smoothed down. */
+function isSmoothed({ x, y }: Ratio, width: number): boolean {
+  if (x === 1) return y === 2;
+  return x === 2 && (y === 1 || y === 2) && Math.ceil(width / 2) > 2;
+}
+
+/** A component's samples as they were in the file. */
+function samples({ data, width, height }: Interleaved, ratio: Ratio, channel: number): Plane {
   const plane = {
     width: Math.ceil(width / ratio.x),
     height: Math.ceil(height / ratio.y),
@@ -54,39 +62,47 @@ function samples(data: Uint8Array, width: number, height: number, ratio: Ratio, 
   return plane;
 }
 
-/**
- * One row of full width. Sums are in quarters (h2v1) or sixteenths (h2v2); roundings alternate so that they
- * cancel.
- */
-function interpolate(plane: Plane, row: number, vertical: number, out: Uint8Array): void {
+/** One row of full width. Roundings alternate so that they cancel: across by column, down by row. */
+function interpolate(plane: Plane, row: number, { x, y }: Ratio, out: Uint8Array): void {
   const { width, height, data } = plane;
-  const two = vertical === 2;
-  const near = two ? row >> 1 : row;
-  const far = two ? Math.min(Math.max(near + (row % 2 === 0 ? -1 : 1), 0), height - 1) : near;
-  const [left, right, shift] = two ? [8, 7, 4] : [1, 2, 2];
-  const sum = (i: number): number =>
-    two ? 3 * data[near * width + i] + data[far * width + i] : data[near * width + i];
-  let [before, here] = [sum(0), sum(0)];
+  const below = row % 2 === 1;
+  const near = y === 2 ? row >> 1 : row;
+  const far = Math.min(Math.max(near + (below ? 1 : -1), 0), height - 1);
+  /** The sum down: in quarters, or the sample itself. */
+  const down = (i: number): number =>
+    y === 2 ? 3 * data[near * width + i] + data[far * width + i] : data[near * width + i];
+  if (x === 1) {
+    for (let i = 0; i < width; i++) out[i] = (down(i) + (below ? 2 : 1)) >> 2;
+    return;
+  }
+  const [left, right, shift] = y === 2 ? [8, 7, 4] : [1, 2, 2]; // sums are in sixteenths, or in quarters
+  let before = down(0);
+  let here = before;
   for (let i = 0; i < width; i++) {
-    const after = i + 1 < width ? sum(i + 1) : here;
+    const after = i + 1 < width ? down(i + 1) : here;
     out[2 * i] = (3 * here + before + left) >> shift;
-    if (2 * i + 1 < out.length) out[2 * i + 1] = (3 * here + after + right) >> shift;
+    out[2 * i + 1] = (3 * here + after + right) >> shift;
     before = here;
     here = after;
   }
 }
 
 /** 2¹⁶ times 1.402, 0.34414, 0.71414 and 1.772. */
-const [CR_R, CB_G, CR_G, CB_B] = [91881, 22554, 46802, 116130];
+const CR_R = 91881;
+const CB_G = 22554;
+const CR_G = 46802;
+const CB_B = 116130;
 const HALF = 1 << 15;
 
-function convert(line: Uint8Array, cb: Uint8Array, cr: Uint8Array): void {
-  for (let i = 0, at = 0; at < line.length; i++, at += 3) {
-    const y = line[at];
-    const [blue, red] = [cb[i] - 128, cr[i] - 128];
-    line[at] = clamp(y + ((CR_R * red + HALF) >> 16));
-    line[at + 1] = clamp(y + ((-CB_G * blue - CR_G * red + HALF) >> 16));
-    line[at + 2] = clamp(y + ((CB_B * blue + HALF) >> 16));
+/** Interleaved Y, Cb, Cr to R, G, B in place. */
+export function toRgb(data: Uint8Array): void {
+  for (let at = 0; at < data.length; at += 3) {
+    const y = data[at];
+    const blue = data[at + 1] - 128;
+    const red = data[at + 2] - 128;
+    data[at] = clamp(y + ((CR_R * red + HALF) >> 16));
+    data[at + 1] = clamp(y + ((-CB_G * blue - CR_G * red + HALF) >> 16));
+    data[at + 2] = clamp(y + ((CB_B * blue + HALF) >> 16));
   }
 }
 

@@ -3,7 +3,7 @@
  *
  * Read before decoding, so that a picture which is too large, truncated or of a process that the decoder does
  * not know is refused in words and without allocating. The walk stops at the end of the picture; a second
- * picture after it (phones append previews and films) is left alone.
+ * picture after it (phones append previews and films) is left alone, and so are stray bytes between segments.
  */
 import { InputError } from '../errors.ts';
 
@@ -11,6 +11,22 @@ export interface JpegComponent {
   readonly id: number;
   readonly h: number;
   readonly v: number;
+  /** Number of its quantisation table. */
+  readonly table: number;
+}
+
+/** A scan's header: what part of which components it brings (T.81, B.2.3). */
+export interface JpegScan {
+  /** Which of the frame's components, and the numbers of their Huffman tables. */
+  readonly components: readonly { readonly index: number; readonly dc: number; readonly ac: number }[];
+  /** First and last coefficient of the band, Ss and Se. */
+  readonly first: number;
+  readonly last: number;
+  /** The lowest bit that earlier scans brought, 0 if none did, and that this one brings: Ah and Al. */
+  readonly high: number;
+  readonly low: number;
+  /** The Huffman tables there are when it begins: 0 to 15 for DC, 16 to 31 for AC. */
+  readonly huffman: ReadonlySet<number>;
 }
 
 export interface JpegHeader {
@@ -18,21 +34,33 @@ export interface JpegHeader {
   readonly height: number;
   readonly components: readonly JpegComponent[];
   readonly progressive: boolean;
-  /** Number of scans found. */
-  readonly scans: number;
+  readonly scans: readonly JpegScan[];
+  /** Numbers of the quantisation tables. */
+  readonly quantisers: ReadonlySet<number>;
   readonly jfif: boolean;
   /** Transform of the Adobe segment (0 none, 1 YCbCr, 2 YCCK), if there is one. */
   readonly adobe: number | undefined;
-  /** Where the bytes lie that tell it. */
-  readonly adobeAt: readonly number[];
   readonly exif: Uint8Array | undefined;
+  /** The segments that make the pixels, markers included, each scan with its data. */
+  readonly pixels: readonly Uint8Array[];
   /** Length of the picture in bytes, its end marker included. */
   readonly length: number;
 }
 
+/** An encoder writes about ten scans; each visits every block again. */
+const MAX_SCANS = 100;
+/** Tables and scans: a few a scan are written. */
+const MAX_SEGMENTS = 1000;
+
 const SOI = 0xd8;
 const EOI = 0xd9;
 const SOS = 0xda;
+const DQT = 0xdb;
+const DHT = 0xc4;
+const DRI = 0xdd;
+const APP0 = 0xe0;
+const APP1 = 0xe1;
+const APP14 = 0xee;
 const isRestart = (marker: number): boolean => marker >= 0xd0 && marker <= 0xd7;
 /** SOF0 to SOF15 but for DHT, JPG and DAC, which lie among them. */
 const isFrame = (marker: number): boolean =>
@@ -41,26 +69,38 @@ const isFrame = (marker: number): boolean =>
 interface Segment {
   readonly marker: number;
   readonly data: Uint8Array;
+  /** All of it: marker, length, data, and the coded data that follow the header of a scan. */
+  readonly whole: Uint8Array;
   /** Where the next one starts. */
   readonly next: number;
 }
 
-/** The segments up to the end marker, or to where the bytes end or stop to make sense. */
-function* segments(bytes: Uint8Array): Generator<Segment> {
-  let at = 2;
-  while (at + 1 < bytes.length) {
-    at = bytes.indexOf(0xff, at);
-    if (at < 0) return;
+/** The next 0xFF that is followed by a marker, from `at` on; the end of the bytes if there is none. */
+function nextMarker(bytes: Uint8Array, at: number): number {
+  for (let from = bytes.indexOf(0xff, at); from >= 0; from = bytes.indexOf(0xff, from + 1)) {
+    const marker = bytes[from + 1];
+    if (marker === undefined) break;
+    if (marker !== 0xff && marker !== 0 && !isRestart(marker) && marker !== SOI && marker !== 0x01)
+      return from;
+  }
+  return bytes.length;
+}
+
+/** The segments up to the end marker, or to where the bytes end. */
+function* segments(bytes: Uint8Array, name: string): Generator<Segment> {
+  for (let at = nextMarker(bytes, 2); at < bytes.length; ) {
     const marker = bytes[at + 1];
-    at += marker === 0xff ? 1 : 2;
-    if (marker === 0xff || marker === 0 || isRestart(marker) || marker === SOI || marker === 0x01) continue;
     if (marker === EOI) {
-      yield { marker, data: bytes.subarray(at, at), next: at };
+      const none = bytes.subarray(at, at);
+      yield { marker, data: none, whole: none, next: at + 2 };
       return;
     }
-    if (at + 2 > bytes.length) return;
-    const next = at + Math.max(bytes[at] * 256 + bytes[at + 1], 2);
-    yield { marker, data: bytes.subarray(at + 2, next), next };
+    if (at + 4 > bytes.length) return;
+    const end = at + 2 + Math.max(bytes[at + 2] * 256 + bytes[at + 3], 2);
+    if (end > bytes.length) throw new InputError(`${name}: truncated JPEG (a segment is cut off)`);
+    const next = nextMarker(bytes, end);
+    const whole = bytes.subarray(at, marker === SOS ? next : end);
+    yield { marker, data: bytes.subarray(at + 4, end), whole, next };
     at = next;
   }
 }
@@ -81,10 +121,14 @@ function readFrame(marker: number, data: Uint8Array, name: string) {
     id: data[6 + 3 * i],
     h: data[7 + 3 * i] >> 4,
     v: data[7 + 3 * i] & 15,
+    table: data[8 + 3 * i],
   }));
   if (![1, 3, 4].includes(components.length)) fail(`a JPEG of ${components.length} components is no picture`);
   if (components.some(({ h, v }) => h < 1 || h > 4 || v < 1 || v > 4)) {
     fail('damaged JPEG (a sampling factor is not 1 to 4)');
+  }
+  if (new Set(components.map(({ id }) => id)).size < components.length) {
+    fail('damaged JPEG (two components have one name)');
   }
   return {
     height: data[1] * 256 + data[2],
@@ -94,28 +138,68 @@ function readFrame(marker: number, data: Uint8Array, name: string) {
   };
 }
 
+type Frame = ReturnType<typeof readFrame>;
+
+function readScan(data: Uint8Array, frame: Frame | undefined, huffman: Set<number>, name: string): JpegScan {
+  const fail = (reason: string): never => {
+    throw new InputError(`${name}: damaged JPEG (${reason})`);
+  };
+  if (!frame) return fail('a scan comes before the frame');
+  const [count] = data;
+  if (!(count >= 1 && count <= 4 && data.length >= 4 + 2 * count)) fail('the header of a scan is incomplete');
+  const components = Array.from({ length: count }, (_, i) => ({
+    index: frame.components.findIndex(({ id }) => id === data[1 + 2 * i]),
+    dc: data[2 + 2 * i] >> 4,
+    ac: data[2 + 2 * i] & 15,
+  }));
+  const found = new Set(components.map(({ index }) => index));
+  if (found.has(-1) || found.size < count) fail('a scan names a component that is not there, or one twice');
+  const [first, last, bits] = data.subarray(1 + 2 * count);
+  return { components, first, last, high: bits >> 4, low: bits & 15, huffman: new Set(huffman) };
+}
+
+/** Numbers of the tables that a DQT segment defines: 64 bytes each, or 64 times two. */
+function* quantisersIn(data: Uint8Array): Generator<number> {
+  for (let at = 0; at < data.length; at += data[at] < 16 ? 65 : 129) yield data[at] & 15;
+}
+
+/** Numbers of the tables that a DHT segment defines: 16 counts, and so many symbols. */
+function* huffmanIn(data: Uint8Array): Generator<number> {
+  for (let at = 0; at + 17 <= data.length; ) {
+    yield data[at] & 31;
+    at += 17 + data.subarray(at + 1, at + 17).reduce((sum, count) => sum + count, 0);
+  }
+}
+
 /** Throws InputError if there is no frame, or one that cannot be decoded. Sizes are not judged here. */
 export function readJpegHeader(bytes: Uint8Array, name: string): JpegHeader {
-  let frame: ReturnType<typeof readFrame> | undefined;
-  let scans = 0;
+  let frame: Frame | undefined;
   let jfif = false;
-  const adobeAt: number[] = [];
+  let adobe: number | undefined;
   let exif: Uint8Array | undefined;
-  let length = bytes.length;
-  for (const { marker, data, next } of segments(bytes)) {
+  let length: number | undefined;
+  const scans: JpegScan[] = [];
+  const pixels: Uint8Array[] = [];
+  const quantisers = new Set<number>();
+  const huffman = new Set<number>();
+  for (const { marker, data, whole, next } of segments(bytes, name)) {
     if (isFrame(marker)) {
       if (frame) throw new InputError(`${name}: damaged JPEG (it has two frames)`);
       frame = readFrame(marker, data, name);
-    } else if (marker === SOS) scans++;
+    } else if (marker === SOS) scans.push(readScan(data, frame, huffman, name));
+    else if (marker === DQT) for (const number of quantisersIn(data)) quantisers.add(number);
+    else if (marker === DHT) for (const number of huffmanIn(data)) huffman.add(number);
+    else if (marker === APP0 && startsWith(data, 'JFIF\0')) jfif = true;
+    else if (marker === APP1 && startsWith(data, 'Exif\0')) exif ??= data;
+    else if (marker === APP14 && startsWith(data, 'Adobe') && data.length >= 12) adobe = data[11];
     else if (marker === EOI) length = next;
-    else if (marker === 0xe0 && startsWith(data, 'JFIF\0')) jfif = true;
-    else if (marker === 0xe1 && startsWith(data, 'Exif\0')) exif ??= data;
-    else if (marker === 0xee && startsWith(data, 'Adobe') && data.length >= 12) {
-      adobeAt.push(data.byteOffset - bytes.byteOffset + 11);
+    if (isFrame(marker) || [SOS, DQT, DHT, DRI].includes(marker)) pixels.push(whole);
+    if (scans.length > MAX_SCANS || pixels.length > MAX_SEGMENTS) {
+      const what = scans.length > MAX_SCANS ? `${MAX_SCANS} scans` : `${MAX_SEGMENTS} tables`;
+      throw new InputError(`${name}: a JPEG of more than ${what} is refused`);
     }
   }
-  if (!frame || scans === 0) throw new InputError(`${name}: truncated JPEG (it has no picture data)`);
-  const last = adobeAt.at(-1);
-  const adobe = last === undefined ? undefined : bytes[last];
-  return { ...frame, scans, jfif, adobe, adobeAt, exif, length };
+  if (!frame || scans.length === 0) throw new InputError(`${name}: truncated JPEG (it has no picture data)`);
+  if (length === undefined) throw new InputError(`${name}: truncated JPEG (its end marker is missing)`);
+  return { ...frame, scans, quantisers, jfif, adobe, exif, pixels, length };
 }

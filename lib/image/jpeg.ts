@@ -1,59 +1,62 @@
 /**
  * JPEG to upright RGB, by jpeg-js.
  *
- * The decoder is told what libjpeg would conclude about colour (jdapimin.c, default_decompress_parms), and
- * how much memory this very picture needs. CMYK and YCCK are taken as inverted, as Adobe writes them and
- * Pillow reads them, and become RGB by R = K·(1 − C). Colours of ordinary pictures are converted here, in
- * libjpeg's arithmetic (jpeg-colour.ts); what differs from libjpeg is the rounding of the inverse DCT, by one grey
- * level of luma or chroma.
+ * The decoder gets a file of the segments that make the pixels and of nothing that could trip it, is told what libjpeg
+ * would conclude about colour (jdapimin.c, default_decompress_parms), and how much memory this very picture needs.
+ * CMYK and YCCK are taken as inverted, as Adobe writes them and Pillow reads them, and become RGB by
+ * R = K·(1 − C). Colours of ordinary pictures are converted here, in libjpeg's arithmetic (jpeg-colour.ts); what
+ * differs from libjpeg is the rounding of the inverse DCT, by one grey level of luma or chroma.
  */
 import jpeg from 'jpeg-js';
 import type { Image } from '../../reference/input/preprocess.ts';
 import { InputError } from '../errors.ts';
-import { type Ratio, toRgb } from './jpeg-colour.ts';
+import { type Ratio, smooth, toRgb } from './jpeg-colour.ts';
 import { type JpegHeader, readJpegHeader } from './jpeg-header.ts';
-import { checkSize } from './limits.ts';
+import { checkScansFit, needsStandardTables, standardTables } from './jpeg-scans.ts';
+import { checkScans, checkSize } from './limits.ts';
 import { exifOrientation, upright } from './orientation.ts';
 
-/**
- * An encoder writes about ten; each scan visits every block again, so thousands in a small file would run for
- * hours.
- */
-const MAX_SCANS = 100;
-
-/** Decodes a JPEG. Throws InputError, one line starting with `name`, if it cannot. */
-export function decodeJpeg(bytes: Uint8Array, name: string): Image {
-  const header = readJpegHeader(bytes, name);
-  checkSize(header.width, header.height, name);
-  const { held, coded } = countBlocks(header);
-  checkLength(header, coded, name);
-  const image = decode(header, prepare(bytes.subarray(0, header.length), header), held, name);
-  return header.exif ? upright(image, exifOrientation(header.exif)) : image;
+export interface JpegOptions {
+  /** Samples that the scans may visit, in thousands of millions; default 2. */
+  readonly scanBudget?: number;
 }
 
-/** 8×8 blocks of all components: as held in memory, whole units of all components, and as coded at the least. */
-function countBlocks({ width, height, components }: JpegHeader): { held: number; coded: number } {
+/** Decodes a JPEG. Throws InputError, one line starting with `name`, if it cannot. */
+export function decodeJpeg(bytes: Uint8Array, name: string, { scanBudget }: JpegOptions = {}): Image {
+  const header = readJpegHeader(bytes, name);
+  const { width, height, scans, exif } = header;
+  checkSize(width, height, name);
+  const blocks = countBlocks(header);
+  checkLength(header, sum(blocks.coded), name);
+  const visits = scans.map(({ components }) => sum(components.map(({ index }) => blocks.coded[index])));
+  checkScans(scans.length, 64 * sum(visits), name, scanBudget);
+  checkScansFit(header, name);
+  const image = decode(header, sum(blocks.held), name);
+  return exif ? upright(image, exifOrientation(exif) ?? 1) : image;
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+/** 8×8 blocks of each component: as held in memory, whole units of all components, and as coded at the least. */
+function countBlocks({ width, height, components }: JpegHeader) {
   const maxH = Math.max(...components.map(({ h }) => h));
   const maxV = Math.max(...components.map(({ v }) => v));
   const units = Math.ceil(width / 8 / maxH) * Math.ceil(height / 8 / maxV);
-  const blocks = { held: 0, coded: 0 };
-  for (const { h, v } of components) {
-    blocks.held += units * h * v;
-    blocks.coded += Math.ceil((width * h) / maxH / 8) * Math.ceil((height * v) / maxV / 8);
-  }
-  return blocks;
+  return {
+    held: components.map(({ h, v }) => units * h * v),
+    coded: components.map(
+      ({ h, v }) => Math.ceil((width * h) / maxH / 8) * Math.ceil((height * v) / maxV / 8),
+    ),
+  };
 }
 
 /**
  * A coded block takes at least two bits (a code for its DC, one for the end of block), one in a progressive
  * picture (in its first scan): a file shorter than that is cut off, whatever size its header claims.
  */
-function checkLength({ width, height, progressive, scans, length }: JpegHeader, coded: number, name: string) {
+function checkLength({ width, height, progressive, length }: JpegHeader, coded: number, name: string) {
   if (length * 8 < coded * (progressive ? 1 : 2)) {
     throw new InputError(`${name}: truncated JPEG (${width}×${height} does not fit into ${length} bytes)`);
-  }
-  if (scans > MAX_SCANS) {
-    throw new InputError(`${name}: a JPEG of ${scans} scans is refused (at most ${MAX_SCANS})`);
   }
 }
 
@@ -65,33 +68,44 @@ function isYCbCr({ jfif, adobe, components }: JpegHeader): boolean {
   return components.map(({ id }) => id).join() !== '82,71,66'; // 'R', 'G', 'B'
 }
 
-/** What the decoder is to be told of, and what is done here: colours of three components. */
-function prepare(bytes: Uint8Array, { components, adobe, adobeAt }: JpegHeader): Uint8Array {
-  if (components.length === 3) {
-    const plain = Uint8Array.from(bytes); // without a transform: Y, Cb and Cr come out as they are
-    for (const at of adobeAt) plain[at] = 0;
-    return plain;
+/** The decoder takes four components only behind an Adobe segment; this one tells of no transform. */
+const ADOBE = Uint8Array.of(0xff, 0xee, 0, 14, 0x41, 0x64, 0x6f, 0x62, 0x65, 0, 100, 0, 0, 0, 0, 0);
+
+/** A file of the segments that make the pixels. Without an Adobe segment three components come out as they are. */
+function essential(header: JpegHeader): Uint8Array {
+  const parts = [
+    Uint8Array.of(0xff, 0xd8),
+    ...(header.components.length === 4 ? [ADOBE] : []),
+    ...(needsStandardTables(header) ? [standardTables()] : []),
+    ...header.pixels,
+    Uint8Array.of(0xff, 0xd9),
+  ];
+  const file = new Uint8Array(sum(parts.map(({ length }) => length)));
+  let at = 0;
+  for (const part of parts) {
+    file.set(part, at);
+    at += part.length;
   }
-  if (components.length === 1 || adobe !== undefined) return bytes;
-  // without an Adobe segment the decoder does not take four components: they are CMYK
-  const segment = [0xff, 0xee, 0, 14, ...Buffer.from('Adobe'), 0, 100, 0, 0, 0, 0, 0];
-  return Buffer.concat([bytes.subarray(0, 2), Uint8Array.from(segment), bytes.subarray(2)]);
+  return file;
 }
 
-function decode(header: JpegHeader, bytes: Uint8Array, blocks: number, name: string): Image {
+function decode(header: JpegHeader, blocks: number, name: string): Image {
+  const { components } = header;
   const pixels = header.width * header.height;
+  const bytes = essential(header);
   // coefficients (4 bytes), samples, interleaved samples, RGB; then the tables, each smaller than 8 times its bytes
-  const memory = blocks * 64 * 5 + pixels * (header.components.length + 3) + 8 * bytes.length + 65536;
+  const memory = blocks * 64 * 5 + pixels * (components.length + 3) + 8 * bytes.length + 65536;
   try {
-    const { width, height, data } = jpeg.decode(bytes, {
+    const image = jpeg.decode(bytes, {
       useTArray: true,
       formatAsRGBA: false,
-      colorTransform: header.components.length === 4 && header.adobe === 2,
+      colorTransform: components.length === 4 && header.adobe === 2,
       maxResolutionInMP: megapixels(pixels),
       maxMemoryUsageInMB: memory / 2 ** 20,
     });
-    if (isYCbCr(header)) toRgb(data, width, height, chromaRatio(header));
-    return { width, height, data };
+    if (components.length === 3) smooth(image, ratios(header));
+    if (isYCbCr(header)) toRgb(image.data);
+    return { width: image.width, height: image.height, data: image.data };
   } catch (error) {
     throw new InputError(`${name}: ${explainFailure(error as Error)}`);
   }
@@ -103,17 +117,18 @@ function decode(header: JpegHeader, bytes: Uint8Array, blocks: number, name: str
  */
 export const megapixels = (pixels: number): number => (pixels + 0.5) / 1e6;
 
-/** 1 where the components have other ratios to one another than libjpeg interpolates. */
-function chromaRatio({ components: [luma, cb, cr] }: JpegHeader): Ratio {
-  const alike = cb.h === cr.h && cb.v === cr.v;
-  return alike ? { x: luma.h / cb.h, y: luma.v / cb.v } : { x: 1, y: 1 };
+function ratios({ components }: JpegHeader): Ratio[] {
+  const maxH = Math.max(...components.map(({ h }) => h));
+  const maxV = Math.max(...components.map(({ v }) => v));
+  return components.map(({ h, v }) => ({ x: maxH / h, y: maxV / v }));
 }
 
-/** The decoder's words for what it met, in ours. */
+/** What the decoder met, in our words. */
 function explainFailure({ message }: Error): string {
-  const line = message.split('\n')[0];
-  if (/marker was not found|unknown JPEG marker 0\b|unexpected marker: ffd9/.test(line)) {
-    return `truncated JPEG (${line})`;
+  if (/marker was not found|unexpected marker: ffd9/.test(message)) {
+    return 'truncated JPEG (its data end before the picture does)';
   }
-  return `damaged JPEG (${line})`;
+  if (/unexpected marker/.test(message)) return 'damaged JPEG (a segment begins within the data of a scan)';
+  if (/Huffman Table/.test(message)) return 'damaged JPEG (a Huffman table has more codes than there can be)';
+  return 'damaged JPEG (its data hold a code that no table has)';
 }

@@ -2,8 +2,8 @@
  * The chunks of a PNG (W3C PNG, third edition, sections 5 and 11): every length against the bytes that are
  * there, every checksum, and the size of the pixel data, before the first of them is inflated.
  */
-import { crc32 } from 'node:zlib';
 import { InputError } from '../errors.ts';
+import { crc32 } from './checksum.ts';
 
 export interface PngHeader {
   readonly width: number;

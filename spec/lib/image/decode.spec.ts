@@ -86,7 +86,7 @@ describe('lib/image/decode', () => {
     expect(refusal(pngFile(good, deflateSync(new Uint8Array(22))))).to.include('more data than 2×3 needs');
     const broken = Uint8Array.from(deflateSync(rows));
     broken[broken.length - 1] ^= 1;
-    expect(refusal(pngFile(good, broken))).to.include('incorrect data check');
+    expect(refusal(pngFile(good, broken))).to.include('wrong checksum of the pixel data');
   });
 
   it('refuses what is too large by its header, before allocating, in under 50 ms of CPU time', () => {
@@ -136,7 +136,7 @@ describe('lib/image/decode', () => {
     const scan = Buffer.from(photo).indexOf(Uint8Array.of(0xff, 0xda));
     const empty = [...photo.subarray(scan, scan + 14)];
     const many = Array.from({ length: 101 }, () => empty).flat();
-    expect(refusal(cut(photo, scan, ...many, ...photo.subarray(scan)))).to.include('102 scans');
+    expect(refusal(cut(photo, scan, ...many, ...photo.subarray(scan)))).to.include('more than 100 scans');
     const second = photo.subarray(frame, frame + 19);
     expect(refusal(cut(photo, scan, ...second, ...photo.subarray(scan)))).to.include('two frames');
   });

@@ -32,7 +32,7 @@ export const manifest = (): Record<string, Entry> =>
 export type Arrays = ReadonlyMap<string, ReturnType<typeof readNpz> extends Map<string, infer A> ? A : never>;
 
 export const sharedArrays = (name: string): Arrays => readNpz(sharedPicture(name), name);
-export const expected = (): Arrays => readNpz(fixture('expected.npz'), 'expected.npz');
+export const expected = (name = 'expected.npz'): Arrays => readNpz(fixture(name), name);
 
 /** Largest and mean absolute difference of two arrays of equal length. */
 export function differences(a: ArrayLike<number>, b: ArrayLike<number>): { max: number; mean: number } {
