@@ -1,26 +1,21 @@
-/** The oracle: `alexnet-oracle/reference`. It needs ndarray and nothing else. */
-export * as augment from './input/augment.ts';
-export { type Image, type Preprocess, preprocess } from './input/preprocess.ts';
-export { fitNetwork } from './networks/fit.ts';
-export { networkNamed, networks } from './networks/index.ts';
-export type { Kind, Layer, Network } from './networks/layers.ts';
+/**
+ * The oracle, in the order in which it is read: `alexnet-oracle/reference`. It needs ndarray and nothing else.
+ *
+ * In each operation `backward` stands below `forward`; its comments quote the lines that it differentiates.
+ */
+// biome-ignore-all assist/source/organizeImports: the reading order
+export * from './tensor.ts';
+export * from './networks/layers.ts';
+export * from './networks/index.ts';
+export * from './networks/fit.ts';
+export * from './oracle.ts';
 export * as ops from './ops/index.ts';
-export {
-  type ForwardOptions,
-  forward,
-  inputsOf,
-  layerMacs,
-  macs,
-  parameterCount,
-  runLayer,
-  shapes,
-  type Weights,
-  weightShapes,
-} from './oracle.ts';
-export * as random from './random.ts';
-export { cast, dense, type Precision, type Shape, type Tensor, tensor, zeros } from './tensor.ts';
-export { type Batch, backward, type Gradients, step } from './training/gradient.ts';
-export { initialise, type Method, methods } from './training/init.ts';
+export type * from './ops/operation.ts';
+export * from './training/gradient.ts';
 export * as loss from './training/loss.ts';
 export * as optimiser from './training/optimiser.ts';
 export * as schedule from './training/schedule.ts';
+export * from './training/init.ts';
+export * as augment from './input/augment.ts';
+export { type Image, type Preprocess, preprocess } from './input/preprocess.ts';
+export * as random from './random.ts';

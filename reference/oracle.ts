@@ -3,6 +3,7 @@
  *
  * Weights are named `<layer>.weight` and `<layer>.bias`; values are named like the layers, and 'input'.
  */
+import { atLayer, lookup } from './named.ts';
 import type { Kind, Layer, Network } from './networks/layers.ts';
 import * as ops from './ops/index.ts';
 import type { Operation } from './ops/operation.ts';
@@ -146,21 +147,4 @@ function lastReaders(network: Network): Map<string, number> {
   for (const index of network.layers.keys())
     for (const name of inputsOf(network, index)) last.set(name, index);
   return last;
-}
-
-/** The value of that name. Throws, naming those that are there. */
-export function lookup<T>(values: ReadonlyMap<string, T>, name: string): T {
-  const value = values.get(name);
-  if (value === undefined)
-    throw new Error(`there is no '${name}' (there are: ${[...values.keys()].join(', ')})`);
-  return value;
-}
-
-/** Runs something for a layer; errors name it. */
-export function atLayer<T>(name: string, run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    throw new Error(`${name}: ${(error as Error).message}`);
-  }
 }

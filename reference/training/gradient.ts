@@ -4,18 +4,11 @@
  * A softmax at the end belongs to the loss (loss.ts). A value that several layers read gets the sum of their
  * gradients.
  */
+
+import { atLayer, lookup } from '../named.ts';
 import type { Layer, Network } from '../networks/layers.ts';
 import type { How } from '../ops/operation.ts';
-import {
-  atLayer,
-  checkInput,
-  inputsOf,
-  lookup,
-  type Operations,
-  operandsOf,
-  plain,
-  type Weights,
-} from '../oracle.ts';
+import { checkInput, inputsOf, type Operations, operandsOf, plain, type Weights } from '../oracle.ts';
 import { cast, dense, type Precision, type Tensor, tensor, zeros } from '../tensor.ts';
 import * as loss from './loss.ts';
 import { type Hyper, updateAll } from './optimiser.ts';
