@@ -1,7 +1,10 @@
 /** alexnet-oracle from code: the functions behind the commands, under the same names. */
 export { networkNamed, networks } from '../reference/networks/index.ts';
+export type { NumericDType } from './array/dtype.ts';
+export type { NumericValue } from './array/value.ts';
 export { Classifier, type ClassifierOptions, type Guess, type Prediction } from './classifier.ts';
 export { openDataset } from './data/open.ts';
+export { readTensors, writeTensors } from './disk/tensors.ts';
 export { EnvironmentError, InputError } from './errors.ts';
 export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate/index.ts';
 export { type Exported, type ExportOptions, exportOnnx } from './export.ts';

@@ -3,8 +3,8 @@ import type { Network } from '../reference/networks/layers.ts';
 import { streamOf, uniform, words } from '../reference/random.ts';
 import { cast, dense, reshape, type Shape, sizeOf, type Tensor, tensor } from '../reference/tensor.ts';
 import { toTensor } from './array/value.ts';
+import { openTensorFile } from './disk/tensors.ts';
 import { InputError } from './errors.ts';
-import { openTensors } from './format/open.ts';
 import { loadImages } from './image/load.ts';
 
 export interface Input {
@@ -71,7 +71,7 @@ async function readPicture(path: string, network: Network, options: InputOptions
 }
 
 async function readArray(path: string, network: Network): Promise<Tensor> {
-  const file = await openTensors(path);
+  const file = await openTensorFile(path);
   try {
     const names = [...file.tensors.keys()];
     const name = names.length === 1 ? names[0] : 'input';
@@ -88,7 +88,7 @@ async function readArray(path: string, network: Network): Promise<Tensor> {
 
 /** A mean image (C,H,W) from a .npy file. Throws InputError naming the file. */
 export async function readMeanImage(path: string): Promise<Tensor> {
-  const file = await openTensors(path);
+  const file = await openTensorFile(path);
   try {
     const [array] = file.tensors.values();
     const shape = array?.shape.length === 4 && array.shape[0] === 1 ? array.shape.slice(1) : array?.shape;

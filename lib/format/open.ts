@@ -1,9 +1,6 @@
 /** Opens a file of tensors whatever its format; the format is told by content, never by the name. */
-import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { fields } from '../../export/wire.ts';
 import type { LazyValue } from '../array/value.ts';
-import { openFile } from '../disk/source.ts';
 import { openBinaryproto, openCaffemodel } from './caffemodel.ts';
 import { isHdf5, openHdf5 } from './hdf5.ts';
 import { isNpy, npyPickle, openNpy } from './npy.ts';
@@ -48,7 +45,7 @@ type Opened = Pick<TensorFile, 'format' | 'tensors'> & Partial<TensorFile>;
  * The tensors of an open source, which `close` closes. Throws InputError naming it where it is damaged or
  * of no known format.
  */
-export async function readTensors(source: Source): Promise<TensorFile> {
+export async function openTensors(source: Source): Promise<TensorFile> {
   try {
     const opened = await dispatch(source);
     const close = () => {
@@ -60,20 +57,6 @@ export async function readTensors(source: Source): Promise<TensorFile> {
     source.close();
     throw error;
   }
-}
-
-/**
- * Opens the file, or the newest checkpoint in a folder of cuda-convnet's (`ConvNet__<date>/<epoch>.<batch>`); the
- * caller closes it. Throws InputError naming it.
- */
-export const openTensors = (path: string): Promise<TensorFile> =>
-  readTensors(openFile(newestCheckpoint(path) ?? path));
-
-function newestCheckpoint(path: string): string | null {
-  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return null;
-  const names = readdirSync(path).filter((name) => /^\d+\.\d+$/.test(name));
-  const newest = names.sort(new Intl.Collator('en', { numeric: true }).compare).at(-1);
-  return newest === undefined ? null : join(path, newest);
 }
 
 async function dispatch(source: Source): Promise<Opened> {

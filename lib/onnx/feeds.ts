@@ -1,8 +1,8 @@
 /** What an ONNX graph is fed from the command line, NAME=FILE words of .npy or .npz, and what is written of it. */
 
 import { type NumericValue, narrowed, type Value, widened } from '../array/value.ts';
+import { openTensorFile } from '../disk/tensors.ts';
 import { InputError } from '../errors.ts';
-import { openTensors } from '../format/open.ts';
 
 /**
  * NAME=FILE words; a file of several arrays gives the one of that name. `only`: the name that a word without
@@ -27,7 +27,7 @@ async function readFeed(file: string, name: string): Promise<Value> {
       `${file}: a picture needs --network, which says how it is preprocessed; else give numbers, NAME=FILE.npy`,
     );
   }
-  const opened = await openTensors(file);
+  const opened = await openTensorFile(file);
   try {
     const [first] = opened.tensors.values();
     const array = opened.tensors.size === 1 ? first : opened.tensors.get(name);

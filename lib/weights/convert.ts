@@ -5,8 +5,9 @@ import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { type NumericValue, widen } from '../array/value.ts';
+import { openTensorFile } from '../disk/tensors.ts';
 import { InputError } from '../errors.ts';
-import { openTensors, type TensorFile } from '../format/open.ts';
+import type { TensorFile } from '../format/open.ts';
 import { convertConventions, difference, dropoutOf, type Wish, withDropout } from './conventions.ts';
 import { fetched } from './get.ts';
 import { arrange } from './layout.ts';
@@ -47,7 +48,7 @@ export async function convertWeights(
   if (resolve(from) === resolve(file)) throw new InputError(`${file}: is the file to be read; name another`);
   const wanted = options.network ?? known?.source.network;
   const network = wanted === undefined ? undefined : find(wanted);
-  const opened = await openTensors(from);
+  const opened = await openTensorFile(from);
   try {
     const { mapping: raw, certain } = mappingOf(from, opened, network);
     const dropout = opened.metadata.get('dropout');

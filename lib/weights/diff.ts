@@ -3,7 +3,7 @@
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Shape, Storage } from '../../reference/tensor.ts';
 import { type NumericValue, widen } from '../array/value.ts';
-import { openTensors } from '../format/open.ts';
+import { openTensorFile } from '../disk/tensors.ts';
 import { mappingOf, readArrays } from './convert.ts';
 import { fileOf } from './get.ts';
 import { candidates } from './load.ts';
@@ -37,9 +37,9 @@ export interface WeightsDiff {
 /** Compares them under the layers of a network that both fit, else by their own names. Throws InputError. */
 export async function diffWeights(one: string, other: string, network?: string): Promise<WeightsDiff> {
   const [a, b] = [fileOf(one), fileOf(other)];
-  const first = await openTensors(a);
+  const first = await openTensorFile(a);
   try {
-    const second = await openTensors(b);
+    const second = await openTensorFile(b);
     try {
       const chosen = network
         ? networkNamed(network)

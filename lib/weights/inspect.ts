@@ -5,8 +5,9 @@ import { networkNamed } from '../../reference/networks/index.ts';
 import type { Shape, Storage } from '../../reference/tensor.ts';
 import type { NumericDType } from '../array/dtype.ts';
 import { widen } from '../array/value.ts';
+import { openTensorFile } from '../disk/tensors.ts';
 import { InputError } from '../errors.ts';
-import { type Format, openTensors, type TensorFile } from '../format/open.ts';
+import type { Format, TensorFile } from '../format/open.ts';
 import { fileOf } from './get.ts';
 import { describeLayout } from './layout.ts';
 import { candidates, named, preprocessOf } from './load.ts';
@@ -48,7 +49,7 @@ export interface Inspected {
 export async function inspectWeights(name: string, network?: string): Promise<Inspected> {
   const path = fileOf(name);
   const chosen = network === undefined ? undefined : find(network);
-  const file = await openTensors(path);
+  const file = await openTensorFile(path);
   try {
     const found = chosen ? [named(path, () => mapTensors(chosen, file))] : candidates(path, file);
     const mapping = found[0] ?? null;

@@ -6,8 +6,9 @@ import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { type Storage, type Tensor, tensor } from '../../reference/tensor.ts';
 import { fromTensor, type LazyValue, toTensor, widen } from '../array/value.ts';
+import { openTensorFile } from '../disk/tensors.ts';
 import { InputError } from '../errors.ts';
-import { openTensors, type TensorFile } from '../format/open.ts';
+import type { TensorFile } from '../format/open.ts';
 import { convertConventions, dropoutOf, withDropout } from './conventions.ts';
 import { fetched } from './get.ts';
 import { arrange, arrangeParts, describeLayout, type Layout } from './layout.ts';
@@ -43,7 +44,7 @@ export async function loadWeights(path: string, network?: Network): Promise<Load
 }
 
 async function loadFile(path: string, network?: Network, published?: Preprocess): Promise<Loaded> {
-  const file = await openTensors(path);
+  const file = await openTensorFile(path);
   try {
     const plan = network ? named(path, () => mapTensors(network, file)) : infer(path, file);
     const read = await readWeights(path, file, plan.assignments);

@@ -6,20 +6,17 @@
 import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
-import { type NumericValue, widen } from '../array/value.ts';
+import type { NumericValue } from '../array/value.ts';
 import { InputError } from '../errors.ts';
-import { blobPieces, type CaffeType, caffemodelPieces } from '../format/caffemodel.ts';
-import { npyPieces } from '../format/npy.ts';
-import { npzPieces } from '../format/npz.ts';
-import { pthPieces } from '../format/pth-write.ts';
-import { safetensorsPieces } from '../format/safetensors.ts';
+import { type CaffeType, caffemodelPieces } from '../format/caffemodel.ts';
+import { tensorPieces } from '../format/write.ts';
 import { writeModelFile } from '../onnx/write.ts';
 import { dropoutOf } from './conventions.ts';
 import { type Naming, namesUnder } from './names.ts';
 import { formatPreprocess } from './preprocess.ts';
 
-export const extensions = ['safetensors', 'npz', 'pth', 'pt', 'caffemodel', 'npy', 'binaryproto'] as const;
-export type Extension = (typeof extensions)[number];
+const extensions = ['safetensors', 'npz', 'pth', 'pt', 'caffemodel', 'npy', 'binaryproto'] as const;
+type Extension = (typeof extensions)[number];
 
 /** The names that --names offers. */
 export const writable = {
@@ -73,12 +70,10 @@ function asInput<T>(path: string, run: () => T): T {
 
 function piecesOf(path: string, contents: Contents, notes: string[]): Uint8Array[] {
   const extension = extensionOf(path);
-  if (extension === 'npy' || extension === 'binaryproto') return single(extension, contents);
   if (extension === 'caffemodel') return caffe(contents, notes);
-  const named = rename(contents, extension);
-  if (extension === 'safetensors') return safetensorsPieces(named, metadataOf(contents));
-  if (extension === 'npz') return npzPieces(supported(named, ['bfloat16'], notes));
-  return pthPieces(supported(named, ['uint16', 'uint32', 'uint64'], notes));
+  const one = extension === 'npy' || extension === 'binaryproto';
+  const named = one ? [...contents.arrays] : rename(contents, extension);
+  return tensorPieces(extension, named, notes, metadataOf(contents));
 }
 
 function metadataOf({ network, preprocess, certain }: Contents): ReadonlyMap<string, string> {
@@ -119,31 +114,6 @@ function rename({ arrays, network, names }: Contents, extension: Extension): [st
   const table = namesUnder(network, naming);
   if (!table) throw new Error(`${network.name} has no ${naming} names`);
   return [...arrays].map(([own, array]) => [table.get(own) ?? own, array]);
-}
-
-/** Types that the format lacks are widened, exactly. */
-function supported(
-  named: [string, NumericValue][],
-  lacking: readonly string[],
-  notes: string[],
-): [string, NumericValue][] {
-  return named.map(([name, array]) => {
-    if (!lacking.includes(array.dtype)) return [name, array];
-    const wide = floats(array);
-    notes.push(`${name}: ${array.dtype} widened to ${wide.dtype}, exactly`);
-    return [name, wide];
-  });
-}
-
-function floats(array: NumericValue): NumericValue {
-  const data = widen(array) as NumericValue['data'];
-  return { dtype: data instanceof Float64Array ? 'float64' : 'float32', shape: array.shape, data };
-}
-
-function single(extension: 'npy' | 'binaryproto', { arrays }: Contents): Uint8Array[] {
-  const [array] = arrays.values();
-  if (arrays.size !== 1) throw new Error(`one array is written as .${extension}, ${arrays.size} are there`);
-  return extension === 'npy' ? npyPieces(array) : blobPieces(array);
 }
 
 function caffe({ arrays, network }: Contents, notes: string[]): Uint8Array[] {

@@ -8,7 +8,7 @@
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { InputError } from '../../lib/errors.ts';
-import { readTensors } from '../../lib/format/open.ts';
+import { openTensors } from '../../lib/format/open.ts';
 import { fromBytes } from '../../lib/format/source.ts';
 import { grown, startAt } from './memory.ts';
 import { generator, mutate } from './mutate.ts';
@@ -66,7 +66,7 @@ async function attempt(file: Buffer): Promise<Outcome> {
   const elapsed = stopwatch();
   let bytes = 0;
   try {
-    const opened = await readTensors(fromBytes(file, '/nowhere/model/fuzz.bin'));
+    const opened = await openTensors(fromBytes(file, '/nowhere/model/fuzz.bin'));
     try {
       for (const array of opened.tensors.values()) {
         // what can be unpacked beside other work is, half of the time

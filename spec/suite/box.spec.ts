@@ -8,8 +8,8 @@ import { expect } from 'chai';
 import { PNG } from 'pngjs';
 import { Classifier } from '../../lib/classifier.ts';
 import { openDataset } from '../../lib/data/open.ts';
+import { openTensorFile } from '../../lib/disk/tensors.ts';
 import { evaluate } from '../../lib/evaluate/index.ts';
-import { openTensors } from '../../lib/format/open.ts';
 import { cifar10 } from '../../lib/labels/cifar10.ts';
 import { verify } from '../../lib/verify/index.ts';
 import { boxedWeights } from '../../lib/weights/box.ts';
@@ -36,7 +36,7 @@ describe('the model in the box', function () {
   it('takes at most 2 MB, all of it float16', async () => {
     const path = boxedWeights(network)!;
     expect(statSync(path).size).to.be.at.most(2e6);
-    const file = await openTensors(path);
+    const file = await openTensorFile(path);
     expect(new Set([...file.tensors.values()].map(({ dtype }) => dtype))).to.deep.equal(new Set(['float16']));
     file.close();
   });

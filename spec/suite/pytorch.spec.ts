@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { NumericValue } from '../../lib/array/value.ts';
-import { openTensors } from '../../lib/format/open.ts';
+import { openTensorFile } from '../../lib/disk/tensors.ts';
 import { pthPieces } from '../../lib/format/pth-write.ts';
 import { arraysOf } from '../lib/weights/shared.ts';
 
@@ -128,7 +128,7 @@ describe('PyTorch 1.13', function () {
     });
 
     it(`${form}: a state dict among optimiser state, said in a note`, async () => {
-      const file = await openTensors(join(folder, `nested${suffix}.pth`));
+      const file = await openTensorFile(join(folder, `nested${suffix}.pth`));
       expect([...file.tensors.keys()]).to.deep.equal(['module.a', 'module.b']);
       expect(file.notes[0]).to.include("under 'state_dict'");
       expect(float(file.tensors.get('module.a')?.read())).to.deep.equal(run(30));
@@ -146,7 +146,7 @@ describe('PyTorch 1.13', function () {
   }
 
   it('refuses a whole pickled model by the name of its class', async () => {
-    const error = await openTensors(join(folder, 'whole-model.pth')).catch((e: Error) => e);
+    const error = await openTensorFile(join(folder, 'whole-model.pth')).catch((e: Error) => e);
     expect(String(error)).to.match(/refused: the pickle names 'torch.nn.modules.linear.Linear'/);
   });
 

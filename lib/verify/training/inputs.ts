@@ -6,8 +6,8 @@ import { streamOf, uniform, words } from '../../../reference/random.ts';
 import { sizeOf } from '../../../reference/tensor.ts';
 import type { Masks } from '../../../reference/training/gradient.ts';
 import type { LazyValue } from '../../array/value.ts';
+import { openTensorFile } from '../../disk/tensors.ts';
 import { InputError } from '../../errors.ts';
-import { openTensors } from '../../format/open.ts';
 
 /** Classes of the images: a .npy of N integers, or the numbers themselves; nothing: drawn from the seed. */
 export async function readLabels(
@@ -37,7 +37,7 @@ export async function readLabels(
 
 /** The values of the only array of a file. */
 async function numbersIn(path: string): Promise<number[]> {
-  const file = await openTensors(path);
+  const file = await openTensorFile(path);
   try {
     const arrays = [...file.tensors.values()];
     const [array] = arrays;
@@ -63,7 +63,7 @@ export async function readMasks(
     for (const name of wanted) check(name, given.get(name), sizeOf(known.get(name)!), 'the masks');
     return given;
   }
-  const file = await openTensors(given);
+  const file = await openTensorFile(given);
   try {
     const extra = [...file.tensors.keys()].find((name) => !wanted.includes(name));
     if (extra !== undefined)

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { fromTensor, type NumericValue, toTensor } from '../../../lib/array/value.ts';
+import { openTensorFile } from '../../../lib/disk/tensors.ts';
 import { InputError } from '../../../lib/errors.ts';
-import { openTensors } from '../../../lib/format/open.ts';
 import { writeSafetensors } from '../../../lib/format/safetensors.ts';
 import { forward, runLayer } from '../../../lib/oracle.ts';
 import { convertConventions, difference, type Wish } from '../../../lib/weights/conventions.ts';
@@ -46,7 +46,7 @@ describe('weights convert', () => {
       from = at(name);
       expect((await diffWeights(tiny, from)).equal, name).to.equal(true);
     }
-    const file = await openTensors(at('a.safetensors'));
+    const file = await openTensorFile(at('a.safetensors'));
     expect(file.metadata.get('network')).to.equal('bvlc-alexnet');
     expect(JSON.parse(file.metadata.get('preprocess') as string)).to.deep.equal(bvlc.preprocess);
     file.close();

@@ -13,8 +13,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { openTensorFile } from '../../../lib/disk/tensors.ts';
 import { InputError } from '../../../lib/errors.ts';
-import { openTensors } from '../../../lib/format/open.ts';
 import { loadWeights } from '../../../lib/weights/load.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import { dense } from '../../../reference/tensor.ts';
@@ -89,7 +89,7 @@ describe('external data of an ONNX model', () => {
     return path;
   };
   const refused = async (location: string, reason: RegExp) => {
-    const error = await openTensors(model(location)).then(
+    const error = await openTensorFile(model(location)).then(
       () => new Error('it was opened'),
       (reason) => reason,
     );

@@ -1,7 +1,7 @@
 /** The shared weights, which are not in the repository: a spec that needs them skips itself, saying so. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { openTensors } from '../../../lib/format/open.ts';
+import { openTensorFile } from '../../../lib/disk/tensors.ts';
 
 const folder = new URL('../../../../shared/data/', import.meta.url);
 
@@ -17,7 +17,7 @@ export function needShared(context: Mocha.Context): void {
 
 /** All arrays of a file, by name. */
 export async function arraysOf(path: string) {
-  const file = await openTensors(path);
+  const file = await openTensorFile(path);
   try {
     return new Map([...file.tensors].map(([name, array]) => [name, array.read()]));
   } finally {
