@@ -3,11 +3,10 @@
 
 import type { Preprocess } from '../reference/input/preprocess.ts';
 import type { Tensor } from '../reference/tensor.ts';
-import { classCount, type Engine, type EngineOptions, openEngine } from './engine.ts';
+import { classNamesOf, type Engine, type EngineOptions, openEngine } from './engine.ts';
 import type { Decoder } from './image/decode.ts';
 import { eachImage, type Failure, type Loaded } from './image/load.ts';
 import { findMean, type Mean } from './image/mean.ts';
-import { classNames, readClassNames } from './labels/labels.ts';
 import { type Choice, type Chosen, resolve } from './resolve.ts';
 import type { Choice as DeviceChoice } from './runtime/devices.ts';
 import { withBoxed } from './weights/box.ts';
@@ -17,7 +16,7 @@ export interface ClassifierOptions extends Choice, EngineOptions {
   readonly views?: 1 | 10;
   /** How many classes to name; default 5. */
   readonly top?: number;
-  /** File with one class name a line; default: ImageNet's for 1000 classes. */
+  /** File with one class name a line; default: those that came with the weights, else ImageNet's for 1000 classes. */
   readonly classNames?: string;
   /** File of a mean image; default: mean.npy beside the weights, where the preprocessing takes one. */
   readonly mean?: string;
@@ -72,13 +71,9 @@ export class Classifier implements AsyncDisposable {
     const options = withBoxed(given);
     const chosen = await resolve(options);
     const model = { ...chosen, preprocess: options.preprocess ?? chosen.preprocess };
-    const { network } = model;
     const file = typeof options.weights === 'string' ? options.weights : undefined;
     const mean = await findMean(model.preprocess, options.mean, file);
-    const classes = classCount(model);
-    const names = options.classNames
-      ? await readClassNames(options.classNames, classes)
-      : classNames(network.name, classes);
+    const names = await classNamesOf(model, options.classNames);
     return new Classifier(model, names, await openEngine(model, options), mean, options);
   }
 
@@ -95,7 +90,7 @@ export class Classifier implements AsyncDisposable {
         if ('message' in loaded) predictions.push({ image: loaded.path, error: loaded.message });
         else {
           const probabilities = await this.probabilities(loaded.tensor);
-          predictions.push({ image: loaded.path, guesses: best(probabilities, this.#names, top) });
+          predictions.push(predictionOf(loaded.path, probabilities, this.#names, top));
         }
       }
     }
@@ -125,6 +120,13 @@ export class Classifier implements AsyncDisposable {
   close(): Promise<void> {
     return this[Symbol.asyncDispose]();
   }
+}
+
+function predictionOf(image: string, p: Float64Array, names: readonly string[], top: number): Prediction {
+  const wrong = p.find((value) => !Number.isFinite(value));
+  if (wrong === undefined) return { image, guesses: best(p, names, top) };
+  const error = `${image}: the network gives ${wrong} for a probability: weights or preprocessing are not its own`;
+  return { image, error };
 }
 
 /** The `top` most probable classes, the first of equals first. */

@@ -3,10 +3,12 @@
  * the oracle.
  */
 import { joined } from '../export/index.ts';
+import type { Network } from '../reference/networks/layers.ts';
 import * as softmax from '../reference/ops/softmax.ts';
 import { forward } from '../reference/oracle.ts';
 import { dense, type Storage, type Tensor } from '../reference/tensor.ts';
 import { operations } from './fast/index.ts';
+import { classCount, classNames, readClassNames } from './labels/labels.ts';
 import { modelOf } from './model.ts';
 import type { Chosen } from './resolve.ts';
 import { type Choice, chooseDevice, type Device } from './runtime/devices.ts';
@@ -27,35 +29,44 @@ export interface Engine {
   close(): Promise<void>;
 }
 
+type Computable = Pick<Chosen, 'network' | 'weights' | 'source'>;
+
 /** Throws EnvironmentError for a device that does not work. */
-export async function openEngine(model: Chosen, options: EngineOptions = {}): Promise<Engine> {
-  const { network, weights, source } = model;
-  const isProbability = network.layers.at(-1)?.kind === 'softmax';
-  const finish = (y: Tensor): Storage => dense(isProbability ? y : softmax.forward([y]));
+export async function openEngine(model: Computable, options: EngineOptions = {}): Promise<Engine> {
+  const { network, weights } = model;
   if (options.engine === 'oracle') {
     return {
       device: null,
-      probabilities: async (x) => finish(forward(network, weights, x, { operations })),
+      probabilities: async (x) => asProbabilities(network, forward(network, weights, x, { operations })),
       close: async () => {},
     };
   }
   const device = await chooseDevice(options.device ?? 'auto');
-  const lrn = device.device === 'webgpu' ? 'decomposed' : 'native';
-  const file = modelOf(network, weights, { source, lrn });
-  const session = await openSession(joined(file.chunks()), device.device);
-  const [input, output] = [session.inputs[0].name, session.outputs[0].name];
+  return { device, ...(await onDevice(model, device.device)) };
+}
+
+/** The same on a device that is known to work. */
+export async function onDevice(model: Computable, device: Device): Promise<Omit<Engine, 'device'>> {
+  const { network, weights, source } = model;
+  const lrn = device === 'webgpu' ? 'decomposed' : 'native';
+  const session = await openSession(joined(modelOf(network, weights, { source, lrn }).chunks()), device);
+  const input = session.inputs[0].name;
+  const output = session.outputs[0].name;
   return {
-    device,
     async probabilities(x) {
       const results = await session.run(new Map([[input, x]]));
-      return finish(asTensor(results.get(output)!, output));
+      return asProbabilities(network, asTensor(results.get(output)!, output));
     },
     close: () => session.release(),
   };
 }
 
-/** K: the classes of the last layer that has weights. */
-export function classCount({ network, weights }: Chosen): number {
-  const last = network.layers.findLast(({ kind }) => kind === 'linear' || kind === 'conv2d');
-  return weights.get(`${last?.name}.bias`)?.shape[0] ?? 0;
+const asProbabilities = ({ layers }: Network, y: Tensor): Storage =>
+  dense(layers.at(-1)?.kind === 'softmax' ? y : softmax.forward([y]));
+
+/** The names in a file, else those that came with the weights, else the usual ones of such a network. */
+export async function classNamesOf(model: Chosen, file: string | undefined): Promise<readonly string[]> {
+  const K = classCount(model.network);
+  if (file !== undefined) return readClassNames(file, K);
+  return model.classes ?? classNames(model.network.name, K);
 }

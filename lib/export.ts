@@ -50,9 +50,9 @@ export async function exportOnnx(file: string, options: ExportOptions = {}): Pro
   if (options.loop) throw new InputError('--loop needs --graph training');
   if (options.target) throw new InputError('--target needs --graph gradients or training');
   if (opset < 13 || opset > 18) throw new InputError(`--opset ${opset}: it must be 13 to 18`);
-  const { network, weights, source, notes } = await resolve(options);
+  const { network, weights, source, classes, notes } = await resolve(options);
   const externalData = options.externalData ? `${basename(file)}.data` : undefined;
-  const model = modelOf(network, weights, { source, opset, batch, lrn, precision, externalData });
+  const model = modelOf(network, weights, { source, classes, opset, batch, lrn, precision, externalData });
   await writeModelFile(file, model);
   const parameters = parameterCount(network);
   const made = {

@@ -10,10 +10,12 @@ import { dense, type Tensor, tensor } from '../reference/tensor.ts';
 import { openFile } from './disk/source.ts';
 import { InputError } from './errors.ts';
 import { openModel } from './format/onnx.ts';
+import { CLASSES } from './labels/labels.ts';
 
 export interface ModelOptions {
   /** Where the weights come from, for the file's metadata: 'seed 0, kaiming' or a file's name. */
   readonly source: string;
+  readonly classes?: readonly string[];
   /** 13 to 18; default 13. */
   readonly opset?: number;
   /** Images a batch, or 'dynamic' (default). */
@@ -29,11 +31,14 @@ export const CHECKSUMS = 'weights.sha256';
 
 /** The model, its metadata telling network, preprocessing, source and checksums of the weights. */
 export function modelOf(network: Network, weights: Weights, options: ModelOptions): ModelFile {
-  const { source, ...form } = options;
+  const { source, classes, ...form } = options;
   const written = (t: Tensor): Tensor =>
     form.precision === 'float16' ? tensor(fromFloat16(toFloat16(dense(t))), t.shape) : t;
   const checksums = Object.fromEntries([...weights].map(([name, t]) => [name, checksum(written(t))]));
-  const metadata = { [CHECKSUMS]: JSON.stringify(checksums) };
+  const metadata = {
+    [CHECKSUMS]: JSON.stringify(checksums),
+    ...(classes ? { [CLASSES]: JSON.stringify(classes) } : {}),
+  };
   return buildModel(network, weights, { ...form, weightsSource: source, metadata });
 }
 

@@ -5,9 +5,10 @@ import { fitNetwork } from '../reference/networks/fit.ts';
 import { networkNamed, networks } from '../reference/networks/index.ts';
 import type { Network } from '../reference/networks/layers.ts';
 import type { Weights } from '../reference/oracle.ts';
+import { dense } from '../reference/tensor.ts';
 import { initialise, type Method } from '../reference/training/init.ts';
 import { InputError } from './errors.ts';
-import { loadWeights } from './weights/load.ts';
+import { firstNotFinite, loadWeights } from './weights/load.ts';
 
 export interface Choice {
   readonly network?: string;
@@ -26,6 +27,8 @@ export interface Chosen {
   readonly random: boolean;
   /** The file's own, else the network's. */
   readonly preprocess: Preprocess;
+  /** Where the file of the weights tells them. */
+  readonly classes?: readonly string[];
   readonly notes: readonly string[];
 }
 
@@ -57,6 +60,9 @@ export async function resolve({ network: name, weights: given, seed, init }: Cho
 }
 
 function inMemory(network: Network, weights: Weights): Chosen {
+  for (const [name, t] of weights) {
+    if (firstNotFinite(dense(t)) >= 0) throw new InputError(`${name} holds NaN or infinity`);
+  }
   try {
     const fitted = fitNetwork(network, new Map([...weights].map(([name, t]) => [name, t.shape])));
     const { preprocess } = fitted;

@@ -27,16 +27,10 @@ export interface BatchOptions {
   /** Pictures a batch. */
   readonly size: number;
   readonly views: number;
-  /** Pictures in all: every (split.count / count)-th. */
-  readonly count: number;
 }
 
 /** Pictures whose bytes are in hand are sent to a thread together: each takes it less time than the sending. */
 const GROUP = 32;
-
-/** Number of the picture that comes i-th when `count` are spread over the split. */
-export const spread = (split: Split, count: number, i: number): number =>
-  Math.floor((i * split.count) / count);
 
 interface Entry {
   readonly name: string;
@@ -53,12 +47,12 @@ export async function* eachBatch(
   pool: Pool,
   options: BatchOptions,
 ): AsyncGenerator<Batch> {
-  const { size, count } = options;
+  const { size } = options;
   const group = 'file' in split.picture(0) ? 1 : Math.min(GROUP, size);
   const ahead = Math.ceil((2 * size) / group) + pool.threads;
   const sent: Entry[] = [];
   let entries: [Entry, Prepared][] = [];
-  for await (const results of inOrder(pool, groups(split, count, group, sent), ahead)) {
+  for await (const results of inOrder(pool, groups(split, group, sent), ahead)) {
     for (const result of results) {
       entries.push([sent.shift()!, result]);
       if (entries.length < size) continue;
@@ -70,13 +64,12 @@ export async function* eachBatch(
 }
 
 /** The pictures by group; `sent` takes a note of each. */
-function* groups(split: Split, count: number, size: number, sent: Entry[]): Generator<Picture[]> {
-  for (let first = 0; first < count; first += size) {
+function* groups(split: Split, size: number, sent: Entry[]): Generator<Picture[]> {
+  for (let first = 0; first < split.count; first += size) {
     const pictures: Picture[] = [];
-    for (let i = first; i < Math.min(first + size, count); i++) {
-      const at = spread(split, count, i);
-      pictures.push(split.picture(at));
-      sent.push({ name: pictures[i - first].name, label: split.label(at) });
+    for (let i = first; i < Math.min(first + size, split.count); i++) {
+      pictures.push(split.picture(i));
+      sent.push({ name: pictures[i - first].name, label: split.label(i) });
     }
     yield pictures;
   }

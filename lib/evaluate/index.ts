@@ -4,14 +4,13 @@
  */
 import { performance } from 'node:perf_hooks';
 import { type Preprocess, preprocess, type Views } from '../../reference/input/preprocess.ts';
-import type { Dataset, Split, SplitName } from '../data/dataset.ts';
+import { type Dataset, type Split, type SplitName, thinned } from '../data/dataset.ts';
 import { chooseSplit, openDataset } from '../data/open.ts';
 import { openPool } from '../data/pool.ts';
-import { classCount, type EngineOptions, openEngine } from '../engine.ts';
+import { classNamesOf, type EngineOptions, openEngine } from '../engine.ts';
 import { InputError } from '../errors.ts';
 import type { Decoder } from '../image/decode.ts';
 import { findMean, type Mean } from '../image/mean.ts';
-import { classNames, readClassNames } from '../labels/labels.ts';
 import { type Choice, type Chosen, resolve } from '../resolve.ts';
 import type { Choice as DeviceChoice } from '../runtime/devices.ts';
 import { withBoxed } from '../weights/box.ts';
@@ -99,7 +98,7 @@ export async function evaluate(given: EvaluateOptions): Promise<Evaluation> {
     const split = chooseSplit(data, options.split);
     const chosen = await resolve(options);
     const model = { ...chosen, preprocess: options.preprocess ?? chosen.preprocess };
-    const matching = matchClasses(data.path, data.classes, await namesOf(model, options.classNames));
+    const matching = matchClasses(data.path, data.classes, await classNamesOf(model, options.classNames));
     const weights = typeof options.weights === 'string' ? options.weights : undefined;
     const mean = await findMean(model.preprocess, options.mean, weights);
     const views: Views = options.views === 'mirror' ? 2 : (options.views ?? 1);
@@ -111,11 +110,6 @@ export async function evaluate(given: EvaluateOptions): Promise<Evaluation> {
   } finally {
     data.close();
   }
-}
-
-function namesOf(model: Chosen, file: string | undefined): Promise<readonly string[]> | readonly string[] {
-  const K = classCount(model);
-  return file === undefined ? classNames(model.network.name, K) : readClassNames(file, K);
 }
 
 /** Puts a black picture through the preprocessing: what cannot go fails before any work is done. */
@@ -149,7 +143,8 @@ async function compute(
   const { network } = model;
   const K = matching.names.length;
   const k = Math.min(options.top ?? 5, K);
-  const total = Math.min(options.limit ?? split.count, split.count);
+  const shown = thinned(split, options.limit);
+  const total = shown.count;
   const recipe = { form: 'input', preprocess: model.preprocess, views, decoder: options.decoder } as const;
   await using pool = openPool(
     { ...recipe, ...(mean ? { meanImage: mean.image } : {}) },
@@ -162,7 +157,7 @@ async function compute(
     const size = options.batch ?? Math.max(1, Math.floor((network.input[1] <= 64 ? 128 : 16) / views));
     const started = performance.now();
     let busy = 0;
-    for await (const batch of eachBatch(split, network, pool, { size, views, count: total })) {
+    for await (const batch of eachBatch(shown, network, pool, { size, views })) {
       failures.push(...batch.failures);
       if (batch.x) {
         const before = performance.now();

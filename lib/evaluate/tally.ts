@@ -56,7 +56,7 @@ export function counter(K: number, k: number): Counter {
   const add = (p: ArrayLike<number>, truth: number): void => {
     let [rank, first] = [0, 0];
     for (let c = 0; c < K; c++) {
-      if (!(p[c] >= 0)) throw new Error(`the network answers ${p[c]} for a probability`);
+      if (!(p[c] >= 0)) throw new Error(`the network gives ${p[c]} for a probability`);
       if (p[c] > p[first]) first = c;
       if (p[c] > p[truth] || (p[c] === p[truth] && c < truth)) rank++;
     }

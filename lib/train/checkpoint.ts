@@ -13,6 +13,7 @@ import type { NumericValue } from '../array/value.ts';
 import { openFile } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
 import { openSafetensors, safetensorsPieces } from '../format/safetensors.ts';
+import { CLASSES } from '../labels/labels.ts';
 import { firstNotFinite } from '../weights/load.ts';
 import { formatPreprocess } from '../weights/preprocess.ts';
 import { writeAtomically } from './atomic.ts';
@@ -96,11 +97,13 @@ export async function saveWeights(
   network: string,
   preprocess: Preprocess,
   weights: ReadonlyMap<string, Tensor>,
+  classes?: readonly string[],
 ): Promise<void> {
   const metadata = new Map([
     ['network', network],
     ['preprocess', formatPreprocess(preprocess)],
   ]);
+  if (classes) metadata.set(CLASSES, JSON.stringify(classes));
   await writeAtomically(path, safetensorsPieces(arraysOf(weights), metadata));
 }
 
@@ -110,11 +113,23 @@ const arraysOf = (tensors: ReadonlyMap<string, Tensor>): [string, NumericValue][
     { dtype: 'float32', shape: t.shape, data: dense(t) as Float32Array<ArrayBuffer> },
   ]);
 
-/** The first parameter or momentum that holds NaN or infinity, or null. */
+/**
+ * From 2²⁴ on neighbouring float32 numbers are at least 2 apart: a step of less than 1 no longer changes such a
+ * weight, so that no training brings it back.
+ */
+const LARGEST = 2 ** 24;
+
+/** What is wrong with the first parameter or momentum that training cannot go on from, or null. */
 export function damaged({ weights, momenta }: TrainingState): string | null {
-  for (const [name, value] of weights) if (firstNotFinite(dense(value)) >= 0) return name;
-  for (const [name, value] of momenta)
-    if (firstNotFinite(dense(value)) >= 0) return `the momentum of ${name}`;
+  for (const [name, value] of weights) {
+    const data = dense(value);
+    if (firstNotFinite(data) >= 0) return `${name} is no number any more`;
+    const large = data.find((w) => Math.abs(w) >= LARGEST);
+    if (large !== undefined) return `a weight of ${name} has grown to ${large.toExponential(1)}`;
+  }
+  for (const [name, value] of momenta) {
+    if (firstNotFinite(dense(value)) >= 0) return `the momentum of ${name} is no number any more`;
+  }
   return null;
 }
 

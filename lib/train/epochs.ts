@@ -4,6 +4,7 @@ import { performance } from 'node:perf_hooks';
 import { observe, type Settings } from '../../reference/training/schedule.ts';
 import type { Device } from '../runtime/session.ts';
 import {
+  CHECKPOINT,
   damaged,
   type EpochRecord,
   type Progress,
@@ -19,7 +20,7 @@ import { feedSpecOf, jobsOf, settingsOf, stepperSpecOf, stepsPerEpoch } from './
 import type { Setup } from './start.ts';
 import { validate } from './validate.ts';
 
-/** The loss or a parameter is no number any more: exit 1. */
+/** A loss or a parameter is no number any more, or a weight has grown beyond all use: exit 1. */
 export class Diverged extends Error {
   override readonly name = 'Diverged';
 }
@@ -192,16 +193,14 @@ function nextCall({ device, stepBytes, perCall }: Running, count: number, millis
 
 /** Takes the results of a call into account. Throws Diverged, the step named, where a loss is no number. */
 function account(running: Running, batch: readonly Step[], results: readonly StepResult[], ms: number): void {
-  const { progress, perEpoch, log, clock, options } = running;
+  const { progress, perEpoch, log, clock } = running;
   const sums = { ...progress.sums };
   for (const [k, { loss, wrong1, wrong5 }] of results.entries()) {
     const { step } = batch[k].job;
     if (!Number.isFinite(loss)) {
       const { learningRate } = settingsOf(progress, step, perEpoch);
-      throw new Diverged(
-        `the loss is ${loss} at step ${step + 1} (epoch ${progress.epoch + 1}): try a learning rate below ` +
-          `${Number(learningRate.toPrecision(3))}; ${join(options.out, 'checkpoint.safetensors')} holds the state after step ${clock.savedSteps}`,
-      );
+      const rate = `a learning rate below ${Number(learningRate.toPrecision(3))}`;
+      throw diverged(running, `the loss is ${loss} at step ${step + 1} (epoch ${progress.epoch + 1})`, rate);
     }
     sums.loss += loss;
     sums.wrong1 += wrong1;
@@ -236,31 +235,15 @@ function glance({ progress, perEpoch, clock, watching }: Running): void {
 
 /**
  * Validates, notes the epoch, and commits it: logs first, then the best weights, then the checkpoint, then
- * the curves.
+ * the curves. Rejects with Diverged before any of them where the weights are good for nothing.
  */
 async function endEpoch(running: Running, stepper: Stepper, settings: Settings): Promise<void> {
-  const { setup, device, options, log, watching, perEpoch } = running;
-  const { progress } = running;
+  const { setup, options, log, watching, progress } = running;
   const state = await stepper.state();
   refuseDamaged(running, state);
-  const split = setup.parts.validation;
-  const { validateEvery = 1 } = progress.options;
-  const due = (progress.epoch + 1) % validateEvery === 0 || progress.epoch + 1 === progress.epochs;
-  const validation =
-    split && due ? await validate(setup.network, state.weights, split, device, options.threads) : null;
-  const images = perEpoch * progress.batch;
-  const last = settingsOf(progress, progress.steps - 1, perEpoch);
-  const record: EpochRecord = {
-    epoch: progress.epoch + 1,
-    learningRate: last.finished ? settings.learningRate : last.learningRate,
-    loss: progress.sums.loss / perEpoch,
-    error1: progress.sums.wrong1 / images,
-    error5: progress.sums.wrong5 / images,
-    validation,
-    seconds: progress.epochSeconds,
-  };
+  const record = await recordOf(running, state, settings);
   // an epoch without validation, where there are others with, says nothing about best and plateau
-  const error = validation?.error1 ?? (split ? null : record.error1);
+  const error = record.validation?.error1 ?? (setup.parts.validation ? null : record.error1);
   const better = error !== null && (progress.best === null || error < progress.best.error1);
   running.progress = {
     ...progress,
@@ -277,24 +260,53 @@ async function endEpoch(running: Running, stepper: Stepper, settings: Settings):
   log.add(logged);
   if (better) {
     const { network } = setup;
-    await saveWeights(join(options.out, BEST), network.name, network.preprocess, state.weights);
+    const file = join(options.out, BEST);
+    await saveWeights(file, network.name, network.preprocess, state.weights, progress.classes);
   }
   await save(running, state);
   await writeCurves(options.out, titleOf(running.progress), running.progress.history, true);
   watching.epoch?.(record);
 }
 
+/** The results of the epoch under way. Rejects with Diverged where validation gives no numbers. */
+async function recordOf(running: Running, state: TrainingState, settings: Settings): Promise<EpochRecord> {
+  const { setup, device, options, perEpoch, progress } = running;
+  const epoch = progress.epoch + 1;
+  const split = setup.parts.validation;
+  const { validateEvery = 1 } = progress.options;
+  const due = split !== null && (epoch % validateEvery === 0 || epoch === progress.epochs);
+  const validation = due
+    ? await validate(setup.network, state.weights, split, device, options.threads)
+    : null;
+  if (due && validation === null) {
+    throw diverged(running, `the network gives no numbers for the validation images after epoch ${epoch}`);
+  }
+  const images = perEpoch * progress.batch;
+  const last = settingsOf(progress, progress.steps - 1, perEpoch);
+  return {
+    epoch,
+    learningRate: last.finished ? settings.learningRate : last.learningRate,
+    loss: progress.sums.loss / perEpoch,
+    error1: progress.sums.wrong1 / images,
+    error5: progress.sums.wrong5 / images,
+    validation,
+    seconds: progress.epochSeconds,
+  };
+}
+
 export const titleOf = ({ network, options, history, epochs }: Progress): string =>
   `${network}${options.weights === undefined ? '' : ', fine-tuned'}, epoch ${history.length} of ${epochs}`;
 
-/** A checkpoint is good for something only if everything in it is a number. */
-function refuseDamaged({ progress, options, clock }: Running, state: TrainingState): void {
-  const name = damaged(state);
-  if (name === null) return;
-  throw new Diverged(
-    `${name} is no number any more after step ${progress.steps}: try a lower learning rate; ` +
-      `${join(options.out, 'checkpoint.safetensors')} holds the state after step ${clock.savedSteps}`,
-  );
+/** What happened, what to try, and what is left. */
+function diverged({ options, clock }: Running, what: string, wish = 'a lower learning rate'): Diverged {
+  const file = join(options.out, CHECKPOINT);
+  return new Diverged(`${what}: try ${wish}; ${file} holds the state after step ${clock.savedSteps}`);
+}
+
+/** A checkpoint is good for something only if training can go on from all that is in it. */
+function refuseDamaged(running: Running, state: TrainingState): void {
+  const what = damaged(state);
+  if (what !== null) throw diverged(running, `${what} after step ${running.progress.steps}`);
 }
 
 async function save(running: Running, state: TrainingState): Promise<void> {

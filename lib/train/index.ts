@@ -83,7 +83,7 @@ export async function train(options: TrainArguments): Promise<TrainResult> {
     const { history, best } = outcome.progress;
     const weights = join(out, 'weights.safetensors');
     const { state } = readCheckpoint(join(out, 'checkpoint.safetensors'));
-    await saveWeights(weights, network.name, network.preprocess, state.weights);
+    await saveWeights(weights, network.name, network.preprocess, state.weights, data.classes);
     await writeCurves(out, titleOf(outcome.progress), history, outcome.stopped);
     return {
       network: network.name,

@@ -15,7 +15,10 @@ export function trainingText(result: TrainResult): string {
       `validation  loss ${loss.toFixed(4)}, top-1 error ${percent(error1)}, top-5 error ${percent(error5)}`,
     );
   }
-  if (best) lines.push(`best        top-1 error ${percent(best.error1)} after epoch ${best.epoch}`);
+  if (best) {
+    const which = history.some(({ validation }) => validation) ? 'validation' : 'training';
+    lines.push(`best        ${which} top-1 error ${percent(best.error1)} after epoch ${best.epoch}`);
+  }
   if (imagesPerSecond > 0) {
     lines.push(
       `speed       ${imagesPerSecond.toFixed(1)} images/s; the device waited ${percent(waited)} of the time`,

@@ -8,6 +8,7 @@ import { type NumericValue, widen } from '../array/value.ts';
 import { openTensorFile } from '../disk/tensors.ts';
 import { InputError } from '../errors.ts';
 import type { TensorFile } from '../format/open.ts';
+import { classesIn } from '../labels/labels.ts';
 import { convertConventions, difference, dropoutOf, type Wish, withDropout } from './conventions.ts';
 import { fetched } from './get.ts';
 import { arrange } from './layout.ts';
@@ -74,7 +75,9 @@ export async function convertWeights(
     ];
     const { names } = options;
     const written = options.precision === 'float16' ? named(from, () => halves(made.arrays)) : made.arrays;
-    const more = await writeWeights(file, { ...made, arrays: written, certain, ...(names ? { names } : {}) });
+    const classes = named(from, () => classesIn(opened.metadata));
+    const contents = { ...made, arrays: written, certain, classes, ...(names ? { names } : {}) };
+    const more = await writeWeights(file, contents);
     const label = certain ? (made.network?.name ?? null) : null;
     return { from, file, network: label, tensors: arrays.size, notes: [...notes, ...more] };
   } finally {

@@ -9,6 +9,7 @@ import { fromTensor, type LazyValue, toTensor, widen } from '../array/value.ts';
 import { openTensorFile } from '../disk/tensors.ts';
 import { InputError } from '../errors.ts';
 import type { TensorFile } from '../format/open.ts';
+import { classCount, classesIn } from '../labels/labels.ts';
 import { convertConventions, dropoutOf, withDropout } from './conventions.ts';
 import { fetched } from './get.ts';
 import { arrange, arrangeParts, describeLayout, type Layout } from './layout.ts';
@@ -24,6 +25,8 @@ export interface Loaded {
   readonly source: string;
   /** What the file says its inputs went through. */
   readonly preprocess?: Preprocess;
+  /** The class names that the file tells, where it tells them all. */
+  readonly classes?: readonly string[];
   /** What a reader of the result should know, one line each. */
   readonly notes: readonly string[];
 }
@@ -51,11 +54,13 @@ async function loadFile(path: string, network?: Network, published?: Preprocess)
     const { weights, notes } = named(path, () => refolded(plan.network, read, file));
     const told = preprocessOf(path, file) ?? published;
     const preprocess = told && withCrop(told, plan.network);
+    const classes = named(path, () => classesIn(file.metadata));
     return {
       network: plan.network,
       weights,
       source: `${path} (${file.format}, ${plan.by})`,
       ...(preprocess ? { preprocess } : {}),
+      ...(classes?.length === classCount(plan.network) ? { classes } : {}),
       notes: [
         ...file.notes,
         ...plan.notes,

@@ -10,6 +10,7 @@ import type { NumericValue } from '../array/value.ts';
 import { InputError } from '../errors.ts';
 import { type CaffeType, caffemodelPieces } from '../format/caffemodel.ts';
 import { tensorPieces } from '../format/write.ts';
+import { CLASSES } from '../labels/labels.ts';
 import { writeModelFile } from '../onnx/write.ts';
 import { dropoutOf } from './conventions.ts';
 import { type Naming, namesUnder } from './names.ts';
@@ -42,6 +43,8 @@ export interface Contents {
   readonly network: Network | null;
   /** For the metadata; null where it is not known. */
   readonly preprocess: Preprocess | null;
+  /** For the metadata, where they are known. */
+  readonly classes?: readonly string[];
   /** Whether the network is certain, so that the metadata may name it. */
   readonly certain: boolean;
   readonly names?: NamesOption;
@@ -76,10 +79,11 @@ function piecesOf(path: string, contents: Contents, notes: string[]): Uint8Array
   return tensorPieces(extension, named, notes, metadataOf(contents));
 }
 
-function metadataOf({ network, preprocess, certain }: Contents): ReadonlyMap<string, string> {
+function metadataOf({ network, preprocess, classes, certain }: Contents): ReadonlyMap<string, string> {
   const metadata = new Map<string, string>();
   if (network && certain) metadata.set('network', network.name);
   if (preprocess) metadata.set('preprocess', formatPreprocess(preprocess));
+  if (classes) metadata.set(CLASSES, JSON.stringify(classes));
   const dropout = network && otherDropout(network);
   if (dropout) metadata.set('dropout', dropout);
   return metadata;
@@ -94,8 +98,11 @@ function otherDropout(network: Network): string | null {
 }
 
 /** What readers must be told where the format has no place for it. */
-function untold({ network, preprocess }: Contents): string[] {
-  if (!network) return [];
+function untold({ network, preprocess, classes }: Contents): string[] {
+  const names = classes
+    ? ['this format does not carry the class names (--class-names takes a file of them)']
+    : [];
+  if (!network) return names;
   const usual = own(network)?.preprocess;
   const said: string[] = [];
   if (preprocess && usual && formatPreprocess(preprocess) !== formatPreprocess(usual)) {
@@ -103,7 +110,10 @@ function untold({ network, preprocess }: Contents): string[] {
   }
   const dropout = otherDropout(network);
   if (dropout) said.push(`that its dropout is '${dropout}' (no command can be told: write .safetensors)`);
-  return said.map((what) => `this format does not carry the ${what}`.replace('the that', 'that'));
+  return [
+    ...names,
+    ...said.map((what) => `this format does not carry the ${what}`.replace('the that', 'that')),
+  ];
 }
 
 /** PyTorch files of its own network get its names; else this project's, unless asked otherwise. */

@@ -96,9 +96,20 @@ describe('checkpoints', () => {
     expect(damaged(state)).to.equal(null);
     for (const bad of [Number.NaN, Infinity, -Infinity]) {
       const broken = new Map([['fc8.bias', values(1, bad)]]);
-      expect(damaged({ weights: broken, momenta: state.momenta })).to.equal('fc8.bias');
-      expect(damaged({ weights: state.weights, momenta: broken })).to.equal('the momentum of fc8.bias');
+      expect(damaged({ weights: broken, momenta: state.momenta })).to.equal('fc8.bias is no number any more');
+      expect(damaged({ weights: state.weights, momenta: broken })).to.equal(
+        'the momentum of fc8.bias is no number any more',
+      );
     }
+  });
+
+  it('so is a weight that no step of less than 1 changes any more', () => {
+    const grown = (w: number) => damaged({ ...state, weights: new Map([['fc8.bias', values(1, w)]]) });
+    expect(grown(-1e15)).to.equal('a weight of fc8.bias has grown to -1.0e+15');
+    expect(Math.fround(2 ** 24 - 1 + 0.6)).not.to.equal(2 ** 24 - 1);
+    expect(Math.fround(2 ** 24 + 0.9)).to.equal(2 ** 24);
+    expect(grown(2 ** 24)).to.match(/has grown/);
+    expect(grown(2 ** 24 - 1)).to.equal(null);
   });
 
   it('epochs as CSV have a row each', () => {

@@ -1,7 +1,16 @@
 /** When a run validates, and what that means for its best epoch. */
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { train } from '../../../lib/train/index.ts';
+import { Classifier } from '../../../lib/classifier.ts';
+import { openDataset } from '../../../lib/data/open.ts';
+import { readCheckpoint, saveCheckpoint } from '../../../lib/train/checkpoint.ts';
+import { Diverged, train } from '../../../lib/train/index.ts';
+import { sized } from '../../../lib/train/network.ts';
+import { validate } from '../../../lib/train/validate.ts';
+import { networkNamed } from '../../../reference/networks/index.ts';
+import { weightShapes } from '../../../reference/oracle.ts';
+import { sizeOf, tensor } from '../../../reference/tensor.ts';
 import { temporary, tinyCifar } from '../../support/training-data.ts';
 
 describe('validation', function () {
@@ -61,5 +70,65 @@ describe('validation', function () {
       ...Array(6).fill(1e-9),
       ...Array(3).fill(1e-10),
     ]);
+  });
+
+  /** A narrow cifar-alexnet whose every weight is `value`. */
+  const flat = (value: number) => {
+    const network = sized(networkNamed('cifar-alexnet'), 0.05, 10);
+    const filled = (shape: readonly number[]) => tensor(new Float32Array(sizeOf(shape)).fill(value), shape);
+    return {
+      network,
+      weights: new Map([...weightShapes(network)].map(([name, shape]) => [name, filled(shape)])),
+    };
+  };
+
+  it('a network that cannot tell its classes apart is right about the first alone', async () => {
+    const { network, weights } = flat(0);
+    const pictures = await openDataset(data);
+    const { loss, error1, error5 } = (await validate(
+      network,
+      weights,
+      pictures.splits.get('train')!,
+      'cpu',
+    ))!;
+    pictures.close();
+    // labels 0 to 7, all probabilities a tenth
+    expect([error1, error5]).to.deep.equal([7 / 8, 3 / 8]);
+    expect(loss).to.be.closeTo(Math.log(10), 1e-6);
+  });
+
+  it('weights that overflow give no results, and predict says so in a line', async () => {
+    const { network, weights } = flat(1e30);
+    const pictures = await openDataset(data);
+    expect(await validate(network, weights, pictures.splits.get('train')!, 'cpu')).to.equal(null);
+    pictures.close();
+    await using net = await Classifier.open({ network: 'cifar-alexnet', weights, device: 'cpu' });
+    const [prediction] = await net.classify('fixtures/image/5x3-interlaced.png');
+    expect(prediction.guesses).to.equal(undefined);
+    expect(prediction.error).to.match(/^fixtures.*png: the network gives NaN for a probability: [^\n]*$/);
+    const holes = new Map([...weights, ['fc8.bias', tensor(new Float32Array(10).fill(Number.NaN), [10])]]);
+    const refused = await Classifier.open({ network: 'cifar-alexnet', weights: holes }).catch(
+      (e: Error) => e,
+    );
+    expect((refused as Error).message).to.equal('fc8.bias holds NaN or infinity');
+  });
+
+  it('a run ends, and overwrites nothing, where its weights have grown beyond all use', async () => {
+    const out = join(folder, 'grown');
+    const { files } = await train({ ...options, epochs: 1, out });
+    const best = readFileSync(files.best!);
+    const wild = { ...options, epochs: 2, out, resume: true } as const;
+    const { state, progress } = readCheckpoint(files.checkpoint);
+    const weights = new Map(state.weights);
+    weights.set('fc8.bias', tensor(new Float32Array(10).fill(1e15), [10]));
+    await saveCheckpoint(out, progress, { ...state, weights });
+    const damagedFile = readFileSync(files.checkpoint);
+    const error = await train(wild).catch((e: Error) => e);
+    expect(error).to.be.instanceOf(Diverged);
+    expect((error as Error).message).to.match(
+      /^a weight of fc8\.bias has grown to 1\.0e\+15 after step \d+: try a lower/,
+    );
+    expect(readFileSync(files.best!)).to.deep.equal(best);
+    expect(readFileSync(files.checkpoint)).to.deep.equal(damagedFile);
   });
 });
