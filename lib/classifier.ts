@@ -23,6 +23,8 @@ export interface ClassifierOptions extends Choice, EngineOptions {
   /** In place of the file's or the network's. */
   readonly preprocess?: Preprocess;
   readonly decoder?: Decoder;
+  /** Samples that the scans of a JPEG may visit, in thousands of millions; default 2. */
+  readonly scanBudget?: number;
 }
 
 export interface Guess {
@@ -85,21 +87,20 @@ export class Classifier implements AsyncDisposable {
     const { top = 5 } = this.#options;
     const predictions: Prediction[] = [];
     const list = typeof pictures === 'string' || pictures instanceof Uint8Array ? [pictures] : pictures;
-    for (const picture of list) {
-      for await (const loaded of this.#load(picture)) {
-        if ('message' in loaded) predictions.push({ image: loaded.path, error: loaded.message });
-        else {
-          const probabilities = await this.probabilities(loaded.tensor);
-          predictions.push(predictionOf(loaded.path, probabilities, this.#names, top));
-        }
+    for await (const loaded of this.#load(list)) {
+      if ('message' in loaded) predictions.push({ image: loaded.path, error: loaded.message });
+      else {
+        const probabilities = await this.probabilities(loaded.tensor);
+        predictions.push(predictionOf(loaded.path, probabilities, this.#names, top));
       }
     }
     return predictions;
   }
 
-  #load(picture: string | Uint8Array): AsyncIterable<Loaded | Failure> {
-    const { views = 1, decoder } = this.#options;
-    return eachImage([picture], this.model.preprocess, { views, meanImage: this.mean?.image, decoder });
+  #load(pictures: readonly (string | Uint8Array)[]): AsyncIterable<Loaded | Failure> {
+    const { views = 1, decoder, scanBudget } = this.#options;
+    const options = { views, meanImage: this.mean?.image, decoder, scanBudget };
+    return eachImage(pictures, this.model.preprocess, options);
   }
 
   /** Probabilities (K) of one picture, averaged over its views (N,C,H,W). */

@@ -25,6 +25,8 @@ export interface InputOptions {
   readonly batch?: number;
   readonly meanImage?: Tensor;
   readonly decoder?: 'jpeg-js' | 'sharp';
+  /** Called with a line for each picture of a folder that is passed over; without it, such a picture is an error. */
+  readonly log?: (line: string) => void;
 }
 
 /** One batch of everything that was given. Throws InputError, naming the file, for what cannot be read. */
@@ -40,7 +42,7 @@ export async function readInput(network: Network, options: InputOptions = {}): P
   const parts: Tensor[] = [];
   for (const path of paths) {
     parts.push(
-      isArrayFile(path) ? await readArray(path, network) : await readPicture(path, network, options),
+      isArrayFile(path) ? await readArray(path, network) : await readPictures(path, network, options),
     );
   }
   return { tensor: stack(parts, network), source: paths.join(', ') };
@@ -60,10 +62,12 @@ export function noise(network: Network, seed: number, batch = 1): Tensor {
   return tensor(data, [batch, C, H, W]);
 }
 
-async function readPicture(path: string, network: Network, options: InputOptions): Promise<Tensor> {
-  const { meanImage, decoder } = options;
+/** A picture, or those of a folder: one that cannot be read is passed over where others can. */
+async function readPictures(path: string, network: Network, options: InputOptions): Promise<Tensor> {
+  const { meanImage, decoder, log } = options;
   const { images, failures } = await loadImages([path], network.preprocess, { meanImage, decoder });
-  if (failures.length > 0) throw new InputError(failures[0].message);
+  if (failures.length > 0 && (images.length === 0 || !log)) throw new InputError(failures[0].message);
+  for (const { message } of failures) log?.(`passed over: ${message}`);
   return stack(
     images.map((image) => image.tensor),
     network,
@@ -81,21 +85,6 @@ async function readArray(path: string, network: Network): Promise<Tensor> {
     mustFit(path, array.shape, network);
     const values = cast(toTensor(array.read()), 'float32');
     return array.shape.length === 3 ? reshape(values, [1, ...array.shape]) : values;
-  } finally {
-    file.close();
-  }
-}
-
-/** A mean image (C,H,W) from a .npy file. Throws InputError naming the file. */
-export async function readMeanImage(path: string): Promise<Tensor> {
-  const file = await openTensorFile(path);
-  try {
-    const [array] = file.tensors.values();
-    const shape = array?.shape.length === 4 && array.shape[0] === 1 ? array.shape.slice(1) : array?.shape;
-    if (file.tensors.size !== 1 || shape?.length !== 3 || shape[0] !== 3) {
-      throw new InputError(`${path}: a mean image must be one array of shape [3,H,W]`);
-    }
-    return reshape(toTensor(array.read()), shape);
   } finally {
     file.close();
   }

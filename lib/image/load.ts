@@ -31,23 +31,30 @@ export interface Failure {
   readonly message: string;
 }
 
+/** Where a file is: bytes where its name is not UTF-8, which a string would lose. */
+export type Path = string | Buffer;
+
+/** A path for messages: bytes that are not UTF-8 become U+FFFD. */
+export const shown = (path: Path): string => (typeof path === 'string' ? path : path.toString('utf8'));
+
 /**
  * Bytes of a regular file. Rejects with InputError for what is none (folder, pipe, device), is missing or
  * larger than `limit` bytes; neither is opened for reading.
  */
-export async function readPicture(path: string, limit = MAX_FILE_BYTES): Promise<Uint8Array> {
+export async function readPicture(path: Path, limit = MAX_FILE_BYTES): Promise<Uint8Array> {
+  const name = shown(path);
   const info = await attempt(path, () => stat(path));
-  if (info.isDirectory()) throw new InputError(`${path}: is a folder, not a picture`);
-  if (!info.isFile()) throw new InputError(`${path}: is no regular file`);
+  if (info.isDirectory()) throw new InputError(`${name}: is a folder, not a picture`);
+  if (!info.isFile()) throw new InputError(`${name}: is no regular file`);
   if (info.size > limit) {
     throw new InputError(
-      `${path}: ${(info.size / 2 ** 20).toFixed(1)} MiB are too large for a picture (at most ${limit / 2 ** 20})`,
+      `${name}: ${(info.size / 2 ** 20).toFixed(1)} MiB are too large for a picture (at most ${limit / 2 ** 20})`,
     );
   }
   return attempt(path, () => withFile(path, (file) => readHead(file, info.size)));
 }
 
-async function withFile<T>(path: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
+async function withFile<T>(path: Path, use: (file: FileHandle) => Promise<T>): Promise<T> {
   const file = await open(path, 'r');
   try {
     return await use(file);
@@ -68,11 +75,15 @@ async function readHead(file: FileHandle, size: number): Promise<Uint8Array> {
   return bytes.subarray(0, length);
 }
 
-async function attempt<T>(path: string, run: () => Promise<T>): Promise<T> {
+async function attempt<T>(path: Path, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    throw error instanceof InputError ? error : new InputError(`${path}: ${describe(error)}`);
+    if (error instanceof InputError) throw error;
+    const name = shown(path);
+    const lost = typeof path === 'string' && path.includes('\uFFFD') && describe(error) === 'no such file';
+    const why = lost ? 'its name is not UTF-8 and cannot be given as an argument: give its folder' : '';
+    throw new InputError(`${name}: ${why || describe(error)}`);
   }
 }
 
@@ -81,7 +92,7 @@ async function attempt<T>(path: string, run: () => Promise<T>): Promise<T> {
  * name. In a folder a file counts that is called like a picture or begins like one; hidden files and what is
  * no regular file do not. Rejects with InputError if the path is missing or the folder has no picture.
  */
-export async function picturesOf(path: string): Promise<string[]> {
+export async function findPictures(path: string): Promise<Path[]> {
   const info = await attempt(path, () => stat(path));
   if (!info.isDirectory()) return [path];
   const found = await search(path, MAX_DEPTH);
@@ -89,28 +100,44 @@ export async function picturesOf(path: string): Promise<string[]> {
   return found;
 }
 
-async function search(folder: string, depth: number): Promise<string[]> {
-  const entries = await attempt(folder, () => readdir(folder, { withFileTypes: true }));
-  const found: string[] = [];
-  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const path = join(folder, entry.name);
-    if (entry.name.startsWith('.')) continue;
+/** The same for who keeps names as text. Rejects with InputError if a name is not UTF-8. */
+export async function picturesOf(path: string): Promise<string[]> {
+  return (await findPictures(path)).map((found) => {
+    if (typeof found === 'string') return found;
+    throw new InputError(`${shown(found)}: its name is not UTF-8: rename it`);
+  });
+}
+
+async function search(folder: Path, depth: number): Promise<Path[]> {
+  const entries = await attempt(folder, () => readdir(folder, { withFileTypes: true, encoding: 'buffer' }));
+  const byName = entries.map((entry) => ({ entry, name: entry.name.toString('utf8') }));
+  const found: Path[] = [];
+  for (const { entry, name } of byName.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = within(folder, entry.name);
+    if (name.startsWith('.')) continue;
     if (entry.isDirectory() && depth > 1) found.push(...(await search(path, depth - 1)));
     else if (await isPicture(path, entry.isFile(), entry.isSymbolicLink())) found.push(path);
   }
   return found;
 }
 
-async function isPicture(path: string, file: boolean, link: boolean): Promise<boolean> {
+/** The path of an entry, as text where it survives that. */
+function within(folder: Path, name: Buffer): Path {
+  const text = name.toString('utf8');
+  if (typeof folder === 'string' && Buffer.from(text).equals(name)) return join(folder, text);
+  return Buffer.concat([Buffer.from(folder), Buffer.from('/'), name]);
+}
+
+async function isPicture(path: Path, file: boolean, link: boolean): Promise<boolean> {
   if (!file && !(link && (await stat(path).catch(() => undefined))?.isFile())) return false;
-  if (PICTURE_NAME.test(path)) return true;
+  if (PICTURE_NAME.test(shown(path))) return true;
   const head = await withFile(path, (opened) => readHead(opened, 8)).catch(() => new Uint8Array());
   return sniff(head) !== undefined;
 }
 
 /**
- * Every picture of the paths (or a picture's own bytes), decoded and preprocessed, one at a time, in order. Throws
- * EnvironmentError at once if the
+ * Every picture of the paths (or a picture's own bytes), decoded and preprocessed, one at a time, in order. Bytes are
+ * called 'the picture', or 'picture 3' where several things are given. Throws EnvironmentError at once if the
  * decoder is missing; everything else that goes wrong is yielded as a failure.
  */
 export async function* eachImage(
@@ -118,30 +145,32 @@ export async function* eachImage(
   spec: Preprocess,
   options: LoadOptions = {},
 ): AsyncGenerator<Loaded | Failure> {
-  for (const path of paths) {
+  const given = [...paths];
+  for (const [i, path] of given.entries()) {
     if (typeof path !== 'string') {
-      yield await loadImage('the picture', spec, options, path);
+      const name = given.length === 1 ? 'the picture' : `picture ${i + 1}`;
+      yield await loadImage(name, async () => path, spec, options);
       continue;
     }
-    let pictures: string[];
+    let pictures: Path[];
     try {
-      pictures = await picturesOf(path);
+      pictures = await findPictures(path);
     } catch (error) {
       yield failure(path, error);
       continue;
     }
-    for (const picture of pictures) yield await loadImage(picture, spec, options);
+    for (const file of pictures) yield await loadImage(shown(file), () => readPicture(file), spec, options);
   }
 }
 
 async function loadImage(
   path: string,
+  read: () => Promise<Uint8Array>,
   spec: Preprocess,
   options: LoadOptions,
-  bytes?: Uint8Array,
 ): Promise<Loaded | Failure> {
   try {
-    const image = await decodeImage(bytes ?? (await readPicture(path)), path, options);
+    const image = await decodeImage(await read(), path, options);
     return { path, tensor: preprocess(image, spec, options) };
   } catch (error) {
     return failure(path, error);

@@ -2,9 +2,10 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Preprocess } from '../../reference/input/preprocess.ts';
-import type { Tensor } from '../../reference/tensor.ts';
+import { reshape, type Tensor } from '../../reference/tensor.ts';
+import { toTensor } from '../array/value.ts';
+import { openTensorFile } from '../disk/tensors.ts';
 import { InputError } from '../errors.ts';
-import { readMeanImage } from '../input.ts';
 
 export interface Mean {
   readonly file: string;
@@ -35,4 +36,19 @@ export async function findMean(
   throw new InputError(
     'this network needs a mean image: --mean FILE (.npy or .binaryproto), or mean.npy beside the weights',
   );
+}
+
+/** A mean image (C,H,W) from a .npy file. Throws InputError naming the file. */
+async function readMeanImage(path: string): Promise<Tensor> {
+  const file = await openTensorFile(path);
+  try {
+    const [array] = file.tensors.values();
+    const shape = array?.shape.length === 4 && array.shape[0] === 1 ? array.shape.slice(1) : array?.shape;
+    if (file.tensors.size !== 1 || shape?.length !== 3 || shape[0] !== 3) {
+      throw new InputError(`${path}: a mean image must be one array of shape [3,H,W]`);
+    }
+    return reshape(toTensor(array.read()), shape);
+  } finally {
+    file.close();
+  }
 }

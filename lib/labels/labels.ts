@@ -33,7 +33,10 @@ export function classesIn(metadata: ReadonlyMap<string, string>): readonly strin
   throw new Error(told);
 }
 
-/** One name a line, in the order of the classes. Throws InputError if their number is not `classes`. */
+/**
+ * One name a line, in the order of the classes, with or without a byte order mark. Throws InputError if their number
+ * is not `classes`.
+ */
 export async function readClassNames(path: string, classes: number): Promise<readonly string[]> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     const reason =
@@ -45,7 +48,10 @@ export async function readClassNames(path: string, classes: number): Promise<rea
     throw new InputError(`${path}: ${reason}`);
   });
   if (text.trim() === '') throw new InputError(`${path}: the file is empty: it needs one name a line`);
-  const names = text.replace(/\r?\n$/, '').split(/\r?\n/);
+  const names = text
+    .replace(/^\uFEFF/, '')
+    .replace(/\r?\n$/, '')
+    .split(/\r?\n/);
   if (names.length !== classes) {
     throw new InputError(`${path}: ${names.length} names for ${classes} classes (one name a line)`);
   }

@@ -100,7 +100,8 @@ interface Found {
 
 async function prepareSubject(found: Found, options: VerifyOptions, device: Device): Promise<Prepared> {
   const { subject, weights, notes } = found;
-  const { tensor, source } = await readInput(subject.network, { from: options.input, seed: options.seed });
+  const { input: from, seed, log } = options;
+  const { tensor, source } = await readInput(subject.network, { from, seed, log: log ?? (() => {}) });
   const run = () => verifySubject({ ...options, subject, input: tensor, device });
   return { title: `network: ${subject.network.name}`, weights, notes, input: source, run };
 }

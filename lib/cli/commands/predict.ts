@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { Classifier, type ClassifierOptions, type Prediction } from '../../classifier.ts';
 import { InputError } from '../../errors.ts';
+import { SCAN_BUDGET } from '../../image/limits.ts';
 import { describeChoice } from '../../runtime/devices.ts';
 import { hasWeights } from '../../weights/box.ts';
 import { deviceOption, integer, jsonOption, weightOptions } from '../options.ts';
@@ -41,6 +42,12 @@ export function register(program: Command): void {
       new Option('--decoder <decoder>', 'who decodes pictures')
         .choices(['jpeg-js', 'sharp'])
         .default('jpeg-js'),
+    )
+    .option(
+      '--scan-budget <n>',
+      'samples that the scans of a JPEG may visit, in 10⁹',
+      integer(1),
+      SCAN_BUDGET,
     )
     .addOption(jsonOption())
     .action(predict);

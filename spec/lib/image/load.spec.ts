@@ -3,6 +3,7 @@ import {
   copyFileSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -70,6 +71,40 @@ describe('lib/image/load', () => {
       `${at('missing.png')}: no such file`,
       `${at('b', 'notes.txt')}: not a picture: JPEG and PNG can be read`,
     ]);
+  });
+
+  it('reads files and folders whose names are not UTF-8, and says why one cannot be an argument', async () => {
+    const odd = Buffer.from('caf\xe9', 'latin1');
+    const outer = join(folder, 'names');
+    const inner = Buffer.concat([Buffer.from(`${outer}/`), odd]);
+    mkdirSync(inner, { recursive: true });
+    const bytes = readFileSync(fixturePath('rgb8.png'));
+    writeFileSync(Buffer.concat([inner, Buffer.from('/a.png')]), bytes);
+    writeFileSync(Buffer.concat([Buffer.from(`${outer}/`), odd, Buffer.from('.png')]), bytes);
+    writeFileSync(join(outer, 'café.png'), bytes);
+    const { images, failures } = await loadImages([outer], spec);
+    rmSync(inner, { recursive: true });
+    const paths = images.map(({ path }) => path.slice(outer.length + 1));
+    expect(failures).to.deep.equal([]);
+    expect(paths.sort()).to.deep.equal(['café.png', 'caf\uFFFD.png', 'caf\uFFFD/a.png'].sort());
+    const lost = join(outer, 'caf\uFFFD.png');
+    expect(await messageOf(readPicture(lost))).to.equal(
+      `${lost}: its name is not UTF-8 and cannot be given as an argument: give its folder`,
+    );
+    expect(await messageOf(picturesOf(outer))).to.include('its name is not UTF-8: rename it');
+    rmSync(outer, { recursive: true });
+  });
+
+  it("calls bytes 'the picture', or by their number among others", async () => {
+    const good = readFileSync(fixturePath('rgb8.png'));
+    const names = async (...given: (string | Uint8Array)[]) => {
+      const found: string[] = [];
+      for await (const { path } of eachImage(given, spec)) found.push(path);
+      return found;
+    };
+    expect(await names(good)).to.deep.equal(['the picture']);
+    const three = await names(good, at('z.png'), Buffer.from('none'));
+    expect(three).to.deep.equal(['picture 1', at('z.png'), 'picture 3']);
   });
 
   it('names the file when the picture does not fit the preprocessing', async () => {
