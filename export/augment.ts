@@ -121,8 +121,10 @@ function centreOf(image: Tensor, side: number, crop: number): Tensor {
   const from = centreOffset(side, crop, 'floor');
   const data = dense(image);
   const centre = Float64Array.from({ length: 3 * crop * crop }, (_, i) => {
-    const [c, row, column] = [Math.floor(i / (crop * crop)), Math.floor(i / crop) % crop, i % crop];
-    return data[(c * side + from + row) * side + from + column];
+    const c = Math.floor(i / (crop * crop));
+    const row = from + (Math.floor(i / crop) % crop);
+    const column = from + (i % crop);
+    return data[(c * side + row) * side + column];
   });
   return tensor(centre, [3, crop, crop]);
 }

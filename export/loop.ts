@@ -111,7 +111,8 @@ function bodyOf(graph: GraphProto, { carried, next, results, repeated }: Roles):
     name,
     type: { tensorType: { elemType, shape: { dim: [] } } },
   });
-  const [iteration, condition] = [`${PREFIX}iteration`, `${PREFIX}condition`];
+  const iteration = `${PREFIX}iteration`;
+  const condition = `${PREFIX}condition`;
   const gathers = [...repeated].map(
     (name): NodeProto => ({
       name: inner(name),

@@ -36,7 +36,8 @@ export function broadcast(a: Dims, b: Dims): Dims {
   const rank = Math.max(a.length, b.length);
   const at = (dims: Dims, axis: number): Dim => dims[axis - rank + dims.length] ?? 1;
   return Array.from({ length: rank }, (_, axis) => {
-    const [p, q] = [at(a, axis), at(b, axis)];
+    const p = at(a, axis);
+    const q = at(b, axis);
     if (p !== q && p !== 1 && q !== 1) throw new Error(`[${a}] and [${b}] cannot be broadcast`);
     return p === 1 ? q : p;
   });
@@ -129,7 +130,8 @@ function sliced(x: Dims, [starts, ends, axes, steps]: readonly (readonly number[
   return x.map((dim, axis) => {
     const i = axes.indexOf(axis);
     if (i < 0) return dim;
-    const [extent, step] = [fixed(dim), steps?.[i] ?? 1];
+    const extent = fixed(dim);
+    const step = steps?.[i] ?? 1;
     const start = starts[i] < 0 ? starts[i] + extent : starts[i];
     const end = step < 0 ? Math.max(ends[i], -1) : Math.min(ends[i], extent);
     const count = Math.ceil((end - start) / step);

@@ -2,11 +2,14 @@
  * Training as plain ONNX: forward, loss, hand-derived gradients and the update of one step. Opset 18, IR 8,
  * no training operators, so that every device computes it; weights are inputs and not in the file.
  *
- * Inputs   input (N,C,H,W) (or, with augmentation, what augment.ts lists), labels (N) int32, <layer>.mask (N,…) uint8
- *          for each dropout, every parameter;
- *          a step also has learningRate (scalar) and <parameter>.velocity.
- * Outputs  loss, wrong1, wrong5 (scalars); gradients: d<parameter>, and dinput;
- *          a step: <parameter>.next and <parameter>.velocity.next.
+ * Inputs
+ *   input (N,C,H,W), or with augmentation what augment.ts lists; labels (N) int32;
+ *   <layer>.mask (N,…) uint8 for each dropout; every parameter;
+ *   of a step also learningRate (scalar) and <parameter>.velocity.
+ * Outputs
+ *   loss, wrong1, wrong5 (scalars);
+ *   of gradients d<parameter>, and dinput;
+ *   of a step <parameter>.next and <parameter>.velocity.next.
  */
 import type { Network } from '../reference/networks/layers.ts';
 import { inputsOf, shapes, weightShapes } from '../reference/oracle.ts';

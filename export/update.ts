@@ -49,7 +49,8 @@ export function emitUpdate(
 ): void {
   const { rule, momentum } = descent;
   const { rate } = factorsOf(descent, parameter);
-  const [v, next] = [`${parameter}.velocity`, `${parameter}.velocity.next`];
+  const v = `${parameter}.velocity`;
+  const next = `${v}.next`;
   const before = withDecay(g, descent, parameter, learningRate);
   const scale = rule === 'pytorch' ? 1 : rate;
   if ('dy' in gradient) {

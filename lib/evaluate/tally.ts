@@ -54,7 +54,8 @@ const LEAST = 2 ** -126;
 export function counter(K: number, k: number): Counter {
   const tally = { count: 0, top1: 0, topK: 0, loss: 0, pairs: new Map<number, number>() };
   const add = (p: ArrayLike<number>, truth: number): void => {
-    let [rank, first] = [0, 0];
+    let rank = 0;
+    let first = 0;
     for (let c = 0; c < K; c++) {
       if (!(p[c] >= 0)) throw new Error(`the network gives ${p[c]} for a probability`);
       if (p[c] > p[first]) first = c;

@@ -15,7 +15,8 @@ import { bitsOf, ratio } from './words.ts';
 const MARKS = { pass: '✅', suspicious: '⚠️', fail: '❌', untested: '⚪' } as const;
 
 /** Rows of a table, and annotations of a kind: GitHub takes a mebibyte a step, and shows ten of a kind. */
-const [MOST_ROWS, MOST_ANNOTATIONS] = [1000, 10];
+const MOST_ROWS = 1000;
+const MOST_ANNOTATIONS = 10;
 
 /** A heading, the verdict, what did not pass, and all layers folded away. */
 export function stepSummary(result: VerifyResult, difference?: Difference): string {

@@ -18,7 +18,8 @@ import { bitsOf, ratio, runName } from './words.ts';
 /** Layers whose details are open when the page is: the first that did not pass. */
 const OPEN = 2;
 /** Widths of the charts that come twice, for a screen and for a phone. */
-const [WIDE, NARROW] = [1000, 372];
+const WIDE = 1000;
+const NARROW = 372;
 
 /** The whole page. */
 export async function htmlReport(result: VerifyResult, changed?: Difference): Promise<string> {

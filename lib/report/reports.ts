@@ -37,7 +37,7 @@ const formats: readonly { key: keyof ReportOptions; option: string; write: Write
 
 /**
  * Checks before the run what can be checked; `inputs` are the files that it reads. The function that is
- * returned writes all reports and answers how the run compares with the baseline. Both throw InputError.
+ * returned writes all reports and tells how the run compares with the baseline. Both throw InputError.
  */
 export async function prepareReports(
   options: ReportOptions,

@@ -62,7 +62,7 @@ export function orderOf(seed: number, name: string, epoch: number, count: number
   return order;
 }
 
-/** Decoding files takes long, bytes that are at hand do not: so many of each are looked at, spread evenly. */
+/** Decoding files takes long, bytes that are at hand do not: this many of each are looked at, spread evenly. */
 const SAMPLE = { file: 1000, planes: 20_000 } as const;
 const GROUP = 16;
 

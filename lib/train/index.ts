@@ -3,42 +3,19 @@ import { join } from 'node:path';
 import type { Network } from '../../reference/networks/layers.ts';
 import { openDataset } from '../data/open.ts';
 import { InputError } from '../errors.ts';
-import { type Choice, chooseDevice, describeChoice } from '../runtime/devices.ts';
+import { chooseDevice, describeChoice } from '../runtime/devices.ts';
 import { makeFolder, writeAtomically } from './atomic.ts';
-import { checkpointIn, type EpochRecord, readCheckpoint, saveWeights } from './checkpoint.ts';
+import { checkpointIn, readCheckpoint, saveWeights } from './checkpoint.ts';
 import { BEST, run, titleOf, type Watching } from './epochs.ts';
 import { writeCurves } from './log.ts';
 import { checkOptions, type TrainOptions } from './options.ts';
+import type { TrainResult } from './result.ts';
 import { resume, start } from './start.ts';
 
 export type { EpochRecord } from './checkpoint.ts';
 export { Diverged, type Glance, type Watching } from './epochs.ts';
 export type { Distortion, TrainOptions } from './options.ts';
-
-export interface TrainResult {
-  readonly network: string;
-  readonly device: Choice;
-  readonly classes: readonly string[];
-  /** Epochs done, and images in one. */
-  readonly epochs: number;
-  readonly images: number;
-  readonly steps: number;
-  readonly history: readonly EpochRecord[];
-  /** The epoch with the lowest validation error (training error, where nothing is held out). */
-  readonly best: { readonly epoch: number; readonly error1: number } | null;
-  /** Whether the signal ended it. */
-  readonly stopped: boolean;
-  /** Of this call alone: it did not train what a resumed run had done before. */
-  readonly imagesPerSecond: number;
-  /** Share of the training's time in which the device waited for images. */
-  readonly waited: number;
-  readonly files: {
-    readonly checkpoint: string;
-    /** The weights at the end, and at the best epoch, for every --weights. */
-    readonly weights: string;
-    readonly best: string | null;
-  };
-}
+export type { TrainResult } from './result.ts';
 
 /**
  * What is trained, and who watches. `network` may be a definition of your own (its last fully connected layer gets the

@@ -31,7 +31,7 @@ export async function openLog(folder: string, bytes: number) {
     add(line: object): void {
       pending += `${JSON.stringify(line)}\n`;
     },
-    /** Answers the file's length. */
+    /** Returns the file's length. */
     async flush(): Promise<number> {
       const chunk = Buffer.from(pending);
       pending = '';

@@ -113,9 +113,9 @@ export interface TrainOptions {
   readonly lastDeviation?: number;
   /** Of everything random; default 0. */
   readonly seed?: number;
-  /** So many training images, spread evenly; default all. */
+  /** This many training images, spread evenly; default all. */
   readonly images?: number;
-  /** So many validation images, spread evenly; default all. */
+  /** This many validation images, spread evenly; default all. */
   readonly validationImages?: number;
   /**
    * Epochs from one validation to the next, default 1; the last of `epochs` has one too, unless the schedule

@@ -5,7 +5,7 @@ import { methods } from '../../../reference/training/init.ts';
 import { rules } from '../../../reference/training/optimiser.ts';
 import { Diverged, type EpochRecord, type Glance, type TrainOptions, train } from '../../train/index.ts';
 import { augmentNames, readConfig, scheduleNames } from '../../train/options.ts';
-import { trainingJson, trainingText } from '../../train/text.ts';
+import { percent, trainingJson, trainingText } from '../../train/result.ts';
 import { integer, jsonOption } from '../options.ts';
 
 interface Options extends Omit<TrainOptions, 'data' | 'freeze'> {
@@ -92,8 +92,6 @@ async function run(data: string, { config, json, freeze, ...given }: Options): P
     process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
   }
 }
-
-const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 
 function epochLine({ epoch, loss, error1, validation, seconds }: EpochRecord): string {
   const training = `epoch ${epoch}: loss ${loss.toFixed(4)}, error ${percent(error1)}`;

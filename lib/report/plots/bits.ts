@@ -1,7 +1,7 @@
 /** Effective bits in a baseline and now. */
 import type { Mark, Spec } from 'vega';
 import type { Change } from '../baseline.ts';
-import { draw, labelLimit, room } from './draw.ts';
+import { draw, namesAxis, room } from './draw.ts';
 
 /** Effective bits of each layer in the baseline (ring) and now (dot). */
 export function bitsChart(changes: readonly Change[], width: number): Promise<string> {
@@ -32,14 +32,7 @@ export function bitsChart(changes: readonly Change[], width: number): Promise<st
     ],
     axes: [
       { orient: 'bottom', scale: 'x', grid: true, title: 'effective bits: ○ baseline, ● now', tickCount: 6 },
-      {
-        orient: 'left',
-        scale: 'layer',
-        domain: false,
-        ticks: false,
-        labelLimit: labelLimit(left),
-        labelColor: 'var(--ink)',
-      },
+      namesAxis(left),
     ],
     marks: [
       {

@@ -74,7 +74,8 @@ export function confusionChart(evaluation: Evaluation, width: number): Promise<s
   return draw(spec, `Confusion matrix of ${shown.length} classes`);
 }
 
-const [GROUND, INK] = ['var(--ground)', 'var(--ink)'];
+const GROUND = 'var(--ground)';
+const INK = 'var(--ink)';
 
 const ground = (side: number): Mark => ({
   type: 'rect',

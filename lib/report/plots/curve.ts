@@ -44,6 +44,7 @@ export async function curveSvg(title: string, history: readonly EpochPoint[]): P
   );
   const known = series.filter(({ name }) => values.some((value) => value.name === name));
   const epochs = Math.max(1, ...history.map(({ epoch }) => epoch));
+  const place = { x: { scale: 'x', field: 'epoch' }, y: { scale: 'y', field: 'error' } } as const;
   const spec: Spec = {
     width: WIDTH - 70,
     height: HEIGHT - 110,
@@ -88,8 +89,7 @@ export async function curveSvg(title: string, history: readonly EpochPoint[]): P
             from: { data: 'line' },
             encode: {
               enter: {
-                x: { scale: 'x', field: 'epoch' },
-                y: { scale: 'y', field: 'error' },
+                ...place,
                 stroke: { scale: 'colour', field: 'name' },
                 strokeWidth: { value: 2 },
               },
@@ -102,8 +102,7 @@ export async function curveSvg(title: string, history: readonly EpochPoint[]): P
         from: { data: 'errors' },
         encode: {
           enter: {
-            x: { scale: 'x', field: 'epoch' },
-            y: { scale: 'y', field: 'error' },
+            ...place,
             fill: { scale: 'colour', field: 'name' },
             size: { value: 14 },
           },

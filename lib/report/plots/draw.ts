@@ -2,7 +2,7 @@
  * The HTML report's plots are drawn by vega as SVG. Colours are CSS custom properties of the page, so that the same
  * drawing serves light and dark.
  */
-import type { Mark, Spec } from 'vega';
+import type { Axis, Mark, Spec } from 'vega';
 import { escapeXml } from '../escape.ts';
 import { palette } from '../page.ts';
 
@@ -77,3 +77,13 @@ export const room = (names: readonly string[], width: number): number =>
 
 /** The same room in vega's measure, which takes letters for a third wider than they are. */
 export const labelLimit = (left: number): number => (left - 8) * 1.33;
+
+/** Names at the left of rows, one a place of the band scale 'layer'. */
+export const namesAxis = (left: number): Axis => ({
+  orient: 'left',
+  scale: 'layer',
+  domain: false,
+  ticks: false,
+  labelLimit: labelLimit(left),
+  labelColor: 'var(--ink)',
+});

@@ -23,7 +23,8 @@ export function heatMap(
   const paths = new Map<string, string>();
   for (const [i, value] of values.entries()) {
     const colour = heatColour(value);
-    const [x, y] = [(i % columns) * cell, Math.floor(i / columns) * cell];
+    const x = (i % columns) * cell;
+    const y = Math.floor(i / columns) * cell;
     paths.set(colour, `${paths.get(colour) ?? ''}M${x},${y}h${cell - 1}v${cell - 1}h${1 - cell}z`);
   }
   const height = rows * cell;

@@ -1,10 +1,11 @@
 /** The strip chart: error over bound of every layer at a glance. */
 import type { Mark, Spec } from 'vega';
 import type { Histogram } from '../../judge/details.ts';
-import { caption, draw, labelLimit, power, room } from './draw.ts';
+import { caption, draw, namesAxis, power, room } from './draw.ts';
 
 /** Exponents of the strip chart: −24 holds all that is smaller, 9 all that is larger. */
-const [LEAST, MOST] = [-24, 9];
+const LEAST = -24;
+const MOST = 9;
 
 export interface Strip {
   readonly layer: string;
@@ -70,14 +71,7 @@ export function stripChart(strips: readonly Strip[], width: number): Promise<str
         title: 'error over bound',
         encode: { labels: { update: { text: { signal: powerLabels } } } },
       },
-      {
-        orient: 'left',
-        scale: 'layer',
-        domain: false,
-        ticks: false,
-        labelLimit: labelLimit(left),
-        labelColor: 'var(--ink)',
-      },
+      namesAxis(left),
     ],
     marks: [
       rect({ value: 0 }, { value: height }, 0, MOST, 'var(--bad)', 0.07),
