@@ -109,7 +109,7 @@ export const fieldsOf = (source: Bytes, { start, end }: Field): Generator<FileFi
   fields(source, start, end);
 
 const LONGEST_TEXT = 65_536;
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** A field's text. Throws beyond 64 KiB. */
 export function textOf(source: Bytes, { start, end, wire }: Field): string {

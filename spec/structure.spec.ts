@@ -20,9 +20,11 @@ const table: Record<string, { folders: string[]; packages: string[] }> = {
   },
   'lib/fast': { folders: ['reference', 'lib/fast'], packages: ['ndarray'] },
   'lib/fast/node.ts': { folders: ['lib/fast'], packages: ['node:worker_threads'] },
+  // a page in a browser reads dropped files with these two
+  'lib/array': { folders: ['reference', 'export', 'lib'], packages: [] },
   'lib/format': {
     folders: ['reference', 'export', 'lib'],
-    packages: ['fflate', 'h5wasm', 'ndarray', 'node:*'],
+    packages: ['fflate', 'h5wasm'],
   },
   // bytes to pixels: a browser can load it; files are opened in two places
   'lib/image': { folders: ['reference', 'export', 'lib'], packages: ['jpeg-js', 'pngjs', 'fflate'] },

@@ -3,6 +3,7 @@ import { closeSync, fstatSync, openSync, readSync, realpathSync, statSync } from
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { InputError } from '../errors.ts';
 import { bad, type Source, sourceOf } from '../format/source.ts';
+import { zlib } from './inflate.ts';
 
 const PIECE = 2 ** 30;
 
@@ -38,6 +39,7 @@ export function openFile(path: string, name = path): Source {
   return sourceOf(name, fstatSync(fd).size, {
     readInto: (target, offset) => readFully(fd, name, target, offset),
     beside: (location) => openBeside(path, location),
+    unpacker: zlib,
     close: () => closeSync(fd),
   });
 }

@@ -1,5 +1,7 @@
 /** Reads a source from front to back through a window, so that small reads cost no system call each. */
+
 import { bad, type Source } from './source.ts';
+import { fromLatin1 } from './strings.ts';
 
 const WINDOW = 65_536;
 
@@ -73,7 +75,7 @@ export function line(c: Cursor, longest: number): string {
   for (let length = 0; length <= longest; length++) {
     if (byte(c) !== 10) continue;
     c.at = start;
-    const text = Buffer.from(c.source.read(start, length)).toString('latin1');
+    const text = fromLatin1(c.source.read(start, length));
     c.at = start + length + 1;
     return text;
   }

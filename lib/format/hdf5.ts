@@ -10,11 +10,12 @@ import { isNumeric, viewAs } from '../array/dtype.ts';
 import { byteSize, type LazyValue, type NumericValue, swapBytes } from '../array/value.ts';
 import { InputError } from '../errors.ts';
 import { bad, type Source } from './source.ts';
+import { fromLatin1 } from './strings.ts';
 
-const SIGNATURE = Buffer.from('894844460d0a1a0a', 'hex');
+const SIGNATURE = '\x89HDF\r\n\x1a\n';
 
 /** True for bytes that start as HDF5 does. */
-export const isHdf5 = (start: Uint8Array): boolean => SIGNATURE.equals(start.subarray(0, 8));
+export const isHdf5 = (start: Uint8Array): boolean => fromLatin1(start.subarray(0, 8)) === SIGNATURE;
 
 const DEEPEST = 8;
 const MOST_OBJECTS = 10_000;

@@ -7,6 +7,8 @@
  * little-endian, C order. An object array is a pickle; `npyPickle` gives its bytes, which only
  * lib/format/pickle.ts may look at.
  */
+
+import { joined } from '../../export/write.ts';
 import { sizeOf } from '../../reference/tensor.ts';
 import { bytesOf, codeOf, dtypeOfCode, viewAs } from '../array/dtype.ts';
 import {
@@ -20,6 +22,7 @@ import {
 } from '../array/value.ts';
 import { InputError } from '../errors.ts';
 import { bad, fromBytes, type Source, section } from './source.ts';
+import { fromLatin1, fromUtf8, toLatin1 } from './strings.ts';
 
 const MAGIC = '\x93NUMPY';
 const LONGEST_HEADER = 65_536;
@@ -34,8 +37,7 @@ interface Header {
 }
 
 /** True for bytes that start as a .npy does. */
-export const isNpy = (start: Uint8Array): boolean =>
-  Buffer.from(start.subarray(0, 6)).toString('latin1') === MAGIC;
+export const isNpy = (start: Uint8Array): boolean => fromLatin1(start.subarray(0, 6)) === MAGIC;
 
 function readHeader(source: Source): Header {
   const start = source.read(0, Math.min(source.size, 12));
@@ -49,7 +51,7 @@ function readHeader(source: Source): Header {
   const length = wide ? v.getUint32(8, true) : v.getUint16(8, true);
   if (length > LONGEST_HEADER) throw bad(source, `the .npy header claims ${length} bytes (at most 65,536)`);
   const at = wide ? 12 : 10;
-  const text = Buffer.from(source.read(at, length)).toString(major === 3 ? 'utf8' : 'latin1');
+  const text = (major === 3 ? fromUtf8 : fromLatin1)(source.read(at, length));
   return { ...parse(source, text), start: at + length };
 }
 
@@ -113,13 +115,10 @@ export function npyPieces({ dtype, shape, data }: NumericValue): [Uint8Array, Ui
   const extents = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
   const dict = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${extents}), }`;
   const length = Math.ceil((10 + dict.length + 1) / 64) * 64 - 10;
-  const header = Buffer.alloc(10 + length, ' ');
-  header.write(`${MAGIC}\x01\x00`, 0, 'latin1');
-  header.writeUInt16LE(length, 8);
-  header.write(dict, 10, 'latin1');
-  header[header.length - 1] = 10;
+  const header = toLatin1(`${`${MAGIC}\x01\x00__${dict}`.padEnd(9 + length)}\n`);
+  new DataView(header.buffer).setUint16(8, length, true);
   return [header, bytesView({ dtype, shape, data })];
 }
 
 /** The bytes of a .npy file. */
-export const writeNpy = (array: NumericValue): Uint8Array => Buffer.concat(npyPieces(array));
+export const writeNpy = (array: NumericValue): Uint8Array => joined(npyPieces(array));

@@ -1,4 +1,5 @@
 /** NumPy's .npz: a zip archive of .npy files, stored (np.savez) or deflated (np.savez_compressed). */
+import { joined } from '../../export/write.ts';
 import type { LazyValue, NumericValue } from '../array/value.ts';
 import { npyPieces, openNpy } from './npy.ts';
 import { adopt, bad, fromBytes, type Source } from './source.ts';
@@ -51,4 +52,4 @@ export function npzPieces(
 export const writeNpz = (
   arrays: Iterable<readonly [string, NumericValue]>,
   options?: WriteOptions,
-): Uint8Array => Buffer.concat(npzPieces(arrays, options));
+): Uint8Array => joined(npzPieces(arrays, options));

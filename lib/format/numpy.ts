@@ -14,6 +14,7 @@ import {
   widen,
 } from '../array/value.ts';
 import { type Built, isKind, type Slice, type Value } from './pickle.ts';
+import { fromUtf8, toLatin1 } from './strings.ts';
 
 interface DTypeState {
   /** 'f4'; 'O8' for objects. */
@@ -125,7 +126,7 @@ function rawBytes(data: string | Slice): Uint8Array<ArrayBuffer> {
   if (typeof data === 'string') return Uint8Array.from(data, (letter) => letter.charCodeAt(0));
   const bytes = data.source.read(data.offset, data.length);
   if (data.coding === 'latin1') return bytes;
-  return new Uint8Array(Buffer.from(Buffer.from(bytes).toString('utf8'), 'latin1'));
+  return toLatin1(fromUtf8(bytes));
 }
 
 /** scalar(dtype, bytes): its value. */

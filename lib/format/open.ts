@@ -1,4 +1,5 @@
 /** Opens a file of tensors whatever its format; the format is told by content, never by the name. */
+
 import { fields } from '../../export/wire.ts';
 import type { LazyValue } from '../array/value.ts';
 import { openBinaryproto, openCaffemodel } from './caffemodel.ts';
@@ -10,6 +11,7 @@ import { openOnnx } from './onnx.ts';
 import { LEGACY_MAGIC, openLegacyCheckpoint, openZipCheckpoint } from './pth.ts';
 import { openSafetensors } from './safetensors.ts';
 import { bad, type Source } from './source.ts';
+import { fromLatin1 } from './strings.ts';
 import { mergeTowers } from './towers.ts';
 import { readZip } from './zip.ts';
 
@@ -62,12 +64,12 @@ export async function openTensors(source: Source): Promise<TensorFile> {
 async function dispatch(source: Source): Promise<Opened> {
   if (source.size === 0) throw bad(source, 'the file is empty');
   const start = source.read(0, Math.min(source.size, 512));
-  const text = Buffer.from(start).toString('latin1');
+  const text = fromLatin1(start);
   if (text.startsWith('PK\x03\x04') || text.startsWith('PK\x05\x06')) return zip(source);
   if (isNpy(start)) return npy(source);
   if (isHdf5(start)) return { format: 'HDF5', ...(await openHdf5(source)) };
   if (text[8] === '{') return { format: 'safetensors', ...openSafetensors(source) };
-  if (text.startsWith(LEGACY_MAGIC.toString('latin1'))) {
+  if (text.startsWith(LEGACY_MAGIC)) {
     return { format: 'PyTorch legacy', ...openLegacyCheckpoint(source) };
   }
   if (text.slice(257, 262) === 'ustar')

@@ -1,4 +1,5 @@
 /** The instructions of pickle's stack machine (CPython's Lib/pickletools.py), by their code. */
+
 import {
   byte,
   type Cursor,
@@ -13,6 +14,7 @@ import {
 } from './cursor.ts';
 import { type Globals, isKind, type Slice, type Value } from './pickle.ts';
 import { bad } from './source.ts';
+import { fromLatin1, fromUtf8, toLatin1 } from './strings.ts';
 
 export interface Machine {
   readonly c: Cursor;
@@ -79,7 +81,7 @@ function string(m: Machine, length: number, coding: Slice['coding']): void {
     return;
   }
   spend(m, 2 * length);
-  push(m, Buffer.from(take(c, length)).toString(coding));
+  push(m, (coding === 'utf8' ? fromUtf8 : fromLatin1)(take(c, length)));
 }
 
 /** Python's repr of a byte string: the only escapes it makes. */
@@ -114,7 +116,8 @@ const narrow = (value: bigint): Value =>
 
 function long(m: Machine, length: number): void {
   if (length > 255) throw bad(m.c.source, `refused: an integer of ${length} bytes`);
-  const hex = Buffer.from(take(m.c, length)).reverse().toString('hex');
+  const bytes = [...take(m.c, length)].reverse();
+  const hex = bytes.map((byte) => byte.toString(16).padStart(2, '0')).join('');
   push(m, narrow(BigInt.asIntN(8 * length, length === 0 ? 0n : BigInt(`0x${hex}`))));
 }
 
@@ -230,7 +233,7 @@ op('\x8b', (m) => long(m, uint32(m.c)));
 op('F', real);
 op('G', (m) => push(m, float64BigEndian(m.c)));
 op('S', (m) => push(m, unquote(m, line(m.c, LONGEST_LINE))));
-op('V', (m) => push(m, plain(Buffer.from(line(m.c, LONGEST_LINE), 'latin1').toString('utf8'))));
+op('V', (m) => push(m, plain(fromUtf8(toLatin1(line(m.c, LONGEST_LINE))))));
 op('T', (m) => string(m, uint32(m.c), 'latin1'));
 op('U', (m) => string(m, byte(m.c), 'latin1'));
 op('B', (m) => string(m, uint32(m.c), 'latin1'));

@@ -3,38 +3,43 @@
  * _rebuild_tensor_v2), a storage a tensor aligned to 64 bytes, byteorder, version 3. What torch.load(…,
  * weights_only=True) reads.
  */
+
+import { joined } from '../../export/write.ts';
 import { sizeOf } from '../../reference/tensor.ts';
 import { codeOf } from '../array/dtype.ts';
 import { bytesView, type NumericValue } from '../array/value.ts';
 import { InputError } from '../errors.ts';
+import { toLatin1, toUtf8 } from './strings.ts';
 import { zipPieces } from './zip.ts';
 
-const int32 = (value: number): Buffer => {
-  const bytes = Buffer.alloc(5, 'J');
-  bytes.writeInt32LE(value, 1);
-  return bytes;
-};
-/** An integer: 32 bits where they suffice, else LONG1. */
-function integer(value: number): Buffer {
-  if (value < 2 ** 31) return int32(value);
-  const bytes = Buffer.alloc(10);
-  bytes[0] = 0x8a;
-  bytes[1] = 8;
-  bytes.writeBigInt64LE(BigInt(value), 2);
+/** An instruction of one letter, followed by bytes that `fill` writes. */
+function instruction(letter: string, length: number, fill: (v: DataView) => void): Uint8Array {
+  const bytes = new Uint8Array(1 + length);
+  bytes[0] = letter.charCodeAt(0);
+  fill(new DataView(bytes.buffer, 1));
   return bytes;
 }
-function text(value: string): Buffer {
-  const utf8 = Buffer.from(value, 'utf8');
-  const head = Buffer.alloc(5, 'X');
-  head.writeUInt32LE(utf8.length, 1);
-  return Buffer.concat([head, utf8]);
-}
-const code = (letters: string): Buffer => Buffer.from(letters, 'latin1');
-const tuple = (items: readonly Buffer[]): Buffer => Buffer.concat([code('('), ...items, code('t')]);
-const global = (module: string, name: string): Buffer => code(`c${module}\n${name}\n`);
-const orderedDict = Buffer.concat([global('collections', 'OrderedDict'), code(')R')]);
 
-function rebuild(key: number, { dtype, shape }: NumericValue): Buffer {
+/** An integer: 32 bits where they suffice, else LONG1. */
+function integer(value: number): Uint8Array {
+  if (value < 2 ** 31) return instruction('J', 4, (v) => v.setInt32(0, value, true));
+  return instruction('\x8a', 9, (v) => {
+    v.setUint8(0, 8);
+    v.setBigInt64(1, BigInt(value), true);
+  });
+}
+
+function text(value: string): Uint8Array {
+  const utf8 = toUtf8(value);
+  return joined([instruction('X', 4, (v) => v.setUint32(0, utf8.length, true)), utf8]);
+}
+
+const code = toLatin1;
+const tuple = (items: readonly Uint8Array[]): Uint8Array => joined([code('('), ...items, code('t')]);
+const global = (module: string, name: string): Uint8Array => code(`c${module}\n${name}\n`);
+const orderedDict = joined([global('collections', 'OrderedDict'), code(')R')]);
+
+function rebuild(key: number, { dtype, shape }: NumericValue): Uint8Array {
   const storage = codeOf(dtype, 'torch');
   if (!storage) throw new InputError(`.pth has no ${dtype}: convert to float32 first`);
   const strides = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
@@ -46,14 +51,14 @@ function rebuild(key: number, { dtype, shape }: NumericValue): Buffer {
     integer(sizeOf(shape)),
   ]);
   const args = [
-    Buffer.concat([id, code('Q')]),
+    joined([id, code('Q')]),
     integer(0),
     tuple(shape.map(integer)),
     tuple(strides.map(integer)),
     code('\x89'),
     orderedDict,
   ];
-  return Buffer.concat([global('torch._utils', '_rebuild_tensor_v2'), tuple(args), code('R')]);
+  return joined([global('torch._utils', '_rebuild_tensor_v2'), tuple(args), code('R')]);
 }
 
 /**
@@ -66,7 +71,7 @@ export function pthPieces(
 ): Uint8Array[] {
   const arrays = [...tensors];
   const items = arrays.flatMap(([key, array], index) => [text(key), rebuild(index, array)]);
-  const pickle = Buffer.concat([code('\x80\x02'), orderedDict, code('('), ...items, code('u.')]);
+  const pickle = joined([code('\x80\x02'), orderedDict, code('('), ...items, code('u.')]);
   const members: [string, Uint8Array[]][] = [
     [`${name}/data.pkl`, [pickle]],
     [`${name}/byteorder`, [code('little')]],

@@ -19,6 +19,7 @@ import { plainGlobals, type StorageRef, type TensorRef, torchGlobals } from './g
 import { isKind, unpickle, type Value } from './pickle.ts';
 import { adopt, bad, type Source, section } from './source.ts';
 import { stateDict } from './statedict.ts';
+import { fromLatin1 } from './strings.ts';
 import type { Member } from './zip.ts';
 
 export interface Checkpoint {
@@ -45,7 +46,7 @@ export function openZipCheckpoint(source: Source, members: ReadonlyMap<string, M
   // torch can write archives without checksums: they count only where the pickle's own is right
   const checksum = isRight(pickle);
   const order = members.get(`${folder}byteorder`)?.head(6);
-  const swap = order !== undefined && Buffer.from(order).toString('latin1') === 'big';
+  const swap = order !== undefined && fromLatin1(order) === 'big';
   const { value } = unpickle(adopt(bytes, source.name), torchGlobals());
   const places: Places = ({ key }) => {
     const member = members.get(`${folder}data/${key}`);
@@ -74,7 +75,7 @@ const memberPlace = (member: Member, checksum: boolean): Place => ({
 });
 
 /** The magic number that torch.save puts first, as a protocol 2 pickle. */
-export const LEGACY_MAGIC = Buffer.from('80028a0a6cfc9c46f920', 'hex');
+export const LEGACY_MAGIC = '\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20';
 
 /** A legacy checkpoint's tensors, values unread. Throws InputError. */
 export function openLegacyCheckpoint(source: Source): Checkpoint {

@@ -4,9 +4,11 @@
  * cover the data part without holes or overlaps, and the header is at most 100 MB.
  */
 
+import { joined } from '../../export/write.ts';
 import { bytesOf, codeOf, dtypeOfCode, viewAs } from '../array/dtype.ts';
 import { byteSize, bytesView, type LazyValue, type NumericValue } from '../array/value.ts';
 import { bad, fromBytes, type Source } from './source.ts';
+import { toUtf8 } from './strings.ts';
 
 const LONGEST_HEADER = 100_000_000;
 
@@ -123,10 +125,10 @@ export function safetensorsPieces(
     entries.push([name, { dtype: codeOf(dtype, 'safetensors'), shape, data_offsets: [offset, end] }]);
     offset = end;
   }
-  const json = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
-  const header = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ');
-  header.writeBigUInt64LE(BigInt(header.length - 8), 0);
-  json.copy(header, 8);
+  const json = toUtf8(JSON.stringify(Object.fromEntries(entries)));
+  const header = new Uint8Array(8 + Math.ceil(json.length / 8) * 8).fill(0x20);
+  new DataView(header.buffer).setBigUint64(0, BigInt(header.length - 8), true);
+  header.set(json, 8);
   return [header, ...sorted.map(([, array]) => bytesView(array))];
 }
 
@@ -134,4 +136,4 @@ export function safetensorsPieces(
 export const writeSafetensors = (
   tensors: Iterable<readonly [string, NumericValue]>,
   metadata?: ReadonlyMap<string, string>,
-): Uint8Array => Buffer.concat(safetensorsPieces(tensors, metadata));
+): Uint8Array => joined(safetensorsPieces(tensors, metadata));

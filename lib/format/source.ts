@@ -14,9 +14,23 @@ export interface Source extends Bytes {
   /** Fills `target` with the bytes from `offset` on. Throws InputError if they are not all there. */
   readInto(target: Uint8Array, offset: number): void;
   bad(message: string): InputError;
+  /** What unpacks the members of this archive; default: `portable`. */
+  readonly unpacker?: Unpacker;
   /** A file beside this one, for whoever lies in a folder. Throws where `location` leads out of that. */
   beside?(location: string): Source;
   close(): void;
+}
+
+/** What unpacks. All throw InputError, naming the packed bytes, where they are damaged or of another size. */
+export interface Unpacker {
+  /** The zip checksum. */
+  crc32(bytes: Uint8Array): number;
+  /** All of it, at once: `size` bytes, not one more. */
+  inflate(packed: Source, size: number): Uint8Array<ArrayBuffer>;
+  /** At most the first `length` bytes. */
+  inflateHead(packed: Source, length: number): Uint8Array<ArrayBuffer>;
+  /** What `inflate` gives, beside other work if that can be. */
+  inflateBeside(packed: Source, size: number): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /** An error about the file, in one line. */
@@ -30,6 +44,7 @@ interface Reading {
   /** Default: room that `readInto` fills. */
   read?(offset: number, length: number): Uint8Array<ArrayBuffer>;
   beside?(location: string): Source;
+  readonly unpacker?: Unpacker;
   close?(): void;
 }
 
@@ -44,7 +59,7 @@ export function sourceOf(name: string, size: number, reading: Reading): Source {
       throw bad({ name }, `truncated: ${length} bytes are due at ${offset}, the file has ${size}`);
     }
   };
-  const { beside, close } = reading;
+  const { beside, unpacker, close } = reading;
   return {
     name,
     size,
@@ -61,6 +76,7 @@ export function sourceOf(name: string, size: number, reading: Reading): Source {
     },
     bad: (message) => bad({ name }, message),
     ...(beside ? { beside } : {}),
+    ...(unpacker ? { unpacker } : {}),
     close: () => close?.(),
   };
 }

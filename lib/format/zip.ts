@@ -6,9 +6,11 @@
  * the bytes really present before anything is allocated, and inflating stops at the declared size. Nothing
  * is ever extracted to disk, so a member's path is only a name.
  */
-import { crc32, deflateRawSync } from 'node:zlib';
-import { inflate, inflateBeside, inflateHead } from './inflate.ts';
+import { joined } from '../../export/write.ts';
+import { crc32 } from './crc32.ts';
 import { bad, type Source, section } from './source.ts';
+import { fromUtf8, toLatin1, toUtf8 } from './strings.ts';
+import { portable } from './unpack.ts';
 
 export interface Member {
   readonly name: string;
@@ -111,7 +113,7 @@ function centralRecord(source: Source, bytes: Uint8Array<ArrayBuffer>, at: numbe
   const [nameSize, extraSize, commentSize] = [28, 30, 32].map((o) => v.getUint16(at + o, true));
   const next = at + 46 + nameSize + extraSize + commentSize;
   if (next > bytes.length) throw bad(source, 'damaged archive: a directory record is cut off');
-  const name = Buffer.from(bytes.buffer, bytes.byteOffset + at + 46, nameSize).toString('utf8');
+  const name = fromUtf8(bytes.subarray(at + 46, at + 46 + nameSize));
   if (v.getUint16(at + 8, true) & 1) throw bad(source, `'${name}' is encrypted`);
   const extra = bytes.subarray(at + 46 + nameSize, at + 46 + nameSize + extraSize);
   const sizes = [24, 20, 42].map((o) => v.getUint32(at + o, true));
@@ -139,6 +141,7 @@ function widened(source: Source, sizes: number[], extra: Uint8Array<ArrayBuffer>
 
 function member(source: Source, record: Record): Member {
   const { name, method, compressed, size, crc } = record;
+  const unpacker = source.unpacker ?? portable;
   const stored = method === 0;
   const place = () => {
     if (stored && compressed !== size) throw bad(source, `'${name}' is stored, but its two sizes differ`);
@@ -149,21 +152,22 @@ function member(source: Source, record: Record): Member {
     return place();
   };
   const check = (bytes: Uint8Array) => {
-    if (crc32(bytes) !== crc) throw bad(source, `'${name}' is damaged (its checksum is wrong)`);
+    if (unpacker.crc32(bytes) !== crc) throw bad(source, `'${name}' is damaged (its checksum is wrong)`);
   };
   return {
     name,
     size,
     stored,
     open: place,
-    head: (length) => (stored ? place().read(0, Math.min(size, length)) : inflateHead(packed(), length)),
+    head: (length) =>
+      stored ? place().read(0, Math.min(size, length)) : unpacker.inflateHead(packed(), length),
     read({ checksum = true } = {}) {
-      const bytes = stored ? place().read(0, size) : inflate(packed(), size);
+      const bytes = stored ? place().read(0, size) : unpacker.inflate(packed(), size);
       if (checksum) check(bytes);
       return bytes;
     },
     async fetch() {
-      const bytes = stored ? place().read(0, size) : await inflateBeside(packed(), size);
+      const bytes = stored ? place().read(0, size) : await unpacker.inflateBeside(packed(), size);
       check(bytes);
       return bytes;
     },
@@ -174,15 +178,15 @@ function dataStart(source: Source, { name, header }: Record): number {
   const v = view(source.read(header, 30));
   if (v.getUint32(0, true) !== LOCAL) throw bad(source, `damaged archive: '${name}' has no local header`);
   const nameSize = v.getUint16(26, true);
-  const local = Buffer.from(source.read(header + 30, nameSize)).toString('utf8');
+  const local = fromUtf8(source.read(header + 30, nameSize));
   if (local !== name)
     throw bad(source, `damaged archive: '${name}' is called '${local}' in its local header`);
   return header + 30 + nameSize + v.getUint16(28, true);
 }
 
 export interface WriteOptions {
-  /** Deflate the members (default: stored). */
-  readonly deflate?: boolean;
+  /** Packs the members (zlib's deflateRawSync, fflate's deflateSync); default: they are stored. */
+  readonly deflate?: (bytes: Uint8Array) => Uint8Array;
   /** Start of each member's bytes is a multiple of this (PyTorch's 64). */
   readonly align?: number;
 }
@@ -193,10 +197,10 @@ export interface WriteOptions {
  */
 export function zipPieces(
   members: Iterable<readonly [name: string, bytes: readonly Uint8Array[]]>,
-  { deflate = false, align = 1 }: WriteOptions = {},
+  { deflate, align = 1 }: WriteOptions = {},
 ): Uint8Array[] {
   const pieces: Uint8Array[] = [];
-  const directory: Buffer[] = [];
+  const directory: Uint8Array[] = [];
   let offset = 0;
   const put = (piece: Uint8Array) => {
     pieces.push(piece);
@@ -204,11 +208,10 @@ export function zipPieces(
   };
   for (const [name, bytes] of members) {
     const size = bytes.reduce((sum, piece) => sum + piece.length, 0);
-    // an empty piece may have no memory, for which zlib answers 0 and forgets the sum
-    const crc = bytes.reduce((sum, piece) => (piece.length > 0 ? crc32(piece, sum) : sum), 0);
-    const body = deflate ? [deflateRawSync(Buffer.concat(bytes))] : bytes;
+    const crc = bytes.reduce((sum, piece) => crc32(piece, sum), 0);
+    const body = deflate ? [deflate(joined(bytes))] : bytes;
     const packed = body.reduce((sum, piece) => sum + piece.length, 0);
-    const label = Buffer.from(name, 'utf8');
+    const label = toUtf8(name);
     const fields = { method: deflate ? 8 : 0, crc, packed, size, name: label.length };
     directory.push(header(CENTRAL, fields, 0, offset), label);
     const gap = deflate ? 0 : (align - ((offset + 30 + label.length + 4) % align)) % align;
@@ -228,46 +231,46 @@ interface Fields {
   readonly name: number;
 }
 
-function header(signature: number, fields: Fields, extra: number, offset = 0): Buffer {
+function header(signature: number, fields: Fields, extra: number, offset = 0): Uint8Array {
   const central = signature === CENTRAL;
   if (Math.max(fields.size, fields.packed, offset) >= 2 ** 32 - 1) {
     throw new Error('zip: archives beyond 4 GiB are not written');
   }
-  const bytes = Buffer.alloc(central ? 46 : 30);
-  bytes.writeUInt32LE(signature, 0);
-  if (central) bytes.writeUInt16LE(20, 4);
+  const bytes = new Uint8Array(central ? 46 : 30);
+  const v = view(bytes);
+  v.setUint32(0, signature, true);
+  if (central) v.setUint16(4, 20, true);
   const at = central ? 6 : 4;
-  bytes.writeUInt16LE(20, at);
-  bytes.writeUInt16LE(0x0800, at + 2); // names are UTF-8
-  bytes.writeUInt16LE(fields.method, at + 4);
-  bytes.writeUInt16LE(0, at + 6);
-  bytes.writeUInt16LE(0x21, at + 8); // 1980-01-01
-  bytes.writeUInt32LE(fields.crc, at + 10);
-  bytes.writeUInt32LE(fields.packed, at + 14);
-  bytes.writeUInt32LE(fields.size, at + 18);
-  bytes.writeUInt16LE(fields.name, at + 22);
-  bytes.writeUInt16LE(extra, at + 24);
-  if (central) bytes.writeUInt32LE(offset, 42);
+  v.setUint16(at, 20, true);
+  v.setUint16(at + 2, 0x0800, true); // names are UTF-8
+  v.setUint16(at + 4, fields.method, true);
+  v.setUint16(at + 8, 0x21, true); // 1980-01-01
+  v.setUint32(at + 10, fields.crc, true);
+  v.setUint32(at + 14, fields.packed, true);
+  v.setUint32(at + 18, fields.size, true);
+  v.setUint16(at + 22, fields.name, true);
+  v.setUint16(at + 24, extra, true);
+  if (central) v.setUint32(42, offset, true);
   return bytes;
 }
 
 /** An extra field 'FB' of `gap` bytes, as PyTorch writes it. */
-function padding(gap: number): Buffer {
-  const bytes = Buffer.alloc(gap + 4, 'Z');
-  bytes.write('FB', 0, 'latin1');
-  bytes.writeUInt16LE(gap, 2);
+function padding(gap: number): Uint8Array {
+  const bytes = toLatin1(`FB__${'Z'.repeat(gap)}`);
+  view(bytes).setUint16(2, gap, true);
   return bytes;
 }
 
-function endRecord(directory: readonly Buffer[], offset: number): Buffer {
+function endRecord(directory: readonly Uint8Array[], offset: number): Uint8Array {
   const count = directory.length / 2;
   const size = directory.reduce((sum, piece) => sum + piece.length, 0);
   if (count >= 65_535 || offset + size >= 2 ** 32 - 1) throw new Error('zip: zip64 archives are not written');
-  const bytes = Buffer.alloc(22);
-  bytes.writeUInt32LE(END, 0);
-  bytes.writeUInt16LE(count, 8);
-  bytes.writeUInt16LE(count, 10);
-  bytes.writeUInt32LE(size, 12);
-  bytes.writeUInt32LE(offset, 16);
+  const bytes = new Uint8Array(22);
+  const v = view(bytes);
+  v.setUint32(0, END, true);
+  v.setUint16(8, count, true);
+  v.setUint16(10, count, true);
+  v.setUint32(12, size, true);
+  v.setUint32(16, offset, true);
   return bytes;
 }

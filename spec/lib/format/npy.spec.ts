@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { deflateRawSync } from 'node:zlib';
 import { expect } from 'chai';
 import { toTensor } from '../../../lib/array/value.ts';
 import { readNpy, writeNpy } from '../../../lib/format/npy.ts';
@@ -110,13 +111,15 @@ describe('npz', () => {
   for (const deflate of [false, true]) {
     it(`writes ${deflate ? 'deflated' : 'stored'} archives that it reads back bit for bit`, () => {
       const arrays = readNpz(bytes('stored.npz'));
-      expect(readNpz(writeNpz(arrays, { deflate }))).to.deep.equal(arrays);
+      expect(readNpz(writeNpz(arrays, deflate ? { deflate: deflateRawSync } : {}))).to.deep.equal(arrays);
     });
   }
 
   it('refuses an archive that would unpack to far more than the file holds', () => {
     const zeros = new Float32Array(2 ** 25); // 128 MiB, deflated to 128 KiB
-    const bomb = writeNpz([['a', { dtype: 'float32', shape: [2 ** 25], data: zeros }]], { deflate: true });
+    const bomb = writeNpz([['a', { dtype: 'float32', shape: [2 ** 25], data: zeros }]], {
+      deflate: deflateRawSync,
+    });
     expect(() => readNpz(bomb, 'bomb.npz')).to.throw(/^bomb.npz: refused: the archive would unpack/);
   });
 });

@@ -1,12 +1,13 @@
 /**
- * Unpacks a deflated member of an archive to the size that it claims, not a byte more. Errors name the source, which
- * is the packed bytes.
+ * Node's zlib unpacks deflated members of archives to the size that they claim, not a byte more. Errors name the
+ * source, which is the packed bytes.
  */
-import { constants, createInflateRaw, type InflateRaw, inflateRawSync } from 'node:zlib';
-import { bad, type Source } from './source.ts';
+import { constants, crc32, createInflateRaw, type InflateRaw, inflateRawSync } from 'node:zlib';
+import type { Source, Unpacker } from '../format/source.ts';
+import { wrongSize } from '../format/unpack.ts';
 
 /** All of it, at once. Throws InputError where it is damaged or of another size. */
-export function inflate(packed: Source, size: number): Uint8Array<ArrayBuffer> {
+function inflate(packed: Source, size: number): Uint8Array<ArrayBuffer> {
   let bytes: Buffer;
   try {
     // one chunk of the right size: nothing is joined afterwards
@@ -19,11 +20,8 @@ export function inflate(packed: Source, size: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length);
 }
 
-const wrongSize = (packed: Source, size: number) =>
-  bad(packed, `does not unpack to the ${size} bytes it claims`);
-
 /** At most the first `length` bytes. Throws InputError where they are damaged. */
-export function inflateHead(packed: Source, length: number): Uint8Array<ArrayBuffer> {
+function inflateHead(packed: Source, length: number): Uint8Array<ArrayBuffer> {
   try {
     const start = packed.read(0, Math.min(packed.size, length + 64));
     const bytes = inflateRawSync(start, {
@@ -32,7 +30,7 @@ export function inflateHead(packed: Source, length: number): Uint8Array<ArrayBuf
     });
     return new Uint8Array(bytes.subarray(0, length));
   } catch {
-    throw bad(packed, 'does not unpack');
+    throw packed.bad('does not unpack');
   }
 }
 
@@ -43,7 +41,7 @@ const PIECE = 2 ** 20;
  * All of it, piece by piece on zlib's own threads, into memory of the size claimed: the packed bytes are never
  * held whole. Throws InputError where it is damaged or of another size.
  */
-export async function inflateBeside(packed: Source, size: number): Promise<Uint8Array<ArrayBuffer>> {
+async function inflateBeside(packed: Source, size: number): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(size);
   const stream = createInflateRaw({ chunkSize: Math.min(PIECE, Math.max(size, 64)) });
   let done = 0;
@@ -80,3 +78,5 @@ const written = (stream: InflateRaw, piece: Uint8Array): Promise<void> =>
   new Promise((resolve, reject) => {
     stream.write(piece, (error) => (error ? reject(error) : resolve()));
   });
+
+export const zlib: Unpacker = { crc32, inflate, inflateHead, inflateBeside };

@@ -1,0 +1,21 @@
+/** Strings as files hold them, without Node's Buffer. Latin-1 is a character a byte. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+const encoder = new TextEncoder();
+
+export const fromUtf8 = (bytes: Uint8Array): string => decoder.decode(bytes);
+
+export const toUtf8 = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text);
+
+/** Characters that one call takes as arguments. */
+const AT_ONCE = 8192;
+
+export function fromLatin1(bytes: Uint8Array): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += AT_ONCE) {
+    text += String.fromCharCode(...bytes.subarray(at, at + AT_ONCE));
+  }
+  return text;
+}
+
+export const toLatin1 = (text: string): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from({ length: text.length }, (_, i) => text.charCodeAt(i));
