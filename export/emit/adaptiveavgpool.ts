@@ -15,7 +15,8 @@ export const paper = '';
 function averages(bins: number, extent: number): Float64Array {
   const a = new Float64Array(bins * extent);
   for (let p = 0; p < bins; p++) {
-    const [first, last] = [Math.floor((p * extent) / bins), Math.ceil(((p + 1) * extent) / bins)];
+    const first = Math.floor((p * extent) / bins);
+    const last = Math.ceil(((p + 1) * extent) / bins);
     a.fill(1 / (last - first), p * extent + first, p * extent + last);
   }
   return a;
@@ -30,7 +31,8 @@ export const emit: Emit<'adaptiveavgpool'> = (g, layer, [x]) => {
     const window = { kernel_shape: kernel, strides: kernel, pads: [0, 0, 0, 0], count_include_pad: 0 };
     return g.node('AveragePool', [x], name, window, paper);
   }
-  const [rows, columns] = [averages(P, H), transposed(averages(Q, W), Q, W)];
+  const rows = averages(P, H);
+  const columns = transposed(averages(Q, W), Q, W);
   return sandwiched(g, [rows, x, columns], [P, H, W, Q], name);
 };
 

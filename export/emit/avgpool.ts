@@ -46,7 +46,8 @@ export const backward: EmitBackward<'avgpool'> = (g, layer, { inputs: [x], y, dy
   if (dx === null) return;
   const [H, W] = g.dims(x).slice(2) as number[];
   const [P, Q] = g.dims(y).slice(2) as number[];
-  const [a, b] = [shares(layer.attributes, 0, P, H), shares(layer.attributes, 1, Q, W)];
+  const a = shares(layer.attributes, 0, P, H);
+  const b = shares(layer.attributes, 1, Q, W);
   sandwiched(g, [transposed(a, P, H), dy, b], [H, P, Q, W], dx);
 };
 
@@ -64,7 +65,8 @@ function shares(
   for (let p = 0; p < count; p++) {
     const start = p * stride[axis] - pad[axis];
     const end = start + kernel[axis];
-    const [first, last] = [Math.max(start, 0), Math.min(end, extent)];
+    const first = Math.max(start, 0);
+    const last = Math.min(end, extent);
     const caffe = Math.min(end, extent + pad[2 + axis]) - start;
     const length = { window: kernel[axis], caffe, valid: last - first }[divisor];
     a.fill(1 / length, p * extent + first, p * extent + last);

@@ -32,7 +32,8 @@ export const emitTraining: EmitTraining<'conv2d'> = (g, layer, [x]) => {
   const [weight, bias] = parameters(g, name, new Map());
   const [, , P, Q] = shape([g.dims(x), g.dims(weight)] as number[][], layer.attributes);
   if (!isSmall(g, P * Q, K / G)) return emit(g, layer, [x], new Map());
-  const [CG, T] = [(g.dims(x)[1] as number) / G, kernel[0] * kernel[1]];
+  const CG = (g.dims(x)[1] as number) / G;
+  const T = kernel[0] * kernel[1];
   const taps = g.node('Reshape', [weight, g.integers(`${name}/taps/shape`, [K, CG, T])], `${name}/taps`);
   const last = g.node('Transpose', [taps], `${name}/last`, { perm: [0, 2, 1] });
   const rows = g.node(
@@ -49,7 +50,8 @@ export const emitTraining: EmitTraining<'conv2d'> = (g, layer, [x]) => {
 
 /** db = Σ dy over images and positions; dw and dx as in convgradients.ts. */
 export const backward: EmitBackward<'conv2d'> = (g, layer, { inputs: [x], dy, dx: [dx], wants }) => {
-  const [weight, bias] = [`${layer.name}.weight`, `${layer.name}.bias`];
+  const weight = `${layer.name}.weight`;
+  const bias = `${layer.name}.bias`;
   if (g.has(bias) && wants(bias)) {
     g.node('ReduceSum', [dy, g.integers(`d${bias}/axes`, [0, 2, 3])], `d${bias}`, { keepdims: 0 });
   }

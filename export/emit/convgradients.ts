@@ -49,7 +49,8 @@ function covered(g: GraphBuilder, x: string, [, , bottom, right]: readonly numbe
 function exactPads(g: GraphBuilder, { kernel, attributes }: Conv2d, x: string, dy: string): number[] {
   const { stride, pad, dilation } = attributes;
   const end = [0, 1].map((axis) => {
-    const [extent, count] = [g.dims(x)[2 + axis] as number, g.dims(dy)[2 + axis] as number];
+    const extent = g.dims(x)[2 + axis] as number;
+    const count = g.dims(dy)[2 + axis] as number;
     return (kernel[axis] - 1) * dilation[axis] + (count - 1) * stride[axis] + 1 - extent - pad[axis];
   });
   return [pad[0], pad[1], end[0], end[1]];
@@ -100,7 +101,8 @@ function byProducts(g: GraphBuilder, layer: Conv2d, x: string, dy: string, dw: s
     const product = productOf(g, some, u, G, `${dw}/product${i}`);
     sum = i === 0 ? product : g.node('Add', [sum, product], `${dw}/sum${i}`);
   }
-  const [CG, T] = [(g.dims(x)[1] as number) / G, layer.kernel[0] * layer.kernel[1]];
+  const CG = (g.dims(x)[1] as number) / G;
+  const T = layer.kernel[0] * layer.kernel[1];
   const taps = g.node('Reshape', [sum, g.integers(`${dw}/taps/shape`, [K, T, CG])], `${dw}/taps`);
   const last = g.node('Transpose', [taps], `${dw}/last`, { perm: [0, 2, 1] });
   g.node('Reshape', [last, g.integers(`${dw}/shape`, [K, CG, ...layer.kernel])], dw);
@@ -168,7 +170,8 @@ function unfoldedBack(
 ): void {
   const { pad, groups: G } = attributes;
   const [C, H, W] = g.dims(x).slice(1) as number[];
-  const [CG, T] = [C / G, kernel[0] * kernel[1]];
+  const CG = C / G;
+  const T = kernel[0] * kernel[1];
   const source = (axis: 0 | 1, h: number, r: number) => h + pad[axis] - r;
   const pieces = unfold(g, dy, { groups: G, counts: [H, W], kernel, source }, `${dx}/unfolded`);
   const apart = g.node('Reshape', [weight, g.integers(`${dx}/apart`, [G, K / G, CG, T])], `${dx}/groups`);
@@ -186,7 +189,8 @@ function transposed(
   const { stride, pad, dilation, groups } = attributes;
   // pixels at the end that no window reads
   const rest = [0, 1].map((axis) => {
-    const [extent, count] = [g.dims(x)[2 + axis] as number, g.dims(dy)[2 + axis] as number];
+    const extent = g.dims(x)[2 + axis] as number;
+    const count = g.dims(dy)[2 + axis] as number;
     const covered = (count - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1;
     return extent + pad[axis] + pad[2 + axis] - covered;
   });

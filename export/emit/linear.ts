@@ -15,7 +15,8 @@ export const emit: Emit<'linear'> = (g, layer, [x], weights) =>
 
 /** db = Σₙ dy, dw = dyᵀ·x, dx = dy·w. */
 export const backward: EmitBackward<'linear'> = (g, { name }, { inputs: [x], dy, dx: [dx], wants }) => {
-  const [weight, bias] = [`${name}.weight`, `${name}.bias`];
+  const weight = `${name}.weight`;
+  const bias = `${name}.bias`;
   if (g.has(bias) && wants(bias)) {
     g.node('ReduceSum', [dy, g.integers(`d${bias}/axes`, [0])], `d${bias}`, { keepdims: 0 });
   }

@@ -40,10 +40,8 @@ export const emitTraining: EmitTraining<'maxpool'> = (g, layer, [x]) => {
   const pads = explicitPads('maxpool', g.dims(x), attributes);
   if (hasEmptyWindow(pads, attributes))
     throw new Error('maxpool: a window outside the image cannot be trained');
-  const [high, wide] = [
-    { kernel_shape: [kernel[0], 1], strides: [stride[0], 1], pads: [pads[0], 0, pads[2], 0] },
-    { kernel_shape: [1, kernel[1]], strides: [1, stride[1]], pads: [0, pads[1], 0, pads[3]] },
-  ];
+  const high = { kernel_shape: [kernel[0], 1], strides: [stride[0], 1], pads: [pads[0], 0, pads[2], 0] };
+  const wide = { kernel_shape: [1, kernel[1]], strides: [1, stride[1]], pads: [0, pads[1], 0, pads[3]] };
   return g.node('MaxPool', [g.node('MaxPool', [x], `${name}/rows`, high)], name, wide, paper);
 };
 
@@ -66,8 +64,11 @@ function alongAxis(
   axis: 0 | 1,
   [x, y, dy, dx]: readonly [string, string, string, string],
 ): void {
-  const [R, stride, pad] = [attributes.kernel[axis], attributes.stride[axis], attributes.pad[axis]];
-  const [H, P] = [g.dims(x)[2 + axis] as number, g.dims(y)[2 + axis] as number];
+  const R = attributes.kernel[axis];
+  const stride = attributes.stride[axis];
+  const pad = attributes.pad[axis];
+  const H = g.dims(x)[2 + axis] as number;
+  const P = g.dims(y)[2 + axis] as number;
   const values = inMiddle(g, x, axis, `${dx}/x`);
   const maxima = inMiddle(g, y, axis, `${dx}/y`);
   const amounts = [g.integers(`${dx}/pads`, [0, 0, 0, 0, 1, 0]), g.scalar(`${dx}/zero`, 0)];

@@ -40,7 +40,8 @@ const PIECE = {
 export function unfold(g: GraphBuilder, x: string, windows: Windows, prefix: string, made = 0): Piece[] {
   const [N, C, H, W] = g.dims(x) as number[];
   const { groups: G, counts, kernel } = windows;
-  const [places, taps] = [counts[0] * counts[1], kernel[0] * kernel[1]];
+  const places = counts[0] * counts[1];
+  const taps = kernel[0] * kernel[1];
   const map = readPlaces(windows, H, W);
   const pixels = H * W + (map.includes(H * W) ? 1 : 0);
   const rows = g.integers(`${prefix}/blocks/shape`, [N * pixels * G, C / G]);
@@ -78,8 +79,10 @@ function channelsLast(g: GraphBuilder, x: string, pixels: number, prefix: string
 function readPlaces({ counts, kernel, source }: Windows, H: number, W: number): Int32Array {
   const [[P, Q], [R, S]] = [counts, kernel];
   return Int32Array.from({ length: P * Q * R * S }, (_, i) => {
-    const [p, q] = [Math.floor(i / (S * R * Q)), Math.floor(i / (S * R)) % Q];
-    const [h, w] = [source(0, p, Math.floor(i / S) % R), source(1, q, i % S)];
+    const p = Math.floor(i / (S * R * Q));
+    const q = Math.floor(i / (S * R)) % Q;
+    const h = source(0, p, Math.floor(i / S) % R);
+    const w = source(1, q, i % S);
     return h >= 0 && h < H && w >= 0 && w < W ? h * W + w : H * W;
   });
 }

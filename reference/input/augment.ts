@@ -170,7 +170,8 @@ export function augment(
   const shrink = how.lighting === 'as-run' ? fround(1 + LIGHT) : 1;
   let to = 0;
   for (let n = 0; n < count; n++) {
-    const [top, left] = [draws.offsets[2 * n], draws.offsets[2 * n + 1]];
+    const top = draws.offsets[2 * n];
+    const left = draws.offsets[2 * n + 1];
     for (let c = 0; c < 3; c++) {
       const colour = spec.channels === 'RGB' ? c : 2 - c;
       const light = fround(

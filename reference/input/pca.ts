@@ -115,15 +115,18 @@ function rotate(a: Float64Array[], v: Float64Array[], p: number, q: number): voi
   const c = 1 / Math.sqrt(t * t + 1);
   const s = t * c;
   for (let k = 0; k < a.length; k++) {
-    const [kp, kq] = [a[k][p], a[k][q]];
+    const kp = a[k][p];
+    const kq = a[k][q];
     a[k][p] = c * kp - s * kq;
     a[k][q] = s * kp + c * kq;
   }
   for (let k = 0; k < a.length; k++) {
-    const [pk, qk] = [a[p][k], a[q][k]];
+    const pk = a[p][k];
+    const qk = a[q][k];
     a[p][k] = c * pk - s * qk;
     a[q][k] = s * pk + c * qk;
-    const [vp, vq] = [v[k][p], v[k][q]];
+    const vp = v[k][p];
+    const vq = v[k][q];
     v[k][p] = c * vp - s * vq;
     v[k][q] = s * vp + c * vq;
   }

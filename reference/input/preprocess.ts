@@ -159,7 +159,8 @@ export function mirror({ width, height, data }: Image): Image {
 export function tenCrops(image: Image, { crop: c }: Preprocess): readonly Image[] {
   if (c.size === 0) throw new Error('preprocess: ten views need a crop (= 0)');
   const centre = centreWindow(image.width, image.height, c);
-  const [right, bottom] = [image.width - centre.width, image.height - centre.height];
+  const right = image.width - centre.width;
+  const bottom = image.height - centre.height;
   const at = (x: number, y: number) => crop(image, { ...centre, x, y });
   const five = [at(0, 0), at(right, 0), at(0, bottom), at(right, bottom), crop(image, centre)];
   return [...five, ...five.map(mirror)];
@@ -259,7 +260,8 @@ function meanPlanes(
     );
   }
   const data = dense(meanImage);
-  const [top, left] = [centreOffset(rows, height, 'floor'), centreOffset(columns, width, 'floor')];
+  const top = centreOffset(rows, height, 'floor');
+  const left = centreOffset(columns, width, 'floor');
   return [0, 1, 2].map((c) => {
     const plane = new Float32Array(height * width);
     for (let y = 0; y < height; y++) {

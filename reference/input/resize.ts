@@ -80,7 +80,9 @@ function horizontal(image: Image, width: number, window: Window, top: number, he
   for (let row = 0, to = 0; row < height; row++) {
     const line = (top + row) * image.width;
     for (let column = 0; column < columns; column++) {
-      let [r, g, b] = [HALF, HALF, HALF];
+      let r = HALF;
+      let g = HALF;
+      let b = HALF;
       let at = 3 * (line + first[column]);
       const end = column * span + count[column];
       for (let k = column * span; k < end; k++, at += 3) {

@@ -26,7 +26,8 @@ export function pooledShape(operation: string, x: Shape, { kernel, stride, pad, 
   if (![...kernel, ...stride].every((v) => Number.isInteger(v) && v > 0)) {
     throw new Error(`${operation}: kernel and stride must be positive integers (= [${kernel}], [${stride}])`);
   }
-  const [begin, end] = [pad.slice(0, 2), pad.slice(2)];
+  const begin = pad.slice(0, 2);
+  const end = pad.slice(2);
   if (!pad.every((v, i) => Number.isInteger(v) && v >= 0 && v < kernel[i % 2])) {
     throw new Error(
       `${operation}: pad must be integers from 0 to below the kernel (= [${pad}], kernel = [${kernel}])`,

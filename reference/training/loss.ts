@@ -99,7 +99,8 @@ export function hits(z: Tensor, labels: ArrayLike<number>, k: number, rule: Ties
   return Float64Array.from({ length: N }, (_, n) => {
     const own = Z[n * K + labels[n]];
     if (Number.isNaN(own)) return 0;
-    let [ahead, equal] = [0, 0];
+    let ahead = 0;
+    let equal = 0;
     for (let j = 0; j < K; j++) {
       const score = Z[n * K + j];
       const same = score === own;

@@ -78,9 +78,12 @@ export function update(
   g: Storage,
   { learningRate, momentum, weightDecay }: Coefficients,
 ): { w: Storage; v: Storage } {
-  const [nextW, nextV] = [w, v].map((old) => old.slice() as Storage);
+  const nextW = w.slice() as Storage;
+  const nextV = v.slice() as Storage;
   if (learningRate === 0) return { w: nextW, v: nextV };
-  const [e, m, d] = [learningRate, momentum, weightDecay];
+  const e = learningRate;
+  const m = momentum;
+  const d = weightDecay;
   if (rule === 'caffe') {
     for (let i = 0; i < w.length; i++) nextV[i] = m * v[i] + e * (g[i] + d * w[i]);
     for (let i = 0; i < w.length; i++) nextW[i] = w[i] - nextV[i];
@@ -121,7 +124,8 @@ export function updateAll(
       }
       return dense(t);
     };
-    const [v, g] = [fitting('momentum', momenta.get(name)), fitting('gradient', gradients.get(name))];
+    const v = fitting('momentum', momenta.get(name));
+    const g = fitting('gradient', gradients.get(name));
     const updated = update(hyper.rule, dense(w), v, g, coefficientsOf(hyper, name));
     next.weights.set(name, tensor(updated.w, w.shape));
     next.momenta.set(name, tensor(updated.v, w.shape));
