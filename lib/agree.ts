@@ -12,7 +12,7 @@ import { classes, HALF_SUBNORMAL, type Requirement, U32 } from './bounds/arithme
 import type { Bounds } from './bounds/bounds.ts';
 import { boundsOf } from './bounds/operations.ts';
 import { operations } from './fast/index.ts';
-import { compare } from './judge/judge.ts';
+import { judge } from './judge/judge.ts';
 import { floatTensor, type Plain, plainOf, type TensorLike } from './tensorlike.ts';
 
 export type { TensorLike } from './tensorlike.ts';
@@ -120,7 +120,7 @@ function layerBounds(options: LayerOptions, e: Plain, half: boolean): Bounds {
 /** Within its bounds a layer may still have too few effective bits, or be constant. */
 function verdict(y: Plain, e: Plain, bounds: Bounds, { require = 'float32' }: LayerOptions): string | null {
   const float = ({ values, shape }: Plain) => tensor(Float64Array.from(values as ArrayLike<number>), shape);
-  const found = compare(float(y), float(e), bounds, classes[require]);
+  const found = judge(float(y), { exact: float(e), bounds }, classes[require]);
   return found.verdict === 'fail' ? `The tensors are within their bounds, but: ${found.reason}` : null;
 }
 

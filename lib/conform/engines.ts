@@ -1,14 +1,13 @@
 /** The two engines that tests run on, behind one face: the oracle's evaluator, and onnxruntime on a device. */
-import { tensor } from '../../reference/tensor.ts';
 import type { DType } from '../array/dtype.ts';
-import { fromTensor, type NumericValue, narrowed, type Value, widened } from '../array/value.ts';
+import type { Value } from '../array/value.ts';
 import { InputError } from '../errors.ts';
 import { evaluate } from '../onnx/evaluate.ts';
 import type { ValueInfo } from '../onnx/model.ts';
 import { readModel } from '../onnx/read.ts';
 import { unsupported } from '../onnx/registry.ts';
 import { type Device, openSession } from '../runtime/session.ts';
-import { isTensor, type SessionValue } from '../runtime/values.ts';
+import { fromSession, toSession } from '../runtime/values.ts';
 
 export interface Opened {
   /** What must be fed, in the graph's order. */
@@ -63,30 +62,14 @@ export const onnxruntimeEngine = (device: Device): Engine => ({
       inputs: session.inputs.map(({ name, type, shape }) => ({ name, dtype: type as DType, shape })),
       outputs: session.outputs.map(({ name }) => name),
       async run(feeds) {
-        const given = new Map([...feeds].map(([name, value]) => [name, toRuntime(name, value)]));
+        const given = new Map([...feeds].map(([name, value]) => [name, toSession(name, value)]));
         const results = await session.run(given);
-        return new Map([...results].map(([name, value]) => [name, fromRuntime(value)]));
+        return new Map([...results].map(([name, value]) => [name, fromSession(value)]));
       },
       close: () => session.release(),
     };
   },
 });
-
-/** A value as onnxruntime takes it. Throws for types that it has no array for. */
-export function toRuntime(name: string, value: Value): SessionValue {
-  const { dtype, shape, data } = value;
-  if (dtype === 'float32') return tensor(Float32Array.from(data as Float32Array), shape);
-  if (dtype === 'float64') return tensor(Float64Array.from(data as Float64Array), shape);
-  if (dtype === 'bfloat16' || dtype === 'string') {
-    throw new InputError(`the input '${name}' is ${dtype}, which is not fed to onnxruntime here`);
-  }
-  return narrowed(value as NumericValue);
-}
-
-export function fromRuntime(value: SessionValue): Value {
-  if (isTensor(value)) return fromTensor(value);
-  return widened(value);
-}
 
 /** 0, 1/n, 2/n … of a declared shape; free extents are 1. */
 export function ramp({ name, dtype, shape }: ValueInfo): Value {

@@ -4,7 +4,7 @@
  */
 import { dense, sizeOf, type Tensor } from '../../reference/tensor.ts';
 import type { Bounds } from '../bounds/bounds.ts';
-import { difference, elementAt, overRatio, type Worst } from './judge.ts';
+import { distance, elementAt, overRatio, type Worst } from './judge.ts';
 
 /** counts[i] values lie in (edges[i−1], edges[i]]; the first are ≤ edges[0], the last beyond all edges. */
 export interface Histogram {
@@ -55,7 +55,7 @@ export function layerDetails(y: Tensor, exact: Tensor, bounds: Bounds, half: boo
   const [errors, ratios, inUlps] = [0, 0, 0].map(() => new Float64Array(size));
   let unbounded = 0;
   for (let i = 0; i < size; i++) {
-    const error = difference(Y[i], E[i]);
+    const error = distance(Y[i], E[i]);
     const bound = bounds.bound[i];
     if (error === 0 && bound !== Number.POSITIVE_INFINITY) continue;
     const ratio = overRatio(error, bound, Number.isNaN(Y[i]) && bounds.named !== undefined);

@@ -4,7 +4,7 @@
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { cast, dense, type Tensor, tensor } from '../../reference/tensor.ts';
-import { difference } from './judge.ts';
+import { distance } from './judge.ts';
 import { type Mutant, mutants } from './mistakes/index.ts';
 import type { Call } from './mistakes/tools.ts';
 
@@ -74,7 +74,7 @@ function share(mutant: Mutant, call: Call, { y, exact, bound }: Suspect): number
   const floor = OF_ALL * rms(W);
   let same = 0;
   for (let i = 0; i < Y.length; i++) {
-    const off = difference(W[i], Y[i]);
+    const off = distance(W[i], Y[i]);
     if (off === 0 || (Number.isFinite(off) && off <= bound[i] + OF_ITSELF * Math.abs(W[i]) + floor)) same++;
   }
   return same / Y.length;
@@ -87,7 +87,7 @@ function share(mutant: Mutant, call: Call, { y, exact, bound }: Suspect): number
 function nearer(W: ArrayLike<number>, Y: ArrayLike<number>, E: ArrayLike<number>): boolean {
   let [left, before, infinite, infiniteBefore] = [0, 0, 0, 0];
   for (let i = 0; i < Y.length; i++) {
-    const [now, then] = [difference(Y[i], W[i]), difference(Y[i], E[i])];
+    const [now, then] = [distance(Y[i], W[i]), distance(Y[i], E[i])];
     if (now === Number.POSITIVE_INFINITY) infinite++;
     else left += now * now;
     if (then === Number.POSITIVE_INFINITY) infiniteBefore++;

@@ -1,7 +1,7 @@
 /** Compares one layer's values on a device with the oracle's, element by element, and judges them. */
 import { dense, sizeOf, type Tensor } from '../../reference/tensor.ts';
 import type { OperandRounding } from '../bounds/arithmetic.ts';
-import type { Bounds, Squares } from '../bounds/bounds.ts';
+import type { Bounds, Judged, Squares } from '../bounds/bounds.ts';
 import { NORMWISE } from '../bounds/normwise.ts';
 
 /** pass; suspicious: beyond tier 2; fail; untested: the oracle's values are all the same, so nothing was tested. */
@@ -45,20 +45,28 @@ export interface Comparison {
  * a transform, where it may be one: within that bound it is suspicious, under that name. Throws if their
  * shapes differ.
  */
-export function compare(y: Tensor, exact: Tensor, bounds: Bounds, required: OperandRounding): Comparison {
-  const asSum = compareAs(y, exact, bounds, required);
+export function judge(y: Tensor, { exact, bounds }: Judged, required: OperandRounding): Comparison {
+  const asSum = orVanishing(compare(y, exact, bounds, required), exact, bounds);
   if (asSum.verdict !== 'fail' || !bounds.normwise || !bounds.squares) return asSum;
   const wider = bounds.normwise();
   const bound = bounds.bound.map((limit, i) => limit + wider.bound[i]);
   const total = bounds.squares.total.map((square, i) => Math.max(square, wider.squares[i]));
   const squares = { ...bounds.squares, total };
-  const asTransform = compareAs(y, exact, { ...bounds, bound, squares }, required);
+  const asTransform = compare(y, exact, { ...bounds, bound, squares }, required);
   if (asTransform.verdict === 'fail') return asSum;
   const reason = `${asSum.reason}; within another: ${NORMWISE}`;
   return { ...asTransform, verdict: 'suspicious', reason, named: NORMWISE };
 }
 
-function compareAs(y: Tensor, exact: Tensor, bounds: Bounds, required: OperandRounding): Comparison {
+/** Where 0 is within every bound nothing can be told: values that are all but 0 are below float32's range. */
+function orVanishing(found: Comparison, exact: Tensor, { bound }: Bounds): Comparison {
+  if (found.verdict !== 'fail' || found.beyond > 0 || found.count === 0) return found;
+  const E = dense(exact);
+  if (!bound.every((limit, i) => Math.abs(E[i]) <= limit)) return found;
+  return { ...found, verdict: 'untested', reason: 'too small to be told from 0: this tests nothing' };
+}
+
+function compare(y: Tensor, exact: Tensor, bounds: Bounds, required: OperandRounding): Comparison {
   if (y.shape.join() !== exact.shape.join()) {
     throw new Error(`shape [${y.shape}] on the device, [${exact.shape}] in the oracle`);
   }
@@ -70,7 +78,7 @@ function compareAs(y: Tensor, exact: Tensor, bounds: Bounds, required: OperandRo
   let needed = false;
   let ownFaults = 0;
   for (let i = 0; i < Y.length; i++) {
-    const error = difference(Y[i], E[i]);
+    const error = distance(Y[i], E[i]);
     if (error > maxError) maxError = error;
     errorSquare += error * error;
     exactSquare += E[i] * E[i];
@@ -97,12 +105,12 @@ function compareAs(y: Tensor, exact: Tensor, bounds: Bounds, required: OperandRo
     count: Y.length,
     beyond,
   };
-  return { ...judge(Y, E, common, required, ownFaults), ...common };
+  return { ...verdictOf(Y, E, common, required, ownFaults), ...common };
 }
 
 type Measured = Omit<Comparison, 'verdict' | 'reason'>;
 
-function judge(
+function verdictOf(
   Y: ArrayLike<number>,
   E: ArrayLike<number>,
   measured: Measured,
@@ -148,7 +156,7 @@ export function overRatio(error: number, bound: number, ownNaN: boolean): number
 }
 
 /** |y − e|; −0 equals +0, equal infinities and NaN on both sides are 0, on one side ∞. */
-export function difference(y: number, e: number): number {
+export function distance(y: number, e: number): number {
   if (y === e) return 0;
   const error = Math.abs(y - e);
   if (!Number.isNaN(error)) return error;
@@ -232,7 +240,7 @@ export function elementAt(at: number, y: Tensor, E: ArrayLike<number>, bound: Fl
     rest = Math.floor(rest / extent);
   }
   const device = dense(y)[at];
-  return { index, device, oracle: E[at], error: difference(device, E[at]), bound: bound[at] };
+  return { index, device, oracle: E[at], error: distance(device, E[at]), bound: bound[at] };
 }
 
 /** ‖y − o‖ / ‖o‖ of two tensors of one size: the accumulated error. ∞ where only one side is finite. */
@@ -242,7 +250,7 @@ export function relativeDifference(y: Tensor, o: Tensor): number {
   const O = dense(o);
   let [error, norm] = [0, 0];
   for (let i = 0; i < Y.length; i++) {
-    error += difference(Y[i], O[i]) ** 2;
+    error += distance(Y[i], O[i]) ** 2;
     norm += Number.isFinite(O[i]) ? O[i] * O[i] : 0;
   }
   return error === 0 ? 0 : Math.sqrt(error / norm);

@@ -5,7 +5,7 @@ import type { Weights } from '../../reference/oracle.ts';
 import type { Tensor } from '../../reference/tensor.ts';
 import type { Bounds, Context } from '../bounds/bounds.ts';
 import { forwardOf } from '../bounds/operations.ts';
-import { type Comparison, compare } from './judge.ts';
+import { type Comparison, judge } from './judge.ts';
 
 /** The error that one layer introduced, given the device's own inputs to it; `observe` sees ŷ and its bounds. */
 export function judgeLayer(
@@ -16,7 +16,7 @@ export function judgeLayer(
   context: Context,
   observe?: (exact: Tensor, bounds: Bounds) => void,
 ): Comparison {
-  const { exact, bounds } = forwardOf(layer, inputs, weights, context);
-  observe?.(exact, bounds);
-  return compare(y, exact, bounds, context.operands);
+  const judged = forwardOf(layer, inputs, weights, context);
+  observe?.(judged.exact, judged.bounds);
+  return judge(y, judged, context.operands);
 }

@@ -39,17 +39,28 @@ export interface Product {
   readonly product: number;
 }
 
-/** Looks at a layer that failed: `inputs` are the device's. */
+/** A layer with the device's inputs to it. */
+export interface LayerCall {
+  readonly layer: Layer;
+  readonly inputs: readonly Tensor[];
+  readonly weights: Weights;
+}
+
+/** Looks at a value that is wrong; `call` is the layer that it is of, null where it is none. */
 export function why(
-  layer: Layer,
-  inputs: readonly Tensor[],
+  { name, kind }: { readonly name: string; readonly kind: string },
+  call: LayerCall | null,
   suspect: Suspect,
-  weights: Weights,
   worst: Worst,
 ): Why {
+  if (!call) {
+    const explanation = { matches: [], tried: 0, known: 0 };
+    return { layer: name, kind, worst, receptiveField: null, sum: null, explanation };
+  }
+  const { layer, inputs, weights } = call;
   const [x] = inputs;
   return {
-    layer: layer.name,
+    layer: name,
     kind: layer.kind,
     worst,
     receptiveField: receptiveField(layer, x, worst.index),

@@ -17,7 +17,7 @@ import { readFile } from 'node:fs/promises';
 import type { Kind } from '../../reference/networks/layers.ts';
 import { InputError } from '../errors.ts';
 import type { Verdict } from '../judge/judge.ts';
-import type { LayerRow, Verification } from '../verify/verify.ts';
+import type { LayerRow, Verification } from '../verify/verification.ts';
 import { ratio } from './words.ts';
 
 export interface Measure {

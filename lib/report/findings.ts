@@ -1,6 +1,6 @@
 /** What there is to say about a layer that did not simply pass, under a name that stays the same from run to run. */
 import { classes } from '../bounds/arithmetic.ts';
-import type { LayerRow, Verification } from '../verify/verify.ts';
+import type { LayerRow, Verification } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
 import { runName } from './words.ts';
 

@@ -4,7 +4,7 @@ import { marginText } from '../judge/margin.ts';
 import { whyText } from '../judge/why.ts';
 import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
-import type { LayerRow } from '../verify/verify.ts';
+import type { LayerRow } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
 import { escapeMarkdown, escapeMessage, escapeProperty } from './escape.ts';
 import { findings } from './findings.ts';

@@ -2,7 +2,7 @@
 import { marginText } from '../judge/margin.ts';
 import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
-import type { LayerRow } from '../verify/verify.ts';
+import type { LayerRow } from '../verify/verification.ts';
 import { version } from '../version.ts';
 import type { Difference } from './baseline.ts';
 import { escapeXml } from './escape.ts';

@@ -3,7 +3,7 @@
 import type { Details } from '../judge/details.ts';
 import type { Worst } from '../judge/judge.ts';
 import type { Why } from '../judge/why.ts';
-import type { LayerRow, Verification } from '../verify/verify.ts';
+import type { LayerRow, Verification } from '../verify/verification.ts';
 import { escapeXml } from './escape.ts';
 import { channelMap, positionMap } from './plots/heat.ts';
 import { ulpHistogram } from './plots/ulps.ts';

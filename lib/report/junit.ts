@@ -4,8 +4,7 @@
  */
 import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
-import type { RunReport } from '../verify/runs.ts';
-import type { LayerRow } from '../verify/verify.ts';
+import type { LayerRow, RunReport } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
 import { escapeXml } from './escape.ts';
 import { elementLine, measures, runName } from './words.ts';

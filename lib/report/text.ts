@@ -4,8 +4,7 @@ import { FALSE_ALARM } from '../bounds/products.ts';
 import { marginText } from '../judge/margin.ts';
 import { whyText } from '../judge/why.ts';
 import { LABELS } from '../runtime/failures.ts';
-import type { RunReport } from '../verify/runs.ts';
-import type { LayerRow, Verification } from '../verify/verify.ts';
+import type { LayerRow, RunReport, Verification } from '../verify/verification.ts';
 import { scientific, table } from './table.ts';
 import { bitsOf } from './words.ts';
 

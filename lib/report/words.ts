@@ -1,7 +1,6 @@
 /** Numbers of a layer in words, as the reports have them. */
 import type { Worst } from '../judge/judge.ts';
-import type { RunReport } from '../verify/runs.ts';
-import type { LayerRow } from '../verify/verify.ts';
+import type { LayerRow, RunReport } from '../verify/verification.ts';
 import { scientific } from './table.ts';
 
 /** [0, 3, 1, 2]: 1.5 on the device, 1.25 in the oracle; error 2.5e-1, bound 1.0e-6. */

@@ -5,7 +5,7 @@
 import type { Tensor as OrtTensor } from 'onnxruntime-node';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import type { NumericDType } from '../array/dtype.ts';
-import type { NumericValue } from '../array/value.ts';
+import { fromTensor, type NumericValue, narrowed, type Value, widened } from '../array/value.ts';
 import { InputError } from '../errors.ts';
 import type { Onnxruntime } from './onnxruntime.ts';
 
@@ -19,6 +19,18 @@ export function asTensor(value: SessionValue, name: string): Tensor {
   if (isTensor(value)) return value;
   throw new InputError(`${name} is ${value.dtype}, not float32`);
 }
+
+/** A value as a session takes it. Throws InputError for types that it has no array for. */
+export function toSession(name: string, value: Value): SessionValue {
+  const { dtype } = value;
+  if (dtype === 'bfloat16' || dtype === 'string')
+    throw new InputError(`the input '${name}' is ${dtype}, which is not fed to onnxruntime here`);
+  return narrowed(value as NumericValue);
+}
+
+/** What a session gave, halves as numbers. */
+export const fromSession = (value: SessionValue): Value =>
+  isTensor(value) ? fromTensor(value) : widened(value);
 
 /** A value as onnxruntime takes it. The data are not copied where they lie row-major already. */
 export function toOrt(ort: Onnxruntime, value: SessionValue): OrtTensor {

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { encodeModel, type GraphProto, type ModelProto, type NodeProto } from '../../export/proto.ts';
 import type { Tensor } from '../../reference/tensor.ts';
 import { tensor } from '../../reference/tensor.ts';
-import { fromTensor } from '../array/value.ts';
+import { isFloat } from '../array/dtype.ts';
+import { fromTensor, type NumericValue, toTensor, type Value } from '../array/value.ts';
 import { makeFolder, writeWhole } from '../files.ts';
 import { writeNpy } from '../format/npy.ts';
 import { installation } from '../runtime/installation.ts';
@@ -19,8 +20,8 @@ export interface Evidence {
   readonly layer: string;
   readonly device: string;
   readonly model: ModelProto;
-  /** The values that the layer reads, by their names in the model. */
-  readonly inputs: ReadonlyMap<string, Tensor>;
+  /** The values that the layer reads and what was fed, by their names in the model. */
+  readonly inputs: ReadonlyMap<string, Value>;
   /** Name of the layer's value in the model. */
   readonly output: string;
   /** What the device computed, ŷ in float64, and the bound of each element. */
@@ -32,7 +33,8 @@ export interface Evidence {
 /** Makes the folder and writes the bundle. Throws InputError where it cannot be written. */
 export async function writeBundle(folder: string, evidence: Evidence): Promise<void> {
   const { layer, device, inputs, output, y, exact, bound } = evidence;
-  const names = [...inputs.keys()];
+  const part = partOf(evidence.model, [...inputs.keys()], output);
+  const names = part.graph!.input.map(({ name }) => name);
   const about = {
     engine: 'onnxruntime-node',
     layer,
@@ -48,8 +50,8 @@ export async function writeBundle(folder: string, evidence: Evidence): Promise<v
     },
   };
   const files = new Map<string, Uint8Array | string>([
-    ['model.onnx', encodeModel(partOf(evidence.model, names, output))],
-    ...names.map((name, i) => [`input_${i}.npy`, writeNpy(fromTensor(inputs.get(name) as Tensor))] as const),
+    ['model.onnx', encodeModel(part)],
+    ...names.map((name, i) => [`input_${i}.npy`, writeNpy(stored(inputs.get(name) as Value))] as const),
     ['expected.npy', writeNpy(fromTensor(exact))],
     ['bound.npy', writeNpy(fromTensor(tensor(bound, exact.shape)))],
     ['device.npy', writeNpy(fromTensor(y))],
@@ -60,16 +62,21 @@ export async function writeBundle(folder: string, evidence: Evidence): Promise<v
   for (const [name, content] of files) await writeWhole(join(folder, name), content);
 }
 
-/** The part of a model between some values and one that they lead to, with the constants that it reads. */
+/** Floats as the numbers that they are, everything else as it is. */
+const stored = (value: Value): NumericValue =>
+  isFloat(value.dtype) ? fromTensor(toTensor(value as NumericValue)) : (value as NumericValue);
+
+/** The part of a model between values and one that they lead to, with the constants and those inputs that it reads. */
 export function partOf(model: ModelProto, inputs: readonly string[], output: string): ModelProto {
   const graph = model.graph as GraphProto;
   const producer = new Map(graph.node.flatMap((node) => node.output.map((name) => [name, node] as const)));
+  const constants = new Set(graph.initializer.map(({ name }) => name ?? ''));
   const kept = new Set<NodeProto>();
   const read = new Set<string>();
   const queue = [output];
   for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
     read.add(name);
-    const node = inputs.includes(name) ? undefined : producer.get(name);
+    const node = inputs.includes(name) && !constants.has(name) ? undefined : producer.get(name);
     if (!node || kept.has(node)) continue;
     kept.add(node);
     queue.push(...node.input);
@@ -84,7 +91,7 @@ export function partOf(model: ModelProto, inputs: readonly string[], output: str
       ...graph,
       node: graph.node.filter((node) => kept.has(node)),
       initializer: graph.initializer.filter(({ name }) => read.has(name ?? '')),
-      input: inputs.map(port),
+      input: inputs.filter((name) => read.has(name) && !constants.has(name)).map(port),
       output: [port(output)],
       valueInfo: [],
     },
@@ -98,20 +105,29 @@ const here = (name) => new URL(name, import.meta.url);
 const { engine, layer, device, inputs, output } = JSON.parse(readFileSync(here('bundle.json'), 'utf8'));
 const ort = await import(engine);
 
-/** A .npy file of version 1: little-endian float32 or float64, row-major. */
+const types = {
+  f4: ['float32', Float32Array],
+  f8: ['float64', Float64Array],
+  i4: ['int32', Int32Array],
+  i8: ['int64', BigInt64Array],
+  u1: ['uint8', Uint8Array],
+  b1: ['bool', Uint8Array],
+};
+
+/** A .npy file of version 1, row-major. */
 function npy(name) {
   const bytes = readFileSync(here(name));
   const start = 10 + bytes.readUInt16LE(8);
   const header = bytes.toString('latin1', 10, start);
-  const Type = header.includes('<f8') ? Float64Array : Float32Array;
+  const [type, Type] = types[/'descr': '[<|](..)'/.exec(header)[1]];
   const shape = /'shape': \\(([^)]*)\\)/.exec(header)[1].split(',').filter((s) => s.trim()).map(Number);
-  return { data: new Type(new Uint8Array(bytes.subarray(start)).buffer), shape };
+  return { type, data: new Type(new Uint8Array(bytes.subarray(start)).buffer), shape };
 }
 
 const feeds = {};
 for (const { name, file } of inputs) {
-  const { data, shape } = npy(file);
-  feeds[name] = new ort.Tensor('float32', Float32Array.from(data), shape);
+  const { type, data, shape } = npy(file);
+  feeds[name] = new ort.Tensor(type, data, shape);
 }
 const session = await ort.InferenceSession.create(readFileSync(here('model.onnx')), {
   executionProviders: [device],

@@ -1,42 +1,22 @@
 /** The function behind `alexnet verify`, with the command's own words as options. */
 import { joined } from '../../export/index.ts';
 import { decodeModel, type ModelProto } from '../../export/proto.ts';
-import type { Precision } from '../../reference/tensor.ts';
-import type { Requirement } from '../bounds/arithmetic.ts';
 import { InputError } from '../errors.ts';
-import { type Given, readInput } from '../input.ts';
+import { readInput } from '../input.ts';
 import { modelOf, readModelFile } from '../model.ts';
 import { readFeeds } from '../onnx/feeds.ts';
 import { readModel } from '../onnx/read.ts';
-import { type Choice, resolve, resolveNetwork } from '../resolve.ts';
+import { resolve, resolveNetwork } from '../resolve.ts';
 import { chooseDevice, type Device, describeChoice, LABELS } from '../runtime/devices.ts';
 import { TF32_VARIABLE, tf32IsOn } from '../runtime/tf32.ts';
-import { noiseFor, verifyGraph } from './graph.ts';
-import type { Level } from './run.ts';
-import { metadataOf, type Subject, subjectOf } from './subject.ts';
-import { prepareTraining, refuseWithoutGraph, type TrainingOptions } from './training/index.ts';
-import { type Verification, verifySubject } from './verify.ts';
+import { verifyLayers } from './layers.ts';
+import { noiseFor, verifyGraph } from './nodes.ts';
+import type { VerifyOptions } from './options.ts';
+import { metadataOf, type Pair, pairOf } from './pairing.ts';
+import { prepareTraining, refuseWithoutGraph } from './training/options.ts';
+import type { Verification } from './verification.ts';
 
-export interface VerifyOptions extends Choice, TrainingOptions {
-  /** An ONNX file; default: the network as `exportOnnx` writes it. */
-  readonly model?: string;
-  /** Files or numbers; default: noise. */
-  readonly input?: Given;
-  readonly batch?: number;
-  readonly device?: 'auto' | Device;
-  readonly strictDevice?: boolean;
-  readonly lrn?: 'native' | 'decomposed';
-  readonly require?: Requirement;
-  readonly precision?: Precision;
-  readonly plain?: boolean;
-  /** Runs of each kind, compared bit by bit; default 1. */
-  readonly repeat?: number;
-  /** Levels of graph optimisation besides none; default all. */
-  readonly levels?: readonly Level[];
-  readonly tf32?: boolean;
-  /** Called with each line of what is being done. */
-  readonly log?: (line: string) => void;
-}
+export type { VerifyOptions } from './options.ts';
 
 export interface VerifyResult extends Verification {
   /** Path of the model, or null where the network was exported for the occasion. */
@@ -53,7 +33,8 @@ export interface VerifyResult extends Verification {
  */
 export async function verify(options: VerifyOptions = {}): Promise<VerifyResult> {
   const { log = () => {} } = options;
-  const choice = await chooseDevice(options.device ?? 'auto');
+  const { device: asked = 'auto' } = options;
+  const choice = typeof asked === 'string' ? await chooseDevice(asked) : asked;
   const { device } = choice;
   const { title, weights, notes, input, run } = await prepare(options, device);
   log(`${title}, weights: ${weights}${options.model ? `, model: ${options.model}` : ''}`);
@@ -79,13 +60,13 @@ async function prepare(options: VerifyOptions, device: Device): Promise<Prepared
   const { model: path } = options;
   if (options.graph !== undefined) return prepareTraining(options, device);
   refuseWithoutGraph(options);
-  if (path === undefined) return prepareSubject(await fromNetwork(options, device), options, device);
+  if (path === undefined) return prepareLayers(await fromNetwork(options, device), options, device);
   const file = await readModelFile(path);
   const named = options.network ?? metadataOf(file.model, 'network');
   return naming(path, async () =>
     named === undefined && !asksForWeights(options)
       ? prepareGraph(path, file.bytes, options, device)
-      : prepareSubject(await fromFile(file, named, options), options, device),
+      : prepareLayers(await fromFile(file, named, options), options, device),
   );
 }
 
@@ -93,28 +74,28 @@ const asksForWeights = ({ weights, seed, init }: VerifyOptions): boolean =>
   weights !== undefined || seed !== undefined || init !== undefined;
 
 interface Found {
-  readonly subject: Subject;
+  readonly pair: Pair;
   readonly weights: string;
   readonly notes: readonly string[];
 }
 
-async function prepareSubject(found: Found, options: VerifyOptions, device: Device): Promise<Prepared> {
-  const { subject, weights, notes } = found;
+async function prepareLayers(found: Found, options: VerifyOptions, device: Device): Promise<Prepared> {
+  const { pair, weights, notes } = found;
   const { input: from, seed, log } = options;
-  const { tensor, source } = await readInput(subject.network, { from, seed, log: log ?? (() => {}) });
-  const run = () => verifySubject({ ...options, subject, input: tensor, device });
-  return { title: `network: ${subject.network.name}`, weights, notes, input: source, run };
+  const { tensor, source } = await readInput(pair.network, { from, seed, log: log ?? (() => {}) });
+  const run = () => verifyLayers({ ...options, pair, input: tensor, device });
+  return { title: `network: ${pair.network.name}`, weights, notes, input: source, run };
 }
 
 async function fromNetwork(options: VerifyOptions, device: Device): Promise<Found> {
   const { network, weights, source, notes } = await resolve(options);
   const lrn = options.lrn ?? (device === 'webgpu' ? 'decomposed' : 'native');
   const bytes = joined(modelOf(network, weights, { source, lrn }).chunks());
-  const subject = subjectOf(bytes, decodeModel(bytes), network, weights);
+  const pair = pairOf(bytes, decodeModel(bytes), network, weights);
   const hasLrn = network.layers.some((layer) => layer.kind === 'lrn');
-  if (!hasLrn || lrn === 'native' || options.lrn) return { subject, weights: source, notes };
+  if (!hasLrn || lrn === 'native' || options.lrn) return { pair, weights: source, notes };
   return {
-    subject,
+    pair,
     weights: source,
     notes: [...notes, `LRN is decomposed: ${LABELS[device]} has no kernel for it`],
   };
@@ -127,11 +108,11 @@ async function fromFile(
 ): Promise<Found> {
   if (asksForWeights(options)) {
     const { network, weights, source, notes } = await resolve({ ...options, network: named });
-    return { subject: subjectOf(bytes, model, network, weights), weights: source, notes };
+    return { pair: pairOf(bytes, model, network, weights), weights: source, notes };
   }
   const source = metadataOf(model, 'weights.source');
   const weights = source === undefined ? "the file's own" : `the file's own (${source})`;
-  return { subject: subjectOf(bytes, model, resolveNetwork(named)), weights, notes: [] };
+  return { pair: pairOf(bytes, model, resolveNetwork(named)), weights, notes: [] };
 }
 
 async function prepareGraph(

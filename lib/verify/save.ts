@@ -4,7 +4,7 @@ import type { Tensor } from '../../reference/tensor.ts';
 import { fromTensor } from '../array/value.ts';
 import { makeFolder, writeWhole } from '../files.ts';
 import { writeNpz } from '../format/npz.ts';
-import type { Verification } from './verify.ts';
+import type { Verification } from './verification.ts';
 
 /** Makes the folder if need be. Throws InputError where it cannot be written; nothing half-written is left. */
 export async function saveValues(folder: string, { device, oracle }: Verification['values']): Promise<void> {

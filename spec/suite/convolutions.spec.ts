@@ -6,7 +6,7 @@
 import { expect } from 'chai';
 import { buildGradients } from '../../export/index.ts';
 import { joined } from '../../export/write.ts';
-import { verifyTraining } from '../../lib/verify/training/verify.ts';
+import { verifyTraining } from '../../lib/verify/training/training.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import { flatten, linear, relu } from '../../reference/networks/layers.ts';
 import { networkOf, random, randomWeights } from '../export/helpers.ts';

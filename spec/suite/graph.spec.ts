@@ -10,8 +10,10 @@ import { writeNpy } from '../../lib/format/npy.ts';
 import { modelOf } from '../../lib/model.ts';
 import { evaluate } from '../../lib/onnx/evaluate.ts';
 import { readModel } from '../../lib/onnx/read.ts';
-import { untouchedReport } from '../../lib/verify/graphruns.ts';
+import { examine } from '../../lib/verify/engine.ts';
 import { verify } from '../../lib/verify/index.ts';
+import { nodesOf } from '../../lib/verify/nodes.ts';
+import type { Provider } from '../../lib/verify/provider.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { initialise } from '../../reference/training/init.ts';
 import { narrow, random } from '../export/helpers.ts';
@@ -95,26 +97,38 @@ describe('verify on any graph', function () {
     const x = random([1, ...network.input], 3, 100);
     const feeds = new Map<string, Value>([['input', { dtype: 'float32', shape: x.shape, data: x.data }]]);
     const chain = new Map<string, Value>(feeds);
-    const expected = new Map<string, Float64Array>();
-    evaluate(model, feeds, {
-      trace: (_, outputs) => {
-        for (const [name, value] of outputs) {
-          chain.set(name, value);
-          expected.set(
-            name,
-            Float64Array.from(value.data as Float32Array, (v) => 1e-6 * Math.abs(v)),
-          );
-        }
-      },
-    });
+    const trace = (_: unknown, outputs: ReadonlyMap<string, Value>) => {
+      for (const [name, value] of outputs) chain.set(name, value);
+    };
+    evaluate(model, feeds, { trace });
     const [{ name }] = model.graph.outputs;
-    const judged = (factor: number) => {
+    const subject = nodesOf({ bytes, model, feeds, device: 'cpu' }, 'float32', chain);
+    /** The oracle's own values for a device's, but for the untouched run's output. */
+    const judged = async (factor: number) => {
       const own = chain.get(name)!;
       const data = Float32Array.from(own.data as Float32Array, (v) => v * factor);
-      const values = new Map<string, Value>([[name, { ...own, data } as Value]]);
-      const run = { values, unstable: [], tapped: [chain], model, nodes: model.graph.nodes, chain, expected };
-      return untouchedReport(run).verdict;
+      const outputs = new Map<string, Value>([[name, { ...own, data }]]);
+      const provider: Provider = {
+        device: 'cpu',
+        ways: [
+          { graph: 'tapped', level: 'disabled' },
+          { graph: 'untouched', level: 'all' },
+        ],
+        run: async (_, { graph }) => ({
+          values: graph === 'tapped' ? chain : outputs,
+          placement: null,
+          unstable: [],
+        }),
+        [Symbol.asyncDispose]: async () => {},
+      };
+      const { runs, placement, rows } = await examine(subject, provider);
+      expect([runs[0].verdict, placement, rows[0].devices]).to.deep.equal(['pass', '', []]);
+      return runs[1].verdict;
     };
-    expect([judged(1), judged(1 + 2 ** -22), judged(1.01)]).to.deep.equal(['pass', 'pass', 'fail']);
+    expect([await judged(1), await judged(1 + 2 ** -22), await judged(1.01)]).to.deep.equal([
+      'pass',
+      'pass',
+      'fail',
+    ]);
   });
 });

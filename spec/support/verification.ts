@@ -1,7 +1,7 @@
 /** Results of verify made by hand, for the reports' specs. */
 import type { Comparison } from '../../lib/judge/judge.ts';
 import type { VerifyResult } from '../../lib/verify/index.ts';
-import type { LayerRow } from '../../lib/verify/verify.ts';
+import type { LayerRow } from '../../lib/verify/verification.ts';
 
 /** What a name can do to a format that does not escape it. */
 export const HOSTILE = `]]></testcase>&amp;"'<script>alert(1)</script>|\`,\n::error::%0A\u0000\u001b[31m\ud800 \u2028ünï`;

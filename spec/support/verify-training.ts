@@ -1,8 +1,8 @@
 /** verify --graph on networks with few channels, in this process: what is fed, and models with planted faults. */
 import { tap } from '../../export/index.ts';
 import type { ModelProto, NodeProto } from '../../export/proto.ts';
-import { verifyTraining } from '../../lib/verify/training/verify.ts';
-import type { Verification } from '../../lib/verify/verify.ts';
+import { verifyTraining } from '../../lib/verify/training/training.ts';
+import type { Verification } from '../../lib/verify/verification.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import { shapes } from '../../reference/oracle.ts';

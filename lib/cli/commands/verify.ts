@@ -5,14 +5,15 @@ import { InputError } from '../../errors.ts';
 import { verificationJson } from '../../report/json.ts';
 import { differenceText, prepareReports, type ReportOptions, tellGithub } from '../../report/reports.ts';
 import { verificationText } from '../../report/text.ts';
-import { chooseDevice } from '../../runtime/devices.ts';
+import { chooseDevice, type Device } from '../../runtime/devices.ts';
 import { writeBundle } from '../../verify/bundle.ts';
 import { type VerifyOptions, type VerifyResult, verify } from '../../verify/index.ts';
 import { saveValues } from '../../verify/save.ts';
 import { deviceOption, gather, integer, jsonOption, lrnOption, weightOptions } from '../options.ts';
 import { restartForTf32 } from '../tf32.ts';
 
-interface Options extends Omit<VerifyOptions, 'model' | 'input'>, ReportOptions {
+interface Options extends Omit<VerifyOptions, 'model' | 'input' | 'device'>, ReportOptions {
+  readonly device?: 'auto' | Device;
   readonly input?: readonly string[];
   readonly save?: string;
   readonly bundle?: string;
@@ -88,9 +89,17 @@ async function run(model: string | undefined, options: Options): Promise<void> {
     (file) => typeof file === 'string',
   );
   const finish = await prepareReports(rest, files);
-  const { device } = await chooseDevice(rest.device ?? 'auto');
-  if (await restartForTf32(device, tf32 || rest.require === 'tf32')) return;
-  const result = await verify({ ...rest, model, input, require: tf32 ? 'tf32' : rest.require, tf32, log });
+  const choice = await chooseDevice(rest.device ?? 'auto');
+  if (await restartForTf32(choice.device, tf32 || rest.require === 'tf32')) return;
+  const result = await verify({
+    ...rest,
+    device: choice,
+    model,
+    input,
+    require: tf32 ? 'tf32' : rest.require,
+    tf32,
+    log,
+  });
   if (save !== undefined) await saveValues(save, result.values);
   if (bundle !== undefined && result.evidence) await writeBundle(bundle, result.evidence);
   if (bundle !== undefined && !result.evidence)

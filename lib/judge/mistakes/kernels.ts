@@ -3,7 +3,13 @@ import type { Kind } from '../../../reference/networks/layers.ts';
 import type { Operations } from '../../../reference/oracle.ts';
 import type { Precision, Tensor } from '../../../reference/tensor.ts';
 import { operations } from '../../fast/index.ts';
-import type { Call } from './tools.ts';
+
+/** What an operation is called with: tensors by the names x, w, b, mask (x0, x1 … of concat), and its attributes. */
+export interface Call {
+  // biome-ignore lint/suspicious/noExplicitAny: each operation has its own attributes
+  readonly attributes: any;
+  readonly inputs: Readonly<Record<string, Tensor>>;
+}
 
 export type Kernel = (call: Call, precision?: Precision) => Tensor;
 

@@ -1,13 +1,8 @@
 /** What wrong kernels are made of: the right kernel, called with altered tensors or attributes. */
 import { dense, sizeOf, type Tensor, tensor } from '../../../reference/tensor.ts';
-import { kernelOf } from './kernels.ts';
+import { type Call, kernelOf } from './kernels.ts';
 
-/** What an operation is called with: tensors by the names x, w, b, mask (x0, x1 … of concat), and its attributes. */
-export interface Call {
-  // biome-ignore lint/suspicious/noExplicitAny: each operation has its own attributes
-  readonly attributes: any;
-  readonly inputs: Readonly<Record<string, Tensor>>;
-}
+export type { Call } from './kernels.ts';
 
 /** A kernel with one mistake. */
 export interface Mutant {

@@ -4,7 +4,6 @@
  */
 import type { Network } from '../../../reference/networks/layers.ts';
 import { inputsOf, type Weights } from '../../../reference/oracle.ts';
-import { streamOf, words } from '../../../reference/random.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
 import {
   type Batch,
@@ -15,6 +14,7 @@ import {
 } from '../../../reference/training/gradient.ts';
 import * as loss from '../../../reference/training/loss.ts';
 import { operations } from '../../fast/index.ts';
+import { disturbed } from '../subject.ts';
 
 export interface Chain {
   /** conv1, dconv1, dconv1.weight, dinput, loss. */
@@ -88,13 +88,4 @@ function added(a: Tensor, b: Tensor): Tensor {
     new Float32Array(dense(a)).map((v, i) => v + B[i]),
     a.shape,
   );
-}
-
-function disturbed(t: Tensor, error: Float64Array | undefined, draw: number, name: string): Tensor {
-  if (!error) return t;
-  const signs = words(draw, streamOf(`rounding of ${name}`), error.length);
-  const values = new Float64Array(dense(t)).map((v, i) =>
-    Number.isFinite(error[i]) ? v + (signs[i] & 1 ? error[i] : -error[i]) : v,
-  );
-  return tensor(t.data instanceof Float64Array ? values : Float32Array.from(values), t.shape);
 }

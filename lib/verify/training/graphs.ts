@@ -1,16 +1,17 @@
 /** The graphs that are verified: which values they have, and how they are fed and run. */
-import { buildGradients, buildStep, joined, tap } from '../../../export/index.ts';
+import { buildGradients, buildStep, joined } from '../../../export/index.ts';
 import { decodeModel, type ModelProto } from '../../../export/proto.ts';
 import type { Network } from '../../../reference/networks/layers.ts';
 import { type Weights, weightShapes } from '../../../reference/oracle.ts';
-import { type Tensor, tensor } from '../../../reference/tensor.ts';
 import { type Batch, trunk } from '../../../reference/training/gradient.ts';
 import { defaultFactor, type Hyper } from '../../../reference/training/optimiser.ts';
+import { floatValue, fromTensor, type Value } from '../../array/value.ts';
 import { InputError } from '../../errors.ts';
 import type { Device } from '../../runtime/failures.ts';
-import type { Placement } from '../../runtime/placement.ts';
-import { openSession, type Session, targetOf } from '../../runtime/session.ts';
-import { isTensor, type SessionValue } from '../../runtime/values.ts';
+import { targetOf } from '../../runtime/session.ts';
+import type { Provider } from '../provider.ts';
+import { type RunOptions, sessionsOf } from '../sessions.ts';
+import type { Subject } from '../subject.ts';
 
 export interface Graph {
   readonly kind: 'gradients' | 'training';
@@ -93,12 +94,13 @@ export function feedsOf(
   { input, labels, dropout }: Batch,
   weights: Weights,
   state?: { readonly momenta: Weights; readonly learningRate: number },
-): Map<string, SessionValue> {
-  const feeds = new Map<string, SessionValue>([['input', input], ...weights]);
+): Map<string, Value> {
+  const feeds = new Map<string, Value>([['input', fromTensor(input)]]);
+  for (const [name, w] of weights) feeds.set(name, fromTensor(w));
   feeds.set('labels', { dtype: 'int32', shape: [labels.length], data: Int32Array.from(labels) });
   if (state) {
-    feeds.set('learningRate', tensor(Float32Array.of(state.learningRate), []));
-    for (const [name, v] of state.momenta) feeds.set(`${name}.velocity`, v);
+    feeds.set('learningRate', floatValue(Float32Array.of(state.learningRate), []));
+    for (const [name, v] of state.momenta) feeds.set(`${name}.velocity`, fromTensor(v));
   }
   const masks = dropout === 'none' ? [] : dropout;
   for (const [name, data] of masks) {
@@ -118,44 +120,32 @@ function unfed(name: string, { kind }: Graph): string {
   return `the model's input '${name}' is none that a ${kind} graph of this network has`;
 }
 
-export interface Ran {
-  readonly values: ReadonlyMap<string, Tensor>;
-  readonly placement: Placement;
+/** Where the values of such a graph come from. */
+export const runsOf = (graph: Graph, device: Device, options: RunOptions): Promise<Provider> => {
+  const { bytes, taps, outputs } = graph;
+  const names = new Map(taps.map((name) => [name, name]));
+  return sessionsOf({ device, bytes, names, outputs, accept }, options);
+};
+
+function accept(value: Value, name: string): Value {
+  if (value.dtype === 'float32' || value.dtype === 'float64') return value;
+  throw new InputError(`the model's value '${name}' is ${value.dtype}, not float32`);
 }
 
-/** Opens a graph with its judged values tapped, or as it is, for one or several runs. */
-export const openGraph = (
-  graph: Graph,
-  device: Device,
-  tapped: boolean,
-  optimise: boolean,
-): Promise<Session> =>
-  openSession(tapped ? tap(graph.bytes, graph.taps) : graph.bytes, device, { optimise, profile: true });
+/** For histograms: those of larger values take longer than the comparison. */
+const DETAILED = 1 << 22;
 
-/** Values by name; the untouched graph has only its outputs. */
-export async function runGraph(
-  session: Session,
-  graph: Graph,
-  feeds: ReadonlyMap<string, SessionValue>,
-  tapped: boolean,
-): Promise<Map<string, Tensor>> {
-  const names = tapped ? graph.taps : graph.outputs.filter((name) => graph.wanted.has(name));
-  const values = new Map<string, Tensor>();
-  for (const [name, value] of await session.run(feeds, names)) {
-    if (!isTensor(value)) throw new InputError(`the model's value '${name}' is ${value.dtype}, not float32`);
-    values.set(name, value);
-  }
-  return values;
-}
-
-/** Runs a graph once in a session of its own. */
-export async function runOnce(
-  graph: Graph,
-  device: Device,
-  feeds: ReadonlyMap<string, SessionValue>,
-  { tapped, optimise }: { readonly tapped: boolean; readonly optimise: boolean },
-): Promise<Ran> {
-  await using session = await openGraph(graph, device, tapped, optimise);
-  const values = await runGraph(session, graph, feeds, tapped);
-  return { values, placement: await session.placement() };
-}
+/** What all subjects of such a graph have in common. */
+export const aboutGraph = (
+  { kind, bytes }: Graph,
+  network: Network,
+  feeds: ReadonlyMap<string, Value>,
+): Pick<Subject, 'name' | 'model' | 'feeds' | 'given' | 'placed' | 'file' | 'detailed'> => ({
+  name: network.name,
+  model: kind,
+  feeds,
+  given: (name) => feeds.get(name),
+  placed: { by: 'untouched' },
+  file: { model: () => decodeModel(bytes), called: (name) => name },
+  detailed: DETAILED,
+});

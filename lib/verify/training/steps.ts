@@ -10,18 +10,18 @@ import {
   updateAll,
   zeroMomenta,
 } from '../../../reference/training/optimiser.ts';
+import type { Value } from '../../array/value.ts';
 import type { Context } from '../../bounds/bounds.ts';
 import { type Gradient, lossFactor, parameterBounds, velocityBounds } from '../../bounds/update.ts';
-import { holdDevice } from '../../runtime/hold.ts';
-import type { Placement } from '../../runtime/placement.ts';
-import type { RunReport } from '../runs.ts';
-import type { LayerReport } from '../walk.ts';
+import { type Examined, examine, judgeAll } from '../engine.ts';
+import type { RunOptions } from '../sessions.ts';
+import { type Computation, type Subject, tensorOf, type Values } from '../subject.ts';
+import type { LayerRow } from '../verification.ts';
 import { type Chain, disturbedChain, oracleChain } from './chain.ts';
-import { feedsOf, type Graph, openGraph, runGraph } from './graphs.ts';
-import { type Judge, threeWays } from './threeways.ts';
-import { type Named, report, trainingWalk } from './walk.ts';
+import { forwardAndBack } from './gradients.ts';
+import { aboutGraph, feedsOf, type Graph, runsOf } from './graphs.ts';
 
-export interface StepSettings {
+export interface StepSettings extends RunOptions {
   readonly network: Network;
   readonly weights: Weights;
   readonly batch: Batch;
@@ -30,16 +30,14 @@ export interface StepSettings {
   readonly graph: Graph;
   readonly context: Context;
   readonly options: GradientOptions;
+  readonly strictDevice?: boolean;
   /** The oracle's chain of the first step. */
   readonly chain: Chain;
   /** What the values of the gradients graph are expected to be off by. */
-  readonly errors: ReadonlyMap<string, Float64Array>;
+  readonly expected: ReadonlyMap<string, Float64Array>;
 }
 
-export interface Stepped {
-  readonly rows: readonly LayerReport[];
-  readonly runs: readonly RunReport[];
-  readonly placement: Placement;
+export interface Stepped extends Pick<Examined, 'rows' | 'runs' | 'placement' | 'why' | 'evidence'> {
   /** step1/conv1.weight, step1/conv1.weight.velocity … */
   readonly device: ReadonlyMap<string, Tensor>;
   readonly oracle: ReadonlyMap<string, Tensor>;
@@ -50,54 +48,46 @@ interface State {
   readonly momenta: Weights;
 }
 
+type Named = (name: string) => Tensor | undefined;
+
+/** The first step in every way that the device can run it, the others in the first of them. */
 export async function verifySteps(settings: StepSettings): Promise<Stepped> {
-  const { network, batch, hyper, graph, context } = settings;
-  const { learningRate } = hyper;
-  await using _held = await holdDevice(context.device);
-  await using session = await openGraph(graph, context.device, true, false);
-  const found = { rows: [] as LayerReport[], device: new Map(), oracle: new Map() };
-  let [runs, placement]: [readonly RunReport[], Placement] = [[], { nodes: [] }];
+  const { network, batch, hyper, graph, context, options, steps } = settings;
+  await using provider = await runsOf(graph, context.device, settings);
+  const saved = { device: new Map<string, Tensor>(), oracle: new Map<string, Tensor>() };
+  const rows: LayerRow[] = [];
   const start: State = { weights: settings.weights, momenta: zeroMomenta(settings.weights) };
-  let [device, oracle]: [State, State] = [start, widened(start, settings.options)];
-  for (let k = 1; k <= settings.steps; k++) {
-    const chain = k === 1 ? settings.chain : oracleChain(network, oracle.weights, batch, settings.options);
+  let device = start;
+  let oracle = widened(start, options);
+  let first: Examined | undefined;
+  for (let k = 1; k <= steps; k++) {
+    const chain = k === 1 ? settings.chain : oracleChain(network, oracle.weights, batch, options);
     const next = updateAll(oracle.weights, oracle.momenta, chain.gradients, hyper);
-    const feeds = feedsOf(graph, batch, device.weights, { ...device, learningRate });
-    const values = await runGraph(session, graph, feeds, true);
-    const expected = oracleNames(chain, next, hyper);
-    const judge = judgeStep(settings, device, expected);
-    if (k === 1) {
-      const plain = { values, placement };
-      const disturbed = (draw: number): Named => {
-        const other = disturbedChain(network, device.weights, batch, settings.errors, draw);
-        return oracleNames(other, updateAll(device.weights, device.momenta, other.gradients, hyper), hyper);
-      };
-      const three = await threeWays({
-        ...settings,
-        ...context,
-        feeds,
-        judge,
-        plain,
-        oracle: expected,
-        disturbed,
-      });
-      found.rows.push(...three.rows.map(inStep(k)));
-      [runs, placement] = [three.runs, three.placement];
-    } else found.rows.push(...judge((name) => values.get(name) ?? given(batch, name)).map(inStep(k)));
+    const subject = stepOf(settings, device, oracleNames(chain, next, hyper));
+    let values: ReadonlyMap<string, Value>;
+    if (!first) {
+      first = await examine(subject, provider, settings);
+      rows.push(...first.rows.map(inStep(k)));
+      values = first.values;
+    } else {
+      const { ran } = first;
+      const run = await provider.run(subject.feeds, provider.ways[0]);
+      const later = judgeAll(subject, run).rows.map((row) => ({ ...row, devices: ran(row.layer) }));
+      rows.push(...later.map(inStep(k)));
+      values = run.values;
+    }
     device = stateOf(network, values, device);
     oracle = next;
-    save(found.device, k, device, values.get('loss'));
-    save(found.oracle, k, oracle, chain.values.get('loss'));
+    save(saved.device, k, device, values.has('loss') ? tensorOf(values.get('loss')) : undefined);
+    save(saved.oracle, k, oracle, chain.values.get('loss'));
   }
-  return { ...found, runs, placement };
+  return { ...(first as Examined), ...saved, rows };
 }
-
-const given = ({ input }: Batch, name: string): Tensor | undefined => (name === 'input' ? input : undefined);
 
 /** 'conv1.weight.next' is called step1/conv1.weight. */
 const inStep =
   (k: number) =>
-  (row: LayerReport): LayerReport => ({ ...row, layer: `step${k}/${row.layer.replace(/\.next$/, '')}` });
+  (row: LayerRow): LayerRow => ({ ...row, layer: `step${k}/${row.layer.replace(/\.next$/, '')}` });
 
 const widened = ({ weights, momenta }: State, { precision = 'float32' }: GradientOptions): State => {
   const all = (of: Weights): Weights => new Map([...of].map(([name, t]) => [name, cast(t, precision)]));
@@ -105,10 +95,15 @@ const widened = ({ weights, momenta }: State, { precision = 'float32' }: Gradien
 };
 
 /** A parameter that the model does not write stays as it was: its row says so. */
-function stateOf(network: Network, values: ReadonlyMap<string, Tensor>, before: State): State {
+function stateOf(network: Network, values: ReadonlyMap<string, Value>, before: State): State {
   const names = [...weightShapes(network).keys()];
   const after = (suffix: string, old: Weights): Weights =>
-    new Map(names.map((name) => [name, values.get(`${name}${suffix}`) ?? (old.get(name) as Tensor)]));
+    new Map(
+      names.map((name) => {
+        const value = values.get(`${name}${suffix}`);
+        return [name, value ? tensorOf(value) : (old.get(name) as Tensor)];
+      }),
+    );
   return { weights: after('.next', before.weights), momenta: after('.velocity.next', before.momenta) };
 }
 
@@ -131,61 +126,72 @@ function oracleNames({ values }: Chain, { weights, momenta }: State, { rule, lea
 }
 
 /** Every value of the forward and backward pass, then every velocity and parameter from the device's own. */
-function judgeStep(settings: StepSettings, { weights, momenta }: State, oracle: Named): Judge {
-  const { network, batch, hyper, graph, context } = settings;
+function stepOf(settings: StepSettings, state: State, oracle: Named): Subject {
+  const { network, batch, hyper, graph, context, expected } = settings;
+  const { weights, momenta } = state;
   const { rule, learningRate } = hyper;
-  const walk = {
+  const pass = {
+    ...batch,
     network,
     weights,
-    labels: batch.labels,
-    dropout: batch.dropout,
-    oracle,
     wanted: graph.wanted,
     factor: lossFactor(rule, learningRate),
     context,
   };
-  return (device, known, observe) => [
-    ...trainingWalk({ ...walk, device, known, observe }),
-    ...[...weightShapes(network).keys()].flatMap((name) =>
-      updateRows(settings, name, { w: weights.get(name)!, v: momenta.get(name)! }, { device, known, oracle }),
-    ),
-  ];
+  return {
+    ...aboutGraph(graph, network, feedsOf(graph, batch, weights, { momenta, learningRate })),
+    operands: context.operands,
+    computations: () => [
+      ...forwardAndBack(pass),
+      ...[...weightShapes(network).keys()].map((name) =>
+        updateOf(settings, name, { w: weights.get(name)!, v: momenta.get(name)! }),
+      ),
+    ],
+    chain: oracle,
+    disturbed(draw) {
+      const other = disturbedChain(network, weights, batch, expected, draw);
+      return oracleNames(other, updateAll(weights, momenta, other.gradients, hyper), hyper);
+    },
+  };
 }
 
-function updateRows(
+/** One parameter's velocity and its next value. */
+function updateOf(
   { network, hyper, context }: StepSettings,
   name: string,
-  { w, v }: { w: Tensor; v: Tensor },
-  { device, known, oracle }: { device: Named; known?: (names: readonly string[]) => boolean; oracle: Named },
-): LayerReport[] {
+  state: { w: Tensor; v: Tensor },
+): Computation {
   const { rule } = hyper;
-  const [own, { rate }] = [coefficientsOf(hyper, name), defaultFactor(rule, name)];
-  const [from, gradient] = gradientOf(network, name, device);
-  const [velocity, next] = [`${name}.velocity.next`, `${name}.next`];
-  if (known?.([...from, velocity, next])) return [];
-  const [nextV, nextW] = [device(velocity), device(next)];
-  if (!nextV || !nextW || !gradient) {
-    const reason = 'the model has no such value, or not its gradient';
-    const head = { kind: 'update', shape: w.shape, verdict: 'fail', reason, introduced: null } as const;
-    return [velocity, next].map((layer) => ({ ...head, layer, accumulated: null }));
-  }
-  const ofVelocity = velocityBounds(rule, own, rate, { w, v }, gradient, context);
-  const ofWeight = parameterBounds(rule, own, { w, v: nextV }, context);
-  return [
-    report({ name: velocity, kind: 'velocity' }, nextV, ofVelocity, oracle(velocity), context),
-    report({ name: next, kind: 'parameter' }, nextW, ofWeight, oracle(next), context),
-  ];
+  const own = coefficientsOf(hyper, name);
+  const { rate } = defaultFactor(rule, name);
+  const velocity = `${name}.velocity.next`;
+  const reads = gradientNames(network, name);
+  return {
+    reads: [...reads, velocity],
+    makes: [
+      { name: velocity, kind: 'velocity' },
+      { name: `${name}.next`, kind: 'parameter' },
+    ],
+    judge(values) {
+      const v = tensorOf(values(velocity));
+      return [
+        velocityBounds(rule, own, rate, state, gradientIn(values, reads), context),
+        parameterBounds(rule, own, { w: state.w, v }, context),
+      ];
+    },
+  };
 }
 
-/** The gradient that the graph's update reads, and the names of its operands. */
-function gradientOf(network: Network, name: string, device: Named): [string[], Gradient | null] {
+/** The gradient that an update reads, or its operands: fully connected layers sum them in the update itself. */
+function gradientNames(network: Network, name: string): readonly string[] {
   const layer = name.replace(/\.[^.]*$/, '');
   const at = network.layers.findIndex((one) => one.name === layer);
-  if (network.layers[at].kind === 'linear' && name.endsWith('.weight')) {
-    const names = [`d${layer}`, inputsOf(network, at)[0]];
-    const [dy, x] = names.map(device);
-    return [names, dy && x ? { dy, x } : null];
-  }
-  const value = device(`d${name}`);
-  return [[`d${name}`], value ? { value } : null];
+  if (network.layers[at].kind === 'linear' && name.endsWith('.weight'))
+    return [`d${layer}`, inputsOf(network, at)[0]];
+  return [`d${name}`];
+}
+
+function gradientIn(values: Values, names: readonly string[]): Gradient {
+  const [first, x] = names.map((name) => tensorOf(values(name)));
+  return x ? { dy: first, x } : { value: first };
 }

@@ -10,10 +10,9 @@ import { NORMWISE } from '../../../lib/bounds/normwise.ts';
 import { backwardOf } from '../../../lib/bounds/operations.ts';
 import { writeNpy } from '../../../lib/format/npy.ts';
 import { writeNpz } from '../../../lib/format/npz.ts';
-import { compare } from '../../../lib/judge/judge.ts';
+import { judge } from '../../../lib/judge/judge.ts';
 import { verify } from '../../../lib/verify/index.ts';
-import { readLabels, readMasks } from '../../../lib/verify/training/inputs.ts';
-import { report } from '../../../lib/verify/training/walk.ts';
+import { readLabels, readMasks } from '../../../lib/verify/training/labels.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import type { Layer } from '../../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
@@ -116,13 +115,7 @@ describe('verify --graph: values too small to be told from 0', () => {
     const verdictFor = (logit: number) => {
       const logits = tensor(Float32Array.of(logit, 0, -1, logit, 0, -1), [2, 3]);
       const { dlogits } = lossBounds(logits, [0, 0], 1, 'cpu');
-      return report(
-        { name: 'dfc8', kind: '' },
-        tensor(new Float32Array(6), [2, 3]),
-        dlogits,
-        undefined,
-        context,
-      ).verdict;
+      return judge(tensor(new Float32Array(6), [2, 3]), dlogits, classes.float32).verdict;
     };
     expect(verdictFor(200)).to.equal('untested');
     expect(verdictFor(69)).to.equal('fail');
@@ -154,7 +147,7 @@ describe('verify --graph: gradients of convolutions by transforms', () => {
       Float32Array.from(dense(t), (v, i) => v * (i % 121 === 60 ? 1e5 : 1e-3)),
       t.shape,
     );
-  const judge = (
+  const judged = (
     layer: Conv2d,
     part: 'dx' | 'dw',
     [dy, x, w]: readonly Tensor[],
@@ -163,8 +156,7 @@ describe('verify --graph: gradients of convolutions by transforms', () => {
   ) => {
     const pass = { inputs: [x], weights: new Map([['c.weight', w]]), y: dy, dy, wanted: { dx: true } };
     const { dxs, dw } = backwardOf(layer, pass, { ...context, device });
-    const { exact, bounds } = (part === 'dx' ? dxs[0] : dw)!;
-    return compare(got, exact, bounds, classes.float32);
+    return judge(got, (part === 'dx' ? dxs[0] : dw)!, classes.float32);
   };
 
   it("a kernel's dx by Winograd is no sum of products: a fault on the CPU, named on CUDA; scaled by 1.01 a fault on both", () => {
@@ -175,14 +167,14 @@ describe('verify --graph: gradients of convolutions by transforms', () => {
       random([6, 5, 3, 3], 3),
     ];
     const got = winograd(dy, exchanged(w, true), tensor(new Float32Array(5), [5]), 1);
-    expect(judge(layer, 'dx', [dy, x, w], got, 'cpu').verdict).to.equal('fail');
-    const on = judge(layer, 'dx', [dy, x, w], got, 'cuda');
+    expect(judged(layer, 'dx', [dy, x, w], got, 'cpu').verdict).to.equal('fail');
+    const on = judged(layer, 'dx', [dy, x, w], got, 'cuda');
     expect([on.verdict, on.named]).to.deep.equal(['suspicious', NORMWISE]);
     const wrong = tensor(
       Float32Array.from(dense(got), (v) => v * 1.01),
       got.shape,
     );
-    expect(judge(layer, 'dx', [dy, x, w], wrong, 'cuda').verdict).to.equal('fail');
+    expect(judged(layer, 'dx', [dy, x, w], wrong, 'cuda').verdict).to.equal('fail');
   });
 
   it("a kernel's dw is a product of matrices: by Fourier transforms it is a fault on both", () => {
@@ -206,8 +198,8 @@ describe('verify --graph: gradients of convolutions by transforms', () => {
     );
     const swapped = tensor(Float32Array.from(maps.flatMap((m) => [...m])), [5, 6, 5, 5]);
     const got = exchanged(swapped, false);
-    expect(judge(layer, 'dw', [dy, x, w], got, 'cpu').verdict).to.equal('fail');
-    expect(judge(layer, 'dw', [dy, x, w], got, 'cuda').verdict).to.equal('fail');
+    expect(judged(layer, 'dw', [dy, x, w], got, 'cpu').verdict).to.equal('fail');
+    expect(judged(layer, 'dw', [dy, x, w], got, 'cuda').verdict).to.equal('fail');
   });
 });
 

@@ -1,36 +1,16 @@
 /** The options of `alexnet verify --graph gradients|training`, and what they mean. */
 import type { ModelProto } from '../../../export/proto.ts';
-import type { Masks } from '../../../reference/training/gradient.ts';
-import type { Hyper, Rule } from '../../../reference/training/optimiser.ts';
+import type { Hyper } from '../../../reference/training/optimiser.ts';
 import { InputError } from '../../errors.ts';
 import { readInput } from '../../input.ts';
 import { readModelFile } from '../../model.ts';
 import { resolve } from '../../resolve.ts';
 import type { Device } from '../../runtime/failures.ts';
-import type { VerifyOptions } from '../index.ts';
-import { metadataOf } from '../subject.ts';
-import type { Verification } from '../verify.ts';
-import { readLabels, readMasks } from './inputs.ts';
-import { verifyTraining } from './verify.ts';
-
-export interface TrainingOptions {
-  /** The gradients of a batch, or steps of training too; default: neither, but the forward pass. */
-  readonly graph?: 'gradients' | 'training';
-  /** A .npy of N classes, or the numbers; default: drawn from the seed. */
-  readonly labels?: string | ArrayLike<number>;
-  /** An .npz of masks called as the dropout layers, or the masks; default none: neither mask nor scaling. */
-  readonly dropout?: 'none' | (string & {}) | Masks;
-  /** Default 1. */
-  readonly steps?: number;
-  /** ε, default 0.01. */
-  readonly learningRate?: number;
-  /** µ, default 0.9. */
-  readonly momentum?: number;
-  /** λ, default 0.0005. */
-  readonly weightDecay?: number;
-  /** Whose form of the update; default the paper's. */
-  readonly update?: Rule;
-}
+import type { TrainingOptions, VerifyOptions } from '../options.ts';
+import { metadataOf } from '../pairing.ts';
+import type { Verification } from '../verification.ts';
+import { readLabels, readMasks } from './labels.ts';
+import { verifyTraining } from './training.ts';
 
 /** What verify() does for these options. Throws InputError for those that do not go together. */
 export async function prepareTraining(options: VerifyOptions, device: Device) {
@@ -111,16 +91,9 @@ function hyperOf(options: TrainingOptions): Hyper {
   return { rule, learningRate, momentum, weightDecay };
 }
 
-/** Options of the forward pass, or of the steps. */
+/** An option of the forward pass, or of the steps. */
 function refuse(options: VerifyOptions, graph: string): void {
-  const forward = [
-    ['--lrn', options.lrn],
-    ['--repeat', options.repeat],
-    ['levels', options.levels],
-  ] as const;
-  for (const [name, value] of forward) {
-    if (value !== undefined) throw new InputError(`--graph ${graph} and ${name} do not go together`);
-  }
+  if (options.lrn !== undefined) throw new InputError(`--graph ${graph} and --lrn do not go together`);
   if (graph === 'training') return;
   const { steps, learningRate, momentum, weightDecay, update } = options;
   for (const [name, value] of Object.entries({ steps, learningRate, momentum, weightDecay, update })) {

@@ -1,0 +1,204 @@
+/**
+ * The engine: one subject, one provider of values, judged in every way that the provider can run.
+ *
+ * Of the first way every value is judged. Of another that shows all values, those are judged that have other bits,
+ * up to the first that is wrong. The outputs of the untouched graph must have the bits of a run that was found right,
+ * or stay within what expected rounding errors do to the oracle's own chain. Fusion bugs show only in optimised
+ * graphs, and tapping hides some of them.
+ */
+import { isFloat } from '../array/dtype.ts';
+import type { Value } from '../array/value.ts';
+import { U32 } from '../bounds/arithmetic.ts';
+import { relativeDifference } from '../judge/judge.ts';
+import type { Margin } from '../judge/margin.ts';
+import { type Why, why } from '../judge/why.ts';
+import { assertPlacement, describePlacement, layerDevices, type Placement } from '../runtime/placement.ts';
+import type { Evidence } from './bundle.ts';
+import type { Provider, Run, Way } from './provider.ts';
+import { type Judgement, judgements, sameBits } from './rows.ts';
+import { type Subject, tensorOf, type Values } from './subject.ts';
+import type { LayerReport, LayerRow, RunReport } from './verification.ts';
+
+export interface Examined {
+  readonly rows: readonly LayerRow[];
+  readonly runs: readonly RunReport[];
+  /** In words: which values ran where. */
+  readonly placement: string;
+  /** The devices that computed a value. */
+  readonly ran: (name: string) => readonly string[];
+  /** The first way's. */
+  readonly values: ReadonlyMap<string, Value>;
+  /** By value, the error that rounding is expected to make. */
+  readonly expected: ReadonlyMap<string, Float64Array>;
+  readonly margin: Margin | null;
+  readonly why: Why | null;
+  readonly evidence: Evidence | null;
+}
+
+/** Runs and judges. Throws as the provider does, and EnvironmentError where `strictDevice` is not met. */
+export async function examine(
+  subject: Subject,
+  provider: Provider,
+  { strictDevice = false }: { readonly strictDevice?: boolean } = {},
+): Promise<Examined> {
+  const [first, ...others] = provider.ways;
+  const plain = await provider.run(subject.feeds, first);
+  const found = judgeAll(subject, plain);
+  const runs = [reportOf(subject, first, plain, found.failure?.row)];
+  const right = found.failure ? [] : [plain];
+  let { placement } = plain;
+  for (const way of others) {
+    const run = await provider.run(subject.feeds, way);
+    if (way.graph === 'tapped') {
+      const wrong = firstWrong(subject, plain, run);
+      runs.push(reportOf(subject, way, run, wrong));
+      if (!wrong) right.push(run);
+    } else runs.push(reportOf(subject, way, run, strayOutput(subject, run, right, found.expected)));
+    if (way.graph === subject.placed.by) placement = run.placement;
+  }
+  return {
+    ...placedRows(subject, provider, found.rows, placement, strictDevice),
+    runs,
+    values: plain.values,
+    expected: found.expected,
+    margin: subject.margin?.(found.deviations) ?? null,
+    ...takenApart(subject, provider, plain, found.failure),
+  };
+}
+
+interface Found {
+  readonly rows: LayerReport[];
+  readonly expected: Map<string, Float64Array>;
+  /** By value, one standard deviation of what rounding adds up to, where the subject asks for it. */
+  readonly deviations: Map<string, Float64Array>;
+  readonly failure?: Judgement;
+}
+
+/** All values of one run. Bounds are let go at once but for the first failure's: those of a large net do not fit. */
+export function judgeAll(subject: Subject, run: Run): Found {
+  const expected = new Map<string, Float64Array>();
+  const deviations = new Map<string, Float64Array>();
+  const rows: LayerReport[] = [];
+  let failure: Judgement | undefined;
+  for (const computation of subject.computations()) {
+    for (const judgement of judgements(computation, subject, valuesOf(subject, run))) {
+      const { row, judged } = judgement;
+      rows.push(row);
+      if (row.verdict === 'fail') failure ??= judgement;
+      if (!judged) continue;
+      const { bound, expectation, deviation } = judged.bounds;
+      expected.set(row.layer, expectation ?? bound);
+      if (subject.margin) deviations.set(row.layer, deviation ?? bound);
+    }
+  }
+  return { rows, expected, deviations, failure };
+}
+
+const valuesOf =
+  ({ given }: Subject, { values }: Run): Values =>
+  (name) =>
+    values.get(name) ?? given(name);
+
+type Wrong = Pick<LayerReport, 'layer' | 'reason'>;
+
+/** The first value of an optimised graph that is wrong and has other bits than in the run that was judged. */
+function firstWrong(subject: Subject, plain: Run, run: Run): Wrong | undefined {
+  const before = valuesOf(subject, plain);
+  const values = valuesOf(subject, run);
+  const same = (name: string): boolean => sameBits(before(name), values(name));
+  for (const computation of subject.computations()) {
+    const { reads, makes, fault } = computation;
+    if (fault !== undefined || [...reads, ...makes.map(({ name }) => name)].every(same)) continue;
+    for (const { row } of judgements({ ...computation, unlike: undefined }, subject, values))
+      if (row.verdict === 'fail') return row;
+  }
+  return undefined;
+}
+
+/** Oracle chains with random signs on every value's expected error: how far right rounding may carry the outputs. */
+const CHAINS = 3;
+
+/** An output of the untouched graph that neither has the bits of a right run nor is near the oracle's. */
+function strayOutput(
+  subject: Subject,
+  { values }: Run,
+  right: readonly Run[],
+  expected: ReadonlyMap<string, Float64Array>,
+): Wrong | undefined {
+  const { chain } = subject;
+  const open = [...values].filter(
+    ([name, y]) => isFloat(y.dtype) && chain(name) && !right.some((run) => sameBits(run.values.get(name), y)),
+  );
+  if (open.length === 0) return undefined;
+  const draws = Array.from({ length: CHAINS }, (_, draw) => subject.disturbed(draw, expected));
+  for (const [name, y] of open) {
+    const own = chain(name)!;
+    const distances = draws.map((draw) => draw(name)).map((t) => (t ? relativeDifference(t, own) : 0));
+    // both sides are rounded once when they are stored
+    const allowed = distances.reduce((a, b) => Math.max(a, b), 0) + 2 * U32;
+    const difference = relativeDifference(tensorOf(y), own);
+    if (difference <= allowed) continue;
+    const limit = allowed.toExponential(1);
+    const reason = `off by ${difference.toExponential(1)} of the output, right rounding carries at most ${limit}`;
+    return { layer: name, reason };
+  }
+  return undefined;
+}
+
+/** A run with a wrong value fails; one that is not repeatable is suspicious: its values are judged all the same. */
+function reportOf({ model }: Subject, way: Way, { unstable }: Run, wrong?: Wrong): RunReport {
+  const { graph, level } = way;
+  const head = { graph, ...(model && { model }), optimised: level !== 'disabled', level, unstable };
+  if (wrong) return { ...head, verdict: 'fail', reason: wrong.reason, first: wrong.layer };
+  if (unstable.length === 0) return { ...head, verdict: 'pass', reason: '', first: null };
+  const reason = `not repeatable: ${unstable.join(' ')} differed`;
+  return { ...head, verdict: 'suspicious', reason, first: null };
+}
+
+function placedRows(
+  { placed: { nodes, title = (name) => name } }: Subject,
+  { device }: Provider,
+  rows: readonly LayerReport[],
+  placement: Placement | null,
+  strict: boolean,
+): Pick<Examined, 'rows' | 'placement' | 'ran'> {
+  const titles = rows.map(({ layer }) => title(layer));
+  const named = placement?.nodes.map((node) => ({ ...node, name: nodes?.get(node.name) ?? node.name }));
+  const where = { nodes: named ?? [] };
+  if (strict) assertPlacement(where, device, titles);
+  const devices = layerDevices(where, titles);
+  const ran = (name: string): readonly string[] => devices.get(title(name)) ?? [];
+  return {
+    rows: rows.map((row) => ({ ...row, devices: ran(row.layer) })),
+    placement: placement ? describePlacement(where, device, titles) : '',
+    ran,
+  };
+}
+
+/** The first value that failed taken apart, if there were numbers to compare. */
+function takenApart(
+  subject: Subject,
+  { device }: Provider,
+  run: Run,
+  failure: Judgement | undefined,
+): Pick<Examined, 'why' | 'evidence'> {
+  if (!failure?.judged) return { why: null, evidence: null };
+  const { row, judged, by } = failure;
+  const { layer: name, kind } = row;
+  const values = valuesOf(subject, run);
+  const y = tensorOf(values(name));
+  const suspect = { y, exact: judged.exact, bound: judged.bounds.bound };
+  const worst = row.introduced?.worst;
+  const { model, called } = subject.file;
+  const inputs = [...by.reads, ...subject.feeds.keys()].flatMap((read) => {
+    const value = values(read);
+    return value ? [[called(read), value] as const] : [];
+  });
+  return {
+    why: worst ? why({ name, kind }, by.layer?.(values) ?? null, suspect, worst) : null,
+    evidence: {
+      ...{ layer: name, device, model: model(), inputs: new Map(inputs), output: called(name) },
+      ...suspect,
+    },
+  };
+}

@@ -1,0 +1,37 @@
+/**
+ * Where the values come from that are judged: a session of onnxruntime on a device (sessions.ts). Whatever else
+ * has them, a dump of another engine or a served model, is one more provider: it may lack values, and need not
+ * know more than one way to run, nor where anything ran.
+ */
+import type { Value } from '../array/value.ts';
+import type { Device } from '../runtime/failures.ts';
+import type { Placement } from '../runtime/placement.ts';
+
+/** onnxruntime's levels of graph optimisation. */
+export type Level = 'basic' | 'extended' | 'all';
+
+/** A way to run a model. */
+export interface Way {
+  /** Every value is an output, or the outputs alone are. */
+  readonly graph: 'tapped' | 'untouched';
+  /** onnxruntime's level of graph optimisation. */
+  readonly level: Level | 'disabled';
+}
+
+export interface Run {
+  /** By the subject's names; those of the outputs alone where nothing was tapped. */
+  readonly values: ReadonlyMap<string, Value>;
+  /** Null where nobody knows. */
+  readonly placement: Placement | null;
+  /** Values that were not the same, bit for bit, in every repetition. */
+  readonly unstable: readonly string[];
+}
+
+export interface Provider extends AsyncDisposable {
+  /** Whose arithmetic it is. */
+  readonly device: Device;
+  /** The first has the values that are judged one by one. */
+  readonly ways: readonly [Way, ...Way[]];
+  /** Values for what is fed, by the model's input names. Throws InputError, or EnvironmentError for the device. */
+  run(feeds: ReadonlyMap<string, Value>, way: Way): Promise<Run>;
+}

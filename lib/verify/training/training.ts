@@ -1,0 +1,120 @@
+/**
+ * verify --graph gradients|training: every gradient, and every parameter and velocity of each step, against
+ * the oracle.
+ */
+import type { Network } from '../../../reference/networks/layers.ts';
+import type { Weights } from '../../../reference/oracle.ts';
+import { cast, dense, type Precision, type Tensor } from '../../../reference/tensor.ts';
+import { type Batch, type GradientOptions, trunk } from '../../../reference/training/gradient.ts';
+import type { Hyper } from '../../../reference/training/optimiser.ts';
+import { classes, type Requirement } from '../../bounds/arithmetic.ts';
+import type { Context } from '../../bounds/bounds.ts';
+import { operationsFor } from '../../fast/index.ts';
+import type { Device } from '../../runtime/failures.ts';
+import { holdDevice } from '../../runtime/hold.ts';
+import { type Examined, examine } from '../engine.ts';
+import type { RunOptions } from '../sessions.ts';
+import { mustBeFinite, type Subject, tensorOf } from '../subject.ts';
+import { overall, type Verification } from '../verification.ts';
+import { type Chain, disturbedChain, oracleChain } from './chain.ts';
+import { forwardAndBack } from './gradients.ts';
+import { aboutGraph, feedsOf, type Graph, gradientsGraph, runsOf, stepGraph } from './graphs.ts';
+import { verifySteps } from './steps.ts';
+
+export interface TrainingSettings extends RunOptions {
+  readonly graph: 'gradients' | 'training';
+  readonly network: Network;
+  readonly weights: Weights;
+  /** Masks, where there are any, for every dropout layer. */
+  readonly batch: Batch;
+  readonly hyper: Hyper;
+  readonly steps: number;
+  readonly device: Device;
+  readonly require?: Requirement;
+  readonly precision?: Precision;
+  readonly strictDevice?: boolean;
+  readonly plain?: boolean;
+  /** A file that should be this graph; default: the one that is exported. */
+  readonly file?: Uint8Array;
+}
+
+/** Throws InputError for numbers that are none and for a file of another graph, EnvironmentError for the device. */
+export async function verifyTraining(settings: TrainingSettings): Promise<Verification> {
+  const { graph: kind, network, batch, device, hyper, precision = 'float32', plain, file } = settings;
+  mustBeFinite('the input', batch.input);
+  for (const [name, t] of settings.weights) mustBeFinite(name, t);
+  const required = settings.require ?? 'float32';
+  const weights = new Map([...settings.weights].map(([name, t]) => [name, cast(t, 'float32')]));
+  const context: Context = { device, operands: classes[required], half: false, runningSum: false };
+  const options: GradientOptions = { precision, operations: operationsFor({ plain }) };
+  const chain = oracleChain(network, weights, batch, options);
+  await using _held = await holdDevice(device);
+  const graph = gradientsGraph(network, batch, device, kind === 'gradients' ? file : undefined);
+  const gradients = await examineGradients({ ...settings, weights }, graph, context, chain);
+  const { expected } = gradients;
+  const parts: Part[] = [gradients];
+  const saved = {
+    device: results(new Map([...gradients.values].map(([name, v]) => [name, tensorOf(v)])), network),
+    oracle: results(chain.values, network),
+  };
+  if (kind === 'training') {
+    const step = stepGraph(network, batch, hyper, device, file);
+    const about = { ...settings, weights, graph: step, context, options, chain, expected };
+    const { device: onDevice, oracle, ...stepped } = await verifySteps(about);
+    parts.push(stepped);
+    for (const [name, t] of onDevice) saved.device.set(name, t);
+    for (const [name, t] of oracle) saved.oracle.set(name, t);
+  }
+  const layers = parts.flatMap(({ rows }) => rows);
+  const runs = parts.flatMap((part) => part.runs);
+  const failed = parts.find(({ evidence }) => evidence !== null);
+  return {
+    network: network.name,
+    input: batch.input.shape,
+    device,
+    required,
+    margin: null,
+    placement: parts.map(({ placement }) => placement).join('; the step: '),
+    layers,
+    runs,
+    verdict: overall(layers, runs),
+    first:
+      runs.find(({ first }) => first !== null)?.first ??
+      layers.find(({ verdict }) => verdict === 'fail')?.layer ??
+      null,
+    why: failed?.why ?? null,
+    evidence: failed?.evidence ?? null,
+    values: saved,
+  };
+}
+
+type Part = Pick<Examined, 'rows' | 'runs' | 'placement' | 'why' | 'evidence'>;
+
+async function examineGradients(
+  settings: TrainingSettings,
+  graph: Graph,
+  context: Context,
+  chain: Chain,
+): Promise<Examined> {
+  const { network, weights, batch, device } = settings;
+  const pass = { ...batch, network, weights, wanted: graph.wanted, factor: 1, context };
+  const subject: Subject = {
+    ...aboutGraph(graph, network, feedsOf(graph, batch, weights)),
+    operands: context.operands,
+    computations: () => forwardAndBack(pass),
+    chain: (name) => chain.values.get(name),
+    disturbed(draw, errors) {
+      const { values } = disturbedChain(network, weights, batch, errors, draw);
+      return (name) => values.get(name);
+    },
+  };
+  await using provider = await runsOf(graph, device, settings);
+  return await examine(subject, provider, settings);
+}
+
+/** The loss and the gradients of parameters and input, without what lies between. */
+function results(values: ReadonlyMap<string, Tensor>, network: Network): Map<string, Tensor> {
+  const layers = trunk(network).layers.flatMap(({ name }) => [name, `d${name}`]);
+  const between = new Set(layers);
+  return new Map([...values].filter(([name, t]) => !between.has(name) && dense(t).length > 0));
+}

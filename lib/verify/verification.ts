@@ -1,0 +1,93 @@
+/** What `verify` finds: a row a value, a report a run, the verdict. */
+import type { Shape, Tensor } from '../../reference/tensor.ts';
+import type { Requirement } from '../bounds/arithmetic.ts';
+import type { Details } from '../judge/details.ts';
+import type { Comparison, Verdict } from '../judge/judge.ts';
+import type { Margin } from '../judge/margin.ts';
+import type { Why } from '../judge/why.ts';
+import type { Device } from '../runtime/failures.ts';
+import type { Evidence } from './bundle.ts';
+import type { Way } from './provider.ts';
+
+export interface LayerReport {
+  /** Name of the layer, node or gradient. */
+  readonly layer: string;
+  /** The layer's kind, or an ONNX operator. */
+  readonly kind: string;
+  readonly shape: Shape;
+  readonly verdict: Verdict;
+  /** One line: why not `pass`; empty if it is. */
+  readonly reason: string;
+  /** Error that this layer introduced; null where there was nothing to compare. */
+  readonly introduced: Comparison | null;
+  /** ‖device − oracle‖ / ‖oracle‖ of the two chains. */
+  readonly accumulated: number | null;
+  /** For reports: how the introduced errors are distributed. */
+  readonly details?: Details;
+}
+
+export interface LayerRow extends LayerReport {
+  /** Devices that ran this layer's nodes: CPU, CUDA, WebGPU. */
+  readonly devices: readonly string[];
+}
+
+export interface RunReport extends Way {
+  /** Of verify --graph: which of its models. */
+  readonly model?: 'gradients' | 'training';
+  readonly optimised: boolean;
+  readonly verdict: Verdict;
+  /** One line: why not `pass`; empty if it is. */
+  readonly reason: string;
+  /** First layer that failed in this run. */
+  readonly first: string | null;
+  /** Layers that were not the same bit for bit in every repetition. */
+  readonly unstable: readonly string[];
+}
+
+export interface Verification {
+  /** Name of the network, or of the graph. */
+  readonly network: string;
+  readonly input: Shape;
+  readonly device: Device;
+  /** `norm1 norm2 on CPU, 22 of 24 on WebGPU`. */
+  readonly placement: string;
+  readonly required: Requirement;
+  readonly layers: readonly LayerRow[];
+  /** The same model in several ways, because tapping hides what fusion breaks. */
+  readonly runs: readonly RunReport[];
+  readonly verdict: Verdict;
+  /** First layer that failed. */
+  readonly first: string | null;
+  /** That layer taken apart; null where nothing failed, or a fault was seen before any number. */
+  readonly why: Why | null;
+  /** What rounding can do to the answer; null where there are no classes. */
+  readonly margin: Margin | null;
+  /** What --graph adds. */
+  readonly training?: Training;
+  /** The device's and the oracle's values by layer, with the input as 'input'. */
+  readonly values: {
+    readonly device: ReadonlyMap<string, Tensor>;
+    readonly oracle: ReadonlyMap<string, Tensor>;
+  };
+  /** The first failing layer as the device met it, for a bug report; null as `why` is. */
+  readonly evidence: Evidence | null;
+}
+
+export interface Training {
+  readonly graph: 'gradients' | 'training';
+  readonly labels: readonly number[];
+  /** 'none', or where the masks are from. */
+  readonly dropout: string;
+  readonly steps?: number;
+  readonly rule?: string;
+  readonly learningRate?: number;
+  readonly momentum?: number;
+  readonly weightDecay?: number;
+}
+
+/** fail if any layer does; else untested if the output is, as then nothing was shown; else suspicious if any is. */
+export function overall(layers: readonly LayerReport[], runs: readonly RunReport[] = []): Verdict {
+  if ([...layers, ...runs].some(({ verdict }) => verdict === 'fail')) return 'fail';
+  if (layers.at(-1)?.verdict === 'untested') return 'untested';
+  return layers.some(({ verdict }) => verdict === 'suspicious') ? 'suspicious' : 'pass';
+}
