@@ -18,10 +18,10 @@ import {
   tensor,
 } from '../../reference/tensor.ts';
 import { type Arena, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
+import { connect, mustBeSingle } from './float32.ts';
 import type { Source } from './kernels/pack.ts';
 import type { Arithmetic } from './kernels/product.ts';
 import { arithmeticFor, dots, grid, multiply, type Operand, packRows, partsBytes } from './product.ts';
-import { connect, mustBeSingle } from './single.ts';
 
 export { macs, parameters, shape } from '../../reference/ops/linear.ts';
 
@@ -30,7 +30,7 @@ const CHUNK_BYTES = 1 << 20;
 /** Up to so many images, weights are used where they lie. */
 const FEW = 2;
 
-/** y as ops/linear.ts defines it, or with `accumulate` 'float32' as single.ts does. */
+/** y as ops/linear.ts defines it, or with `accumulate` 'float32' as float32.ts does. */
 export function forward(
   operands: readonly Tensor[],
   _: undefined,
@@ -165,36 +165,20 @@ function inputGradient(engine: Engine, dy: Tensor, w: Tensor, precision: Precisi
   const arena = openArena(engine);
   const at = arena.put(DY);
   const dxAt = arena.take(N * I * xBytes);
-  const bias = arena.put(new Float64Array(N));
   const sums = arena.take(partsBytes(engine, arithmetic, N, I));
   const chunk = Math.min(O, Math.max(1, Math.floor((4 * CHUNK_BYTES) / (I * wBytes))));
-  const y = {
-    at: dxAt,
-    wide: isWide(DX),
-    rowBytes: I * xBytes,
-    columns: grid([I], [xBytes]),
-    bias,
-    biasPer: 'row',
-  } as const;
+  const y = { at: dxAt, wide: isWide(DX), rowBytes: I * xBytes, columns: grid([I], [xBytes]) };
   const inputs = grid([I], [wBytes]);
   const images = grid([N], [O * dBytes]);
   const mark = arena.mark();
   for (let o = 0; o < O; o += chunk) {
     const count = Math.min(chunk, O - o);
-    const neurons = {
-      at: at + o * dBytes,
-      source: precisionOf(dy),
-      lines: images,
-      steps: grid([count], [dBytes]),
-    };
+    const steps = grid([count], [dBytes]);
+    const neurons = { at: at + o * dBytes, source: precisionOf(dy), lines: images, steps };
     const rows = packRows(engine, arena, arithmetic, neurons);
     const weights = arena.put(F.subarray(o * I, (o + count) * I));
-    const operand = {
-      at: weights,
-      source: precisionOf(w),
-      lines: inputs,
-      steps: grid([count], [I * wBytes]),
-    };
+    const down = grid([count], [I * wBytes]);
+    const operand = { at: weights, source: precisionOf(w), lines: inputs, steps: down };
     const parts = { sums, begins: o === 0, ends: o + count === O };
     multiply(engine, arena, arithmetic, rows, operand, y, { parts });
     arena.release(mark);
@@ -221,25 +205,13 @@ function weightGradient(engine: Engine, dy: Tensor, x: Tensor, precision: Precis
   };
   const chunk = Math.min(O, Math.max(1, Math.floor((4 * CHUNK_BYTES) / (I * wBytes))));
   const dwAt = arena.take(chunk * I * wBytes);
-  const bias = arena.put(new Float64Array(chunk));
-  const y = {
-    at: dwAt,
-    wide: isWide(DW),
-    rowBytes: I * wBytes,
-    columns: grid([I], [wBytes]),
-    bias,
-    biasPer: 'row',
-  } as const;
+  const y = { at: dwAt, wide: isWide(DW), rowBytes: I * wBytes, columns: grid([I], [wBytes]) };
   const images = grid([N], [O * dBytes]);
   const mark = arena.mark();
   for (let o = 0; o < O; o += chunk) {
     const count = Math.min(chunk, O - o);
-    const neurons = {
-      at: at + o * dBytes,
-      source: precisionOf(dy),
-      lines: grid([count], [dBytes]),
-      steps: images,
-    };
+    const lines = grid([count], [dBytes]);
+    const neurons = { at: at + o * dBytes, source: precisionOf(dy), lines, steps: images };
     const rows = packRows(engine, arena, arithmetic, neurons);
     multiply(engine, arena, arithmetic, rows, operand, y);
     DW.set(viewOf(engine, precision, dwAt, count * I), o * I);

@@ -28,9 +28,9 @@ export interface Result {
   readonly rowBytes: number;
   /** Byte offset of every column. */
   readonly columns: Int32Array;
-  /** Address of float64 values, one a row or one a column. */
-  readonly bias: number;
-  readonly biasPer: 'row' | 'column';
+  /** Address of float64 values, one a row unless it says a column; without, nothing is added. */
+  readonly bias?: number;
+  readonly biasPer?: 'row' | 'column';
 }
 
 /** Packed panels of the first operand. */
@@ -121,8 +121,8 @@ export function multiply(
     y: y.at,
     yWide: Number(y.wide),
     rowBytes: y.rowBytes,
-    bias: y.bias,
-    biasRow: y.biasPer === 'row' ? 8 : 0,
+    bias: y.bias ?? arena.put(new Float64Array(a.count)),
+    biasRow: y.biasPer === 'column' ? 0 : 8,
     biasColumn: y.biasPer === 'column' ? 8 : 0,
     rows: a.count,
     columns,

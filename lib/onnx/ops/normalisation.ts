@@ -9,6 +9,7 @@
  * statistic an activation) until 8. In training mean and variance are the batch's (÷ count), and the running
  * ones become momentum·running + (1 − momentum)·batch.
  */
+import type { Attributes as LrnAttributes } from '../../../reference/ops/lrn.ts';
 import type { FloatDType } from '../../array/dtype.ts';
 import * as ops from '../../fast/index.ts';
 import { asTensor, countOf, floatData, floats, workingPrecision } from '../value.ts';
@@ -26,7 +27,7 @@ import {
 const lrn: Kernel = (inputs, { node, precision }) => {
   const x = required(inputs, 0);
   if (x.shape.length < 2) throw new Error(`x must have 2 dimensions or more (shape = [${x.shape}])`);
-  const attributes: ops.lrn.Attributes = {
+  const attributes: LrnAttributes = {
     size: requiredInt(node, 'size'),
     alpha: float(node, 'alpha', 1e-4),
     beta: float(node, 'beta', 0.75),

@@ -7,6 +7,7 @@
  * AveragePool 7 count_include_pad, 10 ceil_mode, 19 dilations. With count_include_pad a window that ceil_mode
  * cuts off is divided by what lies inside the padded input; opset 19 says so, earlier ones are silent.
  */
+import type { Attributes } from '../../../reference/ops/maxpool.ts';
 import type { Shape } from '../../../reference/tensor.ts';
 import { type FloatDType, isFloat } from '../../array/dtype.ts';
 import type { Value } from '../../array/value.ts';
@@ -58,7 +59,7 @@ const inReference = (x: Value, { g }: Pool): boolean =>
   g.dilations.every((d) => d === 1) &&
   [...g.begin, ...g.end].every((pad, i) => pad < g.kernel[i % 2]);
 
-const windowOf = ({ g, ceil }: Pool): ops.maxpool.Attributes => ({
+const windowOf = ({ g, ceil }: Pool): Attributes => ({
   kernel: [g.kernel[0], g.kernel[1]],
   stride: [g.strides[0], g.strides[1]],
   pad: [g.begin[0], g.begin[1], g.end[0], g.end[1]],

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import * as fast from '../../../lib/fast/maxpool.ts';
+import { maxpool as fast } from '../../../lib/fast/index.ts';
 import * as plain from '../../../reference/ops/maxpool.ts';
 import { tensor } from '../../../reference/tensor.ts';
 

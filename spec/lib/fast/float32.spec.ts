@@ -1,7 +1,7 @@
 /** Sums in float32: loops whose every operation is rounded, and kernels with their bits. */
 import { expect } from 'chai';
+import { connect, convolve } from '../../../lib/fast/float32.ts';
 import * as fast from '../../../lib/fast/node.ts';
-import { connect, convolve } from '../../../lib/fast/single.ts';
 import { forward, weightShapes } from '../../../lib/oracle.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import type * as plain from '../../../reference/ops/index.ts';
