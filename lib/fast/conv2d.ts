@@ -1,6 +1,6 @@
 /**
- * The fast twin of ops/conv2d.ts: the same signatures, the same bits. Forward and both gradients are matrix products of
- * the same kernels through other tables, one product a group, over slabs of images.
+ * The fast twin of ops/conv2d.ts: the same signatures, the same bits. Forward and both gradients are matrix products
+ * by the same kernels through other tables, one product a group, over slabs of images.
  *
  * y   rows are the group's kernels, columns the output pixels, and the sum runs over the taps (c, r, s).
  * dw  rows are kernels, columns the taps (c, r, s), and the sum runs over the outputs (n, p, q) of all slabs.
