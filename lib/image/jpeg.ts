@@ -1,11 +1,12 @@
 /**
  * JPEG to upright RGB, by jpeg-js.
  *
- * The decoder gets a file of the segments that make the pixels and of nothing that could trip it, is told what libjpeg
- * would conclude about colour (jdapimin.c, default_decompress_parms), and how much memory this very picture needs.
- * CMYK and YCCK are taken as inverted, as Adobe writes them and Pillow reads them, and become RGB by
- * R = K·(1 − C). Colours of ordinary pictures are converted here, in libjpeg's arithmetic (jpeg-colour.ts); what
- * differs from libjpeg is the rounding of the inverse DCT, by one grey level of luma or chroma.
+ * The decoder gets a file of the segments that make the pixels and of nothing that could trip it. It is told what
+ * libjpeg would conclude about colour (jdapimin.c, default_decompress_parms), and how much memory this very picture
+ * needs. CMYK and YCCK are taken as inverted, as Adobe writes them and Pillow reads them, and become RGB by
+ * R = K·(1 − C). Colours of ordinary pictures are converted here, in libjpeg's arithmetic (jpeg-colour.ts). What
+ * differs from libjpeg is the rounding of the inverse DCT, by one grey level of luma or chroma, and subsampled
+ * CMYK, of which the decoder shows only the mixture: its samples stay repeated.
  */
 import jpeg from 'jpeg-js';
 import type { Image } from '../../reference/input/preprocess.ts';
