@@ -9,7 +9,7 @@ import { eachImage, type Failure, type Loaded } from './image/load.ts';
 import { findMean, type Mean } from './image/mean.ts';
 import { type Choice, type Chosen, resolve } from './resolve.ts';
 import type { Choice as DeviceChoice } from './runtime/devices.ts';
-import { withBoxed } from './weights/box.ts';
+import { withBoxed } from './weights/shipped.ts';
 
 export interface ClassifierOptions extends Choice, EngineOptions {
   /** 1: the centre; 10: corners, centre and their mirrors, probabilities averaged (paper, section 4.1). */

@@ -13,7 +13,7 @@ import type { Decoder } from '../image/decode.ts';
 import { findMean, type Mean } from '../image/mean.ts';
 import { type Choice, type Chosen, resolve } from '../resolve.ts';
 import type { Choice as DeviceChoice } from '../runtime/devices.ts';
-import { withBoxed } from '../weights/box.ts';
+import { withBoxed } from '../weights/shipped.ts';
 import { eachBatch, type Failure } from './batches.ts';
 import { type Matching, matchClasses } from './labels.ts';
 import { type Confusion, confusions, counter, type Share, type Tally, wilson } from './tally.ts';

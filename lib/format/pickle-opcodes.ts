@@ -12,16 +12,16 @@ import {
   uint32,
   uint64,
 } from './cursor.ts';
-import { type Globals, isKind, type Slice, type Value } from './pickle.ts';
+import { type Globals, isKind, type PickleValue, type Slice } from './pickle-value.ts';
 import { bad } from './source.ts';
 import { fromLatin1, fromUtf8, toLatin1 } from './strings.ts';
 
 export interface Machine {
   readonly c: Cursor;
   readonly globals: Globals;
-  stack: Value[];
-  readonly marks: Value[][];
-  readonly memo: Map<number, Value>;
+  stack: PickleValue[];
+  readonly marks: PickleValue[][];
+  readonly memo: Map<number, PickleValue>;
   /** Bytes that may still be built. */
   budget: number;
 }
@@ -37,23 +37,23 @@ export function spend(m: Machine, bytes: number): void {
   if (m.budget < 0) throw bad(m.c.source, 'refused: the pickle would build far more than the file holds');
 }
 
-export function pop(m: Machine): Value {
+export function pop(m: Machine): PickleValue {
   const value = m.stack.pop();
   if (value === undefined) throw bad(m.c.source, 'damaged pickle: the stack is empty');
   return value;
 }
 
-function top(m: Machine): Value {
+function top(m: Machine): PickleValue {
   const value = m.stack.at(-1);
   if (value === undefined) throw bad(m.c.source, 'damaged pickle: the stack is empty');
   return value;
 }
 
-const push = (m: Machine, value: Value): void => {
+const push = (m: Machine, value: PickleValue): void => {
   m.stack.push(value);
 };
 
-function toMark(m: Machine): Value[] {
+function toMark(m: Machine): PickleValue[] {
   const items = m.stack;
   const below = m.marks.pop();
   if (!below) throw bad(m.c.source, 'damaged pickle: no mark on the stack');
@@ -61,7 +61,7 @@ function toMark(m: Machine): Value[] {
   return items;
 }
 
-function container<T extends Value[] | Map<Value, Value>>(m: Machine, value: T): void {
+function container<T extends PickleValue[] | Map<PickleValue, PickleValue>>(m: Machine, value: T): void {
   spend(m, CONTAINER);
   push(m, value);
 }
@@ -101,7 +101,7 @@ function unquote(m: Machine, text: string): string {
 const plain = (text: string): string =>
   text.replace(/\\u([0-9a-f]{4})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
 
-function decimal(m: Machine, text: string): Value {
+function decimal(m: Machine, text: string): PickleValue {
   const digits = text.replace(/L$/, '');
   if (text === '00' || text === '01') return text === '01';
   if (!/^-?\d{1,400}$/.test(digits))
@@ -109,7 +109,7 @@ function decimal(m: Machine, text: string): Value {
   return narrow(BigInt(digits));
 }
 
-const narrow = (value: bigint): Value =>
+const narrow = (value: bigint): PickleValue =>
   value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER)
     ? Number(value)
     : value;
@@ -137,11 +137,11 @@ function find(m: Machine, module: string, name: string): void {
   push(m, found);
 }
 
-const lengthOf = (value: Value): number =>
+const lengthOf = (value: PickleValue): number =>
   Array.isArray(value) ? value.length : value instanceof Map ? value.size : 0;
 
 /** A call, or an instance of a class: what the list of globals makes of it. */
-function call(m: Machine, callee: Value, args: Value): void {
+function call(m: Machine, callee: PickleValue, args: PickleValue): void {
   if (!isKind(callee, 'global')) throw bad(m.c.source, 'refused: the pickle calls what is no known function');
   if (!Array.isArray(args)) throw bad(m.c.source, 'damaged pickle: arguments that are no tuple');
   spend(m, CONTAINER + SCALAR * args.reduce<number>((sum, arg) => sum + lengthOf(arg), 0));
@@ -152,7 +152,7 @@ function call(m: Machine, callee: Value, args: Value): void {
   }
 }
 
-function putItems(m: Machine, items: readonly Value[]): void {
+function putItems(m: Machine, items: readonly PickleValue[]): void {
   const dict = top(m);
   const isDict = dict instanceof Map;
   if (!isDict && !isKind(dict, 'instance'))
@@ -162,7 +162,7 @@ function putItems(m: Machine, items: readonly Value[]): void {
   if (isDict) for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
 }
 
-function append(m: Machine, items: readonly Value[]): void {
+function append(m: Machine, items: readonly PickleValue[]): void {
   const list = top(m);
   if (!Array.isArray(list)) {
     if (isKind(list, 'instance')) return;
@@ -183,7 +183,7 @@ function build(m: Machine): void {
   }
 }
 
-function persistent(m: Machine, id: Value): void {
+function persistent(m: Machine, id: PickleValue): void {
   if (!m.globals.persistent) throw bad(m.c.source, 'refused: a persistent id in a plain pickle');
   spend(m, CONTAINER);
   try {
@@ -198,7 +198,7 @@ const tuple = (count: number) => (m: Machine) => {
   container(m, items);
 };
 
-function textOf(m: Machine, value: Value): string {
+function textOf(m: Machine, value: PickleValue): string {
   if (typeof value !== 'string') throw bad(m.c.source, 'damaged pickle: a name that is no text');
   return value;
 }

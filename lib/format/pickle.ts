@@ -3,7 +3,7 @@
  * Source: CPython's Lib/pickletools.py, which documents every opcode.
  *
  * A pickle is a program for a stack machine that may name any Python function and call it. Here a global
- * must be on a list of names (lib/format/globals.ts); it becomes an inert object or, for the dozen that
+ * must be on a list of names (lib/format/pickle-globals.ts); it becomes an inert object or, for the dozen that
  * make arrays and dictionaries, is built by our own code. Any other global is refused by its name. What is
  * built stays within a budget made from the file's size.
  *
@@ -14,69 +14,16 @@
  *   dict             Map
  *   class, function  Global;  instance  Instance
  */
+
 import { byte, cursor } from './cursor.ts';
 import { type Machine, opcodes, pop, SCALAR, spend } from './pickle-opcodes.ts';
+import type { Globals, PickleValue } from './pickle-value.ts';
 import { bad, type Source } from './source.ts';
-
-/** A long string that stays in the file. */
-export interface Slice {
-  readonly kind: 'slice';
-  readonly source: Source;
-  readonly offset: number;
-  readonly length: number;
-  /** utf8: the bytes are the UTF-8 form of text; latin1: they are the bytes themselves. */
-  readonly coding: 'utf8' | 'latin1';
-}
-
-export interface Global {
-  readonly kind: 'global';
-  /** 'module name'. */
-  readonly name: string;
-}
-
-export interface Instance {
-  readonly kind: 'instance';
-  readonly type: string;
-  readonly args: readonly Value[];
-  state: Value;
-}
-
-/** Anything a builder makes: tensors, arrays, storages. */
-export interface Built {
-  readonly kind: 'built';
-  readonly what: string;
-  readonly content: unknown;
-}
-
-export type Value =
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | Value[]
-  | Map<Value, Value>
-  | Slice
-  | Global
-  | Instance
-  | Built;
-
-/** What may be named, and what is made of a call to it. */
-export interface Globals {
-  /** The value for a global; undefined if it is not on the list. */
-  find(module: string, name: string): Global | undefined;
-  /** What a call gives: built by our own code. Throws Error with a reason. */
-  build(name: string, args: readonly Value[]): Value;
-  /** What giving `object` its state makes of it; undefined to keep the state aside. */
-  setState?(object: Value, state: Value): Value | undefined;
-  /** For a persistent id, which PyTorch uses for storages. */
-  persistent?(id: Value): Value;
-}
 
 const ALLOWANCE = 2 ** 25;
 
 /** The value that the pickle at `at` describes, and where it ends. Throws InputError naming the file. */
-export function unpickle(source: Source, globals: Globals, at = 0): { value: Value; end: number } {
+export function unpickle(source: Source, globals: Globals, at = 0): { value: PickleValue; end: number } {
   const c = cursor(source, at);
   const budget = ALLOWANCE + 2 * source.size;
   const machine: Machine = { c, globals, stack: [], marks: [], memo: new Map(), budget };
@@ -88,11 +35,4 @@ export function unpickle(source: Source, globals: Globals, at = 0): { value: Val
     spend(machine, SCALAR);
     run(machine);
   }
-}
-
-export function isKind<K extends 'global' | 'instance' | 'built' | 'slice'>(
-  value: Value,
-  kind: K,
-): value is Extract<Value, { kind: K }> {
-  return typeof value === 'object' && value !== null && 'kind' in value && value.kind === kind;
 }

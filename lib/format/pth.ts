@@ -15,8 +15,9 @@
 import { bytesOf, viewAs } from '../array/dtype.ts';
 import { byteSize, gather, type LazyValue, type NumericValue, swapBytes } from '../array/value.ts';
 import { cursor, uint64 } from './cursor.ts';
-import { plainGlobals, type StorageRef, type TensorRef, torchGlobals } from './globals.ts';
-import { isKind, unpickle, type Value } from './pickle.ts';
+import { unpickle } from './pickle.ts';
+import { plainGlobals, type StorageRef, type TensorRef, torchGlobals } from './pickle-globals.ts';
+import { isKind, type PickleValue } from './pickle-value.ts';
 import { adopt, bad, type Source, section } from './source.ts';
 import { stateDict } from './statedict.ts';
 import { fromLatin1 } from './strings.ts';
@@ -97,7 +98,7 @@ export function openLegacyCheckpoint(source: Source): Checkpoint {
 function legacyPlaces(
   source: Source,
   widths: ReadonlyMap<string, number>,
-  keys: readonly Value[],
+  keys: readonly PickleValue[],
   start: number,
 ): Places {
   const places = new Map<string, Place>();
@@ -117,10 +118,10 @@ function legacyPlaces(
   };
 }
 
-const refOf = (value: Value): TensorRef | undefined =>
+const refOf = (value: PickleValue): TensorRef | undefined =>
   isKind(value, 'built') && value.what === 'tensor' ? (value.content as TensorRef) : undefined;
 
-function tensorsOf(source: Source, object: Value, places: Places, swap: boolean): Checkpoint {
+function tensorsOf(source: Source, object: PickleValue, places: Places, swap: boolean): Checkpoint {
   const found = stateDict(object, refOf);
   if (!found) throw bad(source, 'the checkpoint holds no dictionary of tensors');
   const tensors = new Map<string, LazyValue>();

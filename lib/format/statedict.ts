@@ -1,5 +1,5 @@
 /** Finds the dictionary of tensors in what a checkpoint's pickle holds. */
-import { isKind, type Value } from './pickle.ts';
+import { isKind, type PickleValue } from './pickle-value.ts';
 
 export interface StateDict<T> {
   readonly tensors: ReadonlyMap<string, T>;
@@ -24,9 +24,9 @@ const usual = [
 const DEEPEST = 8;
 
 /** Every value reachable through dictionaries and lists, each once, with the keys that lead to it. */
-export function* reachable(root: Value): Generator<{ value: Value; path: readonly string[] }> {
-  const seen = new Set<Value>();
-  const queue: { value: Value; path: readonly string[] }[] = [{ value: root, path: [] }];
+export function* reachable(root: PickleValue): Generator<{ value: PickleValue; path: readonly string[] }> {
+  const seen = new Set<PickleValue>();
+  const queue: { value: PickleValue; path: readonly string[] }[] = [{ value: root, path: [] }];
   for (let i = 0; i < queue.length; i++) {
     const { value, path } = queue[i];
     if (typeof value !== 'object' || value === null || seen.has(value)) continue;
@@ -46,7 +46,10 @@ export function* reachable(root: Value): Generator<{ value: Value; path: readonl
  * The state dict: the checkpoint itself if it has tensors by name, else the dictionary with the most usual
  * name, else the one with the most tensors. `pick` gives the tensor that a value is. Null if there is none.
  */
-export function stateDict<T>(root: Value, pick: (value: Value) => T | undefined): StateDict<T> | null {
+export function stateDict<T>(
+  root: PickleValue,
+  pick: (value: PickleValue) => T | undefined,
+): StateDict<T> | null {
   const found: { tensors: Map<string, T>; path: readonly string[] }[] = [];
   for (const { value, path } of reachable(root)) {
     if (!(value instanceof Map)) continue;

@@ -7,7 +7,7 @@
  * come before those of tower b.
  */
 import { type LazyValue, type NumericValue, toTensor } from '../array/value.ts';
-import type { CudaLayer } from './objects.ts';
+import type { CudaLayer } from './pickled.ts';
 
 export interface Merged {
   /** '<layer>/0' (in, out) and '<layer>/1', as if there were no towers. */

@@ -8,7 +8,7 @@ import type { Value } from '../array/value.ts';
 import { InputError } from '../errors.ts';
 import type { Graph, Model, Node, ValueInfo } from './model.ts';
 import type { Context } from './ops/kernel.ts';
-import { refusal } from './refuse.ts';
+import { refusal } from './refusal.ts';
 import { findOperator, refuseUnsupported, titleOf } from './registry.ts';
 
 export interface EvaluateOptions {

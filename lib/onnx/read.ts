@@ -14,7 +14,7 @@ import { bytesOfTensor, dtypeOfTensor } from '../format/tensorproto.ts';
 import { checkNames, graphOf } from './graph.ts';
 import { inlined } from './inline.ts';
 import type { Model } from './model.ts';
-import { refusal } from './refuse.ts';
+import { refusal } from './refusal.ts';
 
 const IR = { oldest: 3, newest: 13 };
 

@@ -21,7 +21,7 @@ import * as softmax from './ops/softmax.ts';
 import * as topk from './ops/topk.ts';
 import * as training from './ops/training.ts';
 import * as unary from './ops/unary.ts';
-import { refusal } from './refuse.ts';
+import { refusal } from './refusal.ts';
 
 /** The opsets of ai.onnx whose every form of these operators is known here. */
 export const OLDEST_OPSET = 6;

@@ -9,7 +9,7 @@ import {
   type PublicSource,
   publicSources,
   sourceNamed,
-} from './sources.ts';
+} from './published.ts';
 
 export interface GetWeightsOptions extends DownloadOptions {
   /** Use what is in the cache, never the network. */

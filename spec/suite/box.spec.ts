@@ -12,7 +12,7 @@ import { openTensorFile } from '../../lib/disk/tensors.ts';
 import { evaluate } from '../../lib/evaluate/index.ts';
 import { cifar10 } from '../../lib/labels/cifar10.ts';
 import { verify } from '../../lib/verify/index.ts';
-import { boxedWeights } from '../../lib/weights/box.ts';
+import { boxedWeights } from '../../lib/weights/shipped.ts';
 import { TSX } from '../support/child.ts';
 import { shared } from '../support/shared.ts';
 

@@ -4,7 +4,7 @@ import { InputError } from '../../errors.ts';
 import { type EvaluateOptions, type Evaluation, evaluate } from '../../evaluate/index.ts';
 import { checkTargets, writeWhole } from '../../files.ts';
 import { confusionSvg, evaluationHtml, evaluationJson, evaluationText } from '../../report/evaluation.ts';
-import { hasWeights } from '../../weights/box.ts';
+import { hasWeights } from '../../weights/shipped.ts';
 import { deviceOption, integer, jsonOption, weightOptions } from '../options.ts';
 import { readPreprocess } from '../preprocess.ts';
 

@@ -4,7 +4,7 @@ import { Classifier, type ClassifierOptions, type Prediction } from '../../class
 import { InputError } from '../../errors.ts';
 import { SCAN_BUDGET } from '../../image/limits.ts';
 import { describeChoice } from '../../runtime/devices.ts';
-import { hasWeights } from '../../weights/box.ts';
+import { hasWeights } from '../../weights/shipped.ts';
 import { deviceOption, integer, jsonOption, weightOptions } from '../options.ts';
 import { readPreprocess } from '../preprocess.ts';
 

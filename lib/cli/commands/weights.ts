@@ -7,7 +7,7 @@ import { type ConvertOptions, convertWeights } from '../../weights/convert.ts';
 import { diffWeights, type WeightsDiff } from '../../weights/diff.ts';
 import { getWeights } from '../../weights/get.ts';
 import { type Inspected, inspectWeights } from '../../weights/inspect.ts';
-import { cachedPath, mebibytes, publicSources } from '../../weights/sources.ts';
+import { cachedPath, mebibytes, publicSources } from '../../weights/published.ts';
 import { writable } from '../../weights/write.ts';
 import { gather, jsonOption, networkOption } from '../options.ts';
 

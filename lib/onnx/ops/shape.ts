@@ -22,7 +22,10 @@ import {
   required,
   requiredInts,
 } from './kernel.ts';
-import { clampTo } from './slice.ts';
+
+/** A position counted from the front, from the back if negative, clamped to [0, extent]. */
+const clampTo = (at: number, extent: number): number =>
+  Math.max(0, Math.min(extent, at < 0 ? at + extent : at));
 
 const shapeOf: Kernel = (inputs, { node }) => {
   const { shape } = required(inputs, 0);

@@ -27,10 +27,6 @@ import {
 } from './kernel.ts';
 import { strided } from './shape.ts';
 
-/** A position counted from the front, from the back if negative, clamped to [0, extent]. */
-export const clampTo = (at: number, extent: number): number =>
-  Math.max(0, Math.min(extent, at < 0 ? at + extent : at));
-
 const stepsOf = (shape: Shape): number[] => shape.map((_, axis) => countOf(shape.slice(axis + 1)));
 
 function sliceRanges(

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
-import { plainGlobals, torchGlobals } from '../../../lib/format/globals.ts';
-import { unpickle, type Value } from '../../../lib/format/pickle.ts';
+import { unpickle } from '../../../lib/format/pickle.ts';
+import { plainGlobals, torchGlobals } from '../../../lib/format/pickle-globals.ts';
+import type { PickleValue } from '../../../lib/format/pickle-value.ts';
 import { fromBytes } from '../../../lib/format/source.ts';
 import { stateDict } from '../../../lib/format/statedict.ts';
 
@@ -14,7 +15,7 @@ const refuse = (text: string, reason: RegExp, globals = plainGlobals) =>
 
 describe('unpickle', () => {
   // each written by hand from the descriptions in CPython's pickletools
-  const values: [string, string, Value][] = [
+  const values: [string, string, PickleValue][] = [
     ['None', 'N.', null],
     ['booleans of protocols 0 and 2', '(I00\nI01\n\x88\x89t.', [false, true, true, false]],
     [
@@ -48,7 +49,7 @@ describe('unpickle', () => {
   }
 
   it('gives the same object for what was remembered', () => {
-    const [a, b] = load('(]q\x00h\x00t.') as Value[];
+    const [a, b] = load('(]q\x00h\x00t.') as PickleValue[];
     expect(a).to.equal(b);
   });
 
@@ -139,7 +140,7 @@ describe('unpickle', () => {
   it('walks ten thousand nested lists and one that holds itself', () => {
     const nested = load(`${']'.repeat(10_000)}${'a'.repeat(9_999)}.`);
     expect(stateDict(nested, () => undefined)).to.equal(null);
-    const circle = load(']q\x00h\x00a.') as Value[];
+    const circle = load(']q\x00h\x00a.') as PickleValue[];
     expect(circle[0]).to.equal(circle);
     expect(stateDict(circle, () => undefined)).to.equal(null);
   });

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { EnvironmentError, InputError } from '../../../lib/errors.ts';
 import { type GetWeightsOptions, getWeights } from '../../../lib/weights/get.ts';
-import { type PublicSource, publicSources } from '../../../lib/weights/sources.ts';
+import { type PublicSource, publicSources } from '../../../lib/weights/published.ts';
 import { type Behaviour, content, serve, serveAll, sha256 } from './serve.ts';
 
 describe('weights get', () => {

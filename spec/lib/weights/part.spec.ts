@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { EnvironmentError } from '../../../lib/errors.ts';
 import { type GetWeightsOptions, getWeights } from '../../../lib/weights/get.ts';
-import { type PublicSource, publicSources } from '../../../lib/weights/sources.ts';
+import { type PublicSource, publicSources } from '../../../lib/weights/published.ts';
 import { type Behaviour, content, serve, serveAll, sha256 } from './serve.ts';
 
 describe('the part file of a download', () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { proxyFor } from '../../../lib/weights/http.ts';
 import { loadWeights } from '../../../lib/weights/load.ts';
-import { cachedPath, cacheFolder, publicSources } from '../../../lib/weights/sources.ts';
+import { cachedPath, cacheFolder, publicSources } from '../../../lib/weights/published.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 
 describe('proxies and the cache folder', () => {

@@ -1,9 +1,16 @@
 /** The trained model that comes with the package: fixtures/cifar-alexnet, made by recipes/cifar-alexnet.json. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { Choice } from '../resolve.ts';
 
 const NETWORK = 'cifar-alexnet';
+
+/** What a caller says of network and weights. */
+interface Choice {
+  readonly network?: string;
+  readonly weights?: unknown;
+  readonly seed?: unknown;
+  readonly init?: unknown;
+}
 
 /** The file of the weights that are in the box for a network, if there are any. */
 export function boxedWeights(network: string | undefined): string | undefined {

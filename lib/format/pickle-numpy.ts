@@ -13,7 +13,7 @@ import {
   swapBytes,
   widen,
 } from '../array/value.ts';
-import { type Built, isKind, type Slice, type Value } from './pickle.ts';
+import { type Built, isKind, type PickleValue, type Slice } from './pickle-value.ts';
 import { fromUtf8, toLatin1 } from './strings.ts';
 
 interface DTypeState {
@@ -25,39 +25,39 @@ interface DTypeState {
 /** An array while it is built: numbers still in the file, or objects. */
 export interface ArrayState {
   array?: LazyValue;
-  objects?: readonly Value[];
+  objects?: readonly PickleValue[];
 }
 
 const built = (what: string, content: DTypeState | ArrayState): Built => ({ kind: 'built', what, content });
 
 /** The array that a pickle's value is, if it is one of numbers. */
-export const arrayOf = (value: Value | undefined): LazyValue | undefined =>
+export const arrayOf = (value: PickleValue | undefined): LazyValue | undefined =>
   value !== undefined && isKind(value, 'built') && value.what === 'ndarray'
     ? (value.content as ArrayState).array
     : undefined;
 
 /** The objects in it, if it is an array of objects. */
-export const objectsOf = (value: Value): readonly Value[] | undefined =>
+export const objectsOf = (value: PickleValue): readonly PickleValue[] | undefined =>
   isKind(value, 'built') && value.what === 'ndarray' ? (value.content as ArrayState).objects : undefined;
 
 /** _reconstruct(ndarray, (0,), b'b'): empty until its state comes. */
-export const reconstruct = (): Value => built('ndarray', {});
+export const reconstruct = (): PickleValue => built('ndarray', {});
 
 /** dtype('f4', align, copy); '<f4' too. */
-export function dtype([code]: readonly Value[]): Value {
+export function dtype([code]: readonly PickleValue[]): PickleValue {
   const match = typeof code === 'string' ? /^([<>|=]?)([a-zA-Z]\d{1,3})$/.exec(code) : null;
   if (!match) throw new Error('a type of values that is not known');
   return built('dtype', { code: match[2], order: match[1] || '<' });
 }
 
 /** _codecs.encode(text, 'latin1'): how Python 3 writes bytes in protocol 2. */
-export function encode([text, coding]: readonly Value[]): Value {
+export function encode([text, coding]: readonly PickleValue[]): PickleValue {
   if (text === undefined || (coding !== 'latin1' && coding !== 'latin-1'))
     throw new Error('only latin1 is known');
   return text;
 }
 
-export function setState(object: Built, state: Value): Value {
+export function setState(object: Built, state: PickleValue): PickleValue {
   if (!Array.isArray(state)) throw new Error('damaged pickle: a state that is no tuple');
   if (object.what === 'dtype') {
     const order = state[1];
@@ -71,13 +71,19 @@ export function setState(object: Built, state: Value): Value {
 }
 
 /** _frombuffer(bytes, dtype, shape, 'C' or 'F'): NumPy's protocol 5. */
-export function fromBuffer([data, type, shape, order]: readonly Value[]): Value {
+export function fromBuffer([data, type, shape, order]: readonly PickleValue[]): PickleValue {
   const state: ArrayState = {};
   fill(state, shape, type, order === 'F', data);
   return built('ndarray', state);
 }
 
-function fill(state: ArrayState, shape: Value, type: Value, fortran: boolean, data: Value): void {
+function fill(
+  state: ArrayState,
+  shape: PickleValue,
+  type: PickleValue,
+  fortran: boolean,
+  data: PickleValue,
+): void {
   if (!isKind(type, 'built') || type.what !== 'dtype')
     throw new Error('damaged pickle: an array without a type');
   if (!Array.isArray(shape) || shape.length > 64 || !shape.every((extent) => typeof extent === 'number')) {
@@ -94,7 +100,13 @@ function fill(state: ArrayState, shape: Value, type: Value, fortran: boolean, da
   state.array = lazy(known, [...(shape as number[])], fortran, order === '>', data);
 }
 
-function lazy(dtype: NumericDType, shape: number[], fortran: boolean, swap: boolean, data: Value): LazyValue {
+function lazy(
+  dtype: NumericDType,
+  shape: number[],
+  fortran: boolean,
+  swap: boolean,
+  data: PickleValue,
+): LazyValue {
   const size = byteSize(dtype, shape);
   const text = typeof data === 'string' ? data.length : isKind(data, 'slice') ? data.length : -1;
   const encoded = isKind(data, 'slice') && data.coding === 'utf8';
@@ -130,7 +142,7 @@ function rawBytes(data: string | Slice): Uint8Array<ArrayBuffer> {
 }
 
 /** scalar(dtype, bytes): its value. */
-export function scalar([type, data]: readonly Value[]): Value {
+export function scalar([type, data]: readonly PickleValue[]): PickleValue {
   const state: ArrayState = {};
   fill(state, [], type, false, data);
   return state.array ? widen(state.array.read())[0] : null;

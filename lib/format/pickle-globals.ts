@@ -9,8 +9,8 @@
  *   inert          argparse.Namespace, and cuda-convnet's own option classes: kept as data without behaviour
  */
 import { codeOf, dtypeOfCode, isNumeric, type NumericDType } from '../array/dtype.ts';
-import * as numpy from './numpy.ts';
-import { type Global, type Globals, isKind, type Value } from './pickle.ts';
+import * as numpy from './pickle-numpy.ts';
+import { type Global, type Globals, isKind, type PickleValue } from './pickle-value.ts';
 
 /** The type that a class of typed storages holds. */
 const storageDType = (name: string): NumericDType | undefined =>
@@ -50,7 +50,7 @@ const modules: Readonly<Record<string, string>> = {
   'torch.storage': 'torch',
 };
 
-type Builder = (args: readonly Value[]) => Value;
+type Builder = (args: readonly PickleValue[]) => PickleValue;
 
 const list: Builder = ([items = []]) => {
   if (!Array.isArray(items)) throw new Error('expected a list');
@@ -62,7 +62,7 @@ const dict: Builder = ([items = []]) => {
   if (items instanceof Map) return new Map(items);
   if (!Array.isArray(items)) throw new Error('expected a list of pairs');
   return new Map(
-    items.map((pair): [Value, Value] => {
+    items.map((pair): [PickleValue, PickleValue] => {
       if (!Array.isArray(pair) || pair.length !== 2) throw new Error('expected a list of pairs');
       return [pair[0], pair[1]];
     }),
@@ -80,14 +80,14 @@ const reconstructor: Builder = ([type]) => {
   return { kind: 'instance', type: type.name, args: [], state: null };
 };
 
-const whole = (value: Value | undefined, what: string): number => {
+const whole = (value: PickleValue | undefined, what: string): number => {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
     throw new Error(`${what} is no whole number`);
   }
   return value;
 };
 
-const wholes = (value: Value | undefined, what: string): number[] => {
+const wholes = (value: PickleValue | undefined, what: string): number[] => {
   if (!Array.isArray(value) || value.length > 64)
     throw new Error(`${what} is no short list of whole numbers`);
   return value.map((extent) => whole(extent, what));
@@ -148,20 +148,20 @@ function find(module: string, name: string): Global | undefined {
   return inert || known ? { kind: 'global', name: label } : undefined;
 }
 
-function build(name: string, args: readonly Value[]): Value {
+function build(name: string, args: readonly PickleValue[]): PickleValue {
   if (Object.hasOwn(builders, name)) return builders[name](args);
   if (isType(name)) throw new Error('this type cannot be made by a call');
   return { kind: 'instance', type: name, args, state: null };
 }
 
-function setState(object: Value, state: Value): Value | undefined {
+function setState(object: PickleValue, state: PickleValue): PickleValue | undefined {
   if (isKind(object, 'built')) return numpy.setState(object, state);
   if (object instanceof Map || Array.isArray(object) || isKind(object, 'instance')) return undefined;
   throw new Error('damaged pickle: a state for what has none');
 }
 
 /** ('storage', type, key, location, length[, view]) as torch.save writes it. */
-function storageOf(id: Value): StorageRef {
+function storageOf(id: PickleValue): StorageRef {
   if (!Array.isArray(id) || id.length < 5 || id[0] !== 'storage') throw new Error('an unknown persistent id');
   const [, type, key, , length, view] = id;
   const name = isKind(type, 'global') ? type.name.replace(/^torch\./, '') : '';

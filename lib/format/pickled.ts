@@ -6,9 +6,10 @@
  * Only the arrays are brought out, under 'conv1/0', 'conv1/1'; what their axes mean is lib/weights' business.
  */
 import type { LazyValue } from '../array/value.ts';
-import { plainGlobals } from './globals.ts';
-import { arrayOf, objectsOf } from './numpy.ts';
-import { unpickle, type Value } from './pickle.ts';
+import { unpickle } from './pickle.ts';
+import { plainGlobals } from './pickle-globals.ts';
+import { arrayOf, objectsOf } from './pickle-numpy.ts';
+import type { PickleValue } from './pickle-value.ts';
 import { bad, type Source } from './source.ts';
 
 /** {'conv1': [W, b]} in a .npy of objects. Throws InputError. */
@@ -59,14 +60,14 @@ export function readCudaConvnet(source: Source): CudaLayer[] {
 }
 
 /** 'inputs' holds names, or numbers of layers. */
-function inputNames(layer: Map<Value, Value>, all: readonly [string, unknown][]): string[] {
+function inputNames(layer: Map<PickleValue, PickleValue>, all: readonly [string, unknown][]): string[] {
   const inputs = layer.get('inputs');
   if (!Array.isArray(inputs)) return [];
   return inputs.map((input) => (typeof input === 'number' ? (all[input]?.[0] ?? '') : String(input)));
 }
 
 /** Layers by name: a dictionary in cuda-convnet 2, a list of dictionaries with 'name' in the first. */
-function* named(layers: Value): Generator<[string, Map<Value, Value>]> {
+function* named(layers: PickleValue): Generator<[string, Map<PickleValue, PickleValue>]> {
   const entries = layers instanceof Map ? layers.entries() : Array.isArray(layers) ? layers.entries() : [];
   for (const [key, layer] of entries) {
     if (layer instanceof Map) yield [String(layer.get('name') ?? key), layer];
