@@ -49,7 +49,10 @@ export async function openEngine(model: Computable, options: EngineOptions = {})
 export async function onDevice(model: Computable, device: Device): Promise<Omit<Engine, 'device'>> {
   const { network, weights, source } = model;
   const lrn = device === 'webgpu' ? 'decomposed' : 'native';
-  const session = await openSession(joined(modelOf(network, weights, { source, lrn }).chunks()), device);
+  const session = await openSession(
+    joined(modelOf(network, weights, { source, lrn, passing: true }).chunks()),
+    device,
+  );
   const input = session.inputs[0].name;
   const output = session.outputs[0].name;
   return {

@@ -1,6 +1,6 @@
 /** The function behind `alexnet verify`, with the command's own words as options. */
 import { joined } from '../../export/index.ts';
-import { decodeModel, type ModelProto } from '../../export/proto.ts';
+import type { ModelProto } from '../../export/proto.ts';
 import { InputError } from '../errors.ts';
 import { readInput } from '../input.ts';
 import { modelOf, readModelFile } from '../model.ts';
@@ -90,8 +90,8 @@ async function prepareLayers(found: Found, options: VerifyOptions, device: Devic
 async function fromNetwork(options: VerifyOptions, device: Device): Promise<Found> {
   const { network, weights, source, notes } = await resolve(options);
   const lrn = options.lrn ?? (device === 'webgpu' ? 'decomposed' : 'native');
-  const bytes = joined(modelOf(network, weights, { source, lrn }).chunks());
-  const pair = pairOf(bytes, decodeModel(bytes), network, weights);
+  const file = modelOf(network, weights, { source, lrn, passing: true });
+  const pair = pairOf(joined(file.chunks()), file.model, network, weights);
   const hasLrn = network.layers.some((layer) => layer.kind === 'lrn');
   if (!hasLrn || lrn === 'native' || options.lrn) return { pair, weights: source, notes };
   return {

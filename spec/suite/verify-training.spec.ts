@@ -187,3 +187,27 @@ describe('verify --graph on WebGPU, through SwiftShader', function () {
     });
   }
 });
+
+describe('verify --graph: what every verification has', function () {
+  this.timeout(120_000);
+
+  it('runs are repeated and made at each level of optimisation; a right graph passes in all of them', async () => {
+    const { runs } = await verifyNarrow('cifar10-full', { repeat: 2, levels: ['basic', 'all'] });
+    expect(
+      runs.map(({ graph, level, verdict, unstable }) => [graph, level, verdict, unstable.length]),
+    ).to.deep.equal([
+      ['tapped', 'disabled', 'pass', 0],
+      ['tapped', 'basic', 'pass', 0],
+      ['tapped', 'all', 'pass', 0],
+      ['untouched', 'all', 'pass', 0],
+    ]);
+  });
+
+  it('a wrong gradient is told by its worst element, with evidence for a bug report', async () => {
+    const file = gradients(at('dconv4', (n) => [{ ...n, opType: 'Identity', input: [n.input[1]] }]));
+    const { why, evidence, first } = await verifyNarrow(NET, { file });
+    expect([first, why?.layer, evidence?.output]).to.deep.equal(['dconv4', 'dconv4', 'dconv4']);
+    expect(why!.worst.error).to.be.above(why!.worst.bound);
+    expect([...evidence!.inputs.keys()]).to.include.members(['drelu4', 'conv4', 'labels', 'fc8.weight']);
+  });
+});

@@ -1,6 +1,7 @@
 /** verify --graph on networks with few channels, in this process: what is fed, and models with planted faults. */
 import { tap } from '../../export/index.ts';
 import type { ModelProto, NodeProto } from '../../export/proto.ts';
+import type { Level } from '../../lib/verify/provider.ts';
 import { verifyTraining } from '../../lib/verify/training/training.ts';
 import type { Verification } from '../../lib/verify/verification.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
@@ -42,6 +43,8 @@ export interface Case {
   readonly steps?: number;
   readonly masked?: boolean;
   readonly file?: Uint8Array;
+  readonly repeat?: number;
+  readonly levels?: readonly Level[];
 }
 
 /** The network with few channels, random weights, two images, classes 3 and 7. */
@@ -61,6 +64,8 @@ export function verifyNarrow(name: string, options: Case = {}): Promise<Verifica
     steps,
     device,
     file,
+    repeat: options.repeat,
+    levels: options.levels,
   });
 }
 
