@@ -10,7 +10,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { writeWhole } from '../lib/files.ts';
+import { writeWhole } from '../lib/disk/write.ts';
 import { readConfig } from '../lib/train/options.ts';
 import { cifarAlexnet } from '../reference/networks/cifar.ts';
 import { conv, type Layer, maxpool, type Network } from '../reference/networks/layers.ts';
@@ -72,7 +72,13 @@ const text = ablationsText(results);
 if (write) {
   const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
   const document = file('../docs/cifar.md');
-  await writeWhole(document, withBlocks(readFileSync(document, 'utf8'), { ablations: text }));
-  await writeWhole(file('./ablations.json'), `${JSON.stringify(results)}\n`);
+  await writeWhole(
+    { path: document, mark: null, content: withBlocks(readFileSync(document, 'utf8'), { ablations: text }) },
+    { force: true },
+  );
+  await writeWhole(
+    { path: file('./ablations.json'), mark: null, content: `${JSON.stringify(results)}\n` },
+    { force: true },
+  );
 }
 process.stdout.write(`${text}\n`);

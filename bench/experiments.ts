@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { writeWhole } from '../lib/files.ts';
+import { writeWhole } from '../lib/disk/write.ts';
 import { chooseDevice } from '../lib/runtime/devices.ts';
 import { checkpointIn, type EpochRecord, readCheckpoint } from '../lib/train/checkpoint.ts';
 import { type TrainArguments, train } from '../lib/train/index.ts';
@@ -122,7 +122,10 @@ export async function runAll(
   const worker = async (): Promise<void> => {
     for (let next = waiting.shift(); next; next = waiting.shift()) {
       const record = await runApart(next, where, hopeless);
-      await writeWhole(recordPath(where.folder, next.key), `${JSON.stringify(record)}\n`);
+      await writeWhole(
+        { path: recordPath(where.folder, next.key), mark: null, content: `${JSON.stringify(record)}\n` },
+        { force: true },
+      );
     }
   };
   await Promise.all(Array.from({ length: where.jobs }, worker));

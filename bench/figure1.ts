@@ -16,7 +16,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { writeWhole } from '../lib/files.ts';
+import { writeWhole } from '../lib/disk/write.ts';
 import type { TrainArguments } from '../lib/train/index.ts';
 import { cifarRelu, cifarTanh } from '../reference/networks/cifar.ts';
 import type { Network } from '../reference/networks/layers.ts';
@@ -123,12 +123,21 @@ if (write) {
   const document = file('../docs/cifar.md');
   for (const results of all) {
     const blocks = { [`figure1 ${results.start}`]: textOf(results) };
-    await writeWhole(document, withBlocks(readFileSync(document, 'utf8'), blocks));
-    await writeWhole(file(`../docs/figure1-${results.start}.svg`), await figureOf(results));
+    await writeWhole(
+      { path: document, mark: null, content: withBlocks(readFileSync(document, 'utf8'), blocks) },
+      { force: true },
+    );
+    await writeWhole(
+      { path: file(`../docs/figure1-${results.start}.svg`), mark: null, content: await figureOf(results) },
+      { force: true },
+    );
   }
   const records = file('./figure1.json');
   const kept: Results[] = existsSync(records) ? JSON.parse(readFileSync(records, 'utf8')) : [];
   const others = kept.filter(({ start }) => !chosen.includes(start));
-  await writeWhole(records, `${JSON.stringify([...others, ...all])}\n`);
+  await writeWhole(
+    { path: records, mark: null, content: `${JSON.stringify([...others, ...all])}\n` },
+    { force: true },
+  );
 }
 for (const results of all) process.stdout.write(`${results.start}\n\n${textOf(results)}\n\n`);

@@ -19,6 +19,9 @@ export interface ModelFile extends Chunks {
   readonly external?: Chunks & { readonly location: string };
 }
 
+/** Closes a file of external data, which has no header that could name its writer. */
+const DATA_END = Buffer.from('alexnet-oracle external data\n');
+
 /** Protobuf's limit for one message. */
 const MAX_BYTES = 2 ** 31 - 1;
 const ALIGNMENT = 4096;
@@ -43,6 +46,7 @@ export function modelFile(model: ModelProto, external?: string): ModelFile {
     const externalData = Object.entries(place).map(([key, value]) => ({ key, value }));
     return { ...tensor, rawData: undefined, externalData, dataLocation: 1 };
   });
+  data.push(DATA_END);
   const outside = { ...model, graph: model.graph && { ...model.graph, initializer } };
   return { ...inOne(outside), external: { location: external, ...chunksOf(data) } };
 }

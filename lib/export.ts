@@ -1,10 +1,12 @@
 /** The function behind `alexnet export`. */
 import { basename } from 'node:path';
 import { parameterCount } from '../reference/oracle.ts';
+import { checkTargets, type Guard } from './disk/target.ts';
 import { InputError } from './errors.ts';
 import { networkOf, TRAINING_OPSET, trainingModel } from './exporttraining.ts';
 import { modelOf } from './model.ts';
-import { writeModelFile } from './onnx/write.ts';
+import { withExternalData } from './onnx/files.ts';
+import { modelTargets, writeModelFile } from './onnx/write.ts';
 import { type Choice, resolve } from './resolve.ts';
 
 export interface ExportOptions extends Choice {
@@ -23,6 +25,8 @@ export interface ExportOptions extends Choice {
   readonly graph?: 'inference' | 'gradients' | 'training';
   /** As many training steps a call as the inputs have on their first axis, in ONNX's Loop. */
   readonly loop?: boolean;
+  /** Overwrite files that this program did not write. */
+  readonly force?: boolean;
   /** For a graph that trains: kernels of which processor it is laid out for; default cpu. */
   readonly target?: 'cpu' | 'gpu';
 }
@@ -43,17 +47,22 @@ export interface Exported {
   readonly notes: readonly string[];
 }
 
-/** Writes a network with its weights as ONNX. Throws InputError; nothing half-written is left. */
+/**
+ * Writes a network with its weights as ONNX. Throws InputError, for a file that must be kept before anything is
+ * computed; nothing half-written is left.
+ */
 export async function exportOnnx(file: string, options: ExportOptions = {}): Promise<Exported> {
   const { opset = 13, precision = 'float32', batch, lrn, graph = 'inference' } = options;
   if (graph !== 'inference') return exportTraining(file, options, graph);
   if (options.loop) throw new InputError('--loop needs --graph training');
   if (options.target) throw new InputError('--target needs --graph gradients or training');
   if (opset < 13 || opset > 18) throw new InputError(`--opset ${opset}: it must be 13 to 18`);
-  const { network, weights, source, classes, notes } = await resolve(options);
   const externalData = options.externalData ? `${basename(file)}.data` : undefined;
+  const guard = guardOf(options);
+  await checkTargets(modelTargets(file, externalData), guard);
+  const { network, weights, source, classes, notes } = await resolve(options);
   const model = modelOf(network, weights, { source, classes, opset, batch, lrn, precision, externalData });
-  await writeModelFile(file, model);
+  await writeModelFile(file, model, guard);
   const parameters = parameterCount(network);
   const made = {
     file,
@@ -67,14 +76,21 @@ export async function exportOnnx(file: string, options: ExportOptions = {}): Pro
   return { ...made, opset, precision, parameters, bytes };
 }
 
+function guardOf({ weights, force }: ExportOptions): Guard {
+  const inputs = typeof weights === 'string' ? [weights] : [];
+  return { inputs: withExternalData(inputs), force };
+}
+
 async function exportTraining(
   file: string,
   options: ExportOptions,
   graph: Exported['graph'],
 ): Promise<Exported> {
+  const guard = guardOf(options);
+  await checkTargets(modelTargets(file), guard);
   const { network, notes } = await networkOf(options);
   const model = trainingModel(network, options);
-  await writeModelFile(file, model);
+  await writeModelFile(file, model, guard);
   return {
     file,
     externalData: null,

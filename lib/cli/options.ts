@@ -39,4 +39,7 @@ export const lrnOption = (): Option =>
     'decomposed',
   ]);
 
+export const forceOption = (): Option =>
+  new Option('--force', 'overwrite files that this program did not write (never one that it reads)');
+
 export const jsonOption = (): Option => new Option('--json', 'print JSON instead of the table');

@@ -1,6 +1,5 @@
 /** Runs one command line and answers its exit code; every error is one line. */
 import { Command, CommanderError } from 'commander';
-import { EnvironmentError } from '../errors.ts';
 import { version } from '../version.ts';
 import * as conform from './commands/conform.ts';
 import * as doctor from './commands/doctor.ts';
@@ -12,18 +11,14 @@ import * as summary from './commands/summary.ts';
 import * as train from './commands/train.ts';
 import * as verify from './commands/verify.ts';
 import * as weights from './commands/weights.ts';
+import { exitCodeOf, lineOf, watchOutput } from './failure.ts';
 
 /** Runs `alexnet` with these arguments. */
 export const run = (argv: readonly string[]): Promise<number> => attempt(alexnet(), argv);
 
 /** 0 ok · 1 disagreement · 2 bad usage or input · 3 environment. Errors become one line on stderr. */
 export async function attempt(program: Command, argv: readonly string[]): Promise<number> {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // the reader of a pipe has gone (`alexnet summary | head -1`): nothing is left to say
-    if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
-    process.stderr.write(`alexnet: standard output cannot be written (${error.code ?? error.message})\n`);
-    process.exit(2);
-  });
+  watchOutput(argv.includes('--json'));
   for (const command of withinOf(program)) {
     command
       .option('--debug', 'show the stack trace of an error')
@@ -32,6 +27,8 @@ export async function attempt(program: Command, argv: readonly string[]): Promis
   }
   try {
     await program.parseAsync([...argv]);
+    // errors of a stream come after the write
+    await new Promise(setImmediate);
     return Number(process.exitCode ?? 0);
   } catch (error) {
     return explain(error as Error, argv.includes('--debug'));
@@ -64,9 +61,7 @@ function alexnet(): Command {
 function explain(error: Error, debug: boolean): number {
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
   if (error instanceof CommanderError && error.code === 'commander.help') return 2;
-  const message = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
-  const hint = error instanceof CommanderError ? ' (--help lists commands and options)' : '';
-  process.stderr.write(`alexnet: ${message}${hint}\n`);
+  process.stderr.write(`${lineOf(error)}\n`);
   if (debug) process.stderr.write(`${error.stack}\n`);
-  return error instanceof EnvironmentError ? 3 : 2;
+  return exitCodeOf(error);
 }

@@ -13,18 +13,23 @@ import { verificationText } from '../report/text.ts';
 import { chooseDevice, type Device, LABELS } from '../runtime/devices.ts';
 import { verify } from '../verify/index.ts';
 import { predictionText } from './commands/predict.ts';
-import { deviceOption } from './options.ts';
+import { deviceOption, forceOption } from './options.ts';
 import { attempt } from './run.ts';
 import { restartForTf32 } from './tf32.ts';
+
+interface Options {
+  readonly device: 'auto' | Device;
+  readonly force?: boolean;
+}
 
 const MODEL = 'alexnet.onnx';
 const say = (line: string): boolean => process.stdout.write(`${line}\n`);
 
-async function start(photos: readonly string[], asked: 'auto' | Device): Promise<void> {
+async function start(photos: readonly string[], asked: 'auto' | Device, force?: boolean): Promise<void> {
   const { device } = await chooseDevice(asked);
   if (await restartForTf32(device, false)) return;
   const lrn = device === 'webgpu' ? 'decomposed' : 'native';
-  const made = await exportOnnx(MODEL, { network: 'alexnet2012', seed: 0, lrn });
+  const made = await exportOnnx(MODEL, { network: 'alexnet2012', seed: 0, lrn, force });
   say(
     `${MODEL}: ${made.network}, ${thousands(made.parameters)} parameters (${made.weights}), ${megabytes(made.bytes)}`,
   );
@@ -52,6 +57,7 @@ const program = new Command('npm start --')
   )
   .argument('[photo...]', 'JPEG or PNG files')
   .addOption(deviceOption())
-  .action((photos: string[], { device }: { device: 'auto' | Device }) => start(photos, device));
+  .addOption(forceOption())
+  .action((photos: string[], { device, force }: Options) => start(photos, device, force));
 
 process.exitCode = await attempt(program, process.argv);

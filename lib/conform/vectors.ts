@@ -3,11 +3,14 @@
  *
  * Expected values are PyTorch's in float64, rounded once to float32.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+
+import { dirname, join } from 'node:path';
 import { dataTypes } from '../../export/dtypes.ts';
 import { encodeModel, encodeTensor, type GraphProto, tensorProto } from '../../export/proto.ts';
-import { InputError } from '../errors.ts';
+import { makeFolder } from '../disk/folder.ts';
+import { checkTargets, type Guard } from '../disk/target.ts';
+import { type Output, writeWhole } from '../disk/write.ts';
+import { GENERATOR } from '../format/generator.ts';
 import { version } from '../version.ts';
 import { type Case, type GradientCase, readCases, readGradientCases } from './cases.ts';
 import { gradientGraph } from './gradientgraph.ts';
@@ -36,14 +39,17 @@ function bytesOf(name: string, { shape, data }: Numbers, type: 'float32' | 'uint
   const values = type === 'uint8' ? Uint8Array.from(data, Number) : Float32Array.from(data, Number);
   const rawData = new Uint8Array(values.buffer);
   const dataType = type === 'uint8' ? dataTypes.uint8 : dataTypes.float32;
-  return encodeTensor(tensorProto({ name, dims: [...shape], dataType, rawData }));
+  return encodeTensor({
+    ...tensorProto({ name, dims: [...shape], dataType, rawData }),
+    docString: GENERATOR,
+  });
 }
 
 const modelBytes = (test: Case, graph: GraphProto, opset: number): Uint8Array =>
   encodeModel({
     irVersion: opset > 18 ? 10 : 8,
     opsetImport: [{ domain: '', version: opset }],
-    producerName: 'alexnet-oracle',
+    producerName: GENERATOR,
     producerVersion: version,
     docString: `${test.operation}: ${test.title}. Expected values by ${test.by}`,
     graph,
@@ -85,21 +91,31 @@ export function gradientVectorOf(test: GradientCase): Vector | string {
 
 const isVector = (vector: Vector | string): vector is Vector => typeof vector !== 'string';
 
-/** Writes one folder a test below `folder`; gives their names. InputError where it cannot be written. */
-export async function writeVectors(folder: string): Promise<string[]> {
+/** Writes one folder a test below `folder`; gives their names. Rejects as lib/disk/write does. */
+export async function writeVectors(folder: string, guard: Guard = {}): Promise<string[]> {
   const vectors = [...readCases().map(vectorOf), ...readGradientCases().map(gradientVectorOf)].filter(
     isVector,
   );
+  const outputs = vectors.flatMap((vector) => outputsOf(join(folder, vector.name), vector));
+  const folders = new Set(outputs.map(({ path }) => dirname(path)));
+  const made: (() => Promise<void>)[] = [];
   try {
-    for (const { name, model, inputs, outputs } of vectors) {
-      const data = join(folder, name, 'test_data_set_0');
-      await mkdir(data, { recursive: true });
-      await writeFile(join(folder, name, 'model.onnx'), model);
-      for (const [k, bytes] of inputs.entries()) await writeFile(join(data, `input_${k}.pb`), bytes);
-      for (const [k, bytes] of outputs.entries()) await writeFile(join(data, `output_${k}.pb`), bytes);
-    }
-  } catch (error) {
-    throw new InputError(`${folder} cannot be written (${(error as NodeJS.ErrnoException).code})`);
+    for (const path of folders) made.unshift(await makeFolder(path));
+    await checkTargets(outputs, guard);
+    for (const output of outputs) await writeWhole(output, guard);
+  } finally {
+    for (const removeEmpty of made) await removeEmpty();
   }
   return vectors.map(({ name }) => name);
+}
+
+function outputsOf(folder: string, { model, inputs, outputs }: Vector): Output[] {
+  const tensors = (kind: string, all: readonly Uint8Array[]): Output[] =>
+    all.map((content, k) => ({
+      path: join(folder, 'test_data_set_0', `${kind}_${k}.pb`),
+      mark: 'tensor',
+      content,
+    }));
+  const file: Output = { path: join(folder, 'model.onnx'), mark: 'onnx', content: model };
+  return [file, ...tensors('input', inputs), ...tensors('output', outputs)];
 }

@@ -1,8 +1,9 @@
 /** Files of the disk as sources: the one place from which the readers of lib/format get them. */
 import { closeSync, fstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
-import { InputError } from '../errors.ts';
+import { EnvironmentError, InputError } from '../errors.ts';
 import { bad, type Source, sourceOf } from '../format/source.ts';
+import { shortage } from './errno.ts';
 import { zlib } from './inflate.ts';
 
 const PIECE = 2 ** 30;
@@ -34,6 +35,8 @@ export function openFile(path: string, name = path): Source {
     if (!kind.isFile()) throw bad({ name }, 'is not a plain file');
     fd = openSync(path, 'r');
   } catch (error) {
+    const short = shortage(error);
+    if (short) throw new EnvironmentError(`${name}: cannot be read: ${short}`);
     throw error instanceof InputError ? error : bad({ name }, describe(error));
   }
   return sourceOf(name, fstatSync(fd).size, {

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import type { Tensor } from '../../reference/tensor.ts';
 import { fromTensor, type NumericValue } from '../array/value.ts';
 import { InputError } from '../errors.ts';
+import { GENERATOR } from '../format/generator.ts';
 import { openTensors, type TensorFile } from '../format/open.ts';
 import { fromBytes } from '../format/source.ts';
 import { tensorEndings, tensorPieces } from '../format/write.ts';
-import { writeModelFile } from '../onnx/write.ts';
 import { openFile } from './source.ts';
+import { writeWhole } from './write.ts';
 
 /**
  * Opens the file, or the newest checkpoint in a folder of cuda-convnet's (`ConvNet__<date>/<epoch>.<batch>`); the
@@ -44,11 +45,13 @@ export async function readTensors(given: string | Uint8Array): Promise<Map<strin
  * Writes tensors as `path`, whole or not at all, in the format of its ending: .safetensors, .npz, .pth or .pt; a
  * single one as .npy or .binaryproto. Returns a line for each whose type the format lacks: it is widened, exactly.
  *
- * Throws InputError, naming the file, for another ending and where it cannot be written.
+ * Throws InputError, naming the file, for another ending, where it cannot be written, and where a file is there that
+ * this program did not write (or, but for .safetensors and .npz, that does not tell), unless `force`.
  */
 export async function writeTensors(
   path: string,
   tensors: ReadonlyMap<string, NumericValue | Tensor> | Readonly<Record<string, NumericValue | Tensor>>,
+  { force }: { readonly force?: boolean } = {},
 ): Promise<string[]> {
   const ending = tensorEndings.find((known) => path.toLowerCase().endsWith(`.${known}`));
   if (!ending) throw new InputError(`${path}: tensors are written as .${tensorEndings.join(', .')}`);
@@ -59,10 +62,11 @@ export async function writeTensors(
   const notes: string[] = [];
   let pieces: Uint8Array[];
   try {
-    pieces = tensorPieces(ending, values, notes);
+    pieces = tensorPieces(ending, values, notes, new Map([['generator', GENERATOR]]));
   } catch (error) {
     throw new InputError(`${path}: ${(error as Error).message}`);
   }
-  await writeModelFile(path, { chunks: () => pieces });
+  const mark = ending === 'safetensors' || ending === 'npz' ? ending : null;
+  await writeWhole({ path, mark, content: pieces }, { force });
   return notes;
 }

@@ -1,6 +1,7 @@
 /** NumPy's .npz: a zip archive of .npy files, stored (np.savez) or deflated (np.savez_compressed). */
 import { joined } from '../../export/write.ts';
 import type { LazyValue, NumericValue } from '../array/value.ts';
+import { GENERATOR } from './generator.ts';
 import { npyPieces, openNpy } from './npy.ts';
 import { adopt, bad, fromBytes, type Source } from './source.ts';
 import { type Member, readZip, type WriteOptions, zipPieces } from './zip.ts';
@@ -37,14 +38,14 @@ export function readNpz(bytes: Uint8Array, name = 'npz'): Map<string, NumericVal
   return new Map([...openNpz(fromBytes(bytes, name))].map(([key, array]) => [key, array.read()]));
 }
 
-/** The archive in pieces; the values are not copied unless deflated. */
+/** The archive in pieces; the values are not copied unless deflated. Its comment names this program. */
 export function npzPieces(
   arrays: Iterable<readonly [string, NumericValue]>,
   options?: WriteOptions,
 ): Uint8Array[] {
   return zipPieces(
     [...arrays].map(([name, array]) => [`${name}.npy`, npyPieces(array)] as const),
-    options,
+    { comment: GENERATOR, ...options },
   );
 }
 

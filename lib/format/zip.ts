@@ -189,6 +189,8 @@ export interface WriteOptions {
   readonly deflate?: (bytes: Uint8Array) => Uint8Array;
   /** Start of each member's bytes is a multiple of this (PyTorch's 64). */
   readonly align?: number;
+  /** Of the whole archive, ASCII; default: none. */
+  readonly comment?: string;
 }
 
 /**
@@ -197,7 +199,7 @@ export interface WriteOptions {
  */
 export function zipPieces(
   members: Iterable<readonly [name: string, bytes: readonly Uint8Array[]]>,
-  { deflate, align = 1 }: WriteOptions = {},
+  { deflate, align = 1, comment = '' }: WriteOptions = {},
 ): Uint8Array[] {
   const pieces: Uint8Array[] = [];
   const directory: Uint8Array[] = [];
@@ -220,7 +222,7 @@ export function zipPieces(
     if (align > 1) put(padding(gap));
     for (const piece of body) put(piece);
   }
-  return [...pieces, ...directory, endRecord(directory, offset)];
+  return [...pieces, ...directory, endRecord(directory, offset, comment)];
 }
 
 interface Fields {
@@ -261,16 +263,18 @@ function padding(gap: number): Uint8Array {
   return bytes;
 }
 
-function endRecord(directory: readonly Uint8Array[], offset: number): Uint8Array {
+function endRecord(directory: readonly Uint8Array[], offset: number, comment: string): Uint8Array {
   const count = directory.length / 2;
   const size = directory.reduce((sum, piece) => sum + piece.length, 0);
   if (count >= 65_535 || offset + size >= 2 ** 32 - 1) throw new Error('zip: zip64 archives are not written');
-  const bytes = new Uint8Array(22);
+  const bytes = new Uint8Array(22 + comment.length);
   const v = view(bytes);
   v.setUint32(0, END, true);
   v.setUint16(8, count, true);
   v.setUint16(10, count, true);
   v.setUint32(12, size, true);
   v.setUint32(16, offset, true);
+  v.setUint16(20, comment.length, true);
+  bytes.set(toLatin1(comment), 22);
   return bytes;
 }

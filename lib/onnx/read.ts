@@ -7,7 +7,7 @@
 import { totalmem } from 'node:os';
 import type { ModelProto } from '../../export/proto.ts';
 import { openFile } from '../disk/source.ts';
-import { InputError } from '../errors.ts';
+import { EnvironmentError, InputError } from '../errors.ts';
 import { openModel } from '../format/onnx.ts';
 import { adopt, type Source } from '../format/source.ts';
 import { bytesOfTensor, dtypeOfTensor } from '../format/tensorproto.ts';
@@ -31,7 +31,9 @@ export async function readModel(given: string | Uint8Array, name?: string): Prom
     checkMemory(proto);
     return modelOf(proto, title);
   } catch (error) {
-    throw error instanceof InputError ? error : refusal(title, (error as Error).message);
+    throw error instanceof InputError || error instanceof EnvironmentError
+      ? error
+      : refusal(title, (error as Error).message);
   } finally {
     source.close();
   }

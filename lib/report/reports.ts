@@ -1,6 +1,9 @@
 /** The reports that `alexnet verify` writes: which, where to, and the comparison with a saved one. */
 
-import { append, checkTargets, writeWhole } from '../files.ts';
+import { append } from '../disk/append.ts';
+import type { Mark } from '../disk/marks.ts';
+import type { Guard, Target } from '../disk/target.ts';
+import { writeWhole } from '../disk/write.ts';
 import type { VerifyResult } from '../verify/index.ts';
 import { type Difference, difference, readBaseline } from './baseline.ts';
 import { annotations, stepSummary } from './github.ts';
@@ -20,39 +23,60 @@ export interface ReportOptions {
 
 export type Write = (result: VerifyResult, changed?: Difference) => string | Promise<string>;
 
-const formats: readonly { key: keyof ReportOptions; option: string; write: Write }[] = [
+interface Format {
+  readonly key: Exclude<keyof ReportOptions, 'baseline'>;
+  readonly option: string;
+  readonly mark: Mark;
+  readonly write: Write;
+}
+
+const formats: readonly Format[] = [
   {
     key: 'reportJson',
     option: '--report-json',
+    mark: 'json',
     write: (result, changed) => `${JSON.stringify(verificationJson(result, changed))}\n`,
   },
-  { key: 'junit', option: '--junit', write: junitXml },
+  { key: 'junit', option: '--junit', mark: 'junit', write: junitXml },
   {
     key: 'sarif',
     option: '--sarif',
+    mark: 'sarif',
     write: (result, changed) => `${JSON.stringify(sarifLog(result, changed))}\n`,
   },
-  { key: 'html', option: '--html', write: htmlReport },
+  { key: 'html', option: '--html', mark: 'html', write: htmlReport },
 ];
 
-/**
- * Checks before the run what can be checked; `inputs` are the files that it reads. The function that is
- * returned writes all reports and tells how the run compares with the baseline. Both throw InputError.
- */
-export async function prepareReports(
-  options: ReportOptions,
-  inputs: readonly string[],
-): Promise<(result: VerifyResult) => Promise<Difference | undefined>> {
-  const asked = formats.filter(({ key }) => options[key] !== undefined);
-  const read = options.baseline === undefined ? inputs : [...inputs, options.baseline];
-  await checkTargets(new Map(asked.map(({ key, option }) => [option, options[key]!])), read);
-  const baseline = options.baseline === undefined ? undefined : await readBaseline(options.baseline);
-  return async (result) => {
-    const changed = baseline && difference(baseline, result);
-    for (const { key, write } of asked) await writeWhole(options[key]!, await write(result, changed));
-    return changed;
-  };
+const asked = (options: ReportOptions): (Format & { readonly path: string })[] =>
+  formats.flatMap((format) => {
+    const path = options[format.key];
+    return path === undefined ? [] : [{ ...format, path }];
+  });
+
+/** The files that are asked for. */
+export const reportTargets = (options: ReportOptions): readonly Target[] => asked(options);
+
+/** How a result compares with the baseline. Throws InputError where that cannot be read. */
+export async function baselineOf({
+  baseline,
+}: ReportOptions): Promise<(result: VerifyResult) => Difference | undefined> {
+  if (baseline === undefined) return () => undefined;
+  const saved = await readBaseline(baseline);
+  return (result) => difference(saved, result);
 }
+
+/** A step for each report that is asked for; each writes one file and rejects as lib/disk/write does. */
+export const reportSteps = (
+  options: ReportOptions,
+  guard: Guard,
+  result: VerifyResult,
+  changed?: Difference,
+): (() => Promise<void>)[] =>
+  asked(options).map(
+    ({ write, ...target }) =>
+      async () =>
+        writeWhole({ ...target, content: await write(result, changed) }, guard),
+  );
 
 /** The summary of a GitHub step and its annotations, where the environment says that this is one. */
 export async function tellGithub(result: VerifyResult, changed?: Difference): Promise<void> {

@@ -3,13 +3,12 @@
  * work is an error with its reason, and `placement()` tells which nodes the device left to the CPU.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
 import type { Target } from '../../export/graph.ts';
+import { forget, orFull, remember, temporaryFolder } from '../disk/temporary.ts';
 import { EnvironmentError, InputError } from '../errors.ts';
-import { forget, remember } from '../temporary.ts';
 import { type Device, deviceFailure } from './failures.ts';
 import { loadOnnxruntime, type Onnxruntime, reasonOf } from './onnxruntime.ts';
 import { type Placement, parseProfile } from './placement.ts';
@@ -71,7 +70,7 @@ export async function openSession(
   if (typeof model === 'string') await mustBeFile(model);
   else if (model.length === 0) throw new InputError('the model is empty');
   const ort = await loadOnnxruntime();
-  const profiles = options.profile ? await mkdtemp(join(tmpdir(), 'alexnet-profile-')) : undefined;
+  const profiles = options.profile ? await temporaryFolder('alexnet-profile-') : undefined;
   if (profiles) remember(profiles);
   try {
     const session = await create(ort, model, settings(device, options, profiles));
@@ -163,6 +162,8 @@ class OpenSession implements Session {
       session.endProfiling();
       const [file] = await readdir(folder);
       return parseProfile(await readFile(join(folder, file), 'utf8'));
+    } catch (error) {
+      throw await orFull(folder, error);
     } finally {
       await discard(folder);
     }

@@ -11,12 +11,13 @@ import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import type { Schedule, State as ScheduleState } from '../../reference/training/schedule.ts';
 import type { NumericValue } from '../array/value.ts';
 import { openFile } from '../disk/source.ts';
+import { writeWhole } from '../disk/write.ts';
 import { InputError } from '../errors.ts';
+import { GENERATOR } from '../format/generator.ts';
 import { openSafetensors, safetensorsPieces } from '../format/safetensors.ts';
 import { CLASSES } from '../labels/labels.ts';
 import { firstNotFinite } from '../weights/load.ts';
 import { formatPreprocess } from '../weights/preprocess.ts';
-import { writeAtomically } from './atomic.ts';
 import type { Distortion, TrainOptions } from './options.ts';
 
 /** Parameters and momenta, all by the parameters' names. */
@@ -77,6 +78,10 @@ const KEY = 'training';
 export const checkpointIn = (folder: string): string | null =>
   existsSync(join(folder, CHECKPOINT)) ? join(folder, CHECKPOINT) : null;
 
+/** Replaces a file of a folder that is the run's own (folder.ts). */
+export const writeOwn = (path: string, content: string | Iterable<Uint8Array>): Promise<void> =>
+  writeWhole({ path, mark: null, own: true, content });
+
 /** Replaces the folder's checkpoint at once. Rejects with InputError; the one before is then still there. */
 export async function saveCheckpoint(
   folder: string,
@@ -87,8 +92,11 @@ export async function saveCheckpoint(
     ...arraysOf(state.weights),
     ...[...arraysOf(state.momenta)].map(([name, array]) => [`${name}${VELOCITY}`, array] as const),
   ];
-  const metadata = new Map([[KEY, JSON.stringify(progress)]]);
-  await writeAtomically(join(folder, CHECKPOINT), safetensorsPieces(tensors, metadata));
+  const metadata = new Map([
+    ['generator', GENERATOR],
+    [KEY, JSON.stringify(progress)],
+  ]);
+  await writeOwn(join(folder, CHECKPOINT), safetensorsPieces(tensors, metadata));
 }
 
 /** Weights alone, as every other command reads them. */
@@ -100,11 +108,12 @@ export async function saveWeights(
   classes?: readonly string[],
 ): Promise<void> {
   const metadata = new Map([
+    ['generator', GENERATOR],
     ['network', network],
     ['preprocess', formatPreprocess(preprocess)],
   ]);
   if (classes) metadata.set(CLASSES, JSON.stringify(classes));
-  await writeAtomically(path, safetensorsPieces(arraysOf(weights), metadata));
+  await writeOwn(path, safetensorsPieces(arraysOf(weights), metadata));
 }
 
 const arraysOf = (tensors: ReadonlyMap<string, Tensor>): [string, NumericValue][] =>

@@ -5,9 +5,9 @@
  */
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeError } from '../disk/errno.ts';
 import { curvePage, curveSvg } from '../report/plots/curve.ts';
-import { writeAtomically, writeError } from './atomic.ts';
-import type { EpochRecord } from './checkpoint.ts';
+import { type EpochRecord, writeOwn } from './checkpoint.ts';
 
 /** log.jsonl, from `bytes` on: what is behind them belongs to steps that are done again. */
 export async function openLog(folder: string, bytes: number) {
@@ -76,7 +76,7 @@ export async function writeCurves(
   history: readonly EpochRecord[],
   running: boolean,
 ): Promise<void> {
-  const write = (name: string, text: string) => writeAtomically(join(folder, name), [Buffer.from(text)]);
+  const write = (name: string, text: string) => writeOwn(join(folder, name), text);
   await write('log.csv', csvOf(history));
   const svg = await curveSvg(title, history);
   await write('curve.svg', svg);

@@ -3,14 +3,17 @@
  * should come of it, what the device made of it, the versions, and a program that repeats it with
  * onnxruntime-node alone.
  */
+import { readFile } from 'node:fs/promises';
 import { arch, cpus, platform, release } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { encodeModel, type GraphProto, type ModelProto, type NodeProto } from '../../export/proto.ts';
 import type { Tensor } from '../../reference/tensor.ts';
 import { tensor } from '../../reference/tensor.ts';
 import { isFloat } from '../array/dtype.ts';
 import { fromTensor, type NumericValue, toTensor, type Value } from '../array/value.ts';
-import { makeFolder, writeWhole } from '../files.ts';
+import { makeFolder } from '../disk/folder.ts';
+import type { Guard, Target } from '../disk/target.ts';
+import { writeTogether } from '../disk/write.ts';
 import { writeNpy } from '../format/npy.ts';
 import { installation } from '../runtime/installation.ts';
 import { version } from '../version.ts';
@@ -30,8 +33,39 @@ export interface Evidence {
   readonly bound: Float64Array;
 }
 
-/** Makes the folder and writes the bundle. Throws InputError where it cannot be written. */
-export async function writeBundle(folder: string, evidence: Evidence): Promise<void> {
+const ABOUT = 'bundle.json';
+/** The files of every bundle; inputs come to them. */
+const fixed = ['model.onnx', 'expected.npy', 'bound.npy', 'device.npy', 'repro.mjs', ABOUT];
+
+/**
+ * The files of a bundle, those of `inputs` too. Arrays bear no mark, and the model is somebody else's: an earlier
+ * bundle is recognised by its bundle.json, which names its files.
+ */
+export async function bundleTargets(
+  folder: string,
+  inputs: readonly string[] = [],
+): Promise<readonly Target[]> {
+  const earlier = await earlierFiles(folder);
+  return [...inputs, ...fixed].map((name) => ({
+    path: join(folder, name),
+    mark: null,
+    option: '--bundle',
+    own: earlier.includes(name),
+  }));
+}
+
+async function earlierFiles(folder: string): Promise<readonly string[]> {
+  try {
+    const { versions, inputs } = JSON.parse(await readFile(join(folder, ABOUT), 'utf8'));
+    if (typeof versions['alexnet-oracle'] !== 'string') return [];
+    return [...fixed, ...inputs.map(({ file }: { file: unknown }) => file)];
+  } catch {
+    return [];
+  }
+}
+
+/** Makes the folder and writes the bundle, the whole or nothing of it. Rejects as `writeTogether` does. */
+export async function writeBundle(folder: string, evidence: Evidence, guard: Guard = {}): Promise<void> {
   const { layer, device, inputs, output, y, exact, bound } = evidence;
   const part = partOf(evidence.model, [...inputs.keys()], output);
   const names = part.graph!.input.map(({ name }) => name);
@@ -55,11 +89,16 @@ export async function writeBundle(folder: string, evidence: Evidence): Promise<v
     ['expected.npy', writeNpy(fromTensor(exact))],
     ['bound.npy', writeNpy(fromTensor(tensor(bound, exact.shape)))],
     ['device.npy', writeNpy(fromTensor(y))],
-    ['bundle.json', `${JSON.stringify(about, null, 2)}\n`],
+    [ABOUT, `${JSON.stringify(about, null, 2)}\n`],
     ['repro.mjs', REPRO],
   ]);
   await makeFolder(folder);
-  for (const [name, content] of files) await writeWhole(join(folder, name), content);
+  const targets = await bundleTargets(
+    folder,
+    about.inputs.map(({ file }) => file),
+  );
+  const outputs = targets.map((target) => ({ ...target, content: files.get(basename(target.path))! }));
+  await writeTogether(outputs, guard);
 }
 
 /** Floats as the numbers that they are, everything else as it is. */

@@ -2,16 +2,30 @@
 import { join } from 'node:path';
 import type { Tensor } from '../../reference/tensor.ts';
 import { fromTensor } from '../array/value.ts';
-import { makeFolder, writeWhole } from '../files.ts';
-import { writeNpz } from '../format/npz.ts';
+import { makeFolder } from '../disk/folder.ts';
+import type { Guard, Target } from '../disk/target.ts';
+import { writeTogether } from '../disk/write.ts';
+import { npzPieces } from '../format/npz.ts';
 import type { Verification } from './verification.ts';
 
-/** Makes the folder if need be. Throws InputError where it cannot be written; nothing half-written is left. */
-export async function saveValues(folder: string, { device, oracle }: Verification['values']): Promise<void> {
+const sides = ['device', 'oracle'] as const;
+
+export const saveTargets = (folder: string): readonly Target[] =>
+  sides.map((side) => ({ path: join(folder, `${side}.npz`), mark: 'npz', option: '--save' }));
+
+/** Makes the folder if need be. Rejects as `writeTogether` does; both files are written or neither. */
+export async function saveValues(
+  folder: string,
+  values: Verification['values'],
+  guard: Guard = {},
+): Promise<void> {
   await makeFolder(folder);
-  await writeWhole(join(folder, 'device.npz'), archive(device));
-  await writeWhole(join(folder, 'oracle.npz'), archive(oracle));
+  const targets = saveTargets(folder);
+  await writeTogether(
+    sides.map((side, i) => ({ ...targets[i], content: archive(values[side]) })),
+    guard,
+  );
 }
 
-const archive = (values: ReadonlyMap<string, Tensor>): Uint8Array =>
-  writeNpz(new Map([...values].map(([name, t]) => [name, fromTensor(t)])));
+const archive = (values: ReadonlyMap<string, Tensor>): Uint8Array[] =>
+  npzPieces([...values].map(([name, t]) => [name, fromTensor(t)] as const));

@@ -1,20 +1,21 @@
 /** The function behind `alexnet weights convert`. */
-import { resolve } from 'node:path';
 import { fittingFloat16 } from '../../export/float16.ts';
 import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { type NumericValue, widen } from '../array/value.ts';
+import { checkTargets } from '../disk/target.ts';
 import { openTensorFile } from '../disk/tensors.ts';
 import { InputError } from '../errors.ts';
 import type { TensorFile } from '../format/open.ts';
 import { classesIn } from '../labels/labels.ts';
+import { withExternalData } from '../onnx/files.ts';
 import { convertConventions, difference, dropoutOf, type Wish, withDropout } from './conventions.ts';
 import { fetched } from './get.ts';
 import { arrange } from './layout.ts';
 import { candidates, named, preprocessOf, transposed } from './load.ts';
 import { type Mapping, mapTensors } from './mapping.ts';
-import { extensionOf, type NamesOption, writeWeights } from './write.ts';
+import { type NamesOption, targetOf, writeWeights } from './write.ts';
 
 export interface ConvertOptions extends Wish {
   readonly network?: string;
@@ -23,6 +24,8 @@ export interface ConvertOptions extends Wish {
   readonly names?: NamesOption;
   /** float16: every float rounded to the nearest half, ties to even; default: as they are. */
   readonly precision?: 'float16';
+  /** Overwrite a file that this program did not write, or that does not tell. */
+  readonly force?: boolean;
 }
 
 export interface Converted {
@@ -43,10 +46,11 @@ export async function convertWeights(
   file: string,
   options: ConvertOptions = {},
 ): Promise<Converted> {
-  extensionOf(file);
+  const target = targetOf(file);
   const known = fetched(name);
   const from = known?.path ?? name;
-  if (resolve(from) === resolve(file)) throw new InputError(`${file}: is the file to be read; name another`);
+  const guard = { inputs: withExternalData([from]), force: options.force };
+  await checkTargets([target], guard);
   const wanted = options.network ?? known?.source.network;
   const network = wanted === undefined ? undefined : find(wanted);
   const opened = await openTensorFile(from);
@@ -77,7 +81,7 @@ export async function convertWeights(
     const written = options.precision === 'float16' ? named(from, () => halves(made.arrays)) : made.arrays;
     const classes = named(from, () => classesIn(opened.metadata));
     const contents = { ...made, arrays: written, certain, classes, ...(names ? { names } : {}) };
-    const more = await writeWeights(file, contents);
+    const more = await writeWeights(file, contents, guard);
     const label = certain ? (made.network?.name ?? null) : null;
     return { from, file, network: label, tensors: arrays.size, notes: [...notes, ...more] };
   } finally {

@@ -8,6 +8,7 @@ import { createReadStream } from 'node:fs';
 import fs from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { dirname } from 'node:path';
+import { shortage } from '../disk/errno.ts';
 import { EnvironmentError } from '../errors.ts';
 import { type GetOptions, get } from './http.ts';
 import { openPart, type Part } from './part.ts';
@@ -63,6 +64,8 @@ async function fetchAll(wanted: Wanted, part: Part, options: DownloadOptions): P
     try {
       return await fetchRest(wanted, part, options);
     } catch (error) {
+      const short = shortage(error);
+      if (short) throw new EnvironmentError(`${wanted.target}: cannot be written: ${short}`);
       if (error instanceof Final || attempt >= retries) throw failed(wanted, error as Error);
       await new Promise((resolve) => setTimeout(resolve, pause * 2 ** attempt));
     }

@@ -14,6 +14,8 @@ import {
 export interface GetWeightsOptions extends DownloadOptions {
   /** Use what is in the cache, never the network. */
   readonly offline?: boolean;
+  /** Download it again though it is in the cache. */
+  readonly force?: boolean;
   /** Default: the user's cache folder. */
   readonly folder?: string;
   readonly sources?: readonly PublicSource[];
@@ -32,12 +34,13 @@ export interface Got {
  * EnvironmentError.
  */
 export async function getWeights(name: string, options: GetWeightsOptions = {}): Promise<Got> {
-  const { sources = publicSources, folder = cacheFolder(options.env), offline } = options;
+  const { sources = publicSources, folder = cacheFolder(options.env), offline, force } = options;
   const source = sourceNamed(name, sources);
   if (!source)
     throw new InputError(`no public weights '${name}': one of ${sources.map((s) => s.name).join(', ')}`);
   const path = cachedPath(source, folder);
-  if (existsSync(path)) return { source, path, downloaded: false };
+  if (offline && force) throw new InputError('--offline and --force exclude each other: take one of them');
+  if (existsSync(path) && !force) return { source, path, downloaded: false };
   if (offline)
     throw new InputError(`${name}: not in the cache (${path}), and --offline forbids the download`);
   await download({ ...source, target: path }, options);

@@ -5,6 +5,8 @@
  */
 import fs from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { runs } from '../disk/process.ts';
+import { syncFolder } from '../disk/write.ts';
 
 /** Parts that this process is writing. */
 const active = new Set<string>();
@@ -47,6 +49,7 @@ export async function openPart(target: string): Promise<Part> {
     remove,
     async finish() {
       await fs.rename(path, target);
+      await syncFolder(dirname(target));
       await fs.rm(note, { force: true });
     },
     release: () => void active.delete(path),
@@ -86,18 +89,8 @@ async function abandoned(target: string): Promise<string[]> {
     const rest = name.startsWith(`${basename(target)}.`) ? name.slice(basename(target).length + 1) : '';
     const pid = /^(\d+)-\d+\.part$/.exec(rest)?.[1];
     const path = join(folder, name);
-    if (pid !== undefined && !active.has(path) && (Number(pid) === process.pid || !lives(Number(pid))))
+    if (pid !== undefined && !active.has(path) && (Number(pid) === process.pid || !runs(Number(pid))))
       found.push(path);
   }
   return found;
-}
-
-/** Whether a process of that number runs, ours to signal or not. */
-function lives(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -7,11 +7,13 @@ import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { NumericValue } from '../array/value.ts';
+import type { Guard, Target } from '../disk/target.ts';
+import { writeWhole } from '../disk/write.ts';
 import { InputError } from '../errors.ts';
 import { type CaffeType, caffemodelPieces } from '../format/caffemodel.ts';
+import { GENERATOR } from '../format/generator.ts';
 import { tensorPieces } from '../format/write.ts';
 import { CLASSES } from '../labels/labels.ts';
-import { writeModelFile } from '../onnx/write.ts';
 import { dropoutOf } from './conventions.ts';
 import { type Naming, namesUnder } from './names.ts';
 import { formatPreprocess } from './preprocess.ts';
@@ -37,6 +39,12 @@ export function extensionOf(path: string): Extension {
   throw new InputError(`${path}: weights are written as .${extensions.join(', .')}${onnx}`);
 }
 
+/** The file as something to be written; only two of the formats have room for a mark. */
+export function targetOf(path: string): Target {
+  const extension = extensionOf(path);
+  return { path, mark: extension === 'safetensors' || extension === 'npz' ? extension : null };
+}
+
 export interface Contents {
   /** By this project's names, or by the file's own where there is no network. */
   readonly arrays: ReadonlyMap<string, NumericValue>;
@@ -51,14 +59,14 @@ export interface Contents {
 }
 
 /**
- * Writes the file whole or not at all. Answers what was changed on the way. Throws InputError naming the
+ * Writes the file whole or not at all. Returns what was changed on the way. Throws InputError naming the
  * file.
  */
-export async function writeWeights(path: string, contents: Contents): Promise<string[]> {
+export async function writeWeights(path: string, contents: Contents, guard: Guard = {}): Promise<string[]> {
   const notes: string[] = [];
   const pieces = asInput(path, () => piecesOf(path, contents, notes));
   if (extensionOf(path) !== 'safetensors') notes.push(...untold(contents));
-  await writeModelFile(path, { chunks: () => pieces });
+  await writeWhole({ ...targetOf(path), content: pieces }, guard);
   return notes;
 }
 
@@ -80,7 +88,7 @@ function piecesOf(path: string, contents: Contents, notes: string[]): Uint8Array
 }
 
 function metadataOf({ network, preprocess, classes, certain }: Contents): ReadonlyMap<string, string> {
-  const metadata = new Map<string, string>();
+  const metadata = new Map([['generator', GENERATOR]]);
   if (network && certain) metadata.set('network', network.name);
   if (preprocess) metadata.set('preprocess', formatPreprocess(preprocess));
   if (classes) metadata.set(CLASSES, JSON.stringify(classes));

@@ -95,6 +95,6 @@ describe('alexnet verify writes reports', () => {
   it('a report is never written over the model: exit 2 before anything runs', () => {
     const { status, out, err } = verify('right.onnx', ['--junit', path('right.onnx')]);
     expect([status, out]).to.deep.equal([2, '']);
-    expect(err).to.match(/--junit would overwrite an input\n$/);
+    expect(err).to.match(/--junit would overwrite an input: name another file\n$/);
   });
 });

@@ -1,7 +1,18 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { run } from '../../lib/cli/run.ts';
+import { lockFolder } from '../../lib/disk/lock.ts';
+import { EnvironmentError } from '../../lib/errors.ts';
 import { readCheckpoint, saveWeights } from '../../lib/train/checkpoint.ts';
 import { Diverged, type TrainOptions, train } from '../../lib/train/index.ts';
 import { sized } from '../../lib/train/network.ts';
@@ -53,13 +64,46 @@ describe('what ends a training run, or begins it otherwise', function () {
   it('a full disk: one line, and the checkpoint before stays', async function () {
     if (!existsSync('/dev/full')) skipBecause(this, 'there is no /dev/full');
     const out = join(folder, 'full');
-    const file = join(out, 'checkpoint.safetensors');
-    const fill = () => symlinkSync('/dev/full', `${file}.tmp`);
-    const line = await refusal(() => train({ ...tiny, out, epoch: ({ epoch }) => epoch === 1 && fill() }));
-    expect(line).to.equal(`${file}: cannot be written: the disk is full`);
-    expect(readCheckpoint(file).progress.epoch).to.equal(1);
+    const csv = join(out, 'log.csv');
+    const fill = () => {
+      rmSync(csv);
+      symlinkSync('/dev/full', csv);
+    };
+    const error = await train({ ...tiny, out, epoch: ({ epoch }) => epoch === 1 && fill() }).catch((e) => e);
+    expect(error).to.be.instanceOf(EnvironmentError);
+    expect(error.message).to.match(/log\.csv: cannot be written: the disk is full/);
+    const { epoch } = readCheckpoint(join(out, 'checkpoint.safetensors')).progress;
+    expect(epoch).to.equal(2);
+    rmSync(csv);
     const resumed = await train({ ...tiny, out, resume: true });
-    expect(resumed.history.map(({ epoch }) => epoch)).to.deep.equal([1, 2]);
+    expect(resumed.history.map((record) => record.epoch)).to.deep.equal([1, 2]);
+  });
+
+  it("files that no run wrote are kept, a killed run's folder is taken up, two runs do not share one", async () => {
+    const out = join(folder, 'mine');
+    mkdirSync(out);
+    writeFileSync(join(out, 'log.csv'), 'my own');
+    const again = (more: object = {}) => train({ ...tiny, epochs: 1, out, ...more });
+    expect(await refusal(again)).to.match(/mine.log\.csv: exists, and nothing in it shows .* as --out: /);
+    expect(readdirSync(out)).to.deep.equal(['log.csv']);
+    const lock = lockFolder(out);
+    expect(await refusal(() => again({ force: true }))).to.match(
+      /mine: this process \(\d+\) writes there since/,
+    );
+    lock.release();
+    const forced = await again({ force: true });
+    expect(forced.history).to.have.length(1);
+    expect(readdirSync(out).filter((name) => name.startsWith('.'))).to.deep.equal([]);
+    const busy = lockFolder(out);
+    expect(await refusal(() => again({ resume: true }))).to.match(/writes there since/);
+    busy.release();
+    const weights = join(folder, 'begin', 'best.safetensors');
+    mkdirSync(join(folder, 'begin'));
+    copyFileSync(join(out, 'best.safetensors'), weights);
+    const over = refusal(() =>
+      again({ out: join(folder, 'begin'), weights, network: undefined, width: undefined }),
+    );
+    expect(await over).to.match(/best\.safetensors: --out would overwrite an input/);
   });
 
   it('an unreadable image is named, a class without images too', async () => {

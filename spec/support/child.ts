@@ -30,3 +30,32 @@ export function runModule(text: string, { env, args = [], input }: ChildOptions)
     rmSync(folder, { recursive: true });
   }
 }
+
+/** A command line in this process, from a folder: far faster than one of its own. What it prints is kept apart. */
+export async function runHere(args: readonly string[], folder: string) {
+  const { run } = await import('../../lib/cli/run.ts');
+  const { exitCode } = process;
+  const before = process.cwd();
+  const said = { out: '', err: '' };
+  const streams = [
+    ['out', process.stdout],
+    ['err', process.stderr],
+  ] as const;
+  const writes = streams.map(([, stream]) => stream.write);
+  process.chdir(folder);
+  process.exitCode = undefined;
+  for (const [name, stream] of streams) {
+    stream.write = (text: string | Uint8Array) => {
+      said[name] += text;
+      return true;
+    };
+  }
+  try {
+    const status = await run(['node', 'alexnet', ...args]);
+    return { status, ...said };
+  } finally {
+    for (const [i, [, stream]] of streams.entries()) stream.write = writes[i];
+    process.chdir(before);
+    process.exitCode = exitCode;
+  }
+}

@@ -5,12 +5,13 @@ import { writeVectors } from '../../conform/vectors.ts';
 import { InputError } from '../../errors.ts';
 import { chooseDevice } from '../../runtime/devices.ts';
 import type { Device } from '../../runtime/session.ts';
-import { deviceOption, jsonOption } from '../options.ts';
+import { deviceOption, forceOption, jsonOption } from '../options.ts';
 
 interface Options {
   readonly engine: Conformance['engine'];
   readonly device: 'auto' | Device;
   readonly write?: string;
+  readonly force?: boolean;
   readonly json?: boolean;
 }
 
@@ -24,14 +25,18 @@ export function register(program: Command): void {
     )
     .addOption(deviceOption())
     .option('--write <dir>', "write this project's own test vectors there")
+    .addOption(forceOption())
     .addOption(jsonOption())
     .action(run);
 }
 
-async function run(folders: readonly string[], { engine, device, write, json }: Options): Promise<void> {
+async function run(
+  folders: readonly string[],
+  { engine, device, write, force, json }: Options,
+): Promise<void> {
   if (write !== undefined) {
     if (folders.length > 0) throw new InputError('--write takes no folders of tests: it writes new ones');
-    const written = await writeVectors(write);
+    const written = await writeVectors(write, { force });
     process.stdout.write(
       json
         ? `${JSON.stringify({ version: 1, folder: write, written })}\n`

@@ -1,11 +1,14 @@
 /** alexnet evaluate: how good a network is on a data set. */
 import { type Command, Option } from 'commander';
+import { checkTargets, type Target } from '../../disk/target.ts';
+import { writeWhole } from '../../disk/write.ts';
 import { InputError } from '../../errors.ts';
 import { type EvaluateOptions, type Evaluation, evaluate } from '../../evaluate/index.ts';
-import { checkTargets, writeWhole } from '../../files.ts';
+import { withExternalData } from '../../onnx/files.ts';
 import { confusionSvg, evaluationHtml, evaluationJson, evaluationText } from '../../report/evaluation.ts';
 import { hasWeights } from '../../weights/shipped.ts';
-import { deviceOption, integer, jsonOption, weightOptions } from '../options.ts';
+import { pending, takeAll } from '../failure.ts';
+import { deviceOption, forceOption, integer, jsonOption, weightOptions } from '../options.ts';
 import { readPreprocess } from '../preprocess.ts';
 
 interface Options extends Omit<EvaluateOptions, 'data' | 'views' | 'preprocess' | 'weights'> {
@@ -15,6 +18,7 @@ interface Options extends Omit<EvaluateOptions, 'data' | 'views' | 'preprocess' 
   readonly json?: boolean;
   readonly html?: string;
   readonly svg?: string;
+  readonly force?: boolean;
 }
 
 export function register(program: Command): void {
@@ -53,26 +57,28 @@ export function register(program: Command): void {
     .option('--threads <n>', 'threads that decode', integer(1))
     .option('--html <file>', 'write a page with table and picture there')
     .option('--svg <file>', 'draw the confusions there')
+    .addOption(forceOption())
     .addOption(jsonOption())
     .action(run);
 }
 
 async function run(data: string, options: Options): Promise<void> {
-  const { json, html, svg, views, preprocess, ...rest } = options;
+  const { json, html, svg, force, views, preprocess, ...rest } = options;
   if (!hasWeights(options)) {
     throw new InputError(
       'evaluate needs weights: --weights FILE, or --network cifar-alexnet, which brings its own (random ones: --seed 0)',
     );
   }
-  const targets = [
-    ['--html', html],
-    ['--svg', svg],
-  ].filter((target): target is [string, string] => target[1] !== undefined);
+  const page = html === undefined ? undefined : ({ path: html, mark: 'html', option: '--html' } as const);
+  const drawing = svg === undefined ? undefined : ({ path: svg, mark: 'svg', option: '--svg' } as const);
   const files = [data, options.weights, options.mean, preprocess, options.classNames];
+  const guard = { inputs: withExternalData(files.filter((file) => file !== undefined)), force };
+  const targets: (Target | undefined)[] = [page, drawing];
   await checkTargets(
-    new Map(targets),
-    files.filter((file) => file !== undefined),
+    targets.filter((target) => target !== undefined),
+    guard,
   );
+  pending.files = page !== undefined || drawing !== undefined;
   const bar = await progressBar();
   let evaluation: Evaluation;
   try {
@@ -87,13 +93,15 @@ async function run(data: string, options: Options): Promise<void> {
   } finally {
     bar.stop();
   }
-  if (html) await writeWhole(html, await evaluationHtml(evaluation));
-  if (svg) await writeWhole(svg, await confusionSvg(evaluation));
   process.stdout.write(json ? `${JSON.stringify(evaluationJson(evaluation))}\n` : evaluationText(evaluation));
   for (const { error } of evaluation.failures) {
     if (!json) process.stderr.write(`alexnet: ${error}\n`);
     process.exitCode = 2;
   }
+  await takeAll([
+    async () => page && writeWhole({ ...page, content: await evaluationHtml(evaluation) }, guard),
+    async () => drawing && writeWhole({ ...drawing, content: await confusionSvg(evaluation) }, guard),
+  ]);
 }
 
 interface Bar {

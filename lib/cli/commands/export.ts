@@ -1,8 +1,9 @@
 /** alexnet export: writes a network with its weights as ONNX. */
 import { type Command, Option } from 'commander';
+import { isStandardOutput } from '../../disk/target.ts';
 import { type ExportOptions, exportOnnx } from '../../export.ts';
 import { megabytes, thousands } from '../../report/table.ts';
-import { integer, jsonOption, lrnOption, weightOptions } from '../options.ts';
+import { forceOption, integer, jsonOption, lrnOption, weightOptions } from '../options.ts';
 
 interface Options extends ExportOptions {
   readonly json?: boolean;
@@ -37,6 +38,7 @@ export function register(program: Command): void {
       ]),
     )
     .option('--external-data', 'put the weights into OUT.onnx.data beside the model')
+    .addOption(forceOption())
     .addOption(jsonOption())
     .action(exportModel);
 }
@@ -44,12 +46,13 @@ export function register(program: Command): void {
 async function exportModel(out: string, { json, ...options }: Options): Promise<void> {
   const { notes, ...made } = await exportOnnx(out, options);
   for (const note of notes) process.stderr.write(`${note}\n`);
+  const words = (await isStandardOutput(out)) ? process.stderr : process.stdout;
   if (json) {
-    process.stdout.write(`${JSON.stringify({ version: 1, ...made })}\n`);
+    words.write(`${JSON.stringify({ version: 1, ...made })}\n`);
     return;
   }
   const { file, network, graph, parameters, weights, opset, precision, bytes } = made;
   const kind = graph === 'inference' ? '' : `${graph}, `;
   const what = `${network}, ${kind}${thousands(parameters)} parameters (${weights}), opset ${opset}, ${precision}`;
-  process.stdout.write(`${file}: ${what}, ${megabytes(bytes)}\n`);
+  words.write(`${file}: ${what}, ${megabytes(bytes)}\n`);
 }

@@ -1,18 +1,19 @@
 /** alexnet run: evaluates any ONNX file on exact inputs and writes its outputs, or all its values, as .npz. */
-import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Precision } from '../../../reference/tensor.ts';
 import type { Value } from '../../array/value.ts';
 import { isRefused, onnxruntimeEngine } from '../../conform/engines.ts';
+import { checkTargets, isStandardOutput } from '../../disk/target.ts';
+import { writeWhole } from '../../disk/write.ts';
 import { InputError } from '../../errors.ts';
-import { writeWhole } from '../../files.ts';
-import { writeNpz } from '../../format/npz.ts';
+import { npzPieces } from '../../format/npz.ts';
 import { evaluate } from '../../onnx/evaluate.ts';
 import { npzValue, readFeeds } from '../../onnx/feeds.ts';
+import { withExternalData } from '../../onnx/files.ts';
 import { readModel } from '../../onnx/read.ts';
 import { chooseDevice, LABELS } from '../../runtime/devices.ts';
 import type { Device } from '../../runtime/session.ts';
-import { deviceOption, gather, jsonOption } from '../options.ts';
+import { deviceOption, forceOption, gather, jsonOption } from '../options.ts';
 
 interface Options {
   readonly input?: readonly string[];
@@ -21,6 +22,7 @@ interface Options {
   readonly precision: Precision;
   readonly all?: boolean;
   readonly out: string;
+  readonly force?: boolean;
   readonly json?: boolean;
 }
 
@@ -47,27 +49,30 @@ export function register(program: Command): void {
     )
     .option('--all', 'write the value of every node, not only the outputs (oracle)')
     .requiredOption('--out <file.npz>', 'file to write')
+    .addOption(forceOption())
     .addOption(jsonOption())
     .action(run);
 }
 
 async function run(path: string, options: Options): Promise<void> {
-  const { engine, out, json } = options;
+  const { engine, out, json, force } = options;
+  const given = (options.input ?? []).map((word) => word.slice(word.indexOf('=') + 1));
+  const guard = { inputs: withExternalData([path, ...given]), force };
+  const target = { path: out, mark: 'npz', option: '--out' } as const;
+  await checkTargets([target], guard);
   const feeds = await readFeeds(options.input ?? []);
-  const taken = [path, ...(options.input ?? []).map((word) => word.slice(word.indexOf('=') + 1))];
-  if (taken.some((file) => resolve(file) === resolve(out))) {
-    throw new InputError(`--out ${out} would overwrite an input: name another file`);
-  }
   if (engine === 'onnxruntime' && options.all) {
     throw new InputError('--all is for --engine oracle: verify taps the values of a device');
   }
   const { values, where } =
     engine === 'oracle' ? await onOracle(path, feeds, options) : await onDevice(path, feeds, options.device);
   const arrays = [...values].filter(([, { dtype }]) => dtype !== 'string');
-  await writeWhole(out, writeNpz(arrays.map(([name, value]) => [name, npzValue(value)] as const)));
+  const content = npzPieces(arrays.map(([name, value]) => [name, npzValue(value)] as const));
+  await writeWhole({ ...target, content }, guard);
   const list = [...values].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
   const text = list.map(({ name, dtype, shape }) => `${name}  ${dtype} [${shape}]`).join('\n');
-  process.stdout.write(
+  const words = (await isStandardOutput(out)) ? process.stderr : process.stdout;
+  words.write(
     json
       ? `${JSON.stringify({ version: 1, model: path, engine: where, out, values: list })}\n`
       : `${text}\n${where}: ${out}\n`,

@@ -6,11 +6,12 @@ import { rules } from '../../../reference/training/optimiser.ts';
 import { Diverged, type EpochRecord, type Glance, type TrainOptions, train } from '../../train/index.ts';
 import { augmentNames, readConfig, scheduleNames } from '../../train/options.ts';
 import { percent, trainingJson, trainingText } from '../../train/result.ts';
-import { integer, jsonOption } from '../options.ts';
+import { forceOption, integer, jsonOption } from '../options.ts';
 
 interface Options extends Omit<TrainOptions, 'data' | 'freeze'> {
   readonly freeze?: string;
   readonly config?: string;
+  readonly force?: boolean;
   readonly json?: boolean;
 }
 
@@ -53,6 +54,7 @@ export function register(program: Command): void {
     .option('--out <dir>', 'folder for checkpoints, logs and curves (training)')
     .option('--resume', 'go on from the checkpoint in that folder')
     .option('--checkpoint-every <steps>', 'steps between checkpoints (an epoch)', integer(1))
+    .addOption(forceOption())
     .addOption(jsonOption())
     .action(run);
 }

@@ -1,15 +1,34 @@
 /** alexnet verify: compares every layer of a model on a device with the oracle. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { rules } from '../../../reference/training/optimiser.ts';
+import { makeFolder } from '../../disk/folder.ts';
+import { checkTargets, type Guard, type Target } from '../../disk/target.ts';
 import { InputError } from '../../errors.ts';
+import { withExternalData } from '../../onnx/files.ts';
 import { verificationJson } from '../../report/json.ts';
-import { differenceText, prepareReports, type ReportOptions, tellGithub } from '../../report/reports.ts';
+import {
+  baselineOf,
+  differenceText,
+  type ReportOptions,
+  reportSteps,
+  reportTargets,
+  tellGithub,
+} from '../../report/reports.ts';
 import { verificationText } from '../../report/text.ts';
-import { chooseDevice, type Device } from '../../runtime/devices.ts';
-import { writeBundle } from '../../verify/bundle.ts';
+import { type Choice, chooseDevice, type Device } from '../../runtime/devices.ts';
+import { bundleTargets, writeBundle } from '../../verify/bundle.ts';
 import { type VerifyOptions, type VerifyResult, verify } from '../../verify/index.ts';
-import { saveValues } from '../../verify/save.ts';
-import { deviceOption, gather, integer, jsonOption, lrnOption, weightOptions } from '../options.ts';
+import { saveTargets, saveValues } from '../../verify/save.ts';
+import { pending, takeAll } from '../failure.ts';
+import {
+  deviceOption,
+  forceOption,
+  gather,
+  integer,
+  jsonOption,
+  lrnOption,
+  weightOptions,
+} from '../options.ts';
 import { restartForTf32 } from '../tf32.ts';
 
 interface Options extends Omit<VerifyOptions, 'model' | 'input' | 'device'>, ReportOptions {
@@ -17,6 +36,7 @@ interface Options extends Omit<VerifyOptions, 'model' | 'input' | 'device'>, Rep
   readonly input?: readonly string[];
   readonly save?: string;
   readonly bundle?: string;
+  readonly force?: boolean;
   readonly tf32?: boolean;
   readonly json?: boolean;
 }
@@ -66,6 +86,7 @@ export function register(program: Command): void {
     .option('--sarif <file>', 'write SARIF 2.1.0 there')
     .option('--html <file>', 'write a page with plots there, which needs nothing else')
     .option('--baseline <file>', 'exit 1 where a layer is less accurate than in this saved --report-json')
+    .addOption(forceOption())
     .addOption(jsonOption())
     .action(run);
 }
@@ -77,39 +98,76 @@ function real(text: string): number {
 }
 
 async function run(model: string | undefined, options: Options): Promise<void> {
-  const { save, bundle, json, tf32, input, ...rest } = options;
-  if (tf32 && rest.require && rest.require !== 'tf32') {
-    throw new InputError(`--tf32 is short for --require tf32: it does not go with --require ${rest.require}`);
+  const { tf32, require } = options;
+  if (tf32 && require && require !== 'tf32') {
+    throw new InputError(`--tf32 is short for --require tf32: it does not go with --require ${require}`);
   }
+  const guard = guardOf(model, options);
+  const removeEmpty = await prepareFolders(options);
+  try {
+    const targets = await targetsOf(options);
+    await checkTargets(targets, guard);
+    pending.files = targets.length > 0;
+    const compare = await baselineOf(options);
+    const choice = await chooseDevice(options.device ?? 'auto');
+    if (await restartForTf32(choice.device, tf32 || require === 'tf32')) return;
+    await judge(model, options, choice, compare, guard);
+  } finally {
+    await removeEmpty();
+  }
+}
+
+/** Runs, says the verdict, and only then writes what is asked for: a disk that is full does not swallow it. */
+async function judge(
+  model: string | undefined,
+  options: Options,
+  device: Choice,
+  compare: Awaited<ReturnType<typeof baselineOf>>,
+  guard: Guard,
+): Promise<void> {
+  const { save, bundle, json, tf32, force: _, ...rest } = options;
   const log = (line: string): void => {
     if (!json) process.stdout.write(`${line}\n`);
     else process.stderr.write(`${line}\n`);
   };
-  const files = [model, ...(input ?? []), rest.weights, rest.labels, rest.dropout].filter(
-    (file) => typeof file === 'string',
-  );
-  const finish = await prepareReports(rest, files);
-  const choice = await chooseDevice(rest.device ?? 'auto');
-  if (await restartForTf32(choice.device, tf32 || rest.require === 'tf32')) return;
-  const result = await verify({
-    ...rest,
-    device: choice,
-    model,
-    input,
-    require: tf32 ? 'tf32' : rest.require,
-    tf32,
-    log,
-  });
-  if (save !== undefined) await saveValues(save, result.values);
-  if (bundle !== undefined && result.evidence) await writeBundle(bundle, result.evidence);
-  if (bundle !== undefined && !result.evidence)
-    process.stderr.write(`${bundle}: not written: ${noEvidence(result)}\n`);
-  const changed = await finish(result);
-  await tellGithub(result, changed);
+  const required = tf32 ? 'tf32' : rest.require;
+  const result = await verify({ ...rest, device, model, require: required, tf32, log });
+  const changed = compare(result);
   const text = (): string => `\n${verificationText(result)}${changed ? differenceText(changed) : ''}`;
   process.stdout.write(json ? `${JSON.stringify(verificationJson(result, changed))}\n` : text());
   if (result.verdict === 'fail' || changed?.lost.length) process.exitCode = 1;
   if (result.verdict === 'untested') process.exitCode = 2;
+  const { evidence } = result;
+  await takeAll([
+    async () => save !== undefined && saveValues(save, result.values, guard),
+    async () => bundle !== undefined && evidence && writeBundle(bundle, evidence, guard),
+    ...reportSteps(rest, guard, result, changed),
+    () => tellGithub(result, changed),
+  ]);
+  if (bundle !== undefined && !evidence)
+    process.stderr.write(`${bundle}: not written: ${noEvidence(result)}\n`);
+}
+
+function guardOf(model: string | undefined, options: Options): Guard {
+  const { input, weights, labels, dropout, baseline, force } = options;
+  const files = [model, ...(input ?? []), weights, labels, dropout, baseline];
+  return { inputs: withExternalData(files.filter((file) => typeof file === 'string')), force };
+}
+
+const targetsOf = async (options: Options): Promise<readonly Target[]> => [
+  ...(options.save === undefined ? [] : saveTargets(options.save)),
+  ...(options.bundle === undefined ? [] : await bundleTargets(options.bundle)),
+  ...reportTargets(options),
+];
+
+/** Makes the folders that are asked for, so that what cannot be made is known before the work. */
+async function prepareFolders({ save, bundle }: Options): Promise<() => Promise<void>> {
+  const removeSave = save === undefined ? async () => {} : await makeFolder(save);
+  const removeBundle = bundle === undefined ? async () => {} : await makeFolder(bundle);
+  return async () => {
+    await removeBundle();
+    await removeSave();
+  };
 }
 
 const noEvidence = ({ verdict }: VerifyResult): string =>

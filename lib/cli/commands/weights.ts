@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { Presets, SingleBar } from 'cli-progress';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { isStandardOutput } from '../../disk/target.ts';
 import { megabytes, scientific, table, thousands } from '../../report/table.ts';
 import { type ConvertOptions, convertWeights } from '../../weights/convert.ts';
 import { diffWeights, type WeightsDiff } from '../../weights/diff.ts';
@@ -9,7 +10,7 @@ import { getWeights } from '../../weights/get.ts';
 import { type Inspected, inspectWeights } from '../../weights/inspect.ts';
 import { cachedPath, mebibytes, publicSources } from '../../weights/published.ts';
 import { writable } from '../../weights/write.ts';
-import { gather, jsonOption, networkOption } from '../options.ts';
+import { forceOption, gather, jsonOption, networkOption } from '../options.ts';
 
 interface Json {
   readonly json?: boolean;
@@ -32,6 +33,7 @@ export function register(program: Command): void {
     .description('download trained weights into the cache; without a name, the list of what there is')
     .argument('[name]', publicSources.map(({ name }) => name).join(', '))
     .option('--offline', 'take them from the cache, never from the network')
+    .option('--force', 'download them again though they are in the cache')
     .addOption(jsonOption())
     .action(getOne);
   convertOptions(
@@ -42,9 +44,10 @@ export function register(program: Command): void {
       .argument('<out>', '.safetensors, .npz, .pth or .caffemodel to write'),
   ).action(async (from: string, to: string, { json, ...options }: Json & ConvertOptions) => {
     const made = await convertWeights(from, to, options);
+    const words = (await isStandardOutput(to)) ? process.stderr : process.stdout;
     for (const note of made.notes) process.stderr.write(`${note}\n`);
     const what = made.network ? ` (${made.network})` : '';
-    print(json, made, () => `${to}: ${made.tensors} tensors of ${from}${what}`);
+    print(json, made, () => `${to}: ${made.tensors} tensors of ${from}${what}`, words);
   });
   weights
     .command('diff')
@@ -62,9 +65,10 @@ export function register(program: Command): void {
 
 interface GetOptions extends Json {
   readonly offline?: boolean;
+  readonly force?: boolean;
 }
 
-async function getOne(name: string | undefined, { offline, json }: GetOptions): Promise<void> {
+async function getOne(name: string | undefined, { offline, force, json }: GetOptions): Promise<void> {
   if (name === undefined) {
     print(json, { sources: publicSources }, sourcesText);
     return;
@@ -79,7 +83,11 @@ async function getOne(name: string | undefined, { offline, json }: GetOptions): 
     bar.update(Math.round(done / 1e6));
   };
   try {
-    const { source, path, downloaded } = await getWeights(name, { offline, ...(shown ? { progress } : {}) });
+    const { source, path, downloaded } = await getWeights(name, {
+      offline,
+      force,
+      ...(shown ? { progress } : {}),
+    });
     const { licence, network, preprocess } = source;
     const found = { name, path, downloaded, licence, network, preprocess };
     print(json, found, () => `${path}\nfor --network ${network}; licence: ${licence}`);
@@ -123,6 +131,7 @@ const convertOptions = (command: Command): Command =>
         "whose test time they serve: 'paper' halves, 'inverted' does not",
       ).choices(['paper', 'inverted']),
     )
+    .addOption(forceOption())
     .addOption(jsonOption());
 
 function range(text: string): 255 | 1 {
@@ -136,11 +145,16 @@ function foldable(text: string, before?: readonly string[]): readonly string[] {
   return gather(text, before);
 }
 
-function print(json: boolean | undefined, value: object, text: () => string): void {
+function print(
+  json: boolean | undefined,
+  value: object,
+  text: () => string,
+  words: NodeJS.WritableStream = process.stdout,
+): void {
   // JSON has no infinity and no NaN: they are texts
   const plain = (_: string, item: unknown) =>
     typeof item === 'number' && !Number.isFinite(item) ? String(item) : item;
-  process.stdout.write(`${json ? JSON.stringify({ version: 1, ...value }, plain) : text()}\n`);
+  words.write(`${json ? JSON.stringify({ version: 1, ...value }, plain) : text()}\n`);
 }
 
 function inspectText(found: Inspected): string {

@@ -3,6 +3,7 @@
  * drawing serves light and dark.
  */
 import type { Axis, Mark, Spec } from 'vega';
+import { GENERATOR } from '../../format/generator.ts';
 import { escapeXml } from '../escape.ts';
 import { palette } from '../page.ts';
 
@@ -41,7 +42,8 @@ const config = {
 /** A drawing that stands by itself: with its own colours, light and dark, on a ground. */
 export function standalone(svg: string): string {
   const ground = '<rect width="100%" height="100%" fill="var(--ground)"/>';
-  return `${svg.replace(/^<svg [^>]*>/, (start) => `${start}<style>${palette}</style>${ground}`)}\n`;
+  const inside = `<!-- ${GENERATOR} --><style>${palette}</style>${ground}`;
+  return `${svg.replace(/^<svg [^>]*>/, (start) => `${start}${inside}`)}\n`;
 }
 
 const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';

@@ -130,7 +130,7 @@ describe('weights convert', () => {
     };
     await refused(at('x.onnx'), /alexnet export/);
     await refused(at('x.bin'), /written as \.safetensors/);
-    await refused(tiny, /file to be read/);
+    await refused(tiny, /would overwrite an input/);
     await refused(join(folder, 'none', 'x.npz'), /folder does not exist/);
     await refused(at('x.npz'), /name it with --network/, { channels: 'RGB' });
     await refused(at('x.npz'), /no weight can carry/, { network: 'bvlc-alexnet', to: 'alexnet2012' });
