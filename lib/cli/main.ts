@@ -4,15 +4,22 @@
  * lists them.
  */
 import { availableParallelism } from 'node:os';
-import { configure, workers } from '../fast/node.ts';
-import { run } from './run.ts';
 
 /** Beyond a few threads, starting them costs more than an image's layers give back. */
 const MOST_THREADS = 8;
 
-configure({
-  threads: workers(Math.min(availableParallelism(), MOST_THREADS)),
+/** Where not even the program's own files can be opened, nothing of it is there to say so. */
+const [fast, cli] = await Promise.all([import('../fast/node.ts'), import('./run.ts')]).catch((error) => {
+  const [reason] = String(error.message).split('\n');
+  process.stderr.write(
+    `alexnet: cannot be loaded: ${reason}: raise \`ulimit -n\` if it is low, else install the package anew\n`,
+  );
+  process.exit(3);
+});
+
+fast.configure({
+  threads: fast.workers(Math.min(availableParallelism(), MOST_THREADS)),
   missing: (reason) =>
     process.stderr.write(`${reason}: the oracle computes by its plain loops, far slower\n`),
 });
-process.exitCode = await run(process.argv);
+process.exitCode = await cli.run(process.argv);

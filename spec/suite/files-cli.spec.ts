@@ -217,7 +217,7 @@ describe('what commands write, and what they leave alone', function () {
     closeSync(full);
   });
 
-  it('a folder in /proc, a missing TMPDIR and few descriptors are one line', async function () {
+  it('a folder in /proc and a missing TMPDIR are one line', async function () {
     if (!existsSync('/proc/self')) skipBecause(this, 'there is no /proc');
     await refused(
       ['verify', 'net.onnx', ...NET, '--save', '/proc/x'],
@@ -230,6 +230,15 @@ describe('what commands write, and what they leave alone', function () {
       /none: no temporary folder can be made: it does not exist; TMPDIR names another place$/m,
     );
     expect(run.status).to.equal(3);
+  });
+
+  it('few descriptors are one line, exit 3', function () {
+    const built = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
+    if (!existsSync(built)) skipBecause(this, 'nothing is built: npm run build');
+    const line = `ulimit -n 40; exec '${process.execPath}' '${built}' summary`;
+    const { status, stderr } = spawnSync('sh', ['-c', line], { encoding: 'utf8' });
+    expect(stderr).to.match(/^alexnet: cannot be loaded: [^\n]*: raise `ulimit -n` if it is low[^\n]*\n$/);
+    expect(status).to.equal(3);
   });
 
   it('folders that were made for nothing are removed', async () => {
