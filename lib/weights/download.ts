@@ -15,6 +15,8 @@ import { openPart, type Part } from './part.ts';
 
 export interface Wanted {
   readonly url: string;
+  /** The same file elsewhere, asked in this order where `url` fails. */
+  readonly mirrors?: readonly string[];
   readonly target: string;
   /** Exact size where it is known. */
   readonly bytes: number | null;
@@ -35,18 +37,33 @@ export interface DownloadOptions extends GetOptions {
 const MOST_BYTES = 2 ** 30;
 
 /**
- * Throws EnvironmentError, in one line with the address, where the network or the server fails, or the
+ * Throws EnvironmentError, in one line with each address, where the network or the server fails, or the
  * bytes are wrong.
  */
 export async function download(wanted: Wanted, options: DownloadOptions = {}): Promise<void> {
   const part = await prepared(wanted);
   try {
-    await fetchAll(wanted, part, options);
-    await check(wanted, part);
+    await fetchAnywhere(wanted, part, options);
     await part.finish();
   } finally {
     part.release();
   }
+}
+
+/** What one address sent before it failed is taken up at the next only if both give it the same ETag or date. */
+async function fetchAnywhere(wanted: Wanted, part: Part, options: DownloadOptions): Promise<void> {
+  const failures: string[] = [];
+  for (const url of [wanted.url, ...(wanted.mirrors ?? [])]) {
+    try {
+      await fetchAll({ ...wanted, url }, part, options);
+      await check({ ...wanted, url }, part);
+      return;
+    } catch (error) {
+      if (!(error instanceof EnvironmentError)) throw error;
+      failures.push(error.message);
+    }
+  }
+  throw new EnvironmentError(failures.join('; '));
 }
 
 async function prepared({ target }: Wanted): Promise<Part> {

@@ -20,6 +20,8 @@ export interface PublicSource {
   readonly name: string;
   readonly title: string;
   readonly url: string;
+  /** The same file elsewhere, asked in this order where `url` fails. */
+  readonly mirrors: readonly string[];
   readonly bytes: number;
   /** Published checksums; what is downloaded must have every one of them. */
   readonly hashes: readonly PublishedHash[];
@@ -29,13 +31,15 @@ export interface PublicSource {
   readonly preprocess: Preprocess;
 }
 
-const ZOO = 'https://github.com/onnx/models/raw/main/validated/vision/classification';
+/** Where the zoo's files went: its repository (github.com/onnx/models) has served none since July 2025. */
+const ZOO = 'https://huggingface.co/onnxmodelzoo/legacy_models/resolve/main/validated/vision/classification';
 
 export const publicSources: readonly PublicSource[] = [
   {
     name: 'torchvision',
     title: 'torchvision.models.alexnet, AlexNet_Weights.IMAGENET1K_V1: 56.522 % top-1, 79.066 % top-5',
     url: 'https://download.pytorch.org/models/alexnet-owt-7be5be79.pth',
+    mirrors: [],
     bytes: 244_408_911,
     hashes: [
       {
@@ -52,6 +56,8 @@ export const publicSources: readonly PublicSource[] = [
     name: 'bvlc-alexnet',
     title: "Caffe's bvlc_alexnet: 57.1 % top-1, 80.2 % top-5, centre crop",
     url: 'http://dl.caffe.berkeleyvision.org/bvlc_alexnet.caffemodel',
+    // NVIDIA's, for its Jetson examples
+    mirrors: ['https://nvidia.box.com/shared/static/5j264j7mky11q8emy4q14w3r8hl5v6zh.caffemodel'],
     bytes: 243_862_414,
     hashes: [
       {
@@ -73,6 +79,7 @@ export const publicSources: readonly PublicSource[] = [
     name: 'caffenet',
     title: "Caffe's bvlc_reference_caffenet: 57.4 % top-1, 80.4 % top-5, centre crop",
     url: 'http://dl.caffe.berkeleyvision.org/bvlc_reference_caffenet.caffemodel',
+    mirrors: [],
     bytes: 243_862_418,
     hashes: [
       {
@@ -94,6 +101,7 @@ export const publicSources: readonly PublicSource[] = [
     name: 'onnx-zoo',
     title: "the ONNX model zoo's bvlcalexnet-12: 54.80 % top-1, 78.23 % top-5",
     url: `${ZOO}/alexnet/model/bvlcalexnet-12.onnx`,
+    mirrors: [],
     bytes: 243_863_787,
     hashes: [
       {
@@ -110,6 +118,7 @@ export const publicSources: readonly PublicSource[] = [
     name: 'onnx-zoo-caffenet',
     title: "the ONNX model zoo's caffenet-12, Caffe's weights; loaded into Caffe's own geometry (227)",
     url: `${ZOO}/caffenet/model/caffenet-12.onnx`,
+    mirrors: [],
     bytes: 243_863_798,
     hashes: [
       {

@@ -45,6 +45,7 @@ describe('weights get', () => {
     ...publicSources[0],
     name: 'here',
     url: `${origin}/files/weights.bin`,
+    mirrors: [],
     bytes: content.length,
     hashes: [{ algorithm: 'sha256', digits: sha256, by: 'this spec' }],
     ...changes,
@@ -153,6 +154,37 @@ describe('weights get', () => {
     behave = (_, answer) => answer.writeHead(404).end('no');
     await fails(/the server answers 404/);
     expect(log.filter(({ url }) => url.endsWith('.bin')).length).to.equal(3); // no retry mends these
+  });
+
+  it('asks the mirrors in their order where the first address fails or has another file, and names all in the end', async () => {
+    const mirrors = [`${origin}/second.bin`, `${origin}/third.bin`, `${origin}/fourth.bin`];
+    behave = (asked, answer) => {
+      if (asked.url === '/files/weights.bin') answer.writeHead(404).end();
+      else if (asked.url === '/second.bin') serve(asked, answer, { file: Buffer.alloc(content.length, 7) });
+      else serve(asked, answer);
+    };
+    const { path } = await fetch({ mirrors });
+    expect(log.map(({ url }) => url)).to.deep.equal(['/files/weights.bin', '/second.bin', '/third.bin']);
+    expect(readFileSync(path).equals(content)).to.equal(true);
+    expect(readdirSync(folder)).to.deep.equal(['weights.bin']);
+    rmSync(path);
+    behave = (_, answer) => answer.writeHead(410).end();
+    await fails(
+      /weights\.bin: download failed: .*; .*second.bin: .*; .*third.bin: .*; .*fourth.bin: .* 410$/,
+      {
+        mirrors,
+      },
+    );
+  });
+
+  it('takes up at a mirror what the first address sent only if it is the same file by its ETag', async () => {
+    const mirrors = [`${origin}/mirror.bin`];
+    const first = '/files/weights.bin';
+    const cut = { cut: 300_000, etag: '"first"', file: Buffer.alloc(content.length, 7) };
+    behave = (asked, answer) => serve(asked, answer, asked.url === first ? cut : {});
+    const { path } = await fetch({ mirrors }, { retries: 0 });
+    expect(readFileSync(path).equals(content)).to.equal(true);
+    expect(log.map(({ url }) => url)).to.deep.equal([first, '/mirror.bin']);
   });
 
   it('tries again after a 503, and where the server closes before it answers', async () => {
