@@ -5,7 +5,7 @@
 import { currentEngine, openArena } from '../lib/fast/engine.ts';
 import { accumulatorBytes, columnsOf } from '../lib/fast/kernels/product.ts';
 import { configure, workers } from '../lib/fast/node.ts';
-import { forward, inputsOf, layerMacs, shapes, weightShapes } from '../lib/oracle.ts';
+import { forward, inputsOf, layerMacs, shapes, weightShapes } from '../lib/fast/oracle.ts';
 import type { Network } from '../reference/networks/layers.ts';
 import { sizeOf, tensor } from '../reference/tensor.ts';
 import { median } from './statistics.ts';

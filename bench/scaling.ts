@@ -1,6 +1,6 @@
 /** How the oracle's cost grows: with the batch, with the image's size, with threads; and what gradients cost. */
 import { configure, conv2d, workers } from '../lib/fast/node.ts';
-import { forward, macs, shapes } from '../lib/oracle.ts';
+import { forward, macs, shapes } from '../lib/fast/oracle.ts';
 import type { Layer, Network } from '../reference/networks/layers.ts';
 import { reshape, type Tensor, tensor } from '../reference/tensor.ts';
 import { inputOf, weightsOf } from './subject.ts';

@@ -1,7 +1,7 @@
 /** What all engines compute: a network with the same weights (seed 0, Kaiming) and the same noise for input. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { modelOf } from '../lib/model.ts';
+import { modelOf } from '../lib/networks/modelfile.ts';
 import { writeModelFile } from '../lib/onnx/write.ts';
 import type { Network } from '../reference/networks/layers.ts';
 import { type Weights, weightShapes } from '../reference/oracle.ts';

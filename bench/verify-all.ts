@@ -10,7 +10,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { readInput } from '../lib/input.ts';
+import { readInput } from '../lib/networks/input.ts';
 import { scientific, table } from '../lib/report/table.ts';
 import { chooseDevice, type Device, LABELS } from '../lib/runtime/devices.ts';
 import { holdDevice } from '../lib/runtime/hold.ts';
@@ -19,7 +19,7 @@ import { type VerifyResult, verify } from '../lib/verify/index.ts';
 import { networks } from '../reference/networks/index.ts';
 import type { Network } from '../reference/networks/layers.ts';
 import { initialise } from '../reference/training/init.ts';
-import { narrow } from '../spec/export/helpers.ts';
+import { narrow } from '../spec/support/models.ts';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const PHOTO = here('../../shared/data/images/caffe_cat.jpg');

@@ -2,14 +2,14 @@
 export { networkNamed, networks } from '../reference/networks/index.ts';
 export type { NumericDType } from './array/dtype.ts';
 export type { NumericValue } from './array/value.ts';
-export { Classifier, type ClassifierOptions, type Guess, type Prediction } from './classifier.ts';
+export { Classifier, type ClassifierOptions, type Guess, type Prediction } from './classify/classifier.ts';
 export { openDataset } from './data/open.ts';
 export { readTensors, writeTensors } from './disk/tensors.ts';
 export { EnvironmentError, InputError } from './errors.ts';
 export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate/index.ts';
-export { type Exported, type ExportOptions, exportOnnx } from './export.ts';
-export * as oracle from './oracle.ts';
-export { type NetworkSummary, summarise as summary } from './summary.ts';
+export * as oracle from './fast/oracle.ts';
+export { type Exported, type ExportOptions, exportOnnx } from './networks/export.ts';
+export { type NetworkSummary, summarise as summary } from './networks/summary.ts';
 export { Diverged, type TrainOptions, type TrainResult, train } from './train/index.ts';
 export { type VerifyOptions, type VerifyResult, verify } from './verify/index.ts';
 export { convertWeights } from './weights/convert.ts';

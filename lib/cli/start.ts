@@ -5,9 +5,9 @@
  */
 import { Command } from 'commander';
 import { dense } from '../../reference/tensor.ts';
-import { best } from '../classifier.ts';
-import { exportOnnx } from '../export.ts';
+import { best } from '../classify/classifier.ts';
 import { classNames } from '../labels/labels.ts';
+import { exportOnnx } from '../networks/export.ts';
 import { megabytes, thousands } from '../report/table.ts';
 import { verificationText } from '../report/text.ts';
 import { chooseDevice, type Device, LABELS } from '../runtime/devices.ts';

@@ -4,14 +4,14 @@
  */
 import { performance } from 'node:perf_hooks';
 import { type Preprocess, preprocess, type Views } from '../../reference/input/preprocess.ts';
+import { classNamesOf, type EngineOptions, openEngine } from '../classify/engine.ts';
 import { type Dataset, type Split, type SplitName, thinned } from '../data/dataset.ts';
 import { chooseSplit, openDataset } from '../data/open.ts';
 import { openPool } from '../data/pool.ts';
-import { classNamesOf, type EngineOptions, openEngine } from '../engine.ts';
 import { InputError } from '../errors.ts';
 import type { Decoder } from '../image/decode.ts';
 import { findMean, type Mean } from '../image/mean.ts';
-import { type Choice, type Chosen, resolve } from '../resolve.ts';
+import { type Choice, type Chosen, resolve } from '../networks/resolve.ts';
 import type { Choice as DeviceChoice } from '../runtime/devices.ts';
 import { withBoxed } from '../weights/shipped.ts';
 import { eachBatch, type Failure } from './batches.ts';

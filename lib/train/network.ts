@@ -10,7 +10,7 @@ import { initialise } from '../../reference/training/init.ts';
 import { zeroMomenta } from '../../reference/training/optimiser.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { InputError } from '../errors.ts';
-import { resolveNetwork } from '../resolve.ts';
+import { resolveNetwork } from '../networks/resolve.ts';
 import { loadWeights } from '../weights/load.ts';
 import type { TrainingState } from './checkpoint.ts';
 import type { TrainOptions } from './options.ts';

@@ -7,7 +7,7 @@ import type { Network } from '../../reference/networks/layers.ts';
 import { begin as beginSchedule } from '../../reference/training/schedule.ts';
 import type { Dataset, Split } from '../data/dataset.ts';
 import { InputError } from '../errors.ts';
-import { resolveNetwork } from '../resolve.ts';
+import { resolveNetwork } from '../networks/resolve.ts';
 import { type Progress, readCheckpoint, type TrainingState } from './checkpoint.ts';
 import { coloursOf, fingerprint, type Parts, partsOf } from './images.ts';
 import { begin, networkFor, refit } from './network.ts';

@@ -1,9 +1,9 @@
 /** Loss and errors on the validation images, centre view, by the graph that `alexnet export` writes. */
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
+import { onDevice } from '../classify/engine.ts';
 import type { Split } from '../data/dataset.ts';
 import { openPool } from '../data/pool.ts';
-import { onDevice } from '../engine.ts';
 import { InputError } from '../errors.ts';
 import { eachBatch } from '../evaluate/batches.ts';
 import { counter } from '../evaluate/tally.ts';

@@ -2,11 +2,11 @@
 import { joined } from '../../export/index.ts';
 import type { ModelProto } from '../../export/proto.ts';
 import { InputError } from '../errors.ts';
-import { readInput } from '../input.ts';
-import { modelOf, readModelFile } from '../model.ts';
+import { readInput } from '../networks/input.ts';
+import { modelOf, readModelFile } from '../networks/modelfile.ts';
+import { resolve, resolveNetwork } from '../networks/resolve.ts';
 import { readFeeds } from '../onnx/feeds.ts';
 import { readModel } from '../onnx/read.ts';
-import { resolve, resolveNetwork } from '../resolve.ts';
 import { chooseDevice, type Device, describeChoice, LABELS } from '../runtime/devices.ts';
 import { TF32_VARIABLE, tf32IsOn } from '../runtime/tf32.ts';
 import { verifyLayers } from './layers.ts';

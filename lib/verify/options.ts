@@ -3,8 +3,8 @@ import type { Precision } from '../../reference/tensor.ts';
 import type { Masks } from '../../reference/training/gradient.ts';
 import type { Rule } from '../../reference/training/optimiser.ts';
 import type { Requirement } from '../bounds/arithmetic.ts';
-import type { Given } from '../input.ts';
-import type { Choice } from '../resolve.ts';
+import type { Given } from '../networks/input.ts';
+import type { Choice } from '../networks/resolve.ts';
 import type { Device, Choice as DeviceChoice } from '../runtime/devices.ts';
 import type { Level } from './provider.ts';
 

@@ -6,7 +6,7 @@ import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense, zeros } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
-import { CHECKSUMS, checksum } from '../model.ts';
+import { CHECKSUMS, checksum } from '../networks/modelfile.ts';
 import { type Match, match } from './match.ts';
 
 export interface Pair {

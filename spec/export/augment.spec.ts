@@ -12,7 +12,7 @@ import {
   paperAugmentation,
 } from '../../reference/input/augment.ts';
 import { caffe, cifar, krizhevsky, type Preprocess, torchvision } from '../../reference/input/preprocess.ts';
-import { random, uniform } from './helpers.ts';
+import { random, uniform } from '../support/models.ts';
 
 const [N, side, crop] = [5, 23, 16];
 const colours = {

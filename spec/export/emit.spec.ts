@@ -1,11 +1,11 @@
 import fs from 'node:fs';
 import { expect } from 'chai';
 import { buildModel, type ModelOptions } from '../../export/index.ts';
-import { forward } from '../../lib/oracle.ts';
+import { forward } from '../../lib/fast/oracle.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { map } from '../../reference/tensor.ts';
-import { introduced } from './bounds.ts';
-import { networkOf, random, randomWeights, run } from './helpers.ts';
+import { networkOf, random, randomWeights, run } from '../support/models.ts';
+import { introduced } from '../support/random-bounds.ts';
 
 const input = [6, 9, 7] as const;
 

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import { inputsOf, shapes } from '../../reference/oracle.ts';
-import { introduced } from './bounds.ts';
-import { networkOf, random, randomWeights, run, uniform } from './helpers.ts';
+import { networkOf, random, randomWeights, run, uniform } from '../support/models.ts';
+import { introduced } from '../support/random-bounds.ts';
 
 /** A layer drawn at random; most draws fit some shape, and those that do not are drawn again. */
 function draw(pick: (n: number) => number, name: string): Layer {

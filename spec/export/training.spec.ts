@@ -7,7 +7,7 @@ import { readNpz } from '../../lib/format/npz.ts';
 import { cifarAlexnet } from '../../reference/networks/cifar.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import { weightShapes } from '../../reference/oracle.ts';
-import { narrow, networkOf, random, randomWeights } from './helpers.ts';
+import { narrow, networkOf, random, randomWeights } from '../support/models.ts';
 
 const folder = new URL('../../fixtures/export/training/', import.meta.url);
 

@@ -2,14 +2,14 @@ import { expect } from 'chai';
 import { buildModel, joined } from '../../export/index.ts';
 import { classes } from '../../lib/bounds/arithmetic.ts';
 import type { Context } from '../../lib/bounds/bounds.ts';
+import { inputsOf, runLayer, type Weights, weightShapes } from '../../lib/fast/oracle.ts';
 import { judgeLayer } from '../../lib/judge/layer.ts';
-import { inputsOf, runLayer, type Weights, weightShapes } from '../../lib/oracle.ts';
 import { openSession, type SessionOptions } from '../../lib/runtime/session.ts';
 import { asTensor } from '../../lib/runtime/values.ts';
 import { flatten, type Layer, linear } from '../../reference/networks/layers.ts';
 import { fillNormals, words } from '../../reference/random.ts';
 import { type Shape, type Tensor, tensor, zeros } from '../../reference/tensor.ts';
-import { networkOf } from '../export/helpers.ts';
+import { networkOf } from '../support/models.ts';
 
 /** A stream of small integers that depends on the seed alone. */
 function dice(seed: number): (least: number, most: number) => number {

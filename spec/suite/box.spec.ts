@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { PNG } from 'pngjs';
-import { Classifier } from '../../lib/classifier.ts';
+import { Classifier } from '../../lib/classify/classifier.ts';
 import { openDataset } from '../../lib/data/open.ts';
 import { openTensorFile } from '../../lib/disk/tensors.ts';
 import { evaluate } from '../../lib/evaluate/index.ts';

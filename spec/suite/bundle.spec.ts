@@ -6,13 +6,13 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel } from '../../export/proto.ts';
-import { modelOf } from '../../lib/model.ts';
+import { modelOf } from '../../lib/networks/modelfile.ts';
 import { partOf, writeBundle } from '../../lib/verify/bundle.ts';
 import { verify } from '../../lib/verify/index.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { initialise } from '../../reference/training/init.ts';
-import { narrow } from '../export/helpers.ts';
 import { faults } from '../support/faults.ts';
+import { narrow } from '../support/models.ts';
 
 const modules = fileURLToPath(new URL('../../node_modules', import.meta.url));
 

@@ -5,15 +5,15 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { toTensor } from '../../lib/array/value.ts';
+import { forward, inputsOf, operandsOf, runLayer, type Weights } from '../../lib/fast/oracle.ts';
 import { readNpy } from '../../lib/format/npy.ts';
 import { readNpz } from '../../lib/format/npz.ts';
-import { forward, inputsOf, operandsOf, runLayer, type Weights } from '../../lib/oracle.ts';
 import { loadWeights } from '../../lib/weights/load.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import * as ops from '../../reference/ops/index.ts';
 import { dense, map, type Tensor, tensor } from '../../reference/tensor.ts';
-import { gamma as gamma64 } from '../operations.ts';
+import { gamma as gamma64 } from '../support/operations.ts';
 import { shared } from '../support/shared.ts';
 
 const network = networkNamed('cifar10-full');

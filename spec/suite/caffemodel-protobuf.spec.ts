@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { convertWeights } from '../../lib/weights/convert.ts';
-import { arraysOf } from '../lib/weights/shared.ts';
+import { arraysOf } from '../support/weight-files.ts';
 
 const python = '/usr/bin/python3';
 const tiny = fileURLToPath(new URL('../../fixtures/format/weights/tiny.npz', import.meta.url));

@@ -2,9 +2,9 @@
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { Classifier } from '../../lib/classifier.ts';
+import { Classifier } from '../../lib/classify/classifier.ts';
 import { evaluate } from '../../lib/evaluate/index.ts';
-import { exportOnnx } from '../../lib/export.ts';
+import { exportOnnx } from '../../lib/networks/export.ts';
 import { train } from '../../lib/train/index.ts';
 import { convertWeights } from '../../lib/weights/convert.ts';
 import { loadWeights } from '../../lib/weights/load.ts';

@@ -8,7 +8,7 @@ import { fromTensor, toTensor } from '../../lib/array/value.ts';
 import { writeNpy } from '../../lib/format/npy.ts';
 import { readNpz } from '../../lib/format/npz.ts';
 import { tensor } from '../../reference/tensor.ts';
-import { graph, info, modelBytes } from '../lib/onnx/helpers.ts';
+import { graph, info, modelBytes } from '../support/onnx.ts';
 
 const loader = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
 const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));

@@ -9,7 +9,7 @@ import { joined } from '../../export/write.ts';
 import { verifyTraining } from '../../lib/verify/training/training.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import { flatten, linear, relu } from '../../reference/networks/layers.ts';
-import { networkOf, random, randomWeights } from '../export/helpers.ts';
+import { networkOf, random, randomWeights } from '../support/models.ts';
 
 interface Case {
   readonly title: string;

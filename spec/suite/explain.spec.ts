@@ -2,15 +2,15 @@ import { expect } from 'chai';
 import { classes } from '../../lib/bounds/arithmetic.ts';
 import type { Bounds, Context } from '../../lib/bounds/bounds.ts';
 import { boundsOf } from '../../lib/bounds/operations.ts';
+import { forward, inputsOf, runLayer, type Weights } from '../../lib/fast/oracle.ts';
 import { callOf, explain } from '../../lib/judge/explain.ts';
 import { judgeLayer } from '../../lib/judge/layer.ts';
 import { mutants } from '../../lib/judge/mistakes/index.ts';
-import { forward, inputsOf, runLayer, type Weights } from '../../lib/oracle.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { cast, dense, type Tensor } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
-import { narrow, random } from '../export/helpers.ts';
+import { narrow, random } from '../support/models.ts';
 
 const context: Context = {
   device: 'cpu',

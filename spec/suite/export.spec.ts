@@ -4,12 +4,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
 import { buildModel, joined, type ModelOptions } from '../../export/index.ts';
+import { forward, inputsOf, parameterCount, weightShapes } from '../../lib/fast/oracle.ts';
 import { writeModelFile } from '../../lib/onnx/write.ts';
-import { forward, inputsOf, parameterCount, weightShapes } from '../../lib/oracle.ts';
 import { networks } from '../../reference/networks/index.ts';
 import { type Tensor, zeros } from '../../reference/tensor.ts';
-import { introduced } from '../export/bounds.ts';
-import { narrow, random, randomWeights, run } from '../export/helpers.ts';
+import { narrow, random, randomWeights, run } from '../support/models.ts';
+import { introduced } from '../support/random-bounds.ts';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'alexnet-export-'));
 after(() => fs.rmSync(folder, { recursive: true }));

@@ -7,7 +7,7 @@ import { decodeModel, encodeModel, type ModelProto } from '../../export/proto.ts
 import type { Value } from '../../lib/array/value.ts';
 import { fromTensor } from '../../lib/array/value.ts';
 import { writeNpy } from '../../lib/format/npy.ts';
-import { modelOf } from '../../lib/model.ts';
+import { modelOf } from '../../lib/networks/modelfile.ts';
 import { evaluate } from '../../lib/onnx/evaluate.ts';
 import { readModel } from '../../lib/onnx/read.ts';
 import { examine } from '../../lib/verify/engine.ts';
@@ -16,8 +16,8 @@ import { nodesOf } from '../../lib/verify/nodes.ts';
 import type { Provider } from '../../lib/verify/provider.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { initialise } from '../../reference/training/init.ts';
-import { narrow, random } from '../export/helpers.ts';
-import { graph, info, modelBytes } from '../lib/onnx/helpers.ts';
+import { narrow, random } from '../support/models.ts';
+import { graph, info, modelBytes } from '../support/onnx.ts';
 
 describe('verify on any graph', function () {
   this.timeout(60_000);

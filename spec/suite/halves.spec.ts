@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel } from '../../export/proto.ts';
-import { modelOf } from '../../lib/model.ts';
+import { modelOf } from '../../lib/networks/modelfile.ts';
 import { verify } from '../../lib/verify/index.ts';
 import { networks } from '../../reference/networks/index.ts';
 import { initialise } from '../../reference/training/init.ts';
-import { narrow } from '../export/helpers.ts';
+import { narrow } from '../support/models.ts';
 
 describe('float16 files on the CPU device', () => {
   let folder: string;

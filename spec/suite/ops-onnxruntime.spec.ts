@@ -8,8 +8,8 @@ import { attributeTypes, encodeModel, type NodeProto } from '../../export/proto.
 import { loadOnnxruntime } from '../../lib/runtime/onnxruntime.ts';
 import * as ops from '../../reference/ops/index.ts';
 import { dense, map, type Tensor, tensor } from '../../reference/tensor.ts';
-import { type Case, fixtureOf } from '../cases.ts';
-import { disagreement, gamma as gamma64, operations } from '../operations.ts';
+import { type Case, fixtureOf } from '../support/cases.ts';
+import { disagreement, gamma as gamma64, operations } from '../support/operations.ts';
 
 const U32 = 2 ** -24;
 const gamma = (n: number): number => gamma64(n, U32);

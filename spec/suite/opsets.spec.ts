@@ -8,11 +8,11 @@ import { isRefused, onnxruntimeEngine } from '../../lib/conform/engines.ts';
 import { evaluate } from '../../lib/onnx/evaluate.ts';
 import { findOperator, operatorNames } from '../../lib/onnx/registry.ts';
 import { elements } from '../../lib/onnx/value.ts';
-import { open, single } from '../lib/onnx/helpers.ts';
 import * as arithmetic from '../support/forms/arithmetic.ts';
 import type { Form } from '../support/forms/form.ts';
 import * as layers from '../support/forms/layers.ts';
 import * as others from '../support/forms/others.ts';
+import { open, single } from '../support/onnx.ts';
 
 const forms = { ...arithmetic.forms, ...layers.forms, ...others.forms };
 

@@ -8,7 +8,7 @@ import { expect } from 'chai';
 import type { NumericValue } from '../../lib/array/value.ts';
 import { openTensorFile } from '../../lib/disk/tensors.ts';
 import { pthPieces } from '../../lib/format/pth-write.ts';
-import { arraysOf } from '../lib/weights/shared.ts';
+import { arraysOf } from '../support/weight-files.ts';
 
 const python = '/usr/bin/python3';
 

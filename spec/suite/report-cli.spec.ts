@@ -5,12 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel } from '../../export/proto.ts';
-import { modelOf } from '../../lib/model.ts';
+import { modelOf } from '../../lib/networks/modelfile.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { initialise } from '../../reference/training/init.ts';
-import { narrow } from '../export/helpers.ts';
 import { runModule } from '../support/child.ts';
 import { faults } from '../support/faults.ts';
+import { narrow } from '../support/models.ts';
 
 describe('alexnet verify writes reports', () => {
   const network = narrow(networkNamed('bvlc-alexnet'));

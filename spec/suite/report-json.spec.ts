@@ -5,7 +5,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect } from 'chai';
 import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel } from '../../export/proto.ts';
-import { modelOf } from '../../lib/model.ts';
+import { modelOf } from '../../lib/networks/modelfile.ts';
 import { difference, readBaseline } from '../../lib/report/baseline.ts';
 import { verificationJson } from '../../lib/report/json.ts';
 import { verify } from '../../lib/verify/index.ts';
@@ -13,8 +13,8 @@ import { networkNamed } from '../../reference/networks/index.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { map } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
-import { narrow } from '../export/helpers.ts';
 import { faults } from '../support/faults.ts';
+import { narrow } from '../support/models.ts';
 
 type Schema = Record<string, unknown>;
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { exportOnnx } from '../../lib/export.ts';
+import { exportOnnx } from '../../lib/networks/export.ts';
 import { convertWeights } from '../../lib/weights/convert.ts';
 import { diffWeights } from '../../lib/weights/diff.ts';
 import { loadWeights } from '../../lib/weights/load.ts';

@@ -18,7 +18,7 @@ import { Diverged, type TrainOptions, train } from '../../lib/train/index.ts';
 import { sized } from '../../lib/train/network.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { initialise } from '../../reference/training/init.ts';
-import { refusal } from '../lib/data/fixtures.ts';
+import { refusal } from '../support/data-fixtures.ts';
 import { skipBecause } from '../support/skip.ts';
 import { temporary, tinyCifar } from '../support/training-data.ts';
 

@@ -11,7 +11,7 @@ import { buildStep, joined } from '@/export/index.ts';
 import { dataTypeName } from '../../export/dtypes.ts';
 import { openSession } from '@/lib/runtime/session.ts';
 import { networkNamed } from '@/reference/networks/index.ts';
-import { random, uniform } from '@/spec/export/helpers.ts';
+import { random, uniform } from '@/spec/support/models.ts';
 
 const [, , name] = process.argv;
 const wide = networkNamed(name);

@@ -11,7 +11,7 @@ import { readNpz, writeNpz } from '../../lib/format/npz.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { shapes, weightShapes } from '../../reference/oracle.ts';
-import { narrow, random, randomWeights, uniform } from '../export/helpers.ts';
+import { narrow, random, randomWeights, uniform } from '../support/models.ts';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'alexnet-training-'));
 after(() => fs.rmSync(folder, { recursive: true }));

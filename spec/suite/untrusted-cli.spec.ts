@@ -14,11 +14,11 @@ import { fromTensor } from '../../lib/array/value.ts';
 import { writeNpy } from '../../lib/format/npy.ts';
 import { writeNpz } from '../../lib/format/npz.ts';
 import { writeSafetensors } from '../../lib/format/safetensors.ts';
-import { modelOf } from '../../lib/model.ts';
+import { modelOf } from '../../lib/networks/modelfile.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { dense, type Tensor, tensor, zeros } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
-import { narrow, random } from '../export/helpers.ts';
+import { narrow, random } from '../support/models.ts';
 
 const loader = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
 const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));

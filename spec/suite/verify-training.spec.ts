@@ -3,8 +3,8 @@ import { buildGradients, buildStep } from '../../export/index.ts';
 import type { NodeProto } from '../../export/proto.ts';
 import { networkNamed, networks } from '../../reference/networks/index.ts';
 import { weightShapes } from '../../reference/oracle.ts';
-import { narrow } from '../export/helpers.ts';
 import { runModule } from '../support/child.ts';
+import { narrow } from '../support/models.ts';
 import { needsSwiftshader } from '../support/swiftshader.ts';
 import { verifyNarrow, withNodes } from '../support/verify-training.ts';
 

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { toTensor } from '../../lib/array/value.ts';
-import { Classifier } from '../../lib/classifier.ts';
+import { Classifier } from '../../lib/classify/classifier.ts';
 import { readNpz } from '../../lib/format/npz.ts';
 import { verify } from '../../lib/verify/index.ts';
 import { type ConvertOptions, convertWeights } from '../../lib/weights/convert.ts';

@@ -1,5 +1,5 @@
 /**
- * Wrong gradients (spec/wronggradients.ts, and those of convolution and fully connected layer below) against this
+ * Wrong gradients (wrong-gradients.ts, and those of convolution and fully connected layer below) against this
  * project's gradient vectors. ONNX has no operator for the gradient of any of them, and no test.
  */
 import { type GradientCase, readGradientCases } from '../../lib/conform/cases.ts';
@@ -8,9 +8,9 @@ import { gradientVectorOf } from '../../lib/conform/vectors.ts';
 import { reverse, roll, rounded } from '../../lib/judge/mistakes/tools.ts';
 import { plain } from '../../reference/oracle.ts';
 import { dense, map, type Tensor, tensor } from '../../reference/tensor.ts';
-import { backwardCases, backwards, type Gradients } from '../backwards.ts';
-import { wrongGradients } from '../wronggradients.ts';
+import { backwardCases, backwards, type Gradients } from './backwards.ts';
 import type { Score } from './mutation.ts';
+import { wrongGradients } from './wrong-gradients.ts';
 
 export interface WrongGradient {
   readonly operation: string;

@@ -24,7 +24,7 @@ import { readModel } from '../../lib/onnx/read.ts';
 import { asTensor } from '../../lib/onnx/value.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
-import { operations } from '../operations.ts';
+import { operations } from './operations.ts';
 
 /** One test of an operation. */
 export interface Probe {

@@ -13,7 +13,7 @@ import { holdDevice } from '../../lib/runtime/hold.ts';
 import { networkNamed, networks } from '../../reference/networks/index.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense, tensor } from '../../reference/tensor.ts';
-import { narrow, randomWeights } from '../export/helpers.ts';
+import { narrow, randomWeights } from './models.ts';
 
 /** What the spec reads of one verification. */
 export interface Line {

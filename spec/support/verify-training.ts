@@ -10,7 +10,7 @@ import { shapes } from '../../reference/oracle.ts';
 import { sizeOf } from '../../reference/tensor.ts';
 import type { Masks } from '../../reference/training/gradient.ts';
 import type { Rule } from '../../reference/training/optimiser.ts';
-import { narrow, random, randomWeights, uniform } from '../export/helpers.ts';
+import { narrow, random, randomWeights, uniform } from './models.ts';
 
 /** Eight channels everywhere: what onnxruntime 1.30's grouped convolutions on WebGPU get right. */
 export function eight(network: Network): Network {

@@ -1,7 +1,7 @@
 /** alexnet export: writes a network with its weights as ONNX. */
 import { type Command, Option } from 'commander';
 import { isStandardOutput } from '../../disk/target.ts';
-import { type ExportOptions, exportOnnx } from '../../export.ts';
+import { type ExportOptions, exportOnnx } from '../../networks/export.ts';
 import { megabytes, thousands } from '../../report/table.ts';
 import { forceOption, integer, jsonOption, lrnOption, weightOptions } from '../options.ts';
 

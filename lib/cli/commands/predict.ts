@@ -1,6 +1,6 @@
 /** alexnet predict: classifies pictures and folders of pictures. */
 import { type Command, Option } from 'commander';
-import { Classifier, type ClassifierOptions, type Prediction } from '../../classifier.ts';
+import { Classifier, type ClassifierOptions, type Prediction } from '../../classify/classifier.ts';
 import { InputError } from '../../errors.ts';
 import { SCAN_BUDGET } from '../../image/limits.ts';
 import { describeChoice } from '../../runtime/devices.ts';

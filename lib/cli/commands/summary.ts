@@ -1,8 +1,8 @@
 /** alexnet summary: layers, shapes, parameters, multiply-accumulates and activation memory of a network. */
 import type { Command } from 'commander';
+import { resolveNetwork } from '../../networks/resolve.ts';
+import { type NetworkSummary, summarise } from '../../networks/summary.ts';
 import { megabytes, table, thousands } from '../../report/table.ts';
-import { resolveNetwork } from '../../resolve.ts';
-import { type NetworkSummary, summarise } from '../../summary.ts';
 import { integer, jsonOption, networkOption } from '../options.ts';
 
 interface Options {

@@ -2,9 +2,9 @@
 import type { ModelProto } from '../../../export/proto.ts';
 import type { Hyper } from '../../../reference/training/optimiser.ts';
 import { InputError } from '../../errors.ts';
-import { readInput } from '../../input.ts';
-import { readModelFile } from '../../model.ts';
-import { resolve } from '../../resolve.ts';
+import { readInput } from '../../networks/input.ts';
+import { readModelFile } from '../../networks/modelfile.ts';
+import { resolve } from '../../networks/resolve.ts';
 import type { Device } from '../../runtime/failures.ts';
 import type { TrainingOptions, VerifyOptions } from '../options.ts';
 import { metadataOf } from '../pairing.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { difference } from '../../../lib/conform/compare.ts';
-import { bool, f32, i64 } from '../onnx/helpers.ts';
+import { bool, f32, i64 } from '../../support/onnx.ts';
 
 describe('comparing as numpy.testing.assert_allclose does', () => {
   it('allows atol + rtol·|expected|, measured on the expected value', () => {

@@ -10,7 +10,7 @@ import { type ConformOptions, conform } from '../../../lib/conform/index.ts';
 import { findTests } from '../../../lib/conform/layout.ts';
 import { InputError } from '../../../lib/errors.ts';
 import { evaluate } from '../../../lib/onnx/evaluate.ts';
-import { f32, graph, info, modelBytes, noise, open, single, tensorOf } from '../onnx/helpers.ts';
+import { f32, graph, info, modelBytes, noise, open, single, tensorOf } from '../../support/onnx.ts';
 
 describe('alexnet conform', () => {
   let root: string;

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { openCifar10 } from '../../../lib/data/cifar10.ts';
 import { openDataset } from '../../../lib/data/open.ts';
 import { cifar10 } from '../../../lib/labels/cifar10.ts';
-import { expected, fixture, refusal } from './fixtures.ts';
+import { expected, fixture, refusal } from '../../support/data-fixtures.ts';
 
 describe('lib/data/cifar10', () => {
   let folder: string;

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { expect } from 'chai';
 import { chooseSplit, openDataset } from '../../../lib/data/open.ts';
+import { expected, fixture, refusal } from '../../support/data-fixtures.ts';
 import { shared } from '../../support/shared.ts';
-import { expected, fixture, refusal } from './fixtures.ts';
 
 describe('lib/data/imagefolder', () => {
   let folder: string;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { openDataset } from '../../../lib/data/open.ts';
-import { expected, fixture, refusal } from './fixtures.ts';
+import { expected, fixture, refusal } from '../../support/data-fixtures.ts';
 
 describe('lib/data/mnist', () => {
   let folder: string;

@@ -7,7 +7,7 @@ import type { Recipe } from '../../../lib/data/prepare.ts';
 import { EnvironmentError } from '../../../lib/errors.ts';
 import { cifar, krizhevsky, mirror, preprocess } from '../../../reference/input/preprocess.ts';
 import { dense, tensor } from '../../../reference/tensor.ts';
-import { expected, fixture } from './fixtures.ts';
+import { expected, fixture } from '../../support/data-fixtures.ts';
 
 const spec = { ...krizhevsky(24), resize: { mode: 'shorter', size: 32 } } as const;
 const named = (name: string): Picture => ({

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { chooseSplit, openDataset } from '../../../lib/data/open.ts';
 import { type EvaluateOptions, type Evaluation, evaluate } from '../../../lib/evaluate/index.ts';
+import { forward, type Weights } from '../../../lib/fast/oracle.ts';
 import { npyPieces } from '../../../lib/format/npy.ts';
-import { forward, type Weights } from '../../../lib/oracle.ts';
 import {
   confusionSvg,
   evaluationHtml,
@@ -17,7 +17,7 @@ import { networkNamed } from '../../../reference/networks/index.ts';
 import type { Network } from '../../../reference/networks/layers.ts';
 import { dense } from '../../../reference/tensor.ts';
 import { initialise } from '../../../reference/training/init.ts';
-import { fixture, refusal } from '../data/fixtures.ts';
+import { fixture, refusal } from '../../support/data-fixtures.ts';
 
 /** Random weights of a network with that many classes, large enough that it does not always answer the same. */
 function random(name: string, classes: number): { network: Network; weights: Weights } {

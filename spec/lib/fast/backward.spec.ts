@@ -3,8 +3,8 @@ import { expect } from 'chai';
 import * as fast from '../../../lib/fast/node.ts';
 import { type Operations, plain } from '../../../reference/oracle.ts';
 import { cast, type Precision, sizeOf, type Tensor, tensor } from '../../../reference/tensor.ts';
-import { type Case, fixtureOf } from '../../cases.ts';
-import { awkward, firstDifference } from './bits.ts';
+import { awkward, firstDifference } from '../../support/bits.ts';
+import { type Case, fixtureOf } from '../../support/cases.ts';
 
 const values = (shape: readonly number[], seed: number, nonFinite = false): Tensor =>
   tensor(awkward(sizeOf(shape), seed, { nonFinite }), shape);

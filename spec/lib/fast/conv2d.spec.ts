@@ -4,7 +4,7 @@ import * as fast from '../../../lib/fast/conv2d.ts';
 import { configure, unavailable, workers } from '../../../lib/fast/node.ts';
 import * as plain from '../../../reference/ops/conv2d.ts';
 import { cast, type Precision, tensor } from '../../../reference/tensor.ts';
-import { awkward, firstDifference, type Mix } from './bits.ts';
+import { awkward, firstDifference, type Mix } from '../../support/bits.ts';
 
 interface Case {
   readonly title: string;

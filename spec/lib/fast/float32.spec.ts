@@ -2,11 +2,11 @@
 import { expect } from 'chai';
 import { connect, convolve } from '../../../lib/fast/float32.ts';
 import * as fast from '../../../lib/fast/node.ts';
-import { forward, weightShapes } from '../../../lib/oracle.ts';
+import { forward, weightShapes } from '../../../lib/fast/oracle.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import type * as plain from '../../../reference/ops/index.ts';
 import { cast, sizeOf, type Tensor, tensor } from '../../../reference/tensor.ts';
-import { awkward, firstDifference } from './bits.ts';
+import { awkward, firstDifference } from '../../support/bits.ts';
 
 const values = (shape: number[], seed: number, nonFinite = false): Tensor =>
   tensor(awkward(sizeOf(shape), seed, { nonFinite }), shape);

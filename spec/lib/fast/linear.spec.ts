@@ -4,7 +4,7 @@ import * as fast from '../../../lib/fast/linear.ts';
 import { configure, unavailable, workers } from '../../../lib/fast/node.ts';
 import * as plain from '../../../reference/ops/linear.ts';
 import { cast, type Precision, tensor } from '../../../reference/tensor.ts';
-import { awkward, firstDifference } from './bits.ts';
+import { awkward, firstDifference } from '../../support/bits.ts';
 
 const operands = (N: number, I: number, O: number, nonFinite = false) => ({
   x: tensor(awkward(N * I, 4, { nonFinite }), [N, I]),

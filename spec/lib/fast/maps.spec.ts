@@ -5,7 +5,7 @@ import { lrn, mapnorm } from '../../../reference/networks/layers.ts';
 import * as plain from '../../../reference/ops/index.ts';
 import type { Window } from '../../../reference/ops/window.ts';
 import { cast, type Precision, type Tensor, tensor } from '../../../reference/tensor.ts';
-import { awkward, firstDifference } from './bits.ts';
+import { awkward, firstDifference } from '../../support/bits.ts';
 
 const values = (shape: number[], nonFinite: boolean): Tensor =>
   tensor(

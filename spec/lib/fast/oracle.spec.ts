@@ -1,13 +1,13 @@
 /** A whole network, fast and plain. */
 import { expect } from 'chai';
 import { operations, operationsFor } from '../../../lib/fast/index.ts';
-import { forward as mainForward } from '../../../lib/oracle.ts';
+import { forward as mainForward } from '../../../lib/fast/oracle.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import { forward, weightShapes } from '../../../reference/oracle.ts';
 import { sizeOf, type Tensor, tensor } from '../../../reference/tensor.ts';
 import { backward } from '../../../reference/training/gradient.ts';
+import { awkward, firstDifference } from '../../support/bits.ts';
 import { batchOf, initial, narrow, narrowNets } from '../../support/training.ts';
-import { awkward, firstDifference } from './bits.ts';
 
 const weightsOf = (name: string): Map<string, Tensor> => {
   const weights = new Map<string, Tensor>();

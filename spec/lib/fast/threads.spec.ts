@@ -6,7 +6,7 @@ import * as fast from '../../../lib/fast/node.ts';
 import { lrn } from '../../../reference/networks/layers.ts';
 import * as plain from '../../../reference/ops/index.ts';
 import { type Tensor, tensor } from '../../../reference/tensor.ts';
-import { awkward, firstDifference } from './bits.ts';
+import { awkward, firstDifference } from '../../support/bits.ts';
 
 const values = (shape: number[], seed: number): Tensor =>
   tensor(

@@ -2,8 +2,8 @@ import { deflateSync } from 'node:zlib';
 import { expect } from 'chai';
 import { InputError } from '../../../lib/errors.ts';
 import { decodeImageSync } from '../../../lib/image/decode.ts';
-import { chunk, pngFile } from './png.ts';
-import { differences, expected, fixture } from './shared.ts';
+import { differences, expected, fixture } from '../../support/golden-pictures.ts';
+import { chunk, pngFile } from '../../support/png.ts';
 
 /**
  * The inverse DCTs differ by one level of Y, Cb or Cr, which is up to 1 + 1.772 of blue, and a rounding; in a

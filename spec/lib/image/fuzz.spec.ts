@@ -3,8 +3,8 @@ import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { InputError } from '../../../lib/errors.ts';
 import { decodeImageSync } from '../../../lib/image/decode.ts';
-import { chunk } from './png.ts';
-import { fixture, fixturePath } from './shared.ts';
+import { fixture, fixturePath } from '../../support/golden-pictures.ts';
+import { chunk } from '../../support/png.ts';
 
 /** xorshift32: the same files in every run. */
 function generator(seed: number): (below: number) => number {

@@ -15,8 +15,8 @@ import { expect } from 'chai';
 import { EnvironmentError, InputError } from '../../../lib/errors.ts';
 import { eachImage, loadImages, picturesOf, readPicture } from '../../../lib/image/load.ts';
 import { krizhevsky } from '../../../reference/input/preprocess.ts';
+import { fixturePath } from '../../support/golden-pictures.ts';
 import { skipBecause } from '../../support/skip.ts';
-import { fixturePath } from './shared.ts';
 
 const spec = krizhevsky(227);
 

@@ -5,8 +5,8 @@ import { InputError } from '../../../lib/errors.ts';
 import { decodeImageSync } from '../../../lib/image/decode.ts';
 import { readJpegHeader } from '../../../lib/image/jpeg-header.ts';
 import { standardTables } from '../../../lib/image/jpeg-scans.ts';
-import { chunk, pngFile } from './png.ts';
-import { differences, expected, fixture } from './shared.ts';
+import { differences, expected, fixture } from '../../support/golden-pictures.ts';
+import { chunk, pngFile } from '../../support/png.ts';
 
 /**
  * One level of Y, Cb or Cr is up to 1 + 1.772 of blue, and a rounding; in a few of a hundred samples, so that a mean

@@ -12,7 +12,14 @@ import {
   preprocess,
   torchvision,
 } from '../../../reference/input/preprocess.ts';
-import { differences, manifest, needsShared, shared, sharedArrays, sharedPicture } from './shared.ts';
+import {
+  differences,
+  manifest,
+  needsShared,
+  shared,
+  sharedArrays,
+  sharedPicture,
+} from '../../support/golden-pictures.ts';
 
 /** A wrong checksum is refused here; Pillow overlooks it in pixel data. */
 const badChecksum = ['made_bad_crc.png', 'xcsn0g01.png'];

@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import { EnvironmentError, InputError } from '../../../lib/errors.ts';
 import { decodeImage, decodeImageSync } from '../../../lib/image/decode.ts';
 import { decodeWithSharp } from '../../../lib/image/sharp.ts';
+import { differences, fixture } from '../../support/golden-pictures.ts';
 import { skipBecause } from '../../support/skip.ts';
-import { differences, fixture } from './shared.ts';
 
 const installed: boolean = await import('sharp' as string).then(
   () => true,

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { decodeImageSync } from '../../../lib/image/decode.ts';
 import { megapixels } from '../../../lib/image/jpeg.ts';
 import { generator } from '../../fuzz/mutate.ts';
-import { fixture } from './shared.ts';
+import { fixture } from '../../support/golden-pictures.ts';
 
 const grey = Buffer.from(fixture('grey.jpg'));
 const marker = (code: number): number => grey.indexOf(Uint8Array.of(0xff, code));

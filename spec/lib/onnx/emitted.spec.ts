@@ -10,8 +10,8 @@ import type { Model } from '../../../lib/onnx/model.ts';
 import { findOperator } from '../../../lib/onnx/registry.ts';
 import { elements, emptyLike } from '../../../lib/onnx/value.ts';
 import type { Layer, Network } from '../../../reference/networks/layers.ts';
-import { networkOf } from '../../export/helpers.ts';
-import { f32, list, open } from './helpers.ts';
+import { networkOf } from '../../support/models.ts';
+import { f32, list, open } from '../../support/onnx.ts';
 
 const folder = new URL('../../../fixtures/export/training/', import.meta.url);
 

@@ -1,7 +1,19 @@
 import { expect } from 'chai';
 import type { Value } from '../../../lib/array/value.ts';
 import { evaluate, evaluateNode } from '../../../lib/onnx/evaluate.ts';
-import { bool, f32, graph, i64, info, list, modelBytes, open, refusal, run, single } from './helpers.ts';
+import {
+  bool,
+  f32,
+  graph,
+  i64,
+  info,
+  list,
+  modelBytes,
+  open,
+  refusal,
+  run,
+  single,
+} from '../../support/onnx.ts';
 
 describe('evaluating ONNX models', () => {
   describe('precision', () => {

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { Value } from '../../../lib/array/value.ts';
 import { widened } from '../../../lib/array/value.ts';
 import { npzValue } from '../../../lib/onnx/feeds.ts';
-import { bool, f32, i64 } from './helpers.ts';
+import { bool, f32, i64 } from '../../support/onnx.ts';
 
 describe('values as arrays of .npz files', () => {
   it('come back as they were, type by type', () => {

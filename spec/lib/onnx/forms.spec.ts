@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { Value } from '../../../lib/array/value.ts';
 import { evaluate } from '../../../lib/onnx/evaluate.ts';
-import { type AttributeValue, f32, list, noise, open, refusal, run, single } from './helpers.ts';
+import { type AttributeValue, f32, list, noise, open, refusal, run, single } from '../../support/onnx.ts';
 
 describe('operators in forms and on numbers that other engines do not run', () => {
   describe('forms that only opset 6 has (onnxruntime does not run them)', () => {

@@ -13,7 +13,7 @@ import {
   open,
   single,
   tensorOf,
-} from './helpers.ts';
+} from '../../support/onnx.ts';
 
 /** Models with much to break: strings, lists, tensors, subgraphs. */
 const branch = graph([{ op: 'Neg', inputs: ['x0'], outputs: ['b'] }], [], [info('b')]);

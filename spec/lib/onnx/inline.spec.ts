@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import type { AttributeProto, FunctionProto } from '../../../export/proto.ts';
 import { InputError } from '../../../lib/errors.ts';
 import { evaluate } from '../../../lib/onnx/evaluate.ts';
-import { attribute, bool, f32, graph, info, modelBytes, type NodeText, open } from './helpers.ts';
+import { attribute, bool, f32, graph, info, modelBytes, type NodeText, open } from '../../support/onnx.ts';
 
 const nodesOf = (nodes: readonly NodeText[]) => graph(nodes, [], []).node;
 const reference = (name: string, of: string, type: number): AttributeProto => ({

@@ -6,7 +6,17 @@ import { type ModelProto, tensorProto } from '../../../export/proto.ts';
 import { InputError } from '../../../lib/errors.ts';
 import { evaluate } from '../../../lib/onnx/evaluate.ts';
 import { readModel } from '../../../lib/onnx/read.ts';
-import { FLOAT, f32, graph, i64, info, modelBytes, type NodeText, open, tensorOf } from './helpers.ts';
+import {
+  FLOAT,
+  f32,
+  graph,
+  i64,
+  info,
+  modelBytes,
+  type NodeText,
+  open,
+  tensorOf,
+} from '../../support/onnx.ts';
 
 /** The one-line InputError with which a promise fails. */
 async function refusal(promise: Promise<unknown>): Promise<string> {

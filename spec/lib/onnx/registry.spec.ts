@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { findOperator, operatorNames, unsupported } from '../../../lib/onnx/registry.ts';
-import { graph, info, modelBytes, open } from './helpers.ts';
+import { graph, info, modelBytes, open } from '../../support/onnx.ts';
 
 interface Schema {
   readonly since: readonly number[];

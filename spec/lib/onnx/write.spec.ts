@@ -6,7 +6,7 @@ import { buildModel, joined, type ModelFile } from '../../../export/index.ts';
 import { EnvironmentError } from '../../../lib/errors.ts';
 import { writeModelFile } from '../../../lib/onnx/write.ts';
 import { cifarRelu } from '../../../reference/networks/cifar.ts';
-import { narrow, randomWeights } from '../../export/helpers.ts';
+import { narrow, randomWeights } from '../../support/models.ts';
 
 const network = narrow(cifarRelu);
 const weights = randomWeights(network, 1);

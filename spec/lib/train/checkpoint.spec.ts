@@ -14,8 +14,8 @@ import { csvOf } from '../../../lib/train/log.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import { tensor } from '../../../reference/tensor.ts';
 import { begin } from '../../../reference/training/schedule.ts';
+import { refusal } from '../../support/data-fixtures.ts';
 import { temporary } from '../../support/training-data.ts';
-import { refusal } from '../data/fixtures.ts';
 
 const record = {
   epoch: 1,

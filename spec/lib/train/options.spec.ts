@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { checkOptions, distortionOf, readConfig, scheduleOf } from '../../../lib/train/options.ts';
 import { begin, settingsAt } from '../../../reference/training/schedule.ts';
+import { refusal } from '../../support/data-fixtures.ts';
 import { temporary } from '../../support/training-data.ts';
-import { refusal } from '../data/fixtures.ts';
 
 const refused = (options: object) => refusal(async () => checkOptions(options));
 

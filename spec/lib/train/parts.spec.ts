@@ -8,8 +8,8 @@ import { begin, networkFor, sized } from '../../../lib/train/network.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import { parameterCount } from '../../../reference/oracle.ts';
 import { initialise } from '../../../reference/training/init.ts';
+import { fixture, refusal } from '../../support/data-fixtures.ts';
 import { temporary, tinyCifar } from '../../support/training-data.ts';
-import { fixture, refusal } from '../data/fixtures.ts';
 
 const dataset = (classes: number, size?: readonly [number, number]): Dataset => ({
   format: 'folders of pictures',

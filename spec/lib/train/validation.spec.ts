@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { Classifier } from '../../../lib/classifier.ts';
+import { Classifier } from '../../../lib/classify/classifier.ts';
 import { openDataset } from '../../../lib/data/open.ts';
 import { readCheckpoint, saveCheckpoint } from '../../../lib/train/checkpoint.ts';
 import { Diverged, train } from '../../../lib/train/index.ts';

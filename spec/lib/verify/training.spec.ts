@@ -16,7 +16,7 @@ import { readLabels, readMasks } from '../../../lib/verify/training/labels.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import type { Layer } from '../../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
-import { random } from '../../export/helpers.ts';
+import { random } from '../../support/models.ts';
 import { fourier, winograd } from '../../support/transforms.ts';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'alexnet-verify-training-'));

@@ -6,8 +6,8 @@ import { expect } from 'chai';
 import { fromTensor, type NumericValue, toTensor } from '../../../lib/array/value.ts';
 import { openTensorFile } from '../../../lib/disk/tensors.ts';
 import { InputError } from '../../../lib/errors.ts';
+import { forward, runLayer } from '../../../lib/fast/oracle.ts';
 import { writeSafetensors } from '../../../lib/format/safetensors.ts';
-import { forward, runLayer } from '../../../lib/oracle.ts';
 import { convertConventions, difference, type Wish } from '../../../lib/weights/conventions.ts';
 import { convertWeights } from '../../../lib/weights/convert.ts';
 import { diffWeights } from '../../../lib/weights/diff.ts';
@@ -17,7 +17,7 @@ import type { Preprocess } from '../../../reference/input/preprocess.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import type { Network } from '../../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
-import { arraysOf } from './shared.ts';
+import { arraysOf } from '../../support/weight-files.ts';
 
 const tiny = fileURLToPath(new URL('../../../fixtures/format/weights/tiny.npz', import.meta.url));
 const bvlc = networkNamed('bvlc-alexnet');
@@ -167,7 +167,7 @@ describe('conversions of convention', () => {
       'channels' in layer ? { ...layer, channels: widths.get(layer.name) as number } : layer,
     );
     const narrow: Network = { ...own, layers };
-    const { weightShapes } = await import('../../../lib/oracle.ts');
+    const { weightShapes } = await import('../../../lib/fast/oracle.ts');
     const made = [...weightShapes(narrow)].map(([key, shape]): [string, NumericValue] => {
       const from = arrays.get(key)!.data as Float32Array;
       const data = Float32Array.from(

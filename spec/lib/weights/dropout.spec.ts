@@ -10,7 +10,7 @@ import { diffWeights } from '../../../lib/weights/diff.ts';
 import { loadWeights } from '../../../lib/weights/load.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import { dense } from '../../../reference/tensor.ts';
-import { arraysOf } from './shared.ts';
+import { arraysOf } from '../../support/weight-files.ts';
 
 const tiny = fileURLToPath(new URL('../../../fixtures/format/weights/tiny.npz', import.meta.url));
 const network = 'bvlc-alexnet';

@@ -12,7 +12,7 @@ import { expect } from 'chai';
 import { EnvironmentError, InputError } from '../../../lib/errors.ts';
 import { type GetWeightsOptions, getWeights } from '../../../lib/weights/get.ts';
 import { type PublicSource, publicSources } from '../../../lib/weights/published.ts';
-import { type Behaviour, content, serve, serveAll, sha256 } from './serve.ts';
+import { type Behaviour, content, serve, serveAll, sha256 } from '../../support/serve.ts';
 
 describe('weights get', () => {
   let folder = '';

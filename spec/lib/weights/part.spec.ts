@@ -10,7 +10,7 @@ import { expect } from 'chai';
 import { EnvironmentError } from '../../../lib/errors.ts';
 import { type GetWeightsOptions, getWeights } from '../../../lib/weights/get.ts';
 import { type PublicSource, publicSources } from '../../../lib/weights/published.ts';
-import { type Behaviour, content, serve, serveAll, sha256 } from './serve.ts';
+import { type Behaviour, content, serve, serveAll, sha256 } from '../../support/serve.ts';
 
 describe('the part file of a download', () => {
   let folder = '';

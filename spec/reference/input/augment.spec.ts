@@ -11,7 +11,7 @@ import {
 import { imagenetPrincipal } from '../../../reference/input/pca.ts';
 import { caffe, krizhevsky, torchvision } from '../../../reference/input/preprocess.ts';
 import { tensor } from '../../../reference/tensor.ts';
-import { expected } from '../../lib/image/shared.ts';
+import { expected } from '../../support/golden-pictures.ts';
 
 const arrays = expected();
 const data = <T>(key: string): T => arrays.get(`augment/${key}`)!.data as T;

@@ -9,7 +9,7 @@ import {
   type Principal,
   principal,
 } from '../../../reference/input/pca.ts';
-import { expected, shared } from '../../lib/image/shared.ts';
+import { expected, shared } from '../../support/golden-pictures.ts';
 
 const arrays = expected();
 const rows = (key: string): number[][] => {

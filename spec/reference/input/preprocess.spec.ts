@@ -13,7 +13,7 @@ import {
   torchvision,
 } from '../../../reference/input/preprocess.ts';
 import { tensor, zeros } from '../../../reference/tensor.ts';
-import { expected } from '../../lib/image/shared.ts';
+import { expected } from '../../support/golden-pictures.ts';
 
 /** Every pixel tells where it is: red the column, green the row, blue 9. */
 function grid(width: number, height: number): Image {

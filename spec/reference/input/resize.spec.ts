@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { type Image, resizeBilinear } from '../../../reference/input/resize.ts';
-import { expected } from '../../lib/image/shared.ts';
+import { expected } from '../../support/golden-pictures.ts';
 
 const arrays = expected();
 const { data, shape } = arrays.get('resize/source')!;

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { type Attributes, divisorAt, shape } from '../../../reference/ops/avgpool.ts';
-import { checkOnFixtures } from './check.ts';
+import { checkOnFixtures } from '../../support/check-operation.ts';
 
 const plain: Attributes = {
   kernel: [3, 3],

@@ -2,8 +2,8 @@
 import { expect } from 'chai';
 import { plain } from '../../../reference/oracle.ts';
 import { cast, dense, map, type Precision, type Tensor, tensor } from '../../../reference/tensor.ts';
-import { type Case, fixtureOf } from '../../cases.ts';
-import { disagreement, gamma } from '../../operations.ts';
+import { type Case, fixtureOf } from '../../support/cases.ts';
+import { disagreement, gamma } from '../../support/operations.ts';
 
 type Gradients = Record<'dx' | 'dw' | 'db', Tensor>;
 type Inputs = Case['inputs'];

@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { type Attributes, macs, shape, terms } from '../../../reference/ops/conv2d.ts';
 import { zeros } from '../../../reference/tensor.ts';
-import { fixtureOf } from '../../cases.ts';
-import { disagreement, gamma } from '../../operations.ts';
-import { checkOnFixtures } from './check.ts';
+import { fixtureOf } from '../../support/cases.ts';
+import { checkOnFixtures } from '../../support/check-operation.ts';
+import { disagreement, gamma } from '../../support/operations.ts';
 
 const plain: Attributes = { stride: [1, 1], pad: [0, 0, 0, 0], dilation: [1, 1], groups: 1 };
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { forward, shape } from '../../../reference/ops/dropout.ts';
 import { zeros } from '../../../reference/tensor.ts';
-import { checkOnFixtures } from './check.ts';
+import { checkOnFixtures } from '../../support/check-operation.ts';
 
 describe('reference/ops/dropout', () => {
   checkOnFixtures('dropout');

@@ -8,9 +8,9 @@ import * as ops from '../../../reference/ops/index.ts';
 import { plain } from '../../../reference/oracle.ts';
 import { normals, streamOf } from '../../../reference/random.ts';
 import { dense, type Shape, sizeOf, type Tensor, tensor } from '../../../reference/tensor.ts';
-import { backwardCases, backwards, gradientDisagreement } from '../../backwards.ts';
+import { backwardCases, backwards, gradientDisagreement } from '../../support/backwards.ts';
 import { checkGradient, slopeAt } from '../../support/gradcheck.ts';
-import { wrongGradients } from '../../wronggradients.ts';
+import { wrongGradients } from '../../support/wrong-gradients.ts';
 
 const bits = (t: Tensor) => [...dense(t)];
 const random = (shape: Shape, name: string): Tensor =>

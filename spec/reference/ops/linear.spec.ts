@@ -1,9 +1,9 @@
 import { expect } from 'chai';
 import { forward, macs, shape, terms } from '../../../reference/ops/linear.ts';
 import { zeros } from '../../../reference/tensor.ts';
-import { fixtureOf } from '../../cases.ts';
-import { disagreement, gamma } from '../../operations.ts';
-import { checkOnFixtures } from './check.ts';
+import { fixtureOf } from '../../support/cases.ts';
+import { checkOnFixtures } from '../../support/check-operation.ts';
+import { disagreement, gamma } from '../../support/operations.ts';
 
 describe('reference/ops/linear', () => {
   checkOnFixtures('linear');

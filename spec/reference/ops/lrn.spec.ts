@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { type Attributes, denominators, forward, shape, windowOf } from '../../../reference/ops/lrn.ts';
 import { tensor } from '../../../reference/tensor.ts';
-import { checkOnFixtures } from './check.ts';
+import { checkOnFixtures } from '../../support/check-operation.ts';
 
 const caffe: Attributes = { size: 5, alpha: 1e-4, beta: 0.75, k: 1, divide: true, even: 'above', groups: 1 };
 

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { denominators, forward, shape } from '../../../reference/ops/mapnorm.ts';
 import { tensor } from '../../../reference/tensor.ts';
-import { checkOnFixtures } from './check.ts';
+import { checkOnFixtures } from '../../support/check-operation.ts';
 
 const caffe = { size: 3, alpha: 5e-5, beta: 0.75, k: 1, divide: true };
 

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { shape, winners } from '../../../reference/ops/maxpool.ts';
 import { sizeOf } from '../../../reference/tensor.ts';
-import { fixtureOf } from '../../cases.ts';
-import { checkOnFixtures } from './check.ts';
+import { fixtureOf } from '../../support/cases.ts';
+import { checkOnFixtures } from '../../support/check-operation.ts';
 
 const alexnet = { kernel: [3, 3], stride: [2, 2], pad: [0, 0, 0, 0], rounding: 'floor' } as const;
 

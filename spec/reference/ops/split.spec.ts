@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { shape } from '../../../reference/ops/split.ts';
-import { checkOnFixtures } from './check.ts';
+import { checkOnFixtures } from '../../support/check-operation.ts';
 
 describe('reference/ops/split', () => {
   checkOnFixtures('split');

@@ -1,4 +1,4 @@
-import { checkOnFixtures } from './check.ts';
+import { checkOnFixtures } from '../../support/check-operation.ts';
 
 describe('reference/ops/tanh', () => {
   checkOnFixtures('tanh');

@@ -3,8 +3,8 @@ import { expect } from 'chai';
 import * as softmax from '../../../reference/ops/softmax.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
 import { backward, errorRate, forward, hits, type Ties, ties } from '../../../reference/training/loss.ts';
-import { gamma } from '../../operations.ts';
 import { slopeAt } from '../../support/gradcheck.ts';
+import { gamma } from '../../support/operations.ts';
 
 interface LossCase {
   readonly title: string;

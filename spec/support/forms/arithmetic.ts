@@ -1,5 +1,5 @@
 /** Every form of the operators that compute element by element or reduce. */
-import { bool, i64, noise } from '../../lib/onnx/helpers.ts';
+import { bool, i64, noise } from '../onnx.ts';
 import {
   binary,
   type Form,

@@ -2,7 +2,7 @@
 import type { DType } from '../../../lib/array/dtype.ts';
 import type { Value } from '../../../lib/array/value.ts';
 import { elements } from '../../../lib/onnx/value.ts';
-import { type AttributeValue, bool, f32, i64, noise } from '../../lib/onnx/helpers.ts';
+import { type AttributeValue, bool, f32, i64, noise } from '../onnx.ts';
 
 /** A node as it is written from one opset to another. */
 export interface Form {

@@ -1,5 +1,5 @@
 /** Every form of the operators that layers are made of. */
-import { bool, f32, i64, noise } from '../../lib/onnx/helpers.ts';
+import { bool, f32, i64, noise } from '../onnx.ts';
 import { type Form, f, scalar, statistics, unary, variance, windowed, x3, x4 } from './form.ts';
 
 export const forms: Readonly<Record<string, readonly Form[]>> = {

@@ -2,7 +2,7 @@
 
 import type { Value } from '../../../lib/array/value.ts';
 import { elements } from '../../../lib/onnx/value.ts';
-import { bool, f32, graph, i64, info, noise } from '../../lib/onnx/helpers.ts';
+import { bool, f32, graph, i64, info, noise } from '../onnx.ts';
 import { type Form, f, m23, mask, scalar, scores, unary, whole, x3, x4 } from './form.ts';
 
 const branch = (value: Value) =>

@@ -4,7 +4,7 @@
  * u = 2⁻²⁴, γₙ = nu/(1−nu) (Higham, Accuracy and Stability of Numerical Algorithms, chapter 3): sums of n
  * products in any order, with or without FMA. Everything else counts the roundings of the formula that was written.
  */
-import { operandsOf, runLayer, type Weights } from '../../lib/oracle.ts';
+import { operandsOf, runLayer, type Weights } from '../../lib/fast/oracle.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import * as ops from '../../reference/ops/index.ts';
 import { cast, map, type Tensor } from '../../reference/tensor.ts';

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { conform } from '../lib/conform/index.ts';
 import { writeVectors } from '../lib/conform/vectors.ts';
-import { conformanceDoc, operatorsOf, type Results } from './support/conformance-doc.ts';
-import { mutationTable } from './support/mutation-table.ts';
+import { conformanceDoc, operatorsOf, type Results } from '../spec/support/conformance-doc.ts';
+import { mutationTable } from '../spec/support/mutation-table.ts';
 
 const data = fileURLToPath(new URL('../../shared/data/onnx-backend-tests', import.meta.url));
 const target = fileURLToPath(new URL('../docs/conformance.md', import.meta.url));

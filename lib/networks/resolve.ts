@@ -1,14 +1,14 @@
 /** Which network and which weights a command or a function means: DESIGN's rules in one place. */
 
-import type { Preprocess } from '../reference/input/preprocess.ts';
-import { fitNetwork } from '../reference/networks/fit.ts';
-import { networkNamed, networks } from '../reference/networks/index.ts';
-import type { Network } from '../reference/networks/layers.ts';
-import type { Weights } from '../reference/oracle.ts';
-import { dense } from '../reference/tensor.ts';
-import { initialise, type Method } from '../reference/training/init.ts';
-import { InputError } from './errors.ts';
-import { firstNotFinite, loadWeights } from './weights/load.ts';
+import type { Preprocess } from '../../reference/input/preprocess.ts';
+import { fitNetwork } from '../../reference/networks/fit.ts';
+import { networkNamed, networks } from '../../reference/networks/index.ts';
+import type { Network } from '../../reference/networks/layers.ts';
+import type { Weights } from '../../reference/oracle.ts';
+import { dense } from '../../reference/tensor.ts';
+import { initialise, type Method } from '../../reference/training/init.ts';
+import { InputError } from '../errors.ts';
+import { firstNotFinite, loadWeights } from '../weights/load.ts';
 
 export interface Choice {
   readonly network?: string;

@@ -1,9 +1,9 @@
 /** What every operation must show on its fixtures. */
 import { expect } from 'chai';
 import ndarray from 'ndarray';
-import { cast, dense, sizeOf, type Tensor } from '../../../reference/tensor.ts';
-import { type Case, fixtureOf } from '../../cases.ts';
-import { disagreement, operations } from '../../operations.ts';
+import { cast, dense, sizeOf, type Tensor } from '../../reference/tensor.ts';
+import { type Case, fixtureOf } from './cases.ts';
+import { disagreement, operations } from './operations.ts';
 
 /** Tests for each case of fixtures/ops/<name>: values in float64, float32 storage, shape, and non-dense inputs. */
 export function checkOnFixtures(name: string): void {

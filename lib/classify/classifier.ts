@@ -1,15 +1,15 @@
 /** Classifies pictures: one session, reused, behind `alexnet predict` and for other people's programs. */
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { Preprocess } from '../reference/input/preprocess.ts';
-import type { Tensor } from '../reference/tensor.ts';
+import type { Preprocess } from '../../reference/input/preprocess.ts';
+import type { Tensor } from '../../reference/tensor.ts';
+import type { Decoder } from '../image/decode.ts';
+import { eachImage, type Failure, type Loaded } from '../image/load.ts';
+import { findMean, type Mean } from '../image/mean.ts';
+import { type Choice, type Chosen, resolve } from '../networks/resolve.ts';
+import type { Choice as DeviceChoice } from '../runtime/devices.ts';
+import { withBoxed } from '../weights/shipped.ts';
 import { classNamesOf, type Engine, type EngineOptions, openEngine } from './engine.ts';
-import type { Decoder } from './image/decode.ts';
-import { eachImage, type Failure, type Loaded } from './image/load.ts';
-import { findMean, type Mean } from './image/mean.ts';
-import { type Choice, type Chosen, resolve } from './resolve.ts';
-import type { Choice as DeviceChoice } from './runtime/devices.ts';
-import { withBoxed } from './weights/shipped.ts';
 
 export interface ClassifierOptions extends Choice, EngineOptions {
   /** 1: the centre; 10: corners, centre and their mirrors, probabilities averaged (paper, section 4.1). */

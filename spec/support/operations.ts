@@ -6,11 +6,11 @@
  * results that are each within γₙ·M of the true value differ by at most 2·γₙ·M.
  */
 
-import { type Kernel, kernelBy } from '../lib/judge/mistakes/kernels.ts';
-import type { Kind } from '../reference/networks/layers.ts';
-import * as ops from '../reference/ops/index.ts';
-import { plain } from '../reference/oracle.ts';
-import { dense, type Tensor } from '../reference/tensor.ts';
+import { type Kernel, kernelBy } from '../../lib/judge/mistakes/kernels.ts';
+import type { Kind } from '../../reference/networks/layers.ts';
+import * as ops from '../../reference/ops/index.ts';
+import { plain } from '../../reference/oracle.ts';
+import { dense, type Tensor } from '../../reference/tensor.ts';
 import type { Case } from './cases.ts';
 
 export const U64 = 2 ** -53;

@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import { expect, use } from 'chai';
 import ndarray from 'ndarray';
 import * as ort from 'onnxruntime-node';
-import { assertAgrees, disagreement, oracleOf, type TensorLike } from '../../lib/agree.ts';
-import agree from '../../lib/chai.ts';
-import { runLayer } from '../../lib/oracle.ts';
-import { conv, linear, lrn, relu } from '../../reference/networks/layers.ts';
-import { dense, map, tensor } from '../../reference/tensor.ts';
-import { random } from '../export/helpers.ts';
+import { assertAgrees, disagreement, oracleOf, type TensorLike } from '../../../lib/agree/agree.ts';
+import agree from '../../../lib/agree/chai.ts';
+import { runLayer } from '../../../lib/fast/oracle.ts';
+import { conv, linear, lrn, relu } from '../../../reference/networks/layers.ts';
+import { dense, map, tensor } from '../../../reference/tensor.ts';
+import { random } from '../../support/models.ts';
 
 use(agree);
 
@@ -26,7 +26,7 @@ interface Case {
   };
 }
 const cases = JSON.parse(
-  readFileSync(new URL('../../fixtures/agree/cases.json', import.meta.url), 'utf8'),
+  readFileSync(new URL('../../../fixtures/agree/cases.json', import.meta.url), 'utf8'),
 ) as Case[];
 const floats = (values: readonly number[], shape: number[]): TensorLike => ({
   data: Float32Array.from(values),

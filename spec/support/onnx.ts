@@ -1,6 +1,6 @@
 /** Models of a few nodes, encoded as files are, values for them, and what they give or how they fail. */
 import { expect } from 'chai';
-import { dataTypes } from '../../../export/dtypes.ts';
+import { dataTypes } from '../../export/dtypes.ts';
 import {
   type AttributeProto,
   attributeTypes,
@@ -10,15 +10,15 @@ import {
   type TensorProto,
   tensorProto,
   type ValueInfoProto,
-} from '../../../export/proto.ts';
-import type { DType } from '../../../lib/array/dtype.ts';
-import { onnxNumber } from '../../../lib/array/dtype.ts';
-import type { Value } from '../../../lib/array/value.ts';
-import { InputError } from '../../../lib/errors.ts';
-import { evaluate } from '../../../lib/onnx/evaluate.ts';
-import type { Model } from '../../../lib/onnx/model.ts';
-import { readModel } from '../../../lib/onnx/read.ts';
-import { sizeOf } from '../../../reference/tensor.ts';
+} from '../../export/proto.ts';
+import type { DType } from '../../lib/array/dtype.ts';
+import { onnxNumber } from '../../lib/array/dtype.ts';
+import type { Value } from '../../lib/array/value.ts';
+import { InputError } from '../../lib/errors.ts';
+import { evaluate } from '../../lib/onnx/evaluate.ts';
+import type { Model } from '../../lib/onnx/model.ts';
+import { readModel } from '../../lib/onnx/read.ts';
+import { sizeOf } from '../../reference/tensor.ts';
 
 export const f32 = (data: readonly number[], shape: readonly number[] = [data.length]): Value => ({
   dtype: 'float32',

@@ -1,16 +1,16 @@
 /** The ONNX file of a network with its weights: what `alexnet export` writes and the other commands run. */
 import { createHash } from 'node:crypto';
-import { fromFloat16, toFloat16 } from '../export/float16.ts';
-import { buildModel, joined, type ModelFile } from '../export/index.ts';
-import { decodeModel, type ModelProto } from '../export/proto.ts';
-import { modelFile } from '../export/write.ts';
-import type { Network } from '../reference/networks/layers.ts';
-import type { Weights } from '../reference/oracle.ts';
-import { dense, type Tensor, tensor } from '../reference/tensor.ts';
-import { openFile } from './disk/source.ts';
-import { InputError } from './errors.ts';
-import { openModel } from './format/onnx.ts';
-import { CLASSES } from './labels/labels.ts';
+import { fromFloat16, toFloat16 } from '../../export/float16.ts';
+import { buildModel, joined, type ModelFile } from '../../export/index.ts';
+import { decodeModel, type ModelProto } from '../../export/proto.ts';
+import { modelFile } from '../../export/write.ts';
+import type { Network } from '../../reference/networks/layers.ts';
+import type { Weights } from '../../reference/oracle.ts';
+import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
+import { openFile } from '../disk/source.ts';
+import { InputError } from '../errors.ts';
+import { openModel } from '../format/onnx.ts';
+import { CLASSES } from '../labels/labels.ts';
 
 export interface ModelOptions {
   /** Where the weights come from, for the file's metadata: 'seed 0, kaiming' or a file's name. */

@@ -1,7 +1,7 @@
 /** Reads the fixtures of the operations: fixtures/ops/<operation>/cases.json, made by the make.py beside it. */
 import { readdirSync, readFileSync } from 'node:fs';
-import type { Call } from '../lib/judge/mistakes/tools.ts';
-import { type Shape, type Tensor, tensor } from '../reference/tensor.ts';
+import type { Call } from '../../lib/judge/mistakes/tools.ts';
+import { type Shape, type Tensor, tensor } from '../../reference/tensor.ts';
 
 /** A call with float32 inputs, and what must come of it. */
 export interface Case extends Call {
@@ -25,7 +25,7 @@ interface Stored {
 }
 type StoredCase = Omit<Case, 'inputs' | 'expected'> & Record<'inputs' | 'expected', Record<string, Stored>>;
 
-const folder = new URL('../fixtures/ops/', import.meta.url);
+const folder = new URL('../../fixtures/ops/', import.meta.url);
 
 /** The operations that have fixtures. */
 export const fixtureNames = (): string[] =>

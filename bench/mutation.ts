@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { mutationTable, OURS } from './support/mutation-table.ts';
+import { mutationTable, OURS } from '../spec/support/mutation-table.ts';
 
 const data = fileURLToPath(new URL('../../shared/data/onnx-backend-tests', import.meta.url));
 const has = existsSync(data);

@@ -1,8 +1,8 @@
 /** Tensors as other people's tests have them: ndarrays, onnxruntime's tensors, typed arrays with a shape. */
-import { fromFloat16 } from '../export/float16.ts';
-import { type Shape, sizeOf, type Tensor, tensor } from '../reference/tensor.ts';
-import { dtypeOfArray, type TypedArray } from './array/dtype.ts';
-import { gather } from './array/value.ts';
+import { fromFloat16 } from '../../export/float16.ts';
+import { type Shape, sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
+import { dtypeOfArray, type TypedArray } from '../array/dtype.ts';
+import { gather } from '../array/value.ts';
 
 type Numbers = ArrayLike<number> | ArrayLike<bigint>;
 

@@ -1,8 +1,8 @@
 /** Known wrong gradients: each must disagree with PyTorch's on a case of fixtures/ops/<operation>/backward.json. */
-import { reverse } from '../lib/judge/mistakes/tools.ts';
-import * as ops from '../reference/ops/index.ts';
-import { plain } from '../reference/oracle.ts';
-import { dense, map, type Tensor, tensor } from '../reference/tensor.ts';
+import { reverse } from '../../lib/judge/mistakes/tools.ts';
+import * as ops from '../../reference/ops/index.ts';
+import { plain } from '../../reference/oracle.ts';
+import { dense, map, type Tensor, tensor } from '../../reference/tensor.ts';
 import { type BackwardCase, backwards, type Gradients } from './backwards.ts';
 
 export interface WrongGradient {

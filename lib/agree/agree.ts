@@ -1,18 +1,18 @@
 /**
- * Agreement of two tensors for other people's tests: `assertAgrees` for node:test and vitest, lib/chai.ts for chai.
+ * Agreement of two tensors for other people's tests: `assertAgrees` for node:test and vitest, chai.ts for chai.
  *
  * No tolerance is right for every operation, so that none is the default: a bound for each element, derived from the
  * layer (docs/error-bounds.md) or given; or atol and rtol. NaN never agrees with anything.
  */
 import { AssertionError } from 'node:assert';
-import type { Layer } from '../reference/networks/layers.ts';
-import { runLayer } from '../reference/oracle.ts';
-import { type Shape, type Tensor, tensor } from '../reference/tensor.ts';
-import { classes, HALF_SUBNORMAL, type Requirement, U32 } from './bounds/arithmetic.ts';
-import type { Bounds } from './bounds/bounds.ts';
-import { boundsOf } from './bounds/operations.ts';
-import { operations } from './fast/index.ts';
-import { judge } from './judge/judge.ts';
+import type { Layer } from '../../reference/networks/layers.ts';
+import { runLayer } from '../../reference/oracle.ts';
+import { type Shape, type Tensor, tensor } from '../../reference/tensor.ts';
+import { classes, HALF_SUBNORMAL, type Requirement, U32 } from '../bounds/arithmetic.ts';
+import type { Bounds } from '../bounds/bounds.ts';
+import { boundsOf } from '../bounds/operations.ts';
+import { operations } from '../fast/index.ts';
+import { judge } from '../judge/judge.ts';
 import { floatTensor, type Plain, plainOf, type TensorLike } from './tensorlike.ts';
 
 export type { TensorLike } from './tensorlike.ts';

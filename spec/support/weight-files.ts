@@ -1,9 +1,9 @@
 /** The shared weights, which are not in the repository: a spec that needs them skips itself, saying so. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { openTensorFile } from '../../../lib/disk/tensors.ts';
+import { openTensorFile } from '../../lib/disk/tensors.ts';
 
-const folder = new URL('../../../../shared/data/', import.meta.url);
+const folder = new URL('../../../shared/data/', import.meta.url);
 
 /** Path of a shared file. */
 export const sharedPath = (name: string): string => fileURLToPath(new URL(name, folder));

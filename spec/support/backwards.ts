@@ -6,11 +6,11 @@
  * most 2·γₙ·M. Every gradient here is linear in dy with known signs, so M is the same gradient with signs taken off.
  */
 import { readFileSync } from 'node:fs';
-import type { Call } from '../lib/judge/mistakes/tools.ts';
-import type { Kind } from '../reference/networks/layers.ts';
-import * as ops from '../reference/ops/index.ts';
-import { plain } from '../reference/oracle.ts';
-import { dense, map, type Precision, type Tensor, tensor } from '../reference/tensor.ts';
+import type { Call } from '../../lib/judge/mistakes/tools.ts';
+import type { Kind } from '../../reference/networks/layers.ts';
+import * as ops from '../../reference/ops/index.ts';
+import { plain } from '../../reference/oracle.ts';
+import { dense, map, type Precision, type Tensor, tensor } from '../../reference/tensor.ts';
 import { type Case, fixtureOf } from './cases.ts';
 import { gamma, U64 } from './operations.ts';
 
@@ -35,7 +35,7 @@ interface Stored {
 
 /** The cases of an operation that have gradients. */
 export function backwardCases(operation: string): { provenance: string; cases: BackwardCase[] } {
-  const url = new URL(`../fixtures/ops/${operation}/backward.json`, import.meta.url);
+  const url = new URL(`../../fixtures/ops/${operation}/backward.json`, import.meta.url);
   const { provenance, cases } = JSON.parse(readFileSync(url, 'utf8'));
   const forward = new Map(fixtureOf(operation).cases.map((one) => [one.title, one]));
   return {
@@ -108,11 +108,11 @@ const bounds: Readonly<Partial<Record<Kind, Bounds>>> = {
   mapnorm: norm(ops.mapnorm, (size) => size * size),
   avgpool: positiveSums('avgpool', ({ attributes: { kernel } }) => kernel[0] * kernel[1] + 2),
   adaptiveavgpool: positiveSums('adaptiveavgpool', ({ attributes: { size } }) => size[0] * size[1] + 2),
-  // y is off by 6u·|y| at most (spec/operations.ts), so 1 − y² by 12u, and three roundings
+  // y is off by 6u·|y| at most (spec/support/operations.ts), so 1 − y² by 12u, and three roundings
   tanh: (test) => ({ dx: each(test.dy, y('tanh', test), (d) => 16 * U64 * d) }),
   // y is off by 12u·y at most, so y·(1 − y) by 24u·y, and three roundings
   sigmoid: (test) => ({ dx: each(test.dy, y('sigmoid', test), (d, v) => 32 * U64 * d * v) }),
-  // M = y[k]·(|dy[k]| + Σ|dy|·y); each y loses what spec/operations.ts says, twice, and the sum has K terms
+  // M = y[k]·(|dy[k]| + Σ|dy|·y); each y loses what spec/support/operations.ts says, twice, and the sum has K terms
   softmax: (test) => {
     const K = test.dy.shape[1];
     const Y = dense(y('softmax', test));

@@ -1,8 +1,8 @@
 /** The oracle for those who import the package: reference/oracle.ts with the fast twins, whose bits are the same. */
-import * as reference from '../reference/oracle.ts';
-import { operations } from './fast/index.ts';
+import * as reference from '../../reference/oracle.ts';
+import { operations } from './index.ts';
 
-export * from '../reference/oracle.ts';
+export * from '../../reference/oracle.ts';
 
 export const forward: typeof reference.forward = (network, weights, input, options) =>
   reference.forward(network, weights, input, { operations, ...options });

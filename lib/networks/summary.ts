@@ -1,7 +1,7 @@
 /** What a network is made of: the numbers behind `alexnet summary`. */
-import type { Kind, Network } from '../reference/networks/layers.ts';
-import { layerMacs, shapes, weightShapes } from '../reference/oracle.ts';
-import { type Shape, sizeOf } from '../reference/tensor.ts';
+import type { Kind, Network } from '../../reference/networks/layers.ts';
+import { layerMacs, shapes, weightShapes } from '../../reference/oracle.ts';
+import { type Shape, sizeOf } from '../../reference/tensor.ts';
 
 export interface LayerSummary {
   readonly name: string;

@@ -2,10 +2,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { decodeModel } from '../../export/proto.ts';
-import { InputError } from '../../lib/errors.ts';
-import { type ExportOptions, exportOnnx } from '../../lib/export.ts';
-import { openSession } from '../../lib/runtime/session.ts';
+import { decodeModel } from '../../../export/proto.ts';
+import { InputError } from '../../../lib/errors.ts';
+import { type ExportOptions, exportOnnx } from '../../../lib/networks/export.ts';
+import { openSession } from '../../../lib/runtime/session.ts';
 
 describe('lib/exporttraining', () => {
   let folder: string;

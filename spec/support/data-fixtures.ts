@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { InputError } from '../../../lib/errors.ts';
-import { readNpz } from '../../../lib/format/npz.ts';
+import { InputError } from '../../lib/errors.ts';
+import { readNpz } from '../../lib/format/npz.ts';
 
 export const fixture = (name: string): string =>
-  fileURLToPath(new URL(`../../../fixtures/data/${name}`, import.meta.url));
+  fileURLToPath(new URL(`../../fixtures/data/${name}`, import.meta.url));
 
 const arrays = readNpz(readFileSync(fixture('expected.npz')), 'expected.npz');
 

@@ -2,10 +2,10 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { InputError } from '../../lib/errors.ts';
-import { readInput } from '../../lib/input.ts';
-import { networks } from '../../reference/networks/index.ts';
-import { fixturePath } from './image/shared.ts';
+import { InputError } from '../../../lib/errors.ts';
+import { readInput } from '../../../lib/networks/input.ts';
+import { networks } from '../../../reference/networks/index.ts';
+import { fixturePath } from '../../support/golden-pictures.ts';
 
 describe('lib/input', () => {
   const network = networks.find(({ name }) => name === 'cifar-alexnet')!;

@@ -1,9 +1,9 @@
 /** Pictures for the specs: the project's own fixtures, and those of `../shared/data` beside the repository. */
 import { existsSync, readFileSync } from 'node:fs';
-import { readNpz } from '../../../lib/format/npz.ts';
+import { readNpz } from '../../lib/format/npz.ts';
 
-const fixtures = new URL('../../../fixtures/image/', import.meta.url);
-const folder = new URL('../../../../shared/data/', import.meta.url);
+const fixtures = new URL('../../fixtures/image/', import.meta.url);
+const folder = new URL('../../../shared/data/', import.meta.url);
 
 export const shared = (path: string): URL => new URL(path, folder);
 export const sharedPicture = (name: string): Uint8Array => readFileSync(shared(`images/${name}`));

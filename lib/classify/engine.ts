@@ -2,18 +2,18 @@
  * A network with its weights that computes: inputs in, probabilities out, by onnxruntime on a device or by
  * the oracle.
  */
-import { joined } from '../export/index.ts';
-import type { Network } from '../reference/networks/layers.ts';
-import * as softmax from '../reference/ops/softmax.ts';
-import { forward } from '../reference/oracle.ts';
-import { dense, type Storage, type Tensor } from '../reference/tensor.ts';
-import { operations } from './fast/index.ts';
-import { classCount, classNames, readClassNames } from './labels/labels.ts';
-import { modelOf } from './model.ts';
-import type { Chosen } from './resolve.ts';
-import { type Choice, chooseDevice, type Device } from './runtime/devices.ts';
-import { openSession } from './runtime/session.ts';
-import { asTensor } from './runtime/values.ts';
+import { joined } from '../../export/index.ts';
+import type { Network } from '../../reference/networks/layers.ts';
+import * as softmax from '../../reference/ops/softmax.ts';
+import { forward } from '../../reference/oracle.ts';
+import { dense, type Storage, type Tensor } from '../../reference/tensor.ts';
+import { operations } from '../fast/index.ts';
+import { classCount, classNames, readClassNames } from '../labels/labels.ts';
+import { modelOf } from '../networks/modelfile.ts';
+import type { Chosen } from '../networks/resolve.ts';
+import { type Choice, chooseDevice, type Device } from '../runtime/devices.ts';
+import { openSession } from '../runtime/session.ts';
+import { asTensor } from '../runtime/values.ts';
 
 export interface EngineOptions {
   readonly device?: 'auto' | Device;

@@ -1,11 +1,11 @@
 /** What a network is fed: pictures, exact numbers from .npy and .npz files, or noise. */
-import type { Network } from '../reference/networks/layers.ts';
-import { streamOf, uniform, words } from '../reference/random.ts';
-import { cast, dense, reshape, type Shape, sizeOf, type Tensor, tensor } from '../reference/tensor.ts';
-import { toTensor } from './array/value.ts';
-import { openTensorFile } from './disk/tensors.ts';
-import { InputError } from './errors.ts';
-import { loadImages } from './image/load.ts';
+import type { Network } from '../../reference/networks/layers.ts';
+import { streamOf, uniform, words } from '../../reference/random.ts';
+import { cast, dense, reshape, type Shape, sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
+import { toTensor } from '../array/value.ts';
+import { openTensorFile } from '../disk/tensors.ts';
+import { InputError } from '../errors.ts';
+import { loadImages } from '../image/load.ts';
 
 export interface Input {
   /** (N,C,H,W), float32. */
