@@ -6,9 +6,8 @@
 import type { Precision } from '../../reference/tensor.ts';
 import type { Value } from '../array/value.ts';
 import { InputError } from '../errors.ts';
-import type { Graph, Model, Node, ValueInfo } from './model.ts';
-import type { Context } from './ops/kernel.ts';
-import { refusal } from './refusal.ts';
+import { type Graph, type Model, type Node, refusal, type ValueInfo } from './model.ts';
+import { Call } from './ops/kernel.ts';
 import { findOperator, refuseUnsupported, titleOf } from './registry.ts';
 
 export interface EvaluateOptions {
@@ -133,15 +132,14 @@ function runNode(node: Node, scope: Scope, find: Lookup): Map<string, Value> {
   const found = opset === undefined ? null : findOperator(node.domain, node.op, opset);
   try {
     if (!found) throw new Error('the operator is not supported here');
-    const context: Context = {
+    const inputs = node.inputs.map((name) => (name === '' ? undefined : required(find, name)));
+    const call = new Call(node, inputs, {
       precision,
       maxIterations: scope.maxIterations,
       version: found.version,
-      node,
       run: (graph, feeds) => runGraph(graph, { ...scope, around: find, depth: depth + 1 }, feeds),
-    };
-    const inputs = node.inputs.map((name) => (name === '' ? undefined : required(find, name)));
-    const results = found.operator.kernel(inputs, context);
+    });
+    const results = [found.operator.kernel(call)].flat();
     const outputs = new Map<string, Value>();
     for (const [i, name] of node.outputs.entries()) {
       if (name === '') continue;

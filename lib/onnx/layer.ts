@@ -11,7 +11,8 @@ import type { Weights } from '../../reference/oracle.ts';
 import { type Tensor, tensor } from '../../reference/tensor.ts';
 import type { Value } from '../array/value.ts';
 import type { Model, Node } from './model.ts';
-import { float, int, requiredInt, requiredInts } from './ops/kernel.ts';
+import { Attributes } from './ops/kernel.ts';
+import { lrnAttributes } from './ops/normalisation.ts';
 import { type Geometry, geometry } from './ops/spatial.ts';
 import { findOperator } from './registry.ts';
 import { asTensor, floatData } from './value.ts';
@@ -30,6 +31,7 @@ export function layerOf(model: Model, node: Node, inputs: readonly (Value | unde
   if (node.domain !== '' || version === undefined || !x) return null;
   if (inputs.some((value) => value && value.dtype !== 'float32')) return null;
   const name = node.outputs[0];
+  const a = new Attributes(node);
   const plain = (layer: Layer): NodeLayer => ({ layer, inputs: [asTensor(x)], weights: new Map() });
   switch (node.op) {
     case 'Relu':
@@ -39,38 +41,24 @@ export function layerOf(model: Model, node: Node, inputs: readonly (Value | unde
     case 'Sigmoid':
       return plain({ name, kind: 'sigmoid' });
     case 'Softmax': {
-      const axis = int(node, 'axis', version < 13 ? 1 : -1);
+      const axis = a.int('axis', version < 13 ? 1 : -1);
       return x.shape.length === 2 && (axis === 1 || axis === -1) ? plain({ name, kind: 'softmax' }) : null;
     }
     case 'LRN':
-      return x.shape.length === 4 ? plain(lrn(name, node)) : null;
+      return x.shape.length === 4 ? plain({ name, kind: 'lrn', attributes: lrnAttributes(a) }) : null;
     case 'MaxPool':
     case 'AveragePool': {
-      const layer = pool(name, node, x);
+      const layer = pool(name, a, x);
       return layer && plain(layer);
     }
     case 'Conv':
-      return convolution(name, node, inputs);
+      return convolution(name, a, inputs);
     case 'Gemm':
-      return linear(name, node, inputs);
+      return linear(name, a, inputs);
     default:
       return null;
   }
 }
-
-const lrn = (name: string, node: Node): Layer => ({
-  name,
-  kind: 'lrn',
-  attributes: {
-    size: requiredInt(node, 'size'),
-    alpha: float(node, 'alpha', 1e-4),
-    beta: float(node, 'beta', 0.75),
-    k: float(node, 'bias', 1),
-    divide: true,
-    even: 'above',
-    groups: 1,
-  },
-});
 
 type Pair = readonly [number, number];
 const pair = ([a, b]: readonly number[]): Pair => [a, b];
@@ -81,37 +69,40 @@ const padOf = ({ begin, end }: Geometry): readonly [number, number, number, numb
   end[1],
 ];
 
-function pool(name: string, node: Node, x: Value): Layer | null {
+function pool(name: string, attrs: Attributes, x: Value): Layer | null {
   if (x.shape.length !== 4) return null;
-  const g = geometry(node, x.shape.slice(2), requiredInts(node, 'kernel_shape'));
+  const g = geometry(attrs, x.shape.slice(2), attrs.requiredInts('kernel_shape'));
   if (g.dilations.some((d) => d !== 1) || padOf(g).some((p, i) => p >= g.kernel[i % 2])) return null;
-  const rounding = int(node, 'ceil_mode', 0) === 0 ? 'floor' : 'onnx';
+  const rounding = attrs.flag('ceil_mode') ? 'onnx' : 'floor';
   const window = { kernel: pair(g.kernel), stride: pair(g.strides), pad: padOf(g), rounding } as const;
-  if (node.op === 'MaxPool') return { name, kind: 'maxpool', attributes: window };
-  const divisor = int(node, 'count_include_pad', 0) === 0 ? 'valid' : 'caffe';
+  if (attrs.node.op === 'MaxPool') return { name, kind: 'maxpool', attributes: window };
+  const divisor = attrs.flag('count_include_pad') ? 'caffe' : 'valid';
   return { name, kind: 'avgpool', attributes: { ...window, divisor } };
 }
 
-function convolution(name: string, node: Node, inputs: readonly (Value | undefined)[]): NodeLayer | null {
+function convolution(
+  name: string,
+  attrs: Attributes,
+  inputs: readonly (Value | undefined)[],
+): NodeLayer | null {
   const [x, w, b] = inputs;
   if (!x || !w || x.shape.length !== 4 || w.shape.length !== 4) return null;
-  const g = geometry(node, x.shape.slice(2), w.shape.slice(2));
+  const g = geometry(attrs, x.shape.slice(2), w.shape.slice(2));
   const attributes = {
     stride: pair(g.strides),
     pad: padOf(g),
     dilation: pair(g.dilations),
-    groups: int(node, 'group', 1),
+    groups: attrs.int('group', 1),
   };
   const layer: Layer = { name, kind: 'conv2d', channels: w.shape[0], kernel: pair(g.kernel), attributes };
   return { layer, inputs: [asTensor(x)], weights: weightsOf(name, asTensor(w), b) };
 }
 
-function linear(name: string, node: Node, inputs: readonly (Value | undefined)[]): NodeLayer | null {
+function linear(name: string, attrs: Attributes, inputs: readonly (Value | undefined)[]): NodeLayer | null {
   const [a, b, c] = inputs;
   if (!a || !b || a.shape.length !== 2 || b.shape.length !== 2) return null;
-  if (int(node, 'transA', 0) !== 0 || float(node, 'alpha', 1) !== 1 || float(node, 'beta', 1) !== 1)
-    return null;
-  const transposed = int(node, 'transB', 0) !== 0;
+  if (attrs.flag('transA') || attrs.float('alpha', 1) !== 1 || attrs.float('beta', 1) !== 1) return null;
+  const transposed = attrs.flag('transB');
   const [O, I] = transposed ? b.shape : [b.shape[1], b.shape[0]];
   if (c && (c.data.length !== O || c.shape.at(-1) !== O)) return null;
   const B = floatData(b);

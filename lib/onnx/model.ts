@@ -5,6 +5,7 @@
  */
 import type { DType } from '../array/dtype.ts';
 import type { Value } from '../array/value.ts';
+import { InputError } from '../errors.ts';
 
 export type Attribute =
   | { readonly kind: 'float' | 'int'; readonly value: number }
@@ -50,4 +51,13 @@ export interface Model {
   readonly opsets: ReadonlyMap<string, number>;
   readonly metadata: ReadonlyMap<string, string>;
   readonly graph: Graph;
+}
+
+const LONGEST = 500;
+
+/** An error about a model's file, in one line: control characters become '?' and move no cursor. */
+export function refusal(file: string, message: string): InputError {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
+  const line = message.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, '?');
+  return new InputError(`${file}: ${line.length > LONGEST ? `${line.slice(0, LONGEST)}…` : line}`);
 }

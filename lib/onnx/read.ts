@@ -13,8 +13,7 @@ import { adopt, type Source } from '../format/source.ts';
 import { bytesOfTensor, dtypeOfTensor } from '../format/tensorproto.ts';
 import { checkNames, graphOf } from './graph.ts';
 import { inlined } from './inline.ts';
-import type { Model } from './model.ts';
-import { refusal } from './refusal.ts';
+import { type Model, refusal } from './model.ts';
 
 const IR = { oldest: 3, newest: 13 };
 

@@ -1,52 +1,45 @@
 /** Every operator of the evaluator by domain and name. */
-import type { Graph, Model, Node } from './model.ts';
+import { type Graph, type Model, type Node, refusal } from './model.ts';
 import * as arithmetic from './ops/arithmetic.ts';
 import * as compare from './ops/compare.ts';
 import * as control from './ops/control.ts';
 import * as conv from './ops/conv.ts';
-import * as convtranspose from './ops/convtranspose.ts';
 import * as create from './ops/create.ts';
-import * as dropout from './ops/dropout.ts';
 import * as gather from './ops/gather.ts';
 import * as gemm from './ops/gemm.ts';
-import type { Operator, Operators } from './ops/kernel.ts';
-import * as loss from './ops/loss.ts';
-import * as maxunpool from './ops/maxunpool.ts';
+import type { Operators } from './ops/kernel.ts';
 import * as normalisation from './ops/normalisation.ts';
 import * as pooling from './ops/pooling.ts';
 import * as reduce from './ops/reduce.ts';
 import * as shape from './ops/shape.ts';
 import * as slice from './ops/slice.ts';
 import * as softmax from './ops/softmax.ts';
-import * as topk from './ops/topk.ts';
 import * as training from './ops/training.ts';
 import * as unary from './ops/unary.ts';
-import { refusal } from './refusal.ts';
 
 /** The opsets of ai.onnx whose every form of these operators is known here. */
-export const OLDEST_OPSET = 6;
-export const NEWEST_OPSET = 25;
+const OLDEST_OPSET = 6;
+const NEWEST_OPSET = 25;
 
 const TRAINING = 'ai.onnx.preview.training';
 
 const domains: Readonly<Record<string, Operators>> = {
-  '': Object.assign(
-    {},
-    ...[
-      arithmetic,
-      compare,
-      control,
-      conv,
-      convtranspose,
-      create,
-      dropout,
-      gather,
-      gemm,
-      loss,
-      maxunpool,
-    ].map((file) => file.operators),
-    ...[normalisation, pooling, reduce, shape, slice, softmax, topk, unary].map((file) => file.operators),
-  ),
+  '': {
+    ...arithmetic.operators,
+    ...compare.operators,
+    ...control.operators,
+    ...conv.operators,
+    ...create.operators,
+    ...gather.operators,
+    ...gemm.operators,
+    ...normalisation.operators,
+    ...pooling.operators,
+    ...reduce.operators,
+    ...shape.operators,
+    ...slice.operators,
+    ...softmax.operators,
+    ...unary.operators,
+  },
   [TRAINING]: training.operators,
 };
 
@@ -61,7 +54,7 @@ export function findOperator(
   domain: string,
   op: string,
   opset: number,
-): { operator: Operator; version: number } | null {
+): { operator: Operators[string]; version: number } | null {
   const table = domains[domain];
   if (!table || !Object.hasOwn(table, op)) return null;
   const operator = table[op];

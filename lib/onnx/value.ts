@@ -93,7 +93,7 @@ export function emptyLike(v: Value, size: number): Data {
 }
 
 /** v's elements at `indices` (−1: zero), under `shape`. */
-export function take(v: Value, indices: ArrayLike<number>, shape: Shape): Value {
+export function picked(v: Value, indices: ArrayLike<number>, shape: Shape): Value {
   const data = emptyLike(v, indices.length);
   const [from, to] = [elements(v.data), elements(data)];
   for (let i = 0; i < indices.length; i++) if (indices[i] >= 0) to[i] = from[indices[i]];
@@ -141,7 +141,7 @@ export function bigints(v: Value): bigint[] {
 }
 
 /** The only element of a value, as a number. */
-export function scalar(v: Value): number {
+export function only(v: Value): number {
   if (v.data.length !== 1) throw new Error(`a single value is needed (shape = [${v.shape}])`);
   return numbers(v)[0];
 }

@@ -19,7 +19,7 @@ import type { Call } from '../../lib/judge/mistakes/tools.ts';
 import { valueFrom } from '../../lib/onnx/graph.ts';
 import { layerOf } from '../../lib/onnx/layer.ts';
 import type { Model, Node } from '../../lib/onnx/model.ts';
-import { int, ints } from '../../lib/onnx/ops/kernel.ts';
+import { Attributes } from '../../lib/onnx/ops/kernel.ts';
 import { readModel } from '../../lib/onnx/read.ts';
 import { asTensor } from '../../lib/onnx/value.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
@@ -98,7 +98,7 @@ function callOf(
   const [x] = inputs;
   if (x?.dtype !== 'float32') return null;
   const t = asTensor(x);
-  const axis = int(node, 'axis', 1);
+  const axis = new Attributes(node).int('axis', 1);
   switch (node.op) {
     case 'GlobalAveragePool':
       return x.shape.length === 4
@@ -115,7 +115,8 @@ function callOf(
     }
     case 'Split': {
       const parts = node.outputs.length;
-      const equal = axis === 1 && !ints(node, 'split') && !inputs[1] && x.shape[1] % parts === 0;
+      const equal =
+        axis === 1 && !new Attributes(node).ints('split') && !inputs[1] && x.shape[1] % parts === 0;
       return equal
         ? { operation: 'split', call: { inputs: { x: t }, attributes: { parts, part: 0 } } }
         : null;

@@ -6,25 +6,19 @@
  * Versions: 7 numpy's broadcasting (Sum Mean Max Min: 8; before, equal shapes); 12 (Max Min Pow), 13, 14 more types.
  */
 import * as math from '../../../reference/math.ts';
-import { type DType, isFloat, isInteger } from '../../array/dtype.ts';
+import type { Precision } from '../../../reference/tensor.ts';
+import { type FloatDType, isFloat, isInteger } from '../../array/dtype.ts';
 import type { Value } from '../../array/value.ts';
-import { bigints, floats, integers, larger, numbers, smaller } from '../value.ts';
-import { broadcastIndex, broadcastShape, legacyOperand } from './broadcast.ts';
-import { type Context, type Kernel, type Operators, operator, required, variadic } from './kernel.ts';
+import { bigints, floatData, floats, integers, larger, numbers, smaller } from '../value.ts';
+import { checkOneType, type Kernel, type Operators, operator, operatorsOf } from './kernel.ts';
+import { broadcast, operandsOf } from './strides.ts';
 
 interface Rule {
   readonly float: (a: number, b: number) => number;
   readonly integer: (a: bigint, b: bigint) => bigint;
 }
 
-const rules = {
-  add: { float: (a, b) => a + b, integer: (a, b) => a + b },
-  sub: { float: (a, b) => a - b, integer: (a, b) => a - b },
-  mul: { float: (a, b) => a * b, integer: (a, b) => a * b },
-  div: { float: (a, b) => a / b, integer: divide },
-  max: { float: Math.max, integer: larger },
-  min: { float: Math.min, integer: smaller },
-} satisfies Record<string, Rule>;
+const add: Rule = { float: (a, b) => a + b, integer: (a, b) => a + b };
 
 function divide(a: bigint, b: bigint): bigint {
   if (b === 0n) throw new Error('integer division by zero');
@@ -57,68 +51,6 @@ function wholePower(base: number, exponent: number): number {
   return result;
 }
 
-/** rule(a, b), broadcast. Both operands must have the same numeric type. */
-export function combine(a: Value, b: Value, rule: Rule, { precision }: Pick<Context, 'precision'>): Value {
-  if (a.dtype !== b.dtype) throw new Error(`operands must have one type (= ${a.dtype} and ${b.dtype})`);
-  const shape = broadcastShape([a.shape, b.shape]);
-  const [ia, ib] = [broadcastIndex(a.shape, shape), broadcastIndex(b.shape, shape)];
-  const { dtype } = a;
-  if (isFloat(dtype)) {
-    const [A, B] = [numbers(a), numbers(b)];
-    const Y = new Float64Array(ia.length);
-    for (let i = 0; i < Y.length; i++) Y[i] = rule.float(A[ia[i]], B[ib[i]]);
-    return floats(dtype, Y, shape, precision);
-  }
-  if (!isInteger(dtype)) throw new Error(`numeric operands are needed (dtype = ${dtype})`);
-  const [A, B] = [bigints(a), bigints(b)];
-  return integers(
-    dtype,
-    Array.from(ia, (at, i) => rule.integer(A[at], B[ib[i]])),
-    shape,
-  );
-}
-
-const pair =
-  (rule: Rule): Kernel =>
-  (inputs, context) => {
-    const [a, b] = [required(inputs, 0), required(inputs, 1)];
-    const second = context.version < 7 ? legacyOperand(a, b, context.node) : b;
-    return [combine(a, second, rule, context)];
-  };
-
-/** Pow: the result has the base's type; the exponent may have another since opset 12. */
-const pow: Kernel = (inputs, context) => {
-  const a = required(inputs, 0);
-  const b = context.version < 7 ? legacyOperand(a, required(inputs, 1), context.node) : required(inputs, 1);
-  const shape = broadcastShape([a.shape, b.shape]);
-  const [ia, ib] = [broadcastIndex(a.shape, shape), broadcastIndex(b.shape, shape)];
-  const { dtype } = a;
-  if (isInteger(dtype) && isInteger(b.dtype)) {
-    const [A, B] = [bigints(a), bigints(b)];
-    return [
-      integers(
-        dtype,
-        Array.from(ia, (at, i) => integerPower(A[at], B[ib[i]])),
-        shape,
-      ),
-    ];
-  }
-  const [A, B] = [numbers(a), numbers(b)];
-  const Y = Float64Array.from(ia, (at, i) => power(A[at], B[ib[i]]));
-  if (isFloat(dtype)) return [floats(dtype, Y, shape, context.precision)];
-  if (!isInteger(dtype)) throw new Error(`numeric operands are needed (dtype = ${dtype})`);
-  return [
-    integers(
-      dtype,
-      Array.from(Y, (y) => toBigInt(y)),
-      shape,
-    ),
-  ];
-};
-
-/** Truncated to a 64-bit integer; what is none (NaN, too far) becomes −2^63, as on x86-64. */
-export const toBigInt = (x: number): bigint => (Math.abs(x) < 2 ** 63 ? BigInt(Math.trunc(x)) : -(1n << 63n));
-
 /** Modulo 2^64, so that a large exponent costs no memory; wraps to the result's type as C's loop would. */
 function integerPower(base: bigint, exponent: bigint): bigint {
   if (exponent < 0n) {
@@ -126,55 +58,85 @@ function integerPower(base: bigint, exponent: bigint): bigint {
     return base === 1n ? 1n : base === -1n ? (exponent % 2n === 0n ? 1n : -1n) : 0n;
   }
   let result = 1n;
-  for (
-    let factor = base, rest = exponent;
-    rest > 0n;
-    rest >>= 1n, factor = BigInt.asIntN(64, factor * factor)
-  )
+  for (let factor = base, rest = exponent; rest > 0n; rest >>= 1n) {
     if (rest & 1n) result = BigInt.asIntN(64, result * factor);
+    factor = BigInt.asIntN(64, factor * factor);
+  }
   return result;
 }
 
-const fold =
+/** Truncated to a 64-bit integer; what is none (NaN, too far) becomes −2^63, as on x86-64. */
+export const toBigInt = (x: number): bigint => (Math.abs(x) < 2 ** 63 ? BigInt(Math.trunc(x)) : -(1n << 63n));
+
+/** rule(a, b), broadcast. Both operands must have the same numeric type. */
+function combine(a: Value, b: Value, rule: Rule, precision: Precision): Value {
+  checkOneType([a, b]);
+  const { shape, at } = broadcast([a, b]);
+  const [ia, ib] = at;
+  if (isInteger(a.dtype)) {
+    const [A, B] = [bigints(a), bigints(b)];
+    const exact = Array.from(ia, (i, to) => rule.integer(A[i], B[ib[to]]));
+    return integers(a.dtype, exact, shape);
+  }
+  const [A, B] = [floatData(a), floatData(b)];
+  const Y = new Float64Array(ia.length);
+  for (let i = 0; i < Y.length; i++) Y[i] = rule.float(A[ia[i]], B[ib[i]]);
+  return floats(a.dtype as FloatDType, Y, shape, precision);
+}
+
+const pair =
   (rule: Rule): Kernel =>
-  (inputs, context) => {
-    const values = variadic(inputs);
-    checkShapes(values, context);
-    return [foldAll(values, rule, context)];
-  };
+  (call) =>
+    combine(...operandsOf(call), rule, call.precision);
 
-function checkShapes(values: readonly Value[], { version }: Context): void {
-  if (version < 8 && values.some(({ shape }) => shape.join() !== values[0].shape.join()))
-    throw new Error('all inputs must have one shape before opset 8');
-}
-
-/** Without rounding in between: float64 until the end. */
-function foldAll(values: readonly Value[], rule: Rule, { precision }: Context): Value {
-  const [first] = values;
-  const { dtype } = first;
-  if (!isFloat(dtype)) return values.reduce((sum, value) => combine(sum, value, rule, { precision }));
-  const sum = values.reduce((a, b) => combine(a, b, rule, { precision: 'float64' }));
-  return floats(dtype, sum.data as Float64Array, sum.shape, precision);
-}
-
-const mean: Kernel = (inputs, context) => {
-  const values = variadic(inputs);
-  checkShapes(values, context);
-  const dtype: DType = values[0].dtype;
-  if (!isFloat(dtype)) throw new Error(`floating-point operands are needed (dtype = ${dtype})`);
-  const sum = foldAll(values, rules.add, { ...context, precision: 'float64' });
-  const Y = Float64Array.from(numbers(sum), (y) => y / values.length);
-  return [floats(dtype, Y, sum.shape, context.precision)];
+/** Pow: the result has the base's type; the exponent may have another since opset 12. */
+const pow: Kernel = (call) => {
+  const [a, b] = operandsOf(call);
+  const { shape, at } = broadcast([a, b]);
+  const [ia, ib] = at;
+  if (isInteger(a.dtype) && isInteger(b.dtype)) {
+    const [A, B] = [bigints(a), bigints(b)];
+    const exact = Array.from(ia, (i, to) => integerPower(A[i], B[ib[to]]));
+    return integers(a.dtype, exact, shape);
+  }
+  const [A, B] = [numbers(a), numbers(b)];
+  const Y = Float64Array.from(ia, (i, to) => power(A[i], B[ib[to]]));
+  return isInteger(a.dtype) ? integers(a.dtype, Array.from(Y, toBigInt), shape) : call.floats(a, Y, shape);
 };
 
+/** The rule over all inputs, without rounding in between: float64 until `last`, which Mean alone has. */
+const fold =
+  (rule: Rule, last?: (sum: number, count: number) => number): Kernel =>
+  (call) => {
+    const values = call.inputs();
+    const [first] = values;
+    if (call.version < 8 && values.some(({ shape }) => shape.join() !== first.shape.join())) {
+      throw new Error('all inputs must have one shape before opset 8');
+    }
+    const all = values.reduce((a, b) => combine(a, b, rule, 'float64'));
+    if (!last && !isFloat(first.dtype)) return all;
+    const Y = floatData(all);
+    return call.floats(first, last ? Float64Array.from(Y, (y) => last(y, values.length)) : Y, all.shape);
+  };
+
+const old = 'axis broadcast consumed_inputs';
+
+const pairs: Record<string, Rule> = {
+  Add: add,
+  Sub: { float: (a, b) => a - b, integer: (a, b) => a - b },
+  Mul: { float: (a, b) => a * b, integer: (a, b) => a * b },
+  Div: { float: (a, b) => a / b, integer: divide },
+};
+const extremes: Record<string, Rule> = {
+  Max: { float: Math.max, integer: larger },
+  Min: { float: Math.min, integer: smaller },
+};
+const mean = fold(add, (sum, count) => sum / count);
+
 export const operators: Operators = {
-  Add: operator('1 6 7 13 14', pair(rules.add), 'axis broadcast consumed_inputs'),
-  Sub: operator('1 6 7 13 14', pair(rules.sub), 'axis broadcast consumed_inputs'),
-  Mul: operator('1 6 7 13 14', pair(rules.mul), 'axis broadcast consumed_inputs'),
-  Div: operator('1 6 7 13 14', pair(rules.div), 'axis broadcast consumed_inputs'),
+  ...operatorsOf('1 6 7 13 14', old, pairs, pair),
+  ...operatorsOf('1 6 8 12 13', 'consumed_inputs', extremes, (rule) => fold(rule)),
   Pow: operator('1 7 12 13 15', pow, 'axis broadcast'),
-  Sum: operator('1 6 8 13', fold(rules.add), 'consumed_inputs'),
-  Max: operator('1 6 8 12 13', fold(rules.max), 'consumed_inputs'),
-  Min: operator('1 6 8 12 13', fold(rules.min), 'consumed_inputs'),
+  Sum: operator('1 6 8 13', fold(add), 'consumed_inputs'),
   Mean: operator('1 6 8 13', mean, 'consumed_inputs'),
 };

@@ -4,94 +4,73 @@
  * Versions: 7 numpy's broadcasting (before: `axis`, `broadcast`); 9, 11, 13 more types; Equal of strings since 19.
  * Where since 9, GreaterOrEqual and LessOrEqual since 12.
  */
-
-import type { Data, Value } from '../../array/value.ts';
-import { bools, elements, emptyLike } from '../value.ts';
-import { broadcastIndex, broadcastShape, legacyOperand } from './broadcast.ts';
-import { type Kernel, type Operators, operator, required } from './kernel.ts';
+import type { Value } from '../../array/value.ts';
+import { bools, elements, emptyLike, widest } from '../value.ts';
+import { checkOneType, type Kernel, type Operators, operator, operatorsOf } from './kernel.ts';
+import { broadcast, operandsOf } from './strides.ts';
 
 /** Numbers, bigints and strings compare by the same JavaScript operators. */
 type Test = (a: number, b: number) => boolean;
 
-function compare(a: Value, b: Value, test: Test): Value {
-  if (a.dtype !== b.dtype) throw new Error(`operands must have one type (= ${a.dtype} and ${b.dtype})`);
-  const shape = broadcastShape([a.shape, b.shape]);
-  const [ia, ib] = [broadcastIndex(a.shape, shape), broadcastIndex(b.shape, shape)];
-  const [A, B] = [elements(a.data), elements(b.data)];
-  return bools(
-    Uint8Array.from(ia, (at, i) => Number(test(A[at], B[ib[i]]))),
-    shape,
-  );
+function mustBeBool({ dtype }: Value): void {
+  if (dtype !== 'bool') throw new Error(`a bool operand is needed (dtype = ${dtype})`);
 }
 
-const pair =
-  (test: Test, types: 'any' | 'bool' = 'any'): Kernel =>
-  (inputs, { version, node }) => {
-    const [a, b] = [required(inputs, 0), required(inputs, 1)];
-    if (types === 'bool' && a.dtype !== 'bool')
-      throw new Error(`bool operands are needed (dtype = ${a.dtype})`);
-    return [compare(a, version < 7 ? legacyOperand(a, b, node) : b, test)];
+const compare =
+  (test: Test): Kernel =>
+  (call) => {
+    const operands = operandsOf(call);
+    checkOneType(operands);
+    const { shape, at } = broadcast(operands);
+    const [A, B] = operands.map(({ data }) => elements(data));
+    const Y = Uint8Array.from(at[0], (i, to) => Number(test(A[i], B[at[1][to]])));
+    return bools(Y, shape);
   };
 
-const not: Kernel = (inputs) => {
-  const x = required(inputs, 0);
-  if (x.dtype !== 'bool') throw new Error(`a bool operand is needed (dtype = ${x.dtype})`);
-  return [
-    bools(
-      Uint8Array.from(x.data as Uint8Array, (v) => 1 - v),
-      x.shape,
-    ),
-  ];
+const logic =
+  (test: Test): Kernel =>
+  (call) => {
+    mustBeBool(call.input(0));
+    return compare(test)(call);
+  };
+
+const not: Kernel = (call) => {
+  const x = call.input(0);
+  mustBeBool(x);
+  return bools(
+    (x.data as Uint8Array).map((v) => 1 - v),
+    x.shape,
+  );
 };
 
-const where: Kernel = (inputs) => {
-  const [condition, a, b] = [required(inputs, 0), required(inputs, 1), required(inputs, 2)];
-  if (condition.dtype !== 'bool') throw new Error(`the condition must be bool (dtype = ${condition.dtype})`);
-  if (a.dtype !== b.dtype) throw new Error(`operands must have one type (= ${a.dtype} and ${b.dtype})`);
-  const shape = broadcastShape([condition.shape, a.shape, b.shape]);
-  const ic = broadcastIndex(condition.shape, shape);
-  const [ia, ib] = [broadcastIndex(a.shape, shape), broadcastIndex(b.shape, shape)];
-  const wide = a.data instanceof Float64Array || b.data instanceof Float32Array ? a : b;
-  const data: Data = emptyLike(wide, ic.length);
-  const [C, A, B, Y] = [condition.data, a.data, b.data, data].map(elements);
+const where: Kernel = (call) => {
+  const values = call.inputs(3);
+  mustBeBool(values[0]);
+  checkOneType(values.slice(1));
+  const { shape, at } = broadcast(values);
+  const [ic, ia, ib] = at;
+  const data = emptyLike(widest(values.slice(1)), ic.length);
+  const [C, A, B] = values.map((value) => elements(value.data));
+  const Y = elements(data);
   for (let i = 0; i < ic.length; i++) Y[i] = C[ic[i]] ? A[ia[i]] : B[ib[i]];
-  return [{ dtype: a.dtype, shape, data }];
+  return { dtype: values[1].dtype, shape, data };
+};
+
+const orders: Record<string, Test> = { Greater: (a, b) => a > b, Less: (a, b) => a < b };
+const laterOrders: Record<string, Test> = {
+  GreaterOrEqual: (a, b) => a >= b,
+  LessOrEqual: (a, b) => a <= b,
+};
+const logics: Record<string, Test> = {
+  And: (a, b) => a !== 0 && b !== 0,
+  Or: (a, b) => a !== 0 || b !== 0,
 };
 
 export const operators: Operators = {
-  Equal: operator(
-    '1 7 11 13 19',
-    pair((a, b) => a === b),
-    'axis broadcast',
-  ),
-  Greater: operator(
-    '1 7 9 13',
-    pair((a, b) => a > b),
-    'axis broadcast',
-  ),
-  Less: operator(
-    '1 7 9 13',
-    pair((a, b) => a < b),
-    'axis broadcast',
-  ),
-  GreaterOrEqual: operator(
-    '12 16',
-    pair((a, b) => a >= b),
-  ),
-  LessOrEqual: operator(
-    '12 16',
-    pair((a, b) => a <= b),
-  ),
-  And: operator(
-    '1 7',
-    pair((a, b) => a !== 0 && b !== 0, 'bool'),
-    'axis broadcast',
-  ),
-  Or: operator(
-    '1 7',
-    pair((a, b) => a !== 0 || b !== 0, 'bool'),
-    'axis broadcast',
-  ),
+  ...operatorsOf('1 7 11 13 19', 'axis broadcast', { Equal: (a, b) => a === b } as typeof orders, compare),
+  ...operatorsOf('1 7 9 13', 'axis broadcast', orders, compare),
+  ...operatorsOf('12 16', '', laterOrders, compare),
+  ...operatorsOf('1 7', 'axis broadcast', logics, logic),
   Not: operator('1', not),
   Where: operator('9 16', where),
 };

@@ -5,39 +5,31 @@
  * axis; it ends after M iterations or when its condition is false.
  * Versions: 11 to 25 widen types; sequences are not supported.
  */
-
 import type { Data, Value } from '../../array/value.ts';
 import type { Graph } from '../model.ts';
-import { bools, countOf, elements, emptyLike, int64s, scalar, widest } from '../value.ts';
-import { type Context, type Kernel, type Operators, operator, required } from './kernel.ts';
+import { bools, countOf, elements, emptyLike, int64s, only, widest } from '../value.ts';
+import { type Kernel, type Operators, operator } from './kernel.ts';
 
-function graphOf({ node }: Context, name: string): Graph {
-  const attribute = node.attributes.get(name);
-  if (attribute?.kind !== 'graph') throw new Error(`attribute '${name}' must be a graph`);
-  return attribute.value;
-}
+const branch: Kernel = (call) =>
+  call.run(call.graph(only(call.input(0)) !== 0 ? 'then_branch' : 'else_branch'), new Map());
 
-const branch: Kernel = (inputs, context) => {
-  const condition = scalar(required(inputs, 0)) !== 0;
-  return context.run(graphOf(context, condition ? 'then_branch' : 'else_branch'), new Map());
-};
-
-const loop: Kernel = (inputs, context) => {
-  const body = graphOf(context, 'body');
-  const limit = inputs[0] ? scalar(inputs[0]) : Infinity;
-  let going = inputs[1] ? scalar(inputs[1]) !== 0 : true;
-  let state = inputs.slice(2).map((_, i) => required(inputs, i + 2));
+const loop: Kernel = (call) => {
+  const body = call.graph('body');
+  const [limit, condition] = call.given;
+  const most = limit ? only(limit) : Infinity;
+  let going = condition ? only(condition) !== 0 : true;
+  let state = call.given.slice(2).map((_, i) => call.input(i + 2));
   const carried = state.length;
   if (body.inputs.length !== carried + 2 || body.outputs.length < carried + 1) {
     throw new Error(`the body must take ${carried + 2} inputs and give ${carried + 1} or more outputs`);
   }
   const scans: Value[][] = body.outputs.slice(carried + 1).map(() => []);
-  for (let i = 0; i < limit && going; i++) {
-    if (i >= context.maxIterations) throw new Error(`it ran ${i} times and does not end`);
+  for (let i = 0; i < most && going; i++) {
+    if (i >= call.maxIterations) throw new Error(`it ran ${i} times and does not end`);
     const given = [int64s([i], []), bools(Uint8Array.of(1), []), ...state];
     const feeds = new Map(body.inputs.map((info, k) => [info.name, given[k]]));
-    const [condition, ...results] = context.run(body, feeds);
-    going = scalar(condition) !== 0;
+    const [again, ...results] = call.run(body, feeds);
+    going = only(again) !== 0;
     state = results.slice(0, carried);
     for (const [k, scan] of scans.entries()) scan.push(results[carried + k]);
   }

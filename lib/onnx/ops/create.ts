@@ -4,7 +4,6 @@
  * Versions: Constant has value alone until 10, sparse_value 11 (refused), value_float … value_strings since 12; Cast's
  * `to` is a name until 5 and a number since 6, strings since 9; OneHot takes negative indices since 11.
  */
-
 import { type DType, dtypeOfOnnx, isFloat, isInteger } from '../../array/dtype.ts';
 import type { Data, Value } from '../../array/value.ts';
 import {
@@ -12,92 +11,81 @@ import {
   countOf,
   elements,
   emptyLike,
-  floats,
   indices,
   int64s,
   integers,
   numbers,
+  only,
   roundTo,
-  scalar,
 } from '../value.ts';
 import { toBigInt } from './arithmetic.ts';
-import {
-  axisOf,
-  type Context,
-  int,
-  type Kernel,
-  type Operators,
-  operator,
-  required,
-  requiredInt,
-} from './kernel.ts';
+import { type Kernel, type Operators, operator } from './kernel.ts';
+import { linesAlong } from './strides.ts';
 
-const constant: Kernel = (_, { node }) => {
+const constant: Kernel = ({ node }) => {
   for (const [name, attribute] of node.attributes) {
-    if (name === 'value' && attribute.kind === 'tensor') return [attribute.value];
+    if (name === 'value' && attribute.kind === 'tensor') return attribute.value;
     const single = [attribute.value].flat();
     const shape = name.endsWith('s') ? [single.length] : [];
     if (attribute.kind === 'float' || attribute.kind === 'floats') {
-      return [{ dtype: 'float32', shape, data: Float32Array.from(single as number[]) }];
+      return { dtype: 'float32', shape, data: Float32Array.from(single as number[]) };
     }
-    if (attribute.kind === 'int' || attribute.kind === 'ints') return [int64s(single as number[], shape)];
+    if (attribute.kind === 'int' || attribute.kind === 'ints') return int64s(single as number[], shape);
     if (attribute.kind === 'string' || attribute.kind === 'strings') {
-      return [{ dtype: 'string', shape, data: single as string[] }];
+      return { dtype: 'string', shape, data: single as string[] };
     }
   }
   throw new Error('it has no value');
 };
 
-const constantOfShape: Kernel = (inputs, { node }) => {
-  const shape = indices(required(inputs, 0));
-  const given = node.attributes.get('value');
+const constantOfShape: Kernel = (call) => {
+  const shape = indices(call.input(0));
+  const given = call.node.attributes.get('value');
   const value: Value =
     given?.kind === 'tensor' ? given.value : { dtype: 'float32', shape: [1], data: new Float32Array(1) };
   if (value.data.length !== 1)
     throw new Error(`attribute 'value' must have one element (= [${value.shape}])`);
   const data = emptyLike(value, countOf(shape));
   elements(data).fill(elements(value.data)[0]);
-  return [{ dtype: value.dtype, shape, data }];
+  return { dtype: value.dtype, shape, data };
 };
 
-const range: Kernel = (inputs, { precision }) => {
-  const [start, limit, delta] = [0, 1, 2].map((i) => required(inputs, i));
-  const { dtype } = start;
-  const [first, end, step] = [start, limit, delta].map(scalar);
-  if (step === 0) throw new Error('delta must not be 0');
-  const size = Math.max(0, Math.ceil((end - first) / step));
-  const shape = [countOf([size])];
-  const at = Float64Array.from({ length: size }, (_, i) => first + i * step);
-  if (isFloat(dtype)) return [floats(dtype, at, shape, precision)];
-  if (!isInteger(dtype)) throw new Error(`numeric bounds are needed (dtype = ${dtype})`);
-  return [integers(dtype, Array.from(at, BigInt), shape)];
+const range: Kernel = (call) => {
+  const bounds = call.inputs(3);
+  const { dtype } = bounds[0];
+  const [start, limit, delta] = bounds.map(only);
+  if (delta === 0) throw new Error('delta must not be 0');
+  const size = countOf([Math.max(0, Math.ceil((limit - start) / delta))]);
+  const at = Float64Array.from({ length: size }, (_, i) => start + i * delta);
+  return isInteger(dtype)
+    ? integers(dtype, Array.from(at, BigInt), [size])
+    : call.floats(bounds[0], at, [size]);
 };
 
-const oneHot: Kernel = (inputs, { node, version }) => {
-  const [at, depthValue, values] = [0, 1, 2].map((i) => required(inputs, i));
-  const depth = Math.trunc(scalar(depthValue));
+const oneHot: Kernel = (call) => {
+  const [at, depthValue, values] = call.inputs(3);
+  const depth = Math.trunc(only(depthValue));
   if (depth < 1) throw new Error(`depth must be positive (= ${depth})`);
   if (values.data.length !== 2) throw new Error('values must be [off, on]');
-  const axis = axisOf(int(node, 'axis', -1), at.shape.length + 1);
+  const axis = call.axis(at.shape.length + 1, -1);
   const shape = at.shape.toSpliced(axis, 0, depth);
   const data = emptyLike(values, countOf(shape));
   const [off, on] = elements(values.data);
-  const to = elements(data).fill(off) as number[];
-  const inner = countOf(at.shape.slice(axis));
-  const list = numbers(at);
-  for (let i = 0; i < list.length; i++) {
-    const index = Math.trunc(list[i]);
-    const from = version >= 11 && index < 0 ? index + depth : index;
-    if (from >= 0 && from < depth) to[(Math.floor(i / inner) * depth + from) * inner + (i % inner)] = on;
+  const to = elements(data).fill(off);
+  const lines = linesAlong(shape, axis);
+  for (const [i, given] of Array.from(numbers(at)).entries()) {
+    const index = Math.trunc(given);
+    const k = call.version >= 11 && index < 0 ? index + depth : index;
+    if (k >= 0 && k < depth) to[lines.at(i, k)] = on;
   }
-  return [{ dtype: values.dtype, shape, data }];
+  return { dtype: values.dtype, shape, data };
 };
 
 /**
  * x as another type. To a narrower float: rounded to nearest even, at either precision. Float to integer:
  * truncated; what does not fit is undefined in ONNX, here −2^63 wrapped, as on x86-64. To bool: not zero.
  */
-export function castTo(x: Value, to: DType): Value {
+function castTo(x: Value, to: DType): Value {
   if (x.dtype === to) return x;
   if (to === 'string') return { dtype: to, shape: x.shape, data: toStrings(x) };
   const data: Data = x.dtype === 'string' ? Float64Array.from(x.data as string[], parse) : x.data;
@@ -142,15 +130,13 @@ function toStrings(x: Value): string[] {
   });
 }
 
-const cast: Kernel = (inputs, { node }) => [castTo(required(inputs, 0), targetOf(node))];
+const cast: Kernel = (call) => {
+  const to = dtypeOfOnnx(call.int('to'));
+  if (!to) throw new Error(`Cast to type ${call.int('to')} is not supported`);
+  return castTo(call.input(0), to);
+};
 
-function targetOf(node: Context['node']): DType {
-  const to = dtypeOfOnnx(requiredInt(node, 'to'));
-  if (!to) throw new Error(`Cast to type ${requiredInt(node, 'to')} is not supported`);
-  return to;
-}
-
-const castLike: Kernel = (inputs) => [castTo(required(inputs, 0), required(inputs, 1).dtype)];
+const castLike: Kernel = (call) => castTo(call.input(0), call.input(1).dtype);
 
 export const operators: Operators = {
   Constant: operator(

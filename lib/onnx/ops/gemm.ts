@@ -7,11 +7,11 @@
  * bfloat16; MatMul 9 integers, 13 bfloat16.
  */
 import { type Shape, type Storage, tensor } from '../../../reference/tensor.ts';
-import { type FloatDType, isInteger } from '../../array/dtype.ts';
+import { isInteger } from '../../array/dtype.ts';
 import * as ops from '../../fast/index.ts';
-import { bigints, countOf, floatData, floats, integers, numbers } from '../value.ts';
-import { broadcastIndex, broadcastShape } from './broadcast.ts';
-import { float, int, type Kernel, type Operators, operator, required } from './kernel.ts';
+import { bigints, countOf, floatData, integers, numbers } from '../value.ts';
+import { type Kernel, type Operators, operator } from './kernel.ts';
+import { broadcastIndex, broadcastShape } from './strides.ts';
 
 /** (columns, rows) of a (rows, columns) matrix. */
 function transposed<T extends Storage>(data: T, rows: number, columns: number): T {
@@ -31,34 +31,33 @@ function exactInteger(sum: number): bigint {
   return BigInt(Math.trunc(sum));
 }
 
-const gemm: Kernel = (inputs, { node, precision, version }) => {
-  const [a, b] = [required(inputs, 0), required(inputs, 1)];
-  const c = inputs[2];
+const gemm: Kernel = (call) => {
+  const [a, b] = call.inputs(2);
+  const c = call.given[2];
   if (a.shape.length !== 2 || b.shape.length !== 2) {
     throw new Error(`A and B must be matrices (= [${a.shape}] and [${b.shape}])`);
   }
-  const [transA, transB] = [int(node, 'transA', 0) !== 0, int(node, 'transB', 0) !== 0];
+  const [transA, transB] = [call.flag('transA'), call.flag('transB')];
   const [M, I] = transA ? [a.shape[1], a.shape[0]] : a.shape;
   const [N, J] = transB ? b.shape : [b.shape[1], b.shape[0]];
   if (I !== J) throw new Error(`A [${a.shape}] and B [${b.shape}] do not fit`);
   const shape = [M, N];
-  if (c && version < 7 && int(node, 'broadcast', 0) === 0 && c.shape.join() !== shape.join()) {
+  if (c && call.version < 7 && !call.flag('broadcast') && c.shape.join() !== shape.join()) {
     throw new Error(`C must be [${shape}] without broadcast = 1 (= [${c.shape}])`);
   }
   if (c && broadcastShape([c.shape, shape]).join() !== shape.join()) {
     throw new Error(`C [${c.shape}] does not broadcast to [${shape}]`);
   }
-  const [alpha, beta] = [float(node, 'alpha', 1), float(node, 'beta', 1)];
-  const dtype = a.dtype;
-  const real = isInteger(dtype) ? Float64Array.from(numbers(a)) : floatData(a);
-  const other = isInteger(dtype) ? Float64Array.from(numbers(b)) : floatData(b);
-  const rows = transA ? transposed(real, a.shape[0], a.shape[1]) : real;
-  const columns = transB ? other : transposed(other, b.shape[0], b.shape[1]);
+  const [alpha, beta] = [call.float('alpha', 1), call.float('beta', 1)];
+  const [A, B] = [a, b].map((v) => (isInteger(a.dtype) ? Float64Array.from(numbers(v)) : floatData(v)));
+  const rows = transA ? transposed(A, a.shape[0], a.shape[1]) : A;
+  const columns = transB ? B : transposed(B, b.shape[0], b.shape[1]);
   const y = products(rows, columns, M, N, I);
   const [C, ic] = c ? [numbers(c), broadcastIndex(c.shape, shape)] : [null, null];
   for (let i = 0; i < y.length; i++) y[i] = alpha * y[i] + (C ? beta * C[ic![i]] : 0);
-  if (!isInteger(dtype)) return [floats(dtype as FloatDType, y, shape, precision)];
-  return [integers(dtype, Array.from(y, exactInteger), shape)];
+  return isInteger(a.dtype)
+    ? integers(a.dtype, Array.from(y, exactInteger), shape)
+    : call.floats(a, y, shape);
 };
 
 /** Operands with at least two dimensions, the common batch shape, and the shape of the result. */
@@ -73,8 +72,8 @@ function matmulShapes(a: Shape, b: Shape): { A: Shape; B: Shape; batch: Shape; r
   return { A, B, batch, result: [...batch, ...rows, ...columns] };
 }
 
-const matmul: Kernel = (inputs, { precision }) => {
-  const [a, b] = [required(inputs, 0), required(inputs, 1)];
+const matmul: Kernel = (call) => {
+  const [a, b] = call.inputs(2);
   const { A, B, batch, result } = matmulShapes(a.shape, b.shape);
   const [M, I, N] = [A.at(-2)!, A.at(-1)!, B.at(-1)!];
   const [ia, ib] = [A, B].map((shape) => broadcastIndex(shape.slice(0, -2), batch));
@@ -87,7 +86,7 @@ const matmul: Kernel = (inputs, { precision }) => {
       for (let i = 0; i < I; i++) sum += X[(ia[batchAt] * M + m) * I + i] * W[(ib[batchAt] * I + i) * N + n];
       return sum;
     });
-    return [integers(a.dtype, Y, result)];
+    return integers(a.dtype, Y, result);
   }
   const [X, W] = [floatData(a), floatData(b)];
   const Y = new Float64Array(size);
@@ -96,7 +95,7 @@ const matmul: Kernel = (inputs, { precision }) => {
     const w = transposed(W.subarray(ib[i] * I * N, (ib[i] + 1) * I * N), I, N);
     Y.set(products(x, w, M, N, I), i * M * N);
   }
-  return [floats(a.dtype as FloatDType, Y, result, precision)];
+  return call.floats(a, Y, result);
 };
 
 export const operators: Operators = {

@@ -1,5 +1,5 @@
 /**
- * LRN and BatchNormalization.
+ * LRN, BatchNormalization and Dropout.
  *
  * LRN is reference/ops/lrn.ts (α divided by the window's size; an even window reaches further up), for any number of
  * spatial dimensions. Versions: 13 bfloat16.
@@ -8,76 +8,69 @@
  * 7 to 13 the number of outputs does (more than Y: training), from 14 `training_mode`; `spatial` = 0 (one
  * statistic an activation) until 8. In training mean and variance are the batch's (÷ count), and the running
  * ones become momentum·running + (1 − momentum)·batch.
+ *
+ * Dropout is reference/ops/dropout.ts, 'inverted'.
+ * Versions: until 6 `is_test` = 0 (the default) means training, with masks of an unspecified generator:
+ * refused. 7 and 10: inference only, y = x; the mask, where it is asked for, is of x's type until 9 and bool
+ * from 10. From 12 ratio and training_mode are inputs, `seed` an attribute (0 where absent) for numpy's
+ * MT19937, drop where u < ratio.
  */
 import type { Attributes as LrnAttributes } from '../../../reference/ops/lrn.ts';
-import type { FloatDType } from '../../array/dtype.ts';
+import { tensor } from '../../../reference/tensor.ts';
+import type { Value } from '../../array/value.ts';
 import * as ops from '../../fast/index.ts';
-import { asTensor, countOf, floatData, floats, workingPrecision } from '../value.ts';
-import {
-  type Context,
-  float,
-  int,
-  type Kernel,
-  type Operators,
-  operator,
-  required,
-  requiredInt,
-} from './kernel.ts';
+import { mt19937 } from '../mt19937.ts';
+import { asTensor, bools, countOf, floatData, only } from '../value.ts';
+import { type Attributes, type Call, type Kernel, type Operators, operator } from './kernel.ts';
 
-const lrn: Kernel = (inputs, { node, precision }) => {
-  const x = required(inputs, 0);
+/** A node's attributes as the reference has them. */
+export const lrnAttributes = (a: Attributes): LrnAttributes => ({
+  size: a.int('size'),
+  alpha: a.float('alpha', 1e-4),
+  beta: a.float('beta', 0.75),
+  k: a.float('bias', 1),
+  divide: true,
+  even: 'above',
+  groups: 1,
+});
+
+const lrn: Kernel = (call) => {
+  const x = call.input(0);
   if (x.shape.length < 2) throw new Error(`x must have 2 dimensions or more (shape = [${x.shape}])`);
-  const attributes: LrnAttributes = {
-    size: requiredInt(node, 'size'),
-    alpha: float(node, 'alpha', 1e-4),
-    beta: float(node, 'beta', 0.75),
-    k: float(node, 'bias', 1),
-    divide: true,
-    even: 'above',
-    groups: 1,
-  };
   const [N, C, ...extents] = x.shape;
   const maps = asTensor(x, [N, C, countOf(extents), 1]);
-  const y = ops.lrn.forward([maps], attributes, workingPrecision(x.dtype, precision));
-  return [floats(x.dtype as FloatDType, y.data, x.shape, precision)];
+  return call.floats(x, ops.lrn.forward([maps], lrnAttributes(call), call.working(x)).data);
 };
 
-function isTraining({ node, version }: Context): boolean {
-  if (version >= 14) return int(node, 'training_mode', 0) !== 0;
-  if (version < 7) return int(node, 'is_test', 0) === 0;
-  return node.outputs.slice(1).some((name) => name !== '');
+function isTraining(call: Call): boolean {
+  if (call.version >= 14) return call.flag('training_mode');
+  if (call.version < 7) return !call.flag('is_test');
+  return call.node.outputs.slice(1).some((name) => name !== '');
 }
 
-const batchNormalization: Kernel = (inputs, context) => {
-  const { node, precision } = context;
-  const x = required(inputs, 0);
-  const [scale, bias, mean, variance] = [1, 2, 3, 4].map((i) => required(inputs, i));
+const batchNormalization: Kernel = (call) => {
+  const [x, ...vectors] = call.inputs(5);
   const X = floatData(x);
   const [N, C = 1, ...extents] = x.shape;
   const inner = countOf(extents);
-  const spatial = int(node, 'spatial', 1) !== 0;
-  const statistics = spatial ? C : C * inner;
-  for (const value of [scale, bias, mean, variance]) {
-    if (value.data.length !== statistics) {
-      throw new Error(`scale, bias, mean and variance must have ${statistics} values (= [${value.shape}])`);
-    }
-  }
-  const which = (i: number): number => (spatial ? Math.floor(i / inner) % C : i % (C * inner));
-  const training = isTraining(context);
-  const [m, v] = training ? batchStatistics(X, statistics, which) : [floatData(mean), floatData(variance)];
-  const epsilon = float(node, 'epsilon', 1e-5);
-  const [S, B] = [floatData(scale), floatData(bias)];
+  const spatial = call.flag('spatial', true);
+  const count = spatial ? C : C * inner;
+  const odd = vectors.find((value) => value.data.length !== count);
+  if (odd) throw new Error(`scale, bias, mean and variance must have ${count} values (= [${odd.shape}])`);
+  const which = (i: number): number => (spatial ? Math.floor(i / inner) % C : i % count);
+  const training = isTraining(call);
+  const [S, B, M, V] = vectors.map(floatData);
+  const [m, v] = training ? batchStatistics(X, count, which) : [M, V];
+  const epsilon = call.float('epsilon', 1e-5);
   const factor = Float64Array.from(v, (value, c) => S[c] / Math.sqrt(value + epsilon));
   const Y = Float64Array.from(X, (value, i) => (value - m[which(i)]) * factor[which(i)] + B[which(i)]);
-  const y = floats(x.dtype as FloatDType, Y, x.shape, precision);
-  if (!training || N === 0) return [y];
-  const momentum = float(node, 'momentum', 0.9);
-  const statistic = (data: ArrayLike<number>) =>
-    floats(mean.dtype as FloatDType, Float64Array.from(data), mean.shape, precision);
+  const y = call.floats(x, Y);
+  if (!training || N === 0) return y;
+  const momentum = call.float('momentum', 0.9);
   const running = (old: ArrayLike<number>, batch: ArrayLike<number>) =>
-    statistic(Float64Array.from(old, (value, c) => momentum * value + (1 - momentum) * batch[c]));
-  const result = [y, running(floatData(mean), m), running(floatData(variance), v)];
-  return context.version < 14 ? [...result, statistic(m), statistic(v)] : result;
+    Float64Array.from(old, (value, c) => momentum * value + (1 - momentum) * batch[c]);
+  const statistics = [running(M, m), running(V, v), ...(call.version < 14 ? [m, v] : [])];
+  return [y, ...statistics.map((data) => call.floats(vectors[2], data))];
 };
 
 /** Mean and population variance, two passes. */
@@ -94,6 +87,28 @@ function batchStatistics(
   return [mean, variance];
 }
 
+const dropout: Kernel = (call) => {
+  const x = call.input(0);
+  if (call.version < 7 && !call.flag('is_test')) {
+    throw new Error('training (is_test = 0) has no defined random numbers before opset 12');
+  }
+  const [, given, mode] = call.given;
+  const ratio = given ? only(given) : Math.fround(0.5);
+  const training = call.version >= 12 && mode !== undefined && only(mode) !== 0;
+  if (!training || ratio === 0) return [x, keepAll(x, call)];
+  const random = mt19937(call.int('seed', 0));
+  const mask = Uint8Array.from({ length: x.data.length }, () => Number(random() >= ratio));
+  const attributes: ops.dropout.Attributes = { ratio, convention: 'inverted' };
+  const operands = [asTensor(x), tensor(Float32Array.from(mask), x.shape)];
+  const y = ops.dropout.forward(operands, attributes, call.working(x));
+  return [call.floats(x, y.data), bools(mask, x.shape)];
+};
+
+function keepAll(x: Value, call: Call): Value {
+  if (call.version >= 10) return bools(new Uint8Array(x.data.length).fill(1), x.shape);
+  return call.floats(x, new Float64Array(x.data.length).fill(1));
+}
+
 export const operators: Operators = {
   LRN: operator('1 13', lrn, 'alpha beta bias size'),
   BatchNormalization: operator(
@@ -101,4 +116,5 @@ export const operators: Operators = {
     batchNormalization,
     'epsilon is_test momentum spatial training_mode consumed_inputs',
   ),
+  Dropout: operator('1 6 7 10 12 13 22', dropout, 'consumed_inputs is_test ratio seed'),
 };

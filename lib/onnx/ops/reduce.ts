@@ -1,45 +1,35 @@
 /**
- * Reductions: ReduceSum ReduceMean ReduceMax ReduceMin ReduceSumSquare ReduceL2, and ArgMax.
+ * Reductions: ReduceSum ReduceMean ReduceMax ReduceMin ReduceSumSquare ReduceL2, and along one axis ArgMax and TopK.
  *
  * Sums run in float64, ascending. Of nothing: sum 0, mean NaN, maximum −∞ (an integer type's lowest), minimum ∞.
+ * TopK is sorted; of equals the lower index comes first. NaN is the largest number, as in numpy.
  * Versions: axes are an attribute until 17 and an input since 18 (ReduceSum: since 13), with noop_with_empty_axes;
- * negative since 11. Max and Min take 8-bit integers since 12, bool since 20. ArgMax: select_last_index since
- * 12; NaN is the maximum, as in numpy.
+ * negative since 11. Max and Min take 8-bit integers since 12, bool since 20. ArgMax: select_last_index since 12.
+ * TopK: k is an attribute until 9 and an input since 10; `largest` and `sorted` since 11; 24 bfloat16.
  */
-
-import { type FloatDType, type IntegerDType, isFloat, isInteger } from '../../array/dtype.ts';
-import type { Value } from '../../array/value.ts';
+import { isFloat, isInteger } from '../../array/dtype.ts';
 import {
   bigints,
   countOf,
   elements,
-  floats,
+  emptyLike,
+  floatData,
   indices,
   int64s,
   integers,
   larger,
-  numbers,
   rangeOf,
   smaller,
 } from '../value.ts';
-import {
-  axesOf,
-  axisOf,
-  type Context,
-  type Inputs,
-  int,
-  ints,
-  type Kernel,
-  type Operators,
-  operator,
-  required,
-} from './kernel.ts';
+import { axesOf, type Call, type Kernel, type Operators, operator } from './kernel.ts';
+import { around, linesAlong, stepsOf, strided } from './strides.ts';
 
+/** Of floating-point values, and exactly of integers, whose extremes are those of their type. */
 interface Rule {
   readonly first: number;
   readonly step: (sum: number, v: number) => number;
   readonly last?: (sum: number, count: number) => number;
-  readonly exactFirst: (dtype: IntegerDType) => bigint;
+  readonly exactFirst: (range: readonly [bigint, bigint]) => bigint;
   readonly exactStep: (sum: bigint, v: bigint) => bigint;
   readonly exactLast?: (sum: bigint, count: bigint) => bigint;
 }
@@ -50,143 +40,116 @@ const sum: Rule = {
   exactFirst: () => 0n,
   exactStep: (total, v) => total + v,
 };
-
 const squares: Rule = { ...sum, step: (total, v) => total + v * v, exactStep: (total, v) => total + v * v };
+const mean: Rule = {
+  ...sum,
+  last: (total, count) => total / count,
+  exactLast: (total, count) => (count === 0n ? 0n : total / count),
+};
+const norm: Rule = {
+  ...squares,
+  last: Math.sqrt,
+  exactLast: (total) => BigInt(Math.trunc(Math.sqrt(Number(total)))),
+};
+const max: Rule = { first: -Infinity, step: Math.max, exactFirst: ([low]) => low, exactStep: larger };
+const min: Rule = { first: Infinity, step: Math.min, exactFirst: ([, high]) => high, exactStep: smaller };
 
-const rules = {
-  sum,
-  squares,
-  mean: {
-    ...sum,
-    last: (total, count) => total / count,
-    exactLast: (total, count) => (count === 0n ? 0n : total / count),
-  },
-  norm: { ...squares, last: Math.sqrt, exactLast: (total) => BigInt(Math.trunc(Math.sqrt(Number(total)))) },
-  max: {
-    first: -Infinity,
-    step: Math.max,
-    exactFirst: (dtype) => rangeOf(dtype)[0],
-    exactStep: larger,
-  },
-  min: {
-    first: Infinity,
-    step: Math.min,
-    exactFirst: (dtype) => rangeOf(dtype)[1],
-    exactStep: smaller,
-  },
-} satisfies Record<string, Rule>;
-
-/** The axes to reduce, or null where the value is to be left as it is. */
-function axesGiven(
-  inputs: Inputs,
-  { node, version }: Context,
-  inputSince: number,
-  rank: number,
-): number[] | null {
-  const given = version < inputSince ? ints(node, 'axes') : inputs[1] && indices(inputs[1]);
+/** The axes to reduce: none where the value is to be left as it is. */
+function axesGiven(call: Call, inputSince: number, rank: number): number[] {
+  const given = call.list('axes', 1, inputSince);
   if (given && given.length > 0) return axesOf(given, rank);
-  if (version >= inputSince && int(node, 'noop_with_empty_axes', 0) !== 0) return null;
+  if (call.version >= inputSince && call.flag('noop_with_empty_axes')) return [];
   return Array.from({ length: rank }, (_, axis) => axis);
-}
-
-/** For every element of a value of `shape` the flat index of the result that it goes into. */
-function targets(shape: readonly number[], axes: readonly number[]): Int32Array {
-  const kept = shape.map((extent, axis) => (axes.includes(axis) ? 1 : extent));
-  const index = new Int32Array(countOf(shape));
-  const at = new Array<number>(shape.length).fill(0);
-  for (let i = 0; i < index.length; i++) {
-    let target = 0;
-    for (let axis = 0; axis < shape.length; axis++) {
-      if (kept[axis] !== 1) target = target * kept[axis] + at[axis];
-    }
-    index[i] = target;
-    for (let axis = shape.length - 1; axis >= 0 && ++at[axis] === shape[axis]; axis--) at[axis] = 0;
-  }
-  return index;
 }
 
 const reduce =
   (rule: Rule, inputSince: number): Kernel =>
-  (inputs, context) => {
-    const x = required(inputs, 0);
-    const axes = axesGiven(inputs, context, inputSince, x.shape.length);
-    const shape = x.shape.map((extent, axis) => (axes?.includes(axis) ? 1 : extent));
-    const into = targets(x.shape, axes ?? []);
+  (call) => {
+    const x = call.input(0);
+    const axes = axesGiven(call, inputSince, x.shape.length);
+    const shape = x.shape.map((extent, axis) => (axes.includes(axis) ? 1 : extent));
+    const steps = stepsOf(shape).map((step, axis) => (axes.includes(axis) ? 0 : step));
+    // for every element the result that it goes into
+    const into = strided(x.shape, steps);
     const size = countOf(shape);
-    const count = (axes ?? []).reduce((product, axis) => product * x.shape[axis], 1);
-    const keep = int(context.node, 'keepdims', 1) !== 0;
-    const result = keep ? shape : shape.filter((_, axis) => !axes?.includes(axis));
-    if (isFloat(x.dtype)) return [reduceFloats(x, rule, into, size, count, result, context)];
-    return [reduceIntegers(x, rule, into, size, count, result)];
+    const count = axes.reduce((product, axis) => product * x.shape[axis], 1);
+    const result = call.flag('keepdims', true) ? shape : shape.filter((_, axis) => !axes.includes(axis));
+    if (isFloat(x.dtype)) {
+      const X = floatData(x);
+      const Y = new Float64Array(size).fill(rule.first);
+      for (let i = 0; i < into.length; i++) Y[into[i]] = rule.step(Y[into[i]], X[i]);
+      const { last } = rule;
+      return call.floats(x, last ? Y.map((v) => last(v, count)) : Y, result);
+    }
+    const X = bigints(x);
+    const dtype = isInteger(x.dtype) ? x.dtype : 'uint8';
+    const first = rule.exactFirst(x.dtype === 'bool' ? [0n, 1n] : rangeOf(dtype));
+    const Y = new Array<bigint>(size).fill(first);
+    for (let i = 0; i < into.length; i++) Y[into[i]] = rule.exactStep(Y[into[i]], X[i]);
+    const { exactLast } = rule;
+    const y = exactLast ? Y.map((v) => exactLast(v, BigInt(count))) : Y;
+    return { ...integers(dtype, y, result), dtype: x.dtype };
   };
 
-function reduceFloats(
-  x: Value,
-  rule: Rule,
-  into: Int32Array,
-  size: number,
-  count: number,
-  shape: readonly number[],
-  { precision }: Context,
-): Value {
-  const X = numbers(x);
-  const Y = new Float64Array(size).fill(rule.first);
-  for (let i = 0; i < into.length; i++) Y[into[i]] = rule.step(Y[into[i]], X[i]);
-  const y = rule.last ? Y.map((v) => rule.last!(v, count)) : Y;
-  return floats(x.dtype as FloatDType, y, shape, precision);
+/** Descending, NaN first; bigints compare by the same JavaScript operators. */
+function descending(a: number, b: number): number {
+  if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(b)) - Number(Number.isNaN(a));
+  return Number(b > a) - Number(a > b);
 }
 
-function reduceIntegers(
-  x: Value,
-  rule: Rule,
-  into: Int32Array,
-  size: number,
-  count: number,
-  shape: readonly number[],
-): Value {
-  const dtype: IntegerDType = isInteger(x.dtype) ? x.dtype : 'uint8';
-  const X = bigints(x);
-  const first = x.dtype === 'bool' ? (rule.exactFirst('uint8') === 0n ? 0n : 1n) : rule.exactFirst(dtype);
-  const Y = new Array<bigint>(size).fill(first);
-  for (let i = 0; i < into.length; i++) Y[into[i]] = rule.exactStep(Y[into[i]], X[i]);
-  const y = rule.exactLast ? Y.map((v) => rule.exactLast!(v, BigInt(count))) : Y;
-  return { ...integers(dtype, y, shape), dtype: x.dtype };
-}
-
-const argMax: Kernel = (inputs, { node }) => {
-  const x = required(inputs, 0);
-  const axis = axisOf(int(node, 'axis', 0), x.shape.length);
-  const last = int(node, 'select_last_index', 0) !== 0;
+const argMax: Kernel = (call) => {
+  const x = call.input(0);
+  const axis = call.axis(x.shape.length, 0);
+  const last = call.flag('select_last_index');
   const X = elements(x.data);
-  const [extent, inner] = [x.shape[axis], countOf(x.shape.slice(axis + 1))];
+  const { count, extent, at } = linesAlong(x.shape, axis);
   if (extent === 0) throw new Error(`axis ${axis} of [${x.shape}] is empty`);
-  const outer = countOf(x.shape.slice(0, axis));
-  const best = Array.from({ length: outer * inner }, (_, i) => {
-    const start = Math.floor(i / inner) * extent * inner + (i % inner);
+  const best = Array.from({ length: count }, (_, line) => {
     let winner = 0;
     for (let k = 1; k < extent; k++) {
-      const [v, top] = [X[start + k * inner], X[start + winner * inner]];
-      if (
-        v > top ||
-        (Number.isNaN(v) && !Number.isNaN(top)) ||
-        (last && (v === top || (Number.isNaN(v) && Number.isNaN(top))))
-      )
-        winner = k;
+      const order = descending(X[at(line, k)], X[at(line, winner)]);
+      if (order < 0 || (last && order === 0)) winner = k;
     }
     return winner;
   });
-  const keep = int(node, 'keepdims', 1) !== 0;
-  return [int64s(best, keep ? x.shape.with(axis, 1) : x.shape.toSpliced(axis, 1))];
+  const keep = call.flag('keepdims', true);
+  return int64s(best, keep ? x.shape.with(axis, 1) : x.shape.toSpliced(axis, 1));
+};
+
+const topK: Kernel = (call) => {
+  const x = call.input(0);
+  const axis = call.axis(x.shape.length, -1);
+  const k = call.version < 10 ? call.int('k') : indices(call.input(1))[0];
+  const { extent } = around(x.shape, axis);
+  if (!(k >= 0 && k <= extent)) throw new Error(`k must be from 0 to ${extent} (= ${k})`);
+  const sign = call.flag('largest', true) ? 1 : -1;
+  const shape = x.shape.with(axis, k);
+  const data = emptyLike(x, countOf(shape));
+  const [X, Y] = [elements(x.data), elements(data)];
+  const winners = new Array<number>(Y.length).fill(0);
+  const from = linesAlong(x.shape, axis);
+  const to = linesAlong(shape, axis);
+  for (let line = 0; line < from.count; line++) {
+    const order = (a: number, b: number): number =>
+      sign * descending(X[from.at(line, a)], X[from.at(line, b)]) || a - b;
+    const sorted = Array.from({ length: extent }, (_, i) => i).sort(order);
+    for (let i = 0; i < k; i++) {
+      Y[to.at(line, i)] = X[from.at(line, sorted[i])];
+      winners[to.at(line, i)] = sorted[i];
+    }
+  }
+  return [{ dtype: x.dtype, shape, data }, int64s(winners, shape)];
 };
 
 const attributes = 'axes keepdims noop_with_empty_axes';
 
 export const operators: Operators = {
-  ReduceSum: operator('1 11 13', reduce(rules.sum, 13), attributes),
-  ReduceMean: operator('1 11 13 18', reduce(rules.mean, 18), attributes),
-  ReduceMax: operator('1 11 12 13 18 20', reduce(rules.max, 18), attributes),
-  ReduceMin: operator('1 11 12 13 18 20', reduce(rules.min, 18), attributes),
-  ReduceSumSquare: operator('1 11 13 18', reduce(rules.squares, 18), attributes),
-  ReduceL2: operator('1 11 13 18', reduce(rules.norm, 18), attributes),
+  ReduceSum: operator('1 11 13', reduce(sum, 13), attributes),
+  ReduceMean: operator('1 11 13 18', reduce(mean, 18), attributes),
+  ReduceMax: operator('1 11 12 13 18 20', reduce(max, 18), attributes),
+  ReduceMin: operator('1 11 12 13 18 20', reduce(min, 18), attributes),
+  ReduceSumSquare: operator('1 11 13 18', reduce(squares, 18), attributes),
+  ReduceL2: operator('1 11 13 18', reduce(norm, 18), attributes),
   ArgMax: operator('1 11 12 13', argMax, 'axis keepdims select_last_index'),
+  TopK: operator('1 10 11 24', topK, 'axis k largest sorted'),
 };

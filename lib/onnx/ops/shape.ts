@@ -6,41 +6,27 @@
  * end since 15; 13 to 25 add types.
  */
 import type { Shape } from '../../../reference/tensor.ts';
-import type { Value } from '../../array/value.ts';
-import { countOf, indices, int64s, take, withShape } from '../value.ts';
-import { broadcastIndex, broadcastShape } from './broadcast.ts';
-import {
-  axesOf,
-  axisOf,
-  type Context,
-  type Inputs,
-  int,
-  ints,
-  type Kernel,
-  type Operators,
-  operator,
-  required,
-  requiredInts,
-} from './kernel.ts';
+import { countOf, indices, int64s, picked, withShape } from '../value.ts';
+import { axesOf, cutOf, type Kernel, type Operators, operator } from './kernel.ts';
+import { broadcastIndex, broadcastShape, stepsOf, strided } from './strides.ts';
 
 /** A position counted from the front, from the back if negative, clamped to [0, extent]. */
 const clampTo = (at: number, extent: number): number =>
   Math.max(0, Math.min(extent, at < 0 ? at + extent : at));
 
-const shapeOf: Kernel = (inputs, { node }) => {
-  const { shape } = required(inputs, 0);
+const shapeOf: Kernel = (call) => {
+  const { shape } = call.input(0);
   const rank = shape.length;
-  const start = clampTo(int(node, 'start', 0), rank);
-  const end = clampTo(int(node, 'end', rank), rank);
-  return [int64s(shape.slice(start, Math.max(start, end)))];
+  const start = clampTo(call.int('start', 0), rank);
+  const end = clampTo(call.int('end', rank), rank);
+  return int64s(shape.slice(start, Math.max(start, end)));
 };
 
-const size: Kernel = (inputs) => [int64s([countOf(required(inputs, 0).shape)], [])];
+const size: Kernel = (call) => int64s([countOf(call.input(0).shape)], []);
 
-const reshape: Kernel = (inputs, { node, version }) => {
-  const x = required(inputs, 0);
-  const wanted = version < 5 ? requiredInts(node, 'shape') : indices(required(inputs, 1));
-  return [withShape(x, resolveShape(x.shape, wanted, int(node, 'allowzero', 0) !== 0))];
+const reshape: Kernel = (call) => {
+  const x = call.input(0);
+  return withShape(x, resolveShape(x.shape, call.requiredList('shape', 1, 5), call.flag('allowzero')));
 };
 
 /** 0 copies the extent (unless allowZero), −1 is what is left. */
@@ -63,91 +49,51 @@ function resolveShape(from: Shape, wanted: readonly number[], allowZero: boolean
   return result;
 }
 
-const flatten: Kernel = (inputs, { node }) => {
-  const x = required(inputs, 0);
-  const rank = x.shape.length;
-  const axis = int(node, 'axis', 1);
-  const cut = axis === rank ? rank : axisOf(axis, rank);
-  return [withShape(x, [countOf(x.shape.slice(0, cut)), countOf(x.shape.slice(cut))])];
+const flatten: Kernel = (call) => {
+  const x = call.input(0);
+  const cut = cutOf(call.int('axis', 1), x.shape.length);
+  return withShape(x, [countOf(x.shape.slice(0, cut)), countOf(x.shape.slice(cut))]);
 };
 
-/** Squeeze's and Unsqueeze's axes: attribute until 12, input since 13. */
-function axesGiven(inputs: Inputs, { node, version }: Context): readonly number[] | undefined {
-  if (version < 13) return ints(node, 'axes');
-  return inputs[1] && indices(inputs[1]);
-}
-
-const squeeze: Kernel = (inputs, context) => {
-  const x = required(inputs, 0);
-  const given = axesGiven(inputs, context);
+const squeeze: Kernel = (call) => {
+  const x = call.input(0);
+  const given = call.list('axes', 1, 13);
   const ones = x.shape.flatMap((extent, axis) => (extent === 1 ? [axis] : []));
   const axes = given ? axesOf(given, x.shape.length) : ones;
   const wrong = axes.find((axis) => x.shape[axis] !== 1);
   if (wrong !== undefined) throw new Error(`axis ${wrong} of [${x.shape}] is not 1`);
-  return [
-    withShape(
-      x,
-      x.shape.filter((_, axis) => !axes.includes(axis)),
-    ),
-  ];
+  const shape = x.shape.filter((_, axis) => !axes.includes(axis));
+  return withShape(x, shape);
 };
 
-const unsqueeze: Kernel = (inputs, context) => {
-  const x = required(inputs, 0);
-  const given = axesGiven(inputs, context);
-  if (!given) throw new Error('axes are missing');
+const unsqueeze: Kernel = (call) => {
+  const x = call.input(0);
+  const given = call.requiredList('axes', 1, 13);
   const rank = x.shape.length + given.length;
   const axes = axesOf(given, rank);
   const own = x.shape.values();
   const shape = Array.from({ length: rank }, (_, axis) => (axes.includes(axis) ? 1 : own.next().value!));
-  return [withShape(x, shape)];
+  return withShape(x, shape);
 };
 
-const transpose: Kernel = (inputs, { node }) => {
-  const x = required(inputs, 0);
+const transpose: Kernel = (call) => {
+  const x = call.input(0);
   const rank = x.shape.length;
-  const order = ints(node, 'perm') ?? x.shape.map((_, axis) => rank - 1 - axis);
+  const order = call.ints('perm') ?? x.shape.map((_, axis) => rank - 1 - axis);
   if (order.length !== rank || axesOf(order, rank).some((axis, i) => axis !== order[i])) {
-    throw new Error(`perm [${order}] is no permutation of ${rank} axes`);
+    throw new Error(`perm [${order}] is not a permutation of ${rank} axes`);
   }
-  const steps = x.shape.map((_, axis) => countOf(x.shape.slice(axis + 1)));
-  const shape = order.map((axis) => x.shape[axis]);
-  return [
-    take(
-      x,
-      strided(
-        shape,
-        order.map((axis) => steps[axis]),
-      ),
-      shape,
-    ),
-  ];
+  const [shape, steps] = [x.shape, stepsOf(x.shape)].map((list) => order.map((axis) => list[axis]));
+  return picked(x, strided(shape, steps), shape);
 };
 
-/** Flat source indices of a result of `shape` whose axes step through the source by `steps`. */
-export function strided(shape: Shape, steps: readonly number[], first = 0): Int32Array {
-  const index = new Int32Array(countOf(shape));
-  const at = new Array<number>(shape.length).fill(0);
-  let source = first;
-  for (let i = 0; i < index.length; i++) {
-    index[i] = source;
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      source += steps[axis];
-      if (++at[axis] < shape[axis]) break;
-      source -= steps[axis] * shape[axis];
-      at[axis] = 0;
-    }
-  }
-  return index;
-}
-
-const expand: Kernel = (inputs) => {
-  const x = required(inputs, 0);
-  const shape = broadcastShape([x.shape, indices(required(inputs, 1))]);
-  return [take(x, broadcastIndex(x.shape, shape), shape)];
+const expand: Kernel = (call) => {
+  const x = call.input(0);
+  const shape = broadcastShape([x.shape, indices(call.input(1))]);
+  return picked(x, broadcastIndex(x.shape, shape), shape);
 };
 
-const identity: Kernel = (inputs): Value[] => [required(inputs, 0)];
+const identity: Kernel = (call) => call.input(0);
 
 export const operators: Operators = {
   Shape: operator('1 13 15 19 21 23 24 25', shapeOf, 'start end'),

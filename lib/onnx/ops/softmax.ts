@@ -1,16 +1,22 @@
 /**
- * Softmax, LogSoftmax, Hardmax.
+ * Softmax, LogSoftmax, Hardmax, and the losses NegativeLogLikelihoodLoss and SoftmaxCrossEntropyLoss.
  *
  * Softmax itself is reference/ops/softmax.ts, on rows.
  * Versions: until 12 the value is flattened to two dimensions at `axis` (default 1); from 13 one axis is normalised
  * (default −1). 11 allows negative axes.
+ *
+ *   l[n,d] = −w[t]·x[n,t,d],   t = target[n,d]; 0 where t is ignore_index; mean = Σl / Σw[t] over those that count
+ *
+ * SoftmaxCrossEntropyLoss takes scores, x = log softmax over axis 1, and gives that as its second output.
+ * Versions: 12, 13 (bfloat16), NegativeLogLikelihoodLoss 22.
  */
 import * as math from '../../../reference/math.ts';
 import { type Shape, type Storage, sizeOf, tensor } from '../../../reference/tensor.ts';
-import type { FloatDType } from '../../array/dtype.ts';
+import type { Value } from '../../array/value.ts';
 import * as ops from '../../fast/index.ts';
-import { floatData, floats } from '../value.ts';
-import { axisOf, int, type Kernel, type Operators, operator, required } from './kernel.ts';
+import { floatData, indices } from '../value.ts';
+import { type Call, cutOf, type Kernel, type Operators, operator, operatorsOf } from './kernel.ts';
+import { linesAlong } from './strides.ts';
 
 /** y of the rows x (N rows of K values), in float64. */
 type Rows = (x: Storage, N: number, K: number) => Storage;
@@ -45,42 +51,68 @@ const hardmax: Rows = (x, N, K) => {
 
 /** `axis` brought last, as rows; and back. */
 function alongAxis(x: Storage, shape: Shape, axis: number, rows: Rows): Storage {
-  const [outer, K, inner] = [sizeOf(shape.slice(0, axis)), shape[axis], sizeOf(shape.slice(axis + 1))];
-  if (inner === 1) return rows(x, outer, K);
+  const { count, extent, at } = linesAlong(shape, axis);
   const gathered = new Float64Array(x.length);
-  const at = (n: number, k: number): number => (Math.floor(n / inner) * K + k) * inner + (n % inner);
-  const N = outer * inner;
-  for (let n = 0; n < N; n++) for (let k = 0; k < K; k++) gathered[n * K + k] = x[at(n, k)];
-  const result = rows(gathered, N, K);
+  for (let n = 0; n < count; n++) for (let k = 0; k < extent; k++) gathered[n * extent + k] = x[at(n, k)];
+  const result = rows(gathered, count, extent);
   const y = new Float64Array(x.length);
-  for (let n = 0; n < N; n++) for (let k = 0; k < K; k++) y[at(n, k)] = result[n * K + k];
+  for (let n = 0; n < count; n++) for (let k = 0; k < extent; k++) y[at(n, k)] = result[n * extent + k];
   return y;
 }
 
-/** log softmax over the axis 1 of (N,C,…), float64; the losses need it. */
-export const logSoftmaxOverChannels = (x: Storage, shape: Shape): Storage =>
-  alongAxis(x, shape, 1, logSoftmax);
-
-const kernel =
+const along =
   (rows: Rows): Kernel =>
-  (inputs, { node, version, precision }) => {
-    const x = required(inputs, 0);
+  (call) => {
+    const x = call.input(0);
     const data = floatData(x);
     const rank = x.shape.length;
-    const dtype = x.dtype as FloatDType;
-    if (version >= 13) {
-      const axis = axisOf(int(node, 'axis', -1), rank);
-      const y = rank === 0 ? rows(data, 1, 1) : alongAxis(data, x.shape, axis, rows);
-      return [floats(dtype, y, x.shape, precision)];
+    if (call.version < 13) {
+      const cut = cutOf(call.int('axis', 1), rank);
+      return call.floats(x, rows(data, sizeOf(x.shape.slice(0, cut)), sizeOf(x.shape.slice(cut))));
     }
-    const axis = int(node, 'axis', 1);
-    const cut = axis === rank ? rank : axisOf(axis, rank);
-    const y = rows(data, sizeOf(x.shape.slice(0, cut)), sizeOf(x.shape.slice(cut)));
-    return [floats(dtype, y, x.shape, precision)];
+    const axis = call.axis(rank, -1);
+    return call.floats(x, rank === 0 ? rows(data, 1, 1) : alongAxis(data, x.shape, axis, rows));
   };
 
+/** The loss for x, which is the value `score` or computed from it. */
+function loss(x: Storage, score: Value, call: Call): Value {
+  const target = call.input(1);
+  const weight = call.given[2] && floatData(call.given[2]);
+  const [N, C, ...rest] = score.shape;
+  if (score.shape.length < 2 || target.shape.join() !== [N, ...rest].join()) {
+    throw new Error(`the target [${target.shape}] does not fit [${score.shape}]`);
+  }
+  if (weight && weight.length !== C) {
+    throw new Error(`the weights must have ${C} values (= ${weight.length})`);
+  }
+  const { at } = linesAlong(score.shape, 1);
+  const ignored = call.has('ignore_index') ? call.int('ignore_index') : null;
+  let total = 0;
+  let weights = 0;
+  const each = Float64Array.from(indices(target), (t, i) => {
+    if (t === ignored) return 0;
+    if (!(t >= 0 && t < C)) throw new Error(`target ${t} is outside the ${C} classes`);
+    const w = weight ? weight[t] : 1;
+    const value = -w * x[at(i, t)];
+    total += value;
+    weights += w;
+    return value;
+  });
+  const reduction = call.word('reduction', 'mean', 'sum', 'none');
+  if (reduction === 'none') return call.floats(score, each, target.shape);
+  return call.floats(score, Float64Array.of(reduction === 'sum' ? total : total / weights), []);
+}
+
+const negativeLogLikelihood: Kernel = (call) => loss(floatData(call.input(0)), call.input(0), call);
+
+const softmaxCrossEntropy: Kernel = (call) => {
+  const scores = call.input(0);
+  const logs = alongAxis(floatData(scores), scores.shape, 1, logSoftmax);
+  return [loss(logs, scores, call), call.floats(scores, logs)];
+};
+
 export const operators: Operators = {
-  Softmax: operator('1 11 13', kernel(softmax), 'axis'),
-  LogSoftmax: operator('1 11 13', kernel(logSoftmax), 'axis'),
-  Hardmax: operator('1 11 13', kernel(hardmax), 'axis'),
+  ...operatorsOf('1 11 13', 'axis', { Softmax: softmax, LogSoftmax: logSoftmax, Hardmax: hardmax }, along),
+  NegativeLogLikelihoodLoss: operator('12 13 22', negativeLogLikelihood, 'ignore_index reduction'),
+  SoftmaxCrossEntropyLoss: operator('12 13', softmaxCrossEntropy, 'ignore_index reduction'),
 };

@@ -5,8 +5,7 @@
  * has ⌈in / stride⌉ positions, an odd one at the end or at the beginning; VALID does not pad.
  */
 import type { Shape } from '../../../reference/tensor.ts';
-import type { Node } from '../model.ts';
-import { ints, text } from './kernel.ts';
+import type { Attributes } from './kernel.ts';
 
 export interface Geometry {
   readonly kernel: readonly number[];
@@ -16,44 +15,54 @@ export interface Geometry {
   readonly end: readonly number[];
 }
 
-/** One attribute with a value for each spatial dimension. */
-export function perAxis(node: Node, name: string, rank: number, smallest: number, otherwise = 1): number[] {
-  const values = ints(node, name) ?? new Array<number>(rank).fill(otherwise);
-  if (values.length !== rank || !values.every((v) => Number.isSafeInteger(v) && v >= smallest)) {
-    throw new Error(`attribute '${name}' must be ${rank} integers ≥ ${smallest} (= [${values}])`);
+/** One attribute of `count` integers, `otherwise` each where it is absent. */
+export function perAxis(
+  a: Attributes,
+  name: string,
+  count: number,
+  smallest: number,
+  otherwise = smallest,
+): number[] {
+  const values = a.ints(name) ?? new Array<number>(count).fill(otherwise);
+  if (values.length !== count || !values.every((v) => Number.isSafeInteger(v) && v >= smallest)) {
+    throw new Error(`attribute '${name}' must be ${count} integers ≥ ${smallest} (= [${values}])`);
   }
   return [...values];
 }
 
+type Pads = Pick<Geometry, 'begin' | 'end'>;
+
+/** The attribute, or zeros. */
+export function padsOf(a: Attributes, rank: number, smallest = 0): Pads {
+  const pads = perAxis(a, 'pads', 2 * rank, smallest, 0);
+  return { begin: pads.slice(0, rank), end: pads.slice(rank) };
+}
+
+/** Padding shared between both ends of each axis, an odd one at the end (`upper`) or at the beginning. */
+export function shared(total: readonly number[], upper: boolean): Pads {
+  const small = total.map((t) => Math.floor(t / 2));
+  const large = total.map((t) => Math.ceil(t / 2));
+  return upper ? { begin: small, end: large } : { begin: large, end: small };
+}
+
+export const autoPad = (a: Attributes) => a.word('auto_pad', 'NOTSET', 'VALID', 'SAME_UPPER', 'SAME_LOWER');
+
 /** The geometry over an input of the spatial extents `extents`. */
-export function geometry(node: Node, extents: Shape, kernel: readonly number[]): Geometry {
+export function geometry(a: Attributes, extents: Shape, kernel: readonly number[]): Geometry {
   const rank = extents.length;
   if (kernel.length !== rank || !kernel.every((v) => Number.isSafeInteger(v) && v > 0)) {
     throw new Error(`the kernel must be ${rank} positive integers (= [${kernel}])`);
   }
-  const strides = perAxis(node, 'strides', rank, 1);
-  const dilations = perAxis(node, 'dilations', rank, 1);
-  const auto = text(node, 'auto_pad', 'NOTSET');
-  if (auto === 'NOTSET') {
-    const pads = ints(node, 'pads') ?? new Array<number>(2 * rank).fill(0);
-    if (pads.length !== 2 * rank || !pads.every((v) => Number.isSafeInteger(v) && v >= 0)) {
-      throw new Error(`attribute 'pads' must be ${2 * rank} integers ≥ 0 (= [${pads}])`);
-    }
-    return { kernel, strides, dilations, begin: pads.slice(0, rank), end: pads.slice(rank) };
-  }
-  if (auto === 'VALID') {
-    const none = new Array<number>(rank).fill(0);
-    return { kernel, strides, dilations, begin: none, end: none };
-  }
-  if (auto !== 'SAME_UPPER' && auto !== 'SAME_LOWER') throw new Error(`auto_pad '${auto}' is not known`);
+  const strides = perAxis(a, 'strides', rank, 1);
+  const dilations = perAxis(a, 'dilations', rank, 1);
+  const auto = autoPad(a);
+  if (auto === 'NOTSET') return { kernel, strides, dilations, ...padsOf(a, rank) };
   const total = extents.map((extent, i) => {
+    if (auto === 'VALID') return 0;
     const span = (kernel[i] - 1) * dilations[i] + 1;
     return Math.max((Math.ceil(extent / strides[i]) - 1) * strides[i] + span - extent, 0);
   });
-  const small = total.map((t) => Math.floor(t / 2));
-  const large = total.map((t) => Math.ceil(t / 2));
-  const [begin, end] = auto === 'SAME_UPPER' ? [small, large] : [large, small];
-  return { kernel, strides, dilations, begin, end };
+  return { kernel, strides, dilations, ...shared(total, auto === 'SAME_UPPER') };
 }
 
 /** Output extents; `ceil` adds a partial last window unless it would start in the padding at the end. */
@@ -70,44 +79,32 @@ export function outputExtents(extents: Shape, g: Geometry, ceil = false): number
   });
 }
 
-/** Row-major position of a flat index. */
-export function unravel(index: number, shape: Shape): number[] {
-  const position = new Array<number>(shape.length);
-  let rest = index;
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    position[axis] = rest % shape[axis];
-    rest = Math.floor(rest / shape[axis]);
+/** A place in the kernel and the element of the input that it meets: along one axis, or flat over all. */
+export type Tap = readonly [tap: number, input: number];
+
+/** All combinations of what meets along each axis, row-major. */
+export function combineTaps(
+  kernel: Shape,
+  extents: Shape,
+  along: (axis: number) => readonly Tap[],
+): readonly Tap[] {
+  let taps: readonly Tap[] = [[0, 0]];
+  for (const [axis, extent] of extents.entries()) {
+    const inner = along(axis);
+    taps = taps.flatMap(([tap, input]) =>
+      inner.map(([r, i]): Tap => [tap * kernel[axis] + r, input * extent + i]),
+    );
   }
-  return position;
+  return taps;
 }
 
-/** Row-major flat index of a position. */
-export const ravel = (position: readonly number[], shape: Shape): number =>
-  position.reduce((index, p, axis) => index * shape[axis] + p, 0);
-
-/**
- * Calls `visit(tap, input)` for every tap of the window at `position` that lies inside the input, row-major;
- * both are flat indices, into the kernel and into one map of the input.
- */
-export function forEachTap(
-  position: readonly number[],
-  extents: Shape,
-  g: Geometry,
-  visit: (tap: number, input: number) => void,
-): void {
-  const rank = extents.length;
-  const walk = (axis: number, tap: number, input: number): void => {
-    if (axis === rank) {
-      visit(tap, input);
-      return;
-    }
+/** The taps of the window at `position` that lie inside the input. */
+export const tapsAt = (position: readonly number[], extents: Shape, g: Geometry): readonly Tap[] =>
+  combineTaps(g.kernel, extents, (axis) => {
     const origin = position[axis] * g.strides[axis] - g.begin[axis];
     const d = g.dilations[axis];
     const first = Math.max(0, Math.ceil(-origin / d));
     const last = Math.min(g.kernel[axis] - 1, Math.floor((extents[axis] - 1 - origin) / d));
-    for (let r = first; r <= last; r++) {
-      walk(axis + 1, tap * g.kernel[axis] + r, input * extents[axis] + origin + r * d);
-    }
-  };
-  walk(0, 0, 0);
-}
+    const count = Math.max(0, last - first + 1);
+    return Array.from({ length: count }, (_, k) => [first + k, origin + (first + k) * d]);
+  });
