@@ -95,7 +95,7 @@ export function* fields(source: Bytes, start = 0, end = source.size): Generator<
     try {
       field = fieldAt(window, at - from, end - from);
     } catch (error) {
-      throw source.bad?.(`damaged: ${(error as Error).message}`) ?? error;
+      throw source.bad?.((error as Error).message) ?? error;
     }
     const { number, wire, tag, value } = field;
     const fixed = wire === 1 || wire === 5 ? window.subarray(field.start, field.end) : null;

@@ -74,11 +74,7 @@ export const dtypeOfOnnx = (number: number): DType | undefined =>
 
 /** The type of an ordinary typed array's elements; null for what is none. A Uint8ClampedArray holds uint8. */
 export function dtypeOfArray(data: object): NumericDType | null {
-  const name = data.constructor.name
-    .replace('Clamped', '')
-    .replace('Big', '')
-    .replace('Array', '')
-    .toLowerCase();
+  const name = data.constructor.name.replace(/Clamped|Big|Array/g, '').toLowerCase();
   return ArrayBuffer.isView(data) && isNumeric(name) ? name : null;
 }
 

@@ -108,9 +108,8 @@ export function widened(value: Value): Value {
 /** Halves as their bits, rounded to the nearest; any other value as it is. */
 export function narrowed(value: NumericValue): NumericValue {
   const { dtype, shape, data } = value;
-  if (data instanceof Uint16Array || !(dtype === 'float16' || dtype === 'bfloat16')) return value;
-  const bits = dtype === 'float16' ? toFloat16 : toBfloat16;
-  return { dtype, shape, data: bits(data as Storage) };
+  if (data instanceof Uint16Array || !dtype.endsWith('float16')) return value;
+  return { dtype, shape, data: (dtype === 'float16' ? toFloat16 : toBfloat16)(data as Storage) };
 }
 
 /** The same values in float32 or float64, not copied where they are that already. Throws where that is inexact. */

@@ -18,6 +18,16 @@ import { writeWhole } from './write.ts';
 export const openTensorFile = (path: string): Promise<TensorFile> =>
   openTensors(openFile(newestCheckpoint(path) ?? path));
 
+/** What `use` makes of that file, which is closed after it. */
+export async function withTensorFile<T>(path: string, use: (file: TensorFile) => T | Promise<T>): Promise<T> {
+  const file = await openTensorFile(path);
+  try {
+    return await use(file);
+  } finally {
+    file.close();
+  }
+}
+
 function newestCheckpoint(path: string): string | null {
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return null;
   const names = readdirSync(path).filter((name) => /^\d+\.\d+$/.test(name));

@@ -28,15 +28,13 @@ export const cursor = (source: Source, at = 0, end = source.size): Cursor => ({
  * end.
  */
 function need(c: Cursor, length: number): number {
-  if (c.at + length > c.end)
-    throw bad(c.source, `truncated: it ends at ${c.end}, ${length} bytes are due at ${c.at}`);
   let place = c.at - c.from;
+  skip(c, length);
   if (place < 0 || place + length > c.window.length) {
-    c.window = c.source.read(c.at, Math.min(WINDOW, c.end - c.at));
-    c.from = c.at;
+    c.from = c.at - length;
+    c.window = c.source.read(c.from, Math.min(WINDOW, c.end - c.from));
     place = 0;
   }
-  c.at += length;
   return place;
 }
 

@@ -34,17 +34,12 @@ interface FileSystem {
   getStream(fd: number): { tty?: { ops: object } } | null;
 }
 
-export interface Hdf5 {
-  readonly tensors: ReadonlyMap<string, LazyValue>;
-  close(): void;
-}
-
 let serial = 0;
 
 /**
  * The datasets of numbers by path, values unread. The caller closes it, then the source. Throws InputError.
  */
-export async function openHdf5(source: Source): Promise<Hdf5> {
+export async function openHdf5(source: Source) {
   const library = await (await import('h5wasm')).ready;
   silence(library);
   const path = `/${++serial}.h5`;
@@ -122,10 +117,8 @@ function openDataset(library: Library, file: bigint, source: Source, path: strin
   if (!isNumeric(dtype) || dtype === 'float16' || shape === null) return null;
   const size = byteSize(dtype, shape);
   if (!(size <= 4 * source.size + ALLOWANCE)) {
-    throw bad(
-      source,
-      `dataset '${path.slice(1)}': shape [${shape}] needs ${size} bytes, the file has ${source.size}`,
-    );
+    const lack = `needs ${size} bytes, the file has ${source.size}`;
+    throw bad(source, `dataset '${path.slice(1)}': shape [${shape}] ${lack}`);
   }
   const read = (): NumericValue => {
     const bytes = new Uint8Array(size);

@@ -28,21 +28,14 @@ const MAGIC = '\x93NUMPY';
 const LONGEST_HEADER = 65_536;
 const MOST_AXES = 64;
 
-interface Header {
-  readonly descr: string;
-  readonly fortran: boolean;
-  readonly shape: readonly number[];
-  /** Where the values start. */
-  readonly start: number;
-}
-
 /** True for bytes that start as a .npy does. */
 export const isNpy = (start: Uint8Array): boolean => fromLatin1(start.subarray(0, 6)) === MAGIC;
 
-function readHeader(source: Source): Header {
+/** The header's three entries, and where the values start. */
+function readHeader(source: Source) {
   const start = source.read(0, Math.min(source.size, 12));
   if (!isNpy(start) || start.length < 10) throw bad(source, 'not a .npy file');
-  const [major, minor] = [start[6], start[7]];
+  const [major, minor] = start.subarray(6, 8);
   if (major < 1 || major > 3)
     throw bad(source, `.npy version ${major}.${minor} is not known (1.0 to 3.0 are)`);
   const wide = major > 1;
@@ -58,7 +51,7 @@ function readHeader(source: Source): Header {
 const field = (text: string, name: string, value: string): string | undefined =>
   new RegExp(`[{,]\\s*['"]${name}['"]\\s*:\\s*(${value})\\s*[,}]`).exec(text)?.[1];
 
-function parse(source: Source, text: string): Omit<Header, 'start'> {
+function parse(source: Source, text: string) {
   const descr = field(text, 'descr', `'[^']*'|"[^"]*"`);
   const fortran = field(text, 'fortran_order', 'True|False');
   const shape = field(text, 'shape', '\\([0-9,\\sL]*\\)');

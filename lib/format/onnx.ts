@@ -16,8 +16,7 @@ import { type Field, fields, fieldsOf, framed, header, lengthOf, unpackVarints }
 import { joined } from '../../export/write.ts';
 import { bytesOf } from '../array/dtype.ts';
 import type { LazyValue, NumericValue } from '../array/value.ts';
-import { InputError } from '../errors.ts';
-import { bad, type Source } from './source.ts';
+import { about, bad, type Source } from './source.ts';
 import { bytesOfTensor, dtypeOfTensor, EXTERNAL, titleOfTensor, valueOfTensor } from './tensorproto.ts';
 
 /** Protobuf's own limit for one message. */
@@ -166,16 +165,12 @@ function wholeNumber(word: string, title: string): number {
 
 // ---- weights --------------------------------------------------------------------------------------------
 
-export interface OnnxWeights {
-  readonly tensors: ReadonlyMap<string, LazyValue>;
-  readonly metadata: ReadonlyMap<string, string>;
-  /** Weights of Gemm without transB and of MatMul: (in, out). */
-  readonly inOut: ReadonlySet<string>;
-}
-
-/** The weights and biases in the order of the nodes that use them (Conv, Gemm, MatMul), unread. Throws InputError. */
-export function openOnnx(source: Source): OnnxWeights {
-  const { graph, metadataProps } = asInput(source, () => openModel(source));
+/**
+ * The weights and biases in the order of the nodes that use them (Conv, Gemm, MatMul), unread. `inOut` names those of
+ * Gemm without transB and of MatMul: (in, out). Throws InputError.
+ */
+export function openOnnx(source: Source) {
+  const { graph, metadataProps } = about(source.name, () => openModel(source));
   const initializers = new Map<string, TensorProto>();
   for (const tensor of graph?.initializer ?? []) {
     const name = tensor.name ?? '';
@@ -201,16 +196,8 @@ export function openOnnx(source: Source): OnnxWeights {
 }
 
 function lazy(source: Source, tensor: TensorProto): LazyValue {
-  const dtype = asInput(source, () => dtypeOfTensor(tensor));
+  const dtype = about(source.name, () => dtypeOfTensor(tensor));
   if (dtype === 'string') throw bad(source, `${titleOfTensor(tensor)} holds strings`);
-  const read = () => asInput(source, () => valueOfTensor(tensor) as NumericValue);
+  const read = () => about(source.name, () => valueOfTensor(tensor) as NumericValue);
   return { dtype, shape: tensor.dims, read };
-}
-
-function asInput<T>(source: Source, run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    throw error instanceof InputError ? error : bad(source, (error as Error).message);
-  }
 }

@@ -10,26 +10,14 @@ import { openOnnx } from './onnx.ts';
 import { openObjectNpy, readCudaConvnet } from './pickled.ts';
 import { LEGACY_MAGIC, openLegacyCheckpoint, openZipCheckpoint } from './pth.ts';
 import { openSafetensors } from './safetensors.ts';
-import { bad, type Source } from './source.ts';
+import { about, bad, type Source } from './source.ts';
 import { fromLatin1 } from './strings.ts';
 import { mergeTowers } from './towers.ts';
 import { readZip } from './zip.ts';
 
-export type Format =
-  | 'safetensors'
-  | 'npz'
-  | 'npy'
-  | 'npy of objects'
-  | 'PyTorch zip'
-  | 'PyTorch legacy'
-  | 'caffemodel'
-  | 'binaryproto'
-  | 'HDF5'
-  | 'ONNX'
-  | 'cuda-convnet';
-
 export interface TensorFile {
-  readonly format: Format;
+  /** 'npz', 'PyTorch zip'. */
+  readonly format: string;
   /** By the file's own names, values unread. */
   readonly tensors: ReadonlyMap<string, LazyValue>;
   /** What the file says about itself. */
@@ -69,23 +57,24 @@ async function dispatch(source: Source): Promise<Opened> {
   if (isNpy(start)) return npy(source);
   if (isHdf5(start)) return { format: 'HDF5', ...(await openHdf5(source)) };
   if (text[8] === '{') return { format: 'safetensors', ...openSafetensors(source) };
-  if (text.startsWith(LEGACY_MAGIC)) {
-    return { format: 'PyTorch legacy', ...openLegacyCheckpoint(source) };
-  }
-  if (text.slice(257, 262) === 'ustar')
-    throw bad(source, 'a tar archive: unpack it, and give the file inside');
-  if (text.startsWith('\x1f\x8b')) throw bad(source, 'compressed by gzip: unpack it first');
-  if (text.startsWith('\xff\xd8\xff') || text.startsWith('\x89PNG')) {
-    throw bad(source, 'a picture, not weights: `alexnet predict` takes it');
-  }
-  if (
-    (start[0] === 0x80 && start[1] >= 2 && start[1] <= 5) ||
-    /^(?:[(}][dlpq]|c[\w.]+\n[\w.]+\n)/.test(text)
-  ) {
-    return cudaConvnet(source);
-  }
-  return protobuf(source);
+  if (text.startsWith(LEGACY_MAGIC)) return { format: 'PyTorch legacy', ...openLegacyCheckpoint(source) };
+  const other = strangers.find(([magic, , at = 0]) => text.startsWith(magic, at));
+  if (other) throw bad(source, other[1]);
+  const isPickle = (start[0] === 0x80 && start[1] >= 2 && start[1] <= 5) || OLD_PICKLE.test(text);
+  return isPickle ? cudaConvnet(source) : protobuf(source);
 }
+
+/** How a pickle of protocol 0 or 1 starts: a dictionary, a list or a class. */
+const OLD_PICKLE = /^(?:[(}][dlpq]|c[\w.]+\n[\w.]+\n)/;
+
+const PICTURE = 'a picture, not weights: `alexnet predict` takes it';
+/** What marks files that are often given for weights, what to do with them, and where the mark is. */
+const strangers: readonly (readonly [magic: string, advice: string, at?: number])[] = [
+  ['ustar', 'a tar archive: unpack it, and give the file inside', 257],
+  ['\x1f\x8b', 'compressed by gzip: unpack it first'],
+  ['\xff\xd8\xff', PICTURE],
+  ['\x89PNG', PICTURE],
+];
 
 function zip(source: Source): Opened {
   const members = readZip(source);
@@ -106,13 +95,8 @@ function npy(source: Source): Opened {
 }
 
 function cudaConvnet(source: Source): Opened {
-  const layers = readCudaConvnet(source);
-  try {
-    const merged = mergeTowers(layers);
-    return { format: 'cuda-convnet', ...merged, inOut: new Set(merged.tensors.keys()) };
-  } catch (error) {
-    throw bad(source, (error as Error).message);
-  }
+  const merged = about(source.name, () => mergeTowers(readCudaConvnet(source)));
+  return { format: 'cuda-convnet', ...merged, inOut: new Set(merged.tensors.keys()) };
 }
 
 /** Fields that are looked at to tell one message from another. */
@@ -122,10 +106,10 @@ const ENOUGH = 1000;
 function protobuf(source: Source): Opened {
   const seen = new Set<string>();
   try {
-    let count = 0;
+    let left = ENOUGH;
     for (const { number, wire } of fields(source)) {
       seen.add(`${number}/${wire}`);
-      if (++count >= ENOUGH) break;
+      if (--left === 0) break;
     }
   } catch {
     if (seen.size === 0) throw unknown(source);
@@ -140,8 +124,6 @@ function protobuf(source: Source): Opened {
   throw unknown(source);
 }
 
-const unknown = (source: Source) =>
-  bad(
-    source,
-    'no known format of arrays or weights (.safetensors, .npz, .npy, .pth, .caffemodel, .h5, .onnx, cuda-convnet)',
-  );
+const KNOWN = '.safetensors, .npz, .npy, .pth, .caffemodel, .h5, .onnx, cuda-convnet';
+
+const unknown = (source: Source) => bad(source, `no known format of arrays or weights (${KNOWN})`);

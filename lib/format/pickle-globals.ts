@@ -34,13 +34,9 @@ export interface TensorRef {
 }
 
 const inertModules = ['options', 'python_util.options', 'layer', 'gpumodel', 'python_util.gpumodel'];
-const inertNames = [
-  'argparse.Namespace',
-  'torch.device',
-  'torch.strided',
-  'builtins.object',
-  'builtins.complex',
-];
+const inertNames = 'argparse.Namespace torch.device torch.strided builtins.object builtins.complex'.split(
+  ' ',
+);
 /** One name for what Python 2 and 3, NumPy 1 and 2 call differently. */
 const modules: Readonly<Record<string, string>> = {
   __builtin__: 'builtins',
@@ -61,12 +57,9 @@ const list: Builder = ([items = []]) => {
 const dict: Builder = ([items = []]) => {
   if (items instanceof Map) return new Map(items);
   if (!Array.isArray(items)) throw new Error('expected a list of pairs');
-  return new Map(
-    items.map((pair): [PickleValue, PickleValue] => {
-      if (!Array.isArray(pair) || pair.length !== 2) throw new Error('expected a list of pairs');
-      return [pair[0], pair[1]];
-    }),
-  );
+  const arePairs = items.every((pair) => Array.isArray(pair) && pair.length === 2);
+  if (!arePairs) throw new Error('expected a list of pairs');
+  return new Map(items as [PickleValue, PickleValue][]);
 };
 
 const first: Builder = ([value]) => {
@@ -88,9 +81,8 @@ const whole = (value: PickleValue | undefined, what: string): number => {
 };
 
 const wholes = (value: PickleValue | undefined, what: string): number[] => {
-  if (!Array.isArray(value) || value.length > 64)
-    throw new Error(`${what} is no short list of whole numbers`);
-  return value.map((extent) => whole(extent, what));
+  if (Array.isArray(value) && value.length <= 64) return value.map((extent) => whole(extent, what));
+  throw new Error(`${what} is no short list of whole numbers`);
 };
 
 /** torch._utils._rebuild_tensor_v2(storage, offset, size, stride, …). */
@@ -98,15 +90,11 @@ const rebuildTensor: Builder = ([storage, offset, size, stride]) => {
   if (storage === undefined || !isKind(storage, 'built') || storage.what !== 'storage') {
     throw new Error('expected a storage');
   }
-  const [shape, strides] = [wholes(size, 'size'), wholes(stride, 'stride')];
+  const shape = wholes(size, 'size');
+  const strides = wholes(stride, 'stride');
   if (shape.length !== strides.length) throw new Error('size and stride differ in length');
-  const ref: TensorRef = {
-    storage: storage.content as StorageRef,
-    offset: whole(offset, 'offset'),
-    shape,
-    strides,
-  };
-  return { kind: 'built', what: 'tensor', content: ref };
+  const place = { storage: storage.content as StorageRef, offset: whole(offset, 'offset') };
+  return { kind: 'built', what: 'tensor', content: { ...place, shape, strides } satisfies TensorRef };
 };
 
 const builders: Readonly<Record<string, Builder>> = {

@@ -23,22 +23,18 @@ interface DTypeState {
 }
 
 /** An array while it is built: numbers still in the file, or objects. */
-export interface ArrayState {
+interface ArrayState {
   array?: LazyValue;
   objects?: readonly PickleValue[];
 }
 
 const built = (what: string, content: DTypeState | ArrayState): Built => ({ kind: 'built', what, content });
 
-/** The array that a pickle's value is, if it is one of numbers. */
-export const arrayOf = (value: PickleValue | undefined): LazyValue | undefined =>
+/** The array, of numbers or of objects, that a pickle's value is; empty if it is none. */
+export const arrayOf = (value: PickleValue | undefined): Readonly<ArrayState> =>
   value !== undefined && isKind(value, 'built') && value.what === 'ndarray'
-    ? (value.content as ArrayState).array
-    : undefined;
-
-/** The objects in it, if it is an array of objects. */
-export const objectsOf = (value: PickleValue): readonly PickleValue[] | undefined =>
-  isKind(value, 'built') && value.what === 'ndarray' ? (value.content as ArrayState).objects : undefined;
+    ? (value.content as ArrayState)
+    : {};
 
 /** _reconstruct(ndarray, (0,), b'b'): empty until its state comes. */
 export const reconstruct = (): PickleValue => built('ndarray', {});
@@ -52,9 +48,8 @@ export function dtype([code]: readonly PickleValue[]): PickleValue {
 
 /** _codecs.encode(text, 'latin1'): how Python 3 writes bytes in protocol 2. */
 export function encode([text, coding]: readonly PickleValue[]): PickleValue {
-  if (text === undefined || (coding !== 'latin1' && coding !== 'latin-1'))
-    throw new Error('only latin1 is known');
-  return text;
+  if (text !== undefined && (coding === 'latin1' || coding === 'latin-1')) return text;
+  throw new Error('only latin1 is known');
 }
 
 export function setState(object: Built, state: PickleValue): PickleValue {
@@ -84,8 +79,8 @@ function fill(
   fortran: boolean,
   data: PickleValue,
 ): void {
-  if (!isKind(type, 'built') || type.what !== 'dtype')
-    throw new Error('damaged pickle: an array without a type');
+  const isType = isKind(type, 'built') && type.what === 'dtype';
+  if (!isType) throw new Error('damaged pickle: an array without a type');
   if (!Array.isArray(shape) || shape.length > 64 || !shape.every((extent) => typeof extent === 'number')) {
     throw new Error('damaged pickle: an array without a shape');
   }
@@ -113,19 +108,16 @@ function lazy(
   if (encoded ? !(text >= size) : text !== size) {
     throw new Error(`an array of shape [${shape}] of ${dtype} needs ${size} bytes, ${text} are there`);
   }
-  const values = (bytes: Uint8Array<ArrayBuffer>): TypedArray => {
-    if (swap) swapBytes(bytes, bytesOf(dtype));
-    return viewAs(dtype, bytes);
-  };
+  const width = bytesOf(dtype);
   const read = (): NumericValue => {
     const bytes = rawBytes(data as string | Slice);
     if (bytes.length !== size) throw new Error(`${bytes.length} bytes for an array of ${size}`);
-    const all = values(bytes);
+    if (swap) swapBytes(bytes, width);
+    const all = viewAs(dtype, bytes);
     return { dtype, shape, data: fortran ? gather(all, shape, fortranStrides(shape)) : all };
   };
   if (typeof data === 'string' || encoded || fortran) return { dtype, shape, read };
   const { source, offset } = data as Slice;
-  const width = bytesOf(dtype);
   const part = (first: number, { buffer, byteOffset, byteLength }: TypedArray) => {
     const bytes = new Uint8Array(buffer, byteOffset, byteLength);
     source.readInto(bytes, offset + width * first);
@@ -137,8 +129,7 @@ function lazy(
 function rawBytes(data: string | Slice): Uint8Array<ArrayBuffer> {
   if (typeof data === 'string') return Uint8Array.from(data, (letter) => letter.charCodeAt(0));
   const bytes = data.source.read(data.offset, data.length);
-  if (data.coding === 'latin1') return bytes;
-  return toLatin1(fromUtf8(bytes));
+  return data.coding === 'latin1' ? bytes : toLatin1(fromUtf8(bytes));
 }
 
 /** scalar(dtype, bytes): its value. */

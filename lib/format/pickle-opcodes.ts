@@ -13,7 +13,7 @@ import {
   uint64,
 } from './cursor.ts';
 import { type Globals, isKind, type PickleValue, type Slice } from './pickle-value.ts';
-import { bad } from './source.ts';
+import { about, bad } from './source.ts';
 import { fromLatin1, fromUtf8, toLatin1 } from './strings.ts';
 
 export interface Machine {
@@ -32,32 +32,31 @@ export const SCALAR = 48;
 const LONGEST_LINE = 1 << 20;
 const LONG_STRING = 4096;
 
+function fail(m: Machine, message: string): never {
+  throw bad(m.c.source, message);
+}
+
 export function spend(m: Machine, bytes: number): void {
   m.budget -= bytes;
-  if (m.budget < 0) throw bad(m.c.source, 'refused: the pickle would build far more than the file holds');
+  if (m.budget < 0) fail(m, 'refused: the pickle would build far more than the file holds');
 }
 
 export function pop(m: Machine): PickleValue {
   const value = m.stack.pop();
-  if (value === undefined) throw bad(m.c.source, 'damaged pickle: the stack is empty');
-  return value;
+  return value !== undefined ? value : fail(m, 'damaged pickle: the stack is empty');
 }
 
 function top(m: Machine): PickleValue {
-  const value = m.stack.at(-1);
-  if (value === undefined) throw bad(m.c.source, 'damaged pickle: the stack is empty');
+  const value = pop(m);
+  push(m, value);
   return value;
 }
 
-const push = (m: Machine, value: PickleValue): void => {
-  m.stack.push(value);
-};
+const push = (m: Machine, value: PickleValue): void => void m.stack.push(value);
 
 function toMark(m: Machine): PickleValue[] {
   const items = m.stack;
-  const below = m.marks.pop();
-  if (!below) throw bad(m.c.source, 'damaged pickle: no mark on the stack');
-  m.stack = below;
+  m.stack = m.marks.pop() ?? fail(m, 'damaged pickle: no mark on the stack');
   return items;
 }
 
@@ -68,8 +67,7 @@ function container<T extends PickleValue[] | Map<PickleValue, PickleValue>>(m: M
 
 function fetch(m: Machine, key: number): void {
   const value = m.memo.get(key);
-  if (value === undefined) throw bad(m.c.source, `damaged pickle: nothing was remembered as ${key}`);
-  push(m, value);
+  push(m, value !== undefined ? value : fail(m, `damaged pickle: nothing was remembered as ${key}`));
 }
 
 function string(m: Machine, length: number, coding: Slice['coding']): void {
@@ -88,7 +86,7 @@ function string(m: Machine, length: number, coding: Slice['coding']): void {
 function unquote(m: Machine, text: string): string {
   const quote = text[0];
   if (text.length < 2 || !['"', "'"].includes(quote) || !text.endsWith(quote)) {
-    throw bad(m.c.source, 'damaged pickle: a string without quotes');
+    fail(m, 'damaged pickle: a string without quotes');
   }
   const named: Record<string, string> = { n: '\n', t: '\t', r: '\r' };
   return text
@@ -104,8 +102,7 @@ const plain = (text: string): string =>
 function decimal(m: Machine, text: string): PickleValue {
   const digits = text.replace(/L$/, '');
   if (text === '00' || text === '01') return text === '01';
-  if (!/^-?\d{1,400}$/.test(digits))
-    throw bad(m.c.source, `damaged pickle: '${text.slice(0, 40)}' is no number`);
+  if (!/^-?\d{1,400}$/.test(digits)) fail(m, `damaged pickle: '${text.slice(0, 40)}' is no number`);
   return narrow(BigInt(digits));
 }
 
@@ -115,7 +112,7 @@ const narrow = (value: bigint): PickleValue =>
     : value;
 
 function long(m: Machine, length: number): void {
-  if (length > 255) throw bad(m.c.source, `refused: an integer of ${length} bytes`);
+  if (length > 255) fail(m, `refused: an integer of ${length} bytes`);
   const bytes = [...take(m.c, length)].reverse();
   const hex = bytes.map((byte) => byte.toString(16).padStart(2, '0')).join('');
   push(m, narrow(BigInt.asIntN(8 * length, length === 0 ? 0n : BigInt(`0x${hex}`))));
@@ -124,7 +121,7 @@ function long(m: Machine, length: number): void {
 function real(m: Machine): void {
   const text = line(m.c, 400);
   const value = { nan: Number.NaN, inf: Infinity, '-inf': -Infinity }[text.toLowerCase()] ?? Number(text);
-  if (text.trim() === '') throw bad(m.c.source, 'damaged pickle: an empty number');
+  if (text.trim() === '') fail(m, 'damaged pickle: an empty number');
   push(m, value);
 }
 
@@ -142,55 +139,47 @@ const lengthOf = (value: PickleValue): number =>
 
 /** A call, or an instance of a class: what the list of globals makes of it. */
 function call(m: Machine, callee: PickleValue, args: PickleValue): void {
-  if (!isKind(callee, 'global')) throw bad(m.c.source, 'refused: the pickle calls what is no known function');
-  if (!Array.isArray(args)) throw bad(m.c.source, 'damaged pickle: arguments that are no tuple');
+  if (!isKind(callee, 'global')) fail(m, 'refused: the pickle calls what is no known function');
+  if (!Array.isArray(args)) fail(m, 'damaged pickle: arguments that are no tuple');
   spend(m, CONTAINER + SCALAR * args.reduce<number>((sum, arg) => sum + lengthOf(arg), 0));
-  try {
-    push(m, m.globals.build(callee.name, args));
-  } catch (error) {
-    throw bad(m.c.source, `${callee.name}: ${(error as Error).message}`);
-  }
+  const { name } = callee;
+  const { source } = m.c;
+  push(
+    m,
+    about(source.name, () => about(name, () => m.globals.build(name, args))),
+  );
 }
 
 function putItems(m: Machine, items: readonly PickleValue[]): void {
   const dict = top(m);
   const isDict = dict instanceof Map;
-  if (!isDict && !isKind(dict, 'instance'))
-    throw bad(m.c.source, 'damaged pickle: items for what is no dict');
-  if (items.length % 2 !== 0) throw bad(m.c.source, 'damaged pickle: a key without a value');
+  if (!isDict && !isKind(dict, 'instance')) fail(m, 'damaged pickle: items for what is no dict');
+  if (items.length % 2 !== 0) fail(m, 'damaged pickle: a key without a value');
   spend(m, SCALAR * items.length);
   if (isDict) for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
 }
 
 function append(m: Machine, items: readonly PickleValue[]): void {
   const list = top(m);
-  if (!Array.isArray(list)) {
-    if (isKind(list, 'instance')) return;
-    throw bad(m.c.source, 'damaged pickle: items for what is no list');
-  }
-  for (const item of items) list.push(item);
+  if (Array.isArray(list)) for (const item of items) list.push(item);
+  else if (!isKind(list, 'instance')) fail(m, 'damaged pickle: items for what is no list');
 }
 
 function build(m: Machine): void {
   const state = pop(m);
   const object = pop(m);
-  try {
-    const replaced = m.globals.setState?.(object, state);
-    if (replaced === undefined && isKind(object, 'instance')) object.state = state;
-    push(m, replaced ?? object);
-  } catch (error) {
-    throw bad(m.c.source, (error as Error).message);
-  }
+  const replaced = about(m.c.source.name, () => m.globals.setState?.(object, state));
+  if (replaced === undefined && isKind(object, 'instance')) object.state = state;
+  push(m, replaced ?? object);
 }
 
 function persistent(m: Machine, id: PickleValue): void {
-  if (!m.globals.persistent) throw bad(m.c.source, 'refused: a persistent id in a plain pickle');
+  const find = m.globals.persistent ?? fail(m, 'refused: a persistent id in a plain pickle');
   spend(m, CONTAINER);
-  try {
-    push(m, m.globals.persistent(id));
-  } catch (error) {
-    throw bad(m.c.source, (error as Error).message);
-  }
+  push(
+    m,
+    about(m.c.source.name, () => find(id)),
+  );
 }
 
 const tuple = (count: number) => (m: Machine) => {
@@ -198,15 +187,14 @@ const tuple = (count: number) => (m: Machine) => {
   container(m, items);
 };
 
-function textOf(m: Machine, value: PickleValue): string {
-  if (typeof value !== 'string') throw bad(m.c.source, 'damaged pickle: a name that is no text');
-  return value;
-}
+const textOf = (m: Machine, value: PickleValue): string =>
+  typeof value === 'string' ? value : fail(m, 'damaged pickle: a name that is no text');
 
 type Run = (m: Machine) => void;
 export const opcodes: (Run | undefined)[] = [];
-const op = (code: string, run: Run): void => {
-  opcodes[code.charCodeAt(0)] = run;
+/** What each of these codes, characters of one byte, does. */
+const op = (codes: string, run: Run): void => {
+  for (const code of codes) opcodes[code.charCodeAt(0)] = run;
 };
 
 op('(', (m) => {
@@ -223,8 +211,7 @@ op('2', (m) => push(m, top(m)));
 op('N', (m) => push(m, null));
 op('\x88', (m) => push(m, true));
 op('\x89', (m) => push(m, false));
-op('I', (m) => push(m, decimal(m, line(m.c, LONGEST_LINE))));
-op('L', (m) => push(m, decimal(m, line(m.c, LONGEST_LINE))));
+op('IL', (m) => push(m, decimal(m, line(m.c, LONGEST_LINE))));
 op('J', (m) => push(m, int32(m.c)));
 op('K', (m) => push(m, byte(m.c)));
 op('M', (m) => push(m, uint16(m.c)));
@@ -234,22 +221,15 @@ op('F', real);
 op('G', (m) => push(m, float64BigEndian(m.c)));
 op('S', (m) => push(m, unquote(m, line(m.c, LONGEST_LINE))));
 op('V', (m) => push(m, plain(fromUtf8(toLatin1(line(m.c, LONGEST_LINE))))));
-op('T', (m) => string(m, uint32(m.c), 'latin1'));
-op('U', (m) => string(m, byte(m.c), 'latin1'));
-op('B', (m) => string(m, uint32(m.c), 'latin1'));
-op('C', (m) => string(m, byte(m.c), 'latin1'));
-op('\x8e', (m) => string(m, uint64(m.c), 'latin1'));
-op('\x96', (m) => string(m, uint64(m.c), 'latin1'));
+op('UC', (m) => string(m, byte(m.c), 'latin1'));
+op('TB', (m) => string(m, uint32(m.c), 'latin1'));
+op('\x8e\x96', (m) => string(m, uint64(m.c), 'latin1'));
 op('X', (m) => string(m, uint32(m.c), 'utf8'));
 op('\x8c', (m) => string(m, byte(m.c), 'utf8'));
 op('\x8d', (m) => string(m, uint64(m.c), 'utf8'));
-op(']', (m) => container(m, []));
+op('])\x8f', (m) => container(m, []));
 op('}', (m) => container(m, new Map()));
-op('\x8f', (m) => container(m, []));
-op(')', (m) => container(m, []));
-op('t', (m) => container(m, toMark(m)));
-op('l', (m) => container(m, toMark(m)));
-op('\x91', (m) => container(m, toMark(m)));
+op('tl\x91', (m) => container(m, toMark(m)));
 op('\x85', tuple(1));
 op('\x86', tuple(2));
 op('\x87', tuple(3));
@@ -264,8 +244,7 @@ op('s', (m) => {
 });
 op('u', (m) => putItems(m, toMark(m)));
 op('a', (m) => append(m, [pop(m)]));
-op('e', (m) => append(m, toMark(m)));
-op('\x90', (m) => append(m, toMark(m)));
+op('e\x90', (m) => append(m, toMark(m)));
 op('p', (m) => void m.memo.set(Number(line(m.c, 20)), top(m)));
 op('q', (m) => void m.memo.set(byte(m.c), top(m)));
 op('r', (m) => void m.memo.set(uint32(m.c), top(m)));
@@ -291,8 +270,7 @@ const reduce: Run = (m) => {
   const args = pop(m);
   call(m, pop(m), args);
 };
-op('R', reduce);
-op('\x81', reduce);
+op('R\x81', reduce);
 op('\x92', (m) => {
   pop(m); // keyword arguments
   reduce(m);
@@ -302,6 +280,6 @@ op('P', (m) => persistent(m, line(m.c, 1000)));
 op('Q', (m) => persistent(m, pop(m)));
 op('\x80', (m) => {
   const version = byte(m.c);
-  if (version > 5) throw bad(m.c.source, `pickle protocol ${version} is not known (0 to 5 are)`);
+  if (version > 5) fail(m, `pickle protocol ${version} is not known (0 to 5 are)`);
 });
 op('\x95', (m) => void uint64(m.c));

@@ -8,22 +8,22 @@
 import type { LazyValue } from '../array/value.ts';
 import { unpickle } from './pickle.ts';
 import { plainGlobals } from './pickle-globals.ts';
-import { arrayOf, objectsOf } from './pickle-numpy.ts';
+import { arrayOf } from './pickle-numpy.ts';
 import type { PickleValue } from './pickle-value.ts';
 import { bad, type Source } from './source.ts';
 
 /** {'conv1': [W, b]} in a .npy of objects. Throws InputError. */
 export function openObjectNpy(source: Source, pickle: Source): ReadonlyMap<string, LazyValue> {
   const { value } = unpickle(pickle, plainGlobals);
-  const objects = objectsOf(value);
-  const dict = objects?.length === 1 ? objects[0] : undefined;
-  if (!(dict instanceof Map))
+  const { objects = [] } = arrayOf(value);
+  const [dict] = objects;
+  if (objects.length !== 1 || !(dict instanceof Map))
     throw bad(source, 'an array of Python objects that is no dictionary of weights');
   const arrays = new Map<string, LazyValue>();
   for (const [layer, entry] of dict) {
     const parts = entry instanceof Map ? [...entry] : Array.isArray(entry) ? [...entry.entries()] : [];
     for (const [part, item] of parts) {
-      const array = arrayOf(item);
+      const { array } = arrayOf(item);
       if (array) arrays.set(`${String(layer)}/${String(part)}`, array);
     }
   }
@@ -51,8 +51,8 @@ export function readCudaConvnet(source: Source): CudaLayer[] {
   const found: CudaLayer[] = [];
   for (const [name, layer] of all) {
     const blocks = layer.get('weights');
-    const weights = (Array.isArray(blocks) ? blocks : [blocks]).flatMap((item) => arrayOf(item) ?? []);
-    const biases = arrayOf(layer.get('biases'));
+    const weights = (Array.isArray(blocks) ? blocks : [blocks]).flatMap((item) => arrayOf(item).array ?? []);
+    const biases = arrayOf(layer.get('biases')).array;
     if (weights.length > 0 && biases) found.push({ name, weights, biases, inputs: inputNames(layer, all) });
   }
   if (found.length === 0) throw bad(source, 'a cuda-convnet checkpoint without weights');

@@ -23,11 +23,6 @@ import { stateDict } from './statedict.ts';
 import { fromLatin1 } from './strings.ts';
 import type { Member } from './zip.ts';
 
-export interface Checkpoint {
-  readonly tensors: ReadonlyMap<string, LazyValue>;
-  readonly notes: readonly string[];
-}
-
 /** Bytes of a storage. */
 interface Place {
   /** Their number. */
@@ -39,31 +34,25 @@ interface Place {
 type Places = (storage: StorageRef) => Place;
 
 /** A zip checkpoint's tensors, values unread. Throws InputError. */
-export function openZipCheckpoint(source: Source, members: ReadonlyMap<string, Member>): Checkpoint {
+export function openZipCheckpoint(source: Source, members: ReadonlyMap<string, Member>) {
   const pickle = [...members.values()].find(({ name }) => /^[^/]*\/data\.pkl$/.test(name));
   if (!pickle) throw bad(source, 'a zip archive without data.pkl: no PyTorch checkpoint');
   const folder = pickle.name.slice(0, -'data.pkl'.length);
   const bytes = pickle.read({ checksum: false });
   // torch can write archives without checksums: they count only where the pickle's own is right
-  const checksum = isRight(pickle);
+  const checksum = pickle.isWhole(bytes);
   const order = members.get(`${folder}byteorder`)?.head(6);
   const swap = order !== undefined && fromLatin1(order) === 'big';
   const { value } = unpickle(adopt(bytes, source.name), torchGlobals());
   const places: Places = ({ key }) => {
     const member = members.get(`${folder}data/${key}`);
-    if (!member) throw bad(source, `the storage '${key.slice(0, 40)}' is not in the archive`);
-    return memberPlace(member, checksum);
+    return memberPlace(member ?? missing(source, key, 'archive'), checksum);
   };
   return tensorsOf(source, value, places, swap);
 }
 
-function isRight(member: Member): boolean {
-  try {
-    member.read();
-    return true;
-  } catch {
-    return false;
-  }
+function missing(source: Source, key: string, where: string): never {
+  throw bad(source, `the storage '${key.slice(0, 40)}' is not in the ${where}`);
 }
 
 const memberPlace = (member: Member, checksum: boolean): Place => ({
@@ -79,7 +68,7 @@ const memberPlace = (member: Member, checksum: boolean): Place => ({
 export const LEGACY_MAGIC = '\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20';
 
 /** A legacy checkpoint's tensors, values unread. Throws InputError. */
-export function openLegacyCheckpoint(source: Source): Checkpoint {
+export function openLegacyCheckpoint(source: Source) {
   const magic = unpickle(source, plainGlobals);
   const protocol = unpickle(source, plainGlobals, magic.end);
   if (protocol.value !== 1001) throw bad(source, 'a legacy checkpoint of an unknown protocol');
@@ -106,22 +95,17 @@ function legacyPlaces(
   for (const key of keys) {
     if (typeof key !== 'string') throw bad(source, 'damaged checkpoint: a storage without a key');
     const length = uint64(c);
-    const width = widths.get(key);
-    if (width === undefined) throw bad(source, `the storage '${key.slice(0, 40)}' is not in the pickle`);
+    const width = widths.get(key) ?? missing(source, key, 'pickle');
     places.set(key, section(source, c.at, length * width));
     c.at += length * width;
   }
-  return ({ key }) => {
-    const place = places.get(key);
-    if (!place) throw bad(source, `the storage '${key.slice(0, 40)}' is not in the file`);
-    return place;
-  };
+  return ({ key }) => places.get(key) ?? missing(source, key, 'file');
 }
 
 const refOf = (value: PickleValue): TensorRef | undefined =>
   isKind(value, 'built') && value.what === 'tensor' ? (value.content as TensorRef) : undefined;
 
-function tensorsOf(source: Source, object: PickleValue, places: Places, swap: boolean): Checkpoint {
+function tensorsOf(source: Source, object: PickleValue, places: Places, swap: boolean) {
   const found = stateDict(object, refOf);
   if (!found) throw bad(source, 'the checkpoint holds no dictionary of tensors');
   const tensors = new Map<string, LazyValue>();
@@ -144,12 +128,9 @@ function lazy(source: Source, name: string, ref: TensorRef, places: Places, swap
   const span =
     size === 0 ? 0 : 1 + shape.reduce((sum, extent, axis) => sum + (extent - 1) * strides[axis], 0);
   const place = places(storage);
-  const label = `tensor '${name.slice(0, 80)}'`;
   if (!(size <= Math.max(place.size, MOST_EXPANDED)) || !((offset + span) * width <= place.size)) {
-    throw bad(
-      source,
-      `${label}: shape [${shape}] of ${dtype} does not fit into its storage of ${place.size} bytes`,
-    );
+    const fit = `does not fit into its storage of ${place.size} bytes`;
+    throw bad(source, `tensor '${name.slice(0, 80)}': shape [${shape}] of ${dtype} ${fit}`);
   }
   const read = (): NumericValue => {
     const bytes = place.read(offset * width, span * width);

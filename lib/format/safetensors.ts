@@ -12,13 +12,8 @@ import { toUtf8 } from './strings.ts';
 
 const LONGEST_HEADER = 100_000_000;
 
-export interface Safetensors {
-  readonly tensors: ReadonlyMap<string, LazyValue>;
-  readonly metadata: ReadonlyMap<string, string>;
-}
-
 /** The tensors by name, values unread, and the metadata. Throws InputError for what is no sound file. */
-export function openSafetensors(source: Source): Safetensors {
+export function openSafetensors(source: Source) {
   const [header, start] = readHeader(source);
   const tensors = new Map<string, LazyValue>();
   const ranges: [number, number, string][] = [];
@@ -83,10 +78,8 @@ function readEntry(source: Source, name: string, entry: unknown) {
   const [begin, end] = offsets;
   const size = byteSize(dtype, shape);
   if (size !== end - begin) {
-    throw bad(
-      source,
-      `tensor '${name}': shape [${shape}] of ${dtype} needs ${size} bytes, not ${end - begin}`,
-    );
+    const there = end - begin;
+    throw bad(source, `tensor '${name}': shape [${shape}] of ${dtype} needs ${size} bytes, not ${there}`);
   }
   return { dtype, shape: shape as readonly number[], begin, end };
 }

@@ -37,6 +37,16 @@ export interface Unpacker {
 export const bad = (source: { readonly name: string }, message: string): InputError =>
   new InputError(`${source.name}: ${message.replace(/\s+/g, ' ').slice(0, 400)}`);
 
+/** What `run` returns. An error in it becomes an InputError about the file of that name, if it is none already. */
+export function about<T>(name: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof InputError && error.message.startsWith(name)) throw error;
+    throw bad({ name }, (error as Error).message);
+  }
+}
+
 /** What differs from source to source. */
 interface Reading {
   /** The range is there. */

@@ -1,26 +1,8 @@
 /** Finds the dictionary of tensors in what a checkpoint's pickle holds. */
 import { isKind, type PickleValue } from './pickle-value.ts';
 
-export interface StateDict<T> {
-  readonly tensors: ReadonlyMap<string, T>;
-  /** The keys that lead to it; none if the checkpoint is it. */
-  readonly path: readonly string[];
-  /** Paths of other dictionaries of tensors, which were passed over. */
-  readonly others: readonly string[];
-}
-
 /** What people call it, best first. */
-const usual = [
-  'state_dict',
-  'model_state_dict',
-  'model',
-  'net',
-  'network',
-  'model_state',
-  'params',
-  'weights',
-  'module',
-];
+const usual = 'state_dict model_state_dict model net network model_state params weights module'.split(' ');
 const DEEPEST = 8;
 
 /** Every value reachable through dictionaries and lists, each once, with the keys that lead to it. */
@@ -44,12 +26,10 @@ export function* reachable(root: PickleValue): Generator<{ value: PickleValue; p
 
 /**
  * The state dict: the checkpoint itself if it has tensors by name, else the dictionary with the most usual
- * name, else the one with the most tensors. `pick` gives the tensor that a value is. Null if there is none.
+ * name, else the one with the most tensors; with the keys that lead to it and the paths of the others, which are
+ * passed over. `pick` gives the tensor that a value is. Null if there is none.
  */
-export function stateDict<T>(
-  root: PickleValue,
-  pick: (value: PickleValue) => T | undefined,
-): StateDict<T> | null {
+export function stateDict<T>(root: PickleValue, pick: (value: PickleValue) => T | undefined) {
   const found: { tensors: Map<string, T>; path: readonly string[] }[] = [];
   for (const { value, path } of reachable(root)) {
     if (!(value instanceof Map)) continue;

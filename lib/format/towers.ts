@@ -6,14 +6,10 @@
  * fully connected layer of tower b lists b before a: layers-145.cfg, fc2048bb); then the columns of tower a
  * come before those of tower b.
  */
-import { type LazyValue, type NumericValue, toTensor } from '../array/value.ts';
+import type { Storage } from '../../reference/tensor.ts';
+import { room } from '../array/dtype.ts';
+import { floatValue, type LazyValue, widen } from '../array/value.ts';
 import type { CudaLayer } from './pickled.ts';
-
-export interface Merged {
-  /** '<layer>/0' (in, out) and '<layer>/1', as if there were no towers. */
-  readonly tensors: ReadonlyMap<string, LazyValue>;
-  readonly notes: readonly string[];
-}
 
 /** 'conv1a' → ['conv1', 'a']; the tower is '' where the name has none. */
 function split(name: string, all: ReadonlySet<string>): [string, string] {
@@ -23,8 +19,11 @@ function split(name: string, all: ReadonlySet<string>): [string, string] {
   return all.has(`${base}${tower === 'a' ? 'b' : 'a'}`) ? [base, tower] : [name, ''];
 }
 
-/** The layers merged, values unread. Throws Error, naming the layer, where the blocks do not fit together. */
-export function mergeTowers(layers: readonly CudaLayer[]): Merged {
+/**
+ * '<layer>/0' (in, out) and '<layer>/1' as if there were no towers, values unread. Throws Error, naming the layer,
+ * where the blocks do not fit together.
+ */
+export function mergeTowers(layers: readonly CudaLayer[]) {
   const names = new Set(layers.map(({ name }) => name));
   const bases = new Map<string, CudaLayer[]>();
   for (const layer of layers) {
@@ -36,15 +35,8 @@ export function mergeTowers(layers: readonly CudaLayer[]): Merged {
   for (const [base, towers] of bases) {
     towers.sort((a, b) => (a.name < b.name ? -1 : 1));
     const columns = towers.map((layer) => rows(layer, notes));
-    tensors.set(`${base}/0`, join(base, columns, 1));
-    tensors.set(
-      `${base}/1`,
-      join(
-        base,
-        towers.map(({ biases }) => row(biases)),
-        1,
-      ),
-    );
+    const biases = towers.map((layer) => row(layer.biases));
+    tensors.set(`${base}/0`, join(base, columns, 1)).set(`${base}/1`, join(base, biases, 1));
     if (towers.length > 1) notes.push(`${base}: towers ${towers.map(({ name }) => name).join(', ')} joined`);
   }
   return { tensors, notes };
@@ -58,15 +50,11 @@ function rows(layer: CudaLayer, notes: string[]): LazyValue {
   const tower = (index: number) => /[ab]$/.exec(inputs[index] ?? '')?.[0] ?? '';
   order.sort((a, b) => (tower(a) < tower(b) ? -1 : tower(a) > tower(b) ? 1 : a - b));
   if (order.some((place, index) => place !== index)) {
-    notes.push(
-      `${name}: its inputs are ${inputs.join(', ')} in the file; brought to the order of the towers`,
-    );
+    const there = inputs.join(', ');
+    notes.push(`${name}: its inputs are ${there} in the file; brought to the order of the towers`);
   }
-  return join(
-    name,
-    order.map((index) => weights[index]),
-    0,
-  );
+  const stacked = order.map((index) => weights[index]);
+  return join(name, stacked, 0);
 }
 
 /** (1, K), whatever the file's shape of a bias. */
@@ -80,28 +68,22 @@ function join(name: string, blocks: readonly LazyValue[], axis: 0 | 1): LazyValu
   if (blocks.length === 1) return blocks[0];
   const other = 1 - axis;
   if (blocks.some(({ shape }) => shape.length !== 2 || shape[other] !== blocks[0].shape[other])) {
-    throw new Error(
-      `${name}: blocks of shapes ${blocks.map(({ shape }) => `[${shape}]`).join(' ')} do not fit`,
-    );
+    const shapes = blocks.map(({ shape }) => `[${shape}]`).join(' ');
+    throw new Error(`${name}: blocks of shapes ${shapes} do not fit`);
   }
   const total = blocks.reduce((sum, { shape }) => sum + shape[axis], 0);
   const shape = axis === 0 ? [total, blocks[0].shape[1]] : [blocks[0].shape[0], total];
-  const read = (): NumericValue => {
-    const data = new Float64Array(shape[0] * shape[1]);
-    let [top, left] = [0, 0];
+  const dtype = blocks.every((block) => block.dtype !== 'float64') ? 'float32' : 'float64';
+  const read = () => {
+    const data = room(dtype, shape[0] * shape[1]) as Storage;
+    let start = 0;
     for (const block of blocks) {
       const [R, K] = block.shape;
-      const values = toTensor(block.read()).data;
-      for (let r = 0; r < R; r++) {
-        for (let k = 0; k < K; k++) data[(top + r) * shape[1] + left + k] = values[r * K + k];
-      }
-      if (axis === 0) top += R;
-      else left += K;
+      const values = widen(block.read());
+      for (let r = 0; r < R; r++) data.set(values.subarray(r * K, (r + 1) * K), start + r * shape[1]);
+      start += axis === 0 ? R * K : K;
     }
-    const narrow = blocks.every(({ dtype }) => dtype !== 'float64');
-    return narrow
-      ? { dtype: 'float32', shape, data: Float32Array.from(data) }
-      : { dtype: 'float64', shape, data };
+    return floatValue(data, shape);
   };
-  return { dtype: blocks.every(({ dtype }) => dtype !== 'float64') ? 'float32' : 'float64', shape, read };
+  return { dtype, shape, read };
 }

@@ -6,6 +6,7 @@
  * the bytes really present before anything is allocated, and inflating stops at the declared size. Nothing
  * is ever extracted to disk, so a member's path is only a name.
  */
+import { lengthOf } from '../../export/wire.ts';
 import { joined } from '../../export/write.ts';
 import { crc32 } from './crc32.ts';
 import { bad, type Source, section } from './source.ts';
@@ -23,6 +24,8 @@ export interface Member {
    * checksum.
    */
   read(options?: { readonly checksum?: boolean }): Uint8Array<ArrayBuffer>;
+  /** Whether these bytes of it have the archive's checksum. */
+  isWhole(bytes: Uint8Array): boolean;
   /** What `read` gives, unpacked beside other work and without holding the packed bytes. */
   fetch(): Promise<Uint8Array<ArrayBuffer>>;
   /** At most the first `length` uncompressed bytes, unchecked. */
@@ -31,14 +34,7 @@ export interface Member {
   open(): Source;
 }
 
-interface Record {
-  readonly name: string;
-  readonly method: number;
-  readonly crc: number;
-  readonly compressed: number;
-  readonly size: number;
-  readonly header: number;
-}
+type Record = ReturnType<typeof centralRecord>[0];
 
 const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 const big = (v: DataView, at: number): number => Number(v.getBigUint64(at, true));
@@ -83,8 +79,7 @@ function findDirectory(source: Source): { count: number; offset: number; size: n
   const bytes = source.read(source.size - tail, tail);
   const v = view(bytes);
   for (let at = tail - 22; at >= 0; at--) {
-    if (v.getUint32(at, true) !== END) continue;
-    if (at + 22 + v.getUint16(at + 20, true) > tail) continue;
+    if (v.getUint32(at, true) !== END || at + 22 + v.getUint16(at + 20, true) > tail) continue;
     const end = source.size - tail + at;
     const plain = { count: v.getUint16(at + 10, true), size: v.getUint32(at + 12, true) };
     const offset = v.getUint32(at + 16, true);
@@ -105,7 +100,7 @@ function directory64(source: Source, end: number) {
   return { count: big(record, 32), size: big(record, 40), offset: big(record, 48) };
 }
 
-function centralRecord(source: Source, bytes: Uint8Array<ArrayBuffer>, at: number): [Record, number] {
+function centralRecord(source: Source, bytes: Uint8Array<ArrayBuffer>, at: number) {
   const v = view(bytes);
   if (at + 46 > bytes.length || v.getUint32(at, true) !== CENTRAL) {
     throw bad(source, 'damaged archive: a directory record is missing');
@@ -119,7 +114,8 @@ function centralRecord(source: Source, bytes: Uint8Array<ArrayBuffer>, at: numbe
   const sizes = [24, 20, 42].map((o) => v.getUint32(at + o, true));
   const [size, compressed, header] = widened(source, sizes, extra);
   const method = v.getUint16(at + 10, true);
-  return [{ name, method, crc: v.getUint32(at + 16, true), compressed, size, header }, next];
+  const crc = v.getUint32(at + 16, true);
+  return [{ name, method, crc, compressed, size, header }, next] as const;
 }
 
 /** Fields of 0xffffffff stand, in this order, in the zip64 extra field. */
@@ -151,25 +147,25 @@ function member(source: Source, record: Record): Member {
     if (method !== 8) throw bad(source, `'${name}' is compressed by method ${method}; only deflate is read`);
     return place();
   };
-  const check = (bytes: Uint8Array) => {
-    if (unpacker.crc32(bytes) !== crc) throw bad(source, `'${name}' is damaged (its checksum is wrong)`);
+  const isWhole = (bytes: Uint8Array) => unpacker.crc32(bytes) === crc;
+  const check = (bytes: Uint8Array<ArrayBuffer>) => {
+    if (!isWhole(bytes)) throw bad(source, `'${name}' is damaged (its checksum is wrong)`);
+    return bytes;
   };
   return {
     name,
     size,
     stored,
+    isWhole,
     open: place,
     head: (length) =>
       stored ? place().read(0, Math.min(size, length)) : unpacker.inflateHead(packed(), length),
     read({ checksum = true } = {}) {
       const bytes = stored ? place().read(0, size) : unpacker.inflate(packed(), size);
-      if (checksum) check(bytes);
-      return bytes;
+      return checksum ? check(bytes) : bytes;
     },
     async fetch() {
-      const bytes = stored ? place().read(0, size) : await unpacker.inflateBeside(packed(), size);
-      check(bytes);
-      return bytes;
+      return check(stored ? place().read(0, size) : await unpacker.inflateBeside(packed(), size));
     },
   };
 }
@@ -179,8 +175,7 @@ function dataStart(source: Source, { name, header }: Record): number {
   if (v.getUint32(0, true) !== LOCAL) throw bad(source, `damaged archive: '${name}' has no local header`);
   const nameSize = v.getUint16(26, true);
   const local = fromUtf8(source.read(header + 30, nameSize));
-  if (local !== name)
-    throw bad(source, `damaged archive: '${name}' is called '${local}' in its local header`);
+  if (local !== name) throw bad(source, `damaged archive: '${name}' is '${local}' in its local header`);
   return header + 30 + nameSize + v.getUint16(28, true);
 }
 
@@ -209,10 +204,10 @@ export function zipPieces(
     offset += piece.length;
   };
   for (const [name, bytes] of members) {
-    const size = bytes.reduce((sum, piece) => sum + piece.length, 0);
+    const size = lengthOf(bytes);
     const crc = bytes.reduce((sum, piece) => crc32(piece, sum), 0);
     const body = deflate ? [deflate(joined(bytes))] : bytes;
-    const packed = body.reduce((sum, piece) => sum + piece.length, 0);
+    const packed = lengthOf(body);
     const label = toUtf8(name);
     const fields = { method: deflate ? 8 : 0, crc, packed, size, name: label.length };
     directory.push(header(CENTRAL, fields, 0, offset), label);
@@ -225,13 +220,8 @@ export function zipPieces(
   return [...pieces, ...directory, endRecord(directory, offset, comment)];
 }
 
-interface Fields {
-  readonly method: number;
-  readonly crc: number;
-  readonly packed: number;
-  readonly size: number;
-  readonly name: number;
-}
+/** Sizes in bytes, the name's too. */
+type Fields = { readonly [key in 'method' | 'crc' | 'packed' | 'size' | 'name']: number };
 
 function header(signature: number, fields: Fields, extra: number, offset = 0): Uint8Array {
   const central = signature === CENTRAL;
@@ -265,7 +255,7 @@ function padding(gap: number): Uint8Array {
 
 function endRecord(directory: readonly Uint8Array[], offset: number, comment: string): Uint8Array {
   const count = directory.length / 2;
-  const size = directory.reduce((sum, piece) => sum + piece.length, 0);
+  const size = lengthOf(directory);
   if (count >= 65_535 || offset + size >= 2 ** 32 - 1) throw new Error('zip: zip64 archives are not written');
   const bytes = new Uint8Array(22 + comment.length);
   const v = view(bytes);

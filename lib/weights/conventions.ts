@@ -15,7 +15,7 @@ import type { Preprocess } from '../../reference/input/preprocess.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import { inputsOf } from '../../reference/oracle.ts';
 import { sizeOf } from '../../reference/tensor.ts';
-import { type NumericValue, widen } from '../array/value.ts';
+import { floatValue, type NumericValue, widen } from '../array/value.ts';
 
 export interface Wish {
   readonly channels?: 'RGB' | 'BGR';
@@ -24,10 +24,11 @@ export interface Wish {
   readonly dropout?: 'paper' | 'inverted';
 }
 
-export interface Conventional {
-  readonly network: Network;
+/** What the steps change. */
+interface Conventional {
+  network: Network;
   readonly arrays: Map<string, NumericValue>;
-  readonly preprocess: Preprocess;
+  preprocess: Preprocess;
   /** What was done, one line each. */
   readonly notes: string[];
 }
@@ -38,28 +39,24 @@ export function convertConventions(
   arrays: ReadonlyMap<string, NumericValue>,
   preprocess: Preprocess,
   wish: Wish,
-): Conventional {
+): Readonly<Conventional> {
   const result = { network, arrays: new Map(arrays), preprocess, notes: [] as string[] };
-  const steps: ((c: Writable) => void)[] = [];
+  const { dropout } = wish;
+  const steps: ((c: Conventional) => void)[] = [];
   if (wish.channels && wish.channels !== preprocess.channels) steps.push(swapChannels);
   if (wish.fold?.includes('mean')) steps.push(foldMean);
   if (wish.fold?.includes('deviation')) steps.push(foldDeviation);
   if (wish.range && wish.range !== preprocess.range) steps.push(rescale);
-  if (wish.dropout) steps.push((c) => refoldDropout(c, wish.dropout as 'paper' | 'inverted'));
+  if (dropout) steps.push((c) => refoldDropout(c, dropout));
   for (const step of steps) step(result);
   return { ...result, network: { ...result.network, preprocess: result.preprocess } };
 }
 
-type Writable = { -readonly [K in keyof Conventional]: Conventional[K] };
-
 /** The convolution that reads the input. Throws Error if there is none, or more than one. */
 function firstLayer(network: Network): Layer & { kind: 'conv2d' } {
-  const readers = network.layers.filter((_, index) => inputsOf(network, index).includes('input'));
-  const [layer] = readers;
-  if (readers.length !== 1 || layer.kind !== 'conv2d' || layer.attributes.groups !== 1) {
-    throw new Error(`${network.name}: its input is not read by one convolution without groups`);
-  }
-  return layer;
+  const [layer, ...more] = network.layers.filter((_, index) => inputsOf(network, index).includes('input'));
+  if (more.length === 0 && layer?.kind === 'conv2d' && layer.attributes.groups === 1) return layer;
+  throw new Error(`${network.name}: its input is not read by one convolution without groups`);
 }
 
 function get(c: Conventional, name: string): NumericValue {
@@ -68,22 +65,17 @@ function get(c: Conventional, name: string): NumericValue {
   return array;
 }
 
-/**
- * f of every value and its place (k, c) in a weight (K,C,…); float32 stays float32. Halves become float32.
- */
-function mapWeight(array: NumericValue, f: (value: number, k: number, c: number) => number): NumericValue {
-  const [, C, ...rest] = array.shape;
-  const values = widen(array);
+/** Puts f of every value and its place (k, c) in an array (K,C,…) for the value; halves become float32. */
+function mapArray(c: Conventional, name: string, f: (value: number, k: number, c: number) => number): void {
+  const array = get(c, name);
+  const [, C = 1, ...rest] = array.shape;
   const area = sizeOf(rest);
-  const data = values.map((value, i) => f(value, Math.floor(i / (C * area)), Math.floor(i / area) % C));
-  return {
-    dtype: data instanceof Float64Array ? 'float64' : 'float32',
-    shape: array.shape,
-    data,
-  } as NumericValue;
+  const place = (i: number) => [Math.floor(i / (C * area)), Math.floor(i / area) % C] as const;
+  const data = widen(array).map((value, i) => f(value, ...place(i)));
+  c.arrays.set(name, floatValue(data, array.shape));
 }
 
-function swapChannels(c: Writable): void {
+function swapChannels(c: Conventional): void {
   const { name } = firstLayer(c.network);
   const array = get(c, `${name}.weight`);
   const [K, C, R, S] = array.shape;
@@ -95,13 +87,10 @@ function swapChannels(c: Writable): void {
     }
   }
   c.arrays.set(`${name}.weight`, { ...array, data });
-  const { channels, mean, deviation } = c.preprocess;
-  c.preprocess = {
-    ...c.preprocess,
-    channels: channels === 'RGB' ? 'BGR' : 'RGB',
-    mean: [...mean].reverse(),
-    deviation: [...deviation].reverse(),
-  };
+  const { channels } = c.preprocess;
+  const mean = c.preprocess.mean.toReversed();
+  const deviation = c.preprocess.deviation.toReversed();
+  c.preprocess = { ...c.preprocess, channels: channels === 'RGB' ? 'BGR' : 'RGB', mean, deviation };
   c.notes.push(`${name}: input channels ${channels} → ${c.preprocess.channels} (exact)`);
 }
 
@@ -111,73 +100,58 @@ function noMeanImage({ preprocess, network }: Conventional): void {
   }
 }
 
-function rescale(c: Writable): void {
+function rescale(c: Conventional): void {
   noMeanImage(c);
   const { name } = firstLayer(c.network);
   const { range, mean } = c.preprocess;
   const other = range === 255 ? 1 : 255;
   const factor = range / other;
-  const array = get(c, `${name}.weight`);
-  c.arrays.set(
-    `${name}.weight`,
-    mapWeight(array, (value) => value * factor),
-  );
+  mapArray(c, `${name}.weight`, (value) => value * factor);
   c.preprocess = { ...c.preprocess, range: other, mean: mean.map((value) => value / factor) };
   const how = factor > 1 ? 'times 255' : 'over 255';
   c.notes.push(`${name}: input range 0..${range} → 0..${other}, weights ${how} (each rounded once)`);
 }
 
-function foldMean(c: Writable): void {
+function foldMean(c: Conventional): void {
   noMeanImage(c);
   const { name, attributes } = firstLayer(c.network);
   if (attributes.pad.some((pad) => pad !== 0)) {
-    throw new Error(
-      `${name} of ${c.network.name} has pads [${attributes.pad}]: a mean cannot be folded into it, ` +
-        'since the padded zeros would change their meaning',
-    );
+    const why = 'since the padded zeros would change their meaning';
+    const layer = `${name} of ${c.network.name}`;
+    throw new Error(`${layer} has pads [${attributes.pad}]: a mean cannot be folded into it, ${why}`);
   }
   const { mean, deviation } = c.preprocess;
   const weight = get(c, `${name}.weight`);
-  const bias = get(c, `${name}.bias`);
-  const shift = new Float64Array(weight.shape[0]);
-  mapWeight(weight, (value, k, i) => {
-    shift[k] += (value * mean[i]) / deviation[i];
-    return value;
-  });
-  c.arrays.set(
-    `${name}.bias`,
-    mapWeight({ ...bias, shape: [bias.shape[0], 1] }, (value, k) => value - shift[k]),
-  );
-  c.arrays.set(`${name}.bias`, { ...get(c, `${name}.bias`), shape: bias.shape });
+  const [K, C] = weight.shape;
+  const values = widen(weight);
+  const area = values.length / (K * C);
+  const shift = new Float64Array(K);
+  for (let i = 0; i < values.length; i++) {
+    const channel = Math.floor(i / area) % C;
+    shift[Math.floor(i / (C * area))] += (values[i] * mean[channel]) / deviation[channel];
+  }
+  mapArray(c, `${name}.bias`, (value, k) => value - shift[k]);
   c.preprocess = { ...c.preprocess, mean: mean.map(() => 0), meanImage: 'none' };
   c.notes.push(`${name}: mean ${mean.join(', ')} folded into the bias (rounded once)`);
 }
 
 /** Zero stays zero, so pads do not matter; what is left of (p − m)/d is p − m. */
-function foldDeviation(c: Writable): void {
+function foldDeviation(c: Conventional): void {
   const { name } = firstLayer(c.network);
   const { deviation } = c.preprocess;
-  const weight = get(c, `${name}.weight`);
-  c.arrays.set(
-    `${name}.weight`,
-    mapWeight(weight, (value, _, i) => value / deviation[i]),
-  );
+  mapArray(c, `${name}.weight`, (value, _, i) => value / deviation[i]);
   c.preprocess = { ...c.preprocess, deviation: deviation.map(() => 1) };
   c.notes.push(`${name}: deviation ${deviation.join(', ')} folded into the weights (each rounded once)`);
 }
 
-/**
- * The layer with weights that follows a dropout layer, everything between being without weights and
- * homogeneous.
- */
+/** The layer with weights that follows a dropout layer, all between them being without weights and homogeneous. */
 function following(network: Network, index: number): Layer {
   for (const layer of network.layers.slice(index + 1)) {
     if (layer.kind === 'linear' || layer.kind === 'conv2d') return layer;
     if (!['relu', 'flatten', 'dropout', 'maxpool'].includes(layer.kind)) break;
   }
-  throw new Error(
-    `${network.layers[index].name}: no layer with weights follows into which ½ could be folded`,
-  );
+  const { name } = network.layers[index];
+  throw new Error(`${name}: no layer with weights follows into which ½ could be folded`);
 }
 
 /** What a network's dropout layers do at test time; null where it has none. */
@@ -193,19 +167,15 @@ export function withDropout(network: Network, convention: string | undefined): N
   return { ...network, layers };
 }
 
-function refoldDropout(c: Writable, wanted: 'paper' | 'inverted'): void {
+function refoldDropout(c: Conventional, wanted: 'paper' | 'inverted'): void {
   const layers = c.network.layers.map((layer, index): Layer => {
     if (layer.kind !== 'dropout' || layer.attributes.convention === wanted) return layer;
     const { name } = following(c.network, index);
     const keep = 1 - layer.attributes.ratio;
     const factor = wanted === 'inverted' ? keep : 1 / keep;
-    c.arrays.set(
-      `${name}.weight`,
-      mapWeight(get(c, `${name}.weight`), (value) => value * factor),
-    );
-    c.notes.push(
-      `${name}: weights × ${factor}, ${layer.name}'s factor ${keep} is ${wanted === 'inverted' ? 'in' : 'out of'} them`,
-    );
+    mapArray(c, `${name}.weight`, (value) => value * factor);
+    const where = wanted === 'inverted' ? 'in' : 'out of';
+    c.notes.push(`${name}: weights × ${factor}, ${layer.name}'s factor ${keep} is ${where} them`);
     return { ...layer, attributes: { ...layer.attributes, convention: wanted } };
   });
   c.network = { ...c.network, layers };
@@ -217,15 +187,14 @@ function refoldDropout(c: Writable, wanted: 'paper' | 'inverted'): void {
  */
 export function difference(from: Network, to: Network): string | null {
   const bare = ({ layers }: Network) => layers.filter(({ kind }) => kind !== 'dropout');
-  const [a, b] = [bare(from), bare(to)];
+  const text = (layer: Layer) => JSON.stringify({ ...layer, channels: 0 });
+  const a = bare(from);
+  const b = bare(to);
   for (const [index, layer] of a.entries()) {
     const other = b[index];
-    const same = { ...layer, channels: 0 };
-    if (other && JSON.stringify(same) === JSON.stringify({ ...other, channels: 0 })) continue;
-    const what =
-      layer.kind === 'lrn' || layer.kind === 'mapnorm'
-        ? ': no weight can carry the constants of a normalisation'
-        : '';
+    if (other && text(layer) === text(other)) continue;
+    const norm = layer.kind === 'lrn' || layer.kind === 'mapnorm';
+    const what = norm ? ': no weight can carry the constants of a normalisation' : '';
     const there = other ? `${other.name} of ${to.name}` : `in ${to.name}`;
     return `${layer.name} of ${from.name} is not ${there}${what}`;
   }

@@ -1,19 +1,19 @@
 /** The function behind `alexnet weights convert`. */
 import { fittingFloat16 } from '../../export/float16.ts';
 import type { Preprocess } from '../../reference/input/preprocess.ts';
-import { networkNamed } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { type NumericValue, widen } from '../array/value.ts';
 import { checkTargets } from '../disk/target.ts';
-import { openTensorFile } from '../disk/tensors.ts';
+import { withTensorFile } from '../disk/tensors.ts';
 import { InputError } from '../errors.ts';
 import type { TensorFile } from '../format/open.ts';
+import { about } from '../format/source.ts';
 import { classesIn } from '../labels/labels.ts';
 import { withExternalData } from '../onnx/files.ts';
 import { convertConventions, difference, dropoutOf, type Wish, withDropout } from './conventions.ts';
 import { fetched } from './get.ts';
 import { arrange } from './layout.ts';
-import { candidates, named, preprocessOf, transposed } from './load.ts';
+import { candidates, find, preprocessOf, transposed } from './load.ts';
 import { type Mapping, mapTensors } from './mapping.ts';
 import { type NamesOption, targetOf, writeWeights } from './write.ts';
 
@@ -28,24 +28,12 @@ export interface ConvertOptions extends Wish {
   readonly force?: boolean;
 }
 
-export interface Converted {
-  readonly from: string;
-  readonly file: string;
-  readonly network: string | null;
-  readonly tensors: number;
-  readonly notes: readonly string[];
-}
-
 /**
  * Writes the weights in the file `name` (or of that public source) as `file`, in the format that its name
  * asks for, bit for bit where the types allow. Throws InputError naming the file; `file` is written whole
  * or not at all.
  */
-export async function convertWeights(
-  name: string,
-  file: string,
-  options: ConvertOptions = {},
-): Promise<Converted> {
+export async function convertWeights(name: string, file: string, options: ConvertOptions = {}) {
   const target = targetOf(file);
   const known = fetched(name);
   const from = known?.path ?? name;
@@ -53,40 +41,31 @@ export async function convertWeights(
   await checkTargets([target], guard);
   const wanted = options.network ?? known?.source.network;
   const network = wanted === undefined ? undefined : find(wanted);
-  const opened = await openTensorFile(from);
-  try {
+  return withTensorFile(from, async (opened) => {
     const { mapping: raw, certain } = mappingOf(from, opened, network);
     const dropout = opened.metadata.get('dropout');
     const mapping = raw && { ...raw, network: withDropout(raw.network, dropout) };
     const wishes = options.channels || options.range || options.fold?.length || options.dropout || options.to;
     if (wishes && !(mapping && certain)) {
-      throw new InputError(
-        `${from}: a convention can only be changed for a known network; name it with --network`,
-      );
+      const how = 'name it with --network';
+      throw new InputError(`${from}: a convention can only be changed for a known network; ${how}`);
     }
     const arrays = readArrays(from, opened, mapping);
     const usual = known?.source.preprocess ?? (certain && mapping ? mapping.network.preprocess : null);
     const preprocess = preprocessOf(from, opened) ?? usual;
-    const read = { network: mapping?.network ?? null, arrays, preprocess, notes: [] as string[] };
     const made =
       wishes && mapping && preprocess
-        ? named(from, () => change(mapping, arrays, preprocess, options))
-        : read;
-    const notes = [
-      ...opened.notes,
-      ...(mapping ? [...mapping.notes, ...transposed(mapping)] : []),
-      ...made.notes,
-    ];
+        ? about(from, () => change(mapping, arrays, preprocess, options))
+        : { network: mapping?.network ?? null, arrays, preprocess, notes: [] };
+    const notes = mapping ? [...mapping.notes, ...transposed(mapping), ...made.notes] : made.notes;
     const { names } = options;
-    const written = options.precision === 'float16' ? named(from, () => halves(made.arrays)) : made.arrays;
-    const classes = named(from, () => classesIn(opened.metadata));
+    const written = options.precision === 'float16' ? about(from, () => halves(made.arrays)) : made.arrays;
+    const classes = about(from, () => classesIn(opened.metadata));
     const contents = { ...made, arrays: written, certain, classes, ...(names ? { names } : {}) };
     const more = await writeWeights(file, contents, guard);
     const label = certain ? (made.network?.name ?? null) : null;
-    return { from, file, network: label, tensors: arrays.size, notes: [...notes, ...more] };
-  } finally {
-    opened.close();
-  }
+    return { from, file, network: label, tensors: arrays.size, notes: [...opened.notes, ...notes, ...more] };
+  });
 }
 
 /** Floats as halves; integers (counters in .pth files) stay. Throws where a finite value is beyond 65504. */
@@ -99,23 +78,12 @@ function halves(arrays: ReadonlyMap<string, NumericValue>): Map<string, NumericV
   );
 }
 
-function find(name: string): Network {
-  try {
-    return networkNamed(name);
-  } catch (error) {
-    throw new InputError((error as Error).message);
-  }
-}
-
-interface Found {
-  readonly mapping: Mapping | null;
-  /** Whether there is no other network that it could be. */
-  readonly certain: boolean;
-}
-
-/** The mapping; none where the tensors fit no network: then they keep their names. */
-export function mappingOf(path: string, file: TensorFile, network?: Network): Found {
-  if (network) return { mapping: named(path, () => mapTensors(network, file)), certain: true };
+/**
+ * The mapping, and whether there is no other network that it could be; none where the tensors fit no network: then
+ * they keep their names.
+ */
+export function mappingOf(path: string, file: TensorFile, network?: Network) {
+  if (network) return { mapping: about(path, () => mapTensors(network, file)), certain: true };
   const found = candidates(path, file);
   const same = new Set(found.map(({ assignments }) => JSON.stringify(assignments)));
   if (same.size > 1) {
@@ -128,22 +96,15 @@ export function mappingOf(path: string, file: TensorFile, network?: Network): Fo
 }
 
 /** All arrays, under this project's names and in its order where there is a mapping. Throws InputError. */
-export function readArrays(
-  path: string,
-  file: TensorFile,
-  mapping: Mapping | null,
-): Map<string, NumericValue> {
-  const arrays = new Map<string, NumericValue>();
-  const read = (name: string) => named(path, () => file.tensors.get(name)?.read()) as NumericValue;
-  if (!mapping) {
-    for (const name of file.tensors.keys()) arrays.set(name, read(name));
-    return arrays;
-  }
-  for (const { own, theirs, layout } of mapping.assignments) {
-    const { dtype, data } = read(theirs);
-    arrays.set(own, { dtype, shape: layout.shape, data: arrange(data, layout) });
-  }
-  return arrays;
+export function readArrays(path: string, file: TensorFile, mapping: Mapping | null) {
+  const read = (name: string) => about(path, () => file.tensors.get(name)?.read()) as NumericValue;
+  if (!mapping) return new Map([...file.tensors.keys()].map((name) => [name, read(name)]));
+  return new Map(
+    mapping.assignments.map(({ own, theirs, layout }): [string, NumericValue] => {
+      const { dtype, data } = read(theirs);
+      return [own, { dtype, shape: layout.shape, data: arrange(data, layout) }];
+    }),
+  );
 }
 
 function change(
@@ -157,12 +118,8 @@ function change(
   const why = difference(network, to);
   if (why) throw new Error(`cannot be brought to ${to.name}: ${why}`);
   const dropout = dropoutOf(to);
-  const wish: Wish = {
-    channels: to.preprocess.channels,
-    range: to.preprocess.range,
-    ...(dropout ? { dropout } : {}),
-    ...options,
-  };
+  const { channels, range } = to.preprocess;
+  const wish = { channels, range, ...(dropout ? { dropout } : {}), ...options };
   const made = convertConventions(network, arrays, preprocess, wish);
   return { ...made, network: { ...made.network, name: to.name } };
 }

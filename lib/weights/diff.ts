@@ -1,14 +1,14 @@
 /** The function behind `alexnet weights diff`: two files tensor by tensor, in units in the last place. */
 
-import { networkNamed } from '../../reference/networks/index.ts';
 import type { Shape, Storage } from '../../reference/tensor.ts';
 import { type NumericValue, widen } from '../array/value.ts';
-import { openTensorFile } from '../disk/tensors.ts';
+import { withTensorFile } from '../disk/tensors.ts';
+import type { TensorFile } from '../format/open.ts';
 import { mappingOf, readArrays } from './convert.ts';
 import { fileOf } from './get.ts';
-import { candidates } from './load.ts';
+import { candidates, find } from './load.ts';
 
-export interface TensorDiff {
+interface TensorDiff {
   readonly name: string;
   /** Null where a file lacks the tensor. */
   readonly shapes: readonly [Shape | null, Shape | null];
@@ -36,36 +36,26 @@ export interface WeightsDiff {
 
 /** Compares them under the layers of a network that both fit, else by their own names. Throws InputError. */
 export async function diffWeights(one: string, other: string, network?: string): Promise<WeightsDiff> {
-  const [a, b] = [fileOf(one), fileOf(other)];
-  const first = await openTensorFile(a);
-  try {
-    const second = await openTensorFile(b);
-    try {
-      const chosen = network
-        ? networkNamed(network)
-        : common(
-            candidates(a, first).map((mapping) => mapping.network.name),
-            candidates(b, second).map((mapping) => mapping.network.name),
-          );
-      const [x, y] = [
-        readArrays(a, first, chosen ? mappingOf(a, first, chosen).mapping : null),
-        readArrays(b, second, chosen ? mappingOf(b, second, chosen).mapping : null),
-      ];
+  const wanted = network === undefined ? null : find(network);
+  const a = fileOf(one);
+  const b = fileOf(other);
+  return withTensorFile(a, (first) =>
+    withTensorFile(b, (second) => {
+      const fitting = (path: string, file: TensorFile) =>
+        candidates(path, file).map((found) => found.network.name);
+      const both = wanted ? [] : fitting(b, second);
+      const common = wanted ?? fitting(a, first).find((name) => both.includes(name));
+      const chosen = typeof common === 'string' ? find(common) : common;
+      const arrays = (path: string, file: TensorFile) =>
+        readArrays(path, file, chosen ? mappingOf(path, file, chosen).mapping : null);
+      const x = arrays(a, first);
+      const y = arrays(b, second);
       const names = [...new Set([...x.keys(), ...y.keys()])];
       const tensors = names.map((name) => compare(name, x.get(name), y.get(name)));
       const equal = tensors.every(({ differing }) => differing === 0);
       return { files: [a, b], network: chosen?.name ?? null, tensors, equal };
-    } finally {
-      second.close();
-    }
-  } finally {
-    first.close();
-  }
-}
-
-function common(a: readonly string[], b: readonly string[]) {
-  const name = a.find((candidate) => b.includes(candidate));
-  return name === undefined ? null : networkNamed(name);
+    }),
+  );
 }
 
 function compare(name: string, a?: NumericValue, b?: NumericValue): TensorDiff {

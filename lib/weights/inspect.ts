@@ -1,19 +1,19 @@
 /** The function behind `alexnet weights inspect`: what is in a file, and what it would be in a network. */
 import { statSync } from 'node:fs';
 import type { Preprocess } from '../../reference/input/preprocess.ts';
-import { networkNamed } from '../../reference/networks/index.ts';
 import type { Shape, Storage } from '../../reference/tensor.ts';
 import type { NumericDType } from '../array/dtype.ts';
 import { widen } from '../array/value.ts';
-import { openTensorFile } from '../disk/tensors.ts';
-import { InputError } from '../errors.ts';
-import type { Format, TensorFile } from '../format/open.ts';
+import { withTensorFile } from '../disk/tensors.ts';
+import type { TensorFile } from '../format/open.ts';
+import { about } from '../format/source.ts';
+import { dropoutOf } from './conventions.ts';
 import { fileOf } from './get.ts';
 import { describeLayout } from './layout.ts';
-import { candidates, named, preprocessOf } from './load.ts';
+import { candidates, find, preprocessOf } from './load.ts';
 import { type Mapping, mapTensors } from './mapping.ts';
 
-export interface InspectedTensor {
+interface InspectedTensor {
   readonly name: string;
   readonly dtype: NumericDType;
   readonly shape: Shape;
@@ -30,7 +30,7 @@ export interface InspectedTensor {
 
 export interface Inspected {
   readonly file: string;
-  readonly format: Format;
+  readonly format: string;
   readonly bytes: number;
   readonly tensors: readonly InspectedTensor[];
   readonly metadata: Readonly<Record<string, string>>;
@@ -49,14 +49,13 @@ export interface Inspected {
 export async function inspectWeights(name: string, network?: string): Promise<Inspected> {
   const path = fileOf(name);
   const chosen = network === undefined ? undefined : find(network);
-  const file = await openTensorFile(path);
-  try {
-    const found = chosen ? [named(path, () => mapTensors(chosen, file))] : candidates(path, file);
+  return withTensorFile(path, (file) => {
+    const found = chosen ? [about(path, () => mapTensors(chosen, file))] : candidates(path, file);
     const mapping = found[0] ?? null;
     const places = new Map(mapping?.assignments.map((part) => [part.theirs, part]));
     const tensors = [...file.tensors].map(([name, array]): InspectedTensor => {
       const place = places.get(name);
-      const values = named(path, () => widen(array.read()));
+      const values = about(path, () => widen(array.read()));
       const moved = place ? describeLayout(place.layout) : '';
       const { dtype, shape } = array;
       return { name, dtype, shape, ...statistics(values), layer: place?.own ?? null, moved };
@@ -72,46 +71,35 @@ export async function inspectWeights(name: string, network?: string): Promise<In
       preprocess: preprocessOf(path, file) ?? null,
       notes: [...file.notes, ...(mapping?.notes ?? []), ...untold(file, mapping)],
     };
-  } finally {
-    file.close();
-  }
-}
-
-function find(name: string) {
-  try {
-    return networkNamed(name);
-  } catch (error) {
-    throw new InputError((error as Error).message);
-  }
+  });
 }
 
 /** What weights alone cannot tell. */
 function untold(file: TensorFile, mapping: Mapping | null): string[] {
   if (!mapping || file.metadata.has('preprocess')) return [];
-  const caffe =
-    mapping.naming === 'Caffe' || mapping.naming === 'ONNX model zoo' || mapping.naming === 'Caffe2';
+  const caffe = ['Caffe', 'ONNX model zoo', 'Caffe2'].includes(mapping.naming ?? '');
   const large = mapping.network.input[1] >= 200;
   const usual = caffe && large ? 'BGR 0..255 with these names' : 'RGB';
-  const dropout = mapping.network.layers.some(({ kind }) => kind === 'dropout');
-  return [
-    `not told by the file: channel order and range of the input (usually ${usual})`,
-    ...(dropout
-      ? ["not told by the file: whether dropout's ½ is folded into the weights (Caffe, PyTorch: yes)"]
-      : []),
-  ];
+  const things = [`channel order and range of the input (usually ${usual})`];
+  if (dropoutOf(mapping.network)) {
+    things.push("whether dropout's ½ is folded into the weights (Caffe, PyTorch: yes)");
+  }
+  return things.map((thing) => `not told by the file: ${thing}`);
 }
 
 function statistics(values: Storage) {
-  let [least, greatest, sum, notFinite] = [Infinity, -Infinity, 0, 0];
+  let least = Infinity;
+  let greatest = -Infinity;
+  let sum = 0;
+  let finite = 0;
   for (const value of values) {
-    if (!Number.isFinite(value)) notFinite++;
-    else {
-      least = Math.min(least, value);
-      greatest = Math.max(greatest, value);
-      sum += value;
-    }
+    if (!Number.isFinite(value)) continue;
+    finite++;
+    least = Math.min(least, value);
+    greatest = Math.max(greatest, value);
+    sum += value;
   }
-  const finite = values.length - notFinite;
+  const notFinite = values.length - finite;
   if (finite === 0) return { least: 0, greatest: 0, mean: 0, notFinite };
   return { least, greatest, mean: sum / finite, notFinite };
 }

@@ -6,9 +6,10 @@ import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { type Storage, type Tensor, tensor } from '../../reference/tensor.ts';
 import { fromTensor, type LazyValue, toTensor, widen } from '../array/value.ts';
-import { openTensorFile } from '../disk/tensors.ts';
+import { withTensorFile } from '../disk/tensors.ts';
 import { InputError } from '../errors.ts';
 import type { TensorFile } from '../format/open.ts';
+import { about } from '../format/source.ts';
 import { classCount, classesIn } from '../labels/labels.ts';
 import { convertConventions, dropoutOf, withDropout } from './conventions.ts';
 import { fetched } from './get.ts';
@@ -47,19 +48,17 @@ export async function loadWeights(path: string, network?: Network): Promise<Load
 }
 
 async function loadFile(path: string, network?: Network, published?: Preprocess): Promise<Loaded> {
-  const file = await openTensorFile(path);
-  try {
-    const plan = network ? named(path, () => mapTensors(network, file)) : infer(path, file);
+  return withTensorFile(path, async (file) => {
+    const plan = network ? about(path, () => mapTensors(network, file)) : infer(path, file);
     const read = await readWeights(path, file, plan.assignments);
-    const { weights, notes } = named(path, () => refolded(plan.network, read, file));
+    const { weights, notes } = about(path, () => refolded(plan.network, read, file));
     const told = preprocessOf(path, file) ?? published;
-    const preprocess = told && withCrop(told, plan.network);
-    const classes = named(path, () => classesIn(file.metadata));
+    const classes = about(path, () => classesIn(file.metadata));
     return {
       network: plan.network,
       weights,
       source: `${path} (${file.format}, ${plan.by})`,
-      ...(preprocess ? { preprocess } : {}),
+      ...(told ? { preprocess: withCrop(told, plan.network) } : {}),
       ...(classes?.length === classCount(plan.network) ? { classes } : {}),
       notes: [
         ...file.notes,
@@ -70,14 +69,13 @@ async function loadFile(path: string, network?: Network, published?: Preprocess)
         ...strangers(file, plan.network),
       ],
     };
-  } finally {
-    file.close();
-  }
+  });
 }
 
 /** The weights for the network's own dropout, where the file says that they are for the other convention. */
 function refolded(network: Network, weights: Map<string, Tensor>, { metadata }: TensorFile) {
-  const [theirs, own] = [metadata.get('dropout'), dropoutOf(network)];
+  const theirs = metadata.get('dropout');
+  const own = dropoutOf(network);
   if (theirs === undefined || own === null || theirs === own) return { weights, notes: [] };
   if (theirs !== 'paper' && theirs !== 'inverted') {
     throw new Error(`its metadata call dropout '${theirs.slice(0, 40)}': 'paper' and 'inverted' are known`);
@@ -88,10 +86,19 @@ function refolded(network: Network, weights: Map<string, Tensor>, { metadata }: 
   return { weights: new Map([...made.arrays].map(([name, a]) => [name, toTensor(a)])), notes: made.notes };
 }
 
+/** The network of that name. Throws InputError, naming all of them, if there is none. */
+export function find(name: string): Network {
+  try {
+    return networkNamed(name);
+  } catch (error) {
+    throw new InputError((error as Error).message);
+  }
+}
+
 /** What the file says that its inputs went through. Throws InputError where that is no preprocessing. */
 export function preprocessOf(path: string, file: TensorFile): Preprocess | undefined {
   const text = file.metadata.get('preprocess');
-  return text === undefined ? undefined : named(path, () => parsePreprocess(text));
+  return text === undefined ? undefined : about(path, () => parsePreprocess(text));
 }
 
 /** What was moved, one line for all layers that share it. */
@@ -121,9 +128,8 @@ function mismatches(told: Preprocess, { name, input, preprocess }: Network): str
     notes.push(`these weights take ${told.channels} input; ${name} by itself takes ${preprocess.channels}`);
   }
   if (side(told) !== 0 && side(told) !== input[1]) {
-    notes.push(
-      `these weights come with pictures of ${side(told)}; ${name} takes ${input[1]}: its own crop is used`,
-    );
+    const theirs = `these weights come with pictures of ${side(told)}`;
+    notes.push(`${theirs}; ${name} takes ${input[1]}: its own crop is used`);
   }
   return notes;
 }
@@ -132,16 +138,16 @@ function mismatches(told: Preprocess, { name, input, preprocess }: Network): str
 function strangers({ metadata }: TensorFile, { name }: Network): string[] {
   const said = metadata.get('network');
   if (said === undefined || networks.some((network) => network.name === said)) return [];
-  return [
-    `these weights are of a network '${said.slice(0, 40)}': taken for ${name}, whose layers may be others`,
-  ];
+  const theirs = `these weights are of a network '${said.slice(0, 40)}'`;
+  return [`${theirs}: taken for ${name}, whose layers may be others`];
 }
 
 /** What weights for ImageNet with these names are usually fed. */
+const caffe = { channels: 'BGR', range: 255 } as const;
 const usual: { readonly [N in Naming]?: Pick<Preprocess, 'channels' | 'range'> } = {
-  Caffe: { channels: 'BGR', range: 255 },
-  Caffe2: { channels: 'BGR', range: 255 },
-  'ONNX model zoo': { channels: 'BGR', range: 255 },
+  Caffe: caffe,
+  Caffe2: caffe,
+  'ONNX model zoo': caffe,
   torchvision: { channels: 'RGB', range: 1 },
 };
 
@@ -151,9 +157,8 @@ function usualNote({ naming, network }: Mapping): string[] {
   const wish = naming === null || network.input[1] < 200 ? undefined : usual[naming];
   if (!wish || (wish.channels === channels && wish.range === range)) return [];
   const theirs = `${wish.channels} input of 0..${wish.range}`;
-  return [
-    `${naming} names: such weights usually take ${theirs}; ${network.name} takes ${channels} of 0..${range}`,
-  ];
+  const ours = `${network.name} takes ${channels} of 0..${range}`;
+  return [`${naming} names: such weights usually take ${theirs}; ${ours}`];
 }
 
 /**
@@ -163,15 +168,14 @@ function usualNote({ naming, network }: Mapping): string[] {
 export function candidates(path: string, file: TensorFile): Mapping[] {
   const name = file.metadata.get('network');
   const known = networks.find((network) => network.name === name);
-  if (known) return [named(path, () => mapTensors(known, file))];
-  const found: Mapping[] = [];
-  for (const network of networks) {
+  if (known) return [about(path, () => mapTensors(known, file))];
+  const found = networks.flatMap((network) => {
     try {
-      found.push(mapTensors(network, file));
+      return mapTensors(network, file);
     } catch {
-      // it does not fit: that is the question
+      return []; // it does not fit: that is the question
     }
-  }
+  });
   const byName = found.filter(({ naming }) => naming !== null);
   // torchvision's names are torchvision's network; another of the same shapes must be asked for
   const own = byName.filter(({ naming, network }) => naming === network.name);
@@ -181,21 +185,11 @@ export function candidates(path: string, file: TensorFile): Mapping[] {
 function infer(path: string, file: TensorFile): Mapping {
   const found = candidates(path, file);
   if (found.length === 1) return found[0];
-  const tensors = `the file has ${list([...file.tensors.keys()])}`;
-  if (found.length === 0)
-    throw new InputError(`${path}: fits no network (${tensors}); say which with --network`);
   const names = found.map(({ network }) => network.name).join(', ');
-  throw new InputError(`${path}: fits several networks (${names}); say which with --network`);
-}
-
-/** An error of the reference becomes one about the file. */
-export function named<T>(path: string, run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    if (error instanceof InputError && error.message.startsWith(path)) throw error;
-    throw new InputError(`${path}: ${(error as Error).message}`);
-  }
+  const fits = names
+    ? `several networks (${names})`
+    : `no network (the file has ${list(file.tensors.keys())})`;
+  throw new InputError(`${path}: fits ${fits}; say which with --network`);
 }
 
 /** Arrays that are read side by side: one is unpacked while another is looked at. */
@@ -225,8 +219,8 @@ async function readWeights(
 async function readWeight(path: string, file: TensorFile, { theirs, layout }: Assignment): Promise<Tensor> {
   const array = file.tensors.get(theirs);
   if (!array) throw new Error(`there is no '${theirs}'`);
-  const fetched = array.fetch ? await array.fetch() : null;
-  const data = named(path, () => (fetched ? arrange(widen(fetched), layout) : arranged(array, layout)));
+  const fetched = await array.fetch?.();
+  const data = about(path, () => (fetched ? arrange(widen(fetched), layout) : arranged(array, layout)));
   const at = firstNotFinite(data);
   if (at >= 0) throw new InputError(`${path}: '${theirs}' holds ${data[at]} (value ${at} of ${data.length})`);
   return tensor(data, layout.shape);

@@ -5,7 +5,7 @@
 import { fitNetwork } from '../../reference/networks/fit.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import { inputsOf, layerShape } from '../../reference/oracle.ts';
-import type { Shape } from '../../reference/tensor.ts';
+import { type Shape, sizeOf } from '../../reference/tensor.ts';
 import type { TensorFile } from '../format/open.ts';
 import { biasLayout, type Layout, type Weighted, weightLayouts } from './layout.ts';
 import { type Named, nameByConvention, namesUnder } from './names.ts';
@@ -44,24 +44,19 @@ export function mapTensors(network: Network, file: Tensors): Mapping {
   if (extra.length > 0) throw new Error(`${network.name} has no place for ${list(extra)}`);
   const assignments = layOut(network, file, pairs);
   const shapes = new Map(assignments.map(({ own, layout }) => [own, layout.shape]));
-  const notes = complete
-    ? []
-    : [`tensors matched by ${known ? `${namesOf(known.naming)} and ` : ''}order and shape`];
-  return {
-    network: fitNetwork(network, shapes),
-    by: complete ? namesOf(known.naming) : 'order and shape',
-    naming: complete ? known.naming : null,
-    assignments,
-    notes,
-  };
+  const fitted = { network: fitNetwork(network, shapes), assignments };
+  if (complete) return { ...fitted, by: namesOf(known.naming), naming: known.naming, notes: [] };
+  const by = 'order and shape';
+  const notes = [`tensors matched by ${known ? `${namesOf(known.naming)} and ` : ''}${by}`];
+  return { ...fitted, by, naming: null, notes };
 }
 
 const namesOf = (naming: Named['naming']): string =>
   naming === 'this project' ? "this project's names" : `${naming} names`;
 
-export const list = (names: readonly string[]): string => {
-  const quoted = names.slice(0, 4).map((name) => `'${name.slice(0, 60)}'`);
-  return quoted.join(', ') + (names.length > 4 ? ` and ${names.length - 4} more` : '');
+export const list = (all: Iterable<string>): string => {
+  const names = Array.from(all, (name) => `'${name.slice(0, 60)}'`);
+  return names.slice(0, 4).join(', ') + (names.length > 4 ? ` and ${names.length - 4} more` : '');
 };
 
 /** Counters and the like that frameworks keep beside the weights. */
@@ -100,8 +95,10 @@ function layOut(network: Network, file: Tensors, pairs: ReadonlyMap<string, stri
   let native: 'HWIO' | null = null;
   const transposed = fullyConnected(network, file, pairs);
   walk(network, (layer, x, before) => {
-    const [own, bias] = [`${layer.name}.weight`, `${layer.name}.bias`];
-    const [theirs, theirBias] = [pairs.get(own), pairs.get(bias)];
+    const own = `${layer.name}.weight`;
+    const bias = `${layer.name}.bias`;
+    const theirs = pairs.get(own);
+    const theirBias = pairs.get(bias);
     if (theirs === undefined || theirBias === undefined) {
       throw new Error(`${theirs === undefined ? own : bias} is missing (${network.name} needs it)`);
     }
@@ -117,9 +114,8 @@ function layOut(network: Network, file: Tensors, pairs: ReadonlyMap<string, stri
     const biasShape = shapeOf(file, theirBias);
     const vector = biasLayout(K, biasShape);
     if (!vector) {
-      throw new Error(
-        `'${theirBias}' [${biasShape}] cannot belong to ${network.name}: ${bias} must be [${K}]`,
-      );
+      const due = `${bias} must be [${K}]`;
+      throw new Error(`'${theirBias}' [${biasShape}] cannot belong to ${network.name}: ${due}`);
     }
     assignments.push({ own, theirs, layout }, { own: bias, theirs: theirBias, layout: vector });
     return K;
@@ -143,10 +139,9 @@ function fullyConnected(network: Network, file: Tensors, pairs: ReadonlyMap<stri
   let votes = 0;
   const linear = network.layers.filter(({ kind }) => kind === 'linear');
   for (const { name } of linear) {
-    const shape = shapeOf(file, pairs.get(`${name}.weight`) ?? '').filter(
-      (extent, axis) => extent > 1 || axis > 1,
-    );
-    const K = shapeOf(file, pairs.get(`${name}.bias`) ?? '').reduce((product, extent) => product * extent, 1);
+    const all = shapeOf(file, pairs.get(`${name}.weight`) ?? '');
+    const shape = all.filter((extent, axis) => extent > 1 || axis > 1);
+    const K = sizeOf(shapeOf(file, pairs.get(`${name}.bias`) ?? ''));
     if (shape.length === 2 && shape[0] !== shape[1]) votes += shape[1] === K ? 1 : shape[0] === K ? -1 : 0;
   }
   return votes > 0;
@@ -168,17 +163,15 @@ function byShape(network: Network, file: Tensors, known: Named | null): Readonly
   const taken = new Set(fixed.values());
   const rest = [...file.tensors.keys()].filter((name) => !taken.has(name) && !isBookkeeping(name, file));
   const missing = 2 * layers.length - fixed.size;
-  if (known && fixed.size * 2 > layers.length * 2 && rest.length < missing) {
+  if (known && fixed.size > layers.length && rest.length < missing) {
     const lacking = [...(namesUnder(network, known.naming) ?? [])].filter(([own]) => !fixed.has(own));
-    throw new Error(
-      `${list(lacking.map(([, name]) => known.prefix + name))} missing (${network.name} needs it)`,
-    );
+    const names = lacking.map(([, name]) => known.prefix + name);
+    throw new Error(`${list(names)} missing (${network.name} needs it)`);
   }
   if (rest.length !== missing) {
-    throw new Error(
-      `${network.name} needs ${2 * layers.length} tensors, ${fixed.size + rest.length} are there: ` +
-        list([...fixed.values(), ...rest]),
-    );
+    const there = [...fixed.values(), ...rest];
+    const due = `${network.name} needs ${2 * layers.length} tensors`;
+    throw new Error(`${due}, ${there.length} are there: ${list(there)}`);
   }
   const orders = [rest, [...rest].sort(new Intl.Collator('en', { numeric: true }).compare)];
   const fitting = new Map<string, ReadonlyMap<string, string>>();
@@ -211,12 +204,10 @@ function inOrder(
   const biases = order.filter(flat);
   const pairs = new Map(fixed);
   for (const { name } of layers) {
-    for (const [own, queue] of [
-      [`${name}.weight`, weights],
-      [`${name}.bias`, biases],
-    ] as const) {
+    for (const part of ['weight', 'bias']) {
+      const own = `${name}.${part}`;
       if (pairs.has(own)) continue;
-      const next = queue.shift();
+      const next = (part === 'weight' ? weights : biases).shift();
       if (next === undefined) return null;
       pairs.set(own, next);
     }
@@ -257,15 +248,14 @@ function search(
     const { name } = layers[index];
     const used = new Set(pairs.values());
     const free = rest.filter((candidate) => !used.has(candidate));
-    for (const weight of fixed.has(`${name}.weight`) ? [fixed.get(`${name}.weight`) as string] : free) {
+    const known = fixed.get(`${name}.weight`);
+    const knownBias = fixed.get(`${name}.bias`);
+    for (const weight of known ? [known] : free) {
       if (shapeOf(file, weight).length < 2) continue;
-      const partial = new Map(pairs).set(`${name}.weight`, weight);
-      const biases = fixed.has(`${name}.bias`) ? [fixed.get(`${name}.bias`) as string] : free;
-      for (const bias of biases) {
-        if (bias === weight || (paired && stem(bias) !== stem(weight) && !fixed.has(`${name}.bias`)))
-          continue;
-        const next = new Map(partial).set(`${name}.bias`, bias);
-        if (prefixFits(network, file, next, name)) place(index + 1, next);
+      for (const bias of knownBias ? [knownBias] : free) {
+        if (bias === weight || (paired && stem(bias) !== stem(weight) && !knownBias)) continue;
+        const next = new Map(pairs).set(`${name}.weight`, weight).set(`${name}.bias`, bias);
+        if (fits(upTo(network, name), file, next)) place(index + 1, next);
       }
     }
   };
@@ -273,13 +263,8 @@ function search(
   return found;
 }
 
-/** True if the layers up to that one fit. */
-function prefixFits(
-  network: Network,
-  file: Tensors,
-  pairs: ReadonlyMap<string, string>,
-  last: string,
-): boolean {
+/** The network's layers up to that one. */
+function upTo(network: Network, last: string): Network {
   const end = network.layers.findIndex(({ name }) => name === last);
-  return fits({ ...network, layers: network.layers.slice(0, end + 1) }, file, pairs);
+  return { ...network, layers: network.layers.slice(0, end + 1) };
 }

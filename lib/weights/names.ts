@@ -10,30 +10,18 @@
  */
 import type { Network } from '../../reference/networks/layers.ts';
 
-/** Names of the layers that have weights, in the network's order. */
-export const weightedLayers = (network: Network): string[] =>
-  network.layers.filter(({ kind }) => kind === 'conv2d' || kind === 'linear').map(({ name }) => name);
-
 export type Naming = 'this project' | 'Caffe' | 'torchvision' | 'ONNX model zoo' | 'Caffe2';
 
-const sequential = ['features.0', 'features.3', 'features.6', 'features.8', 'features.10'].concat([
-  'classifier.1',
-  'classifier.4',
-  'classifier.6',
-]);
+const sequential =
+  'features.0 features.3 features.6 features.8 features.10 classifier.1 classifier.4 classifier.6'.split(' ');
 
-/**
- * What weight and bias of the layer at that place are called; null where the convention has no name for it.
- */
-const namings: Readonly<
-  Record<Naming, (layer: string, index: number, count: number) => [string, string] | null>
-> = {
-  'this project': (layer) => [`${layer}.weight`, `${layer}.bias`],
-  Caffe: (layer) => [`${layer}/0`, `${layer}/1`],
-  torchvision: (_, index, count) =>
-    count === sequential.length ? [`${sequential[index]}.weight`, `${sequential[index]}.bias`] : null,
-  'ONNX model zoo': (layer) => [`${layer}_w_0`, `${layer}_b_0`],
-  Caffe2: (layer) => [`${layer}_w`, `${layer}_b`],
+/** What follows a layer's name in those of its weight and its bias. */
+const namings: Readonly<Record<Naming, readonly [weight: string, bias: string]>> = {
+  'this project': ['.weight', '.bias'],
+  Caffe: ['/0', '/1'],
+  torchvision: ['.weight', '.bias'],
+  'ONNX model zoo': ['_w_0', '_b_0'],
+  Caffe2: ['_w', '_b'],
 };
 
 export interface Named {
@@ -45,11 +33,9 @@ export interface Named {
 }
 
 /** What all names start with, up to and with the last '.' or '/'. */
-export function sharedPrefix(names: readonly string[]): string {
-  if (names.length === 0) return '';
-  let length = names[0].length;
-  for (const name of names) while (!name.startsWith(names[0].slice(0, length))) length--;
-  const shared = names[0].slice(0, length);
+function sharedPrefix(names: readonly string[]): string {
+  let [shared = ''] = names;
+  for (const name of names) while (!name.startsWith(shared)) shared = shared.slice(0, -1);
   return shared.slice(0, Math.max(shared.lastIndexOf('.'), shared.lastIndexOf('/')) + 1);
 }
 
@@ -69,17 +55,15 @@ export function nameByConvention(network: Network, names: readonly string[]): Na
   return best;
 }
 
-/**
- * The names that weight and bias of every layer have under a naming; null where it has none for this
- * network.
- */
+/** The names that weight and bias of every layer have under a naming; null where it has none for this network. */
 export function namesUnder(network: Network, naming: Naming): ReadonlyMap<string, string> | null {
-  const layers = weightedLayers(network);
+  const layers = network.layers.filter(({ kind }) => kind === 'conv2d' || kind === 'linear');
+  if (naming === 'torchvision' && layers.length !== sequential.length) return null;
+  const [weight, bias] = namings[naming];
   const names = new Map<string, string>();
-  for (const [index, layer] of layers.entries()) {
-    const own = namings[naming](layer, index, layers.length);
-    if (!own) return null;
-    names.set(`${layer}.weight`, own[0]).set(`${layer}.bias`, own[1]);
+  for (const [index, { name }] of layers.entries()) {
+    const theirs = naming === 'torchvision' ? sequential[index] : name;
+    names.set(`${name}.weight`, theirs + weight).set(`${name}.bias`, theirs + bias);
   }
   return names;
 }

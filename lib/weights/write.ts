@@ -12,6 +12,7 @@ import { writeWhole } from '../disk/write.ts';
 import { InputError } from '../errors.ts';
 import { type CaffeType, caffemodelPieces } from '../format/caffemodel.ts';
 import { GENERATOR } from '../format/generator.ts';
+import { about } from '../format/source.ts';
 import { tensorPieces } from '../format/write.ts';
 import { CLASSES } from '../labels/labels.ts';
 import { dropoutOf } from './conventions.ts';
@@ -31,7 +32,7 @@ export const writable = {
 export type NamesOption = keyof typeof writable;
 
 /** What the file's name asks for. Throws InputError where it asks for nothing that is written. */
-export function extensionOf(path: string): Extension {
+function extensionOf(path: string): Extension {
   const extension = /\.(\w+)$/.exec(path)?.[1]?.toLowerCase();
   const known = extensions.find((candidate) => candidate === extension);
   if (known) return known;
@@ -45,7 +46,7 @@ export function targetOf(path: string): Target {
   return { path, mark: extension === 'safetensors' || extension === 'npz' ? extension : null };
 }
 
-export interface Contents {
+interface Contents {
   /** By this project's names, or by the file's own where there is no network. */
   readonly arrays: ReadonlyMap<string, NumericValue>;
   readonly network: Network | null;
@@ -64,19 +65,10 @@ export interface Contents {
  */
 export async function writeWeights(path: string, contents: Contents, guard: Guard = {}): Promise<string[]> {
   const notes: string[] = [];
-  const pieces = asInput(path, () => piecesOf(path, contents, notes));
+  const pieces = about(path, () => piecesOf(path, contents, notes));
   if (extensionOf(path) !== 'safetensors') notes.push(...untold(contents));
   await writeWhole({ ...targetOf(path), content: pieces }, guard);
   return notes;
-}
-
-function asInput<T>(path: string, run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    if ((error as Error).message.startsWith(path)) throw error;
-    throw new InputError(`${path}: ${(error as Error).message}`);
-  }
 }
 
 function piecesOf(path: string, contents: Contents, notes: string[]): Uint8Array[] {
@@ -101,27 +93,20 @@ const own = (network: Network): Network | undefined => networks.find(({ name }) 
 
 /** The convention of its dropout where that is not what a network of that name has. */
 function otherDropout(network: Network): string | null {
-  const [is, usual] = [dropoutOf(network), dropoutOf(own(network) ?? network)];
-  return is === usual ? null : is;
+  const convention = dropoutOf(network);
+  return convention === dropoutOf(own(network) ?? network) ? null : convention;
 }
 
 /** What readers must be told where the format has no place for it. */
 function untold({ network, preprocess, classes }: Contents): string[] {
-  const names = classes
-    ? ['this format does not carry the class names (--class-names takes a file of them)']
-    : [];
-  if (!network) return names;
-  const usual = own(network)?.preprocess;
-  const said: string[] = [];
+  const said = classes ? ['the class names (--class-names takes a file of them)'] : [];
+  const usual = network && own(network)?.preprocess;
   if (preprocess && usual && formatPreprocess(preprocess) !== formatPreprocess(usual)) {
-    said.push(`preprocessing (--preprocess takes ${formatPreprocess(preprocess)})`);
+    said.push(`the preprocessing (--preprocess takes ${formatPreprocess(preprocess)})`);
   }
-  const dropout = otherDropout(network);
+  const dropout = network && otherDropout(network);
   if (dropout) said.push(`that its dropout is '${dropout}' (no command can be told: write .safetensors)`);
-  return [
-    ...names,
-    ...said.map((what) => `this format does not carry the ${what}`.replace('the that', 'that')),
-  ];
+  return said.map((what) => `this format does not carry ${what}`);
 }
 
 /** PyTorch files of its own network get its names; else this project's, unless asked otherwise. */
