@@ -158,6 +158,15 @@ describe('the structure of the repository', () => {
     expect(sources.flatMap(forbiddenImports)).to.deep.equal([]);
   });
 
+  it('specs of reference/ import nothing of lib/, and helpers of specs live in spec/support', () => {
+    const specs = sourcesBelow('spec');
+    const ofLib = specs
+      .filter(({ path }) => path.startsWith('spec/reference/'))
+      .filter((source) => importsOf(source).some(({ target }) => target.startsWith('lib/')));
+    const astray = specs.filter(({ path }) => !/\.spec\.ts$|^spec\/(support|fuzz)\//.test(path));
+    expect([...ofLib, ...astray].map(({ path }) => path)).to.deep.equal([]);
+  });
+
   it('in lib/ no arrow goes up', () => {
     expect(sources.filter(({ path }) => path.startsWith('lib/')).flatMap(upwards)).to.deep.equal([]);
     const imports = (path: string, text: string) => upwards(sourceOf(path, text)).length;

@@ -11,7 +11,7 @@ const entrants: readonly Entrant[] = [
 ];
 
 describe('bench', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
 
   it('times every engine after its outputs agree, as ratios to onnxruntime-node', async () => {
     await prepare(networkNamed('cifar10-full'));

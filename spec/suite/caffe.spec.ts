@@ -47,7 +47,7 @@ function boundOf(layer: Layer, x: Tensor, y: Tensor, weights: Weights): (i: numb
 }
 
 describe('the layers against activations of Caffe', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   let weights: Weights;
   let caffe: (layer: string) => Tensor;
   let input: Tensor;

@@ -41,7 +41,7 @@ print(json.dumps(out + [net.ByteSize()]))
 `;
 
 describe('a .caffemodel as Google protobuf reads it', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   it('holds every layer, type, shape and value, and nothing that caffe.proto does not have', async function () {
     if (spawnSync(python, ['-c', 'import google.protobuf']).status !== 0) {
       console.log(`    skipped: ${python} has no protobuf`);

@@ -20,7 +20,7 @@ import { narrow, random } from '../support/models.ts';
 import { graph, info, modelBytes } from '../support/onnx.ts';
 
 describe('verify on any graph', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const network = narrow(networkNamed('cifar-alexnet'));
   const bytes = joined(modelOf(network, initialise(network, 2, 'kaiming'), { source: 'seed 2' }).chunks());
   let folder: string;

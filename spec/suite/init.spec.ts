@@ -22,7 +22,7 @@ const pinned: Record<string, string> = {
 };
 
 describe('initial weights of full-size networks', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   /** Networks of equal tensors have equal weights: drawn once. */
   const drawn = new Map<string, string>();
 

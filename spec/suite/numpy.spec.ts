@@ -13,7 +13,7 @@ import { fromBytes } from '../../lib/format/source.ts';
 const python = '/usr/bin/python3';
 
 describe('npz and NumPy', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let folder = '';
   before(function () {
     if (spawnSync(python, ['-c', 'import numpy']).status !== 0) {

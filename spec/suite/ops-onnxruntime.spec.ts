@@ -225,7 +225,7 @@ async function runOnnxruntime(test: Case, nodes: NodeProto[]): Promise<Tensor> {
 }
 
 describe("the operations against onnxruntime's CPU kernels", function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   for (const [name, { nodes, bound, without }] of Object.entries(translations)) {
     const { cases } = fixtureOf(name);
     describe(name, () => {

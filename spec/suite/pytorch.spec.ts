@@ -59,7 +59,7 @@ const run = (n: number) => Array.from({ length: n }, (_, i) => element(i));
 const range = (n: number, at: (i: number) => number) => Array.from({ length: n }, (_, i) => element(at(i)));
 
 describe('PyTorch 1.13', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let folder = '';
   before(function () {
     if (spawnSync(python, ['-c', 'import torch']).status !== 0) {

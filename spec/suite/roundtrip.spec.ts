@@ -13,7 +13,7 @@ import { networkNamed } from '../../reference/networks/index.ts';
 const tiny = fileURLToPath(new URL('../../fixtures/format/weights/tiny.npz', import.meta.url));
 
 describe('weights in exported ONNX files', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let folder = '';
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'onnx-'));

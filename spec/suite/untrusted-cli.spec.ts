@@ -96,7 +96,7 @@ const models: Record<string, readonly [Uint8Array, RegExp]> = {
 };
 
 describe('files that cannot be trusted: exit 2, one line', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let folder: string;
   const path = (name: string): string => join(folder, name);
   before(() => {

@@ -11,7 +11,7 @@ const tiny = fileURLToPath(new URL('../../fixtures/format/weights/tiny.npz', imp
 const guerzhoy = tiny.replace('tiny.npz', 'guerzhoy.npy');
 
 describe('alexnet weights', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let folder = '';
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'weights-cli-'));

@@ -26,7 +26,7 @@ const cases = [
 ] as const;
 
 describe('the shared weights through onnxruntime', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   for (const [file, network] of cases) {
     it(`${file}: every layer within bound, the class scores those of golden.npz`, async function () {
       const golden = readNpz(readFileSync(shared(this, 'weights/golden.npz')), 'golden.npz');
@@ -46,7 +46,7 @@ describe('the shared weights through onnxruntime', function () {
 });
 
 describe('weights in another convention', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const wishes: [string, string, ConvertOptions][] = [
     ['bvlc-narrow.caffemodel', 'bvlc-alexnet', { channels: 'RGB', range: 1, fold: ['mean'] }],
     ['torchvision-narrow.pth', 'torchvision', { channels: 'BGR', range: 255, fold: ['deviation'] }],

@@ -115,7 +115,7 @@ const equivalent: Readonly<Record<string, (run: Run) => Run>> = {
 };
 
 describe('wrong networks against the outputs of PyTorch', function () {
-  this.timeout(20_000);
+  this.timeout(180_000);
   let right: Run;
   let expected: readonly number[];
 

@@ -24,7 +24,7 @@ export function run(values) {
 `;
 
 describe('the fast twins in a browser', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
 
   const bundle = async (contents: string): Promise<string> => {
     const stdin = { contents, resolveDir: process.cwd(), loader: 'ts' } as const;

@@ -10,7 +10,7 @@ import type { Network } from '../../../reference/networks/layers.ts';
 import { temporary, tinyCifar } from '../../support/training-data.ts';
 
 describe('training a definition of one’s own', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const folder = temporary();
   const data = tinyCifar(join(folder, 'data'), 8, 4);
   const plain: Network = {

@@ -14,7 +14,7 @@ import { sizeOf, tensor } from '../../../reference/tensor.ts';
 import { temporary, tinyCifar } from '../../support/training-data.ts';
 
 describe('validation', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   const folder = temporary();
   const data = tinyCifar(join(folder, 'data'), 8, 4);
   const options = {

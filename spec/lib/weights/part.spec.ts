@@ -59,7 +59,7 @@ describe('the part file of a download', () => {
   });
 
   it('killed in the middle, leaves nothing under the name; the next run takes up what came', async function () {
-    this.timeout(20_000);
+    this.timeout(180_000);
     const stalled = new Promise<void>((resolve) => {
       behave = (asked, answer) => {
         const { length } = content;

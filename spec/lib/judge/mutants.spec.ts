@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { type Mutant, mutants } from '../../lib/judge/mistakes/index.ts';
-import { fixtureNames, fixtureOf } from '../support/cases.ts';
-import { disagreement, operations } from '../support/operations.ts';
+import { type Mutant, mutants } from '../../../lib/judge/mistakes/index.ts';
+import { fixtureNames, fixtureOf } from '../../support/cases.ts';
+import { disagreement, operations } from '../../support/operations.ts';
 
 const fixtures = new Map(fixtureNames().map((name) => [name, fixtureOf(name)]));
 
