@@ -15,8 +15,9 @@ const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'].concat(
 const example = /\belu\b/;
 
 const everything = new Set(
-  ['reference', 'export', 'lib', 'spec', 'fixtures', 'bench', 'docs', 'recipes'].flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => basename(name)),
+  ['reference', 'export', 'lib', 'spec', 'fixtures', 'bench', 'docs', 'recipes', 'scripts'].flatMap(
+    (folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => basename(name)),
   ),
 );
 

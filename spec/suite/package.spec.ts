@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const tsc = join(root, 'node_modules/typescript/bin/tsc');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 const example = /```js\n(import [\s\S]*?)```/.exec(readme)?.[1] ?? '';
-const doors = ['', '/reference', '/export', '/agree', '/chai'];
+const doors = ['', '/reference', '/fast', '/export', '/agree', '/chai'];
 
 describe('the package', function () {
   this.timeout(180_000);

@@ -1,0 +1,109 @@
+/**
+ * The package as a dependency, under both npm that Node brings: packed, installed into an empty project with strict
+ * TypeScript, installed again from the lock file, listed, and used through every door and the binary.
+ * npm and what the package depends on come from npm's registry; where it cannot be reached this is skipped.
+ */
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { skipBecause } from '../support/skip.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const doors = Object.keys(manifest.exports).filter((door) => !door.endsWith('.json'));
+const unreachable = /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|ETIMEDOUT|ENOTCACHED)\b/;
+
+/** npm's own settings as the user has them, without those of the npm that runs these specs. */
+const env = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_'))),
+  ONNXRUNTIME_NODE_INSTALL: 'skip', // as README says; NuGet is not asked
+};
+
+type Run = SpawnSyncReturns<string>;
+const node = (cwd: string, ...args: string[]): Run =>
+  spawnSync(process.execPath, args, { cwd, env, encoding: 'utf8', maxBuffer: 1 << 26 });
+
+/** What a program printed, where it ended well; else the test fails with all that it said. */
+function printed({ status, stdout, stderr }: Run): string {
+  expect(status, `${stderr}\n${stdout}`).to.equal(0);
+  return stdout;
+}
+
+describe('the package as a dependency', function () {
+  this.timeout(600_000);
+  const folder = mkdtempSync(join(tmpdir(), 'alexnet-dependency-'));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  let tarball = '';
+  before(() => {
+    const [packed] = JSON.parse(
+      printed(
+        spawnSync('npm', ['pack', '--json', '--pack-destination', folder], {
+          cwd: root,
+          env,
+          encoding: 'utf8',
+        }),
+      ),
+    );
+    expect(packed.bundled).to.include.members(['onnx-proto', 'protobufjs']);
+    tarball = join(folder, packed.filename);
+  });
+
+  for (const major of [10, 11]) {
+    it(`installs, installs again from the lock, lists, compiles and runs with npm ${major}`, function () {
+      const home = mkdtempSync(join(folder, `npm${major}-`));
+      const fetched = spawnSync(
+        'npm',
+        ['install', '--prefix', home, '--fetch-retries=1', '--prefer-offline', `npm@${major}`],
+        {
+          env,
+          encoding: 'utf8',
+        },
+      );
+      if (fetched.status !== 0 && unreachable.test(fetched.stderr)) {
+        skipBecause(
+          this,
+          `npm's registry cannot be reached, so that npm ${major} and the dependencies cannot come`,
+        );
+      }
+      printed(fetched);
+      const app = mkdtempSync(join(folder, `app${major}-`));
+      const npm = (...args: string[]) =>
+        printed(node(app, join(home, 'node_modules/npm/bin/npm-cli.js'), ...args));
+      const write = (name: string, text: string) => writeFileSync(join(app, name), text);
+      expect(npm('--version')).to.match(new RegExp(`^${major}\\.`));
+
+      write('package.json', '{"name":"app","version":"1.0.0","type":"module"}');
+      const from = ['--prefer-offline', '--no-audit', '--no-fund'];
+      npm('install', '--save-dev', ...from, tarball, 'typescript@7', '@types/node@20');
+      npm('ci', ...from);
+      const listed = JSON.parse(npm('ls', '--all', '--json'));
+      expect(listed.problems ?? []).to.deep.equal([]);
+      const { components } = JSON.parse(npm('sbom', '--sbom-format', 'cyclonedx'));
+      const versionOf = (name: string) =>
+        components.find((one: { name: string }) => one.name === name)?.version;
+      expect(versionOf('onnx-proto')).to.equal('8.0.1');
+      expect(versionOf('protobufjs')).to.match(/^8\./);
+
+      const imports = doors.map(
+        (door, i) => `import * as door${i} from '${door.replace('.', 'alexnet-oracle')}';`,
+      );
+      const counted = doors.map((_, i) => `Object.keys(door${i}).length`);
+      write('main.ts', [...imports, `console.log(JSON.stringify([${counted}]));`].join('\n'));
+      const options = { strict: true, target: 'es2023', module: 'nodenext', types: ['node'] };
+      write('tsconfig.json', JSON.stringify({ compilerOptions: options, files: ['main.ts'] }));
+      npm('exec', '--', 'tsc');
+      const exported = JSON.parse(printed(node(app, 'main.js')));
+      expect(exported).to.have.length(doors.length);
+      for (const [i, count] of exported.entries()) expect(count, doors[i]).to.be.above(0);
+
+      expect(npm('exec', '--', 'alexnet', 'summary')).to.match(/60,965,224/);
+      expect(npm('exec', '--', 'alexnet', 'verify', '--network', 'cifar-relu')).to.match(
+        /^PASS: cifar-relu/m,
+      );
+    });
+  }
+});
