@@ -9,7 +9,7 @@ import { best } from '../classify/classifier.ts';
 import { classNames } from '../labels/labels.ts';
 import { exportOnnx } from '../networks/export.ts';
 import { megabytes, thousands } from '../report/table.ts';
-import { verificationText } from '../report/text.ts';
+import { verificationText } from '../report/terminal.ts';
 import { chooseDevice, type Device, LABELS } from '../runtime/devices.ts';
 import { verify } from '../verify/index.ts';
 import { predictionText } from './commands/predict.ts';

@@ -18,7 +18,7 @@ import type { Kind } from '../../reference/networks/layers.ts';
 import { InputError } from '../errors.ts';
 import type { Verdict } from '../judge/judge.ts';
 import type { LayerRow, Verification } from '../verify/verification.ts';
-import { ratio } from './words.ts';
+import { ratio } from './table.ts';
 
 export interface Measure {
   readonly verdict: Verdict;

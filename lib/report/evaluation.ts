@@ -2,18 +2,14 @@
 import type { Confusion, Evaluation, Share } from '../evaluate/index.ts';
 import { describeChoice } from '../runtime/devices.ts';
 import { escapeXml } from './escape.ts';
-import { fact, pageOf } from './page.ts';
+import { fact, numberCells, pageOf } from './page.ts';
 import { confusionChart, confusionLabels, shownClasses } from './plots/confusion.ts';
 import { standalone } from './plots/draw.ts';
-import { type Column, table, thousands } from './table.ts';
+import { percent, right, table, thousands } from './table.ts';
 
 /** With more classes only the least accurate and the most frequent confusions are listed. */
 const ALL = 20;
 const SOME = 10;
-
-const right = (title: string): Column => ({ title, align: 'right' });
-
-const percent = (share: number | null): string => (share === null ? '–' : `${(100 * share).toFixed(2)} %`);
 
 /** '69.18 to 70.97 %'. */
 const interval = ({ low, high }: Share): string =>
@@ -58,7 +54,7 @@ export function evaluationText(evaluation: Evaluation): string {
     interval({ right, count, ...rest }),
   ];
   const shares = table(
-    [{ title: '' }, right('accuracy'), right('right'), right('95 % interval')],
+    ['', right('accuracy'), right('right'), right('95 % interval')],
     [share('top-1', top1), share(`top-${topK.k}`, topK)],
   );
   const note = random ? ['the weights are random: the figures mean nothing'] : [];
@@ -83,25 +79,12 @@ function classTable(evaluation: Evaluation): string {
   const shown = few ? [...present].sort((a, b) => a.share! - b.share!).slice(0, SOME) : present;
   const taken = takenFor(evaluation);
   const rows = shown.map((row) => {
-    return [
-      row.name,
-      String(row.right),
-      String(row.count),
-      percent(row.share),
-      interval(row),
-      taken(row.class),
-    ];
+    const figures = [String(row.right), String(row.count), percent(row.share), interval(row)];
+    return [row.name, ...figures, taken(row.class)];
   });
   const title = few ? `class (the ${SOME} least accurate of ${present.length})` : 'class';
-  const columns = [
-    { title },
-    right('right'),
-    right('of'),
-    right('accuracy'),
-    right('95 % interval'),
-    { title: 'most often taken for' },
-  ];
-  return table(columns, rows);
+  const figures = ['right', 'of', 'accuracy', '95 % interval'].map(right);
+  return table([title, ...figures, 'most often taken for'], rows);
 }
 
 /** Rows are the truth, columns the network's answers. */
@@ -109,8 +92,7 @@ function matrix({ names, confusion }: Evaluation): string {
   const counts = new Map(confusion.map(({ truth, predicted, count }) => [`${truth} ${predicted}`, count]));
   const truths = [...new Set(confusion.map(({ truth }) => truth))].sort((a, b) => a - b);
   const rows = truths.map((t) => [names[t], ...names.map((_, p) => String(counts.get(`${t} ${p}`) ?? '·'))]);
-  const columns: Column[] = names.map((name) => ({ title: name.slice(0, 10), align: 'right' }));
-  return table([{ title: 'truth \\ answer' }, ...columns], rows);
+  return table(['truth \\ answer', ...names.map((name) => right(name.slice(0, 10)))], rows);
 }
 
 function frequent(evaluation: Evaluation): string {
@@ -118,12 +100,7 @@ function frequent(evaluation: Evaluation): string {
   const rows = mistakes(evaluation)
     .slice(0, SOME)
     .map(({ truth, predicted, count }) => [names[truth], names[predicted], String(count)]);
-  const columns: Column[] = [
-    { title: 'truth' },
-    { title: 'answer (the most frequent mistakes)' },
-    { title: 'times', align: 'right' },
-  ];
-  return table(columns, rows);
+  return table(['truth', 'answer (the most frequent mistakes)', right('times')], rows);
 }
 
 function speed({ timing, failures }: Evaluation): string[] {
@@ -189,23 +166,20 @@ function shownNote(evaluation: Evaluation): string {
 }
 
 function classSection(evaluation: Evaluation): string {
-  const { classes } = evaluation;
   const taken = takenFor(evaluation);
-  const rows = classes.map((row) => {
-    return `<tr><td class="name">${escapeXml(row.name)}</td>${numbers(row)}<td>${escapeXml(taken(row.class))}</td></tr>`;
+  const titles = ['right', 'of', 'accuracy', '95 % interval'];
+  const rows = evaluation.classes.map((row) => {
+    const some = row.count > 0 ? interval(row) : '';
+    const figures = [thousands(row.right), thousands(row.count), percent(row.share), some];
+    return `<tr><td class="name">${escapeXml(row.name)}</td>${numberCells(figures)}<td>${escapeXml(taken(row.class))}</td></tr>`;
   });
   return `<section>
 <h2>By class</h2>
 <table>
-<thead><tr><th>class</th><th class="number">right</th><th class="number">of</th><th class="number">accuracy</th><th class="number">95 % interval</th><th>most often taken for</th></tr></thead>
+<thead><tr><th>class</th>${titles.map((title) => `<th class="number">${title}</th>`).join('')}<th>most often taken for</th></tr></thead>
 <tbody>
 ${rows.join('\n')}
 </tbody>
 </table>
 </section>`;
 }
-
-const numbers = (row: Share): string =>
-  [thousands(row.right), thousands(row.count), percent(row.share), row.count > 0 ? interval(row) : '']
-    .map((text) => `<td class="number">${escapeXml(text)}</td>`)
-    .join('');

@@ -2,7 +2,7 @@
 import { classes } from '../bounds/arithmetic.ts';
 import type { LayerRow, Verification } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
-import { runName } from './words.ts';
+import { runName } from './table.ts';
 
 export interface Rule {
   readonly id: string;

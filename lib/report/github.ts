@@ -8,9 +8,8 @@ import type { LayerRow } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
 import { escapeMarkdown, escapeMessage, escapeProperty } from './escape.ts';
 import { findings } from './findings.ts';
-import { scientific } from './table.ts';
-import { verdictLine } from './text.ts';
-import { bitsOf, ratio } from './words.ts';
+import { bitsOf, ratio, scientific } from './table.ts';
+import { verdictLine } from './terminal.ts';
 
 const MARKS = { pass: '✅', suspicious: '⚠️', fail: '❌', untested: '⚪' } as const;
 

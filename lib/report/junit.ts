@@ -7,7 +7,7 @@ import type { VerifyResult } from '../verify/index.ts';
 import type { LayerRow, RunReport } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
 import { escapeXml } from './escape.ts';
-import { elementLine, measures, runName } from './words.ts';
+import { elementLine, measures, runName } from './table.ts';
 
 /** The whole file. */
 export function junitXml(result: VerifyResult, difference?: Difference): string {

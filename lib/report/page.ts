@@ -6,7 +6,7 @@
 import { version } from '../version.ts';
 import { escapeXml } from './escape.ts';
 
-export interface Page {
+interface Page {
   readonly title: string;
   /** HTML of the two parts of the body. */
   readonly header: string;
@@ -39,6 +39,25 @@ ${main}
 /** A name and what it is, as a list of facts has them. */
 export const fact = (name: string, value: string): string =>
   `<div><dt>${escapeXml(name)}</dt><dd>${escapeXml(value)}</dd></div>`;
+
+/** Cells of numbers; in cards each has its title above it. */
+export const numberCells = (texts: readonly string[], titles: readonly string[] = []): string =>
+  texts
+    .map((text, i) => `<td class="number"${titles[i] ? ` data-label="${titles[i]}"` : ''}>${text}</td>`)
+    .join('');
+
+/** A table whose rows become cards on a phone: a name, numbers, and what else there is. */
+export function cards(
+  name: string,
+  numbers: readonly string[],
+  others: readonly string[],
+  rows: readonly string[],
+): string {
+  const heads = numbers.map((title) => `<th class="number">${title}</th>`).join('');
+  return `<table class="cards"><thead><tr><th>${name}</th>${heads}${others.map((title) => `<th>${title}</th>`).join('')}</tr></thead><tbody>
+${rows.join('\n')}
+</tbody></table>`;
+}
 
 /** The colours: also for a drawing that stands by itself. */
 export const palette = `

@@ -4,11 +4,12 @@ import { append } from '../disk/append.ts';
 import type { Mark } from '../disk/marks.ts';
 import type { Guard, Target } from '../disk/target.ts';
 import { writeWhole } from '../disk/write.ts';
+import { installation } from '../runtime/installation.ts';
 import type { VerifyResult } from '../verify/index.ts';
+import { version as release } from '../version.ts';
 import { type Difference, difference, readBaseline } from './baseline.ts';
 import { annotations, stepSummary } from './github.ts';
 import { htmlReport } from './html.ts';
-import { verificationJson } from './json.ts';
 import { junitXml } from './junit.ts';
 import { sarifLog } from './sarif.ts';
 
@@ -21,29 +22,17 @@ export interface ReportOptions {
   readonly baseline?: string;
 }
 
-export type Write = (result: VerifyResult, changed?: Difference) => string | Promise<string>;
-
 interface Format {
   readonly key: Exclude<keyof ReportOptions, 'baseline'>;
   readonly option: string;
   readonly mark: Mark;
-  readonly write: Write;
+  readonly write: (result: VerifyResult, changed?: Difference) => string | object | Promise<string>;
 }
 
 const formats: readonly Format[] = [
-  {
-    key: 'reportJson',
-    option: '--report-json',
-    mark: 'json',
-    write: (result, changed) => `${JSON.stringify(verificationJson(result, changed))}\n`,
-  },
+  { key: 'reportJson', option: '--report-json', mark: 'json', write: verificationJson },
   { key: 'junit', option: '--junit', mark: 'junit', write: junitXml },
-  {
-    key: 'sarif',
-    option: '--sarif',
-    mark: 'sarif',
-    write: (result, changed) => `${JSON.stringify(sarifLog(result, changed))}\n`,
-  },
+  { key: 'sarif', option: '--sarif', mark: 'sarif', write: sarifLog },
   { key: 'html', option: '--html', mark: 'html', write: htmlReport },
 ];
 
@@ -72,11 +61,11 @@ export const reportSteps = (
   result: VerifyResult,
   changed?: Difference,
 ): (() => Promise<void>)[] =>
-  asked(options).map(
-    ({ write, ...target }) =>
-      async () =>
-        writeWhole({ ...target, content: await write(result, changed) }, guard),
-  );
+  asked(options).map(({ write, ...target }) => async () => {
+    const report = await write(result, changed);
+    const content = typeof report === 'string' ? report : `${JSON.stringify(report)}\n`;
+    await writeWhole({ ...target, content }, guard);
+  });
 
 /** The summary of a GitHub step and its annotations, where the environment says that this is one. */
 export async function tellGithub(result: VerifyResult, changed?: Difference): Promise<void> {
@@ -88,9 +77,25 @@ export async function tellGithub(result: VerifyResult, changed?: Difference): Pr
   if (actions) for (const line of annotations(result, changed)) process.stderr.write(`${line}\n`);
 }
 
-/** Lines for the terminal: what was lost since the baseline. */
-export function differenceText({ file, layers, lost }: Difference): string {
-  if (lost.length === 0) return `baseline: no layer is less accurate than in ${file}\n`;
-  const lines = layers.filter((change) => change.lost).map(({ layer, lost: what }) => `${layer}: ${what}`);
-  return `${lines.join('\n')}\nLOST BITS: ${lost.length} of ${layers.length} layers are less accurate than in ${file}\n`;
+/**
+ * The JSON of `alexnet verify`, version 1: docs/json.md documents it, docs/verification.schema.json describes it.
+ * `changed`: since the baseline, where there is one.
+ */
+export function verificationJson(result: VerifyResult, changed?: Difference): object {
+  const { values: _, evidence: __, layers, ...head } = result;
+  const versions = {
+    'alexnet-oracle': release,
+    'onnxruntime-node': installation()?.version ?? null,
+    node: process.versions.node,
+  };
+  const rows = layers.map(({ details, ...row }) => ({ ...row, details: details ?? null }));
+  return finite({ version: 1, versions, ...head, baseline: changed ?? null, layers: rows }) as object;
+}
+
+/** JSON has no infinity and no NaN: they become the strings "Infinity", "-Infinity" and "NaN". */
+function finite(value: unknown): unknown {
+  if (typeof value === 'number' && !Number.isFinite(value)) return String(value);
+  if (Array.isArray(value)) return value.map(finite);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, finite(item)]));
 }

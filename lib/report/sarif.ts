@@ -6,7 +6,7 @@ import type { VerifyResult } from '../verify/index.ts';
 import { version } from '../version.ts';
 import type { Difference } from './baseline.ts';
 import { type Finding, findings, type Rule, rules } from './findings.ts';
-import { measures } from './words.ts';
+import { measures } from './table.ts';
 
 const SCHEMA = 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json';
 

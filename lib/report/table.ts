@@ -1,19 +1,22 @@
-/** Plain text tables for a terminal: columns padded to their widest cell, two spaces between. */
+/** Plain text tables for a terminal, and numbers as every report writes them, those of a layer among them. */
+import type { Worst } from '../judge/judge.ts';
+import type { LayerRow, RunReport } from '../verify/verification.ts';
 
-export interface Column {
-  readonly title: string;
-  readonly align?: 'left' | 'right';
-}
+/** A title over a column of words, or over one of numbers, which is flush right. */
+export type Column = string | { readonly title: string; readonly align?: 'left' | 'right' };
 
-/** Lines without trailing spaces, the titles first. */
+export const right = (title: string): Column => ({ title, align: 'right' });
+
+/** Columns padded to their widest cell, two spaces between; no trailing spaces; the titles first. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const widths = columns.map(({ title }, c) => Math.max(title.length, ...rows.map((row) => row[c].length)));
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, c) => (columns[c].align === 'right' ? cell.padStart(widths[c]) : cell.padEnd(widths[c])))
-      .join('  ')
-      .trimEnd();
-  return [line(columns.map(({ title }) => title)), ...rows.map(line)].join('\n');
+  const titles = columns.map((column) => (typeof column === 'string' ? column : column.title));
+  const widths = titles.map((title, c) => Math.max(title.length, ...rows.map((row) => row[c].length)));
+  const pad = (cell: string, c: number): string => {
+    const column = columns[c];
+    const isRight = typeof column === 'object' && column.align === 'right';
+    return isRight ? cell.padStart(widths[c]) : cell.padEnd(widths[c]);
+  };
+  return [titles, ...rows].map((cells) => cells.map(pad).join('  ').trimEnd()).join('\n');
 }
 
 /** 60,965,224. */
@@ -24,3 +27,39 @@ export const scientific = (value: number): string => (value === 0 ? '0' : value.
 
 /** 243.9 MB. */
 export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+
+/** 41.30 %; a dash for the share of nothing. */
+export const percent = (share: number | null): string =>
+  share === null ? '–' : `${(100 * share).toFixed(2)} %`;
+
+/** [0, 3, 1, 2]: 1.5 on the device, 1.25 in the oracle; error 2.5e-1, bound 1.0e-6. */
+export const elementLine = ({ index, device, oracle, error, bound }: Worst): string =>
+  `[${index.join(', ')}]: ${device} on the device, ${oracle} in the oracle; error ${scientific(error)}, bound ${scientific(bound)}`;
+
+/** Which of the three runs: tapped, not optimised. */
+export const runName = ({ graph, optimised }: RunReport): string =>
+  `${graph}, ${optimised ? 'optimised' : 'not optimised'}`;
+
+/** error over bound: two digits. */
+export const ratio = (value: number): string =>
+  value === 0 ? '0' : value < 0.001 || value >= 1000 ? scientific(value) : value.toPrecision(2);
+
+/** 21.3, or '' where the operation has no products. */
+export function bitsOf({ introduced }: LayerRow): string {
+  if (introduced?.bits === null || introduced?.bits === undefined) return '';
+  return introduced.arithmetic === 'undetermined' ? 'undetermined' : introduced.bits.toFixed(1);
+}
+
+/** error/bound 0.11, 21.3 effective bits, introduced 1.2e-7, accumulated 3.4e-7, on CPU. */
+export function measures(row: LayerRow): string {
+  const { introduced, accumulated, devices } = row;
+  const parts: string[] = [];
+  if (introduced) {
+    parts.push(`error/bound ${ratio(introduced.overBound)}`);
+    if (bitsOf(row)) parts.push(`${bitsOf(row)} effective bits`);
+    parts.push(`introduced ${scientific(introduced.relativeError)}`);
+  }
+  if (accumulated !== null) parts.push(`accumulated ${scientific(accumulated)}`);
+  if (devices.length > 0) parts.push(`on ${devices.join(' and ')}`);
+  return parts.join(', ');
+}

@@ -7,7 +7,7 @@ import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel } from '../../export/proto.ts';
 import { modelOf } from '../../lib/networks/modelfile.ts';
 import { difference, readBaseline } from '../../lib/report/baseline.ts';
-import { verificationJson } from '../../lib/report/json.ts';
+import { verificationJson } from '../../lib/report/reports.ts';
 import { verify } from '../../lib/verify/index.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Weights } from '../../reference/oracle.ts';

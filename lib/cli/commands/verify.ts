@@ -5,16 +5,15 @@ import { makeFolder } from '../../disk/folder.ts';
 import { checkTargets, type Guard, type Target } from '../../disk/target.ts';
 import { InputError } from '../../errors.ts';
 import { withExternalData } from '../../onnx/files.ts';
-import { verificationJson } from '../../report/json.ts';
 import {
   baselineOf,
-  differenceText,
   type ReportOptions,
   reportSteps,
   reportTargets,
   tellGithub,
+  verificationJson,
 } from '../../report/reports.ts';
-import { verificationText } from '../../report/text.ts';
+import { differenceText, verificationText } from '../../report/terminal.ts';
 import { type Choice, chooseDevice, type Device } from '../../runtime/devices.ts';
 import { bundleTargets, writeBundle } from '../../verify/bundle.ts';
 import { type VerifyOptions, type VerifyResult, verify } from '../../verify/index.ts';

@@ -1,7 +1,7 @@
 /** A confusion matrix: what pictures of each class were taken for. */
-import type { Mark, Spec } from 'vega';
+import type { Spec } from 'vega';
 import type { Evaluation } from '../../evaluate/index.ts';
-import { draw, labelLimit, room } from './draw.ts';
+import { draw, FONT, labelLimit, mark, room } from './draw.ts';
 
 /** With more classes the drawing keeps to those with the most mistakes. */
 const MOST = 40;
@@ -29,6 +29,7 @@ export function shownClasses({ confusion }: Evaluation): readonly number[] {
 export function confusionChart(evaluation: Evaluation, width: number): Promise<string> {
   const { confusion, names } = evaluation;
   const shown = shownClasses(evaluation);
+  const shownNames = shown.map((k) => names[k]);
   const totals = new Map<number, number>();
   for (const { truth, count } of confusion) totals.set(truth, (totals.get(truth) ?? 0) + count);
   const cells = confusion
@@ -37,10 +38,7 @@ export function confusionChart(evaluation: Evaluation, width: number): Promise<s
       const level = heat(count / totals.get(truth)!);
       return { truth, predicted, count, fill: `var(--heat${level})`, ink: level > 3 ? GROUND : INK };
     });
-  const left = room(
-    shown.map((k) => names[k]),
-    width,
-  );
+  const left = room(shownNames, width);
   const side = Math.min(width - left - 16, 44 * shown.length);
   const label = (title: string) =>
     ({
@@ -69,7 +67,11 @@ export function confusionChart(evaluation: Evaluation, width: number): Promise<s
         labelBaseline: 'middle',
       },
     ],
-    marks: [ground(side), rectangles, ...(shown.length <= WRITTEN ? [counts] : [])],
+    marks: [
+      mark('rect', null, { x: 0, y: 0, width: side, height: side, fill: 'var(--heat0)' }),
+      rectangles,
+      ...(shown.length <= WRITTEN ? [counts] : []),
+    ],
   };
   return draw(spec, `Confusion matrix of ${shown.length} classes`);
 }
@@ -77,46 +79,21 @@ export function confusionChart(evaluation: Evaluation, width: number): Promise<s
 const GROUND = 'var(--ground)';
 const INK = 'var(--ink)';
 
-const ground = (side: number): Mark => ({
-  type: 'rect',
-  encode: {
-    enter: {
-      x: { value: 0 },
-      y: { value: 0 },
-      width: { value: side },
-      height: { value: side },
-      fill: { value: 'var(--heat0)' },
-    },
-  },
+const rectangles = mark('rect', 'cells', {
+  x: { scale: 'class', field: 'predicted' },
+  y: { scale: 'class', field: 'truth' },
+  width: { scale: 'class', band: 1 },
+  height: { scale: 'class', band: 1 },
+  fill: { field: 'fill' },
 });
 
-const rectangles: Mark = {
-  type: 'rect',
-  from: { data: 'cells' },
-  encode: {
-    enter: {
-      x: { scale: 'class', field: 'predicted' },
-      y: { scale: 'class', field: 'truth' },
-      width: { scale: 'class', band: 1 },
-      height: { scale: 'class', band: 1 },
-      fill: { field: 'fill' },
-    },
-  },
-};
-
-const counts: Mark = {
-  type: 'text',
-  from: { data: 'cells' },
-  encode: {
-    enter: {
-      x: { scale: 'class', field: 'predicted', band: 0.5 },
-      y: { scale: 'class', field: 'truth', band: 0.5 },
-      text: { field: 'count' },
-      fill: { field: 'ink' },
-      align: { value: 'center' },
-      baseline: { value: 'middle' },
-      font: { value: 'system-ui, sans-serif' },
-      fontSize: { value: 11 },
-    },
-  },
-};
+const counts = mark('text', 'cells', {
+  x: { scale: 'class', field: 'predicted', band: 0.5 },
+  y: { scale: 'class', field: 'truth', band: 0.5 },
+  text: { field: 'count' },
+  fill: { field: 'ink' },
+  align: 'center',
+  baseline: 'middle',
+  font: FONT,
+  fontSize: 11,
+});

@@ -1,8 +1,8 @@
 /** The course of a training run: errors and loss against epochs, as a drawing and as a page that loads itself anew. */
 import type { Spec } from 'vega';
 import { escapeXml } from '../escape.ts';
-import { pageOf } from '../page.ts';
-import { draw, standalone } from './draw.ts';
+import { numberCells, pageOf } from '../page.ts';
+import { draw, mark, standalone } from './draw.ts';
 
 const WIDTH = 760;
 const HEIGHT = 340;
@@ -45,6 +45,7 @@ export async function curveSvg(title: string, history: readonly EpochPoint[]): P
   const known = series.filter(({ name }) => values.some((value) => value.name === name));
   const epochs = Math.max(1, ...history.map(({ epoch }) => epoch));
   const place = { x: { scale: 'x', field: 'epoch' }, y: { scale: 'y', field: 'error' } } as const;
+  const colour = { scale: 'colour', field: 'name' };
   const spec: Spec = {
     width: WIDTH - 70,
     height: HEIGHT - 110,
@@ -83,31 +84,9 @@ export async function curveSvg(title: string, history: readonly EpochPoint[]): P
       {
         type: 'group',
         from: { facet: { name: 'line', data: 'errors', groupby: 'name' } },
-        marks: [
-          {
-            type: 'line',
-            from: { data: 'line' },
-            encode: {
-              enter: {
-                ...place,
-                stroke: { scale: 'colour', field: 'name' },
-                strokeWidth: { value: 2 },
-              },
-            },
-          },
-        ],
+        marks: [mark('line', 'line', { ...place, stroke: colour, strokeWidth: 2 })],
       },
-      {
-        type: 'symbol',
-        from: { data: 'errors' },
-        encode: {
-          enter: {
-            ...place,
-            fill: { scale: 'colour', field: 'name' },
-            size: { value: 14 },
-          },
-        },
-      },
+      mark('symbol', 'errors', { ...place, fill: colour, size: 14 }),
     ],
   };
   return standalone(await draw(spec, `${title}: error against epochs, ${history.length} epochs`));
@@ -125,7 +104,7 @@ export function curvePage(
   const rows = history.toReversed().map(({ epoch, learningRate, loss, error1, validation: held }) => {
     const training = [epoch, learningRate.toPrecision(3), loss.toFixed(4), share(error1)];
     const validated = [held?.loss.toFixed(4) ?? '', share(held?.error1), share(held?.error5)];
-    return `<tr>${[...training, ...validated].map((cell) => `<td class="number">${cell}</td>`).join('')}</tr>`;
+    return `<tr>${numberCells([...training.map(String), ...validated])}</tr>`;
   });
   const heads = ['epoch', 'learning rate', 'loss', 'error', 'validation loss', 'top-1 error', 'top-5 error'];
   return pageOf({

@@ -20,7 +20,7 @@ export async function draw(spec: Spec, label: string): Promise<string> {
   );
 }
 
-const FONT = 'system-ui, sans-serif';
+export const FONT = 'system-ui, sans-serif';
 const config = {
   aria: false,
   axis: {
@@ -51,6 +51,18 @@ const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 export const power = (exponent: number): string =>
   `2${exponent < 0 ? '⁻' : ''}${[...String(Math.abs(exponent))].map((digit) => SUPERSCRIPTS[Number(digit)]).join('')}`;
 
+/** A mark for each row of a data set, or one alone (null). A channel that is a plain number or text is a constant. */
+export const mark = (
+  type: Mark['type'],
+  data: string | null,
+  channels: Readonly<Record<string, number | string | object>>,
+): Mark => {
+  const enter = Object.entries(channels).map(([name, channel]) => {
+    return [name, typeof channel === 'object' ? channel : { value: channel }] as const;
+  });
+  return { type, ...(data && { from: { data } }), encode: { enter: Object.fromEntries(enter) } } as Mark;
+};
+
 /** A line of small text at a fixed place. */
 export const caption = (
   text: string,
@@ -58,20 +70,7 @@ export const caption = (
   y: number,
   align: 'left' | 'center' | 'right',
   fill = 'var(--muted)',
-): Mark => ({
-  type: 'text',
-  encode: {
-    enter: {
-      x: { value: x },
-      y: { value: y },
-      text: { value: text },
-      align: { value: align },
-      fill: { value: fill },
-      font: { value: FONT },
-      fontSize: { value: 11 },
-    },
-  },
-});
+): Mark => mark('text', null, { x, y, text, align, fill, font: FONT, fontSize: 11 });
 
 /** Room for the longest name at the left of a chart of this width. */
 export const room = (names: readonly string[], width: number): number =>

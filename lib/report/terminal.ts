@@ -5,19 +5,11 @@ import { marginText } from '../judge/margin.ts';
 import { whyText } from '../judge/why.ts';
 import { LABELS } from '../runtime/failures.ts';
 import type { LayerRow, RunReport, Verification } from '../verify/verification.ts';
-import { scientific, table } from './table.ts';
-import { bitsOf } from './words.ts';
+import type { Difference } from './baseline.ts';
+import { bitsOf, right, scientific, table } from './table.ts';
 
-const columns = [
-  { title: 'layer' },
-  { title: 'shape' },
-  { title: 'introduced', align: 'right' },
-  { title: 'accumulated', align: 'right' },
-  { title: 'error/bound', align: 'right' },
-  { title: 'bits', align: 'right' },
-  { title: 'device' },
-  { title: 'verdict' },
-] as const;
+const numbers = ['introduced', 'accumulated', 'error/bound', 'bits'].map(right);
+const columns = ['layer', 'shape', ...numbers, 'device', 'verdict'];
 
 /** The table; its last lines are notes and the verdict. */
 export function verificationText(result: Verification): string {
@@ -69,10 +61,8 @@ function notes(result: Verification): string[] {
   const hidden = result.layers.filter((row) => !isShown(row));
   const constant = hidden.filter(({ verdict }) => verdict === 'untested').length;
   const untested = constant > 0 ? ` (${constant} of them are constant in the oracle and test nothing)` : '';
-  if (hidden.length > 0)
-    lines.push(
-      `${hidden.length} values inside the steps, each judged like those of the gradients, agree too${untested}`,
-    );
+  const inside = `${hidden.length} values inside the steps, each judged like those of the gradients`;
+  if (hidden.length > 0) lines.push(`${inside}, agree too${untested}`);
   for (const { layer, introduced } of result.layers) {
     if (introduced?.named && introduced.beyond === 0)
       lines.push(
@@ -112,4 +102,11 @@ export function verdictLine(result: Verification): string {
   const kept = Number.isFinite(lowest) ? `, at least ${lowest.toFixed(1)} effective bits (${required})` : '';
   const all = `all ${layers.length} ${result.training ? 'values' : 'layers'} agree with the oracle within their bounds${kept}`;
   return verdict === 'suspicious' ? `SUSPICIOUS: ${on}: ${all}` : `PASS: ${on}: ${all}`;
+}
+
+/** Lines for the terminal: what was lost since the baseline. */
+export function differenceText({ file, layers, lost }: Difference): string {
+  if (lost.length === 0) return `baseline: no layer is less accurate than in ${file}\n`;
+  const lines = layers.filter((change) => change.lost).map(({ layer, lost: what }) => `${layer}: ${what}`);
+  return `${lines.join('\n')}\nLOST BITS: ${lost.length} of ${layers.length} layers are less accurate than in ${file}\n`;
 }

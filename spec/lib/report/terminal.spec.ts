@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { verdictLine, verificationText } from '../../../lib/report/text.ts';
+import { verdictLine, verificationText } from '../../../lib/report/terminal.ts';
 import { comparison, failed, row, verification } from '../../support/verification.ts';
 
 describe('what alexnet verify prints', () => {
