@@ -1,7 +1,13 @@
-/** Options that several commands share, and how their words become values. */
+/** Options that several commands share, how their words become values, and how results are said. */
+import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { networks } from '../../reference/networks/index.ts';
 import { methods } from '../../reference/training/init.ts';
+import { describe } from '../disk/source.ts';
+import { isStandardOutput } from '../disk/target.ts';
+import { InputError } from '../errors.ts';
+import { parsePreprocess } from '../weights/preprocess.ts';
 
 /** An integer of at least `least`. */
 export const integer =
@@ -14,32 +20,90 @@ export const integer =
     return value;
   };
 
+/** Any number. */
+export function real(text: string): number {
+  if (text.trim() === '' || !Number.isFinite(Number(text)))
+    throw new InvalidArgumentError('It must be a number.');
+  return Number(text);
+}
+
 /** Repeated options gather their values. */
 export const gather = (text: string, before: readonly string[] = []): readonly string[] => [...before, text];
 
-export const networkOption = (): Option =>
-  new Option('--network <name>', `one of ${networks.map((network) => network.name).join(', ')}`);
+/** An option with a few words to choose from. */
+export function oneOf(flags: string, about: string, words: readonly string[], fallback?: string): Option {
+  const option = new Option(flags, about).choices(words);
+  return fallback === undefined ? option : option.default(fallback);
+}
 
-export function weightOptions(command: Command): Command {
-  return command
+export const networkNames = networks.map(({ name }) => name).join(', ');
+export const networkOption = (): Option => new Option('--network <name>', `one of ${networkNames}`);
+
+export const weightOptions = (command: Command): Command =>
+  command
     .addOption(networkOption())
     .option('--weights <file>', 'weights: .safetensors, .npz, .onnx, .pth, .caffemodel')
     .option('--seed <n>', 'random weights from this seed', integer(0))
-    .addOption(new Option('--init <method>', 'how random weights are drawn (kaiming)').choices(methods));
-}
+    .addOption(oneOf('--init <method>', 'how random weights are drawn (kaiming)', methods));
 
+export const DEVICE_WORDS = ['auto', 'cpu', 'cuda', 'webgpu'];
 export const deviceOption = (): Option =>
-  new Option('--device <device>', 'where onnxruntime runs')
-    .choices(['auto', 'cpu', 'cuda', 'webgpu'])
-    .default('auto');
+  oneOf('--device <device>', 'where onnxruntime runs', DEVICE_WORDS, 'auto');
+
+/** The one that is meant where nothing is said comes first. */
+export const engineOption = (about: string, engines: readonly ('oracle' | 'onnxruntime')[]): Option =>
+  oneOf('--engine <engine>', about, engines, engines[0]);
+
+export const decoderOption = (): Option =>
+  oneOf('--decoder <decoder>', 'who decodes pictures', ['jpeg-js', 'sharp'], 'jpeg-js');
 
 export const lrnOption = (): Option =>
-  new Option('--lrn <form>', 'LRN as the native operator or decomposed into others').choices([
-    'native',
-    'decomposed',
-  ]);
+  oneOf('--lrn <form>', 'LRN as the native operator or decomposed into others', ['native', 'decomposed']);
 
 export const forceOption = (): Option =>
   new Option('--force', 'overwrite files that this program did not write (never one that it reads)');
 
 export const jsonOption = (): Option => new Option('--json', 'print JSON instead of the table');
+
+/**
+ * What --preprocess means: a network's own preprocessing by its name, or a JSON file of the form that --json and
+ * metadata use. Throws InputError naming the file.
+ */
+export async function readPreprocess(word: string): Promise<Preprocess> {
+  const known = networks.find(({ name }) => name === word);
+  if (known) return known.preprocess;
+  const text = await readFile(word, 'utf8').catch((error) => {
+    throw new InputError(`--preprocess ${word}: no network's name, and as a file: ${describe(error)}`);
+  });
+  try {
+    return parsePreprocess(text);
+  } catch (error) {
+    throw new InputError(`${word}: ${(error as Error).message}`);
+  }
+}
+
+/** A result on stdout, or on stderr where stdout is the file `out`: as JSON where that is asked for, else in words. */
+export async function print(
+  json: boolean | undefined,
+  value: object,
+  text: () => string,
+  out?: string,
+): Promise<void> {
+  const words = out !== undefined && (await isStandardOutput(out)) ? process.stderr : process.stdout;
+  // JSON has no infinity and no NaN: they are texts
+  const plain = (_: string, item: unknown) =>
+    typeof item === 'number' && !Number.isFinite(item) ? String(item) : item;
+  words.write(json ? `${JSON.stringify({ version: 1, ...value }, plain)}\n` : text());
+}
+
+/** Says that pictures could not be read: one line each unless JSON tells it, and exit 2. */
+export function tellUnread(
+  pictures: readonly { readonly error?: string }[],
+  json: boolean | undefined,
+): void {
+  for (const { error } of pictures) {
+    if (error === undefined) continue;
+    if (!json) process.stderr.write(`alexnet: ${error}\n`);
+    process.exitCode = 2;
+  }
+}

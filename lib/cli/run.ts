@@ -1,4 +1,4 @@
-/** Runs one command line and answers its exit code; every error is one line. */
+/** Runs one command line and returns its exit code; every error is one line. */
 import { Command, CommanderError } from 'commander';
 import { version } from '../version.ts';
 import * as conform from './commands/conform.ts';
@@ -12,6 +12,9 @@ import * as train from './commands/train.ts';
 import * as verify from './commands/verify.ts';
 import * as weights from './commands/weights.ts';
 import { exitCodeOf, lineOf, watchOutput } from './failure.ts';
+
+/** As --help lists them. */
+const commands = [summary, exporting, verify, predict, evaluate, doctor, conform, running, weights, train];
 
 /** Runs `alexnet` with these arguments. */
 export const run = (argv: readonly string[]): Promise<number> => attempt(alexnet(), argv);
@@ -42,19 +45,7 @@ function alexnet(): Command {
   const program = new Command('alexnet')
     .description('AlexNet that can be checked: oracle, ONNX export, layer-by-layer verification, inference')
     .version(version);
-  for (const command of [
-    summary,
-    exporting,
-    verify,
-    predict,
-    evaluate,
-    doctor,
-    conform,
-    running,
-    weights,
-    train,
-  ])
-    command.register(program);
+  for (const { register } of commands) register(program);
   return program;
 }
 

@@ -1,11 +1,11 @@
 /** alexnet conform: runs tests in the ONNX backend-test layout, or writes this project's own. */
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { type Conformance, conform, type TestResult } from '../../conform/index.ts';
 import { writeVectors } from '../../conform/vectors.ts';
 import { InputError } from '../../errors.ts';
 import { chooseDevice } from '../../runtime/devices.ts';
 import type { Device } from '../../runtime/session.ts';
-import { deviceOption, forceOption, jsonOption } from '../options.ts';
+import { deviceOption, engineOption, forceOption, jsonOption, print } from '../options.ts';
 
 interface Options {
   readonly engine: Conformance['engine'];
@@ -20,9 +20,7 @@ export function register(program: Command): void {
     .command('conform')
     .description("run ONNX's conformance tests, or any folders in their layout")
     .argument('[dir...]', 'folders of tests: model.onnx, test_data_set_0/input_0.pb, output_0.pb')
-    .addOption(
-      new Option('--engine <engine>', 'what runs them').choices(['oracle', 'onnxruntime']).default('oracle'),
-    )
+    .addOption(engineOption('what runs them', ['oracle', 'onnxruntime']))
     .addOption(deviceOption())
     .option('--write <dir>', "write this project's own test vectors there")
     .addOption(forceOption())
@@ -37,17 +35,12 @@ async function run(
   if (write !== undefined) {
     if (folders.length > 0) throw new InputError('--write takes no folders of tests: it writes new ones');
     const written = await writeVectors(write, { force });
-    process.stdout.write(
-      json
-        ? `${JSON.stringify({ version: 1, folder: write, written })}\n`
-        : `${written.length} tests written to ${write}\n`,
-    );
-    return;
+    return print(json, { folder: write, written }, () => `${written.length} tests written to ${write}\n`);
   }
   if (folders.length === 0) throw new InputError('name a folder of tests, or --write one');
   const chosen = engine === 'onnxruntime' ? (await chooseDevice(device)).device : 'cpu';
   const result = await conform(folders, { engine, device: chosen, onTest: progress() });
-  process.stdout.write(json ? `${JSON.stringify({ version: 1, ...result })}\n` : conformanceText(result));
+  await print(json, result, () => conformanceText(result));
   if (result.failed > 0) process.exitCode = 1;
 }
 
@@ -60,7 +53,7 @@ function progress(): (result: TestResult, done: number, total: number) => void {
 }
 
 /** What did not pass, by reason, and the sums. */
-export function conformanceText({ engine, device, seconds, tests, ...sums }: Conformance): string {
+function conformanceText({ engine, device, seconds, tests, ...sums }: Conformance): string {
   const lines = tests
     .filter(({ status }) => status !== 'passed')
     .map(({ name, status, reason }) => `${status.padEnd(11)} ${name}: ${reason}`);

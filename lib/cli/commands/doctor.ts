@@ -1,22 +1,17 @@
 /** alexnet doctor: what works here, why the rest does not, and the commands that mend it. */
 import type { Command } from 'commander';
-import { LABELS } from '../../runtime/devices.ts';
+import { LABELS, type Probe } from '../../runtime/devices.ts';
 import { type Diagnosis, diagnose } from '../../runtime/doctor.ts';
-
-interface Options {
-  readonly json?: boolean;
-}
+import { jsonOption, print } from '../options.ts';
 
 export function register(program: Command): void {
   program
     .command('doctor')
     .description('which devices work here, why the others do not, and the commands that add what is missing')
-    .option('--json', 'print JSON instead of the table')
-    .action(async (options: Options) => {
+    .addOption(jsonOption())
+    .action(async ({ json }: { readonly json?: boolean }) => {
       const diagnosis = await diagnose();
-      process.stdout.write(
-        options.json ? `${JSON.stringify({ version: 1, ...diagnosis })}\n` : text(diagnosis),
-      );
+      await print(json, diagnosis, () => text(diagnosis));
       if (!diagnosis.onnxruntime.loads) process.exitCode = 3;
     });
 }
@@ -56,15 +51,7 @@ function* hardware({ gpus, deviceFiles, vulkan, cuda }: Diagnosis): Generator<st
   }
 }
 
-const state = ({
-  works,
-  reason,
-  software,
-}: {
-  works: boolean;
-  reason?: string;
-  software?: string;
-}): string => {
+const state = ({ works, reason, software }: Probe): string => {
   if (!works) return `no: ${reason}`;
   return software ? `works, in software on the CPU (${software})` : 'works';
 };

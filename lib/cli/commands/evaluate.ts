@@ -1,5 +1,5 @@
 /** alexnet evaluate: how good a network is on a data set. */
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { checkTargets, type Target } from '../../disk/target.ts';
 import { writeWhole } from '../../disk/write.ts';
 import { InputError } from '../../errors.ts';
@@ -8,8 +8,19 @@ import { withExternalData } from '../../onnx/files.ts';
 import { confusionSvg, evaluationHtml, evaluationJson, evaluationText } from '../../report/evaluation.ts';
 import { hasWeights } from '../../weights/shipped.ts';
 import { pending, takeAll } from '../failure.ts';
-import { deviceOption, forceOption, integer, jsonOption, weightOptions } from '../options.ts';
-import { readPreprocess } from '../preprocess.ts';
+import {
+  decoderOption,
+  deviceOption,
+  engineOption,
+  forceOption,
+  integer,
+  jsonOption,
+  oneOf,
+  readPreprocess,
+  tellUnread,
+  weightOptions,
+} from '../options.ts';
+import { progressBar } from '../progress.ts';
 
 interface Options extends Omit<EvaluateOptions, 'data' | 'views' | 'preprocess' | 'weights'> {
   readonly views: '1' | '10' | 'mirror';
@@ -21,6 +32,8 @@ interface Options extends Omit<EvaluateOptions, 'data' | 'views' | 'preprocess' 
   readonly force?: boolean;
 }
 
+const VIEWS = '1: the centre; mirror: and its mirror image; 10: corners, centre, mirrored';
+
 export function register(program: Command): void {
   const command = program
     .command('evaluate')
@@ -29,14 +42,8 @@ export function register(program: Command): void {
     )
     .argument('<data>', 'CIFAR-10 (binary), MNIST (IDX), or a folder with a folder of pictures a class');
   weightOptions(command)
-    .addOption(
-      new Option('--split <name>', 'which part of the data').choices(['train', 'val', 'test', 'all']),
-    )
-    .addOption(
-      new Option('--views <n>', '1: the centre; mirror: and its mirror image; 10: corners, centre, mirrored')
-        .choices(['1', 'mirror', '10'])
-        .default('1'),
-    )
+    .addOption(oneOf('--split <name>', 'which part of the data', ['train', 'val', 'test', 'all']))
+    .addOption(oneOf('--views <n>', VIEWS, ['1', 'mirror', '10'], '1'))
     .option('--mean <file>', 'mean image (.npy, .binaryproto); default: mean.npy beside the weights')
     .option('--preprocess <how>', "another network's preprocessing, or a JSON file of it")
     .option('--class-names <file>', "the network's class names, one a line")
@@ -44,16 +51,8 @@ export function register(program: Command): void {
     .option('--batch <n>', 'pictures a run', integer(1))
     .option('--limit <n>', 'only so many pictures, spread evenly', integer(1))
     .addOption(deviceOption())
-    .addOption(
-      new Option('--engine <engine>', 'who computes')
-        .choices(['onnxruntime', 'oracle'])
-        .default('onnxruntime'),
-    )
-    .addOption(
-      new Option('--decoder <decoder>', 'who decodes pictures')
-        .choices(['jpeg-js', 'sharp'])
-        .default('jpeg-js'),
-    )
+    .addOption(engineOption('who computes', ['onnxruntime', 'oracle']))
+    .addOption(decoderOption())
     .option('--threads <n>', 'threads that decode', integer(1))
     .option('--html <file>', 'write a page with table and picture there')
     .option('--svg <file>', 'draw the confusions there')
@@ -73,13 +72,10 @@ async function run(data: string, options: Options): Promise<void> {
   const drawing = svg === undefined ? undefined : ({ path: svg, mark: 'svg', option: '--svg' } as const);
   const files = [data, options.weights, options.mean, preprocess, options.classNames];
   const guard = { inputs: withExternalData(files.filter((file) => file !== undefined)), force };
-  const targets: (Target | undefined)[] = [page, drawing];
-  await checkTargets(
-    targets.filter((target) => target !== undefined),
-    guard,
-  );
-  pending.files = page !== undefined || drawing !== undefined;
-  const bar = await progressBar();
+  const targets: Target[] = [page ?? [], drawing ?? []].flat();
+  await checkTargets(targets, guard);
+  pending.files = targets.length > 0;
+  const bar = await progressBar('{bar} {value} of {total} pictures, {eta_formatted} left');
   let evaluation: Evaluation;
   try {
     evaluation = await evaluate({
@@ -94,36 +90,9 @@ async function run(data: string, options: Options): Promise<void> {
     bar.stop();
   }
   process.stdout.write(json ? `${JSON.stringify(evaluationJson(evaluation))}\n` : evaluationText(evaluation));
-  for (const { error } of evaluation.failures) {
-    if (!json) process.stderr.write(`alexnet: ${error}\n`);
-    process.exitCode = 2;
-  }
+  tellUnread(evaluation.failures, json);
   await takeAll([
     async () => page && writeWhole({ ...page, content: await evaluationHtml(evaluation) }, guard),
     async () => drawing && writeWhole({ ...drawing, content: await confusionSvg(evaluation) }, guard),
   ]);
-}
-
-interface Bar {
-  update(done: number, total: number): void;
-  stop(): void;
-}
-
-/** On a terminal alone. */
-async function progressBar(): Promise<Bar> {
-  if (!process.stderr.isTTY) return { update() {}, stop() {} };
-  const { default: progress } = await import('cli-progress');
-  const format = '{bar} {value} of {total} pictures, {eta_formatted} left';
-  const bar = new progress.SingleBar({ format, stream: process.stderr, clearOnComplete: true });
-  let started = false;
-  return {
-    update(done, total) {
-      if (!started) bar.start(total, 0);
-      started = true;
-      bar.update(done);
-    },
-    stop() {
-      if (started) bar.stop();
-    },
-  };
 }

@@ -1,13 +1,14 @@
 /** alexnet export: writes a network with its weights as ONNX. */
-import { type Command, Option } from 'commander';
-import { isStandardOutput } from '../../disk/target.ts';
+import type { Command } from 'commander';
 import { type ExportOptions, exportOnnx } from '../../networks/export.ts';
 import { megabytes, thousands } from '../../report/table.ts';
-import { forceOption, integer, jsonOption, lrnOption, weightOptions } from '../options.ts';
+import { forceOption, integer, jsonOption, lrnOption, oneOf, print, weightOptions } from '../options.ts';
 
 interface Options extends ExportOptions {
   readonly json?: boolean;
 }
+
+const GRAPH = 'what the file computes; the weights are inputs of all but inference';
 
 export function register(program: Command): void {
   const command = program
@@ -20,22 +21,11 @@ export function register(program: Command): void {
       text === 'dynamic' ? text : integer(1)(text),
     )
     .addOption(lrnOption())
-    .addOption(
-      new Option('--precision <type>', 'type of weights and values')
-        .choices(['float32', 'float16'])
-        .default('float32'),
-    )
-    .addOption(
-      new Option('--graph <kind>', 'what the file computes; the weights are inputs of all but inference')
-        .choices(['inference', 'gradients', 'training'])
-        .default('inference'),
-    )
+    .addOption(oneOf('--precision <type>', 'type of weights and values', ['float32', 'float16'], 'float32'))
+    .addOption(oneOf('--graph <kind>', GRAPH, ['inference', 'gradients', 'training'], 'inference'))
     .option('--loop', 'with --graph training: as many steps a call as the inputs hold')
     .addOption(
-      new Option('--target <processor>', 'what a graph that trains is laid out for (cpu)').choices([
-        'cpu',
-        'gpu',
-      ]),
+      oneOf('--target <processor>', 'what a graph that trains is laid out for (cpu)', ['cpu', 'gpu']),
     )
     .option('--external-data', 'put the weights into OUT.onnx.data beside the model')
     .addOption(forceOption())
@@ -46,13 +36,8 @@ export function register(program: Command): void {
 async function exportModel(out: string, { json, ...options }: Options): Promise<void> {
   const { notes, ...made } = await exportOnnx(out, options);
   for (const note of notes) process.stderr.write(`${note}\n`);
-  const words = (await isStandardOutput(out)) ? process.stderr : process.stdout;
-  if (json) {
-    words.write(`${JSON.stringify({ version: 1, ...made })}\n`);
-    return;
-  }
   const { file, network, graph, parameters, weights, opset, precision, bytes } = made;
   const kind = graph === 'inference' ? '' : `${graph}, `;
   const what = `${network}, ${kind}${thousands(parameters)} parameters (${weights}), opset ${opset}, ${precision}`;
-  words.write(`${file}: ${what}, ${megabytes(bytes)}\n`);
+  await print(json, made, () => `${file}: ${what}, ${megabytes(bytes)}\n`, out);
 }

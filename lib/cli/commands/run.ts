@@ -1,9 +1,9 @@
 /** alexnet run: evaluates any ONNX file on exact inputs and writes its outputs, or all its values, as .npz. */
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import type { Precision } from '../../../reference/tensor.ts';
 import type { Value } from '../../array/value.ts';
 import { isRefused, onnxruntimeEngine } from '../../conform/engines.ts';
-import { checkTargets, isStandardOutput } from '../../disk/target.ts';
+import { checkTargets } from '../../disk/target.ts';
 import { writeWhole } from '../../disk/write.ts';
 import { InputError } from '../../errors.ts';
 import { npzPieces } from '../../format/npz.ts';
@@ -13,7 +13,7 @@ import { withExternalData } from '../../onnx/files.ts';
 import { readModel } from '../../onnx/read.ts';
 import { chooseDevice, LABELS } from '../../runtime/devices.ts';
 import type { Device } from '../../runtime/session.ts';
-import { deviceOption, forceOption, gather, jsonOption } from '../options.ts';
+import { deviceOption, engineOption, forceOption, gather, jsonOption, oneOf, print } from '../options.ts';
 
 interface Options {
   readonly input?: readonly string[];
@@ -38,14 +38,10 @@ export function register(program: Command): void {
       'an input as .npy (or name=file.npz, the array of that name); repeat it',
       gather,
     )
-    .addOption(
-      new Option('--engine <engine>', 'what computes').choices(['oracle', 'onnxruntime']).default('oracle'),
-    )
+    .addOption(engineOption('what computes', ['oracle', 'onnxruntime']))
     .addOption(deviceOption())
     .addOption(
-      new Option('--precision <type>', "storage of the oracle's values")
-        .choices(['float32', 'float64'])
-        .default('float32'),
+      oneOf('--precision <type>', "storage of the oracle's values", ['float32', 'float64'], 'float32'),
     )
     .option('--all', 'write the value of every node, not only the outputs (oracle)')
     .requiredOption('--out <file.npz>', 'file to write')
@@ -71,11 +67,11 @@ async function run(path: string, options: Options): Promise<void> {
   await writeWhole({ ...target, content }, guard);
   const list = [...values].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
   const text = list.map(({ name, dtype, shape }) => `${name}  ${dtype} [${shape}]`).join('\n');
-  const words = (await isStandardOutput(out)) ? process.stderr : process.stdout;
-  words.write(
-    json
-      ? `${JSON.stringify({ version: 1, model: path, engine: where, out, values: list })}\n`
-      : `${text}\n${where}: ${out}\n`,
+  await print(
+    json,
+    { model: path, engine: where, out, values: list },
+    () => `${text}\n${where}: ${out}\n`,
+    out,
   );
 }
 

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { resolveNetwork } from '../../networks/resolve.ts';
 import { type NetworkSummary, summarise } from '../../networks/summary.ts';
-import { megabytes, table, thousands } from '../../report/table.ts';
+import { megabytes, right, table, thousands } from '../../report/table.ts';
 import { integer, jsonOption, networkOption } from '../options.ts';
 
 interface Options {
@@ -26,26 +26,14 @@ export function register(program: Command): void {
 
 function text(summary: NetworkSummary): string {
   const { name, title, batch, layers, total } = summary;
-  const rows = layers.map((layer) => [
-    layer.name,
-    layer.kind,
-    layer.shape.join('×'),
-    thousands(layer.parameters),
-    thousands(layer.macs),
-    megabytes(layer.activationBytes),
-  ]);
-  const columns = ['layer', 'operation', 'output', 'parameters', 'MACs', 'activations'].map((column, c) => ({
-    title: column,
-    align: c < 3 ? ('left' as const) : ('right' as const),
-  }));
-  const sums = [
-    'total',
-    '',
-    '',
-    thousands(total.parameters),
-    thousands(total.macs),
-    megabytes(total.activationBytes),
+  const figures = ({ parameters, macs, activationBytes }: NetworkSummary['total']): string[] => [
+    thousands(parameters),
+    thousands(macs),
+    megabytes(activationBytes),
   ];
+  const rows = layers.map((layer) => [layer.name, layer.kind, layer.shape.join('×'), ...figures(layer)]);
+  const columns = ['layer', 'operation', 'output', ...['parameters', 'MACs', 'activations'].map(right)];
+  const sums = ['total', '', '', ...figures(total)];
   const images = batch === 1 ? 'one image' : `${batch} images`;
   return `${name}: ${title}\n\n${table(columns, [...rows, sums])}\n\nfor ${images}; parameters are ${megabytes(4 * total.parameters)} in float32\n`;
 }

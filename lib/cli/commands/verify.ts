@@ -1,5 +1,5 @@
 /** alexnet verify: compares every layer of a model on a device with the oracle. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
 import { rules } from '../../../reference/training/optimiser.ts';
 import { makeFolder } from '../../disk/folder.ts';
 import { checkTargets, type Guard, type Target } from '../../disk/target.ts';
@@ -26,6 +26,8 @@ import {
   integer,
   jsonOption,
   lrnOption,
+  oneOf,
+  real,
   weightOptions,
 } from '../options.ts';
 import { restartForTf32 } from '../tf32.ts';
@@ -40,6 +42,8 @@ interface Options extends Omit<VerifyOptions, 'model' | 'input' | 'device'>, Rep
   readonly json?: boolean;
 }
 
+const REQUIRE = 'what convolutions and fully connected layers must have';
+
 export function register(program: Command): void {
   const command = program
     .command('verify')
@@ -51,25 +55,13 @@ export function register(program: Command): void {
     .addOption(deviceOption())
     .option('--strict-device', 'exit 3 where a layer ran on another device')
     .addOption(lrnOption())
-    .addOption(
-      new Option('--require <arithmetic>', 'what convolutions and fully connected layers must have').choices([
-        'float32',
-        'tf32',
-        'float16',
-        'bfloat16',
-      ]),
-    )
+    .addOption(oneOf('--require <arithmetic>', REQUIRE, ['float32', 'tf32', 'float16', 'bfloat16']))
     .option('--tf32', 'leave TF32 on: short for --require tf32')
-    .addOption(
-      new Option('--precision <type>', "storage of the oracle's own chain").choices(['float32', 'float64']),
-    )
+    .addOption(oneOf('--precision <type>', "storage of the oracle's own chain", ['float32', 'float64']))
     .option('--repeat <n>', 'run so often, and compare bit by bit', integer(1))
     .option('--plain', 'the oracle by its plain loops, not their fast twins')
     .addOption(
-      new Option('--graph <kind>', 'gradients of a batch, or steps of training too').choices([
-        'gradients',
-        'training',
-      ]),
+      oneOf('--graph <kind>', 'gradients of a batch, or steps of training too', ['gradients', 'training']),
     )
     .option('--labels <file.npy>', 'classes of the images; default: drawn from the seed')
     .option('--dropout <masks>', 'none, or .npz of masks called as the dropout layers; default: none')
@@ -77,7 +69,7 @@ export function register(program: Command): void {
     .option('--learning-rate <x>', 'default 0.01', real)
     .option('--momentum <x>', 'default 0.9', real)
     .option('--weight-decay <x>', 'default 0.0005', real)
-    .addOption(new Option('--update <form>', 'whose momentum (paper)').choices(rules))
+    .addOption(oneOf('--update <form>', 'whose momentum (paper)', rules))
     .option('--save <dir>', 'write oracle.npz and device.npz there')
     .option('--bundle <dir>', 'write the first failing layer there as a bug report that repeats itself')
     .option('--report-json <file>', 'write what --json prints there')
@@ -90,20 +82,17 @@ export function register(program: Command): void {
     .action(run);
 }
 
-function real(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('It must be a number.');
-  return value;
-}
-
 async function run(model: string | undefined, options: Options): Promise<void> {
   const { tf32, require } = options;
   if (tf32 && require && require !== 'tf32') {
     throw new InputError(`--tf32 is short for --require tf32: it does not go with --require ${require}`);
   }
   const guard = guardOf(model, options);
-  const removeEmpty = await prepareFolders(options);
+  // before the work: a folder that cannot be made is known then
+  const made: (() => Promise<void>)[] = [];
   try {
+    for (const folder of [options.save ?? [], options.bundle ?? []].flat())
+      made.push(await makeFolder(folder));
     const targets = await targetsOf(options);
     await checkTargets(targets, guard);
     pending.files = targets.length > 0;
@@ -112,7 +101,7 @@ async function run(model: string | undefined, options: Options): Promise<void> {
     if (await restartForTf32(choice.device, tf32 || require === 'tf32')) return;
     await judge(model, options, choice, compare, guard);
   } finally {
-    await removeEmpty();
+    for (const removeEmpty of made.toReversed()) await removeEmpty();
   }
 }
 
@@ -125,10 +114,8 @@ async function judge(
   guard: Guard,
 ): Promise<void> {
   const { save, bundle, json, tf32, force: _, ...rest } = options;
-  const log = (line: string): void => {
-    if (!json) process.stdout.write(`${line}\n`);
-    else process.stderr.write(`${line}\n`);
-  };
+  const words = json ? process.stderr : process.stdout;
+  const log = (line: string) => void words.write(`${line}\n`);
   const required = tf32 ? 'tf32' : rest.require;
   const result = await verify({ ...rest, device, model, require: required, tf32, log });
   const changed = compare(result);
@@ -158,16 +145,6 @@ const targetsOf = async (options: Options): Promise<readonly Target[]> => [
   ...(options.bundle === undefined ? [] : await bundleTargets(options.bundle)),
   ...reportTargets(options),
 ];
-
-/** Makes the folders that are asked for, so that what cannot be made is known before the work. */
-async function prepareFolders({ save, bundle }: Options): Promise<() => Promise<void>> {
-  const removeSave = save === undefined ? async () => {} : await makeFolder(save);
-  const removeBundle = bundle === undefined ? async () => {} : await makeFolder(bundle);
-  return async () => {
-    await removeBundle();
-    await removeSave();
-  };
-}
 
 const noEvidence = ({ verdict }: VerifyResult): string =>
   verdict === 'fail' ? 'the fault was seen before any number was compared' : 'no layer failed';

@@ -1,16 +1,15 @@
 /** alexnet weights: what is in a file of weights, and the same weights in another format or convention. */
 import { existsSync } from 'node:fs';
-import { Presets, SingleBar } from 'cli-progress';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { isStandardOutput } from '../../disk/target.ts';
-import { megabytes, scientific, table, thousands } from '../../report/table.ts';
+import { megabytes, right, scientific, table, thousands } from '../../report/table.ts';
 import { type ConvertOptions, convertWeights } from '../../weights/convert.ts';
 import { diffWeights, type WeightsDiff } from '../../weights/diff.ts';
 import { getWeights } from '../../weights/get.ts';
 import { type Inspected, inspectWeights } from '../../weights/inspect.ts';
 import { cachedPath, mebibytes, publicSources } from '../../weights/published.ts';
 import { writable } from '../../weights/write.ts';
-import { forceOption, gather, jsonOption, networkOption } from '../options.ts';
+import { forceOption, gather, jsonOption, networkOption, oneOf, print } from '../options.ts';
+import { progressBar } from '../progress.ts';
 
 interface Json {
   readonly json?: boolean;
@@ -26,7 +25,7 @@ export function register(program: Command): void {
     .addOption(jsonOption())
     .action(async (file: string, { network, json }: Json & { network?: string }) => {
       const found = await inspectWeights(file, network);
-      print(json, found, () => inspectText(found));
+      await print(json, found, () => inspectText(found));
     });
   weights
     .command('get')
@@ -44,10 +43,9 @@ export function register(program: Command): void {
       .argument('<out>', '.safetensors, .npz, .pth or .caffemodel to write'),
   ).action(async (from: string, to: string, { json, ...options }: Json & ConvertOptions) => {
     const made = await convertWeights(from, to, options);
-    const words = (await isStandardOutput(to)) ? process.stderr : process.stdout;
     for (const note of made.notes) process.stderr.write(`${note}\n`);
     const what = made.network ? ` (${made.network})` : '';
-    print(json, made, () => `${to}: ${made.tensors} tensors of ${from}${what}`, words);
+    await print(json, made, () => `${to}: ${made.tensors} tensors of ${from}${what}\n`, to);
   });
   weights
     .command('diff')
@@ -58,7 +56,7 @@ export function register(program: Command): void {
     .addOption(jsonOption())
     .action(async (a: string, b: string, { network, json }: Json & { network?: string }) => {
       const found = await diffWeights(a, b, network);
-      print(json, found, () => diffText(found));
+      await print(json, found, () => diffText(found));
       if (!found.equal) process.exitCode = 1;
     });
 }
@@ -70,27 +68,21 @@ interface GetOptions extends Json {
 
 async function getOne(name: string | undefined, { offline, force, json }: GetOptions): Promise<void> {
   if (name === undefined) {
-    print(json, { sources: publicSources }, sourcesText);
+    await print(json, { sources: publicSources }, sourcesText);
     return;
   }
-  const bar = new SingleBar(
-    { format: '{bar} {percentage} % of {total} MB', stream: process.stderr, clearOnComplete: true },
-    Presets.shades_classic,
-  );
-  const shown = process.stderr.isTTY === true && !json;
-  const progress = (done: number, total: number | null) => {
-    if (!bar.isActive) bar.start(Math.ceil((total ?? done) / 1e6), 0);
-    bar.update(Math.round(done / 1e6));
-  };
+  const bar = await progressBar('{bar} {percentage} % of {total} MB');
+  const progress = (done: number, total: number | null) =>
+    bar.update(Math.round(done / 1e6), Math.ceil((total ?? done) / 1e6));
   try {
     const { source, path, downloaded } = await getWeights(name, {
       offline,
       force,
-      ...(shown ? { progress } : {}),
+      ...(json ? {} : { progress }),
     });
     const { licence, network, preprocess } = source;
     const found = { name, path, downloaded, licence, network, preprocess };
-    print(json, found, () => `${path}\nfor --network ${network}; licence: ${licence}`);
+    await print(json, found, () => `${path}\nfor --network ${network}; licence: ${licence}\n`);
   } finally {
     bar.stop();
   }
@@ -104,33 +96,25 @@ function sourcesText(): string {
     return [name, network, file, sums, licence, url];
   });
   const titles = ['name', 'network', 'size', 'checksums', 'licence', 'address'];
-  return table(
-    titles.map((title) => ({ title })),
-    rows,
-  );
+  return `${table(titles, rows)}\n`;
 }
+
+const DROPOUT = "whose test time they serve: 'paper' halves, 'inverted' does not";
 
 const convertOptions = (command: Command): Command =>
   command
     .addOption(networkOption())
-    .addOption(new Option('--names <names>', 'names of the tensors').choices(Object.keys(writable)))
+    .addOption(oneOf('--names <names>', 'names of the tensors', Object.keys(writable)))
     .addOption(
-      new Option('--precision <type>', 'round every value to float16 (default: as they are)').choices([
-        'float16',
-      ]),
+      oneOf('--precision <type>', 'round every value to float16 (default: as they are)', ['float16']),
     )
     .option('--to <network>', 'bring them to the conventions of another network of the same layers')
-    .addOption(new Option('--channels <order>', 'order of input channels').choices(['RGB', 'BGR']))
+    .addOption(oneOf('--channels <order>', 'order of input channels', ['RGB', 'BGR']))
     .addOption(new Option('--range <greatest>', 'input 0..255 or 0..1').argParser(range))
     .addOption(
       new Option('--fold <what>', 'mean or deviation into conv1; may be repeated').argParser(foldable),
     )
-    .addOption(
-      new Option(
-        '--dropout <convention>',
-        "whose test time they serve: 'paper' halves, 'inverted' does not",
-      ).choices(['paper', 'inverted']),
-    )
+    .addOption(oneOf('--dropout <convention>', DROPOUT, ['paper', 'inverted']))
     .addOption(forceOption())
     .addOption(jsonOption());
 
@@ -143,18 +127,6 @@ function range(text: string): 255 | 1 {
 function foldable(text: string, before?: readonly string[]): readonly string[] {
   if (!['mean', 'deviation'].includes(text)) throw new InvalidArgumentError('It must be mean or deviation.');
   return gather(text, before);
-}
-
-function print(
-  json: boolean | undefined,
-  value: object,
-  text: () => string,
-  words: NodeJS.WritableStream = process.stdout,
-): void {
-  // JSON has no infinity and no NaN: they are texts
-  const plain = (_: string, item: unknown) =>
-    typeof item === 'number' && !Number.isFinite(item) ? String(item) : item;
-  words.write(`${json ? JSON.stringify({ version: 1, ...value }, plain) : text()}\n`);
 }
 
 function inspectText(found: Inspected): string {
@@ -178,33 +150,20 @@ function inspectText(found: Inspected): string {
     ...Object.entries(found.metadata).map(([key, value]) => `${key}: ${value.slice(0, 200)}`),
     ...found.notes,
   ];
-  return `${lines.join('\n')}\n\n${table(
-    titles.map((title) => ({ title })),
-    rows,
-  )}`;
+  return `${lines.join('\n')}\n\n${table(titles, rows)}\n`;
 }
 
 function diffText({ files, network, tensors, equal }: WeightsDiff): string {
-  if (equal) return `${files[0]} and ${files[1]} hold the same bits (${tensors.length} tensors)`;
+  if (equal) return `${files[0]} and ${files[1]} hold the same bits (${tensors.length} tensors)\n`;
   const rows = tensors.map(({ name, shapes: [a, b], values, differing, ulps, absolute, at }) => {
     const shape =
       a && b && a.join() === b.join()
         ? a.join('×')
         : `${a?.join('×') ?? 'missing'} / ${b?.join('×') ?? 'missing'}`;
     const place = differing > 0 && Number.isFinite(ulps) ? String(at) : '';
-    return [
-      name,
-      shape,
-      thousands(differing),
-      thousands(values),
-      thousands(ulps),
-      scientific(absolute),
-      place,
-    ];
+    const counts = [differing, values, ulps].map(thousands);
+    return [name, shape, ...counts, scientific(absolute), place];
   });
-  const columns = ['tensor', 'shape', 'differ', 'of', 'ULPs', 'absolute', 'at'].map((title, c) => ({
-    title,
-    align: c < 2 ? ('left' as const) : ('right' as const),
-  }));
-  return `${files[0]} against ${files[1]}${network ? `, as ${network}` : ''}\n\n${table(columns, rows)}`;
+  const columns = ['tensor', 'shape', ...['differ', 'of', 'ULPs', 'absolute', 'at'].map(right)];
+  return `${files[0]} against ${files[1]}${network ? `, as ${network}` : ''}\n\n${table(columns, rows)}\n`;
 }

@@ -211,7 +211,7 @@ describe('lib/evaluate', () => {
     expect(html).to.include('&lt;b&gt;').and.not.include('<b>');
     const svg = await confusionSvg(odd);
     expect(svg)
-      .to.match(/^<svg [^>]*><style>/)
+      .to.match(/^<svg [^>]*><!-- alexnet-oracle --><style>/)
       .and.include('&lt;b&gt;')
       .and.not.include('<b>');
     // each pair that occurred, its count written in its cell
