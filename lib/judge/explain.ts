@@ -6,7 +6,7 @@ import type { Weights } from '../../reference/oracle.ts';
 import { cast, dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { distance } from './judge.ts';
 import { type Mutant, mutants } from './mistakes/index.ts';
-import type { Call } from './mistakes/tools.ts';
+import type { NamedCall } from './mistakes/tools.ts';
 
 /** A mistake explains a result if all but a thousandth of the values are its own. */
 const EXPLAINED = 0.999;
@@ -60,7 +60,7 @@ export function explain(
 }
 
 /** The share of the device's values that a mistake would make; 0 where it makes no sense here, or comes no nearer. */
-function share(mutant: Mutant, call: Call, { y, exact, bound }: Suspect): number {
+function share(mutant: Mutant, call: NamedCall, { y, exact, bound }: Suspect): number {
   let wrong: Tensor;
   try {
     wrong = mutant.run(call);
@@ -103,7 +103,7 @@ function rms(values: ArrayLike<number>): number {
 }
 
 /** A layer's call under the names that the mistakes know: x, w, b; x0, x1 … of concat. */
-export function callOf(layer: Layer, inputs: readonly Tensor[], weights: Weights): Call {
+export function callOf(layer: Layer, inputs: readonly Tensor[], weights: Weights): NamedCall {
   const attributes = 'attributes' in layer ? layer.attributes : {};
   if (layer.kind === 'concat') {
     return { attributes, inputs: Object.fromEntries(inputs.map((x, i) => [`x${i}`, x])) };

@@ -6,7 +6,7 @@
  * most 2·γₙ·M. Every gradient here is linear in dy with known signs, so M is the same gradient with signs taken off.
  */
 import { readFileSync } from 'node:fs';
-import type { Call } from '../../lib/judge/mistakes/tools.ts';
+import type { NamedCall } from '../../lib/judge/mistakes/tools.ts';
 import type { Kind } from '../../reference/networks/layers.ts';
 import * as ops from '../../reference/ops/index.ts';
 import { plain } from '../../reference/oracle.ts';
@@ -23,7 +23,7 @@ export interface BackwardCase extends Case {
 }
 
 export interface Backward {
-  readonly run: (call: Call, dy: Tensor, precision: Precision) => Gradients;
+  readonly run: (call: NamedCall, dy: Tensor, precision: Precision) => Gradients;
   /** Largest difference of two right float64 results, for each element of a gradient; absent: none. */
   readonly bounds?: (test: BackwardCase) => Readonly<Record<string, ArrayLike<number>>>;
 }
@@ -99,7 +99,7 @@ const norm =
     return { dx: dense(dx).map((v) => v * factor) };
   };
 
-const y = (operation: Kind, { inputs: { x } }: Call): Tensor =>
+const y = (operation: Kind, { inputs: { x } }: NamedCall): Tensor =>
   plain[operation].forward([x], undefined, 'float64');
 
 /** Operations that only move values, and max-pooling, whose sums of dy (five significant bits) are exact: none. */

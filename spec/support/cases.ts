@@ -1,10 +1,10 @@
 /** Reads the fixtures of the operations: fixtures/ops/<operation>/cases.json, made by the make.py beside it. */
 import { readdirSync, readFileSync } from 'node:fs';
-import type { Call } from '../../lib/judge/mistakes/tools.ts';
+import type { NamedCall } from '../../lib/judge/mistakes/tools.ts';
 import { type Shape, type Tensor, tensor } from '../../reference/tensor.ts';
 
 /** A call with float32 inputs, and what must come of it. */
-export interface Case extends Call {
+export interface Case extends NamedCall {
   readonly title: string;
   /** Who computed the expected values. */
   readonly by: string;

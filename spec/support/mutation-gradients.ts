@@ -5,7 +5,7 @@
 import { type GradientCase, readGradientCases } from '../../lib/conform/cases.ts';
 import { difference } from '../../lib/conform/compare.ts';
 import { gradientVectorOf } from '../../lib/conform/vectors.ts';
-import { reverse, roll, rounded } from '../../lib/judge/mistakes/tools.ts';
+import { reverse, roll, withBits } from '../../lib/judge/mistakes/tools.ts';
 import { plain } from '../../reference/oracle.ts';
 import { dense, map, type Tensor, tensor } from '../../reference/tensor.ts';
 import { backwardCases, backwards, type Gradients } from './backwards.ts';
@@ -57,7 +57,7 @@ for (const operation of ['conv2d', 'linear'] as const) {
   mistake(operation, 'images exchanged', ({ dy }) => ({ dy: reverse(dy, 0) }));
   mistake(operation, 'dy of the next neuron', ({ dy }) => ({ dy: roll(dy, 1) }));
   mistake(operation, 'weights in reverse', ({ w }) => ({ w: reverse(w, 0) }));
-  mistake(operation, 'dy rounded to bfloat16', ({ dy, w }) => ({ dy: rounded(dy, 8), w: rounded(w, 8) }));
+  mistake(operation, 'dy rounded to bfloat16', ({ dy, w }) => ({ dy: withBits(dy, 8), w: withBits(w, 8) }));
   mistake(operation, 'dw averaged over the batch', none, none, (g, { x }) => ({
     ...g,
     dw: scaled(g.dw, 1 / x.shape[0]),

@@ -15,7 +15,7 @@ import { difference } from '../../lib/conform/compare.ts';
 import { findTests, type TestFolder } from '../../lib/conform/layout.ts';
 import { vectorOf } from '../../lib/conform/vectors.ts';
 import { type Mutant, mutants } from '../../lib/judge/mistakes/index.ts';
-import type { Call } from '../../lib/judge/mistakes/tools.ts';
+import type { NamedCall } from '../../lib/judge/mistakes/tools.ts';
 import { valueFrom } from '../../lib/onnx/graph.ts';
 import { layerOf } from '../../lib/onnx/layer.ts';
 import type { Model, Node } from '../../lib/onnx/model.ts';
@@ -30,7 +30,7 @@ import { operations } from './operations.ts';
 export interface Probe {
   readonly name: string;
   readonly operation: string;
-  readonly call: Call;
+  readonly call: NamedCall;
   readonly expected: Tensor;
 }
 

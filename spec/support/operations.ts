@@ -6,7 +6,7 @@
  * results that are each within γₙ·M of the true value differ by at most 2·γₙ·M.
  */
 
-import { type Kernel, kernelBy } from '../../lib/judge/mistakes/kernels.ts';
+import { kernelBy } from '../../lib/judge/mistakes/tools.ts';
 import type { Kind } from '../../reference/networks/layers.ts';
 import * as ops from '../../reference/ops/index.ts';
 import { plain } from '../../reference/oracle.ts';
@@ -17,7 +17,7 @@ export const U64 = 2 ** -53;
 export const gamma = (n: number, u = U64): number => (n * u) / (1 - n * u);
 
 export interface Operation {
-  readonly run: Kernel;
+  readonly run: ReturnType<typeof kernelBy>;
   /** The shape that the operation announces. */
   readonly shape: (test: Case) => readonly number[];
   /** Largest difference of element i between two right float64 results; 0 for operations that only move values. */

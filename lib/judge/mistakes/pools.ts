@@ -1,7 +1,6 @@
 /** Wrong pooling. */
-import { dense, sizeOf, type Tensor, tensor } from '../../../reference/tensor.ts';
-import type { Call } from './tools.ts';
-import { each, gather, misread, mutantsOf, right } from './tools.ts';
+import { dense, zeros } from '../../../reference/tensor.ts';
+import { arranged, each, misread, mutantsOf, right } from './tools.ts';
 
 const max = mutantsOf('maxpool');
 const average = mutantsOf('avgpool');
@@ -30,7 +29,7 @@ for (const pool of [max, average]) {
   pool.attributes('top left pixel of each window', () => ({ kernel: [1, 1] }));
   pool.input('input memory read as N,H,W,C', 'x', (x) => misread(x, [0, 2, 3, 1]));
   pool.input('input rows and columns exchanged', 'x', (x) => misread(x, [0, 1, 3, 2]));
-  pool.input('the first channel for all', 'x', (x) => gather(x, x.shape, ([n, , ...hw]) => [n, 0, ...hw]));
+  pool.input('the first channel for all', 'x', (x) => arranged(x, x.shape, ([n, , ...hw]) => [n, 0, ...hw]));
   pool.output('ReLU fused in', (y) => each(y, (v) => Math.max(v, 0)));
 }
 
@@ -47,7 +46,7 @@ max.output('starts at -FLT_MAX: -inf is lost', (y) => each(y, (v) => Math.max(v,
 max.add('pads are zeros that can win', ({ inputs: { x }, attributes }, kernel) => {
   const [top, left, bottom, right_] = attributes.pad;
   const [N, C, H, W] = x.shape;
-  const padded = gather(x, [N, C, H + top + bottom, W + left + right_], ([n, c, h, w]) => [
+  const padded = arranged(x, [N, C, H + top + bottom, W + left + right_], ([n, c, h, w]) => [
     n,
     c,
     h - top,
@@ -58,7 +57,7 @@ max.add('pads are zeros that can win', ({ inputs: { x }, attributes }, kernel) =
 max.add('dilated windows', ({ inputs: { x }, attributes }, kernel) => {
   // every second pixel of a window twice as large: the maximum over the pixels at even places
   const [N, C, H, W] = x.shape;
-  const even = gather(x, [N, C, H, W], ([n, c, h, w]) => [
+  const even = arranged(x, [N, C, H, W], ([n, c, h, w]) => [
     n,
     c,
     Math.min(2 * h, H - 1),
@@ -67,16 +66,14 @@ max.add('dilated windows', ({ inputs: { x }, attributes }, kernel) => {
   return kernel({ inputs: { x: even }, attributes });
 });
 
-/** A divisor of one's own: the right sums, divided otherwise. */
-const divided = (name: string, change: (kernel: readonly number[]) => number): void =>
-  average.add(name, ({ inputs, attributes }: Call, kernel) => {
+average.confused('maximum instead of average', 'maxpool');
+/** The right sums, divided by something else. */
+const divided = (name: string, divisor: (kernel: readonly number[]) => number): void =>
+  average.add(name, ({ inputs, attributes }, kernel) => {
     const y = kernel({ inputs, attributes: { ...attributes, divisor: 'window' } });
     const [r, s] = attributes.kernel;
-    return each(y, (v) => (v * r * s) / change(attributes.kernel));
+    return each(y, (v) => (v * r * s) / divisor(attributes.kernel));
   });
-average.add('maximum instead of average', ({ inputs, attributes }) =>
-  right('maxpool', { inputs, attributes }),
-);
 divided('sum instead of average', () => 1);
 divided('divided by the height squared', ([r]) => r * r);
 average.attributes('pads counted, or not', ({ divisor }) => ({
@@ -89,43 +86,35 @@ average.attributes("Caffe's divisor everywhere", () => ({ divisor: 'caffe' }));
 const adaptive = mutantsOf('adaptiveavgpool');
 adaptive.attributes('output axes exchanged', ({ size: [p, q] }) => ({ size: [q, p] }));
 adaptive.input('input rows and columns exchanged', 'x', (x) => misread(x, [0, 1, 3, 2]));
-adaptive.add('bins that do not overlap', ({ inputs: { x }, attributes: { size } }) =>
-  bins(x, size, (i, count, extent) => [
-    Math.floor((i * extent) / count),
-    Math.floor(((i + 1) * extent) / count),
-  ]),
-);
-adaptive.add('nearest pixel instead of a mean', ({ inputs: { x }, attributes: { size } }) =>
-  bins(x, size, (i, count, extent) => [
-    Math.floor((i * extent) / count),
-    Math.floor((i * extent) / count) + 1,
-  ]),
-);
-adaptive.add('a fixed window and stride of ⌊H/P⌋', ({ inputs: { x }, attributes: { size } }) =>
-  bins(x, size, (i, count, extent) => {
-    const step = Math.max(1, Math.floor(extent / count));
-    return [i * step, (i + 1) * step];
-  }),
-);
-
-/** Means over bins [first, last) that `range` gives. */
+/** Means over bins of one's own: of `count` along `extent`, from `first` of each up to `end`. */
 function bins(
-  x: Tensor,
-  size: readonly [number, number],
-  range: (i: number, count: number, extent: number) => readonly [number, number],
-): Tensor {
-  const [N, C, H, W] = x.shape;
-  const X = dense(x);
-  const shape = [N, C, ...size];
-  const y = new Float64Array(sizeOf(shape));
-  for (let i = 0; i < y.length; i++) {
-    const [q, p, map] = [i % size[1], Math.floor(i / size[1]) % size[0], Math.floor(i / (size[0] * size[1]))];
-    const [[top, bottom], [left, end]] = [range(p, size[0], H), range(q, size[1], W)];
-    let sum = 0;
-    for (let h = top; h < bottom; h++) for (let w = left; w < end; w++) sum += X[(map * H + h) * W + w];
-    y[i] = sum / ((bottom - top) * (end - left));
-  }
-  return tensor(y, shape);
+  name: string,
+  first: (i: number, count: number, extent: number) => number,
+  end: (i: number, count: number, extent: number) => number,
+): void {
+  adaptive.add(name, ({ inputs: { x }, attributes: { size } }) => {
+    const [N, C, H, W] = x.shape;
+    const [P, Q] = size;
+    const X = dense(x);
+    return each(zeros([N, C, P, Q]), (_, i) => {
+      const p = Math.floor(i / Q) % P;
+      const [top, bottom] = [first(p, P, H), end(p, P, H)];
+      const [left, right] = [first(i % Q, Q, W), end(i % Q, Q, W)];
+      const map = Math.floor(i / (P * Q)) * H;
+      let sum = 0;
+      for (let h = top; h < bottom; h++) for (let w = left; w < right; w++) sum += X[(map + h) * W + w];
+      return sum / ((bottom - top) * (right - left));
+    });
+  });
 }
+const start = (i: number, count: number, extent: number): number => Math.floor((i * extent) / count);
+const step = (count: number, extent: number): number => Math.max(1, Math.floor(extent / count));
+bins('bins that do not overlap', start, (i, ...rest) => start(i + 1, ...rest));
+bins('nearest pixel instead of a mean', start, (i, ...rest) => start(i, ...rest) + 1);
+bins(
+  'a fixed window and stride of ⌊H/P⌋',
+  (i, ...rest) => i * step(...rest),
+  (i, ...rest) => (i + 1) * step(...rest),
+);
 
 export const mutants = [...max.list, ...average.list, ...adaptive.list];

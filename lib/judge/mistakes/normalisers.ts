@@ -1,0 +1,155 @@
+/** Wrong normalisations: across channels (LRN), within maps, softmax. */
+import * as ops from '../../../reference/ops/index.ts';
+import { dense, map, reshape, type Tensor } from '../../../reference/tensor.ts';
+import { each, mutantsOf, type NamedCall, reverse, right, transpose } from './tools.ts';
+
+const lrn = mutantsOf('lrn');
+
+// ---- ONNX's node tests let the first seven pass
+lrn.attributes('alpha not divided by the window, or divided', ({ divide }) => ({ divide: !divide }));
+lrn.attributes('no normalisation: alpha = 0', () => ({ alpha: 0 }));
+lrn.attributes('negative alpha', ({ alpha }) => ({ alpha: -alpha }));
+lrn.attributes('window too wide', ({ size, alpha }) => ({
+  size: size + 2,
+  alpha: (alpha * (size + 2)) / size,
+}));
+lrn.attributes('window too narrow', ({ size, alpha }) =>
+  size > 2 ? { size: size - 2, alpha: (alpha * (size - 2)) / size } : {},
+);
+lrn.attributes('window of one', ({ size, alpha, divide }) => ({
+  size: 1,
+  alpha: divide ? alpha / size : alpha,
+}));
+/** The kernel with another axis in the place of the channels. */
+const along =
+  (order: readonly number[]) =>
+  ({ inputs: { x }, attributes }: NamedCall, kernel: (call: NamedCall) => Tensor): Tensor =>
+    transpose(
+      kernel({ inputs: { x: transpose(x, order) }, attributes: { ...attributes, groups: 1 } }),
+      order,
+    );
+lrn.add('along the height instead of the channels', along([0, 2, 1, 3]));
+lrn.add('along the width instead of the channels', along([0, 3, 2, 1]));
+lrn.add("along the batch instead of the channels (onnx's reference evaluator)", along([1, 0, 2, 3]));
+lrn.attributes('alpha ten times as large', ({ alpha }) => ({ alpha: 10 * alpha }));
+lrn.attributes('alpha thirty times as large', ({ alpha }) => ({ alpha: 30 * alpha }));
+
+// ---- others seen in ports of AlexNet
+lrn.attributes('alpha divided by the square of the window', ({ alpha, size }) => ({ alpha: alpha / size }));
+lrn.attributes('radius for width: a window of 2n + 1', ({ size, alpha, divide }) => ({
+  size: 2 * size + 1,
+  alpha: divide ? (alpha * (2 * size + 1)) / size : alpha,
+}));
+lrn.attributes('k = 1 whatever is asked', () => ({ k: 1 }));
+lrn.attributes('k = 2 whatever is asked', () => ({ k: 2 }));
+lrn.attributes('k left out', () => ({ k: 0 }));
+lrn.attributes('k scaled by alpha', ({ k, alpha }) => ({ k: k * alpha }));
+lrn.attributes('beta = 0.75 whatever is asked', () => ({ beta: 0.75 }));
+lrn.attributes('beta = 0.5: a square root', () => ({ beta: 0.5 }));
+lrn.attributes('beta = 1: a division', () => ({ beta: 1 }));
+lrn.attributes('the extra channel of an even window on the other side', ({ even }) => ({
+  even: even === 'above' ? 'below' : 'above',
+}));
+lrn.attributes('groups ignored: windows reach across towers', () => ({ groups: 1 }));
+lrn.attributes('two groups where there is one', ({ groups }) => ({ groups: groups === 1 ? 2 : 1 }));
+lrn.attributes('window grown to the next odd size', ({ size, alpha, divide }) => ({
+  size: size + 1 - (size % 2),
+  alpha: divide ? (alpha * (size + 1 - (size % 2))) / size : alpha,
+}));
+lrn.output('multiplied instead of divided', (y, { inputs }) => {
+  const X = dense(inputs.x);
+  return each(y, (v, i) => (v === 0 ? 0 : (X[i] * X[i]) / v));
+});
+lrn.output('sign lost', (y) => each(y, Math.abs));
+lrn.output('x left out: only s^-beta', (y, { inputs }) => {
+  const X = dense(inputs.x);
+  return each(y, (v, i) => v / X[i]);
+});
+
+/** A mistake in the sum of s: f instead of squares, or channels that `pick` finds for those of the window. */
+function ofSum(
+  name: string,
+  f: (v: number) => number,
+  pick = (j: number, _c: number, C: number): number | null => (j >= 0 && j < C ? j : null),
+): void {
+  lrn.add(name, ({ inputs: { x }, attributes }) => {
+    const { size, alpha, beta, k, divide, even, groups } = attributes;
+    if (groups > 1) throw new Error('not for groups');
+    const [, C, H, W] = x.shape;
+    const X = dense(x);
+    const below = even === 'above' ? Math.floor((size - 1) / 2) : Math.floor(size / 2);
+    return each(x, (v, i) => {
+      const c = Math.floor(i / (H * W)) % C;
+      let sum = 0;
+      for (let j = c - below; j < c - below + size; j++) {
+        const from = pick(j, c, C);
+        if (from !== null) sum += f(X[i + (from - c) * H * W]);
+      }
+      return v / (k + (divide ? alpha / size : alpha) * sum) ** beta;
+    });
+  });
+}
+const square = (v: number) => v * v;
+ofSum('absolute values instead of squares', Math.abs);
+ofSum('values instead of squares', Number);
+ofSum('the channel itself left out of its window', square, (j, c, C) =>
+  j >= 0 && j < C && j !== c ? j : null,
+);
+ofSum('windows wrap around the channels', square, (j, _, C) => (j + 4 * C) % C);
+ofSum('the last channel repeated beyond the edge', square, (j, _, C) => Math.min(Math.max(j, 0), C - 1));
+ofSum('only lower channels', square, (j, c) => (j >= 0 && j <= c ? j : null));
+
+const mapnorm = mutantsOf('mapnorm');
+mapnorm.attributes('alpha not divided by the window, or divided', ({ divide }) => ({ divide: !divide }));
+mapnorm.attributes('alpha divided by the side, not the area', ({ alpha, size }) => ({ alpha: alpha * size }));
+mapnorm.attributes('no normalisation', () => ({ alpha: 0 }));
+mapnorm.attributes('window too wide', ({ size, alpha }) => ({
+  size: size + 2,
+  alpha: (alpha * (size + 2) ** 2) / size ** 2,
+}));
+mapnorm.attributes('window of one', ({ size, alpha }) => ({ size: 1, alpha: alpha / size ** 2 }));
+mapnorm.attributes('k = 1 whatever is asked', () => ({ k: 1 }));
+mapnorm.attributes('k = 2 whatever is asked', () => ({ k: 2 }));
+mapnorm.attributes('beta = 0.75 whatever is asked', () => ({ beta: 0.75 }));
+mapnorm.add('along channels instead of within maps', ({ inputs, attributes: { size, alpha, ...rest } }) =>
+  right('lrn', { inputs, attributes: { ...rest, size, alpha: alpha / size, even: 'above', groups: 1 } }),
+);
+mapnorm.add('rows only', ({ inputs: { x }, attributes }, kernel) => {
+  const [N, C, H, W] = x.shape;
+  return reshape(kernel({ inputs: { x: reshape(x, [N, C * H, 1, W]) }, attributes }), x.shape);
+});
+mapnorm.add('even windows reach the other way', ({ inputs: { x }, attributes }, kernel) =>
+  reverse(kernel({ inputs: { x: reverse(x, 2, 3) }, attributes }), 2, 3),
+);
+mapnorm.add('the divisor counts only pixels inside the image', ({ inputs: { x }, attributes }) => {
+  const { size, alpha, divide, k, beta } = attributes;
+  const sums = (t: Tensor) => ops.mapnorm.denominators(t, { ...attributes, alpha: 1, k: 0, divide: false });
+  const S = sums(x);
+  const counts = sums(map(x, () => 1));
+  return each(x, (v, i) => v / (k + (divide ? alpha / counts[i] : alpha / size) * S[i]) ** beta);
+});
+
+const softmax = mutantsOf('softmax');
+softmax.add('over the batch instead of the classes', ({ inputs: { x }, attributes }, kernel) =>
+  transpose(kernel({ inputs: { x: transpose(x, [1, 0]) }, attributes }), [1, 0]),
+);
+softmax.add('over batch and classes together', ({ inputs: { x }, attributes }, kernel) =>
+  reshape(kernel({ inputs: { x: reshape(x, [1, x.size]) }, attributes }), x.shape),
+);
+softmax.add('maximum not subtracted: overflow', ({ inputs: { x } }) => {
+  const e = each(x, Math.exp);
+  const [N, K] = x.shape;
+  const sums = new Float64Array(N);
+  for (let i = 0; i < N * K; i++) sums[Math.floor(i / K)] += e.data[i];
+  return each(e, (v, i) => v / sums[Math.floor(i / K)]);
+});
+softmax.input('base 2 instead of e', 'x', (x) => each(x, (v) => v * Math.LN2));
+softmax.input('a temperature of 2', 'x', (x) => each(x, (v) => v / 2));
+softmax.input('softmin', 'x', (x) => each(x, (v) => -v));
+softmax.output('logarithms', (y) => each(y, Math.log));
+softmax.instead('not normalised', Math.exp);
+softmax.confused('logistic function of each logit', 'sigmoid');
+softmax.output('one-hot of the largest (hardmax)', (y) => each(y, Math.round));
+softmax.output('classes in reverse order', (y) => reverse(y, 1));
+
+export const mutants = [...lrn.list, ...mapnorm.list, ...softmax.list];
