@@ -1,7 +1,8 @@
 /** What a bound is, and the simplest ones. docs/error-bounds.md derives them all. */
 import type { Kind, Layer } from '../../reference/networks/layers.ts';
-import { plain, type Weights } from '../../reference/oracle.ts';
+import { operandsOf, type Weights } from '../../reference/oracle.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
+import { operations } from '../fast/index.ts';
 import type { Device } from '../runtime/failures.ts';
 import {
   type DeviceArithmetic,
@@ -47,7 +48,7 @@ export interface Normwise {
 }
 
 /** Whose arithmetic is assumed. */
-export interface Context {
+export interface BoundsContext {
   readonly device: Device;
   readonly operands: OperandRounding;
   /** Stored as float16: one more rounding of the result, 2⁻¹¹. */
@@ -62,19 +63,23 @@ export interface Judged {
   readonly bounds: Bounds;
 }
 
-export type LayerOf<K extends Kind> = Layer & { readonly kind: K };
+/** Layers of these kinds. */
+export type LayersOf<K extends Kind> = Layer & { readonly kind: K };
 
-/** One layer's forward pass, from the device's own inputs. */
-export interface ForwardPass {
+/** A layer with the device's own inputs to it. */
+export interface LayerCall {
+  readonly layer: Layer;
   readonly inputs: readonly Tensor[];
   readonly weights: Weights;
+}
+
+/** One layer's forward pass; `exact` is its result in float64. */
+export interface ForwardPass extends Omit<LayerCall, 'layer'> {
   readonly exact: Tensor;
 }
 
 /** One layer's backward pass: what the device has of it. */
-export interface BackwardPass {
-  readonly inputs: readonly Tensor[];
-  readonly weights: Weights;
+export interface BackwardPass extends Omit<LayerCall, 'layer'> {
   readonly y: Tensor;
   readonly dy: Tensor;
   /** The dropout layer's mask; undefined: neither mask nor scaling. */
@@ -83,22 +88,21 @@ export interface BackwardPass {
   readonly wanted: { readonly dx: boolean };
 }
 
-export interface JudgedGradients {
-  /** One an input; null where it was not wanted. */
-  readonly dxs: readonly (Judged | null)[];
-  readonly dw?: Judged;
-  readonly db?: Judged;
-}
-
 /** What a relative error of 2⁻¹¹ in every input adds to an element. */
 export type OfInput = (i: number) => number;
 
 /** How far a right device may be off in one operation. */
 export interface OperationBounds<K extends Kind> {
-  forward(layer: LayerOf<K>, pass: ForwardPass, context: Context): Bounds;
+  forward(layer: LayersOf<K>, pass: ForwardPass, context: BoundsContext): Bounds;
   /** What float16 storage of the inputs adds; absent: nothing, or it is among the rounded operands. */
-  ofInput?(layer: LayerOf<K>, pass: ForwardPass): OfInput;
-  backward(layer: LayerOf<K>, pass: BackwardPass, context: Context): JudgedGradients;
+  ofInput?(layer: LayersOf<K>, pass: ForwardPass): OfInput;
+  /** Of each operand's gradient; `exact` are the gradients in float64, null where one is not wanted. */
+  backward(
+    layer: LayersOf<K>,
+    pass: BackwardPass,
+    exact: readonly Tensor[],
+    context: BoundsContext,
+  ): readonly Bounds[];
 }
 
 /** What `count` results that underflow may lose together. */
@@ -110,23 +114,18 @@ export const copied = (exact: Tensor, { flushes }: DeviceArithmetic): Bounds => 
   bound: new Float64Array(exact.size).fill(flushes ? MIN_NORMAL : 0),
 });
 
-export const moved = (exact: Tensor, device: DeviceArithmetic): Judged => ({
-  exact,
-  bounds: copied(exact, device),
+/** relative·|m| + tiny for each magnitude m. */
+export const relativeTo = (magnitude: ArrayLike<number>, relative: number, tiny: number): Bounds => ({
+  bound: Float64Array.from(magnitude, (m) => relative * Math.abs(m) + tiny),
 });
 
-/** `roundings` one after the other of a value: γ·|ŷ|, or of `magnitude` where terms of both signs meet. */
-export function rounded(
-  exact: Tensor,
+/** So many roundings of a value, one after the other; of `magnitude` where terms of both signs meet. */
+export const rounded = (
+  magnitude: Tensor | ArrayLike<number>,
   roundings: number,
   device: DeviceArithmetic,
-  magnitude: ArrayLike<number> = dense(exact),
-): Judged {
-  const relative = gamma(roundings);
-  const tiny = underflow(device, 2);
-  const bound = new Float64Array(magnitude).map((m) => relative * Math.abs(m) + tiny);
-  return { exact, bounds: { bound } };
-}
+): Bounds =>
+  relativeTo('shape' in magnitude ? dense(magnitude) : magnitude, gamma(roundings), underflow(device, 2));
 
 /**
  * Several gradients of one value, added one after the other: each part's bound, and γ_{parts − 1} of their
@@ -178,13 +177,15 @@ export function largest(values: ArrayLike<number>): number {
   return max;
 }
 
-/** The gradients of a layer's inputs for a dy as the reference has them, in float64; each of equal maxima gets all. */
-export const exactGradients = (
-  layer: Layer,
-  { inputs, y }: Pick<BackwardPass, 'inputs' | 'y'>,
-  dy: Tensor,
-): readonly Tensor[] =>
-  plain[layer.kind].backward(dy, inputs, y, layer.attributes, {
-    precision: 'float64',
-    ties: 'every',
-  }) as readonly Tensor[];
+/**
+ * The gradients of a layer's operands for a dy, in their order, in float64 and as the graphs have them: each of equal
+ * maxima gets all of it.
+ */
+export function exactGradients(layer: Layer, pass: BackwardPass, dy = pass.dy): readonly (Tensor | null)[] {
+  const { inputs, weights, y, mask, wanted } = pass;
+  if (layer.kind === 'dropout' && !mask) return [dy];
+  const masks = mask ? [tensor(Float32Array.from(mask), [mask.length])] : [];
+  const operands = [...operandsOf(layer, inputs, weights), ...masks];
+  const how = { precision: 'float64', ties: 'every', ...wanted } as const;
+  return operations[layer.kind].backward(dy, operands, y, layer.attributes, how);
+}

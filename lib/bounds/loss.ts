@@ -1,5 +1,4 @@
 /** Bounds of the loss and of the logits' gradient, as export/loss.ts composes them. */
-
 import { exp } from '../../reference/math.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import * as loss from '../../reference/training/loss.ts';
@@ -37,11 +36,13 @@ function meanBound(
 ): number {
   const [N, K] = logits.shape;
   const Z = dense(logits);
-  let [error, magnitude] = [0, 0];
+  let error = 0;
+  let magnitude = 0;
   for (let n = 0; n < N; n++) {
     const row = Float64Array.from(Z.subarray(n * K, (n + 1) * K));
     const m = row.reduce((largest, v) => Math.max(largest, v), Number.NEGATIVE_INFINITY);
-    let [sum, wrong] = [0, 0];
+    let sum = 0;
+    let wrong = 0;
     for (const v of row) {
       const distance = m - v;
       const e = exp(-distance);

@@ -14,11 +14,9 @@ import {
 import {
   type BackwardPass,
   type Bounds,
-  type Context,
-  exactGradients,
+  type BoundsContext,
   type ForwardPass,
-  type JudgedGradients,
-  type LayerOf,
+  type LayersOf,
   largest,
   type OfInput,
   type OperationBounds,
@@ -54,13 +52,12 @@ export const softmax: OperationBounds<'softmax'> = {
   ofInput(_, { inputs: [x], exact }) {
     // every exponent x − m moves by at most 2δ·max|x|, numerator and sum alike
     const Y = dense(exact);
-    const largest = new Float64Array(dense(x)).reduce((most, v) => Math.max(most, Math.abs(v)), 0);
-    const relative = Math.expm1(4 * U16 * largest);
+    const most = Float64Array.from(dense(x), Math.abs).reduce((max, v) => Math.max(max, v), 0); // or NaN
+    const relative = Math.expm1(4 * U16 * most);
     return (i) => relative * Y[i];
   },
   // y·(dy − Σdy·y): K products and their sum, a difference, a product
-  backward(layer, pass, { device }) {
-    const { y, dy } = pass;
+  backward(_, { y, dy }, _exact, { device }) {
     const [N, K] = y.shape;
     const Y = dense(y);
     const DY = dense(dy);
@@ -70,12 +67,11 @@ export const softmax: OperationBounds<'softmax'> = {
       for (let k = n * K; k < (n + 1) * K; k++) sum += Math.abs(DY[k] * Y[k]);
       for (let k = n * K; k < (n + 1) * K; k++) magnitude[k] = Math.abs(Y[k]) * (Math.abs(DY[k]) + sum);
     }
-    const [exact] = exactGradients(layer, pass, dy);
-    return { dxs: [rounded(exact, K + 3, arithmetic[device], magnitude)] };
+    return [rounded(magnitude, K + 3, arithmetic[device])];
   },
 };
 
-type Normalising = LayerOf<'lrn' | 'mapnorm'>;
+type Normalising = LayersOf<'lrn' | 'mapnorm'>;
 
 interface Normaliser {
   readonly alpha: number;
@@ -228,40 +224,35 @@ export function softmaxBounds(x: Tensor, exact: Tensor, device: DeviceArithmetic
  * |F·x|·Σ|v|. Backward of |dy| and |x| is the difference of those two terms, and of |dy| and 0 the first alone.
  */
 function normalised(
-  layer: Normalising,
+  { kind, attributes }: Normalising,
   { inputs: [x], dy }: BackwardPass,
-  { device: name }: Context,
-): JudgedGradients {
-  const device = arithmetic[name];
-  const { alpha, beta, size, divide } = layer.attributes;
-  const n = layer.kind === 'lrn' ? size : size * size;
-  const s =
-    layer.kind === 'lrn'
-      ? ops.lrn.denominators(x, layer.attributes)
-      : ops.mapnorm.denominators(x, layer.attributes);
-  const back = (d: Tensor, v: Tensor): Tensor =>
-    layer.kind === 'lrn'
-      ? ops.lrn.inputGradient(d, v, s, layer.attributes, 'float64')
-      : ops.mapnorm.inputGradient(d, v, s, layer.attributes, 'float64');
+  _: readonly Tensor[],
+  context: BoundsContext,
+): readonly Bounds[] {
+  const device = arithmetic[context.device];
+  const { alpha, beta, size, divide } = attributes;
+  const n = kind === 'lrn' ? size : size * size;
+  const { denominators, inputGradient } = kind === 'lrn' ? ops.lrn : ops.mapnorm;
+  const all = attributes as ops.lrn.Attributes; // mapnorm's are some of them
+  const s = denominators(x, all);
   const sigma = gamma(n + 4 + device.divide);
   const after = gamma(n + 6 + 2 * device.divide);
-  const rho = normaliserError(n, layer.attributes, s, device);
+  const rho = normaliserError(n, attributes, s, device);
   const weighted = new Float64Array(dense(dy)).map(
     (d, i) => Math.abs(d) * ((1 + rho[i]) * (1 + sigma / (1 - sigma)) * (1 + after) * (1 + U32) - 1),
   );
   const w = tensor(weighted, dy.shape);
-  const zero = map(x, () => 0);
-  const direct = dense(back(w, zero));
-  const difference = dense(back(w, map(x, Math.abs)));
+  const back = (f: (v: number) => number) => dense(inputGradient(w, map(x, f), s, all, 'float64'));
+  const direct = back(() => 0);
+  const difference = back(Math.abs);
   const factor = 2 * beta * (divide ? alpha / n : alpha);
   const tiny = lost(dense(x), s, [factor, n], underflow(device));
   const bound = new Float64Array(direct).map((t, i) => finite(2 * t - difference[i]) + tiny[i]);
-  return { dxs: [{ exact: back(dy, x), bounds: { bound } }] };
+  return [{ bound }];
 }
 
-/** NaN and ∞: nothing is promised. */
-const finite = (bound: number): number =>
-  bound < Number.POSITIVE_INFINITY ? bound : Number.POSITIVE_INFINITY;
+/** Where it is NaN nothing is promised. */
+const finite = (bound: number): number => (Number.isNaN(bound) ? Number.POSITIVE_INFINITY : bound);
 
 /** What τ lost in each of t, t·x, v, their mean and F·mean does to dx. */
 function lost(

@@ -4,9 +4,9 @@
  * derives the constants.
  */
 import type { Layer } from '../../reference/networks/layers.ts';
-import { dense, type Shape, type Tensor, tensor } from '../../reference/tensor.ts';
+import { dense, reshape, type Shape, type Tensor } from '../../reference/tensor.ts';
 import { gamma, type OperandRounding, U32 } from './arithmetic.ts';
-import type { Context, LayerOf, Normwise } from './bounds.ts';
+import type { BoundsContext, LayersOf, Normwise } from './bounds.ts';
 
 export const NORMWISE = 'norm-wise, that of a convolution by Winograd or FFT';
 
@@ -22,7 +22,7 @@ const TRANSFORMS = 27;
 const BUTTERFLY = 8 * U32;
 
 /** Whether a device may compute this layer so: stride 1, no dilation, and more than one tap. */
-export function transformable(layer: Layer): layer is LayerOf<'conv2d'> {
+export function transformable(layer: Layer): layer is LayersOf<'conv2d'> {
   if (layer.kind !== 'conv2d') return false;
   const { stride, dilation } = layer.attributes;
   return [...stride, ...dilation].every((step) => step === 1) && layer.kernel.some((extent) => extent > 1);
@@ -30,7 +30,7 @@ export function transformable(layer: Layer): layer is LayerOf<'conv2d'> {
 
 /** x (N,C,H,W), w (K,C/G,R,S), y's shape (N,K,P,Q); the layer must be `transformable`. */
 export function normwise(
-  layer: LayerOf<'conv2d'>,
+  layer: LayersOf<'conv2d'>,
   x: Tensor,
   w: Tensor,
   shape: Shape,
@@ -111,36 +111,17 @@ function energyMap(
  * with the kernels turned. Undefined where it is none, or on another device. dw is a product of matrices.
  */
 export function inputTransform(
-  layer: LayerOf<'conv2d'>,
+  layer: LayersOf<'conv2d'>,
   [dy, w]: readonly [Tensor, Tensor],
   shape: readonly number[],
-  { device, operands }: Context,
+  { device, operands }: BoundsContext,
 ): (() => Normwise) | undefined {
   if (device !== 'cuda' || !transformable(layer)) return undefined;
   const { pad, groups: G } = layer.attributes;
   const [K, CG, R, S] = w.shape;
-  const turned = (): Tensor =>
-    permuted(w, [G * CG, K / G, R * S], ([c, k, tap]) => {
-      const g = Math.floor(c / CG);
-      return ((g * (K / G) + k) * CG + (c - g * CG)) * R * S + tap;
-    });
+  const exchanged = reshape(w, [G, K / G, CG, R, S]).transpose(0, 2, 1, 3, 4);
+  const kernels = reshape(exchanged, [G * CG, K / G, R, S]);
   const pads = [R - 1 - pad[0], S - 1 - pad[1], R - 1 - pad[2], S - 1 - pad[3]] as const;
   const back = { ...layer, channels: G * CG, attributes: { ...layer.attributes, pad: pads } };
-  return () => normwise(back, dy, reshaped(turned(), [G * CG, K / G, R, S]), shape, operands);
+  return () => normwise(back, dy, kernels, shape, operands);
 }
-
-/** The values at from([a, b, c]), in row-major order of a shape of three extents. */
-function permuted(
-  t: Tensor,
-  shape: readonly [number, number, number],
-  from: (index: readonly [number, number, number]) => number,
-): Tensor {
-  const [A, B, C] = shape;
-  const values = dense(t);
-  const moved = new Float64Array(A * B * C).map(
-    (_, i) => values[from([Math.floor(i / (B * C)), Math.floor(i / C) % B, i % C])],
-  );
-  return tensor(moved, [...shape]);
-}
-
-const reshaped = (t: Tensor, shape: readonly number[]): Tensor => tensor(dense(t), [...shape]);

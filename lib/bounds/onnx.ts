@@ -2,14 +2,14 @@
  * Bounds for the nodes of any ONNX graph. docs/error-bounds.md derives them; the ones for AlexNet's own operations are
  * those of operations.ts. A sum is bounded by the same node run on absolute values, as in Arm's TOSA verifiers.
  */
-import { tensor } from '../../reference/tensor.ts';
+import { sizeOf } from '../../reference/tensor.ts';
 import { isFloat } from '../array/dtype.ts';
 import type { Value } from '../array/value.ts';
 import { evaluateNode } from '../onnx/evaluate.ts';
 import { layerOf } from '../onnx/layer.ts';
 import type { Model, Node } from '../onnx/model.ts';
+import { int, ints } from '../onnx/ops/kernel.ts';
 import { asTensor, floatData } from '../onnx/value.ts';
-import type { Device } from '../runtime/failures.ts';
 import {
   arithmetic,
   type DeviceArithmetic,
@@ -17,23 +17,20 @@ import {
   gamma,
   HALF_SUBNORMAL,
   MIN_NORMAL,
-  type OperandRounding,
   U32,
 } from './arithmetic.ts';
-import type { Bounds } from './bounds.ts';
-import { lrnBounds, softmaxBounds } from './normalisers.ts';
+import { type Bounds, type BoundsContext, copied, largest, relativeTo } from './bounds.ts';
+import { softmaxBounds } from './normalisers.ts';
 import { boundsOf } from './operations.ts';
 import { expectationFactor, sequentialNoise } from './products.ts';
 
-export interface NodeContext {
+interface NodeContext extends Pick<BoundsContext, 'device' | 'operands'> {
   readonly model: Model;
   readonly node: Node;
   /** The device's values that the node reads, by name. */
   readonly values: ReadonlyMap<string, Value>;
   /** ŷ: the node's first output in float64. */
   readonly exact: Value;
-  readonly device: Device;
-  readonly operands: OperandRounding;
 }
 
 type Rule = (context: NodeContext, device: DeviceArithmetic) => Bounds;
@@ -42,13 +39,22 @@ type Rule = (context: NodeContext, device: DeviceArithmetic) => Bounds;
  * Bounds of a node's first output: a layer's own where the node is one (they come with fast kernels), else those
  * of its operator; null where none is known.
  */
-export function nodeBounds(context: NodeContext): Bounds | null {
-  const { model, node, values, exact, device, operands } = context;
-  const read = node.inputs.map((name) => values.get(name));
+export const nodeBounds = (context: NodeContext): Bounds | null =>
+  asLayer(context) ?? rules[context.node.op]?.(context, arithmetic[context.device]) ?? null;
+
+/** The bounds of the layer that the node is; LRN of any type and any number of axes. */
+function asLayer({ model, node, values, exact, device, operands }: NodeContext): Bounds | null {
+  const flat = ({ shape: [N, C, ...plane] }: Value) => [N, C, sizeOf(plane), 1];
+  const isLrn = node.op === 'LRN';
+  const read = node.inputs.map((name): Value | undefined => {
+    const value = values.get(name);
+    return value && isLrn ? { ...value, dtype: 'float32', shape: flat(value) } : value;
+  });
   const found = layerOf(model, node, read);
-  if (!found) return rules[node.op]?.(context, arithmetic[device]) ?? null;
+  if (!found) return null;
   const about = { device, operands, half: false, runningSum: device !== 'cuda' };
-  return boundsOf(found.layer, found.inputs, asTensor(exact), found.weights, about);
+  const y = asTensor(exact, isLrn ? flat(exact) : exact.shape);
+  return boundsOf(found.layer, found.inputs, y, found.weights, about);
 }
 
 const fill = ({ exact }: NodeContext, bound: (y: number, i: number) => number): Bounds => ({
@@ -56,7 +62,7 @@ const fill = ({ exact }: NodeContext, bound: (y: number, i: number) => number): 
 });
 
 /** Values are only chosen or moved. */
-const exactly: Rule = (context, device) => fill(context, () => (device.flushes ? MIN_NORMAL : 0));
+const exactly: Rule = ({ exact }, device) => copied(asTensor(exact), device);
 
 /** Relative error of `ulp`·u, and an absolute one where the result underflows. */
 const relatively =
@@ -68,13 +74,16 @@ const relatively =
     );
   };
 
-/** The node's first output where every float input is replaced by f of it. */
-function onInputs({ model, node, values }: NodeContext, f: (v: number) => number): Float64Array {
+/** The node's first output where every float input is replaced by f of it; f is told the input's place too. */
+function onInputs(
+  { model, node, values }: NodeContext,
+  f: (v: number, input: number) => number,
+): Float64Array {
   const changed = new Map(values);
-  for (const name of node.inputs) {
+  for (const [at, name] of node.inputs.entries()) {
     const value = values.get(name);
     if (value && isFloat(value.dtype))
-      changed.set(name, { ...value, data: Float64Array.from(floatData(value), f) });
+      changed.set(name, { ...value, data: Float64Array.from(floatData(value), (v) => f(v, at)) });
   }
   const result = evaluateNode(model, node, changed, 'float64').get(node.outputs[0]);
   return floatData(result as Value) as Float64Array;
@@ -88,8 +97,8 @@ const sums =
     const magnitude = onInputs(context, Math.abs);
     const t = products ? context.operands.t : 0;
     const relative = gamma(n + 1 + extra) + 2 * t + t * t;
-    const largest = products ? largestInput(context) : 0;
-    const tau = device.flushes ? n * MIN_NORMAL * (2 + 2 * largest) : n * HALF_SUBNORMAL;
+    const operand = products ? largestInput(context) : 0;
+    const tau = device.flushes ? n * MIN_NORMAL * (2 + 2 * operand) : n * HALF_SUBNORMAL;
     const bound = magnitude.map((m) => (m < FLOAT32_MAX / 2 ? relative * m + tau : Number.POSITIVE_INFINITY));
     if (!products) return { bound };
     const factor = expectationFactor(n + 1, magnitude.length) + 2 * t;
@@ -109,85 +118,46 @@ function onInputsButBias(context: NodeContext, total: Float64Array): Float64Arra
   return onInputs({ ...context, values: without }, (v) => v * v);
 }
 
-function largestInput({ node, values }: NodeContext): number {
-  let max = 0;
-  for (const name of node.inputs) {
-    const value = values.get(name);
-    if (value && isFloat(value.dtype)) for (const v of floatData(value)) max = Math.max(max, Math.abs(v));
-  }
-  return max;
-}
+const largestInput = ({ node, values }: NodeContext): number =>
+  Math.max(
+    ...node.inputs.map((name) => {
+      const value = values.get(name);
+      return value && isFloat(value.dtype) ? largest(floatData(value)) : 0;
+    }),
+  );
 
 const shapeOf = ({ values, node }: NodeContext, input: number): readonly number[] =>
   values.get(node.inputs[input])?.shape ?? [];
-const product = (extents: readonly number[]): number => extents.reduce((p, extent) => p * extent, 1);
-const size = (context: NodeContext): number => product(shapeOf(context, 0));
-const integers = ({ node }: NodeContext, name: string): readonly number[] => {
-  const attribute = node.attributes.get(name);
-  return attribute?.kind === 'ints' ? attribute.value : [];
-};
 /** How many inputs each output of a reduction has. */
 const reduced = (context: NodeContext): number =>
-  Math.max(1, size(context) / Math.max(1, context.exact.data.length));
+  Math.max(1, sizeOf(shapeOf(context, 0)) / Math.max(1, context.exact.data.length));
 const inputAt = ({ values, node }: NodeContext, i: number): number =>
   floatData(values.get(node.inputs[0]) as Value)[i] ?? 0;
 
-const lrn: Rule = ({ node, values, exact, device }, licence) => {
-  const number = (name: string, otherwise: number): number => {
-    const attribute = node.attributes.get(name);
-    return attribute?.kind === 'float' || attribute?.kind === 'int' ? attribute.value : otherwise;
-  };
-  const attributes = {
-    size: number('size', 1),
-    alpha: number('alpha', Math.fround(1e-4)),
-    beta: number('beta', 0.75),
-    k: number('bias', 1),
-    divide: true,
-    even: 'above',
-    groups: 1,
-  } as const;
-  const x = values.get(node.inputs[0]) as Value;
-  const [N, C, ...rest] = x.shape;
-  const shape = [N, C, product(rest), 1];
-  const y = tensor(floatData(exact), shape);
-  return lrnBounds(attributes, tensor(floatData(x), shape), y, licence, device !== 'cuda');
-};
-
 const softmax: Rule = ({ node, values, exact, model }, licence) => {
   const x = values.get(node.inputs[0]) as Value;
-  const attribute = node.attributes.get('axis');
-  const given = attribute?.kind === 'int' ? attribute.value : (model.opsets.get('') ?? 0) < 13 ? 1 : -1;
+  const opset = model.opsets.get('') ?? 0;
+  const given = int(node, 'axis', opset < 13 ? 1 : -1);
   const axis = given < 0 ? given + x.shape.length : given;
   // only where the classes lie together; elsewhere each output by the largest error of any
-  const rows = product(x.shape.slice(0, axis));
-  const K = product(x.shape.slice(axis));
-  const flat = (v: Value) => tensor(floatData(v), [rows, K]);
-  if ((model.opsets.get('') ?? 0) >= 13 && axis !== x.shape.length - 1)
-    return looseSoftmax(x, exact, licence);
-  return softmaxBounds(flat(x), flat(exact), licence);
+  if (opset >= 13 && axis !== x.shape.length - 1) return looseSoftmax(x, exact, licence);
+  const shape = [sizeOf(x.shape.slice(0, axis)), sizeOf(x.shape.slice(axis))];
+  return softmaxBounds(asTensor(x, shape), asTensor(exact, shape), licence);
 };
 
 /** Without regard to where the classes lie: distance at most twice the largest input. */
 function looseSoftmax(x: Value, exact: Value, device: DeviceArithmetic): Bounds {
-  let largest = 0;
-  for (const v of floatData(x)) largest = Math.max(largest, Math.abs(v));
-  const relative = 2 * Math.expm1((2 * largest + device.exp(2 * largest)) * U32) + gamma(x.data.length);
-  return { bound: Float64Array.from(floatData(exact), (y) => relative * y + 2 * MIN_NORMAL) };
+  const distance = 2 * largest(floatData(x));
+  const relative = 2 * Math.expm1((distance + device.exp(distance)) * U32) + gamma(x.data.length);
+  return relativeTo(floatData(exact), relative, 2 * MIN_NORMAL);
 }
 
-/** scale·(x − mean)/√(var + ε) + B: seven roundings of Σ|terms|. */
+/** scale·(x − mean)/√(var + ε) + B: seven roundings of Σ|terms|; x, scale and B are taken by size, the mean against. */
 const batchNormalization: Rule = (context, device) => {
-  const { model, node, values } = context;
-  const mean = values.get(node.inputs[3]) as Value;
-  const absolute = new Map(values);
-  for (const at of [0, 1, 2]) {
-    const value = values.get(node.inputs[at]) as Value;
-    absolute.set(node.inputs[at], { ...value, data: Float64Array.from(floatData(value), Math.abs) });
-  }
-  absolute.set(node.inputs[3], { ...mean, data: Float64Array.from(floatData(mean), (v) => -Math.abs(v)) });
-  const result = evaluateNode(model, node, absolute, 'float64').get(node.outputs[0]) as Value;
+  const signs = [1, 1, 1, -1];
+  const magnitude = onInputs(context, (v, input) => (input in signs ? signs[input] * Math.abs(v) : v));
   const relative = gamma(7 + device.sqrt + device.divide);
-  return { bound: Float64Array.from(floatData(result), (m) => relative * m + 2 * MIN_NORMAL) };
+  return { bound: magnitude.map((m) => relative * m + 2 * MIN_NORMAL) };
 };
 
 /** a − b is off by u·|a − b|: one rounding of the exact difference. */
@@ -203,12 +173,12 @@ const rules: Readonly<Record<string, Rule>> = {
       .split(' ')
       .map((name) => [name, exactly]),
   ),
-  Conv: sums((context) => product(shapeOf(context, 1).slice(1)), true),
-  ConvTranspose: sums((c) => shapeOf(c, 1)[0] * product(shapeOf(c, 1).slice(2)), true),
+  Conv: sums((context) => sizeOf(shapeOf(context, 1).slice(1)), true),
+  ConvTranspose: sums((c) => shapeOf(c, 1)[0] * sizeOf(shapeOf(c, 1).slice(2)), true),
   // alpha and beta: two products more
-  Gemm: sums((c) => shapeOf(c, 0)[attributeIs(c, 'transA', 1) ? 0 : 1] ?? 1, true, 2),
+  Gemm: sums((c) => shapeOf(c, 0)[int(c.node, 'transA', 0) === 1 ? 0 : 1] ?? 1, true, 2),
   MatMul: sums((c) => shapeOf(c, 0).at(-1) ?? 1, true),
-  AveragePool: sums((c) => product(integers(c, 'kernel_shape')), false, 3),
+  AveragePool: sums((c) => sizeOf(ints(c.node, 'kernel_shape') ?? []), false, 3),
   GlobalAveragePool: sums(reduced, false, 3),
   ReduceMean: sums(reduced, false, 3),
   ReduceSum: sums(reduced, false),
@@ -227,11 +197,5 @@ const rules: Readonly<Record<string, Rule>> = {
   Tanh: relatively((device) => device.tanh),
   Sigmoid: (context, device) => fill(context, (y) => device.tanh * U32 * (Math.abs(y) + 1)),
   BatchNormalization: batchNormalization,
-  LRN: lrn,
   Softmax: softmax,
 };
-
-function attributeIs({ node }: NodeContext, name: string, value: number): boolean {
-  const attribute = node.attributes.get(name);
-  return attribute?.kind === 'int' && attribute.value === value;
-}

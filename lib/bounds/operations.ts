@@ -12,10 +12,11 @@ import { operations } from '../fast/index.ts';
 import {
   type BackwardPass,
   type Bounds,
-  type Context,
+  type BoundsContext,
+  exactGradients,
   inFloat16,
   type Judged,
-  type JudgedGradients,
+  type LayerCall,
   type OperationBounds,
 } from './bounds.ts';
 import { concat, dropout, flatten, relu, sigmoid, split, tanh } from './elementwise.ts';
@@ -50,24 +51,29 @@ export function boundsOf(
   inputs: readonly Tensor[],
   exact: Tensor,
   weights: Weights,
-  context: Context,
+  context: BoundsContext,
 ): Bounds {
   const pass = { inputs, weights, exact };
   const bounds = entryOf(layer).forward(layer, pass, context);
   return context.half ? inFloat16(bounds, exact, entryOf(layer).ofInput?.(layer, pass)) : bounds;
 }
 
-/** One layer's output at test time, ŷ and its bounds, from the device's own inputs. */
-export function forwardOf(
-  layer: Layer,
-  inputs: readonly Tensor[],
-  weights: Weights,
-  context: Context,
-): Judged {
+/** One layer's output at test time, ŷ and its bounds. */
+export function judgedOutput({ layer, inputs, weights }: LayerCall, context: BoundsContext): Judged {
   const exact = runLayer(layer, inputs, weights, 'float64', operations);
   return { exact, bounds: boundsOf(layer, inputs, exact, weights, context) };
 }
 
-/** The gradients of one layer, from the device's own dy and what else it reads, as export/emit composes them. */
-export const backwardOf = (layer: Layer, pass: BackwardPass, context: Context): JudgedGradients =>
-  entryOf(layer).backward(layer, pass, context);
+/**
+ * The gradients of one layer's operands, in their order, from the device's own dy and what else it reads, as export/emit
+ * composes them; null where one is not wanted.
+ */
+export function judgedGradients(
+  layer: Layer,
+  pass: BackwardPass,
+  context: BoundsContext,
+): readonly (Judged | null)[] {
+  const exact = exactGradients(layer, pass);
+  const bounds = entryOf(layer).backward(layer, pass, exact as readonly Tensor[], context);
+  return exact.map((t, i) => t && { exact: t, bounds: bounds[i] });
+}

@@ -1,16 +1,15 @@
 /** Bounds of pooling. */
-
+import type { Layer } from '../../reference/networks/layers.ts';
 import { runLayer } from '../../reference/oracle.ts';
 import { dense, map, type Tensor } from '../../reference/tensor.ts';
 import { arithmetic, gamma, HALF_SUBNORMAL_16, U16 } from './arithmetic.ts';
 import {
   type BackwardPass,
-  type Context,
   copied,
   exactGradients,
-  type JudgedGradients,
-  type LayerOf,
+  type LayersOf,
   type OperationBounds,
+  relativeTo,
   rounded,
   underflow,
 } from './bounds.ts';
@@ -21,16 +20,18 @@ const overlap = (kernel: number, stride: number): number => Math.ceil(kernel / s
 export const maxpool: OperationBounds<'maxpool'> = {
   forward: (_, { exact }, { device }) => copied(exact, arithmetic[device]),
   // every maximum gets its window's dy; overlapping windows are added along columns, then along rows
-  backward(layer, pass, { device }) {
-    const { dy } = pass;
-    const back = (d: Tensor): Tensor => exactGradients(layer, pass, d)[0];
+  backward(layer, pass, _, { device }) {
     const { kernel, stride } = layer.attributes;
     const additions = overlap(kernel[0], stride[0]) + overlap(kernel[1], stride[1]) - 2;
-    return { dxs: [rounded(back(dy), additions, arithmetic[device], dense(back(map(dy, Math.abs))))] };
+    return [rounded(ofAbsolute(layer, pass), additions, arithmetic[device])];
   },
 };
 
-type Average = LayerOf<'avgpool' | 'adaptiveavgpool'>;
+/** The same gradient of |dy|. */
+const ofAbsolute = (layer: Layer, pass: BackwardPass): Tensor =>
+  exactGradients(layer, pass, map(pass.dy, Math.abs))[0] as Tensor;
+
+type Average = LayersOf<'avgpool' | 'adaptiveavgpool'>;
 
 /** The same averages of |x|. */
 const meanSize = (layer: Average, x: Tensor): ArrayLike<number> =>
@@ -44,28 +45,19 @@ const average: OperationBounds<'avgpool' | 'adaptiveavgpool'> = {
     const m = R * S;
     const relative = gamma(m + 4 + arithmetic[device].divide);
     const tiny = underflow(arithmetic[device], m + 2);
-    return { bound: Float64Array.from(meanSize(layer, x), (value) => relative * value + tiny) };
+    return { bound: Float64Array.from(meanSize(layer, x), (mean) => relative * mean + tiny) };
   },
   ofInput(layer, { inputs: [x] }) {
     const mean = meanSize(layer, x);
     return (i) => U16 * mean[i] + HALF_SUBNORMAL_16;
   },
-  backward: averaged,
+  // Aᵀ·dy·B with two MatMuls: the matrices' entries are rounded once each, two products, and as many additions as
+  // windows overlap (adding a zero is exact); operands rounded to fewer bits add 4t
+  backward(layer, pass, _, { device, operands: { t } }) {
+    const [P, Q] = pass.dy.shape.slice(2);
+    const relative = (1 + gamma(4 + P + Q)) * (1 + t) ** 4 - 1;
+    return [relativeTo(dense(ofAbsolute(layer, pass)), relative, underflow(arithmetic[device], 4 * (P + Q)))];
+  },
 };
 
 export { average as avgpool, average as adaptiveavgpool };
-
-/**
- * Aᵀ·dy·B with two MatMuls: the matrices' entries are rounded once each, two products, and as many additions
- * as windows overlap (adding a zero is exact); operands rounded to fewer bits add 4t.
- */
-function averaged(layer: Average, pass: BackwardPass, { device, operands: { t } }: Context): JudgedGradients {
-  const { dy } = pass;
-  const back = (d: Tensor): Tensor => exactGradients(layer, pass, d)[0];
-  const [P, Q] = dy.shape.slice(2);
-  const magnitude = dense(back(map(dy, Math.abs)));
-  const relative = (1 + gamma(4 + P + Q)) * (1 + t) ** 4 - 1;
-  const tiny = underflow(arithmetic[device], 4 * (P + Q));
-  const bound = new Float64Array(magnitude).map((m) => relative * m + tiny);
-  return { dxs: [{ exact: back(dy), bounds: { bound } }] };
-}

@@ -8,34 +8,24 @@
  * - dx  at most K/G·R·S products dy·w (fully connected: as many as neurons)
  */
 import type { Terms } from '../../reference/ops/operation.ts';
-import { dense, map, type Tensor } from '../../reference/tensor.ts';
+import { dense, map, sizeOf, type Tensor } from '../../reference/tensor.ts';
 import * as fast from '../fast/index.ts';
-import type { Device } from '../runtime/failures.ts';
-import {
-  arithmetic,
-  FLOAT32_MAX,
-  gamma,
-  HALF_SUBNORMAL,
-  MIN_NORMAL,
-  type OperandRounding,
-  U32,
-  U64,
-} from './arithmetic.ts';
+import { arithmetic, FLOAT32_MAX, gamma, HALF_SUBNORMAL, MIN_NORMAL, U32, U64 } from './arithmetic.ts';
 import {
   type BackwardPass,
   type Bounds,
-  type Context,
+  type BoundsContext,
+  exactGradients,
   type ForwardPass,
-  type Judged,
-  type JudgedGradients,
-  type LayerOf,
+  type LayersOf,
   largest,
   type OperationBounds,
+  relativeTo,
   underflow,
 } from './bounds.ts';
 import { inputTransform, normwise, transformable } from './normwise.ts';
 
-type Weighted = LayerOf<'conv2d' | 'linear'>;
+type Weighted = LayersOf<'conv2d' | 'linear'>;
 
 const products: OperationBounds<'conv2d' | 'linear'> = { forward: weightedSums, backward: weightedGradients };
 
@@ -51,7 +41,7 @@ function termsOf(layer: Weighted, x: Tensor, w: Tensor, b: Tensor | undefined): 
   return fast.linear.terms(operands);
 }
 
-function weightedSums(layer: Weighted, pass: ForwardPass, context: Context): Bounds {
+function weightedSums(layer: Weighted, pass: ForwardPass, context: BoundsContext): Bounds {
   const { exact, weights } = pass;
   const [x] = pass.inputs;
   const w = weights.get(`${layer.name}.weight`) as Tensor;
@@ -63,14 +53,12 @@ function weightedSums(layer: Weighted, pass: ForwardPass, context: Context): Bou
     products: withoutBias(Float64Array.from(dense(terms.squares)), terms.magnitude.shape, b),
   });
   const one = Math.sqrt(terms.count + 1) * U32 + 2 * context.operands.t;
-  const deviation = new Float64Array(dense(terms.magnitude)).map((m) => one * m);
+  const deviation = Float64Array.from(dense(terms.magnitude), (m) => one * m);
   if (context.device !== 'cuda' || !transformable(layer)) return { ...bounds, deviation };
   return { ...bounds, deviation, normwise: () => normwise(layer, x, w, exact.shape, context.operands) };
 }
 
-export interface Products {
-  readonly device: Device;
-  readonly operands: OperandRounding;
+export interface Products extends Pick<BoundsContext, 'device' | 'operands'> {
   /** The largest values of both operands, added. */
   readonly largest: number;
   /** Σ(w·x)² without b²; default: as the terms say. */
@@ -135,59 +123,47 @@ export function sequentialNoise(
 function withoutBias(total: Float64Array, shape: readonly number[], b: Tensor | undefined): Float64Array {
   if (!b) return total;
   const B = dense(b);
-  const [, K, ...rest] = shape;
-  const PQ = rest.reduce((product, extent) => product * extent, 1);
+  const [, K, ...plane] = shape;
+  const PQ = sizeOf(plane);
   return total.map((value, i) => Math.max(0, value - B[Math.floor(i / PQ) % K] ** 2));
 }
 
-type Parts = { readonly dx: Tensor | null; readonly dw: Tensor; readonly db: Tensor };
-
-/** All gradients of one layer, from the device's dy and x. */
-function weightedGradients(layer: Weighted, pass: BackwardPass, context: Context): JudgedGradients {
-  const { dy, wanted } = pass;
+/** Bounds of all gradients of one layer: dx, dw, db. */
+function weightedGradients(
+  layer: Weighted,
+  pass: BackwardPass,
+  exact: readonly (Tensor | null)[],
+  context: BoundsContext,
+): readonly Bounds[] {
+  const { dy } = pass;
   const [x] = pass.inputs;
-  const w = pass.weights.get(`${layer.name}.weight`) as Tensor;
-  const run = (f: (v: number) => number): Parts => gradients(layer, [dy, x, w], f, wanted);
-  const exact = run(Number);
+  const name = `${layer.name}.weight`;
+  const w = pass.weights.get(name) as Tensor;
+  const run = (f: (v: number) => number): readonly Tensor[] => {
+    const mapped = { ...pass, inputs: [map(x, f)], weights: new Map([[name, map(w, f)]]) };
+    return exactGradients(layer, mapped, map(dy, f)) as readonly Tensor[];
+  };
   const magnitude = run(Math.abs);
   const squares = run((v) => v * v);
   const [N, K, ...plane] = dy.shape;
-  const positions = plane.reduce((product, extent) => product * extent, N);
+  const positions = sizeOf([N, ...plane]);
   const taps =
     layer.kind === 'linear' ? K : (K / layer.attributes.groups) * layer.kernel[0] * layer.kernel[1];
-  const judged = (part: 'dx' | 'dw', operands: readonly [Tensor, Tensor], count: number): Judged => {
-    const terms: Terms = { magnitude: magnitude[part]!, squares: squares[part]!, count };
-    const sizes = operands.map((one) => largest(dense(one)));
-    const about = { ...context, largest: sizes[0] + sizes[1] };
-    const bounds = productBounds(terms, exact[part]!, about);
-    if (layer.kind === 'linear') return { exact: exact[part]!, bounds };
-    const transform = part === 'dx' ? inputTransform(layer, operands, x.shape, context) : undefined;
-    return { exact: exact[part]!, bounds: transform ? { ...bounds, normwise: transform } : bounds };
+  const sums = (i: 0 | 1, operand: Tensor, count: number): Bounds => {
+    const terms = { magnitude: magnitude[i], squares: squares[i], count };
+    const about = { ...context, largest: largest(dense(dy)) + largest(dense(operand)) };
+    return productBounds(terms, exact[i] as Tensor, about);
   };
-  return {
-    dxs: [exact.dx && judged('dx', [dy, w], taps)],
-    dw: judged('dw', [dy, x], positions),
-    db: { exact: exact.db, bounds: sumBounds(magnitude.db, positions, context) },
-  };
-}
-
-function gradients(
-  layer: Weighted,
-  operands: readonly [Tensor, Tensor, Tensor],
-  f: (v: number) => number,
-  wanted: { readonly dx: boolean },
-): Parts {
-  const [dy, x, w] = f === Number ? operands : operands.map((one) => map(one, f));
-  const how = { precision: 'float64', ...wanted } as const;
-  const [dx, dw, db] = fast.operations[layer.kind].backward(dy, [x, w], dy, layer.attributes, how);
-  return { dx, dw: dw as Tensor, db: db as Tensor };
+  const transform = layer.kind === 'conv2d' && inputTransform(layer, [dy, w], x.shape, context);
+  const ofX = exact[0] && { ...sums(0, w, taps), ...(transform && { normwise: transform }) };
+  return [ofX as Bounds, sums(1, x, positions), sumBounds(magnitude[2], positions, context)];
 }
 
 /** `count` values added in any order: γ_{count−1}·Σ|dy|; one more for a sum that starts at 0. */
-function sumBounds(magnitude: Tensor, count: number, { device }: Context): Bounds {
+function sumBounds(magnitude: Tensor, count: number, { device }: BoundsContext): Bounds {
   const mag = dense(magnitude);
   const tiny = underflow(arithmetic[device], count);
   const expected = expectationFactor(count, mag.length);
-  const bound = new Float64Array(mag).map((m) => gamma(count) * m + tiny);
+  const { bound } = relativeTo(mag, gamma(count), tiny);
   return { bound, expectation: bound.map((b, i) => Math.min(b, expected * mag[i] + tiny)) };
 }

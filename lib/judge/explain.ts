@@ -1,9 +1,9 @@
 /**
- * Why a layer is wrong: which of the known mistakes (wrong/) would make the device's values what they are.
+ * Why a layer is wrong: which of the known mistakes (mistakes/) would make the device's values what they are.
  */
-import type { Layer } from '../../reference/networks/layers.ts';
-import type { Weights } from '../../reference/oracle.ts';
+import { operandsOf } from '../../reference/oracle.ts';
 import { cast, dense, type Tensor, tensor } from '../../reference/tensor.ts';
+import type { LayerCall } from '../bounds/bounds.ts';
 import { distance } from './judge.ts';
 import { type Mutant, mutants } from './mistakes/index.ts';
 import type { NamedCall } from './mistakes/tools.ts';
@@ -14,7 +14,8 @@ const EXPLAINED = 0.999;
  * Values agree with a mistake within the right result's bound, or to these fractions of themselves and of
  * their rms.
  */
-const [OF_ITSELF, OF_ALL] = [2 ** -14, 2 ** -18];
+const OF_ITSELF = 2 ** -14;
+const OF_ALL = 2 ** -18;
 
 export interface Explanation {
   /** Names of the mistakes that make the device's values, best first; several may make the same ones. */
@@ -35,19 +36,17 @@ export interface Suspect {
  * The mistakes that turn `inputs` into what the device made of them. Looks at two images, the one with the
  * worst element (`image`) among them, so that mistakes along the batch show. Stops after `seconds`.
  */
-export function explain(
-  layer: Layer,
-  inputs: readonly Tensor[],
+export function explanationOf(
+  { layer, inputs, weights }: LayerCall,
   { y, exact, bound }: Suspect,
-  weights: Weights,
   image: number,
   seconds = 20,
 ): Explanation {
   const images = y.shape[0] === 1 ? [0] : [...new Set([0, Math.max(1, image)])];
   const pick = (t: Tensor): Tensor => imagesOf(t, images);
-  const call = callOf(layer, inputs.map(pick), weights);
-  const limits = dense(pick(tensor(bound, y.shape)));
-  const suspect = { y: pick(y), exact: pick(exact), bound: Float64Array.from(limits) };
+  const call = namedCallOf({ layer, inputs: inputs.map(pick), weights });
+  const limits = dense(pick(tensor(bound, y.shape))) as Float64Array;
+  const suspect = { y: pick(y), exact: pick(exact), bound: limits };
   const known = mutants.filter(({ operation }) => operation === layer.kind);
   const until = Date.now() + 1000 * seconds;
   const shares = new Map<string, number>();
@@ -69,7 +68,8 @@ function share(mutant: Mutant, call: NamedCall, { y, exact, bound }: Suspect): n
   }
   if (wrong.shape.join() !== y.shape.join()) return 0;
   // float32, so that what overflows on a device overflows here
-  const [W, Y] = [dense(cast(wrong, 'float32')), dense(y)];
+  const W = dense(cast(wrong, 'float32'));
+  const Y = dense(y);
   if (!nearer(W, Y, dense(cast(exact, 'float32')))) return 0;
   const floor = OF_ALL * rms(W);
   let same = 0;
@@ -82,18 +82,25 @@ function share(mutant: Mutant, call: NamedCall, { y, exact, bound }: Suspect): n
 
 /**
  * Whether W leaves at most half of Y's distance from the right E, and no more NaN or infinity unexplained: a
- * mistake that changes nothing here would else explain a single wrong value, for all the others are right.
+ * mistake that changes nothing here must not explain a single wrong value because all the others are right.
  */
 function nearer(W: ArrayLike<number>, Y: ArrayLike<number>, E: ArrayLike<number>): boolean {
-  let [left, before, infinite, infiniteBefore] = [0, 0, 0, 0];
-  for (let i = 0; i < Y.length; i++) {
-    const [now, then] = [distance(Y[i], W[i]), distance(Y[i], E[i])];
-    if (now === Number.POSITIVE_INFINITY) infinite++;
-    else left += now * now;
-    if (then === Number.POSITIVE_INFINITY) infiniteBefore++;
-    else before += then * then;
+  const now = apart(Y, W);
+  const before = apart(Y, E);
+  if (now.infinite !== before.infinite) return now.infinite < before.infinite;
+  return before.squares > 0 && now.squares <= before.squares / 4;
+}
+
+/** Σ of the squares of finite distances, and the number of infinite ones. */
+function apart(a: ArrayLike<number>, b: ArrayLike<number>): { squares: number; infinite: number } {
+  let squares = 0;
+  let infinite = 0;
+  for (let i = 0; i < a.length; i++) {
+    const off = distance(a[i], b[i]);
+    if (off === Number.POSITIVE_INFINITY) infinite++;
+    else squares += off * off;
   }
-  return infinite < infiniteBefore || (infinite === infiniteBefore && before > 0 && left <= before / 4);
+  return { squares, infinite };
 }
 
 function rms(values: ArrayLike<number>): number {
@@ -103,14 +110,10 @@ function rms(values: ArrayLike<number>): number {
 }
 
 /** A layer's call under the names that the mistakes know: x, w, b; x0, x1 … of concat. */
-export function callOf(layer: Layer, inputs: readonly Tensor[], weights: Weights): NamedCall {
-  const attributes = 'attributes' in layer ? layer.attributes : {};
-  if (layer.kind === 'concat') {
-    return { attributes, inputs: Object.fromEntries(inputs.map((x, i) => [`x${i}`, x])) };
-  }
-  const w = weights.get(`${layer.name}.weight`);
-  const b = weights.get(`${layer.name}.bias`);
-  return { attributes, inputs: { x: inputs[0], ...(w && { w }), ...(b && { b }) } };
+export function namedCallOf({ layer, inputs, weights }: LayerCall): NamedCall {
+  const names = layer.kind === 'concat' ? inputs.map((_, i) => `x${i}`) : ['x', 'w', 'b'];
+  const operands = operandsOf(layer, inputs, weights).map((t, i) => [names[i], t]);
+  return { attributes: layer.attributes ?? {}, inputs: Object.fromEntries(operands) };
 }
 
 /** Some images of a batch, copied. */

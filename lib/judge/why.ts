@@ -5,7 +5,8 @@
 import type { Layer } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense, type Tensor } from '../../reference/tensor.ts';
-import { type Explanation, explain, type Suspect } from './explain.ts';
+import type { LayerCall } from '../bounds/bounds.ts';
+import { type Explanation, explanationOf, type Suspect } from './explain.ts';
 import type { Worst } from './judge.ts';
 
 export interface Why {
@@ -39,13 +40,6 @@ export interface Product {
   readonly product: number;
 }
 
-/** A layer with the device's inputs to it. */
-export interface LayerCall {
-  readonly layer: Layer;
-  readonly inputs: readonly Tensor[];
-  readonly weights: Weights;
-}
-
 /** Looks at a value that is wrong; `call` is the layer that it is of, null where it is none. */
 export function why(
   { name, kind }: { readonly name: string; readonly kind: string },
@@ -65,7 +59,7 @@ export function why(
     worst,
     receptiveField: receptiveField(layer, x, worst.index),
     sum: sumBehind(layer, x, weights, worst.index),
-    explanation: explain(layer, inputs, suspect, weights, worst.index[0]),
+    explanation: explanationOf(call, suspect, worst.index[0]),
   };
 }
 

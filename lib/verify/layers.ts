@@ -6,12 +6,11 @@ import { cast, type Precision, type Tensor } from '../../reference/tensor.ts';
 import { isFloat } from '../array/dtype.ts';
 import { fromTensor, type Value } from '../array/value.ts';
 import { classes, type Requirement } from '../bounds/arithmetic.ts';
-import type { Context } from '../bounds/bounds.ts';
-import { forwardOf } from '../bounds/operations.ts';
+import type { BoundsContext, LayerCall } from '../bounds/bounds.ts';
+import { judgedOutput } from '../bounds/operations.ts';
 import { InputError } from '../errors.ts';
 import { operations, operationsFor } from '../fast/index.ts';
 import { marginOf } from '../judge/margin.ts';
-import type { LayerCall } from '../judge/why.ts';
 import type { Device } from '../runtime/failures.ts';
 import { examine } from './engine.ts';
 import type { Pair } from './pairing.ts';
@@ -96,7 +95,7 @@ function layersOf(
   const { network, weights, match, half } = pair;
   const operands = classes[required];
   const fed = fromTensor(input);
-  const contextOf = (layer: Layer): Context => ({
+  const contextOf = (layer: Layer): BoundsContext => ({
     device,
     operands,
     half,
@@ -114,7 +113,7 @@ function layersOf(
     return {
       reads,
       makes: [{ name, kind }],
-      judge: (values) => [forwardOf(layer, call(values).inputs, weights, contextOf(layer))],
+      judge: (values) => [judgedOutput(call(values), contextOf(layer))],
       layer: call,
       fault: match.faults.get(name),
       unlike: pair.unlike.get(name),

@@ -8,10 +8,9 @@ import { streamOf, words } from '../../reference/random.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { type NumericValue, toTensor, type Value } from '../array/value.ts';
 import type { OperandRounding } from '../bounds/arithmetic.ts';
-import type { Judged } from '../bounds/bounds.ts';
+import type { Judged, LayerCall } from '../bounds/bounds.ts';
 import { InputError } from '../errors.ts';
 import type { Margin } from '../judge/margin.ts';
-import type { LayerCall } from '../judge/why.ts';
 import type { Way } from './provider.ts';
 
 /** Values by name, as far as somebody has them. */

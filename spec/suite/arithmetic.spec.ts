@@ -3,12 +3,13 @@ import { expect } from 'chai';
 import { classes, type Requirement } from '../../lib/bounds/arithmetic.ts';
 import { forward, inputsOf, runLayer, type Weights } from '../../lib/fast/oracle.ts';
 import type { Comparison } from '../../lib/judge/judge.ts';
-import { judgeLayer } from '../../lib/judge/layer.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
 import { roundTo } from '../support/float32.ts';
+import { judgeLayer } from '../support/judge-layer.ts';
+
 import { narrow, random } from '../support/models.ts';
 
 const through = (t: Tensor, f: (v: number) => number): Tensor =>

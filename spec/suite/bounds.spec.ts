@@ -1,14 +1,16 @@
 import { expect } from 'chai';
 import { buildModel, joined } from '../../export/index.ts';
 import { classes } from '../../lib/bounds/arithmetic.ts';
-import type { Context } from '../../lib/bounds/bounds.ts';
+
+import type { BoundsContext } from '../../lib/bounds/bounds.ts';
 import { inputsOf, runLayer, type Weights, weightShapes } from '../../lib/fast/oracle.ts';
-import { judgeLayer } from '../../lib/judge/layer.ts';
 import { openSession, type SessionOptions } from '../../lib/runtime/session.ts';
 import { asTensor } from '../../lib/runtime/values.ts';
 import { flatten, type Layer, linear } from '../../reference/networks/layers.ts';
 import { fillNormals, words } from '../../reference/random.ts';
 import { type Shape, type Tensor, tensor, zeros } from '../../reference/tensor.ts';
+import { judgeLayer } from '../support/judge-layer.ts';
+
 import { networkOf } from '../support/models.ts';
 
 /** A stream of small integers that depends on the seed alone. */
@@ -105,7 +107,7 @@ function normal(shape: Shape, seed: number, stream: number, deviation = 1): Tens
   return t;
 }
 
-const context: Context = {
+const context: BoundsContext = {
   device: 'cpu',
   operands: classes.float32,
   half: false,

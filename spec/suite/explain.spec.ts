@@ -1,18 +1,20 @@
 import { expect } from 'chai';
 import { classes } from '../../lib/bounds/arithmetic.ts';
-import type { Bounds, Context } from '../../lib/bounds/bounds.ts';
+import type { Bounds, BoundsContext } from '../../lib/bounds/bounds.ts';
 import { boundsOf } from '../../lib/bounds/operations.ts';
+
 import { forward, inputsOf, runLayer, type Weights } from '../../lib/fast/oracle.ts';
-import { callOf, explain } from '../../lib/judge/explain.ts';
-import { judgeLayer } from '../../lib/judge/layer.ts';
+import { explanationOf, namedCallOf } from '../../lib/judge/explain.ts';
 import { mutants } from '../../lib/judge/mistakes/index.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { cast, dense, type Tensor } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
+import { judgeLayer } from '../support/judge-layer.ts';
+
 import { narrow, random } from '../support/models.ts';
 
-const context: Context = {
+const context: BoundsContext = {
   device: 'cpu',
   operands: classes.float32,
   half: false,
@@ -45,7 +47,7 @@ interface Fault {
 
 /** What each known mistake makes of a layer's inputs, rounded to float32, where that is wrong. */
 function faultsOf(layer: Layer, inputs: readonly Tensor[], weights: Weights): Fault[] {
-  const call = callOf(layer, inputs, weights);
+  const call = namedCallOf({ layer, inputs, weights });
   return mutants
     .filter(({ operation }) => operation === layer.kind)
     .flatMap(({ name, run }): Fault[] => {
@@ -57,8 +59,8 @@ function faultsOf(layer: Layer, inputs: readonly Tensor[], weights: Weights): Fa
       }
       let seen: { exact: Tensor; bounds: Bounds } | undefined;
       try {
-        const found = judgeLayer(layer, inputs, y, weights, context, (exact, bounds) => {
-          seen = { exact, bounds };
+        const found = judgeLayer(layer, inputs, y, weights, context, (judged) => {
+          seen = judged;
         });
         if (found.verdict !== 'fail' || !seen) return [];
         return [{ name, y, ...seen, image: found.worst?.index[0] ?? 0 }];
@@ -88,7 +90,11 @@ describe('the mistake behind a wrong layer is named', () => {
         const faults = faultsOf(layer, inputs, weights);
         expect(faults.length).to.be.at.least(3);
         for (const { name: mistake, y, exact, bounds, image } of faults) {
-          const { matches } = explain(layer, inputs, { y, exact, bound: bounds.bound }, weights, image);
+          const { matches } = explanationOf(
+            { layer, inputs, weights },
+            { y, exact, bound: bounds.bound },
+            image,
+          );
           const same = equivalents.find((names) => names.includes(mistake)) ?? [mistake];
           expect(matches, mistake).to.include(mistake);
           expect(same, `${mistake}: ${matches}`).to.include.members([...matches]);
@@ -108,7 +114,7 @@ describe('no mistake is named that explains nothing', () => {
     const y = cast(exact, 'float32');
     change(dense(y) as Float32Array);
     const { bound } = boundsOf(layer, [x], exact, weights, context);
-    return explain(layer, [x], { y, exact, bound }, weights, 1).matches;
+    return explanationOf({ layer, inputs: [x], weights }, { y, exact, bound }, 1).matches;
   };
 
   it('one wrong value among thousands', () => {

@@ -3,29 +3,26 @@
  * gradient, each recomputed from the device's own operands. Names are the graph's: conv1, loss, dconv1,
  * dconv1.weight, dinput.
  */
-import type { Layer, Network } from '../../../reference/networks/layers.ts';
+import type { Network } from '../../../reference/networks/layers.ts';
 import { inputsOf, type Weights } from '../../../reference/oracle.ts';
-import type { Tensor } from '../../../reference/tensor.ts';
-import { type Masks, recordLayer, trunk } from '../../../reference/training/gradient.ts';
+import { type Batch, recordLayer, trunk } from '../../../reference/training/gradient.ts';
 import { arithmetic } from '../../bounds/arithmetic.ts';
-import { type Context, type Judged, type JudgedGradients, summed } from '../../bounds/bounds.ts';
+import { type BoundsContext, type Judged, summed } from '../../bounds/bounds.ts';
 import { scaledByMask } from '../../bounds/elementwise.ts';
 import { lossBounds } from '../../bounds/loss.ts';
-import { backwardOf, forwardOf } from '../../bounds/operations.ts';
+import { judgedGradients, judgedOutput } from '../../bounds/operations.ts';
 import { operations } from '../../fast/index.ts';
 import { type Computation, tensorOf, type Values } from '../subject.ts';
 
-export interface ForwardAndBack {
+interface ForwardAndBack extends Pick<Batch, 'labels' | 'dropout'> {
   readonly network: Network;
   /** The device's own at this step. */
   readonly weights: Weights;
-  readonly labels: ArrayLike<number>;
-  readonly dropout: Masks | 'none';
   /** Names that the graph should have; others are not judged. */
   readonly wanted: ReadonlySet<string>;
   /** What the loss's gradient is multiplied by. */
   readonly factor: number;
-  readonly context: Context;
+  readonly context: BoundsContext;
 }
 
 /** In the order in which the graph computes them. */
@@ -56,23 +53,18 @@ function only(computation: Computation, wanted: ReadonlySet<string>): Computatio
 function forward({ weights, dropout, context }: ForwardAndBack, net: Network, at: number): Computation {
   const layer = net.layers[at];
   const reads = inputsOf(net, at);
-  const inputsIn = (values: Values): Tensor[] => reads.map((name) => tensorOf(values(name)));
+  const call = (values: Values) => ({ layer, inputs: reads.map((name) => tensorOf(values(name))), weights });
   const common = { reads, makes: [{ name: layer.name, kind: layer.kind }] };
   if (layer.kind !== 'dropout') {
-    return {
-      ...common,
-      judge: (values) => [forwardOf(layer, inputsIn(values), weights, context)],
-      layer: (values) => ({ layer, inputs: inputsIn(values), weights }),
-    };
+    return { ...common, judge: (values) => [judgedOutput(call(values), context)], layer: call };
   }
   return {
     ...common,
     judge(values) {
-      const { y } = recordLayer(layer, inputsIn(values), weights, dropout, {
-        precision: 'float64',
-        operations,
-      });
-      return [scaledByMask(layer.attributes, y, dropout !== 'none', arithmetic[context.device])];
+      const how = { precision: 'float64', operations } as const;
+      const { y } = recordLayer(layer, call(values).inputs, weights, dropout, how);
+      const device = arithmetic[context.device];
+      return [{ exact: y, bounds: scaledByMask(layer.attributes, y, dropout !== 'none', device) }];
     },
   };
 }
@@ -97,33 +89,29 @@ function lossOf({ labels, factor, context }: ForwardAndBack, logits: string): Co
  */
 function backward(pass: ForwardAndBack, net: Network): Computation[] {
   const readers = readersOf(net);
-  const shared = (name: string): boolean => readers.get(name)!.length > 1;
-  const going = new Going(pass, net);
+  const shared = (name: string): boolean => (readers.get(name)?.length ?? 0) > 1;
+  const { reads, back } = goingBack(pass, net);
   const computations: Computation[] = [];
-  for (let at = net.layers.length - 1; at >= 0; at--) {
-    const { name, kind } = net.layers[at];
+  for (const [at, { name, kind }] of [...net.layers.entries()].reverse()) {
     const inputs = inputsOf(net, at);
-    const parts = [
-      { name: `d${name}.weight`, of: (found: JudgedGradients) => found.dw },
-      { name: `d${name}.bias`, of: (found: JudgedGradients) => found.db },
-      ...inputs.map((input, i) => ({ name: `d${input}`, of: (found: JudgedGradients) => found.dxs[i] })),
-    ].filter((part) => pass.wanted.has(part.name) && !inputs.some((i) => `d${i}` === part.name && shared(i)));
+    const operands = [...inputs, `${name}.weight`, `${name}.bias`];
+    const parts = [inputs.length, inputs.length + 1, ...inputs.keys()].filter((i) => !shared(operands[i]));
     computations.push({
-      reads: going.reads(at),
-      makes: parts.map((part) => ({ name: part.name, kind: `gradient of ${kind}` })),
+      reads: reads(at),
+      makes: parts.map((i) => ({ name: `d${operands[i]}`, kind: `gradient of ${kind}` })),
       judge(values) {
-        const found = going.back(at, values, inputs.some(shared));
-        return parts.map(({ of }) => of(found) ?? null);
+        const found = back(at, values, inputs.some(shared));
+        return parts.map((i) => found[i] ?? null);
       },
     });
     for (const input of new Set(inputs.filter(shared))) {
       const of = readers.get(input)!;
       if (of[0].at !== at) continue;
       computations.push({
-        reads: of.flatMap((reader) => going.reads(reader.at)),
+        reads: of.flatMap((reader) => reads(reader.at)),
         makes: [{ name: `d${input}`, kind: `gradient of ${kind}` }],
         judge(values) {
-          const found = of.map((reader) => going.back(reader.at, values, true).dxs[reader.i] as Judged);
+          const found = of.map((reader) => back(reader.at, values, true)[reader.i] as Judged);
           return [summed(found, arithmetic[pass.context.device])];
         },
       });
@@ -141,28 +129,18 @@ function readersOf(net: Network): ReadonlyMap<string, readonly { at: number; i: 
   return readers;
 }
 
-/** Goes back through one layer at a time; what several computations need is computed once and kept. */
-class Going {
-  readonly #kept = new Map<number, JudgedGradients>();
-  readonly #pass: ForwardAndBack;
-  readonly #net: Network;
-
-  constructor(pass: ForwardAndBack, net: Network) {
-    this.#pass = pass;
-    this.#net = net;
-  }
-
-  reads(at: number): string[] {
-    const { name } = this.#net.layers[at];
-    return [...inputsOf(this.#net, at), name, `d${name}`];
-  }
-
-  back(at: number, values: Values, keep: boolean): JudgedGradients {
-    const kept = this.#kept.get(at);
-    if (kept) return kept;
-    const { weights, dropout, wanted, context } = this.#pass;
-    const layer: Layer = this.#net.layers[at];
-    const names = inputsOf(this.#net, at);
+/** One layer's way back: what it reads, and its gradients; what several computations need is kept. */
+function goingBack({ weights, dropout, wanted, context }: ForwardAndBack, net: Network) {
+  const kept = new Map<number, readonly (Judged | null)[]>();
+  const reads = (at: number): string[] => {
+    const { name } = net.layers[at];
+    return [...inputsOf(net, at), name, `d${name}`];
+  };
+  function back(at: number, values: Values, keep: boolean): readonly (Judged | null)[] {
+    const known = kept.get(at);
+    if (known) return known;
+    const layer = net.layers[at];
+    const names = inputsOf(net, at);
     const pass = {
       inputs: names.map((name) => tensorOf(values(name))),
       weights,
@@ -171,8 +149,9 @@ class Going {
       mask: dropout === 'none' ? undefined : dropout.get(layer.name),
       wanted: { dx: names.some((name) => wanted.has(`d${name}`)) },
     };
-    const found = backwardOf(layer, pass, context);
-    if (keep) this.#kept.set(at, found);
+    const found = judgedGradients(layer, pass, context);
+    if (keep) kept.set(at, found);
     return found;
   }
+  return { reads, back };
 }

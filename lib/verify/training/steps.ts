@@ -11,8 +11,13 @@ import {
   zeroMomenta,
 } from '../../../reference/training/optimiser.ts';
 import type { Value } from '../../array/value.ts';
-import type { Context } from '../../bounds/bounds.ts';
-import { type Gradient, lossFactor, parameterBounds, velocityBounds } from '../../bounds/update.ts';
+import type { BoundsContext } from '../../bounds/bounds.ts';
+import {
+  factorOfLoss,
+  type ParameterGradient,
+  parameterBounds,
+  velocityBounds,
+} from '../../bounds/update.ts';
 import { type Examined, examine, judgeAll } from '../engine.ts';
 import type { RunOptions } from '../sessions.ts';
 import { type Computation, type Subject, tensorOf, type Values } from '../subject.ts';
@@ -28,7 +33,7 @@ export interface StepSettings extends RunOptions {
   readonly hyper: Hyper;
   readonly steps: number;
   readonly graph: Graph;
-  readonly context: Context;
+  readonly context: BoundsContext;
   readonly options: GradientOptions;
   readonly strictDevice?: boolean;
   /** The oracle's chain of the first step. */
@@ -115,7 +120,7 @@ function save(into: Map<string, Tensor>, k: number, { weights, momenta }: State,
 
 /** The oracle's values under the step graph's names; gradients have the loss's factor there. */
 function oracleNames({ values }: Chain, { weights, momenta }: State, { rule, learningRate }: Hyper): Named {
-  const factor = lossFactor(rule, learningRate);
+  const factor = factorOfLoss(rule, learningRate);
   return (name) => {
     if (name.endsWith('.velocity.next')) return momenta.get(name.slice(0, -'.velocity.next'.length));
     if (name.endsWith('.next')) return weights.get(name.slice(0, -'.next'.length));
@@ -135,7 +140,7 @@ function stepOf(settings: StepSettings, state: State, oracle: Named): Subject {
     network,
     weights,
     wanted: graph.wanted,
-    factor: lossFactor(rule, learningRate),
+    factor: factorOfLoss(rule, learningRate),
     context,
   };
   return {
@@ -191,7 +196,7 @@ function gradientNames(network: Network, name: string): readonly string[] {
   return [`d${name}`];
 }
 
-function gradientIn(values: Values, names: readonly string[]): Gradient {
+function gradientIn(values: Values, names: readonly string[]): ParameterGradient {
   const [first, x] = names.map((name) => tensorOf(values(name)));
   return x ? { dy: first, x } : { value: first };
 }

@@ -8,7 +8,7 @@ import { cast, dense, type Precision, type Tensor } from '../../../reference/ten
 import { type Batch, type GradientOptions, trunk } from '../../../reference/training/gradient.ts';
 import type { Hyper } from '../../../reference/training/optimiser.ts';
 import { classes, type Requirement } from '../../bounds/arithmetic.ts';
-import type { Context } from '../../bounds/bounds.ts';
+import type { BoundsContext } from '../../bounds/bounds.ts';
 import { operationsFor } from '../../fast/index.ts';
 import type { Device } from '../../runtime/failures.ts';
 import { holdDevice } from '../../runtime/hold.ts';
@@ -45,7 +45,7 @@ export async function verifyTraining(settings: TrainingSettings): Promise<Verifi
   for (const [name, t] of settings.weights) mustBeFinite(name, t);
   const required = settings.require ?? 'float32';
   const weights = new Map([...settings.weights].map(([name, t]) => [name, cast(t, 'float32')]));
-  const context: Context = { device, operands: classes[required], half: false, runningSum: false };
+  const context: BoundsContext = { device, operands: classes[required], half: false, runningSum: false };
   const options: GradientOptions = { precision, operations: operationsFor({ plain }) };
   const chain = oracleChain(network, weights, batch, options);
   await using _held = await holdDevice(device);
@@ -93,7 +93,7 @@ type Part = Pick<Examined, 'rows' | 'runs' | 'placement' | 'why' | 'evidence'>;
 async function examineGradients(
   settings: TrainingSettings,
   graph: Graph,
-  context: Context,
+  context: BoundsContext,
   chain: Chain,
 ): Promise<Examined> {
   const { network, weights, batch, device } = settings;

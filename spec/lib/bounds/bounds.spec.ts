@@ -1,16 +1,16 @@
 import { expect } from 'chai';
 import { classes } from '../../../lib/bounds/arithmetic.ts';
-import type { Context } from '../../../lib/bounds/bounds.ts';
+import type { BoundsContext } from '../../../lib/bounds/bounds.ts';
 import type { Comparison } from '../../../lib/judge/judge.ts';
-import { judgeLayer } from '../../../lib/judge/layer.ts';
 import { linear as linearLayer } from '../../../reference/networks/layers.ts';
 import { normals, words } from '../../../reference/random.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
 import { dot, flush, type Order, orders, roundTo } from '../../support/float32.ts';
+import { judgeLayer } from '../../support/judge-layer.ts';
 
 const OUTPUTS = 24;
 const layer = linearLayer('fc', OUTPUTS);
-const context: Context = {
+const context: BoundsContext = {
   device: 'cpu',
   operands: classes.float32,
   half: false,
@@ -88,7 +88,7 @@ describe('bounds of dot products', () => {
         const c = makeCase(seed, 1 + (words(seed, 2, 1)[0] % 400), scale);
         for (const order of orders) {
           const y = evaluate(c, order, seed % 2 === 0, flush, flush);
-          const by = (device: Context['device']) =>
+          const by = (device: BoundsContext['device']) =>
             judgeLayer(layer, [c.x], y, c.weights, { ...context, device }).overBound;
           expect(by('webgpu'), `${name}, seed ${seed}, ${order}`).to.be.at.most(1);
           if (by('cpu') > 1) needed++;

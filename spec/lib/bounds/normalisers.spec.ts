@@ -5,11 +5,11 @@
  */
 import { expect } from 'chai';
 import { arithmetic, classes, U32 } from '../../../lib/bounds/arithmetic.ts';
-import { judgeLayer } from '../../../lib/judge/layer.ts';
 import type { Layer } from '../../../reference/networks/layers.ts';
 import { normals, words } from '../../../reference/random.ts';
 import { dense, type Shape, type Tensor, tensor } from '../../../reference/tensor.ts';
 import { dot, flush, orders } from '../../support/float32.ts';
+import { judgeLayer } from '../../support/judge-layer.ts';
 
 /** Float32 arithmetic of a device, as far off as it may be. */
 interface Machine {

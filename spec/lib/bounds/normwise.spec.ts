@@ -1,13 +1,13 @@
 import { expect } from 'chai';
 import { classes } from '../../../lib/bounds/arithmetic.ts';
-import type { Context } from '../../../lib/bounds/bounds.ts';
+import type { BoundsContext } from '../../../lib/bounds/bounds.ts';
 import { KAPPA, NORMWISE } from '../../../lib/bounds/normwise.ts';
 import type { Comparison } from '../../../lib/judge/judge.ts';
-import { judgeLayer } from '../../../lib/judge/layer.ts';
 import type { Layer } from '../../../reference/networks/layers.ts';
 import { normals } from '../../../reference/random.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
 import { roundTo } from '../../support/float32.ts';
+import { judgeLayer } from '../../support/judge-layer.ts';
 import { AT, BT, fourier, G, winograd } from '../../support/transforms.ts';
 
 const [C, K, EXTENT] = [8, 4, 13];
@@ -18,7 +18,7 @@ const conv = (kernel: 3 | 5, stride = 1): Layer => {
   return { name: 'c', kind: 'conv2d', channels: K, kernel: [kernel, kernel], attributes };
 };
 
-const context = (device: Context['device']): Context => ({
+const context = (device: BoundsContext['device']): BoundsContext => ({
   device,
   operands: classes.float32,
   half: false,
@@ -48,7 +48,7 @@ function makeCase(seed: number, kernel: number, regime: (v: number, i: number) =
   };
 }
 
-const judge = (layer: Layer, { x, w, b }: Case, y: Tensor, device: Context['device']): Comparison =>
+const judge = (layer: Layer, { x, w, b }: Case, y: Tensor, device: BoundsContext['device']): Comparison =>
   judgeLayer(
     layer,
     [x],

@@ -7,7 +7,7 @@ import { classes } from '../../../lib/bounds/arithmetic.ts';
 import type { Judged } from '../../../lib/bounds/bounds.ts';
 import { lossBounds } from '../../../lib/bounds/loss.ts';
 import { NORMWISE } from '../../../lib/bounds/normwise.ts';
-import { backwardOf } from '../../../lib/bounds/operations.ts';
+import { judgedGradients } from '../../../lib/bounds/operations.ts';
 import { writeNpy } from '../../../lib/format/npy.ts';
 import { writeNpz } from '../../../lib/format/npz.ts';
 import { judge } from '../../../lib/judge/judge.ts';
@@ -73,7 +73,7 @@ function lrnInFloat32(x: Tensor, dy: Tensor, { attributes }: Lrn): Float32Array 
 /** dx of a layer without weights. */
 function gradientOf(layer: Layer, { x, y, dy }: { x: Tensor; y: Tensor; dy: Tensor }): Judged {
   const pass = { inputs: [x], weights: new Map(), y, dy, wanted: { dx: true } };
-  return backwardOf(layer, pass, context).dxs[0]!;
+  return judgedGradients(layer, pass, context)[0]!;
 }
 
 describe('verify --graph: bounds', () => {
@@ -155,8 +155,8 @@ describe('verify --graph: gradients of convolutions by transforms', () => {
     device: 'cpu' | 'cuda',
   ) => {
     const pass = { inputs: [x], weights: new Map([['c.weight', w]]), y: dy, dy, wanted: { dx: true } };
-    const { dxs, dw } = backwardOf(layer, pass, { ...context, device });
-    return judge(got, (part === 'dx' ? dxs[0] : dw)!, classes.float32);
+    const [dx, dw] = judgedGradients(layer, pass, { ...context, device });
+    return judge(got, (part === 'dx' ? dx : dw)!, classes.float32);
   };
 
   it("a kernel's dx by Winograd is no sum of products: a fault on the CPU, named on CUDA; scaled by 1.01 a fault on both", () => {
