@@ -8,7 +8,7 @@ import type { Value } from '../array/value.ts';
 import { evaluateNode } from '../onnx/evaluate.ts';
 import { layerOf } from '../onnx/layer.ts';
 import type { Model, Node } from '../onnx/model.ts';
-import { int, ints } from '../onnx/ops/kernel.ts';
+import { Attributes } from '../onnx/ops/kernel.ts';
 import { asTensor, floatData } from '../onnx/value.ts';
 import {
   arithmetic,
@@ -137,7 +137,7 @@ const inputAt = ({ values, node }: NodeContext, i: number): number =>
 const softmax: Rule = ({ node, values, exact, model }, licence) => {
   const x = values.get(node.inputs[0]) as Value;
   const opset = model.opsets.get('') ?? 0;
-  const given = int(node, 'axis', opset < 13 ? 1 : -1);
+  const given = new Attributes(node).int('axis', opset < 13 ? 1 : -1);
   const axis = given < 0 ? given + x.shape.length : given;
   // only where the classes lie together; elsewhere each output by the largest error of any
   if (opset >= 13 && axis !== x.shape.length - 1) return looseSoftmax(x, exact, licence);
@@ -152,7 +152,7 @@ function looseSoftmax(x: Value, exact: Value, device: DeviceArithmetic): Bounds 
   return relativeTo(floatData(exact), relative, 2 * MIN_NORMAL);
 }
 
-/** scale·(x − mean)/√(var + ε) + B: seven roundings of Σ|terms|; x, scale and B are taken by size, the mean against. */
+/** scale·(x − mean)/√(var + ε) + B: seven roundings of Σ|terms|, the mean with the sign that adds to |x|. */
 const batchNormalization: Rule = (context, device) => {
   const signs = [1, 1, 1, -1];
   const magnitude = onInputs(context, (v, input) => (input in signs ? signs[input] * Math.abs(v) : v));
@@ -176,9 +176,9 @@ const rules: Readonly<Record<string, Rule>> = {
   Conv: sums((context) => sizeOf(shapeOf(context, 1).slice(1)), true),
   ConvTranspose: sums((c) => shapeOf(c, 1)[0] * sizeOf(shapeOf(c, 1).slice(2)), true),
   // alpha and beta: two products more
-  Gemm: sums((c) => shapeOf(c, 0)[int(c.node, 'transA', 0) === 1 ? 0 : 1] ?? 1, true, 2),
+  Gemm: sums((c) => shapeOf(c, 0)[new Attributes(c.node).flag('transA') ? 0 : 1] ?? 1, true, 2),
   MatMul: sums((c) => shapeOf(c, 0).at(-1) ?? 1, true),
-  AveragePool: sums((c) => sizeOf(ints(c.node, 'kernel_shape') ?? []), false, 3),
+  AveragePool: sums((c) => sizeOf(new Attributes(c.node).ints('kernel_shape') ?? []), false, 3),
   GlobalAveragePool: sums(reduced, false, 3),
   ReduceMean: sums(reduced, false, 3),
   ReduceSum: sums(reduced, false),

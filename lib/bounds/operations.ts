@@ -65,8 +65,8 @@ export function judgedOutput({ layer, inputs, weights }: LayerCall, context: Bou
 }
 
 /**
- * The gradients of one layer's operands, in their order, from the device's own dy and what else it reads, as export/emit
- * composes them; null where one is not wanted.
+ * The gradients of one layer's operands, in their order, from the device's own dy and what else it reads, as
+ * export/emit composes them; null where one is not wanted.
  */
 export function judgedGradients(
   layer: Layer,

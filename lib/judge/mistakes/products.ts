@@ -1,6 +1,6 @@
 /**
- * Wrong convolutions, those that ONNX's node tests let pass (all but one of the first dozen) and others seen, and wrong
- * fully connected layers.
+ * Wrong convolutions, those that ONNX's node tests let pass (all but one of the first dozen) and others seen, and
+ * wrong fully connected layers.
  */
 import { dense, reshape, type Tensor } from '../../../reference/tensor.ts';
 import { arranged, each, keep, misread, mutantsOf, reverse, roll, transpose, withBits } from './tools.ts';
