@@ -35,7 +35,7 @@ export function emitAugment(g: GraphBuilder, augment: Augment, batch: number, sp
   const colours = g.counters('augment/colours', inOrder(spec, [0, area, 2 * area]), [1, 3, 1, 1]);
   const each = counter(g, 'augment/each', batch, 3 * area, 0);
   const index = g.node('Add', [g.node('Add', [place, colours], 'augment/within'), each], 'augment/index');
-  const flat = g.node('Reshape', [images, g.integers('augment/flat', [-1])], 'augment/bytes');
+  const flat = g.reshape(images, [-1], 'augment/bytes', 'augment/flat');
   const cropped = g.node('Gather', [flat, index], 'augment/cropped', { axis: 0 });
   const steps: [string, string][] = [];
   if (spec.range === 1) steps.push(['Div', g.scalar('augment/range', 255)]);
@@ -43,37 +43,28 @@ export function emitAugment(g: GraphBuilder, augment: Augment, batch: number, sp
   if (mean) steps.push(['Sub', mean]);
   if (how.lighting !== 'none') steps.push(['Add', lightOf(g, batch, spec)]);
   if (spec.deviation.some((d) => d !== 1)) {
-    steps.push([
-      'Div',
-      g.initializer('augment/deviation', tensor(Float64Array.from(spec.deviation), [3, 1, 1])),
-    ]);
+    steps.push(['Div', g.initializer('augment/deviation', perChannel(spec.deviation))]);
   }
   if (how.lighting === 'as-run') steps.push(['Div', g.scalar('augment/shrink', AS_RUN_SHRINK)]);
   let x = g.cast(cropped, steps.length === 0 ? 'input' : 'augment/pixels', 'float32');
   for (const [i, [operator, value]] of steps.entries()) {
-    x = g.node(
-      operator,
-      [x, value],
-      i === steps.length - 1 ? 'input' : `augment/step${i}`,
-      {},
-      'section 4.1',
-    );
+    const output = i === steps.length - 1 ? 'input' : `augment/step${i}`;
+    x = g.node(operator, [x, value], output, {}, 'section 4.1');
   }
   return x;
 }
 
+const perChannel = (values: readonly number[]): Tensor => tensor(Float64Array.from(values), [3, 1, 1]);
+
 /** Numbers for R, G, B in the order of the network's channels. */
-const inOrder = ({ channels }: Preprocess, rgb: readonly number[]): Int32Array =>
-  Int32Array.from(channels === 'RGB' ? rgb : rgb.toReversed());
+const inOrder = ({ channels }: Preprocess, rgb: readonly number[]): readonly number[] =>
+  channels === 'RGB' ? rgb : rgb.toReversed();
 
 /** 0, step, 2·step … as int32 along one of the axes (N,C,H,W). */
 function counter(g: GraphBuilder, name: string, count: number, step: number, axis: number): string {
   const dims = [1, 1, 1, 1].map((one, i) => (i === axis ? count : one));
-  return g.counters(
-    name,
-    Int32Array.from({ length: count }, (_, i) => i * step),
-    dims,
-  );
+  const values = Array.from({ length: count }, (_, i) => i * step);
+  return g.counters(name, values, dims);
 }
 
 /** y·S + x + row·S + column′ as (N,1,crop,crop); column′ counts from the right where mirrored. */
@@ -81,19 +72,16 @@ function emitPlaces(g: GraphBuilder, batch: number, { side, how }: Augment): str
   const offsets = g.input('offsets', [batch, 2], 'int32');
   const shape = g.integers('augment/shape', [batch, 1, 1, 1]);
   // one product and sum: onnxruntime would fuse two Slices into a Split of int32, which WebGPU does not have
-  const weights = g.counters('augment/strides', Int32Array.of(side, 1), [2]);
+  const weights = g.counters('augment/strides', [side, 1], [2]);
   const parts = g.node('Mul', [offsets, weights], 'augment/parts');
-  const sum = g.node('ReduceSum', [parts, g.integers('augment/axes', [1])], 'augment/sum', { keepdims: 0 });
+  const sum = g.sum(parts, [1], 'augment/sum', 'augment/axes');
   const origin = g.node('Reshape', [sum, shape], 'augment/origin');
   const rows = g.node('Add', [origin, counter(g, 'augment/row', how.crop, side, 2)], 'augment/rows');
   const mirrored = g.cast(g.input('mirrored', [batch], 'uint8'), 'augment/mirrored', 'int32');
   const mirror = g.node('Reshape', [mirrored, shape], 'augment/mirror');
-  const turn = Int32Array.from({ length: how.crop }, (_, column) => how.crop - 1 - 2 * column);
-  const turned = g.node(
-    'Mul',
-    [mirror, g.counters('augment/turn', turn, [1, 1, 1, how.crop])],
-    'augment/turned',
-  );
+  const turns = Array.from({ length: how.crop }, (_, column) => how.crop - 1 - 2 * column);
+  const turn = g.counters('augment/turn', turns, [1, 1, 1, how.crop]);
+  const turned = g.node('Mul', [mirror, turn], 'augment/turned');
   const columns = g.node('Add', [counter(g, 'augment/column', how.crop, 1, 3), turned], 'augment/columns');
   return g.node('Add', [rows, columns], 'augment/place');
 }
@@ -106,8 +94,7 @@ function meanOf(
   place: string,
 ): string {
   if (!meanImage) {
-    const pixel = tensor(Float64Array.from(spec.mean), [3, 1, 1]);
-    return spec.mean.some((m) => m !== 0) ? g.initializer('augment/mean', pixel) : '';
+    return spec.mean.some((m) => m !== 0) ? g.initializer('augment/mean', perChannel(spec.mean)) : '';
   }
   if (meanImage.shape.join() !== `3,${side},${side}`)
     throw new Error(`augment: the mean image must be [3,${side},${side}] (= [${meanImage.shape}])`);
@@ -133,16 +120,9 @@ function centreOf(image: Tensor, side: number, crop: number): Tensor {
 function lightOf(g: GraphBuilder, batch: number, spec: Preprocess): string {
   let light = g.input('light', [batch, 3]);
   if (spec.channels === 'BGR') {
-    light = g.node(
-      'Gather',
-      [light, g.counters('augment/bgr', Int32Array.of(2, 1, 0), [3])],
-      'augment/light',
-      {
-        axis: 1,
-      },
-    );
+    const bgr = g.counters('augment/bgr', [2, 1, 0], [3]);
+    light = g.node('Gather', [light, bgr], 'augment/light', { axis: 1 });
   }
-  const shape = g.integers('augment/lightShape', [batch, 3, 1, 1]);
-  const each = g.node('Reshape', [light, shape], 'augment/lights');
+  const each = g.reshape(light, [batch, 3, 1, 1], 'augment/lights', 'augment/lightShape');
   return spec.range === 1 ? g.node('Div', [each, g.scalar('augment/unit', 255)], 'augment/lit') : each;
 }

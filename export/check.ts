@@ -7,70 +7,49 @@
  */
 import { type Field, fieldAt, invalid } from './wire.ts';
 
-/** One message's sub-messages and integer lists by field number; `many` where the field is repeated. */
-interface Message {
-  readonly [field: number]: { readonly type: () => Message; readonly many: boolean } | 'integers';
-}
+/**
+ * The messages of an ONNX file: by field number what kind of message a field holds ([] where it is repeated), or
+ * 'integers', a list of them. A 'leaf' holds neither.
+ */
+const messages = {
+  model: { 7: 'graph', 8: 'leaf[]', 14: 'leaf[]', 20: 'training[]', 25: 'function[]' },
+  training: { 1: 'graph', 2: 'graph', 3: 'leaf[]', 4: 'leaf[]' },
+  function: { 7: 'node[]', 9: 'leaf[]' },
+  graph: {
+    1: 'node[]',
+    5: 'tensor[]',
+    11: 'info[]',
+    12: 'info[]',
+    13: 'info[]',
+    14: 'annotation[]',
+    15: 'sparse[]',
+  },
+  annotation: { 2: 'leaf[]' },
+  node: { 5: 'attribute[]' },
+  attribute: {
+    5: 'tensor',
+    6: 'graph',
+    8: 'integers',
+    10: 'tensor[]',
+    11: 'graph[]',
+    14: 'type',
+    15: 'type[]',
+    22: 'sparse',
+    23: 'sparse[]',
+  },
+  tensor: { 1: 'integers', 3: 'leaf', 5: 'integers', 7: 'integers', 11: 'integers', 13: 'leaf[]' },
+  sparse: { 1: 'tensor', 2: 'tensor', 3: 'integers' },
+  info: { 2: 'type' },
+  type: { 1: 'tensorType', 4: 'sequence', 5: 'map', 8: 'tensorType', 9: 'sequence' },
+  tensorType: { 2: 'shape' },
+  shape: { 1: 'leaf[]' },
+  sequence: { 1: 'type' },
+  map: { 2: 'type' },
+  leaf: {},
+} as const;
 
-const one = (type: () => Message) => ({ type, many: false });
-const many = (type: () => Message) => ({ type, many: true });
-
-const leaf: Message = {};
-const entry = () => leaf;
-const tensor: Message = {
-  1: 'integers',
-  3: one(entry),
-  7: 'integers',
-  11: 'integers',
-  5: 'integers',
-  13: many(entry),
-};
-const sparse: Message = { 1: one(() => tensor), 2: one(() => tensor), 3: 'integers' };
-const shape: Message = { 1: many(entry) };
-const typed: Message = { 2: one(() => shape) };
-const element: Message = { 1: one(() => type) };
-const mapping: Message = { 2: one(() => type) };
-const type: Message = {
-  1: one(() => typed),
-  4: one(() => element),
-  5: one(() => mapping),
-  8: one(() => typed),
-  9: one(() => element),
-};
-const value: Message = { 2: one(() => type) };
-const attribute: Message = {
-  5: one(() => tensor),
-  6: one(() => graph),
-  8: 'integers',
-  10: many(() => tensor),
-  11: many(() => graph),
-  14: one(() => type),
-  15: many(() => type),
-  22: one(() => sparse),
-  23: many(() => sparse),
-};
-const node: Message = { 5: many(() => attribute) };
-const annotation: Message = { 2: many(entry) };
-const graph: Message = {
-  1: many(() => node),
-  5: many(() => tensor),
-  11: many(() => value),
-  12: many(() => value),
-  13: many(() => value),
-  14: many(() => annotation),
-  15: many(() => sparse),
-};
-const training: Message = { 1: one(() => graph), 2: one(() => graph), 3: many(entry), 4: many(entry) };
-const definition: Message = { 7: many(() => node), 9: many(entry) };
-const model: Message = {
-  7: one(() => graph),
-  8: many(entry),
-  14: many(entry),
-  20: many(() => training),
-  25: many(() => definition),
-};
-
-export const messages = { model, tensor };
+export type MessageKind = keyof typeof messages;
+type Message = Readonly<Record<number, MessageKind | `${MessageKind}[]` | 'integers'>>;
 
 /** Graphs inside graphs deeper than this are refused; real files have three levels (a loop inside a branch). */
 const MAX_DEPTH = 64;
@@ -88,9 +67,9 @@ function packed(bytes: Uint8Array, { wire, start, end }: Field): number {
  * Walks over every message, without recursion and without looking into raw data. Throws one-line Errors on whatever
  * would make the generated decoder overflow its stack, read past a message, or fill the memory.
  */
-export function checkWire(bytes: Uint8Array, root: Message): void {
+export function checkWire(bytes: Uint8Array, root: MessageKind): void {
   const open: { message: Message; at: number; end: number; seen: Set<number> }[] = [];
-  open.push({ message: root, at: 0, end: bytes.length, seen: new Set() });
+  open.push({ message: messages[root], at: 0, end: bytes.length, seen: new Set() });
   let items = 0;
   while (open.length > 0) {
     const top = open[open.length - 1];
@@ -106,12 +85,17 @@ export function checkWire(bytes: Uint8Array, root: Message): void {
     if (items > MAX_ITEMS) throw invalid(`more than ${MAX_ITEMS} fields and integers`);
     if (content === undefined || content === 'integers') continue;
     if (field.wire !== 2) throw invalid(`field ${field.number} must be a message (byte ${field.tag})`);
-    if (!content.many && top.seen.has(field.number)) {
+    if (!content.endsWith('[]') && top.seen.has(field.number)) {
       throw invalid(`field ${field.number} occurs twice in one message (byte ${field.tag})`);
     }
     top.seen.add(field.number);
     if (open.length >= MAX_DEPTH)
       throw invalid(`messages nested deeper than ${MAX_DEPTH} (byte ${field.tag})`);
-    open.push({ message: content.type(), at: field.start, end: field.end, seen: new Set() });
+    open.push({
+      message: messages[content.replace('[]', '') as MessageKind],
+      at: field.start,
+      end: field.end,
+      seen: new Set(),
+    });
   }
 }

@@ -13,6 +13,7 @@ import {
   attributeTypes,
   type GraphProto,
   type NodeProto,
+  nodeProto,
   type TensorProto,
   tensorProto,
   type ValueInfoProto,
@@ -34,13 +35,15 @@ export interface Settings {
   readonly target?: Target;
 }
 
-const numberOf = {
-  float32: dataTypes.float32,
-  float16: dataTypes.float16,
-  uint8: dataTypes.uint8,
-  int32: dataTypes.int32,
-  int64: dataTypes.int64,
-} as const;
+type ElementType = keyof typeof dataTypes;
+
+/** The inputs of Slice, in its order. */
+interface Bounds {
+  readonly starts: readonly number[];
+  readonly ends: readonly number[];
+  readonly axes: readonly number[];
+  readonly steps?: readonly number[];
+}
 
 interface Known {
   readonly type: number;
@@ -63,8 +66,8 @@ export class GraphBuilder {
   }
 
   /** A graph input, of float32 values unless said otherwise. */
-  input(name: string, dims: Dims, type: keyof typeof numberOf = 'float32'): string {
-    this.#add(name, { type: numberOf[type], dims });
+  input(name: string, dims: Dims, type: ElementType = 'float32'): string {
+    this.#add(name, { type: dataTypes[type], dims });
     this.#inputs.push(name);
     return name;
   }
@@ -73,13 +76,13 @@ export class GraphBuilder {
   initializer(name: string, value: Tensor, precision: FloatType = this.settings.precision): string {
     const values = dense(value);
     const data = precision === 'float16' ? fittingFloat16(name, values) : toFloat32(values);
-    return this.#store(name, numberOf[precision], value.shape, bytesOf(data));
+    return this.#store(name, dataTypes[precision], value.shape, bytesOf(data));
   }
 
   /** A scalar in the graph's precision (or in the one given). */
   scalar(name: string, value: number, precision: FloatType = this.settings.precision): string {
     const data = precision === 'float16' ? fittingFloat16(name, [value]) : Float32Array.of(value);
-    return this.#store(name, numberOf[precision], [], bytesOf(data));
+    return this.#store(name, dataTypes[precision], [], bytesOf(data));
   }
 
   /** A vector of int64, as shapes and pads are given. */
@@ -121,31 +124,54 @@ export class GraphBuilder {
       if (!values) throw new Error(`'${inputs[i]}' must be an int64 initializer`);
       return values;
     };
+    const shapes = known.map((value) => value.dims);
     let dims: Dims = [];
     try {
-      dims = operator.shape(
-        known.map((value) => value.dims),
-        attributes,
-        integers,
-      );
+      dims = operator.shape(shapes, attributes, integers);
     } catch (error) {
       fail((error as Error).message);
     }
     this.#add(output, { type: resultType(operator, attributes, known[lead].type), dims });
     this.#computed.push(output);
     const docString = doc === '' ? {} : { docString: doc };
-    this.#nodes.push({ name: output, opType, input: [...inputs], output: [output], attribute, ...docString });
+    this.#nodes.push({ ...nodeProto(opType, [...inputs], [output], attribute), ...docString });
     return output;
   }
 
   /** A tensor of int32, as labels and counters are. */
-  counters(name: string, values: Int32Array, dims: Shape): string {
-    return this.#store(name, dataTypes.int32, dims, bytesOf(values));
+  counters(name: string, values: Iterable<number>, dims: Shape): string {
+    return this.#store(name, dataTypes.int32, dims, bytesOf(Int32Array.from(values)));
+  }
+
+  /** `x` under another shape: 0 keeps the dimension in that place, −1 takes what is left. */
+  reshape(x: string, dims: readonly number[], output: string, shape = `${output}/shape`): string {
+    return this.node('Reshape', [x, this.integers(shape, dims)], output);
+  }
+
+  transpose(x: string, perm: readonly number[], output: string): string {
+    return this.node('Transpose', [x], output, { perm });
+  }
+
+  /** The sum along `axes`, which are gone from the result unless `keepdims` is 1. */
+  sum(x: string, axes: readonly number[], output: string, name = `${output}/axes`, keepdims = 0): string {
+    return this.node('ReduceSum', [x, this.integers(name, axes)], output, { keepdims });
+  }
+
+  /** `x` with zeros around it: `pads` are those before each axis, then those after each. */
+  pad(x: string, pads: readonly number[], prefix: string, output = `${prefix}/padded`): string {
+    const amounts = [this.integers(`${prefix}/pads`, pads), this.scalar(`${prefix}/zero`, 0)];
+    return this.node('Pad', [x, ...amounts], output, { mode: 'constant' });
+  }
+
+  /** Of `x` what lies between bounds; they are called `<prefix>/starts` and so on. */
+  slice(x: string, bounds: Bounds, prefix: string, output = prefix, doc = ''): string {
+    const inputs = Object.entries(bounds).map(([name, values]) => this.integers(`${prefix}/${name}`, values));
+    return this.node('Slice', [x, ...inputs], output, {}, doc);
   }
 
   /** `x` in another element type, under the name `output`. */
-  cast(x: string, output: string, type: keyof typeof numberOf): string {
-    return this.node('Cast', [x], output, { to: numberOf[type] });
+  cast(x: string, output: string, type: ElementType): string {
+    return this.node('Cast', [x], output, { to: dataTypes[type] });
   }
 
   /** Makes a value a graph output, of float32: a float16 value is renamed 'name/float16' and cast. */
@@ -242,15 +268,8 @@ function bytesOf(data: Float32Array | Uint16Array | Int32Array | BigInt64Array):
 
 /** An attribute of a kind that the operator's table names: int, float, ints or string. */
 export function attributeProto(name: string, value: Attributes[string], kind: string): AttributeProto {
-  const none = {
-    floats: [],
-    ints: [],
-    strings: [],
-    tensors: [],
-    graphs: [],
-    typeProtos: [],
-    sparseTensors: [],
-  };
+  const lists = { floats: [], ints: [], strings: [], tensors: [], graphs: [] };
+  const none = { ...lists, typeProtos: [], sparseTensors: [] };
   switch (kind.replace('!', '')) {
     case 'float':
       return { name, type: attributeTypes.FLOAT, f: value as number, ...none };

@@ -1,7 +1,7 @@
 /** ONNX files from networks: `alexnet-oracle/export`. */
 export type { Augment } from './augment.ts';
-export { buildModel, type ModelOptions, producer } from './model.ts';
+export { type BuildModelOptions, buildModel, producer } from './model.ts';
 export { intermediates, tap } from './tap.ts';
-export { buildGradients, buildStep, type GradientOptions, type StepOptions } from './training.ts';
-export type { Rule } from './update.ts';
+export { type BuildGradientsOptions, type BuildStepOptions, buildGradients, buildStep } from './training.ts';
+export type { UpdateRule } from './update.ts';
 export { joined, type ModelFile } from './write.ts';

@@ -13,11 +13,11 @@
 import { dataTypes } from './dtypes.ts';
 import { attributeProto, int64Bytes } from './graph.ts';
 import {
-  type AttributeProto,
   attributeTypes,
   type GraphProto,
   type ModelProto,
   type NodeProto,
+  nodeProto,
   type TypeProto,
   tensorProto,
   type ValueInfoProto,
@@ -36,19 +36,22 @@ export function loopOf(step: ModelProto, steps: Steps, repeated: ReadonlySet<str
   if (steps !== 'dynamic' && !(Number.isSafeInteger(steps) && steps > 0))
     throw new Error(`steps must be a positive integer or 'dynamic' (= ${steps})`);
   const graph = step.graph!;
-  const outputs = new Set(graph.output.map(({ name }) => name));
-  const carried = graph.input.filter(({ name }) => outputs.has(`${name}.next`));
-  const next = carried.map(({ name }) => `${name}.next`);
-  const results = graph.output.map(({ name }) => name).filter((name) => !next.includes(name));
-  const info = (name: string) => graph.output.find((output) => output.name === name)!;
-  const body = bodyOf(graph, { carried, next, results, repeated });
-  const loop: NodeProto = {
-    name: 'steps',
-    opType: 'Loop',
-    input: ['steps/count', '', ...carried.map(({ name }) => name)],
-    output: [...next, ...results],
-    attribute: [{ ...attributeProto('body', 0, 'int'), type: attributeTypes.GRAPH, i: undefined, g: body }],
+  const made = new Set(graph.output.map(({ name }) => name));
+  const carried = graph.input.filter(({ name }) => made.has(`${name}.next`));
+  const nextNames = carried.map(({ name }) => `${name}.next`);
+  const next = nextNames.map((name) => graph.output.find((output) => output.name === name)!);
+  const results = graph.output.filter((output) => !next.includes(output));
+  const outputs = [...next, ...results];
+  const body = bodyOf(graph, carried, outputs, repeated);
+  const input = ['steps/count', '', ...carried.map(({ name }) => name)];
+  const attribute = {
+    ...attributeProto('body', 0, 'int'),
+    type: attributeTypes.GRAPH,
+    i: undefined,
+    g: body,
   };
+  const names = outputs.map(({ name }) => name);
+  const loop = { ...nodeProto('Loop', input, names, [attribute]), name: 'steps' };
   const count = countOf(steps, [...repeated][0]);
   const outer: GraphProto = {
     ...graph,
@@ -56,7 +59,7 @@ export function loopOf(step: ModelProto, steps: Steps, repeated: ReadonlySet<str
     ...count,
     node: [...count.node, loop],
     input: graph.input.map((input) => (repeated.has(input.name) ? stacked(input, steps) : input)),
-    output: [...next.map(info), ...results.map((name) => stacked(info(name), steps))],
+    output: [...next, ...results.map((result) => stacked(result, steps))],
     valueInfo: [],
   };
   return { ...step, graph: outer };
@@ -67,44 +70,30 @@ function countOf(steps: Steps, repeated: string): Pick<GraphProto, 'node' | 'ini
   const integer = (name: string, value: number) =>
     tensorProto({ name, dataType: dataTypes.int64, dims: [], rawData: int64Bytes(value) });
   if (steps !== 'dynamic') return { node: [], initializer: [integer('steps/count', steps)] };
-  const node = (
-    opType: string,
-    input: string[],
-    output: string,
-    attribute: AttributeProto[] = [],
-  ): NodeProto => ({
-    name: output,
-    opType,
-    input,
-    output: [output],
-    attribute,
-  });
-  const first = attributeProto('axis', 0, 'int');
   return {
     node: [
-      node('Shape', [repeated], 'steps/shape'),
-      node('Gather', ['steps/shape', 'steps/zero'], 'steps/count', [first]),
+      nodeProto('Shape', [repeated], ['steps/shape']),
+      gather('steps/shape', 'steps/zero', 'steps/count'),
     ],
     initializer: [integer('steps/zero', 0)],
   };
 }
 
-interface Roles {
-  readonly carried: readonly ValueInfoProto[];
-  readonly next: readonly string[];
-  readonly results: readonly string[];
-  readonly repeated: ReadonlySet<string>;
-}
+const gather = (x: string, index: string, output: string): NodeProto =>
+  nodeProto('Gather', [x, index], [output], [attributeProto('axis', 0, 'int')]);
 
 /**
  * The step's graph under prefixed names: repeated inputs become a Gather each, frozen parameters come from
  * outside.
  */
-function bodyOf(graph: GraphProto, { carried, next, results, repeated }: Roles): GraphProto {
-  const states = new Set(carried.map(({ name }) => name));
-  const outside = new Set(
-    graph.input.map(({ name }) => name).filter((name) => !states.has(name) && !repeated.has(name)),
-  );
+function bodyOf(
+  graph: GraphProto,
+  carried: readonly ValueInfoProto[],
+  outputs: readonly ValueInfoProto[],
+  repeated: ReadonlySet<string>,
+): GraphProto {
+  const frozen = graph.input.filter((input) => !carried.includes(input) && !repeated.has(input.name));
+  const outside = new Set(frozen.map(({ name }) => name));
   const inner = (name: string) => (name === '' || outside.has(name) ? name : PREFIX + name);
   const renamed = (value: ValueInfoProto): ValueInfoProto => ({ ...value, name: inner(value.name) });
   const scalar = (name: string, elemType: number): ValueInfoProto => ({
@@ -113,29 +102,14 @@ function bodyOf(graph: GraphProto, { carried, next, results, repeated }: Roles):
   });
   const iteration = `${PREFIX}iteration`;
   const condition = `${PREFIX}condition`;
-  const gathers = [...repeated].map(
-    (name): NodeProto => ({
-      name: inner(name),
-      opType: 'Gather',
-      input: [name, iteration],
-      output: [inner(name)],
-      attribute: [attributeProto('axis', 0, 'int')],
-    }),
-  );
-  const carryOn: NodeProto = {
-    name: `${condition}.next`,
-    opType: 'Identity',
-    input: [condition],
-    output: [`${condition}.next`],
-    attribute: [],
-  };
-  const info = (name: string) => renamed(graph.output.find((output) => output.name === name)!);
+  const gathers = [...repeated].map((name) => gather(name, iteration, inner(name)));
+  const carryOn = nodeProto('Identity', [condition], [`${condition}.next`]);
   return {
     ...graph,
     node: [carryOn, ...gathers, ...graph.node.map((node) => renamedNode(node, inner))],
     initializer: graph.initializer.map((tensor) => ({ ...tensor, name: inner(tensor.name!) })),
     input: [scalar(iteration, dataTypes.int64), scalar(condition, dataTypes.bool), ...carried.map(renamed)],
-    output: [scalar(`${condition}.next`, dataTypes.bool), ...next.map(info), ...results.map(info)],
+    output: [scalar(`${condition}.next`, dataTypes.bool), ...outputs.map(renamed)],
     valueInfo: [
       ...graph.valueInfo.map(renamed),
       ...graph.input.filter(({ name }) => repeated.has(name)).map(renamed),

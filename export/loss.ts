@@ -22,27 +22,19 @@ export function emitLoss(g: GraphBuilder, logits: string, labels: string, dz: st
   const z = g.node('Sub', [logits, m], 'loss/z');
   const e = g.node('Exp', [z], 'loss/e');
   const sum = g.node('ReduceSum', [e, classes], 'loss/sum', { keepdims: 1 });
-  const column = g.node('Reshape', [labels, g.integers('loss/column', [N, 1])], 'loss/label');
-  const numbers = g.counters(
-    'loss/numbers',
-    Int32Array.from({ length: K }, (_, k) => k),
-    [1, K],
-  );
+  const column = g.reshape(labels, [N, 1], 'loss/label', 'loss/column');
+  const numbers = g.counters('loss/numbers', Array(K).keys(), [1, K]);
   const onehot = g.cast(g.node('Equal', [column, numbers], 'loss/is'), 'loss/onehot', 'float32');
-  const own = g.node('ReduceSum', [g.node('Mul', [z, onehot], 'loss/masked'), classes], 'loss/own', {
-    keepdims: 1,
-  });
+  const masked = g.node('Mul', [z, onehot], 'loss/masked');
+  const own = g.node('ReduceSum', [masked, classes], 'loss/own', { keepdims: 1 });
   const each = g.node('Sub', [g.node('Log', [sum], 'loss/log'), own], 'loss/each');
   g.node('ReduceMean', [each, g.integers('loss/all', [0, 1])], 'loss', { keepdims: 0 });
   const ahead = g.cast(g.node('Greater', [z, own], 'loss/ahead'), 'loss/greater', 'float32');
   const rank = g.node('ReduceSum', [ahead, classes], 'loss/rank', { keepdims: 0 });
   for (const top of [1, 5]) {
     const limit = g.scalar(`loss/limit${top}`, top - 0.5);
-    const wrong = g.cast(
-      g.node('Greater', [rank, limit], `loss/beyond${top}`),
-      `loss/wrong${top}`,
-      'float32',
-    );
+    const beyond = g.node('Greater', [rank, limit], `loss/beyond${top}`);
+    const wrong = g.cast(beyond, `loss/wrong${top}`, 'float32');
     g.node('ReduceSum', [wrong, batch], `wrong${top}`, { keepdims: 0 });
   }
   const difference = g.node('Sub', [g.node('Div', [e, sum], 'loss/prob'), onehot], 'loss/difference');

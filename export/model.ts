@@ -11,7 +11,7 @@ import { type FloatType, GraphBuilder, type Settings, withBatch } from './graph.
 import type { ModelProto } from './proto.ts';
 import { type ModelFile, modelFile } from './write.ts';
 
-export interface ModelOptions {
+export interface BuildModelOptions {
   /** 13 (default) to 18. */
   readonly opset?: number;
   /** Images in a batch, or 'dynamic' (default). */
@@ -39,32 +39,48 @@ const opsets = { first: 13, last: 18 };
  * The inference graph of a network with its weights. Memory: the weights are viewed, not copied (float16: half their
  * size). Throws Errors of one line where an option, a weight's shape or a value makes no sense, naming the layer.
  */
-export function buildModel(network: Network, weights: Weights, options: ModelOptions = {}): ModelFile {
+export function buildModel(network: Network, weights: Weights, options: BuildModelOptions = {}): ModelFile {
   const { opset = opsets.first, externalData } = options;
-  const settings = settingsOf(options);
-  checkOpset(opset);
+  const g = new GraphBuilder(settingsOf(options));
+  if (!Number.isInteger(opset) || opset < opsets.first || opset > opsets.last)
+    throw new Error(`opset must be an integer from ${opsets.first} to ${opsets.last} (= ${opset})`);
   checkWeights(network, weights);
-  const g = new GraphBuilder(settings);
-  const expected = shapes(network);
   emitNetwork(g, network, weights);
-  for (const [name, shape] of expected) g.expect(name, withBatch(shape, settings.batch));
-  const graph = g.build(network.name.replace(/[^A-Za-z0-9_]/g, '_'), network.title);
+  for (const [name, shape] of shapes(network)) g.expect(name, withBatch(shape, g.settings.batch));
   const doc =
     'Krizhevsky, Sutskever, Hinton 2012; the doc string of each node names its section in the paper.';
-  const model: ModelProto = {
+  return modelFile(
+    modelAround(g, network, network.name, doc, opset, metadataOf(network, options)),
+    externalData,
+  );
+}
+
+/** The model around a graph: who made it, from which network, and `metadata` that explain it. */
+export function modelAround(
+  g: GraphBuilder,
+  network: Network,
+  name: string,
+  doc: string,
+  opset: number,
+  metadata: Readonly<Record<string, string>>,
+): ModelProto {
+  return {
     irVersion: IR_VERSION,
     opsetImport: [{ domain: '', version: opset }],
     producerName: producer.name,
     producerVersion: producer.version,
     docString: `${network.name}: ${network.title}. ${doc}`,
-    graph,
-    metadataProps: metadataOf(network, options),
+    graph: g.build(name.replace(/[^A-Za-z0-9_]/g, '_'), network.title),
+    metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
     functions: [],
   };
-  return modelFile(model, externalData);
 }
 
-function settingsOf({ batch = 'dynamic', lrn = 'native', precision = 'float32' }: ModelOptions): Settings {
+function settingsOf({
+  batch = 'dynamic',
+  lrn = 'native',
+  precision = 'float32',
+}: BuildModelOptions): Settings {
   if (batch !== 'dynamic' && !(Number.isSafeInteger(batch) && batch > 0))
     throw new Error(`batch must be a positive integer or 'dynamic' (= ${batch})`);
   if (lrn !== 'native' && lrn !== 'decomposed')
@@ -72,11 +88,6 @@ function settingsOf({ batch = 'dynamic', lrn = 'native', precision = 'float32' }
   if (precision !== 'float32' && precision !== 'float16')
     throw new Error(`precision must be 'float32' or 'float16' (= ${precision})`);
   return { batch, lrn, precision };
-}
-
-function checkOpset(opset: number): void {
-  if (!Number.isInteger(opset) || opset < opsets.first || opset > opsets.last)
-    throw new Error(`opset must be an integer from ${opsets.first} to ${opsets.last} (= ${opset})`);
 }
 
 /** Throws where a weight is missing, has another shape or belongs to no layer. */
@@ -111,14 +122,10 @@ function emitNetwork(g: GraphBuilder, network: Network, weights: Weights): void 
   g.output(network.layers[network.layers.length - 1].name);
 }
 
-function metadataOf(network: Network, options: ModelOptions): ModelProto['metadataProps'] {
-  const { weightsSource, labels, metadata = {} } = options;
-  const entries: Record<string, string> = {
-    network: network.name,
-    preprocess: JSON.stringify(network.preprocess),
-    ...(weightsSource === undefined ? {} : { 'weights.source': weightsSource }),
-    ...(labels === undefined ? {} : { labels: JSON.stringify(labels) }),
-    ...metadata,
-  };
-  return Object.entries(entries).map(([key, value]) => ({ key, value }));
-}
+const metadataOf = (network: Network, { weightsSource, labels, metadata }: BuildModelOptions) => ({
+  network: network.name,
+  preprocess: JSON.stringify(network.preprocess),
+  ...(weightsSource === undefined ? {} : { 'weights.source': weightsSource }),
+  ...(labels === undefined ? {} : { labels: JSON.stringify(labels) }),
+  ...metadata,
+});

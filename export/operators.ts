@@ -6,10 +6,12 @@
  * Source: onnx/docs/Operators.md. A dimension is a number, or a text such as 'N' or 'N*2' while the batch is dynamic.
  */
 
-export type Dim = number | string;
+type Dim = number | string;
 export type Dims = readonly Dim[];
-export type AttributeValue = number | readonly number[] | string;
-export type Attributes = Readonly<Record<string, AttributeValue>>;
+export type Attributes = Readonly<Record<string, number | readonly number[] | string>>;
+
+/** The values of an input, by its number. Throws unless it is an int64 initializer. */
+type Integers = (input: number) => readonly number[];
 
 export interface Operator {
   /** Kind of each attribute; '!' after it: required. */
@@ -18,8 +20,7 @@ export interface Operator {
   >;
   /** Fewest and most inputs. */
   readonly inputs: readonly [number, number];
-  /** `integers(i)`: the values of input i, which must be an int64 initializer. */
-  readonly shape: (x: readonly Dims[], a: Attributes, integers: (input: number) => readonly number[]) => Dims;
+  readonly shape: (x: readonly Dims[], a: Attributes, integers: Integers) => Dims;
   /** Inputs whose element type may differ from the leading one's. */
   readonly mixed?: readonly number[];
   /** The input that gives the output its element type; 0 if absent. */
@@ -69,8 +70,11 @@ function windows(x: Dims, kernel: readonly number[], a: Attributes): Dim[] {
   });
 }
 
+const pooling = { kernel_shape: 'ints!', strides: 'ints!', pads: 'ints!' } as const;
+const convolution = { ...pooling, dilations: 'ints!', group: 'int!' } as const;
+
 const pool = (extra: Operator['attributes']): Operator => ({
-  attributes: { kernel_shape: 'ints!', strides: 'ints!', pads: 'ints!', ...extra },
+  attributes: { ...pooling, ...extra },
   inputs: [1, 1],
   shape: ([x], a) => [x[0], x[1], ...windows(x, a.kernel_shape as readonly number[], a)],
 });
@@ -97,11 +101,12 @@ function matrices([a, b]: readonly Dims[]): Dims {
 }
 
 /** 0 keeps the dimension in that place, −1 takes what is left. */
-function reshaped(x: Dims, target: readonly number[]): Dims {
+function reshaped([x]: readonly Dims[], _: Attributes, integers: Integers): Dims {
+  const target = integers(1);
   const result = target.map((dim, axis) => (dim === 0 ? x[axis] : dim));
   const open = target.indexOf(-1);
   if (open >= 0) {
-    const known = result.filter((_, axis) => axis !== open);
+    const known = result.filter((__, axis) => axis !== open);
     const rest = size(x) / size(known);
     const carries = x.some(isBatch) && !known.some(isBatch);
     result[open] = carries ? batched(rest) : rest;
@@ -126,7 +131,8 @@ function concatenated(x: readonly Dims[], { axis }: Attributes): Dims {
 }
 
 /** Starts, ends, axes, steps; −1 with a negative step is the last, and an end beyond either side is that side. */
-function sliced(x: Dims, [starts, ends, axes, steps]: readonly (readonly number[])[]): Dims {
+function sliced([x, ...bounds]: readonly Dims[], _: Attributes, integers: Integers): Dims {
+  const [starts, ends, axes, steps] = bounds.map((__, i) => integers(i + 1));
   return x.map((dim, axis) => {
     const i = axes.indexOf(axis);
     if (i < 0) return dim;
@@ -166,42 +172,34 @@ function gathered([x, indices]: readonly Dims[], { axis }: Attributes): Dims {
   return [...x.slice(0, at), ...indices, ...x.slice(at + 1)];
 }
 
-const padded = (x: Dims, pads: readonly number[]): Dims =>
-  x.map((dim, axis) => {
+function padded([x]: readonly Dims[], _: Attributes, integers: Integers): Dims {
+  const pads = integers(1);
+  return x.map((dim, axis) => {
     const added = pads[axis] + pads[axis + x.length];
     return added === 0 ? dim : fixed(dim) + added;
   });
+}
+
+const permuted = ([x]: readonly Dims[], { perm }: Attributes): Dims =>
+  (perm as readonly number[]).map((axis) => x[axis]);
+
+const selected = ([condition, a, b]: readonly Dims[]): Dims => broadcast(condition, broadcast(a, b));
 
 export const operators: Readonly<Record<string, Operator>> = {
   Add: binary,
   AveragePool: pool({ count_include_pad: 'int' }),
   Cast: { ...elementwise, attributes: { to: 'int!' } },
   Concat: { attributes: { axis: 'int!' }, inputs: [1, Number.POSITIVE_INFINITY], shape: concatenated },
-  Conv: {
-    attributes: { kernel_shape: 'ints!', strides: 'ints!', pads: 'ints!', dilations: 'ints!', group: 'int!' },
-    inputs: [2, 3],
-    shape: convolved,
-  },
+  Conv: { attributes: convolution, inputs: [2, 3], shape: convolved },
   ConvTranspose: {
-    attributes: {
-      kernel_shape: 'ints!',
-      strides: 'ints!',
-      pads: 'ints!',
-      dilations: 'ints!',
-      output_padding: 'ints!',
-      group: 'int!',
-    },
+    attributes: { ...convolution, output_padding: 'ints!' },
     inputs: [2, 2],
     shape: transposed,
   },
   Div: binary,
   Equal: compared,
   Exp: elementwise,
-  Flatten: {
-    attributes: { axis: 'int!' },
-    inputs: [1, 1],
-    shape: ([x]) => [x[0], size(x.slice(1))],
-  },
+  Flatten: { attributes: { axis: 'int!' }, inputs: [1, 1], shape: ([x]) => [x[0], size(x.slice(1))] },
   Gather: { attributes: { axis: 'int!' }, inputs: [2, 2], shape: gathered, mixed: [1] },
   Greater: compared,
   Gemm: {
@@ -215,48 +213,19 @@ export const operators: Readonly<Record<string, Operator>> = {
   MatMul: { attributes: {}, inputs: [2, 2], shape: matrices },
   MaxPool: pool({}),
   Mul: binary,
-  Pad: {
-    attributes: { mode: 'string' },
-    inputs: [2, 3],
-    shape: ([x], _, integers) => padded(x, integers(1)),
-    mixed: [1],
-  },
+  Pad: { attributes: { mode: 'string' }, inputs: [2, 3], shape: padded, mixed: [1] },
   Pow: binary,
   ReduceMax: reduced,
   ReduceMean: reduced,
   ReduceSum: reduced,
   Relu: elementwise,
-  Reshape: {
-    attributes: {},
-    inputs: [2, 2],
-    shape: ([x], _, integers) => reshaped(x, integers(1)),
-    mixed: [1],
-  },
+  Reshape: { attributes: {}, inputs: [2, 2], shape: reshaped, mixed: [1] },
   Sigmoid: elementwise,
-  Slice: {
-    attributes: {},
-    inputs: [4, 5],
-    shape: (x, _, integers) =>
-      sliced(
-        x[0],
-        x.slice(1).map((_, i) => integers(i + 1)),
-      ),
-    mixed: [1, 2, 3, 4],
-  },
+  Slice: { attributes: {}, inputs: [4, 5], shape: sliced, mixed: [1, 2, 3, 4] },
   Softmax: { ...elementwise, attributes: { axis: 'int!' } },
   Sqrt: elementwise,
   Sub: binary,
   Tanh: elementwise,
-  Transpose: {
-    attributes: { perm: 'ints!' },
-    inputs: [1, 1],
-    shape: ([x], { perm }) => (perm as readonly number[]).map((axis) => x[axis]),
-  },
-  Where: {
-    attributes: {},
-    inputs: [3, 3],
-    shape: ([c, a, b]) => broadcast(c, broadcast(a, b)),
-    mixed: [0],
-    lead: 1,
-  },
+  Transpose: { attributes: { perm: 'ints!' }, inputs: [1, 1], shape: permuted },
+  Where: { attributes: {}, inputs: [3, 3], shape: selected, mixed: [0], lead: 1 },
 };

@@ -7,12 +7,12 @@
  * is never copied.
  */
 import onnxProto from 'onnx-proto';
-import { checkWire, messages } from './check.ts';
+import { checkWire, type MessageKind } from './check.ts';
 
 // a named import type-checks and fails at run time: the package is CommonJS whose names Node does not see
 const { onnx } = onnxProto;
 
-export interface StringEntry {
+interface StringEntry {
   key: string;
   value: string;
 }
@@ -35,7 +35,7 @@ export interface TensorProto {
   docString?: string;
 }
 
-export interface SparseTensorProto {
+interface SparseTensorProto {
   values?: TensorProto;
   indices?: TensorProto;
   dims: number[];
@@ -73,7 +73,7 @@ export interface NodeProto {
   docString?: string;
 }
 
-export interface Dimension {
+interface Dimension {
   dimValue?: number;
   dimParam?: string;
   denotation?: string;
@@ -130,26 +130,18 @@ export interface ModelProto {
   functions: FunctionProto[];
 }
 
-const numbersOf = (table: object): Readonly<Record<string, number>> =>
-  Object.freeze(Object.fromEntries(Object.entries(table).filter(([, value]) => typeof value === 'number')));
-
-/** Numbers of TensorProto.dataType by name: FLOAT 1 … BFLOAT16 16. */
-export const dataTypes = numbersOf(onnx.TensorProto.DataType);
-
 /** Numbers of AttributeProto.type by name: FLOAT 1, INT 2, STRING 3, TENSOR 4, GRAPH 5, FLOATS 6 … */
-export const attributeTypes = numbersOf(onnx.AttributeProto.AttributeType);
-
-/** The name of a data type; 'type 99' for one that IR 8 does not know. */
-export const dataTypeName = (type: number | undefined): string =>
-  Object.keys(dataTypes).find((name) => dataTypes[name] === (type ?? 0)) ?? `type ${type}`;
+export const attributeTypes = { ...onnx.AttributeProto.AttributeType } as unknown as Readonly<
+  Record<string, number>
+>;
 
 /** A .onnx file's model. Throws an Error of one line on whatever is no such file, however it was made. */
 export const decodeModel = (bytes: Uint8Array): ModelProto =>
-  decode(bytes, messages.model, (buffer) => onnx.ModelProto.decode(buffer)) as ModelProto;
+  decode(bytes, 'model', (buffer) => onnx.ModelProto.decode(buffer)) as ModelProto;
 
 /** A .pb file's tensor (the ONNX backend tests' input_0.pb). Throws as decodeModel does. */
 export const decodeTensor = (bytes: Uint8Array): TensorProto =>
-  decode(bytes, messages.tensor, (buffer) => onnx.TensorProto.decode(buffer)) as TensorProto;
+  decode(bytes, 'tensor', (buffer) => onnx.TensorProto.decode(buffer)) as TensorProto;
 
 /** The file of a model, in one piece. For one with big initializers see write.ts, which copies nothing. */
 export const encodeModel = (model: Partial<ModelProto>): Uint8Array<ArrayBuffer> =>
@@ -175,7 +167,15 @@ export const tensorProto = (
   ...fields,
 });
 
-function decode(bytes: Uint8Array, root: Parameters<typeof checkWire>[1], read: (b: Buffer) => unknown) {
+/** A node that is called as its first output. */
+export const nodeProto = (
+  opType: string,
+  input: string[],
+  output: string[],
+  attribute: AttributeProto[] = [],
+): NodeProto => ({ name: output[0], opType, input, output, attribute });
+
+function decode(bytes: Uint8Array, root: MessageKind, read: (b: Buffer) => unknown) {
   checkWire(bytes, root);
   try {
     return fromWire(read(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)));
@@ -184,8 +184,7 @@ function decode(bytes: Uint8Array, root: Parameters<typeof checkWire>[1], read: 
   }
 }
 
-// ---- onnx-proto's objects ↔ plain ones
-// -------------------------------------------------------------------------------
+// ---- onnx-proto's objects ↔ plain ones ------------------------------------------------------------------
 
 interface LongLike {
   readonly low: number;

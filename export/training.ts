@@ -14,18 +14,25 @@
 import type { Network } from '../reference/networks/layers.ts';
 import { inputsOf, shapes, weightShapes } from '../reference/oracle.ts';
 import type { Shape } from '../reference/tensor.ts';
+import { trunk } from '../reference/training/gradient.ts';
 import { type Augment, emitAugment } from './augment.ts';
 import { emitGradients } from './backward.ts';
 import { emitTrainingLayer } from './emitters.ts';
 import { GraphBuilder, type Target } from './graph.ts';
 import { loopOf, type Steps } from './loop.ts';
 import { emitLoss } from './loss.ts';
-import { producer } from './model.ts';
-import type { ModelProto } from './proto.ts';
-import { type Descent, emitUpdate, factorsOf, type Gradient, lossFactor, type Rule } from './update.ts';
+import { modelAround } from './model.ts';
+import {
+  type Descent,
+  emitLossFactor,
+  emitUpdate,
+  factorsOf,
+  type GradientSource,
+  type UpdateRule,
+} from './update.ts';
 import { type ModelFile, modelFile } from './write.ts';
 
-export interface TrainingOptions {
+interface TrainingGraphOptions {
   /** Images in a batch: fixed, as the mean over it is part of the graph. */
   readonly batch: number;
   /** Masks for the dropout layers as inputs (default), or neither mask nor scaling. */
@@ -35,14 +42,14 @@ export interface TrainingOptions {
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
-export interface GradientOptions extends TrainingOptions {
+export interface BuildGradientsOptions extends TrainingGraphOptions {
   /** The gradient of the input too (default true). */
   readonly dinput?: boolean;
 }
 
-export interface StepOptions extends TrainingOptions {
+export interface BuildStepOptions extends TrainingGraphOptions {
   /** Whose form of momentum (default paper), see update.ts. */
-  readonly rule?: Rule;
+  readonly rule?: UpdateRule;
   /** µ, default 0.9. */
   readonly momentum?: number;
   /** λ, default 0.0005. */
@@ -61,18 +68,10 @@ export interface StepOptions extends TrainingOptions {
   readonly steps?: Steps;
 }
 
-/** The layers up to the logits: a softmax at the end is part of the loss. */
-export function trunk(network: Network): Network {
-  const last = network.layers.length - 1;
-  return network.layers[last].kind === 'softmax'
-    ? { ...network, layers: network.layers.slice(0, last) }
-    : network;
-}
-
 /**
  * A model of the loss and all its gradients, for a fixed batch. Throws one-line Errors that name the layer.
  */
-export function buildGradients(network: Network, options: GradientOptions): ModelFile {
+export function buildGradients(network: Network, options: BuildGradientsOptions): ModelFile {
   const { dinput = true } = options;
   const g = builderOf(network, options);
   const parameters = weightShapes(network);
@@ -82,14 +81,14 @@ export function buildGradients(network: Network, options: GradientOptions): Mode
   const gradients = [...parameters.keys()].map((name) => `d${name}`);
   for (const name of [...results, ...gradients, ...(dinput ? ['dinput'] : [])]) g.output(name);
   for (const [name, shape] of parameters) g.expect(`d${name}`, shape);
-  return modelFile(modelOf(g, network, 'gradients', options));
+  return modelFile(trainingModel(g, network, 'gradients', options));
 }
 
 /**
  * A model of one step (or of `steps`): loss, and every parameter and velocity after it. Frozen parameters
  * have neither. Throws one-line Errors that name the layer or the option.
  */
-export function buildStep(network: Network, options: StepOptions): ModelFile {
+export function buildStep(network: Network, options: BuildStepOptions): ModelFile {
   const descent = descentOf(network, options);
   const g = builderOf(network, options);
   const parameters = weightShapes(network);
@@ -97,7 +96,7 @@ export function buildStep(network: Network, options: StepOptions): ModelFile {
   const learned = [...parameters].filter(([name]) => factorsOf(descent, name).rate !== 0);
   for (const [name, shape] of learned) g.input(`${name}.velocity`, shape);
   const learningRate = g.input('learningRate', []);
-  emitLoss(g, logits, 'labels', `d${logits}`, lossFactor(g, descent, learningRate));
+  emitLoss(g, logits, 'labels', `d${logits}`, emitLossFactor(g, descent, learningRate));
   const products = productsOf(network);
   const names = new Set(learned.map(([name]) => name));
   const wants = (name: string) => names.has(name) && !products.has(name);
@@ -112,7 +111,7 @@ export function buildStep(network: Network, options: StepOptions): ModelFile {
       g.output(state);
     }
   }
-  const model = modelOf(g, network, 'training', options);
+  const model = trainingModel(g, network, 'training', options);
   if (options.steps === undefined) return modelFile(model);
   const inputs = model.graph!.input.map(({ name }) => name);
   const repeated = inputs.filter((name) => !parameters.has(name.replace(/\.velocity$/, '')));
@@ -122,9 +121,9 @@ export function buildStep(network: Network, options: StepOptions): ModelFile {
 const results = ['loss', 'wrong1', 'wrong5'];
 
 /** Fully connected weights: their gradient dyᵀ·x goes straight into the velocity, in one Gemm. */
-function productsOf(network: Network): ReadonlyMap<string, Gradient> {
+function productsOf(network: Network): ReadonlyMap<string, GradientSource> {
   return new Map(
-    network.layers.flatMap((layer, index): [string, Gradient][] =>
+    network.layers.flatMap((layer, index): [string, GradientSource][] =>
       layer.kind === 'linear'
         ? [[`${layer.name}.weight`, { dy: `d${layer.name}`, x: inputsOf(network, index)[0] }]]
         : [],
@@ -132,15 +131,10 @@ function productsOf(network: Network): ReadonlyMap<string, Gradient> {
   );
 }
 
-function builderOf(network: Network, { batch, augment, target }: StepOptions): GraphBuilder {
+function builderOf(network: Network, { batch, augment, target }: BuildStepOptions): GraphBuilder {
   if (!Number.isSafeInteger(batch) || batch < 1)
     throw new Error(`batch must be a positive integer (= ${batch})`);
-  const g = new GraphBuilder({
-    precision: 'float32',
-    batch,
-    lrn: 'decomposed',
-    ...(target ? { target } : {}),
-  });
+  const g = new GraphBuilder({ precision: 'float32', batch, lrn: 'decomposed', target });
   const shape = [batch, ...network.input];
   if (augment) {
     emitAugment(g, augment, batch, network.preprocess);
@@ -155,7 +149,7 @@ function emitForward(
   g: GraphBuilder,
   network: Network,
   parameters: ReadonlyMap<string, Shape>,
-  { batch, dropout = true }: TrainingOptions,
+  { batch, dropout = true }: TrainingGraphOptions,
 ): string {
   for (const [name, shape] of parameters) g.input(name, shape);
   const { layers } = trunk(network);
@@ -170,7 +164,7 @@ function emitForward(
   return logits;
 }
 
-function descentOf(network: Network, options: StepOptions): Descent {
+function descentOf(network: Network, options: BuildStepOptions): Descent {
   const { rule = 'paper', momentum = 0.9, weightDecay = 0.0005, factors = new Map() } = options;
   const parameters = weightShapes(network);
   for (const [name, { rate, decay }] of factors) {
@@ -194,26 +188,14 @@ function atNetwork(network: Network, run: () => void): void {
   }
 }
 
-function modelOf(
+function trainingModel(
   g: GraphBuilder,
   network: Network,
   graph: 'gradients' | 'training',
-  { metadata = {} }: TrainingOptions,
-): ModelProto {
-  const entries = {
-    network: network.name,
-    graph,
-    preprocess: JSON.stringify(network.preprocess),
-    ...metadata,
-  };
-  return {
-    irVersion: 8,
-    opsetImport: [{ domain: '', version: 18 }],
-    producerName: producer.name,
-    producerVersion: producer.version,
-    docString: `${network.name}: ${network.title}. ${graph}: forward, loss and hand-derived backward.`,
-    graph: g.build(`${network.name}_${graph}`.replace(/[^A-Za-z0-9_]/g, '_'), network.title),
-    metadataProps: Object.entries(entries).map(([key, value]) => ({ key, value })),
-    functions: [],
-  };
+  { metadata }: TrainingGraphOptions,
+) {
+  const preprocess = JSON.stringify(network.preprocess);
+  const doc = `${graph}: forward, loss and hand-derived backward.`;
+  const explained = { network: network.name, graph, preprocess, ...metadata };
+  return modelAround(g, network, `${network.name}_${graph}`, doc, 18, explained);
 }

@@ -9,10 +9,10 @@
  */
 import type { GraphBuilder } from './graph.ts';
 
-export type Rule = 'paper' | 'caffe' | 'pytorch';
+export type UpdateRule = 'paper' | 'caffe' | 'pytorch';
 
 export interface Descent {
-  readonly rule: Rule;
+  readonly rule: UpdateRule;
   /** µ. */
   readonly momentum: number;
   /** λ. */
@@ -22,7 +22,7 @@ export interface Descent {
 }
 
 /** Where a gradient is: as a value, or as the product dyᵀ·x that was not made yet. */
-export type Gradient = { readonly value: string } | { readonly dy: string; readonly x: string };
+export type GradientSource = { readonly value: string } | { readonly dy: string; readonly x: string };
 
 export const factorsOf = ({ factors }: Descent, parameter: string): { rate: number; decay: number } =>
   factors.get(parameter) ?? { rate: 1, decay: 1 };
@@ -30,7 +30,7 @@ export const factorsOf = ({ factors }: Descent, parameter: string): { rate: numb
 const sign = { paper: -1, caffe: 1 } as const;
 
 /** The scalar by which the loss's gradient is multiplied; undefined for 1. */
-export function lossFactor(g: GraphBuilder, { rule }: Descent, learningRate: string): string | undefined {
+export function emitLossFactor(g: GraphBuilder, { rule }: Descent, learningRate: string): string | undefined {
   if (rule === 'pytorch') return undefined;
   if (rule === 'caffe') return learningRate;
   return g.node('Mul', [learningRate, g.scalar('step/minus', -1)], 'step/factor');
@@ -44,7 +44,7 @@ export function emitUpdate(
   g: GraphBuilder,
   descent: Descent,
   parameter: string,
-  gradient: Gradient,
+  gradient: GradientSource,
   learningRate: string,
 ): void {
   const { rule, momentum } = descent;

@@ -38,7 +38,6 @@ export const emit: Emit<'adaptiveavgpool'> = (g, layer, [x]) => {
 
 /** dx = Aᵀ·dy·Bᵀ. */
 export const backward: EmitBackward<'adaptiveavgpool'> = (g, layer, { inputs: [x], dy, dx: [dx] }) => {
-  if (dx === null) return;
   const [P, Q] = layer.attributes.size;
   const [H, W] = g.dims(x).slice(2) as number[];
   sandwiched(g, [transposed(averages(P, H), P, H), dy, averages(Q, W)], [H, P, Q, W], dx);

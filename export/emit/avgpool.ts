@@ -34,16 +34,14 @@ export const emit: Emit<'avgpool'> = (g, layer, [x]) => {
   }
   const made = [pad[0], pad[1], Math.min(pads[2], pad[2]), Math.min(pads[3], pad[3])];
   const zero = g.scalar(`${name}/zero`, 0);
-  const padded = g.node('Pad', [x, g.integers(`${name}/pads`, imagePads(made)), zero], `${name}/padded`, {
-    mode: 'constant',
-  });
+  const amounts = [g.integers(`${name}/pads`, imagePads(made)), zero];
+  const padded = g.node('Pad', [x, ...amounts], `${name}/padded`, { mode: 'constant' });
   const rest = [0, 0, pads[2] - made[2], pads[3] - made[3]];
   return g.node('AveragePool', [padded], name, { ...window, pads: rest, count_include_pad: 0 }, paper);
 };
 
 /** dx = Aᵀ·dy·B, where row p of A holds 1/(rows of window p) under the window's rows, and B the same for columns. */
 export const backward: EmitBackward<'avgpool'> = (g, layer, { inputs: [x], y, dy, dx: [dx] }) => {
-  if (dx === null) return;
   const [H, W] = g.dims(x).slice(2) as number[];
   const [P, Q] = g.dims(y).slice(2) as number[];
   const a = shares(layer.attributes, 0, P, H);

@@ -18,10 +18,7 @@ export const backward: EmitBackward<'concat'> = (g, _, { inputs, dy, dx }) => {
   for (const [index, input] of inputs.entries()) {
     const end = start + (g.dims(input)[1] as number);
     const name = dx[index];
-    if (name !== null) {
-      const bounds = [g.integers(`${name}/starts`, [start]), g.integers(`${name}/ends`, [end])];
-      g.node('Slice', [dy, ...bounds, g.integers(`${name}/axes`, [1])], name);
-    }
+    if (name !== null) g.slice(dy, { starts: [start], ends: [end], axes: [1] }, name);
     start = end;
   }
 };

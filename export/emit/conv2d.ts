@@ -8,21 +8,21 @@
 import { shape } from '../../reference/ops/conv2d.ts';
 import { inputGradient, isSmall, unfolded, weightGradient } from './convgradients.ts';
 import type { Emit, EmitBackward, EmitTraining } from './emitter.ts';
-import { parameters } from './parameters.ts';
+import { biasGradient, parameters } from './parameters.ts';
 import { productMaps } from './unfold.ts';
 
 export const paper = 'section 3.5';
 
 export const emit: Emit<'conv2d'> = (g, layer, [x], weights) => {
   const { stride, pad, dilation, groups } = layer.attributes;
-  const window = {
+  const attributes = {
     kernel_shape: layer.kernel,
     strides: stride,
     pads: pad,
     dilations: dilation,
     group: groups,
   };
-  return g.node('Conv', [x, ...parameters(g, layer.name, weights)], layer.name, window, paper);
+  return g.node('Conv', [x, ...parameters(g, layer.name, weights)], layer.name, attributes, paper);
 };
 
 /** In training: as a product of matrices where that is faster than onnxruntime's Conv. */
@@ -34,27 +34,19 @@ export const emitTraining: EmitTraining<'conv2d'> = (g, layer, [x]) => {
   if (!isSmall(g, P * Q, K / G)) return emit(g, layer, [x], new Map());
   const CG = (g.dims(x)[1] as number) / G;
   const T = kernel[0] * kernel[1];
-  const taps = g.node('Reshape', [weight, g.integers(`${name}/taps/shape`, [K, CG, T])], `${name}/taps`);
-  const last = g.node('Transpose', [taps], `${name}/last`, { perm: [0, 2, 1] });
-  const rows = g.node(
-    'Reshape',
-    [last, g.integers(`${name}/rows/shape`, [G, K / G, T * CG])],
-    `${name}/rows`,
-  );
+  const taps = g.reshape(weight, [K, CG, T], `${name}/taps`);
+  const last = g.transpose(taps, [0, 2, 1], `${name}/last`);
+  const rows = g.reshape(last, [G, K / G, T * CG], `${name}/rows`);
   const pieces = unfolded(g, layer, x, [P, Q], `${name}/unfolded`);
   const maps = productMaps(g, rows, pieces, [K, P, Q], bias ? `${name}/maps` : name);
   if (!bias) return maps;
-  const column = g.node('Reshape', [bias, g.integers(`${name}/bias/shape`, [K, 1, 1])], `${name}/bias`);
-  return g.node('Add', [maps, column], name, {}, paper);
+  return g.node('Add', [maps, g.reshape(bias, [K, 1, 1], `${name}/bias`)], name, {}, paper);
 };
 
 /** db = Σ dy over images and positions; dw and dx as in convgradients.ts. */
 export const backward: EmitBackward<'conv2d'> = (g, layer, { inputs: [x], dy, dx: [dx], wants }) => {
   const weight = `${layer.name}.weight`;
-  const bias = `${layer.name}.bias`;
-  if (g.has(bias) && wants(bias)) {
-    g.node('ReduceSum', [dy, g.integers(`d${bias}/axes`, [0, 2, 3])], `d${bias}`, { keepdims: 0 });
-  }
+  biasGradient(g, layer.name, dy, [0, 2, 3], wants);
   if (wants(weight)) weightGradient(g, layer, x, dy, `d${weight}`);
   if (dx !== null) inputGradient(g, layer, [x, weight, dy], dx);
 };

@@ -40,9 +40,8 @@ export function weightGradient(g: GraphBuilder, layer: Conv2d, x: string, dy: st
 function covered(g: GraphBuilder, x: string, [, , bottom, right]: readonly number[], prefix: string): string {
   if (bottom >= 0 && right >= 0) return x;
   const [H, W] = g.dims(x).slice(2) as number[];
-  const ends = g.integers(`${prefix}/ends`, [H + Math.min(bottom, 0), W + Math.min(right, 0)]);
-  const bounds = [g.integers(`${prefix}/starts`, [0, 0]), ends, g.integers(`${prefix}/axes`, [2, 3])];
-  return g.node('Slice', [x, ...bounds], `${prefix}/cut`);
+  const ends = [H + Math.min(bottom, 0), W + Math.min(right, 0)];
+  return g.slice(x, { starts: [0, 0], ends, axes: [2, 3] }, prefix, `${prefix}/cut`);
 }
 
 /** The pads with which the windows cover x exactly: rows that no window reads have a negative one. */
@@ -62,18 +61,10 @@ function byConvolution(g: GraphBuilder, layer: Conv2d, x: string, dy: string, dw
   const cut = covered(g, x, pads, `${dw}/x`);
   const [N, C, H, W] = g.dims(cut) as number[];
   const [, , P, Q] = g.dims(dy) as number[];
-  const apart = g.node(
-    'Reshape',
-    [cut, g.integers(`${dw}/apart`, [N, groups, C / groups, H, W])],
-    `${dw}/groups`,
-  );
-  const turned = g.node('Transpose', [apart], `${dw}/turned`, { perm: [2, 1, 0, 3, 4] });
-  const images = g.node(
-    'Reshape',
-    [turned, g.integers(`${dw}/swap`, [C / groups, groups * N, H, W])],
-    `${dw}/images`,
-  );
-  const kernels = g.node('Transpose', [dy], `${dw}/kernels`, { perm: [1, 0, 2, 3] });
+  const apart = g.reshape(cut, [N, groups, C / groups, H, W], `${dw}/groups`, `${dw}/apart`);
+  const turned = g.transpose(apart, [2, 1, 0, 3, 4], `${dw}/turned`);
+  const images = g.reshape(turned, [C / groups, groups * N, H, W], `${dw}/images`, `${dw}/swap`);
+  const kernels = g.transpose(dy, [1, 0, 2, 3], `${dw}/kernels`);
   const window = {
     kernel_shape: [P, Q],
     strides: dilation,
@@ -82,7 +73,7 @@ function byConvolution(g: GraphBuilder, layer: Conv2d, x: string, dy: string, dw
     group: groups,
   };
   const swapped = g.node('Conv', [images, kernels], `${dw}/swapped`, window);
-  g.node('Transpose', [swapped], dw, { perm: [1, 0, 2, 3] });
+  g.transpose(swapped, [1, 0, 2, 3], dw);
 }
 
 /** dw = dy·U, summed over the pieces of U. */
@@ -103,18 +94,15 @@ function byProducts(g: GraphBuilder, layer: Conv2d, x: string, dy: string, dw: s
   }
   const CG = (g.dims(x)[1] as number) / G;
   const T = layer.kernel[0] * layer.kernel[1];
-  const taps = g.node('Reshape', [sum, g.integers(`${dw}/taps/shape`, [K, T, CG])], `${dw}/taps`);
-  const last = g.node('Transpose', [taps], `${dw}/last`, { perm: [0, 2, 1] });
-  g.node('Reshape', [last, g.integers(`${dw}/shape`, [K, CG, ...layer.kernel])], dw);
+  const last = g.transpose(g.reshape(sum, [K, T, CG], `${dw}/taps`), [0, 2, 1], `${dw}/last`);
+  g.reshape(last, [K, CG, ...layer.kernel], dw);
 }
 
 /** dy as (G, K/G, n·P·Q) times U. */
 function atOnce(g: GraphBuilder, dy: string, u: string, G: number, output: string): string {
   const [n, K, P, Q] = g.dims(dy) as number[];
-  const maps = g.node('Reshape', [dy, g.integers(`${output}/maps/shape`, [n, K, P * Q])], `${output}/maps`);
-  const planes = g.node('Transpose', [maps], `${output}/planes`, { perm: [1, 0, 2] });
-  const rows = g.integers(`${output}/rows/shape`, [G, K / G, n * P * Q]);
-  return g.node('MatMul', [g.node('Reshape', [planes, rows], `${output}/rows`), u], output);
+  const planes = g.transpose(g.reshape(dy, [n, K, P * Q], `${output}/maps`), [1, 0, 2], `${output}/planes`);
+  return g.node('MatMul', [g.reshape(planes, [G, K / G, n * P * Q], `${output}/rows`), u], output);
 }
 
 /**
@@ -124,12 +112,11 @@ function atOnce(g: GraphBuilder, dy: string, u: string, G: number, output: strin
 function imageByImage(g: GraphBuilder, dy: string, u: string, G: number, output: string): string {
   const [n, K, P, Q] = g.dims(dy) as number[];
   const columns = g.dims(u)[2] as number;
-  const split = g.integers(`${output}/maps/shape`, [n, G, K / G, P * Q]);
-  const maps = g.node('Reshape', [dy, split], `${output}/maps`);
-  const rows = g.node('Transpose', [maps], `${output}/rows`, { perm: [1, 0, 2, 3] });
-  const images = g.integers(`${output}/images/shape`, [G, n, P * Q, columns]);
-  const each = g.node('MatMul', [rows, g.node('Reshape', [u, images], `${output}/images`)], `${output}/each`);
-  return g.node('ReduceSum', [each, g.integers(`${output}/axis`, [1])], output, { keepdims: 0 });
+  const maps = g.reshape(dy, [n, G, K / G, P * Q], `${output}/maps`);
+  const rows = g.transpose(maps, [1, 0, 2, 3], `${output}/rows`);
+  const images = g.reshape(u, [G, n, P * Q, columns], `${output}/images`);
+  const each = g.node('MatMul', [rows, images], `${output}/each`);
+  return g.sum(each, [1], output, `${output}/axis`);
 }
 
 /** What the windows of `layer` read of x. */
@@ -174,27 +161,28 @@ function unfoldedBack(
   const T = kernel[0] * kernel[1];
   const source = (axis: 0 | 1, h: number, r: number) => h + pad[axis] - r;
   const pieces = unfold(g, dy, { groups: G, counts: [H, W], kernel, source }, `${dx}/unfolded`);
-  const apart = g.node('Reshape', [weight, g.integers(`${dx}/apart`, [G, K / G, CG, T])], `${dx}/groups`);
-  const last = g.node('Transpose', [apart], `${dx}/last`, { perm: [0, 2, 3, 1] });
-  const rows = g.node('Reshape', [last, g.integers(`${dx}/rows/shape`, [G, CG, T * (K / G)])], `${dx}/rows`);
-  productMaps(g, rows, pieces, [C, H, W], dx);
+  const apart = g.reshape(weight, [G, K / G, CG, T], `${dx}/groups`, `${dx}/apart`);
+  const last = g.transpose(apart, [0, 2, 3, 1], `${dx}/last`);
+  productMaps(g, g.reshape(last, [G, CG, T * (K / G)], `${dx}/rows`), pieces, [C, H, W], dx);
 }
 
 function transposed(
   g: GraphBuilder,
-  { kernel, attributes }: Conv2d,
+  layer: Conv2d,
   [x, weight, dy]: readonly [string, string, string],
   dx: string,
 ): void {
-  const { stride, pad, dilation, groups } = attributes;
+  const { stride, pad, dilation, groups } = layer.attributes;
+  const exact = exactPads(g, layer, x, dy);
   // pixels at the end that no window reads
-  const rest = [0, 1].map((axis) => {
-    const extent = g.dims(x)[2 + axis] as number;
-    const count = g.dims(dy)[2 + axis] as number;
-    const covered = (count - 1) * stride[axis] + (kernel[axis] - 1) * dilation[axis] + 1;
-    return extent + pad[axis] + pad[2 + axis] - covered;
-  });
-  const window = { kernel_shape: kernel, strides: stride, dilations: dilation, pads: pad, group: groups };
+  const rest = [2, 3].map((end) => pad[end] - exact[end]);
+  const window = {
+    kernel_shape: layer.kernel,
+    strides: stride,
+    dilations: dilation,
+    pads: pad,
+    group: groups,
+  };
   g.node('ConvTranspose', [dy, weight], dx, { ...window, output_padding: rest });
 }
 
@@ -206,26 +194,12 @@ function flipped(
 ): void {
   const { pad, groups: G } = attributes;
   const [, CG] = g.dims(weight) as number[];
-  const bounds = (
-    [
-      ['starts', [-1, -1]],
-      ['ends', [-(2 ** 31), -(2 ** 31)]],
-      ['axes', [2, 3]],
-      ['steps', [-1, -1]],
-    ] as const
-  ).map(([name, values]) => g.integers(`${dx}/${name}`, values));
-  const turned = g.node('Slice', [weight, ...bounds], `${dx}/turned`);
-  const apart = g.node(
-    'Reshape',
-    [turned, g.integers(`${dx}/apart`, [G, K / G, CG, ...kernel])],
-    `${dx}/groups`,
-  );
-  const swapped = g.node('Transpose', [apart], `${dx}/swapped`, { perm: [0, 2, 1, 3, 4] });
-  const back = g.node(
-    'Reshape',
-    [swapped, g.integers(`${dx}/back`, [G * CG, K / G, ...kernel])],
-    `${dx}/kernel`,
-  );
+  const ends = [-(2 ** 31), -(2 ** 31)];
+  const backwards = { starts: [-1, -1], ends, axes: [2, 3], steps: [-1, -1] };
+  const turned = g.slice(weight, backwards, dx, `${dx}/turned`);
+  const apart = g.reshape(turned, [G, K / G, CG, ...kernel], `${dx}/groups`, `${dx}/apart`);
+  const swapped = g.transpose(apart, [0, 2, 1, 3, 4], `${dx}/swapped`);
+  const back = g.reshape(swapped, [G * CG, K / G, ...kernel], `${dx}/kernel`, `${dx}/back`);
   const pads = pad.map((p, i) => kernel[i % 2] - 1 - p);
   const window = { kernel_shape: kernel, strides: [1, 1], dilations: [1, 1], pads, group: G };
   g.node('Conv', [dy, back], dx, window);

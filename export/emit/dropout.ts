@@ -32,7 +32,6 @@ export const emitTraining: EmitTraining<'dropout'> = (g, layer, [x], masked) => 
 
 /** dx = factor·dy. */
 export const backward: EmitBackward<'dropout'> = (g, layer, { dy, dx: [dx] }) => {
-  if (dx === null) return;
   const factor = `${layer.name}/factor`;
   if (g.has(factor)) g.node('Mul', [dy, factor], dx);
   else g.node('Identity', [dy], dx);

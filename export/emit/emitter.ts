@@ -22,18 +22,25 @@ export type EmitTraining<K extends Kind> = (
   masked: boolean,
 ) => string;
 
-/** Adds the gradients of a layer's inputs and parameters, under the names that `reverse` gives. */
-export type EmitBackward<K extends Kind> = (g: GraphBuilder, layer: LayerOf<K>, reverse: Reverse) => void;
+/**
+ * Adds the gradients of a layer's inputs and parameters, under the names that `reverse` gives. A layer with one input
+ * and no parameters is asked only where the gradient of that input is wanted.
+ */
+export type EmitBackward<K extends Kind> = (
+  g: GraphBuilder,
+  layer: LayerOf<K>,
+  reverse: Reverse<K extends 'conv2d' | 'linear' | 'concat' ? string | null : string>,
+) => void;
 
 /** What the backward half of an emitter is given. Gradients carry the prefix d: dconv1, dconv1.weight. */
-export interface Reverse {
+export interface Reverse<Dx = string | null> {
   /** The values that the layer read. */
   readonly inputs: readonly string[];
   /** The layer's value, and the gradient of the loss with respect to it. */
   readonly y: string;
   readonly dy: string;
   /** Under which names the gradients of the inputs are wanted; null: not wanted. */
-  readonly dx: readonly (string | null)[];
+  readonly dx: readonly Dx[];
   /** Whether the gradient of this parameter (conv1.weight) is wanted. */
   readonly wants: (parameter: string) => boolean;
 }

@@ -12,7 +12,7 @@
 import type { LayerOf } from '../../reference/networks/layers.ts';
 import type { GraphBuilder } from '../graph.ts';
 import type { Emit, EmitBackward } from './emitter.ts';
-import { affine, backwardOf, divideByPower, inFloat32, powerName } from './normalise.ts';
+import { inFloat32, normalise, normaliseBackward } from './normalise.ts';
 
 export const paper = 'section 3.3';
 
@@ -20,9 +20,12 @@ type Lrn = LayerOf<'lrn'>;
 
 export const emit: Emit<'lrn'> = (g, layer, [x]) => {
   const native = g.settings.lrn === 'native' && layer.attributes.size % 2 === 1;
-  return inFloat32(g, x, layer.name, (wide, output) =>
-    native ? emitNative(g, layer, wide, output) : emitDecomposed(g, layer, wide, output),
-  );
+  const { name, attributes } = layer;
+  return inFloat32(g, x, name, (wide, output) => {
+    if (native) return emitNative(g, layer, wide, output);
+    const mean = (squares: string) => averaged(g, squares, name, attributes, false);
+    return normalise(g, layer, [wide, output, paper], alphaOf(attributes), mean);
+  });
 };
 
 /** α as ONNX means it: divided by the window's size afterwards. */
@@ -33,17 +36,9 @@ function emitNative(g: GraphBuilder, { name, attributes }: Lrn, x: string, outpu
   const lrn = { size, alpha: alphaOf(attributes), beta, bias: k };
   if (groups === 1) return g.node('LRN', [x], output, lrn, paper);
   const [C, H, W] = g.dims(x).slice(1) as number[];
-  const apart = g.node('Reshape', [x, g.integers(`${name}/apart`, [-1, C / groups, H, W])], `${name}/towers`);
+  const apart = g.reshape(x, [-1, C / groups, H, W], `${name}/towers`, `${name}/apart`);
   const normal = g.node('LRN', [apart], `${name}/normal`, lrn, paper);
   return g.node('Reshape', [normal, g.integers(`${name}/together`, [-1, C, H, W])], output, {}, paper);
-}
-
-function emitDecomposed(g: GraphBuilder, { name, attributes }: Lrn, x: string, output: string): string {
-  const { beta, k } = attributes;
-  const square = g.node('Mul', [x, x], `${name}/square`);
-  const mean = averaged(g, square, name, attributes, false);
-  const s = affine(g, name, mean, alphaOf(attributes), k);
-  return divideByPower(g, [x, s], beta, [name, output], paper);
 }
 
 /**
@@ -59,18 +54,15 @@ function averaged(
 ): string {
   const [C, H, W] = g.dims(x).slice(1) as number[];
   const down = (even === 'above') !== mirrored ? Math.floor((size - 1) / 2) : Math.floor(size / 2);
-  const target = g.integers(`${prefix}/rows`, [-1, 1, C / groups, H * W]);
-  const rows = g.node('Reshape', [x, target], `${prefix}/maps`);
+  const rows = g.reshape(x, [-1, 1, C / groups, H * W], `${prefix}/maps`, `${prefix}/rows`);
   const window = { kernel_shape: [size, 1], strides: [1, 1], pads: [down, 0, size - 1 - down, 0] };
   const mean = g.node('AveragePool', [rows], `${prefix}/means`, { ...window, count_include_pad: 1 });
-  return g.node('Reshape', [mean, g.integers(`${prefix}/together`, [-1, C, H, W])], `${prefix}/mean`);
+  return g.reshape(mean, [-1, C, H, W], `${prefix}/mean`, `${prefix}/together`);
 }
 
 /** For the decomposed form, whose values it uses. */
-export const backward: EmitBackward<'lrn'> = (g, layer, { inputs: [x], dy, dx: [dx] }) => {
-  if (dx === null) return;
-  const { name, attributes } = layer;
-  const factor = 2 * alphaOf(attributes) * attributes.beta;
-  const values = [`${name}/s`, powerName(name, `${name}/s`, attributes.beta)] as const;
-  backwardOf(g, [x, dy, dx], values, factor, (v) => averaged(g, v, dx, attributes, true));
+export const backward: EmitBackward<'lrn'> = (g, layer, reverse) => {
+  const { attributes } = layer;
+  const mean = (v: string) => averaged(g, v, reverse.dx[0], attributes, true);
+  normaliseBackward(g, layer, reverse, alphaOf(attributes), mean);
 };

@@ -8,7 +8,7 @@
 import type { LayerOf } from '../../reference/networks/layers.ts';
 import type { GraphBuilder } from '../graph.ts';
 import type { Emit, EmitBackward } from './emitter.ts';
-import { affine, backwardOf, divideByPower, inFloat32, powerName } from './normalise.ts';
+import { inFloat32, normalise, normaliseBackward } from './normalise.ts';
 
 export const paper = '';
 
@@ -20,13 +20,10 @@ const alphaOf = ({ alpha, divide, size }: Mapnorm['attributes']): number =>
 
 export const emit: Emit<'mapnorm'> = (g, layer, [x]) => {
   const { name, attributes } = layer;
-  const { beta, k } = attributes;
-  return inFloat32(g, x, name, (wide, output) => {
-    const square = g.node('Mul', [wide, wide], `${name}/square`);
-    const mean = averaged(g, square, `${name}/mean`, attributes, false);
-    const s = affine(g, name, mean, alphaOf(attributes), k);
-    return divideByPower(g, [wide, s], beta, [name, output], paper);
-  });
+  const mean = (squares: string) => averaged(g, squares, `${name}/mean`, attributes, false);
+  return inFloat32(g, x, name, (wide, output) =>
+    normalise(g, layer, [wide, output, paper], alphaOf(attributes), mean),
+  );
 };
 
 /** The mean over size × size values, zeros outside the map counted; `mirrored`: the windows that contain a value. */
@@ -38,15 +35,14 @@ function averaged(
   mirrored: boolean,
 ): string {
   const half = Math.floor(size / 2);
-  const [before, after] = mirrored ? [size - 1 - half, half] : [half, size - 1 - half];
+  const before = mirrored ? size - 1 - half : half;
+  const after = size - 1 - before;
   const window = { kernel_shape: [size, size], strides: [1, 1], pads: [before, before, after, after] };
   return g.node('AveragePool', [x], output, { ...window, count_include_pad: 1 });
 }
 
-export const backward: EmitBackward<'mapnorm'> = (g, layer, { inputs: [x], dy, dx: [dx] }) => {
-  if (dx === null) return;
-  const { name, attributes } = layer;
-  const factor = 2 * alphaOf(attributes) * attributes.beta;
-  const values = [`${name}/s`, powerName(name, `${name}/s`, attributes.beta)] as const;
-  backwardOf(g, [x, dy, dx], values, factor, (v) => averaged(g, v, `${dx}/mean`, attributes, true));
+export const backward: EmitBackward<'mapnorm'> = (g, layer, reverse) => {
+  const { attributes } = layer;
+  const mean = (v: string) => averaged(g, v, `${reverse.dx[0]}/mean`, attributes, true);
+  normaliseBackward(g, layer, reverse, alphaOf(attributes), mean);
 };

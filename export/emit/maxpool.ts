@@ -47,7 +47,6 @@ export const emitTraining: EmitTraining<'maxpool'> = (g, layer, [x]) => {
 
 /** dx[h] = Σ over the windows p that contain h of dy[p] where x[h] = y[p]: columns first, then rows. */
 export const backward: EmitBackward<'maxpool'> = (g, layer, { inputs: [x], y, dy, dx: [dx] }) => {
-  if (dx === null) return;
   const rows = `${layer.name}/rows`;
   alongAxis(g, layer, 1, [rows, y, dy, `${dx}/rows`]);
   alongAxis(g, layer, 0, [x, rows, `${dx}/rows`, dx]);
@@ -74,35 +73,28 @@ function alongAxis(
   const amounts = [g.integers(`${dx}/pads`, [0, 0, 0, 0, 1, 0]), g.scalar(`${dx}/zero`, 0)];
   const gradients = [inMiddle(g, dy, axis, `${dx}/dy`), ...amounts];
   const padded = g.node('Pad', gradients, `${dx}/padded`, { mode: 'constant' });
+  const read = (from: string, indices: string, places: Iterable<number>, output: string) =>
+    g.node('Gather', [from, g.counters(indices, places, [H])], output, { axis: 1 });
   let sum = '';
   for (let j = 0; j * stride < R; j++) {
-    const windows = Int32Array.from({ length: H }, (_, h) => {
+    const windows = Array.from({ length: H }, (_, h) => {
       const p = Math.floor((h + pad) / stride) - j;
       return p >= 0 && p < P && h + pad - p * stride < R ? p : P;
     });
     const prefix = `${dx}/${j}`;
     const nearest = windows.map((p) => Math.min(p, P - 1));
-    const maximum = g.node('Gather', [maxima, g.counters(`${prefix}/nearest`, nearest, [H])], `${prefix}/y`, {
-      axis: 1,
-    });
-    const gradient = g.node(
-      'Gather',
-      [padded, g.counters(`${prefix}/windows`, windows, [H])],
-      `${prefix}/dy`,
-      { axis: 1 },
-    );
+    const maximum = read(maxima, `${prefix}/nearest`, nearest, `${prefix}/y`);
+    const gradient = read(padded, `${prefix}/windows`, windows, `${prefix}/dy`);
     const is = g.node('Equal', [values, maximum], `${prefix}/is`);
     const share = g.node('Mul', [g.cast(is, `${prefix}/one`, 'float32'), gradient], `${prefix}/share`);
     sum = j === 0 ? share : g.node('Add', [sum, share], `${prefix}/sum`);
   }
-  const back = axis === 1 ? g.node('Transpose', [sum], `${dx}/back`, { perm: [0, 2, 1] }) : sum;
-  g.node('Reshape', [back, g.integers(`${dx}/shape`, g.dims(x) as number[])], dx);
+  g.reshape(axis === 1 ? g.transpose(sum, [0, 2, 1], `${dx}/back`) : sum, g.dims(x) as number[], dx);
 }
 
 /** (N·C,H,W), or (N,W,C·H) for columns: Gather copies long blocks, where single values took ten times as long. */
 function inMiddle(g: GraphBuilder, x: string, axis: 0 | 1, output: string): string {
   const [N, C, H, W] = g.dims(x) as number[];
-  const shape = g.integers(`${output}/shape`, axis === 0 ? [N * C, H, W] : [N, C * H, W]);
-  const flat = g.node('Reshape', [x, shape], `${output}/flat`);
-  return axis === 0 ? flat : g.node('Transpose', [flat], output, { perm: [0, 2, 1] });
+  const flat = g.reshape(x, axis === 0 ? [N * C, H, W] : [N, C * H, W], `${output}/flat`, `${output}/shape`);
+  return axis === 0 ? flat : g.transpose(flat, [0, 2, 1], output);
 }

@@ -1,8 +1,14 @@
 /**
- * What both normalisations share: y = x / s^β with s = k + α·mean, in float32 whatever the graph's precision,
- * because the square of a value over 256 overflows float16.
+ * What both normalisations share: y = x / s^β with s = k + α·mean(x²), in float32 whatever the graph's precision,
+ * because the square of a value over 256 overflows float16. `mean` adds the pooling over a value's window.
  */
 import type { GraphBuilder } from '../graph.ts';
+import type { Reverse } from './emitter.ts';
+
+interface Normaliser {
+  readonly name: string;
+  readonly attributes: { readonly beta: number; readonly k: number };
+}
 
 /** Runs `body` on x in float32 and returns its result in the graph's precision, under the name `name`. */
 export function inFloat32(
@@ -16,23 +22,21 @@ export function inFloat32(
   return g.cast(body(wide, `${name}/y`), name, 'float16');
 }
 
-/** s = k + α·mean, for α on the mean of the squares. */
-export function affine(g: GraphBuilder, name: string, mean: string, alpha: number, k: number): string {
-  const scaled = g.node('Mul', [mean, g.scalar(`${name}/alpha`, alpha, 'float32')], `${name}/scaled`);
-  return g.node('Add', [scaled, g.scalar(`${name}/k`, k, 'float32')], `${name}/s`);
-}
-
-/** x / s^β. β = ¾ is √s·√√s: square roots are rounded correctly, Pow is some twenty units off on some devices. */
-export function divideByPower(
+/** Adds y as `output`; s is called `<layer>/s`. */
+export function normalise(
   g: GraphBuilder,
-  [x, s]: readonly [string, string],
-  beta: number,
-  [name, output]: readonly [string, string],
-  doc: string,
+  { name, attributes: { beta, k } }: Normaliser,
+  [x, output, doc]: readonly [string, string, string],
+  alpha: number,
+  mean: (squares: string) => string,
 ): string {
+  const squares = mean(g.node('Mul', [x, x], `${name}/square`));
+  const scaled = g.node('Mul', [squares, g.scalar(`${name}/alpha`, alpha, 'float32')], `${name}/scaled`);
+  const s = g.node('Add', [scaled, g.scalar(`${name}/k`, k, 'float32')], `${name}/s`);
   return g.node('Div', [x, power(g, name, s, beta)], output, {}, doc);
 }
 
+/** s^β. β = ¾ is √s·√√s: square roots are rounded correctly, Pow is some twenty units off on some devices. */
 function power(g: GraphBuilder, name: string, s: string, beta: number): string {
   if (beta === 1) return s;
   if (beta !== 0.5 && beta !== 0.75) {
@@ -45,23 +49,21 @@ function power(g: GraphBuilder, name: string, s: string, beta: number): string {
 }
 
 /**
- * dx = dy/s^β − 2αβ·x·mean′(dy·x/s^β/s), for y = x/s^β and s = k + α·mean(x²); mean′ runs over the windows
- * that contain a value instead of the window around it: the same pooling with its pads exchanged.
+ * dx = dy/s^β − 2αβ·x·mean′(dy·x/s^β/s); mean′ runs over the windows that contain a value instead of the window around
+ * it: the same pooling with its pads exchanged.
  */
-export function backwardOf(
+export function normaliseBackward(
   g: GraphBuilder,
-  [x, dy, dx]: readonly [string, string, string],
-  [s, power]: readonly [string, string],
-  factor: number,
-  mean: (v: string) => string,
+  { name, attributes: { beta } }: Normaliser,
+  { inputs: [x], dy, dx: [dx] }: Reverse<string>,
+  alpha: number,
+  mirroredMean: (v: string) => string,
 ): void {
+  const s = `${name}/s`;
+  const power = beta === 1 ? s : beta === 0.5 ? `${name}/root` : `${name}/power`;
   const t = g.node('Div', [dy, power], `${dx}/direct`);
   const product = g.node('Mul', [t, x], `${dx}/product`);
   const v = g.node('Div', [product, s], `${dx}/v`);
-  const spread = g.node('Mul', [mean(v), g.scalar(`${dx}/factor`, factor)], `${dx}/spread`);
+  const spread = g.node('Mul', [mirroredMean(v), g.scalar(`${dx}/factor`, 2 * alpha * beta)], `${dx}/spread`);
   g.node('Sub', [t, g.node('Mul', [spread, x], `${dx}/others`)], dx);
 }
-
-/** The value that holds s^β, as divideByPower names it. */
-export const powerName = (name: string, s: string, beta: number): string =>
-  beta === 1 ? s : beta === 0.5 ? `${name}/root` : `${name}/power`;

@@ -15,3 +15,15 @@ export function parameters(g: GraphBuilder, layer: string, weights: Weights): st
   if (!weight) throw new Error(`${layer}: there are no weights '${layer}.weight'`);
   return bias ? [weight, bias] : [weight];
 }
+
+/** db = Σ dy along `axes`, where the layer has a bias whose gradient is wanted. */
+export function biasGradient(
+  g: GraphBuilder,
+  layer: string,
+  dy: string,
+  axes: readonly number[],
+  wants: (parameter: string) => boolean,
+): void {
+  const bias = `${layer}.bias`;
+  if (g.has(bias) && wants(bias)) g.sum(dy, axes, `d${bias}`);
+}

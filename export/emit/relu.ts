@@ -16,7 +16,6 @@ export const emit: Emit<'relu'> = (g, layer, [x]) => g.node('Relu', [x], layer.n
  * take half as long on the CPU. Where dy is NaN or infinite, dx is NaN at closed gates.
  */
 export const backward: EmitBackward<'relu'> = (g, _, { y, dy, dx: [dx] }) => {
-  if (dx === null) return;
   const open = g.node('Greater', [y, g.scalar(`${dx}/zero`, 0)], `${dx}/open`);
   g.node('Mul', [g.cast(open, `${dx}/one`, 'float32'), dy], dx);
 };

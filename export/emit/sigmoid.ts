@@ -13,7 +13,6 @@ export const emit: Emit<'sigmoid'> = (g, layer, [x]) => g.node('Sigmoid', [x], l
 
 /** dx = dy·y·(1 − y). */
 export const backward: EmitBackward<'sigmoid'> = (g, _, { y, dy, dx: [dx] }) => {
-  if (dx === null) return;
   const rest = g.node('Sub', [g.scalar(`${dx}/one`, 1), y], `${dx}/rest`);
   g.node('Mul', [dy, g.node('Mul', [y, rest], `${dx}/slope`)], dx);
 };

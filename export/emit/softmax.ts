@@ -14,8 +14,7 @@ export const emit: Emit<'softmax'> = (g, layer, [x]) =>
 
 /** dx = y·(dy − Σ dy·y). At the end of a network the loss (loss.ts) takes its place. */
 export const backward: EmitBackward<'softmax'> = (g, _, { y, dy, dx: [dx] }) => {
-  if (dx === null) return;
   const products = g.node('Mul', [dy, y], `${dx}/products`);
-  const sum = g.node('ReduceSum', [products, g.integers(`${dx}/axes`, [1])], `${dx}/sum`, { keepdims: 1 });
+  const sum = g.sum(products, [1], `${dx}/sum`, `${dx}/axes`, 1);
   g.node('Mul', [y, g.node('Sub', [dy, sum], `${dx}/centred`)], dx);
 };

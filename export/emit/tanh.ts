@@ -13,7 +13,6 @@ export const emit: Emit<'tanh'> = (g, layer, [x]) => g.node('Tanh', [x], layer.n
 
 /** dx = dy·(1 − y²). */
 export const backward: EmitBackward<'tanh'> = (g, _, { y, dy, dx: [dx] }) => {
-  if (dx === null) return;
   const square = g.node('Mul', [y, y], `${dx}/square`);
   g.node('Mul', [dy, g.node('Sub', [g.scalar(`${dx}/one`, 1), square], `${dx}/slope`)], dx);
 };

@@ -47,18 +47,19 @@ export function unfold(g: GraphBuilder, x: string, windows: Windows, prefix: str
   const rows = g.integers(`${prefix}/blocks/shape`, [N * pixels * G, C / G]);
   const blocks = g.node('Reshape', [channelsLast(g, x, pixels, prefix), rows], `${prefix}/blocks`);
   const perGroup = Array.from({ length: G }, (_, group) => Array.from(map, (place) => place * G + group));
-  const reads = g.counters(`${prefix}/reads`, Int32Array.from(perGroup.flat()), [G, 1, places, taps]);
+  const reads = g.counters(`${prefix}/reads`, perGroup.flat(), [G, 1, places, taps]);
   const bytes = 4 * N * Math.max(places * taps * C, made);
   const piece = PIECE[g.settings.target ?? 'cpu'];
   const count = Math.min(N, piece.most, Math.ceil(bytes / piece.bytes));
   return Array.from({ length: count }, (_, i): Piece => {
-    const [from, to] = [i, i + 1].map((j) => Math.floor((j * N) / count));
-    const firsts = Int32Array.from({ length: to - from }, (__, n) => (from + n) * pixels * G);
+    const from = Math.floor((i * N) / count);
+    const to = Math.floor(((i + 1) * N) / count);
+    const firsts = Array.from({ length: to - from }, (__, n) => (from + n) * pixels * G);
     const images = g.counters(`${prefix}/images${i}`, firsts, [1, to - from, 1, 1]);
     const indices = g.node('Add', [images, reads], `${prefix}/indices${i}`);
     const read = g.node('Gather', [blocks, indices], `${prefix}/rows${i}`, { axis: 0 });
-    const shape = g.integers(`${prefix}/shape${i}`, [G, (to - from) * places, taps * (C / G)]);
-    return { u: g.node('Reshape', [read, shape], `${prefix}${i}`), from, to };
+    const shape = [G, (to - from) * places, taps * (C / G)];
+    return { u: g.reshape(read, shape, `${prefix}${i}`, `${prefix}/shape${i}`), from, to };
   });
 }
 
@@ -68,16 +69,14 @@ export function unfold(g: GraphBuilder, x: string, windows: Windows, prefix: str
  */
 function channelsLast(g: GraphBuilder, x: string, pixels: number, prefix: string): string {
   const [N, C, H, W] = g.dims(x) as number[];
-  const flat = g.node('Reshape', [x, g.integers(`${prefix}/flat/shape`, [N, C, H * W])], `${prefix}/flat`);
-  const last = g.node('Transpose', [flat], `${prefix}/last`, { perm: [0, 2, 1] });
-  if (pixels === H * W) return last;
-  const amounts = [g.integers(`${prefix}/pads`, [0, 0, 0, 0, 1, 0]), g.scalar(`${prefix}/zero`, 0)];
-  return g.node('Pad', [last, ...amounts], `${prefix}/padded`, { mode: 'constant' });
+  const last = g.transpose(g.reshape(x, [N, C, H * W], `${prefix}/flat`), [0, 2, 1], `${prefix}/last`);
+  return pixels === H * W ? last : g.pad(last, [0, 0, 0, 0, 1, 0], prefix);
 }
 
 /** For each window the pixels that its taps read, H·W outside of the map: (P·Q, R·S). */
 function readPlaces({ counts, kernel, source }: Windows, H: number, W: number): Int32Array {
-  const [[P, Q], [R, S]] = [counts, kernel];
+  const [P, Q] = counts;
+  const [R, S] = kernel;
   return Int32Array.from({ length: P * Q * R * S }, (_, i) => {
     const p = Math.floor(i / (S * R * Q));
     const q = Math.floor(i / (S * R)) % Q;
@@ -97,12 +96,10 @@ export function productMaps(
 ): string {
   const maps = pieces.map(({ u, from, to }, i) => {
     const name = pieces.length === 1 ? output : `${output}/piece${i}`;
-    const columns = g.node('Transpose', [u], `${name}/columns`, { perm: [0, 2, 1] });
-    const product = g.node('MatMul', [a, columns], `${name}/product`);
-    const planes = g.integers(`${name}/planes/shape`, [K, to - from, P * Q]);
-    const apart = g.node('Reshape', [product, planes], `${name}/planes`);
-    const images = g.node('Transpose', [apart], `${name}/images`, { perm: [1, 0, 2] });
-    return g.node('Reshape', [images, g.integers(`${name}/maps/shape`, [to - from, K, P, Q])], name);
+    const product = g.node('MatMul', [a, g.transpose(u, [0, 2, 1], `${name}/columns`)], `${name}/product`);
+    const planes = g.reshape(product, [K, to - from, P * Q], `${name}/planes`);
+    const images = g.transpose(planes, [1, 0, 2], `${name}/images`);
+    return g.reshape(images, [to - from, K, P, Q], name, `${name}/maps/shape`);
   });
   return maps.length === 1 ? maps[0] : g.node('Concat', maps, output, { axis: 0 });
 }

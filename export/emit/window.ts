@@ -24,13 +24,11 @@ export const hasEmptyWindow = (pads: readonly number[], { kernel }: Window): boo
   pads[2] >= kernel[0] || pads[3] >= kernel[1];
 
 /** The pads of Pad for a tensor (N,C,H,W). */
-export const imagePads = ([top, left, bottom, right]: readonly number[]): number[] => [
+export const imagePads = (pads: readonly number[]): number[] => [
   0,
   0,
-  top,
-  left,
+  ...pads.slice(0, 2),
   0,
   0,
-  bottom,
-  right,
+  ...pads.slice(2),
 ];

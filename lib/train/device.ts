@@ -3,7 +3,13 @@
  * which has no Loop, each is a call of the step model and the state stays in the GPU's memory. The bits do
  * not depend on how many go into a call.
  */
-import { type Augment, buildStep, joined, type ModelFile, type StepOptions } from '../../export/index.ts';
+import {
+  type Augment,
+  type BuildStepOptions,
+  buildStep,
+  joined,
+  type ModelFile,
+} from '../../export/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { weightShapes } from '../../reference/oracle.ts';
 import { type Tensor, tensor } from '../../reference/tensor.ts';
@@ -19,10 +25,10 @@ export interface StepperSpec {
   readonly augment: Augment;
   readonly dropout: boolean;
   readonly masks: readonly Pick<MaskSpec, 'layer' | 'size'>[];
-  readonly rule: NonNullable<StepOptions['rule']>;
+  readonly rule: NonNullable<BuildStepOptions['rule']>;
   readonly momentum: number;
   readonly weightDecay: number;
-  readonly factors: NonNullable<StepOptions['factors']>;
+  readonly factors: NonNullable<BuildStepOptions['factors']>;
 }
 
 export interface StepInput {
@@ -49,7 +55,7 @@ export interface Stepper {
 export async function openStepper(spec: StepperSpec, device: Device, state: TrainingState): Promise<Stepper> {
   const { network, batch, augment, dropout, rule, momentum, weightDecay, factors } = spec;
   const target = targetOf(device);
-  const options: StepOptions = { batch, augment, dropout, rule, momentum, weightDecay, factors, target };
+  const options: BuildStepOptions = { batch, augment, dropout, rule, momentum, weightDecay, factors, target };
   const learned = [...weightShapes(network).keys()].filter((name) => factors.get(name)?.rate !== 0);
   if (device === 'webgpu') return openSingle(spec, buildStep(network, options), learned, state);
   const loop = joined(buildStep(network, { ...options, steps: 'dynamic' }).chunks());

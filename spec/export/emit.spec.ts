@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { expect } from 'chai';
-import { buildModel, type ModelOptions } from '../../export/index.ts';
+import { buildModel, type BuildModelOptions } from '../../export/index.ts';
 import { forward } from '../../lib/fast/oracle.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { map } from '../../reference/tensor.ts';
@@ -14,7 +14,7 @@ const lrn = { size: 5, alpha: 0.3, beta: 0.75, k: 2, divide: false, even: 'above
 const mapnorm = { size: 3, alpha: 0.3, beta: 0.75, k: 1, divide: true } as const;
 
 /** One case of every emitter; the rest of the space is searched at random below. */
-const cases: Record<string, { layer: Layer; options?: ModelOptions }> = {
+const cases: Record<string, { layer: Layer; options?: BuildModelOptions }> = {
   relu: { layer: { kind: 'relu', name: 'y' } },
   tanh: { layer: { kind: 'tanh', name: 'y' } },
   sigmoid: { layer: { kind: 'sigmoid', name: 'y' } },
@@ -124,7 +124,7 @@ const all = [
 ];
 
 /** Nodes and small constants of a model, as the golden file holds them. */
-function listing(network: ReturnType<typeof networkOf>, options?: ModelOptions) {
+function listing(network: ReturnType<typeof networkOf>, options?: BuildModelOptions) {
   const { graph } = buildModel(network, randomWeights(network, 1), options).model;
   const attributes = (node: {
     attribute: { name: string; f?: number; i?: number; ints: number[]; s?: Uint8Array }[];

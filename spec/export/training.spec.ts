@@ -1,7 +1,14 @@
 import fs from 'node:fs';
 import { expect } from 'chai';
 import * as ort from 'onnxruntime-node';
-import { buildGradients, buildStep, joined, type ModelFile, type Rule, tap } from '../../export/index.ts';
+import {
+  buildGradients,
+  buildStep,
+  joined,
+  type ModelFile,
+  tap,
+  type UpdateRule,
+} from '../../export/index.ts';
 import type { NumericValue } from '../../lib/array/value.ts';
 import { readNpz } from '../../lib/format/npz.ts';
 import { cifarAlexnet } from '../../reference/networks/cifar.ts';
@@ -132,7 +139,7 @@ describe('export/training: steps', () => {
     ['fc3.weight', { rate: 0.25, decay: 1.5 }],
     ['fc3.bias', { rate: 0, decay: 1 }],
   ]);
-  for (const rule of ['paper', 'caffe', 'pytorch'] as Rule[]) {
+  for (const rule of ['paper', 'caffe', 'pytorch'] as UpdateRule[]) {
     it(`${rule}: three steps with rates, decays and a frozen bias end where PyTorch's do`, async () => {
       const [network, arrays] = load(net);
       const options = { batch: net.batch, rule, momentum: 0.9, weightDecay: 0.01, factors };
@@ -237,7 +244,7 @@ describe('export/training: steps', () => {
   it('momentum 0, with and without decay, is plain gradient descent', async () => {
     const [network, arrays] = load(net);
     for (const weightDecay of [0, 0.01]) {
-      for (const rule of ['paper', 'caffe', 'pytorch'] as Rule[]) {
+      for (const rule of ['paper', 'caffe', 'pytorch'] as UpdateRule[]) {
         const file = buildStep(network, { batch: net.batch, rule, momentum: 0, weightDecay });
         const session = await sessionOf(file, false);
         const feeds = Object.fromEntries(

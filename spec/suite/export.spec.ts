@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
-import { buildModel, joined, type ModelOptions } from '../../export/index.ts';
+import { buildModel, joined, type BuildModelOptions } from '../../export/index.ts';
 import { forward, inputsOf, parameterCount, weightShapes } from '../../lib/fast/oracle.ts';
 import { writeModelFile } from '../../lib/onnx/write.ts';
 import { networks } from '../../reference/networks/index.ts';
@@ -21,7 +21,7 @@ describe('every network at narrow widths, exported and run by onnxruntime', func
     const network = narrow(wide);
     const weights = randomWeights(network, 11);
     const last = network.layers[network.layers.length - 1].name;
-    const runs: (ModelOptions & { optimised: boolean; images: number })[] = [
+    const runs: (BuildModelOptions & { optimised: boolean; images: number })[] = [
       { optimised: false, lrn: 'native', opset: 13, images: 1 },
       { optimised: true, lrn: 'decomposed', opset: 18, images: 3 },
     ];
@@ -86,7 +86,7 @@ describe("Python's onnx", function () {
     for (const [index, wide] of networks.entries()) {
       const network = narrow(wide);
       const weights = randomWeights(network, 5);
-      const options: ModelOptions[] = [
+      const options: BuildModelOptions[] = [
         { opset: 13 + (index % 5), lrn: 'native' },
         { opset: 17, lrn: 'decomposed', batch: 2 },
         { opset: 13, lrn: 'native', precision: 'float16' },

@@ -1,6 +1,6 @@
 /** Random small networks, and runs of the files made from them with onnxruntime on the CPU. */
 import * as ort from 'onnxruntime-node';
-import { buildModel, joined, type ModelOptions, tap } from '../../export/index.ts';
+import { type BuildModelOptions, buildModel, joined, tap } from '../../export/index.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import { type Weights, weightShapes } from '../../reference/oracle.ts';
 import { type Shape, sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
@@ -98,7 +98,12 @@ export async function runFile(
 }
 
 /** Builds and runs a network; values by layer name. */
-export function run(network: Network, weights: Weights, input: Tensor, options: ModelOptions & Run = {}) {
+export function run(
+  network: Network,
+  weights: Weights,
+  input: Tensor,
+  options: BuildModelOptions & Run = {},
+) {
   const file = buildModel(network, weights, options);
   const { tapped = true } = options;
   return runFile(tapped ? tap(file.model) : joined(file.chunks()), input, options);
