@@ -13,17 +13,18 @@ import type { Storage } from './tensor.ts';
 
 const TWO32 = 4294967296;
 
-/** One Philox4x32-10 block into out[0..3]. Only the low 32 bits of the words count. */
-function block(
-  counter0: number,
-  counter1: number,
-  counter2: number,
-  counter3: number,
-  key0: number,
-  key1: number,
-  out: Uint32Array,
-): void {
-  let [c0, c1, c2, c3, k0, k1] = [counter0 | 0, counter1 | 0, counter2 | 0, counter3 | 0, key0 | 0, key1 | 0];
+/** Philox4x32-10: four random 32-bit words, into `out`, for a counter of four words and a key of two. */
+export function philox(
+  counter: ArrayLike<number>,
+  key: ArrayLike<number>,
+  out = new Uint32Array(4),
+): Uint32Array {
+  let c0 = counter[0] | 0;
+  let c1 = counter[1] | 0;
+  let c2 = counter[2] | 0;
+  let c3 = counter[3] | 0;
+  let k0 = key[0] | 0;
+  let k1 = key[1] | 0;
   for (let round = 0; round < 10; round++) {
     const next0 = multiplyHigh(0xcd9e, 0x8d57, c2) ^ c1 ^ k0;
     const next2 = multiplyHigh(0xd251, 0x1f53, c0) ^ c3 ^ k1;
@@ -38,6 +39,7 @@ function block(
   out[1] = c1;
   out[2] = c2;
   out[3] = c3;
+  return out;
 }
 
 /** High 32 bits of (mHigh·2¹⁶ + mLow)·b, both unsigned, from 16-bit halves. */
@@ -50,16 +52,6 @@ function multiplyHigh(mHigh: number, mLow: number, b: number): number {
   return (Math.imul(mHigh, bHigh) + (highLow >>> 16) + (lowHigh >>> 16) + (middle >>> 16)) | 0;
 }
 
-export type Counter = readonly [number, number, number, number];
-export type Key = readonly [number, number];
-
-/** Philox4x32-10: four random 32-bit words for a counter of four and a key of two words. */
-export function philox(counter: Counter, key: Key): Uint32Array {
-  const out = new Uint32Array(4);
-  block(...counter, ...key, out);
-  return out;
-}
-
 /** The number of a stream: FNV-1a (32 bit) of its name's UTF-16 units, which are its bytes for ASCII names. */
 export function streamOf(name: string): number {
   let hash = 0x811c9dc5;
@@ -68,40 +60,44 @@ export function streamOf(name: string): number {
 }
 
 /** The seed's two words. Throws unless it is an integer from 0 to 2⁵³ − 1. */
-function keyOf(seed: number): Key {
+function keyOf(seed: number): readonly [number, number] {
   if (!Number.isSafeInteger(seed) || seed < 0) {
     throw new Error(`random: seed must be an integer from 0 to 2^53 - 1 (= ${seed})`);
   }
   return [seed >>> 0, Math.floor(seed / TWO32)];
 }
 
-/** Random 32-bit words `first` … of a stream. */
-export function words(seed: number, stream: number, count: number, first = 0): Uint32Array {
-  const [k0, k1] = keyOf(seed);
-  const out = new Uint32Array(count);
+/** `out` from number `first` of a stream on: `f` of each word. */
+function fill<T extends Storage | Uint32Array>(
+  out: T,
+  seed: number,
+  stream: number,
+  first: number,
+  f: (word: number) => number,
+): T {
+  const key = keyOf(seed);
+  const counter = Uint32Array.of(0, 0, stream, 0);
   const four = new Uint32Array(4);
-  for (let i = 0; i < count; ) {
+  for (let i = 0; i < out.length; ) {
     const index = Math.floor((first + i) / 4);
-    block(index >>> 0, Math.floor(index / TWO32), stream, 0, k0, k1, four);
-    for (let j = (first + i) % 4; j < 4 && i < count; j++) out[i++] = four[j];
+    counter[0] = index; // its low 32 bits
+    counter[1] = Math.floor(index / TWO32);
+    philox(counter, key, four);
+    for (let j = (first + i) % 4; j < 4 && i < out.length; j++) out[i++] = f(four[j]);
   }
   return out;
 }
+
+/** Random 32-bit words `first` … of a stream. */
+export const words = (seed: number, stream: number, count: number, first = 0): Uint32Array =>
+  fill(new Uint32Array(count), seed, stream, first, (word) => word);
 
 /** A word as a number in (0, 1): (word + ½)·2⁻³², never 0 or 1. */
 export const uniform = (word: number): number => (word + 0.5) / TWO32;
 
 /** Normals `first` … of a stream (mean 0, standard deviation `deviation`) into `out`, each rounded once. */
 export function fillNormals(out: Storage, seed: number, stream: number, deviation = 1, first = 0): void {
-  const [k0, k1] = keyOf(seed);
-  const four = new Uint32Array(4);
-  for (let i = 0; i < out.length; ) {
-    const index = Math.floor((first + i) / 4);
-    block(index >>> 0, Math.floor(index / TWO32), stream, 0, k0, k1, four);
-    for (let j = (first + i) % 4; j < 4 && i < out.length; j++) {
-      out[i++] = deviation * normalQuantile((four[j] + 0.5) / TWO32);
-    }
-  }
+  fill(out, seed, stream, first, (word) => deviation * normalQuantile(uniform(word)));
 }
 
 /** `count` standard normals of a stream, from number `first` on. */
@@ -114,94 +110,41 @@ export function normals(seed: number, stream: number, count: number, first = 0):
 /** The z with Φ(z) = p, for 0 < p < 1 (PPND16). */
 export function normalQuantile(p: number): number {
   const q = p - 0.5;
-  if (Math.abs(q) <= 0.425) return q * central(0.180625 - q * q);
+  if (Math.abs(q) <= 0.425) return q * ratio(0.180625 - q * q, A, B);
   const r = Math.sqrt(-log(q < 0 ? p : 1 - p));
-  const z = r <= 5 ? tail(r - 1.6) : farTail(r - 5);
+  const z = r <= 5 ? ratio(r - 1.6, C, D) : ratio(r - 5, E, F);
   return q < 0 ? -z : z;
 }
 
-/** Σ cᵢ·rⁱ by Horner's rule. */
-function polynomial(
-  r: number,
-  c0: number,
-  c1: number,
-  c2: number,
-  c3: number,
-  c4: number,
-  c5: number,
-  c6: number,
-  c7: number,
-): number {
-  return ((((((c7 * r + c6) * r + c5) * r + c4) * r + c3) * r + c2) * r + c1) * r + c0;
-}
+/** Σ cᵢ·rⁱ, i from 0 to 7, by Horner's rule. */
+const polynomial = (r: number, c: readonly number[]): number =>
+  ((((((c[7] * r + c[6]) * r + c[5]) * r + c[4]) * r + c[3]) * r + c[2]) * r + c[1]) * r + c[0];
 
-// Wichura's a and b, c and d, e and f, each rounded to a double
-const central = (r: number): number =>
-  polynomial(
-    r,
-    3.3871328727963665,
-    133.14166789178438,
-    1971.5909503065513,
-    13731.69376550946,
-    45921.95393154987,
-    67265.7709270087,
-    33430.57558358813,
-    2509.0809287301227,
-  ) /
-  polynomial(
-    r,
-    1,
-    42.31333070160091,
-    687.1870074920579,
-    5394.196021424751,
-    21213.794301586597,
-    39307.89580009271,
-    28729.085735721943,
-    5226.495278852854,
-  );
-const tail = (r: number): number =>
-  polynomial(
-    r,
-    1.4234371107496835,
-    4.630337846156546,
-    5.769497221460691,
-    3.6478483247632045,
-    1.2704582524523684,
-    0.2417807251774506,
-    0.022723844989269184,
-    0.0007745450142783414,
-  ) /
-  polynomial(
-    r,
-    1,
-    2.053191626637759,
-    1.6763848301838038,
-    0.6897673349851,
-    0.14810397642748008,
-    0.015198666563616457,
-    0.0005475938084995345,
-    1.0507500716444169e-9,
-  );
-const farTail = (r: number): number =>
-  polynomial(
-    r,
-    6.657904643501103,
-    5.463784911164114,
-    1.7848265399172913,
-    0.29656057182850487,
-    0.026532189526576124,
-    0.0012426609473880784,
-    2.7115555687434876e-5,
-    2.0103343992922881e-7,
-  ) /
-  polynomial(
-    r,
-    1,
-    0.599832206555888,
-    0.1369298809227358,
-    0.014875361290850615,
-    0.0007868691311456133,
-    1.8463183175100548e-5,
-    1.421511758316446e-7,
-    2.0442631033899397e-15,
-  );
+const ratio = (r: number, p: readonly number[], q: readonly number[]): number =>
+  polynomial(r, p) / polynomial(r, q);
+
+// Wichura's coefficients, each rounded to a double
+const A = [
+  3.3871328727963665, 133.14166789178438, 1971.5909503065513, 13731.69376550946, 45921.95393154987,
+  67265.7709270087, 33430.57558358813, 2509.0809287301227,
+];
+const B = [
+  1, 42.31333070160091, 687.1870074920579, 5394.196021424751, 21213.794301586597, 39307.89580009271,
+  28729.085735721943, 5226.495278852854,
+];
+const C = [
+  1.4234371107496835, 4.630337846156546, 5.769497221460691, 3.6478483247632045, 1.2704582524523684,
+  0.2417807251774506, 0.022723844989269184, 0.0007745450142783414,
+];
+const D = [
+  1, 2.053191626637759, 1.6763848301838038, 0.6897673349851, 0.14810397642748008, 0.015198666563616457,
+  0.0005475938084995345, 1.0507500716444169e-9,
+];
+const E = [
+  6.657904643501103, 5.463784911164114, 1.7848265399172913, 0.29656057182850487, 0.026532189526576124,
+  0.0012426609473880784, 2.7115555687434876e-5, 2.0103343992922881e-7,
+];
+const F = [
+  1, 0.599832206555888, 0.1369298809227358, 0.014875361290850615, 0.0007868691311456133,
+  1.8463183175100548e-5, 1.421511758316446e-7, 2.0442631033899397e-15,
+];

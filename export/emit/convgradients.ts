@@ -40,8 +40,9 @@ export function weightGradient(g: GraphBuilder, layer: Conv2d, x: string, dy: st
 function covered(g: GraphBuilder, x: string, [, , bottom, right]: readonly number[], prefix: string): string {
   if (bottom >= 0 && right >= 0) return x;
   const [H, W] = g.dims(x).slice(2) as number[];
-  const ends = [H + Math.min(bottom, 0), W + Math.min(right, 0)];
-  return g.slice(x, { starts: [0, 0], ends, axes: [2, 3] }, prefix, `${prefix}/cut`);
+  const ends = g.integers(`${prefix}/ends`, [H + Math.min(bottom, 0), W + Math.min(right, 0)]);
+  const bounds = [g.integers(`${prefix}/starts`, [0, 0]), ends, g.integers(`${prefix}/axes`, [2, 3])];
+  return g.node('Slice', [x, ...bounds], `${prefix}/cut`);
 }
 
 /** The pads with which the windows cover x exactly: rows that no window reads have a negative one. */

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Principal } from '../../reference/input/pca.ts';
 import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
-import type { Schedule, State as ScheduleState } from '../../reference/training/schedule.ts';
+import type { Schedule, ScheduleState } from '../../reference/training/schedule.ts';
 import type { NumericValue } from '../array/value.ts';
 import { openFile } from '../disk/source.ts';
 import { writeWhole } from '../disk/write.ts';

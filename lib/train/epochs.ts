@@ -1,7 +1,7 @@
 /** The loop: epochs of steps, validation after each, checkpoints in between. */
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { observe, type Settings } from '../../reference/training/schedule.ts';
+import { observe, type ScheduleSettings } from '../../reference/training/schedule.ts';
 import type { Device } from '../runtime/session.ts';
 import {
   CHECKPOINT,
@@ -237,7 +237,7 @@ function glance({ progress, perEpoch, clock, watching }: Running): void {
  * Validates, notes the epoch, and commits it: logs first, then the best weights, then the checkpoint, then
  * the curves. Rejects with Diverged before any of them where the weights are good for nothing.
  */
-async function endEpoch(running: Running, stepper: Stepper, settings: Settings): Promise<void> {
+async function endEpoch(running: Running, stepper: Stepper, settings: ScheduleSettings): Promise<void> {
   const { setup, options, log, watching, progress } = running;
   const state = await stepper.state();
   refuseDamaged(running, state);
@@ -269,7 +269,11 @@ async function endEpoch(running: Running, stepper: Stepper, settings: Settings):
 }
 
 /** The results of the epoch under way. Rejects with Diverged where validation gives no numbers. */
-async function recordOf(running: Running, state: TrainingState, settings: Settings): Promise<EpochRecord> {
+async function recordOf(
+  running: Running,
+  state: TrainingState,
+  settings: ScheduleSettings,
+): Promise<EpochRecord> {
   const { setup, device, options, perEpoch, progress } = running;
   const epoch = progress.epoch + 1;
   const split = setup.parts.validation;

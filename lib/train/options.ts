@@ -3,12 +3,7 @@
  * one wins.
  */
 import { readFile } from 'node:fs/promises';
-import {
-  type Augmentation,
-  asRunAugmentation,
-  caffeAugmentation,
-  paperAugmentation,
-} from '../../reference/input/augment.ts';
+import { type Augmentation, augmentations } from '../../reference/input/augment.ts';
 import { type Method, methods } from '../../reference/training/init.ts';
 import { type Rule, rules } from '../../reference/training/optimiser.ts';
 import type { Schedule } from '../../reference/training/schedule.ts';
@@ -60,9 +55,9 @@ const distortions = {
   none: null,
   standard,
   cifar: { ...standard, pad: 2 },
-  paper: withoutCrop(paperAugmentation),
-  'as-run': withoutCrop(asRunAugmentation),
-  caffe: withoutCrop(caffeAugmentation),
+  paper: withoutCrop(augmentations.paper),
+  'as-run': withoutCrop(augmentations['as-run']),
+  caffe: withoutCrop(augmentations.caffe),
 } as const satisfies Record<string, Distortion | null>;
 type AugmentName = keyof typeof distortions;
 export const augmentNames = Object.keys(distortions) as AugmentName[];

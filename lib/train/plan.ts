@@ -3,7 +3,7 @@ import type { Augmentation } from '../../reference/input/augment.ts';
 import { inputsOf, shapes, weightShapes } from '../../reference/oracle.ts';
 import { sizeOf } from '../../reference/tensor.ts';
 import { defaultFactor, type Factor } from '../../reference/training/optimiser.ts';
-import { factorsFor, type Settings, settingsAt } from '../../reference/training/schedule.ts';
+import { factorsFor, type ScheduleSettings, settingsAt } from '../../reference/training/schedule.ts';
 import { type Cache, cacheFor, type FeedSpec, isCached, type MaskSpec, type StepJob } from './batch.ts';
 import type { Progress } from './checkpoint.ts';
 import type { StepperSpec } from './device.ts';
@@ -14,7 +14,7 @@ export const stepsPerEpoch = ({ parts, progress }: Setup): number =>
   Math.floor(parts.train.count / progress.batch);
 
 /** The settings of step number `step` of the whole run. */
-export const settingsOf = (progress: Progress, step: number, perEpoch: number): Settings =>
+export const settingsOf = (progress: Progress, step: number, perEpoch: number): ScheduleSettings =>
   settingsAt(progress.schedule, progress.scheduleState, step, perEpoch);
 
 /** The dropout layers' masks, for a batch. */
@@ -81,7 +81,7 @@ export function* jobsOf(setup: Setup, cache: Cache | undefined): Generator<StepJ
 }
 
 /** Each parameter's factors on learning rate and decay. */
-function factorsOf({ network, progress }: Setup, settings: Settings): Map<string, Factor> {
+function factorsOf({ network, progress }: Setup, settings: ScheduleSettings): Map<string, Factor> {
   const { update = 'paper', biasDecay, freeze = [] } = progress.options;
   const base = (parameter: string): Factor => {
     const factor = defaultFactor(update, parameter);
@@ -100,7 +100,7 @@ function factorsOf({ network, progress }: Setup, settings: Settings): Map<string
 }
 
 /** The graph for the epoch that begins with these settings. */
-export function stepperSpecOf(setup: Setup, spec: FeedSpec, settings: Settings): StepperSpec {
+export function stepperSpecOf(setup: Setup, spec: FeedSpec, settings: ScheduleSettings): StepperSpec {
   const { network, progress } = setup;
   const { update = 'paper', momentum = 0.9, weightDecay = 0.0005 } = progress.options;
   return {

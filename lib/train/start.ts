@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { type Principal, principal } from '../../reference/input/pca.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
-import { begin as beginSchedule } from '../../reference/training/schedule.ts';
+import { scheduleStart } from '../../reference/training/schedule.ts';
 import type { Dataset, Split } from '../data/dataset.ts';
 import { InputError } from '../errors.ts';
 import { resolveNetwork } from '../networks/resolve.ts';
@@ -84,7 +84,7 @@ export async function start(data: Dataset, options: TrainOptions, definition?: N
     epochs,
     classes: data.classes,
     data: fingerprint(data, parts),
-    scheduleState: beginSchedule,
+    scheduleState: scheduleStart,
     epoch: 0,
     stepInEpoch: 0,
     steps: 0,

@@ -50,7 +50,7 @@ export const publicSources: readonly PublicSource[] = [
     ],
     licence: 'BSD-3-Clause (torchvision); trained on ImageNet',
     network: 'torchvision',
-    preprocess: preprocess.torchvision,
+    preprocess: preprocess.torchvisionPreprocess,
   },
   {
     name: 'bvlc-alexnet',
@@ -112,7 +112,7 @@ export const publicSources: readonly PublicSource[] = [
     ],
     licence: 'Apache-2.0 (model zoo); trained on ImageNet',
     network: 'onnx-zoo',
-    preprocess: preprocess.onnxZoo,
+    preprocess: preprocess.onnxZooPreprocess,
   },
   {
     name: 'onnx-zoo-caffenet',

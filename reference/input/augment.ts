@@ -30,30 +30,15 @@ export interface Augmentation {
   readonly lighting: 'none' | 'paper' | 'root' | 'as-run';
 }
 
-/** The paper's text. Its lighting taken to the letter makes noise of its pictures: see the header. */
-export const paperAugmentation: Augmentation = {
-  crop: 224,
-  offsets: 'paper',
-  mirror: true,
-  chunk: 1,
-  lighting: 'paper',
-};
-/** The released source, configuration 145. */
-export const asRunAugmentation: Augmentation = {
-  crop: 224,
-  offsets: 'all',
-  mirror: true,
-  chunk: 32,
-  lighting: 'as-run',
-};
-/** Caffe's models/bvlc_alexnet/train_val.prototxt: no lighting. */
-export const caffeAugmentation: Augmentation = {
-  crop: 227,
-  offsets: 'all',
-  mirror: true,
-  chunk: 1,
-  lighting: 'none',
-};
+/** The sources' own. */
+export const augmentations = {
+  /** The paper's text. Its lighting taken to the letter makes noise of its pictures: see the header. */
+  paper: { crop: 224, offsets: 'paper', mirror: true, chunk: 1, lighting: 'paper' },
+  /** The released source, configuration 145. */
+  'as-run': { crop: 224, offsets: 'all', mirror: true, chunk: 32, lighting: 'as-run' },
+  /** Caffe's models/bvlc_alexnet/train_val.prototxt: no lighting. */
+  caffe: { crop: 227, offsets: 'all', mirror: true, chunk: 1, lighting: 'none' },
+} as const satisfies Record<string, Augmentation>;
 
 /** Standard deviation of αᵢ. */
 const LIGHT = 0.1;

@@ -8,7 +8,7 @@
  */
 
 import { dense, type Tensor, zeros } from '../tensor.ts';
-import { type Image, resizeBilinear, type Window } from './resize.ts';
+import { type Image, type Rectangle, resizeBilinear } from './resize.ts';
 
 export type { Image } from './resize.ts';
 
@@ -64,7 +64,7 @@ export const caffe: Preprocess = {
 };
 
 /** torchvision's presets (transforms/_presets.py). */
-export const torchvision: Preprocess = {
+export const torchvisionPreprocess: Preprocess = {
   resize: { mode: 'shorter', size: 256 },
   crop: { size: 224, offset: 'half-even' },
   channels: 'RGB',
@@ -75,7 +75,7 @@ export const torchvision: Preprocess = {
 };
 
 /** The only published script behind the zoo's accuracy (intel/neural-compressor): warped to 224, BGR, mean pixel. */
-export const onnxZoo: Preprocess = {
+export const onnxZooPreprocess: Preprocess = {
   resize: { mode: 'warp', size: 224 },
   crop: { size: 0, offset: 'floor' },
   channels: 'BGR',
@@ -122,7 +122,7 @@ export function centreOffset(extent: number, crop: number, rule: 'floor' | 'half
 }
 
 /** The centred window of side `crop` (all of it for 0). Throws if the crop is larger than what it is taken from. */
-function centreWindow(width: number, height: number, crop: Preprocess['crop']): Window {
+function centreWindow(width: number, height: number, crop: Preprocess['crop']): Rectangle {
   if (crop.size === 0) return { x: 0, y: 0, width, height };
   if (crop.size > width || crop.size > height) {
     throw new Error(`preprocess: a crop of ${crop.size} does not fit into ${width}×${height}`);
@@ -136,7 +136,7 @@ function centreWindow(width: number, height: number, crop: Preprocess['crop']): 
 }
 
 /** A rectangle of a picture. */
-export const crop = (image: Image, window: Window): Image =>
+export const crop = (image: Image, window: Rectangle): Image =>
   resizeBilinear(image, image.width, image.height, window);
 
 /** Left and right exchanged. */

@@ -14,7 +14,7 @@ export interface Image {
 }
 
 /** A rectangle of the resized picture, in its pixels. */
-export interface Window {
+export interface Rectangle {
   readonly x: number;
   readonly y: number;
   readonly width: number;
@@ -65,7 +65,7 @@ function triangle(input: number, output: number, from: number, length: number): 
 const toByte = (sum: number): number => Math.min(Math.max(sum >> PRECISION_BITS, 0), 255);
 
 /** Columns of the window, for rows [top, top + height) of the input. */
-function horizontal(image: Image, width: number, window: Window, top: number, height: number): Image {
+function horizontal(image: Image, width: number, window: Rectangle, top: number, height: number): Image {
   const { x, width: columns } = window;
   const data = new Uint8Array(3 * columns * height);
   if (width === image.width) {
@@ -121,7 +121,7 @@ function vertical(image: Image, taps: Taps, top: number, rows: number): Image {
  * Throws if a size is not a positive integer, the data do not have the picture's size, or the window leaves the
  * result.
  */
-export function resizeBilinear(image: Image, width: number, height: number, window?: Window): Image {
+export function resizeBilinear(image: Image, width: number, height: number, window?: Rectangle): Image {
   const view = window ?? { x: 0, y: 0, width, height };
   check(image, width, height, view);
   if (height === image.height) return horizontal(image, width, view, view.y, view.height);
@@ -132,7 +132,7 @@ export function resizeBilinear(image: Image, width: number, height: number, wind
   return vertical(horizontal(image, width, view, top, rows), taps, top, view.height);
 }
 
-function check(image: Image, width: number, height: number, window: Window): void {
+function check(image: Image, width: number, height: number, window: Rectangle): void {
   if (image.data.length !== 3 * image.width * image.height) {
     throw new Error(
       `resize: ${image.width}×${image.height} needs ${3 * image.width * image.height} bytes of RGB (data has ${image.data.length})`,

@@ -20,12 +20,14 @@ export type Kind = keyof typeof ops;
 type AttributesOf<K extends Kind> = Parameters<(typeof ops)[K]['forward']>[1];
 
 /** A layer of one kind: its operation's attributes, and where it has weights, their sizes. */
-export type LayerOf<K extends Kind> = Named & { readonly kind: K } & (AttributesOf<K> extends object
+type OneKind<K extends Kind> = Named & { readonly kind: K } & (AttributesOf<K> extends object
     ? { readonly attributes: AttributesOf<K> }
     : { readonly attributes?: undefined }) &
   (K extends 'conv2d' | 'linear' ? Parameters<(typeof ops)[K]['parameters']>[1] : unknown);
 
-export type Layer = { [K in Kind]: LayerOf<K> }[Kind];
+export type Layer = { [K in Kind]: OneKind<K> }[Kind];
+/** The layers of these kinds. */
+export type LayerOf<K extends Kind> = Layer & { readonly kind: K };
 
 export interface Network {
   /** As given to --network. */
@@ -46,7 +48,7 @@ type Pads = number | readonly [number, number, number, number];
 const pads = (pad: Pads): readonly [number, number, number, number] =>
   typeof pad === 'number' ? [pad, pad, pad, pad] : pad;
 
-export interface ConvOptions {
+interface ConvOptions {
   readonly stride?: number;
   readonly pad?: Pads;
   readonly groups?: number;
@@ -69,17 +71,8 @@ export const tanh = (name: string): Layer => ({ name, kind: 'tanh' });
 
 /** The paper's constants (n = 5, β = 0.75) unless said otherwise; α divided by n, as in Caffe, PyTorch and ONNX. */
 export function lrn(name: string, options: Partial<ops.lrn.Attributes> = {}): Layer {
-  const attributes = {
-    size: 5,
-    alpha: 1e-4,
-    beta: 0.75,
-    k: 1,
-    divide: true,
-    even: 'above',
-    groups: 1,
-    ...options,
-  };
-  return { name, kind: 'lrn', attributes: attributes as ops.lrn.Attributes };
+  const usual = { size: 5, alpha: 1e-4, beta: 0.75, k: 1, divide: true, even: 'above', groups: 1 } as const;
+  return { name, kind: 'lrn', attributes: { ...usual, ...options } };
 }
 
 /** Normalisation within maps, α divided by size², k = 1: Caffe's and cuda-convnet's form. */
@@ -87,16 +80,16 @@ export function mapnorm(name: string, size: number, alpha: number): Layer {
   return { name, kind: 'mapnorm', attributes: { size, alpha, beta: 0.75, k: 1, divide: true } };
 }
 
+const overlapping = { kernel: [3, 3], stride: [2, 2], pad: [0, 0, 0, 0] } as const;
+
 /** Overlapping max-pooling, z = 3 and s = 2 (section 3.4) unless said otherwise. */
 export function maxpool(name: string, options: Partial<ops.maxpool.Attributes> = {}): Layer {
-  const attributes = { kernel: [3, 3], stride: [2, 2], pad: [0, 0, 0, 0], rounding: 'floor', ...options };
-  return { name, kind: 'maxpool', attributes: attributes as ops.maxpool.Attributes };
+  return { name, kind: 'maxpool', attributes: { ...overlapping, rounding: 'floor', ...options } };
 }
 
 /** Overlapping average pooling, Caffe's rounding and divisor. */
 export function avgpool(name: string): Layer {
-  const window = { kernel: [3, 3], stride: [2, 2], pad: [0, 0, 0, 0] } as const;
-  return { name, kind: 'avgpool', attributes: { ...window, rounding: 'caffe', divisor: 'caffe' } };
+  return { name, kind: 'avgpool', attributes: { ...overlapping, rounding: 'caffe', divisor: 'caffe' } };
 }
 
 export const adaptiveavgpool = (name: string, size: number): Layer => ({

@@ -1,5 +1,5 @@
 /** torchvision.models.alexnet: the single tower of "One weird trick" (arXiv 1404.5997), without LRN. */
-import { torchvision as preprocess } from '../input/preprocess.ts';
+import { torchvisionPreprocess } from '../input/preprocess.ts';
 import { adaptiveavgpool, conv, dropout, flatten, linear, maxpool, type Network, relu } from './layers.ts';
 import { alexnetStarts } from './starts.ts';
 
@@ -7,7 +7,7 @@ export const torchvision: Network = {
   name: 'torchvision',
   title: "torchvision's single tower: 64-192-384-256-256, no LRN, dropout before fc6 and fc7, logits",
   input: [3, 224, 224],
-  preprocess,
+  preprocess: torchvisionPreprocess,
   starts: alexnetStarts(),
   layers: [
     conv('conv1', 64, 11, { stride: 4, pad: 2 }), // 64×55×55

@@ -3,7 +3,7 @@
  * 54, 26, 12 and 6; all pools round down but for a pad at the end of pool5 that imitates Caffe's rounding up
  * (onnx/backend/test/data/light/light_bvlc_alexnet.onnx holds the exact graph).
  */
-import { onnxZoo as preprocess } from '../input/preprocess.ts';
+import { onnxZooPreprocess } from '../input/preprocess.ts';
 import { bvlcAlexnet } from './bvlc.ts';
 import { maxpool, type Network } from './layers.ts';
 
@@ -12,7 +12,7 @@ export const onnxZoo: Network = {
   name: 'onnx-zoo',
   title: "the ONNX model zoo's bvlcalexnet: 224 input, maps of 54, 26, 12 and 6",
   input: [3, 224, 224],
-  preprocess,
+  preprocess: onnxZooPreprocess,
   layers: bvlcAlexnet.layers.map((layer) => {
     if (layer.kind !== 'maxpool') return layer;
     return maxpool(layer.name, layer.name === 'pool5' ? { pad: [0, 0, 1, 1] } : {});

@@ -79,7 +79,7 @@ export function backward(
 
   const { loss: mean, p } = loss.forward(logits, labels, options.clip);
   const dvalues = new Map([
-    [net.layers[net.layers.length - 1].name, loss.backward(logits, labels, p, precision).dz],
+    [net.layers[net.layers.length - 1].name, loss.backward(logits, labels, p, precision)],
   ]);
   const gradients: [string, Tensor][] = [];
   for (let index = net.layers.length - 1; index >= 0; index--) {

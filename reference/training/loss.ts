@@ -10,7 +10,7 @@
  * ONNX    SoftmaxCrossEntropyLoss, reduction = 'mean'; decomposed in export/loss.ts.
  * Clash   Caffe's loss is −log max(p, FLT_MIN), at most 87.34 an image; its gradient is p − onehot all the same
  *         (`clip`).
- *         Ties in the errors: see `Ties`.
+ *         Ties in the errors: see `rankings`.
  * Letters z, p (N,K), labels N integers from 0 to K − 1.
  */
 import * as math from '../math.ts';
@@ -23,7 +23,7 @@ export type Clip = 'none' | 'caffe';
 const FLT_MIN = 1.1754943508222875e-38;
 
 /** Throws unless there are N labels, each an integer from 0 to K − 1. */
-export function checkLabels(z: Tensor, labels: ArrayLike<number>): void {
+function checkLabels(z: Tensor, labels: ArrayLike<number>): void {
   if (z.dimension !== 2) throw new Error(`loss: z must have 2 dimensions (shape = [${z.shape}])`);
   const [N, K] = z.shape;
   if (labels.length !== N) throw new Error(`loss: there must be ${N} labels (= ${labels.length})`);
@@ -66,7 +66,7 @@ export function backward(
   labels: ArrayLike<number>,
   p: Float64Array,
   precision: Precision = precisionOf(z),
-): { dz: Tensor } {
+): Tensor {
   checkLabels(z, labels);
   const [N, K] = z.shape;
   const DZ = allocate(N * K, precision);
@@ -74,7 +74,7 @@ export function backward(
   for (let n = 0; n < N; n++) {
     for (let k = 0; k < K; k++) DZ[n * K + k] = (p[n * K + k] - (k === labels[n] ? 1 : 0)) / N;
   }
-  return { dz: tensor(DZ, z.shape) };
+  return tensor(DZ, z.shape);
 }
 
 /**
@@ -84,14 +84,14 @@ export function backward(
  * fractional  cuda-convnet: the share of the equal classes for which there is a place among the first k
  *             (kMultiSoftmaxCost of cuda-convnet2; for k = 1: one over the number of maxima).
  */
-export const ties = ['optimistic', 'first', 'fractional'] as const;
-export type Ties = (typeof ties)[number];
+export const rankings = ['optimistic', 'first', 'fractional'] as const;
+export type Ranking = (typeof rankings)[number];
 
 /**
  * How right each image's first k classes are: 1, 0, or a share of a tie. A NaN score is ahead of every other,
  * so 0.
  */
-export function hits(z: Tensor, labels: ArrayLike<number>, k: number, rule: Ties = 'first'): Float64Array {
+export function hits(z: Tensor, labels: ArrayLike<number>, k: number, rule: Ranking = 'first'): Float64Array {
   checkLabels(z, labels);
   if (!Number.isInteger(k) || k < 1) throw new Error(`loss: k must be a positive integer (= ${k})`);
   const [N, K] = z.shape;
@@ -114,7 +114,7 @@ export function hits(z: Tensor, labels: ArrayLike<number>, k: number, rule: Ties
 }
 
 /** The share of images whose right class is not among the first k. */
-export function errorRate(z: Tensor, labels: ArrayLike<number>, k: number, rule: Ties = 'first'): number {
+export function errorRate(z: Tensor, labels: ArrayLike<number>, k: number, rule: Ranking = 'first'): number {
   const N = z.shape[0];
   return (N - hits(z, labels, k, rule).reduce((sum, v) => sum + v, 0)) / N;
 }

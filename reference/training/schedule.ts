@@ -53,7 +53,7 @@ export const schedules = {
 } as const satisfies Record<string, Schedule>;
 
 /** What a schedule remembers; only plateau changes it. */
-export interface State {
+export interface ScheduleState {
   /** Lowest validation error so far; null before the first. */
   readonly best: number | null;
   /** Epochs since then, or since the last drop. */
@@ -62,10 +62,10 @@ export interface State {
   readonly finished: boolean;
 }
 
-export const begin: State = { best: null, stalled: 0, drops: 0, finished: false };
+export const scheduleStart: ScheduleState = { best: null, stalled: 0, drops: 0, finished: false };
 
 /** What holds at one iteration. */
-export interface Settings {
+export interface ScheduleSettings {
   /** ε of the weights. */
   readonly learningRate: number;
   /** ε of the biases, where it is not a multiple of the weights'. */
@@ -78,14 +78,19 @@ export interface Settings {
 }
 
 /** The settings for iteration number `iteration` (from 0) of epochs of `perEpoch` iterations. */
-export function settingsAt(schedule: Schedule, state: State, iteration: number, perEpoch: number): Settings {
+export function settingsAt(
+  schedule: Schedule,
+  state: ScheduleState,
+  iteration: number,
+  perEpoch: number,
+): ScheduleSettings {
   if (!(iteration >= 0) || !(perEpoch >= 1)) {
     throw new Error(
       `schedule: iteration must be at least 0, perEpoch at least 1 (= ${iteration}, ${perEpoch})`,
     );
   }
   const epoch = iteration / perEpoch;
-  const ever = (learningRate: number, finished: boolean): Settings => ({
+  const ever = (learningRate: number, finished: boolean): ScheduleSettings => ({
     learningRate,
     lighting: true,
     finished,
@@ -122,7 +127,7 @@ function power(base: number, n: number): number {
 /** From which epoch on: ε; ε / 10; ε / 100; conv1 slower and no colour noise; conv1 frozen; ε / 1000; the end. */
 const epochs = { '2012': [25, 51, 67, 72, 79, 91], '2010': [23, 51, 68, 72, 78, 93] } as const;
 
-function loggedAt(run: '2012' | '2010', epoch: number): Settings {
+function loggedAt(run: '2012' | '2010', epoch: number): ScheduleSettings {
   const [tenth, hundredth, slower, frozen, thousandth, end] = epochs[run];
   const learningRate =
     epoch < tenth ? 0.01 : epoch < hundredth ? 0.001 : epoch < thousandth ? 0.0001 : 0.00001;
@@ -136,7 +141,7 @@ function loggedAt(run: '2012' | '2010', epoch: number): Settings {
 }
 
 /** The state after an epoch that ended with this validation error. NaN does not improve it. */
-export function observe(schedule: Schedule, state: State, error: number): State {
+export function observe(schedule: Schedule, state: ScheduleState, error: number): ScheduleState {
   if (schedule.kind !== 'plateau' || state.finished) return state;
   if (!Number.isNaN(error) && (state.best === null || error < state.best)) {
     return { ...state, best: error, stalled: 0 };
@@ -153,7 +158,7 @@ export function observe(schedule: Schedule, state: State, error: number): State 
  * keep it, unless the layer is frozen.
  */
 export function factorsFor(
-  settings: Settings,
+  settings: ScheduleSettings,
   parameters: Iterable<string>,
   base: (parameter: string) => Factor,
 ): Map<string, Factor> {

@@ -3,15 +3,14 @@ import * as ort from 'onnxruntime-node';
 import { type Augment, emitAugment } from '../../export/augment.ts';
 import { GraphBuilder } from '../../export/graph.ts';
 import { encodeModel } from '../../export/proto.ts';
+import { type Augmentation, augment, augmentations, draw } from '../../reference/input/augment.ts';
 import {
-  type Augmentation,
-  asRunAugmentation,
-  augment,
-  caffeAugmentation,
-  draw,
-  paperAugmentation,
-} from '../../reference/input/augment.ts';
-import { caffe, cifar, krizhevsky, type Preprocess, torchvision } from '../../reference/input/preprocess.ts';
+  caffe,
+  cifar,
+  krizhevsky,
+  type Preprocess,
+  torchvisionPreprocess,
+} from '../../reference/input/preprocess.ts';
 import { random, uniform } from '../support/models.ts';
 
 const [N, side, crop] = [5, 23, 16];
@@ -44,12 +43,17 @@ async function onDevice(
 
 const meanImage = random([3, side, side], 8, 100);
 const settings: [string, Augmentation, Preprocess, object][] = [
-  ["the paper's", paperAugmentation, krizhevsky(crop), {}],
-  ['as run', asRunAugmentation, krizhevsky(crop), { meanImage }],
-  ["Caffe's, mean image cut with the picture", caffeAugmentation, caffe, { meanImage, meanAt: 'crop' }],
-  ['BGR with lighting', { ...caffeAugmentation, lighting: 'root' }, caffe, {}],
-  ["torchvision's range and deviation", { ...asRunAugmentation, mirror: false }, torchvision, {}],
-  ['neither mean nor light', caffeAugmentation, cifar, {}],
+  ["the paper's", augmentations.paper, krizhevsky(crop), {}],
+  ['as run', augmentations['as-run'], krizhevsky(crop), { meanImage }],
+  ["Caffe's, mean image cut with the picture", augmentations.caffe, caffe, { meanImage, meanAt: 'crop' }],
+  ['BGR with lighting', { ...augmentations.caffe, lighting: 'root' }, caffe, {}],
+  [
+    "torchvision's range and deviation",
+    { ...augmentations['as-run'], mirror: false },
+    torchvisionPreprocess,
+    {},
+  ],
+  ['neither mean nor light', augmentations.caffe, cifar, {}],
 ];
 
 describe('export/augment', () => {
@@ -72,7 +76,7 @@ describe('export/augment', () => {
 
   it('refuses crops, images and batches that do not fit', () => {
     const g = () => new GraphBuilder({ precision: 'float32', batch: N, lrn: 'native' });
-    const small = { side: 15, how: { ...caffeAugmentation, crop } };
+    const small = { side: 15, how: { ...augmentations.caffe, crop } };
     expect(() => emitAugment(g(), small, N, caffe)).to.throw(/^augment: a crop of 16 does not fit into 15$/);
     const wrong = { side: 24, how: small.how, meanImage };
     expect(() => emitAugment(g(), wrong, N, caffe)).to.throw(/the mean image must be \[3,24,24\]/);

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { expect } from 'chai';
-import { buildModel, type BuildModelOptions } from '../../export/index.ts';
+import { type BuildModelOptions, buildModel } from '../../export/index.ts';
 import { forward } from '../../lib/fast/oracle.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { map } from '../../reference/tensor.ts';

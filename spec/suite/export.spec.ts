@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
-import { buildModel, joined, type BuildModelOptions } from '../../export/index.ts';
+import { type BuildModelOptions, buildModel, joined } from '../../export/index.ts';
 import { forward, inputsOf, parameterCount, weightShapes } from '../../lib/fast/oracle.ts';
 import { writeModelFile } from '../../lib/onnx/write.ts';
 import { networks } from '../../reference/networks/index.ts';

@@ -70,7 +70,7 @@ export function disturbedChain(
   const logits = values.get(last) as Tensor;
   const { loss: mean, p } = loss.forward(logits, labels);
   found.set('loss', disturbed(tensor(Float64Array.of(mean), []), expected.get('loss'), draw, 'loss'));
-  put(`d${last}`, loss.backward(logits, labels, p, 'float32').dz);
+  put(`d${last}`, loss.backward(logits, labels, p, 'float32'));
   const gradients = new Map<string, Tensor>();
   for (let at = net.layers.length - 1; at >= 0; at--) {
     const { name } = net.layers[at];

@@ -10,7 +10,7 @@ import {
   type Image,
   krizhevsky,
   preprocess,
-  torchvision,
+  torchvisionPreprocess,
 } from '../../../reference/input/preprocess.ts';
 import {
   differences,
@@ -77,7 +77,7 @@ describe('lib/image on the shared pictures', () => {
     let compared = 0;
     for (const [key, { data }] of sharedArrays('golden_tensor_pipelines.npz')) {
       const [name, pipeline] = key.split('|');
-      const spec = { torchvision_input: torchvision, caffe_bgr_mean: caffe }[pipeline];
+      const spec = { torchvision_input: torchvisionPreprocess, caffe_bgr_mean: caffe }[pipeline];
       if (!spec) continue;
       compared++;
       const { max, mean } = differences(preprocess(decode(name), spec).data, data as Float32Array);

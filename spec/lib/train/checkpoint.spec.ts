@@ -13,7 +13,7 @@ import {
 import { csvOf } from '../../../lib/train/log.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import { tensor } from '../../../reference/tensor.ts';
-import { begin } from '../../../reference/training/schedule.ts';
+import { scheduleStart } from '../../../reference/training/schedule.ts';
 import { refusal } from '../../support/data-fixtures.ts';
 import { temporary } from '../../support/training-data.ts';
 
@@ -40,7 +40,7 @@ const progress: Progress = {
   epochs: 3,
   classes: ['"', 'ü'],
   data: '40 abc',
-  scheduleState: begin,
+  scheduleState: scheduleStart,
   epoch: 1,
   stepInEpoch: 2,
   steps: 7,

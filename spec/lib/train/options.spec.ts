@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { checkOptions, distortionOf, readConfig, scheduleOf } from '../../../lib/train/options.ts';
-import { begin, settingsAt } from '../../../reference/training/schedule.ts';
+import { scheduleStart, settingsAt } from '../../../reference/training/schedule.ts';
 import { refusal } from '../../support/data-fixtures.ts';
 import { temporary } from '../../support/training-data.ts';
 
@@ -52,14 +52,14 @@ describe('options of training', () => {
     const recipe = await readConfig('recipes/cifar-alexnet.json');
     expect(recipe).to.include({ network: 'cifar-alexnet', batch: 128, biasDecay: false, epochs: 60 });
     const schedule = scheduleOf(recipe.schedule!, 1, 60);
-    expect(settingsAt(schedule, begin, 155, 156).learningRate).to.equal(0.04);
-    expect(settingsAt(schedule, begin, 60 * 156, 156).finished).to.equal(true);
+    expect(settingsAt(schedule, scheduleStart, 155, 156).learningRate).to.equal(0.04);
+    expect(settingsAt(schedule, scheduleStart, 60 * 156, 156).finished).to.equal(true);
     expect(distortionOf(recipe.augment!, 'CIFAR-10')).to.include({ pad: 2, mirror: true, lighting: 'root' });
   });
 
   it('schedules by name follow rate and epochs; digits are not mirrored', () => {
     const rate = (name: 'step' | 'cosine' | 'constant', epoch: number) =>
-      settingsAt(scheduleOf(name, 0.5, 30), begin, epoch * 10, 10).learningRate;
+      settingsAt(scheduleOf(name, 0.5, 30), scheduleStart, epoch * 10, 10).learningRate;
     expect([0, 9, 10, 20, 29].map((epoch) => rate('step', epoch))).to.deep.equal([
       0.5, 0.5, 0.05, 0.005, 0.005,
     ]);

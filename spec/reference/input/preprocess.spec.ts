@@ -6,11 +6,11 @@ import {
   cropViews,
   type Image,
   krizhevsky,
-  onnxZoo,
+  onnxZooPreprocess,
   type Preprocess,
   preprocess,
   resizedSize,
-  torchvision,
+  torchvisionPreprocess,
 } from '../../../reference/input/preprocess.ts';
 import { tensor, zeros } from '../../../reference/tensor.ts';
 import { expected } from '../../support/golden-pictures.ts';
@@ -43,7 +43,7 @@ describe('reference/preprocess', () => {
     expect(shorter(257, 300)).to.deep.equal([256, 298]); // 298.83
     expect(shorter(3, 3)).to.deep.equal([256, 256]);
     expect(resizedSize(grid(500, 375), caffe)).to.deep.equal([256, 256]);
-    expect(resizedSize(grid(500, 375), onnxZoo)).to.deep.equal([224, 224]);
+    expect(resizedSize(grid(500, 375), onnxZooPreprocess)).to.deep.equal([224, 224]);
   });
 
   it('rounds an odd remainder of the centre crop down, or half to even as Python does', () => {
@@ -61,7 +61,7 @@ describe('reference/preprocess', () => {
   });
 
   for (const [key, spec] of [
-    ['torchvision', torchvision],
+    ['torchvision', torchvisionPreprocess],
     ['krizhevsky', krizhevsky(224)],
     ['deviation', { ...cifar, mean: [125.3, 123, 113.9], deviation: [63, 62.1, 66.7] }],
   ] as const) {
@@ -114,7 +114,9 @@ describe('reference/preprocess', () => {
     const views = cropViews(grid(20, 10), spec, 10);
     expect(corner(views[0])).to.deep.equal([5, 0]);
     expect(corner(views[3])).to.deep.equal([8, 3]);
-    expect(() => cropViews(grid(20, 10), { ...spec, crop: onnxZoo.crop }, 10)).to.throw('need a crop');
+    expect(() => cropViews(grid(20, 10), { ...spec, crop: onnxZooPreprocess.crop }, 10)).to.throw(
+      'need a crop',
+    );
   });
 
   it("subtracts the mean image's centre crop from every view, in place of the mean pixel", () => {

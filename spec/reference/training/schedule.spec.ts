@@ -2,25 +2,25 @@ import { expect } from 'chai';
 import { cosPi } from '../../../reference/math.ts';
 import { defaultFactor } from '../../../reference/training/optimiser.ts';
 import {
-  begin,
   factorsFor,
   observe,
   type Schedule,
-  type Settings,
-  type State,
+  type ScheduleSettings,
+  type ScheduleState,
+  scheduleStart,
   schedules,
   settingsAt,
 } from '../../../reference/training/schedule.ts';
 
 const rates = (schedule: Schedule, epochs: readonly number[], perEpoch = 1) =>
-  epochs.map((epoch) => settingsAt(schedule, begin, epoch * perEpoch, perEpoch).learningRate);
+  epochs.map((epoch) => settingsAt(schedule, scheduleStart, epoch * perEpoch, perEpoch).learningRate);
 
 describe('reference/schedule', () => {
   it("plateau: divided when the error stops improving, three times, then it ends (the paper's)", () => {
     const schedule = { ...schedules.paper, patience: 2 };
     // falls, stalls for two epochs, falls once, stalls …
     const errors = [0.9, 0.8, 0.8, 0.81, 0.5, 0.5, NaN, 0.6, 0.7, 0.6, 0.6, 0.1];
-    let state: State = begin;
+    let state: ScheduleState = scheduleStart;
     const seen = errors.map((error) => {
       state = observe(schedule, JSON.parse(JSON.stringify(state)), error);
       return [settingsAt(schedule, state, 0, 1).learningRate, state.finished];
@@ -44,7 +44,7 @@ describe('reference/schedule', () => {
 
   it("logged: the epochs of configuration 145, conv1's own rates, the biases' rate, the colour noise", () => {
     const at = (epoch: number, run = schedules['as-run'] as Schedule) =>
-      settingsAt(run, begin, epoch * 10, 10);
+      settingsAt(run, scheduleStart, epoch * 10, 10);
     expect(rates(schedules['as-run'], [0, 24, 25, 50, 51, 78, 79, 90])).to.deep.equal([
       0.01, 0.01, 0.001, 0.001, 0.0001, 0.0001, 0.00001, 0.00001,
     ]);
@@ -67,7 +67,7 @@ describe('reference/schedule', () => {
   it('logged: factors for the optimiser, biases at 0.02 whatever the rate, conv1 frozen at the end', () => {
     const parameters = ['conv1.weight', 'conv1.bias', 'fc8.weight', 'fc8.bias'];
     const own = (epoch: number) => {
-      const settings = settingsAt(schedules['as-run'], begin, epoch, 1);
+      const settings = settingsAt(schedules['as-run'], scheduleStart, epoch, 1);
       const factors = factorsFor(settings, parameters, (name) => defaultFactor('as-run', name));
       return parameters.map((name) => {
         const { rate, decay } = factors.get(name)!;
@@ -93,20 +93,20 @@ describe('reference/schedule', () => {
       [0.0001, weight],
       [0.02, bias],
     ]);
-    const plain: Settings = { learningRate: 0.01, lighting: true, finished: false };
+    const plain: ScheduleSettings = { learningRate: 0.01, lighting: true, finished: false };
     const caffe = factorsFor(plain, parameters, (name) => defaultFactor('caffe', name));
     expect(caffe.get('fc8.bias')).to.deep.equal({ rate: 2, decay: 0 });
   });
 
   it("step: Caffe's iterations and torchvision's epochs", () => {
     const caffe = [0, 99_999, 100_000, 299_999, 300_000].map(
-      (i) => settingsAt(schedules.caffe, begin, i, 5005).learningRate,
+      (i) => settingsAt(schedules.caffe, scheduleStart, i, 5005).learningRate,
     );
     expect(caffe).to.deep.equal([0.01, 0.01, 0.001, 0.0001, 0.00001]);
-    expect(settingsAt(schedules.caffe, begin, 449_999, 5005).finished).to.equal(false);
-    expect(settingsAt(schedules.caffe, begin, 450_000, 5005).finished).to.equal(true);
+    expect(settingsAt(schedules.caffe, scheduleStart, 449_999, 5005).finished).to.equal(false);
+    expect(settingsAt(schedules.caffe, scheduleStart, 450_000, 5005).finished).to.equal(true);
     const torchvision = [29 * 50 + 49, 30 * 50, 60 * 50, 89 * 50, 90 * 50].map((i) =>
-      settingsAt(schedules.torchvision, begin, i, 50),
+      settingsAt(schedules.torchvision, scheduleStart, i, 50),
     );
     expect(torchvision.map(({ learningRate }) => learningRate).slice(0, 4)).to.deep.equal([
       0.01, 0.001, 0.0001, 0.0001,
@@ -116,7 +116,7 @@ describe('reference/schedule', () => {
 
   it('cosine: linear warm-up over an epoch, half-way down in the middle, 0 at the end', () => {
     const { cifar } = schedules;
-    const at = (iteration: number) => settingsAt(cifar, begin, iteration, 156);
+    const at = (iteration: number) => settingsAt(cifar, scheduleStart, iteration, 156);
     expect(at(0).learningRate).to.be.closeTo(0.04 / 156, 1e-18);
     expect(at(155).learningRate).to.equal(0.04);
     expect(at(156).learningRate).to.equal(0.04);
@@ -140,16 +140,16 @@ describe('reference/schedule', () => {
   it('schedules and states survive JSON', () => {
     for (const schedule of Object.values<Schedule>(schedules)) {
       expect(JSON.parse(JSON.stringify(schedule))).to.deep.equal(schedule);
-      const state = observe(schedule, begin, 0.5);
+      const state = observe(schedule, scheduleStart, 0.5);
       expect(JSON.parse(JSON.stringify(state))).to.deep.equal(state);
     }
   });
 
   it('refuses what makes no sense', () => {
-    expect(() => settingsAt(schedules.paper, begin, -1, 10)).to.throw(
+    expect(() => settingsAt(schedules.paper, scheduleStart, -1, 10)).to.throw(
       'schedule: iteration must be at least 0',
     );
-    expect(() => settingsAt(schedules.paper, begin, 0, 0)).to.throw('perEpoch at least 1 (= 0, 0)');
+    expect(() => settingsAt(schedules.paper, scheduleStart, 0, 0)).to.throw('perEpoch at least 1 (= 0, 0)');
   });
 
   it('cosPi has the closed forms, its symmetry, and the value of Math.cos within 2 ULP', () => {
