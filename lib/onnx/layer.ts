@@ -11,13 +11,16 @@ import type { Weights } from '../../reference/oracle.ts';
 import { type Tensor, tensor } from '../../reference/tensor.ts';
 import type { Value } from '../array/value.ts';
 import type { Model, Node } from './model.ts';
+import { conv2dAttributes } from './ops/conv.ts';
+import { transposed } from './ops/gemm.ts';
 import { Attributes } from './ops/kernel.ts';
 import { lrnAttributes } from './ops/normalisation.ts';
-import { type Geometry, geometry } from './ops/spatial.ts';
+import { poolOf } from './ops/pooling.ts';
+import { geometry } from './ops/spatial.ts';
 import { findOperator } from './registry.ts';
 import { asTensor, floatData } from './value.ts';
 
-export interface NodeLayer {
+interface NodeLayer {
   readonly layer: Layer;
   readonly inputs: readonly Tensor[];
   /** '<layer>.weight' and '<layer>.bias' in this project's layout. */
@@ -48,11 +51,20 @@ export function layerOf(model: Model, node: Node, inputs: readonly (Value | unde
       return x.shape.length === 4 ? plain({ name, kind: 'lrn', attributes: lrnAttributes(a) }) : null;
     case 'MaxPool':
     case 'AveragePool': {
-      const layer = pool(name, a, x);
-      return layer && plain(layer);
+      const pool = x.shape.length === 4 ? poolOf(x, a) : null;
+      if (!pool?.inReference) return null;
+      if (node.op === 'MaxPool') return plain({ name, kind: 'maxpool', attributes: pool.window });
+      const divisor = a.flag('count_include_pad') ? 'caffe' : 'valid';
+      return plain({ name, kind: 'avgpool', attributes: { ...pool.window, divisor } });
     }
-    case 'Conv':
-      return convolution(name, a, inputs);
+    case 'Conv': {
+      const [, w, b] = inputs;
+      if (!w || x.shape.length !== 4 || w.shape.length !== 4) return null;
+      const [channels, , R, S] = w.shape;
+      const attributes = conv2dAttributes(geometry(a, x.shape.slice(2), [R, S]), a.int('group', 1));
+      const layer: Layer = { name, kind: 'conv2d', channels, kernel: [R, S], attributes };
+      return { layer, inputs: [asTensor(x)], weights: weightsOf(name, asTensor(w), b) };
+    }
     case 'Gemm':
       return linear(name, a, inputs);
     default:
@@ -60,58 +72,14 @@ export function layerOf(model: Model, node: Node, inputs: readonly (Value | unde
   }
 }
 
-type Pair = readonly [number, number];
-const pair = ([a, b]: readonly number[]): Pair => [a, b];
-const padOf = ({ begin, end }: Geometry): readonly [number, number, number, number] => [
-  begin[0],
-  begin[1],
-  end[0],
-  end[1],
-];
-
-function pool(name: string, attrs: Attributes, x: Value): Layer | null {
-  if (x.shape.length !== 4) return null;
-  const g = geometry(attrs, x.shape.slice(2), attrs.requiredInts('kernel_shape'));
-  if (g.dilations.some((d) => d !== 1) || padOf(g).some((p, i) => p >= g.kernel[i % 2])) return null;
-  const rounding = attrs.flag('ceil_mode') ? 'onnx' : 'floor';
-  const window = { kernel: pair(g.kernel), stride: pair(g.strides), pad: padOf(g), rounding } as const;
-  if (attrs.node.op === 'MaxPool') return { name, kind: 'maxpool', attributes: window };
-  const divisor = attrs.flag('count_include_pad') ? 'caffe' : 'valid';
-  return { name, kind: 'avgpool', attributes: { ...window, divisor } };
-}
-
-function convolution(
-  name: string,
-  attrs: Attributes,
-  inputs: readonly (Value | undefined)[],
-): NodeLayer | null {
-  const [x, w, b] = inputs;
-  if (!x || !w || x.shape.length !== 4 || w.shape.length !== 4) return null;
-  const g = geometry(attrs, x.shape.slice(2), w.shape.slice(2));
-  const attributes = {
-    stride: pair(g.strides),
-    pad: padOf(g),
-    dilation: pair(g.dilations),
-    groups: attrs.int('group', 1),
-  };
-  const layer: Layer = { name, kind: 'conv2d', channels: w.shape[0], kernel: pair(g.kernel), attributes };
-  return { layer, inputs: [asTensor(x)], weights: weightsOf(name, asTensor(w), b) };
-}
-
 function linear(name: string, attrs: Attributes, inputs: readonly (Value | undefined)[]): NodeLayer | null {
   const [a, b, c] = inputs;
   if (!a || !b || a.shape.length !== 2 || b.shape.length !== 2) return null;
   if (attrs.flag('transA') || attrs.float('alpha', 1) !== 1 || attrs.float('beta', 1) !== 1) return null;
-  const transposed = attrs.flag('transB');
-  const [O, I] = transposed ? b.shape : [b.shape[1], b.shape[0]];
+  const byNeuron = attrs.flag('transB');
+  const [O, I] = byNeuron ? b.shape : [b.shape[1], b.shape[0]];
   if (c && (c.data.length !== O || c.shape.at(-1) !== O)) return null;
-  const B = floatData(b);
-  const weight = transposed
-    ? asTensor(b)
-    : tensor(
-        Float32Array.from(B, (_, at) => B[(at % I) * O + Math.floor(at / I)]),
-        [O, I],
-      );
+  const weight = byNeuron ? asTensor(b) : tensor(transposed(floatData(b), I, O), [O, I]);
   return {
     layer: { name, kind: 'linear', channels: O },
     inputs: [asTensor(a)],

@@ -52,15 +52,17 @@ export function roundTo(dtype: FloatDType, data: Storage): Storage {
   return Float32Array.from(data, dtype === 'float16' ? roundFloat16 : roundBfloat16);
 }
 
-/** An integer value; every element wraps to its type, as in C. */
-export function integers(dtype: IntegerDType, data: readonly bigint[], shape: Shape): Value {
+/** An integer value of the elements that `at` gives; every one wraps to its type, as in C. */
+export function integers(dtype: IntegerDType, at: (i: number) => bigint, shape: Shape): Value {
   const wrap = dtype.startsWith('u') ? BigInt.asUintN : BigInt.asIntN;
   const bits = 8 * bytesOf(dtype);
-  const values = room(dtype, data.length);
-  const to = values as { [at: number]: number | bigint };
-  for (let i = 0; i < data.length; i++)
-    to[i] = isWide(dtype) ? wrap(bits, data[i]) : Number(wrap(bits, data[i]));
-  return { dtype, shape, data: values };
+  const data = room(dtype, countOf(shape));
+  const to = data as { [at: number]: number | bigint };
+  for (let i = 0; i < data.length; i++) {
+    const wrapped = wrap(bits, at(i));
+    to[i] = isWide(dtype) ? wrapped : Number(wrapped);
+  }
+  return { dtype, shape, data };
 }
 
 /** int64; 2^63, as which INT64_MAX is read from a file, is INT64_MAX again. */
@@ -95,7 +97,8 @@ export function emptyLike(v: Value, size: number): Data {
 /** v's elements at `indices` (−1: zero), under `shape`. */
 export function picked(v: Value, indices: ArrayLike<number>, shape: Shape): Value {
   const data = emptyLike(v, indices.length);
-  const [from, to] = [elements(v.data), elements(data)];
+  const from = elements(v.data);
+  const to = elements(data);
   for (let i = 0; i < indices.length; i++) if (indices[i] >= 0) to[i] = from[indices[i]];
   return { dtype: v.dtype, shape, data };
 }
@@ -120,23 +123,25 @@ export function numbers(v: Value): ArrayLike<number> {
   return v.data as Storage;
 }
 
+function mustBeInteger(v: Value, orBool = false): void {
+  if (!isInteger(v.dtype) && !(orBool && v.dtype === 'bool')) {
+    throw new Error(`an integer value is needed (dtype = ${v.dtype})`);
+  }
+  if (v.data.length > MAX_INTEGERS) {
+    throw new Error(`more than ${MAX_INTEGERS} integers are not computed (shape = [${v.shape}])`);
+  }
+}
+
 /** Integer elements as numbers, for shapes, axes and indices; far-away sentinels (INT64_MAX) are clamped. */
 export function indices(v: Value): number[] {
-  if (!isInteger(v.dtype)) throw new Error(`an integer value is needed (dtype = ${v.dtype})`);
-  if (v.data.length > MAX_INTEGERS)
-    throw new Error(`more than ${MAX_INTEGERS} indices (shape = [${v.shape}])`);
-  const clamp = (x: number): number =>
-    Math.max(-Number.MAX_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, x));
-  return Array.from(numbers(v), clamp);
+  mustBeInteger(v);
+  const most = Number.MAX_SAFE_INTEGER;
+  return Array.from(numbers(v), (x) => Math.max(-most, Math.min(most, x)));
 }
 
 /** Integer or bool elements as bigints. */
 export function bigints(v: Value): bigint[] {
-  if (!isInteger(v.dtype) && v.dtype !== 'bool')
-    throw new Error(`an integer value is needed (dtype = ${v.dtype})`);
-  if (v.data.length > MAX_INTEGERS) {
-    throw new Error(`more than ${MAX_INTEGERS} integers are not computed (shape = [${v.shape}])`);
-  }
+  mustBeInteger(v, true);
   return Array.from(v.data as BigInt64Array, BigInt);
 }
 
@@ -151,12 +156,5 @@ export const widest = (values: readonly Value[]): Value =>
   values.find((v) => v.data instanceof Float64Array) ?? values[0];
 
 /** The larger and the smaller of two bigints, for which Math has none. */
-export function larger(a: bigint, b: bigint): bigint {
-  if (a > b) return a;
-  return b;
-}
-
-export function smaller(a: bigint, b: bigint): bigint {
-  if (a < b) return a;
-  return b;
-}
+export const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b);
+export const smaller = (a: bigint, b: bigint): bigint => (a < b ? a : b);

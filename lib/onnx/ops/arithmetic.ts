@@ -75,8 +75,7 @@ function combine(a: Value, b: Value, rule: Rule, precision: Precision): Value {
   const [ia, ib] = at;
   if (isInteger(a.dtype)) {
     const [A, B] = [bigints(a), bigints(b)];
-    const exact = Array.from(ia, (i, to) => rule.integer(A[i], B[ib[to]]));
-    return integers(a.dtype, exact, shape);
+    return integers(a.dtype, (i) => rule.integer(A[ia[i]], B[ib[i]]), shape);
   }
   const [A, B] = [floatData(a), floatData(b)];
   const Y = new Float64Array(ia.length);
@@ -96,12 +95,11 @@ const pow: Kernel = (call) => {
   const [ia, ib] = at;
   if (isInteger(a.dtype) && isInteger(b.dtype)) {
     const [A, B] = [bigints(a), bigints(b)];
-    const exact = Array.from(ia, (i, to) => integerPower(A[i], B[ib[to]]));
-    return integers(a.dtype, exact, shape);
+    return integers(a.dtype, (i) => integerPower(A[ia[i]], B[ib[i]]), shape);
   }
   const [A, B] = [numbers(a), numbers(b)];
   const Y = Float64Array.from(ia, (i, to) => power(A[i], B[ib[to]]));
-  return isInteger(a.dtype) ? integers(a.dtype, Array.from(Y, toBigInt), shape) : call.floats(a, Y, shape);
+  return isInteger(a.dtype) ? integers(a.dtype, (i) => toBigInt(Y[i]), shape) : call.floats(a, Y, shape);
 };
 
 /** The rule over all inputs, without rounding in between: float64 until `last`, which Mean alone has. */

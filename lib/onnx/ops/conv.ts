@@ -65,27 +65,22 @@ const conv: Kernel = (call) => {
   countOf(shape);
   if (extents.length < 3) return call.floats(x, conv2d(operands, g, call), shape);
   const taps = (position: Shape) => spatial.tapsAt(position, extents, g);
-  return call.floats(
-    x,
-    sums(operands, shape, taps, (k, c) => k * CG + c),
-    shape,
-  );
+  const row = (k: number, c: number): number => k * CG + c;
+  return call.floats(x, sums(operands, shape, taps, row), shape);
 };
 
-/** One or two spatial dimensions. */
+/** As the reference has them, for one or two spatial dimensions; one is the same with a height of 1. */
+export function conv2dAttributes(g: Geometry, groups: number): ops.conv2d.Attributes {
+  const two = (values: Shape, height: number): [number, number] =>
+    values.length === 1 ? [height, values[0]] : [values[0], values[1]];
+  const pad = [...two(g.begin, 0), ...two(g.end, 0)] as const;
+  return { stride: two(g.strides, 1), pad, dilation: two(g.dilations, 1), groups };
+}
+
 function conv2d({ x, w, b, groups }: Operands, g: Geometry, call: Call): Storage {
-  const flat = g.kernel.length === 1;
-  const two = (values: readonly number[], filler: number): [number, number] =>
-    flat ? [filler, values[0]] : [values[0], values[1]];
-  const raised = (v: Value) => asTensor(v, flat ? v.shape.toSpliced(2, 0, 1) : v.shape);
-  const attributes: ops.conv2d.Attributes = {
-    stride: two(g.strides, 1),
-    pad: [...two(g.begin, 0), ...two(g.end, 0)],
-    dilation: two(g.dilations, 1),
-    groups,
-  };
+  const raised = (v: Value) => asTensor(v, v.shape.length === 3 ? v.shape.toSpliced(2, 0, 1) : v.shape);
   const operands = [raised(x), raised(w), ...(b ? [asTensor(b)] : [])];
-  return ops.conv2d.forward(operands, attributes, call.working(x)).data;
+  return ops.conv2d.forward(operands, conv2dAttributes(g, groups), call.working(x)).data;
 }
 
 /** Where convolution and output lie: a geometry that gives the output's extents too. */

@@ -56,10 +56,13 @@ const range: Kernel = (call) => {
   const [start, limit, delta] = bounds.map(only);
   if (delta === 0) throw new Error('delta must not be 0');
   const size = countOf([Math.max(0, Math.ceil((limit - start) / delta))]);
-  const at = Float64Array.from({ length: size }, (_, i) => start + i * delta);
-  return isInteger(dtype)
-    ? integers(dtype, Array.from(at, BigInt), [size])
-    : call.floats(bounds[0], at, [size]);
+  const at = (i: number): number => start + i * delta;
+  if (isInteger(dtype)) return integers(dtype, (i) => BigInt(at(i)), [size]);
+  return call.floats(
+    bounds[0],
+    Float64Array.from({ length: size }, (_, i) => at(i)),
+    [size],
+  );
 };
 
 const oneHot: Kernel = (call) => {
@@ -100,10 +103,8 @@ function castTo(x: Value, to: DType): Value {
       Uint8Array.from(elements(data), (v) => Number(Boolean(v) || Number.isNaN(v))),
       x.shape,
     );
-  const exact = isFloat(source.dtype)
-    ? Array.from(elements(data), toBigInt)
-    : Array.from(data as BigInt64Array, BigInt);
-  return integers(to, exact, x.shape);
+  const from = elements(data);
+  return integers(to, isFloat(source.dtype) ? (i) => toBigInt(from[i]) : (i) => BigInt(from[i]), x.shape);
 }
 
 function parse(word: string): number {

@@ -102,7 +102,7 @@ function scatter(call: Call, x: Value, flat: ArrayLike<number>): Value {
     ? ([x, updates].map(bigints) as unknown as number[][])
     : [x.data.slice(), updates.data].map(elements);
   for (let i = 0; i < flat.length; i++) copy[flat[i]] = reductions[name](copy[flat[i]], from[i]);
-  if (isInteger(x.dtype) && exact) return integers(x.dtype, copy as unknown as bigint[], x.shape);
+  if (isInteger(x.dtype) && exact) return integers(x.dtype, (i) => copy[i] as unknown as bigint, x.shape);
   return { ...x, data: copy as unknown as Data };
 }
 

@@ -14,7 +14,7 @@ import { type Kernel, type Operators, operator } from './kernel.ts';
 import { broadcastIndex, broadcastShape } from './strides.ts';
 
 /** (columns, rows) of a (rows, columns) matrix. */
-function transposed<T extends Storage>(data: T, rows: number, columns: number): T {
+export function transposed<T extends Storage>(data: T, rows: number, columns: number): T {
   const result = data.slice() as T;
   for (let r = 0; r < rows; r++)
     for (let c = 0; c < columns; c++) result[c * rows + r] = data[r * columns + c];
@@ -55,9 +55,7 @@ const gemm: Kernel = (call) => {
   const y = products(rows, columns, M, N, I);
   const [C, ic] = c ? [numbers(c), broadcastIndex(c.shape, shape)] : [null, null];
   for (let i = 0; i < y.length; i++) y[i] = alpha * y[i] + (C ? beta * C[ic![i]] : 0);
-  return isInteger(a.dtype)
-    ? integers(a.dtype, Array.from(y, exactInteger), shape)
-    : call.floats(a, y, shape);
+  return isInteger(a.dtype) ? integers(a.dtype, (i) => exactInteger(y[i]), shape) : call.floats(a, y, shape);
 };
 
 /** Operands with at least two dimensions, the common batch shape, and the shape of the result. */
@@ -80,13 +78,13 @@ const matmul: Kernel = (call) => {
   const size = countOf(result);
   if (isInteger(a.dtype)) {
     const [X, W] = [bigints(a), bigints(b)];
-    const Y = Array.from({ length: size }, (_, at) => {
+    const y = (at: number): bigint => {
       const [n, m, batchAt] = [at % N, Math.floor(at / N) % M, Math.floor(at / (M * N))];
       let sum = 0n;
       for (let i = 0; i < I; i++) sum += X[(ia[batchAt] * M + m) * I + i] * W[(ib[batchAt] * I + i) * N + n];
       return sum;
-    });
-    return integers(a.dtype, Y, result);
+    };
+    return integers(a.dtype, y, result);
   }
   const [X, W] = [floatData(a), floatData(b)];
   const Y = new Float64Array(size);

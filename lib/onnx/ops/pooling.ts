@@ -11,13 +11,13 @@
  * that the window implies, stride·(in − 1) + kernel − pads; a larger output_shape (third input) leaves zeros at the
  * end of each axis (onnx's own backend test; onnxruntime counts in the larger shape). Versions: 9, 11, 22 (bfloat16).
  */
-import type { Attributes } from '../../../reference/ops/maxpool.ts';
+import type { Attributes as Window } from '../../../reference/ops/maxpool.ts';
 import type { Shape } from '../../../reference/tensor.ts';
 import { isFloat } from '../../array/dtype.ts';
 import type { Value } from '../../array/value.ts';
 import * as ops from '../../fast/index.ts';
 import { asTensor, countOf, elements, emptyLike, floatData, indices, int64s, numbers } from '../value.ts';
-import { type Call, type Kernel, type Operators, operator } from './kernel.ts';
+import { type Attributes, type Kernel, type Operators, operator } from './kernel.ts';
 import { type Geometry, geometry, outputExtents, padsOf, perAxis, tapsAt } from './spatial.ts';
 import { ravel, unravel } from './strides.ts';
 
@@ -30,14 +30,15 @@ interface Pool {
   /** Whether the reference covers it: it refuses a pad as large as the kernel, which can leave windows empty. */
   readonly inReference: boolean;
   /** As the reference has it, where it does. */
-  readonly window: Attributes;
+  readonly window: Window;
 }
 
-function poolOf(x: Value, call: Call): Pool {
+/** Throws for a value or attributes that are not a pool's. */
+export function poolOf(x: Value, a: Attributes): Pool {
   if (x.shape.length < 3) throw new Error(`x must have 3 dimensions or more (shape = [${x.shape}])`);
   const extents = x.shape.slice(2);
-  const g = geometry(call, extents, call.requiredInts('kernel_shape'));
-  const ceil = call.flag('ceil_mode');
+  const g = geometry(a, extents, a.requiredInts('kernel_shape'));
+  const ceil = a.flag('ceil_mode');
   const shape = [x.shape[0], x.shape[1], ...outputExtents(extents, g, ceil)];
   countOf(shape);
   const inReference =
@@ -45,7 +46,7 @@ function poolOf(x: Value, call: Call): Pool {
     x.shape.length === 4 &&
     g.dilations.every((d) => d === 1) &&
     [...g.begin, ...g.end].every((pad, i) => pad < g.kernel[i % 2]);
-  const window: Attributes = {
+  const window: Window = {
     kernel: [g.kernel[0], g.kernel[1]],
     stride: [g.strides[0], g.strides[1]],
     pad: [g.begin[0], g.begin[1], g.end[0], g.end[1]],

@@ -87,8 +87,8 @@ const reduce =
     const Y = new Array<bigint>(size).fill(first);
     for (let i = 0; i < into.length; i++) Y[into[i]] = rule.exactStep(Y[into[i]], X[i]);
     const { exactLast } = rule;
-    const y = exactLast ? Y.map((v) => exactLast(v, BigInt(count))) : Y;
-    return { ...integers(dtype, y, result), dtype: x.dtype };
+    const exact = (i: number): bigint => (exactLast ? exactLast(Y[i], BigInt(count)) : Y[i]);
+    return { ...integers(dtype, exact, result), dtype: x.dtype };
   };
 
 /** Descending, NaN first; bigints compare by the same JavaScript operators. */

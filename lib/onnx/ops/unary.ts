@@ -20,7 +20,10 @@ interface Rule {
 
 /** The rule for every element. */
 function map(call: Call, x: Value, { float, integer }: Rule): Value {
-  if (integer && isInteger(x.dtype)) return integers(x.dtype, bigints(x).map(integer), x.shape);
+  if (integer && isInteger(x.dtype)) {
+    const X = bigints(x);
+    return integers(x.dtype, (i) => integer(X[i]), x.shape);
+  }
   return call.floats(x, Float64Array.from(floatData(x), float));
 }
 
@@ -46,7 +49,7 @@ const clip: Kernel = (call) => {
     const [low, high] = [1, 2].map((i) => call.given[i] && bigints(call.given[i])[0]);
     const raised = (v: bigint): bigint => (low === undefined ? v : larger(v, low));
     const integer = (v: bigint): bigint => (high === undefined ? raised(v) : smaller(raised(v), high));
-    return integers(x.dtype, bigints(x).map(integer), x.shape);
+    return map(call, x, { float: Number, integer });
   }
   const bound = (i: number, name: string, otherwise: number): number => {
     if (call.version < 11) return call.float(name, otherwise);
