@@ -6,11 +6,12 @@
 import type { Precision } from '../../reference/tensor.ts';
 import type { Value } from '../array/value.ts';
 import { InputError } from '../errors.ts';
+import { budget, type Limits, withBudget } from './budget.ts';
 import { type Graph, type Model, type Node, refusal, type ValueInfo } from './model.ts';
 import { Call } from './ops/kernel.ts';
 import { findOperator, refuseUnsupported, titleOf } from './registry.ts';
 
-export interface EvaluateOptions {
+export interface EvaluateOptions extends Limits {
   /** Rounding after each node to the declared type ('float32', what an engine stores; default) or none ('float64'). */
   readonly precision?: Precision;
   /** Iterations after which a Loop is taken for one that never ends (100,000). */
@@ -35,7 +36,7 @@ export function evaluate(model: Model, feeds: Values, options: EvaluateOptions =
   const { precision = 'float32', maxIterations = MAX_ITERATIONS, trace } = options;
   const { outputs } = model.graph;
   const scope: Scope = { model, precision, maxIterations, around: () => undefined, depth: 0 };
-  const results = runGraph(model.graph, scope, feeds, trace);
+  const results = withBudget(options, () => runGraph(model.graph, scope, feeds, trace));
   return new Map(outputs.map(({ name }, i) => [name, results[i]]));
 }
 
@@ -50,7 +51,7 @@ export function evaluateNode(
   precision: Precision = 'float32',
 ): Map<string, Value> {
   const scope: Scope = { model, precision, maxIterations: MAX_ITERATIONS, around: () => undefined, depth: 0 };
-  return runNode(node, scope, (name) => values.get(name));
+  return withBudget({}, () => runNode(node, scope, (name) => values.get(name)));
 }
 
 type Lookup = (name: string) => Value | undefined;
@@ -93,13 +94,23 @@ function runGraph(graph: Graph, scope: Scope, feeds: Values, trace?: EvaluateOpt
   if (scope.depth > MAX_DEPTH) throw new Error(`subgraphs are nested deeper than ${MAX_DEPTH}`);
   const values = new Map(feeds);
   const find: Lookup = (name) => values.get(name) ?? graph.initializers.get(name) ?? scope.around(name);
-  const last = scope.depth === 0 ? lastReaders(graph) : null;
+  // whoever traces may keep what is shown
+  const last = scope.depth === 0 && !trace ? lastReaders(graph) : null;
+  const before = budget().held;
+  const bytes = new Map<string, number>();
   for (const [index, node] of graph.nodes.entries()) {
     const outputs = runNode(node, scope, find);
-    for (const [name, value] of outputs) values.set(name, value);
+    for (const [name, value] of outputs) {
+      bytes.set(name, budget().hold(value));
+      values.set(name, value);
+    }
     trace?.(node, outputs);
-    for (const name of last?.[index] ?? []) values.delete(name);
+    for (const name of last?.[index] ?? []) {
+      values.delete(name);
+      budget().held -= bytes.get(name) ?? 0;
+    }
   }
+  budget().held = before;
   return graph.outputs.map(({ name }) => required(find, name));
 }
 
@@ -130,7 +141,9 @@ function runNode(node: Node, scope: Scope, find: Lookup): Map<string, Value> {
   const { model, precision, depth } = scope;
   const opset = model.opsets.get(node.domain);
   const found = opset === undefined ? null : findOperator(node.domain, node.op, opset);
+  const { held } = budget();
   try {
+    budget().step();
     if (!found) throw new Error('the operator is not supported here');
     const inputs = node.inputs.map((name) => (name === '' ? undefined : required(find, name)));
     const call = new Call(node, inputs, {
@@ -140,6 +153,7 @@ function runNode(node: Node, scope: Scope, find: Lookup): Map<string, Value> {
       run: (graph, feeds) => runGraph(graph, { ...scope, around: find, depth: depth + 1 }, feeds),
     });
     const results = [found.operator.kernel(call)].flat();
+    budget().held = held;
     const outputs = new Map<string, Value>();
     for (const [i, name] of node.outputs.entries()) {
       if (name === '') continue;

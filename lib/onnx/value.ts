@@ -5,7 +5,6 @@
  * 'float32' each result is rounded to its declared type (what an engine stores); at 'float64' nothing is
  * rounded between nodes (the yardstick), only by Cast. Integers are exact.
  */
-import { totalmem } from 'node:os';
 import { roundBfloat16, roundFloat16 } from '../../export/float16.ts';
 import type { Precision, Shape, Storage, Tensor } from '../../reference/tensor.ts';
 import { sizeOf, tensor } from '../../reference/tensor.ts';
@@ -20,19 +19,20 @@ import {
   room,
 } from '../array/dtype.ts';
 import type { Data, Value } from '../array/value.ts';
+import { budget, fitStrings } from './budget.ts';
 
 /** Integers computed at once: they are bigints meanwhile, of some forty bytes each. */
+const BIGINT = 40;
 const MAX_INTEGERS = 2 ** 24;
 
-/** Elements of a shape. Throws where they would take more than a quarter of this machine's memory, or 2^31. */
+/** Elements of a shape. Throws where they are 2^31 or more, or alone exceed the run's budget in float64. */
 export function countOf(shape: Shape): number {
   if (!shape.every((extent) => Number.isInteger(extent) && extent >= 0)) {
-    throw new Error(`[${shape}] is no shape: extents are integers ≥ 0`);
+    throw new Error(`[${shape}] is not a shape: extents are integers ≥ 0`);
   }
   const count = sizeOf(shape);
-  if (count >= 2 ** 31 || count * 8 > totalmem() / 4) {
-    throw new Error(`a value of shape [${shape}] does not fit this machine's memory`);
-  }
+  if (count >= 2 ** 31) throw new Error(`a value of shape [${shape}] does not fit: 2^31 elements or more`);
+  budget().fit(8 * count, true);
   return count;
 }
 
@@ -56,7 +56,9 @@ export function roundTo(dtype: FloatDType, data: Storage): Storage {
 export function integers(dtype: IntegerDType, at: (i: number) => bigint, shape: Shape): Value {
   const wrap = dtype.startsWith('u') ? BigInt.asUintN : BigInt.asIntN;
   const bits = 8 * bytesOf(dtype);
-  const data = room(dtype, countOf(shape));
+  const count = countOf(shape);
+  budget().fit(count * BIGINT);
+  const data = room(dtype, count);
   const to = data as { [at: number]: number | bigint };
   for (let i = 0; i < data.length; i++) {
     const wrapped = wrap(bits, at(i));
@@ -88,9 +90,14 @@ export const elements = (data: Data): number[] => data as unknown as number[];
 
 /** Zeros (empty strings) of the same storage as v. */
 export function emptyLike(v: Value, size: number): Data {
-  if (v.dtype === 'string') return new Array<string>(size).fill('');
-  if (isFloat(v.dtype))
-    return v.data instanceof Float64Array ? new Float64Array(size) : new Float32Array(size);
+  if (v.dtype === 'string') {
+    fitStrings(size);
+    return new Array<string>(size).fill('');
+  }
+  const wide = v.data instanceof Float64Array;
+  const bytes = isFloat(v.dtype) ? (wide ? 8 : 4) : bytesOf(v.dtype);
+  budget().fit(size * bytes);
+  if (isFloat(v.dtype)) return wide ? new Float64Array(size) : new Float32Array(size);
   return room(v.dtype, size);
 }
 

@@ -7,15 +7,25 @@ import { checkTargets } from '../../disk/target.ts';
 import { writeWhole } from '../../disk/write.ts';
 import { InputError } from '../../errors.ts';
 import { npzPieces } from '../../format/npz.ts';
+import type { Limits } from '../../onnx/budget.ts';
 import { evaluate } from '../../onnx/evaluate.ts';
 import { npzValue, readFeeds } from '../../onnx/feeds.ts';
 import { withExternalData } from '../../onnx/files.ts';
 import { readModel } from '../../onnx/read.ts';
 import { chooseDevice, LABELS } from '../../runtime/devices.ts';
 import type { Device } from '../../runtime/session.ts';
-import { deviceOption, engineOption, forceOption, gather, jsonOption, oneOf, print } from '../options.ts';
+import {
+  deviceOption,
+  engineOption,
+  forceOption,
+  gather,
+  integer,
+  jsonOption,
+  oneOf,
+  print,
+} from '../options.ts';
 
-interface Options {
+interface Options extends Limits {
   readonly input?: readonly string[];
   readonly engine: 'oracle' | 'onnxruntime';
   readonly device: 'auto' | Device;
@@ -44,6 +54,9 @@ export function register(program: Command): void {
       oneOf('--precision <type>', "storage of the oracle's values", ['float32', 'float64'], 'float32'),
     )
     .option('--all', 'write the value of every node, not only the outputs (oracle)')
+    .option('--max-memory <MiB>', 'what the oracle may hold in values (a quarter of the memory)', integer(1))
+    .option('--max-nodes <n>', 'how many nodes the oracle may execute, loops counted (10000000)', integer(1))
+    .option('--max-seconds <s>', 'CPU time that the oracle may take (3600)', integer(1))
     .requiredOption('--out <file.npz>', 'file to write')
     .addOption(forceOption())
     .addOption(jsonOption())
@@ -75,12 +88,13 @@ async function run(path: string, options: Options): Promise<void> {
   );
 }
 
-async function onOracle(path: string, feeds: Values, { precision, all }: Options) {
+async function onOracle(path: string, feeds: Values, options: Options) {
+  const { precision, all } = options;
   const values: Values = new Map();
   const trace = (_: unknown, outputs: ReadonlyMap<string, Value>): void => {
     for (const [name, value] of outputs) values.set(name, value);
   };
-  const results = evaluate(await readModel(path), feeds, { precision, ...(all && { trace }) });
+  const results = evaluate(await readModel(path), feeds, { ...options, ...(all && { trace }) });
   for (const [name, value] of results) values.set(name, value);
   return { values, where: `the oracle, ${precision} storage` };
 }

@@ -6,6 +6,7 @@
  * Versions: 11 to 25 widen types; sequences are not supported.
  */
 import type { Data, Value } from '../../array/value.ts';
+import { budget } from '../budget.ts';
 import type { Graph } from '../model.ts';
 import { bools, countOf, elements, emptyLike, int64s, only, widest } from '../value.ts';
 import { type Kernel, type Operators, operator } from './kernel.ts';
@@ -31,7 +32,10 @@ const loop: Kernel = (call) => {
     const [again, ...results] = call.run(body, feeds);
     going = only(again) !== 0;
     state = results.slice(0, carried);
-    for (const [k, scan] of scans.entries()) scan.push(results[carried + k]);
+    for (const [k, scan] of scans.entries()) {
+      budget().hold(results[carried + k]);
+      scan.push(results[carried + k]);
+    }
   }
   return [...state, ...scans.map((values, k) => stack(values, body, carried + 1 + k))];
 };

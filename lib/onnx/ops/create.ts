@@ -46,7 +46,9 @@ const constantOfShape: Kernel = (call) => {
   if (value.data.length !== 1)
     throw new Error(`attribute 'value' must have one element (= [${value.shape}])`);
   const data = emptyLike(value, countOf(shape));
-  elements(data).fill(elements(value.data)[0]);
+  const [fill] = elements(value.data);
+  // zeros are there already, and cost no memory until they are written
+  if (!Object.is(fill, elements(data)[0])) elements(data).fill(fill);
   return { dtype: value.dtype, shape, data };
 };
 

@@ -208,9 +208,9 @@ describe('evaluating ONNX models', () => {
     const huge = i64([2 ** 20, 2 ** 20, 2 ** 20]);
     expect(await refusal(() => run('ConstantOfShape', [huge]))).to.contain('does not fit');
     expect(await refusal(() => run('Expand', [f32([1]), huge]))).to.contain('does not fit');
-    expect(await refusal(() => run('ConstantOfShape', [i64([-1])]))).to.contain('no shape');
+    expect(await refusal(() => run('ConstantOfShape', [i64([-1])]))).to.contain('not a shape');
     const far = [f32([0], []), f32([1e30], []), f32([1], [])];
-    expect(await refusal(() => run('Range', far))).to.match(/does not fit|no shape/);
+    expect(await refusal(() => run('Range', far))).to.match(/does not fit|not a shape/);
     const pads = i64([2 ** 40, 0]);
     expect(await refusal(() => run('Pad', [f32([1]), pads]))).to.contain('does not fit');
   });
