@@ -9,7 +9,7 @@ export { EnvironmentError, InputError } from './errors.ts';
 export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate/index.ts';
 export * as oracle from './fast/oracle.ts';
 export { type Exported, type ExportOptions, exportOnnx } from './networks/export.ts';
-export { type NetworkSummary, summarise as summary } from './networks/summary.ts';
+export { type NetworkSummary, summary } from './networks/summary.ts';
 export { Diverged, type TrainOptions, type TrainResult, train } from './train/index.ts';
 export { type VerifyOptions, type VerifyResult, verify } from './verify/index.ts';
 export { convertWeights } from './weights/convert.ts';

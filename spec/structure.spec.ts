@@ -115,7 +115,7 @@ const importsBetween = (sources: readonly Source[]): ReadonlyMap<string, readonl
 
 /** The rooms of lib/, lowest first: a file imports from its own room and from those before it. */
 const rooms = (
-  'errors version array format disk runtime fast onnx bounds judge agree image labels weights networks classify ' +
+  'errors checks version array format disk runtime fast onnx bounds judge agree image labels weights networks classify ' +
   'conform data evaluate verify report train cli index'
 ).split(' ');
 

@@ -3,13 +3,25 @@
 
 import type { Preprocess } from '../../reference/input/preprocess.ts';
 import type { Tensor } from '../../reference/tensor.ts';
+import {
+  among,
+  type Check,
+  type Checks,
+  checkAgainst,
+  checkArgument,
+  either,
+  text,
+  thing,
+  whole,
+} from '../checks.ts';
 import type { Decoder } from '../image/decode.ts';
 import { eachImage, type Failure, type Loaded } from '../image/load.ts';
 import { findMean, type Mean } from '../image/mean.ts';
-import { type Choice, type Chosen, resolve } from '../networks/resolve.ts';
+import { type Choice, type Chosen, choiceChecks, resolve } from '../networks/resolve.ts';
 import type { Choice as DeviceChoice } from '../runtime/devices.ts';
+import { readPreprocess } from '../weights/preprocess.ts';
 import { withBoxed } from '../weights/shipped.ts';
-import { classNamesOf, type Engine, type EngineOptions, openEngine } from './engine.ts';
+import { classNamesOf, type Engine, type EngineOptions, engineChecks, openEngine } from './engine.ts';
 
 export interface ClassifierOptions extends Choice, EngineOptions {
   /** 1: the centre; 10: corners, centre and their mirrors, probabilities averaged (paper, section 4.1). */
@@ -20,12 +32,33 @@ export interface ClassifierOptions extends Choice, EngineOptions {
   readonly classNames?: string;
   /** File of a mean image; default: mean.npy beside the weights, where the preprocessing takes one. */
   readonly mean?: string;
-  /** In place of the file's or the network's. */
-  readonly preprocess?: Preprocess;
+  /** In place of the file's or the network's: another network's by its name, a JSON file of it, or itself. */
+  readonly preprocess?: Preprocess | string;
+  /** Who decodes pictures; default jpeg-js. sharp must be installed. */
   readonly decoder?: Decoder;
   /** Samples that the scans of a JPEG may visit, in thousands of millions; default 2. */
   readonly scanBudget?: number;
 }
+
+export const classifierChecks: Checks<ClassifierOptions> = {
+  ...choiceChecks,
+  ...engineChecks,
+  views: among([1, 10]),
+  top: whole(1),
+  classNames: text,
+  mean: text,
+  preprocess: either("a network's name, a JSON file, or a preprocessing", text, thing('')),
+  decoder: among(['jpeg-js', 'sharp']),
+  scanBudget: whole(1),
+};
+
+/** A file, a folder (all pictures in it), a file's bytes, or several of these. */
+export type Pictures = string | Uint8Array | readonly (string | Uint8Array)[];
+
+const checkPicture: Check = (value) =>
+  (typeof value === 'string' && value !== '') || value instanceof Uint8Array
+    ? undefined
+    : "a file, a folder or a file's bytes";
 
 export interface Guess {
   /** Class number, from 0. */
@@ -70,9 +103,11 @@ export class Classifier implements AsyncDisposable {
    * weights or names that do not fit, EnvironmentError for a device that does not work.
    */
   static async open(given: ClassifierOptions = {}): Promise<Classifier> {
+    checkAgainst(classifierChecks, given);
     const options = withBoxed(given);
+    const wanted = options.preprocess === undefined ? undefined : await readPreprocess(options.preprocess);
     const chosen = await resolve(options);
-    const model = { ...chosen, preprocess: options.preprocess ?? chosen.preprocess };
+    const model = { ...chosen, preprocess: wanted ?? chosen.preprocess };
     const file = typeof options.weights === 'string' ? options.weights : undefined;
     const mean = await findMean(model.preprocess, options.mean, file);
     const names = await classNamesOf(model, options.classNames);
@@ -80,13 +115,15 @@ export class Classifier implements AsyncDisposable {
   }
 
   /**
-   * One prediction a picture, in order. A picture is a file, a folder (all pictures in it) or a file's bytes.
-   * One that cannot be read does not stop the others.
+   * One prediction a picture, in order. One that cannot be read does not stop the others. Rejects with InputError for
+   * what is no picture at all.
    */
-  async classify(pictures: string | Uint8Array | readonly (string | Uint8Array)[]): Promise<Prediction[]> {
+  async classify(pictures: Pictures): Promise<Prediction[]> {
     const { top = 5 } = this.#options;
     const predictions: Prediction[] = [];
     const list = typeof pictures === 'string' || pictures instanceof Uint8Array ? [pictures] : pictures;
+    checkArgument('pictures', list, Array.isArray(list) ? () => undefined : () => 'a list');
+    for (const [i, picture] of list.entries()) checkArgument(`picture ${i + 1}`, picture, checkPicture);
     for await (const loaded of this.#load(list)) {
       if ('message' in loaded) predictions.push({ image: loaded.path, error: loaded.message });
       else {

@@ -7,19 +7,26 @@ import type { Network } from '../../reference/networks/layers.ts';
 import * as softmax from '../../reference/ops/softmax.ts';
 import { forward } from '../../reference/oracle.ts';
 import { dense, type Storage, type Tensor } from '../../reference/tensor.ts';
+import { among, type Checks } from '../checks.ts';
 import { operations } from '../fast/index.ts';
 import { classCount, classNames, readClassNames } from '../labels/labels.ts';
 import { modelOf } from '../networks/modelfile.ts';
 import type { Chosen } from '../networks/resolve.ts';
-import { type Choice, chooseDevice, type Device } from '../runtime/devices.ts';
+import { type Choice, chooseDevice, type Device, deviceWords } from '../runtime/devices.ts';
 import { openSession } from '../runtime/session.ts';
 import { asTensor } from '../runtime/values.ts';
 
 export interface EngineOptions {
+  /** Of onnxruntime; default auto: the first of CUDA, WebGPU and CPU that works. */
   readonly device?: 'auto' | Device;
   /** onnxruntime on the device (default), or the oracle, which needs no native code. */
   readonly engine?: 'onnxruntime' | 'oracle';
 }
+
+export const engineChecks: Checks<EngineOptions> = {
+  device: among(deviceWords),
+  engine: among(['onnxruntime', 'oracle']),
+};
 
 export interface Engine {
   /** null where the oracle computes. */

@@ -1,13 +1,9 @@
 /** Options that several commands share, how their words become values, and how results are said. */
-import { readFile } from 'node:fs/promises';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { networks } from '../../reference/networks/index.ts';
 import { methods } from '../../reference/training/init.ts';
-import { describe } from '../disk/source.ts';
 import { isStandardOutput } from '../disk/target.ts';
-import { InputError } from '../errors.ts';
-import { parsePreprocess } from '../weights/preprocess.ts';
+import { deviceWords } from '../runtime/devices.ts';
 
 /** An integer of at least `least`. */
 export const integer =
@@ -46,9 +42,8 @@ export const weightOptions = (command: Command): Command =>
     .option('--seed <n>', 'random weights from this seed', integer(0))
     .addOption(oneOf('--init <method>', 'how random weights are drawn (kaiming)', methods));
 
-export const DEVICE_WORDS = ['auto', 'cpu', 'cuda', 'webgpu'];
 export const deviceOption = (): Option =>
-  oneOf('--device <device>', 'where onnxruntime runs', DEVICE_WORDS, 'auto');
+  oneOf('--device <device>', 'where onnxruntime runs', deviceWords, 'auto');
 
 /** The one that is meant where nothing is said comes first. */
 export const engineOption = (about: string, engines: readonly ('oracle' | 'onnxruntime')[]): Option =>
@@ -64,23 +59,6 @@ export const forceOption = (): Option =>
   new Option('--force', 'overwrite files that this program did not write (never one that it reads)');
 
 export const jsonOption = (): Option => new Option('--json', 'print JSON instead of the table');
-
-/**
- * What --preprocess means: a network's own preprocessing by its name, or a JSON file of the form that --json and
- * metadata use. Throws InputError naming the file.
- */
-export async function readPreprocess(word: string): Promise<Preprocess> {
-  const known = networks.find(({ name }) => name === word);
-  if (known) return known.preprocess;
-  const text = await readFile(word, 'utf8').catch((error) => {
-    throw new InputError(`--preprocess ${word}: no network's name, and as a file: ${describe(error)}`);
-  });
-  try {
-    return parsePreprocess(text);
-  } catch (error) {
-    throw new InputError(`${word}: ${(error as Error).message}`);
-  }
-}
 
 /** A result on stdout, or on stderr where stdout is the file `out`: as JSON where that is asked for, else in words. */
 export async function print(

@@ -28,6 +28,8 @@ export async function attempt(program: Command, argv: readonly string[]): Promis
       .configureOutput({ outputError: () => {} })
       .exitOverride();
   }
+  // this file's own: no command knows it
+  program.hook('preAction', (_, command) => void command.setOptionValue('debug', undefined));
   try {
     await program.parseAsync([...argv]);
     // errors of a stream come after the write

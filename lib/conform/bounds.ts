@@ -8,11 +8,11 @@ import { dense, type Tensor } from '../../reference/tensor.ts';
 import type { Value } from '../array/value.ts';
 import { classes } from '../bounds/arithmetic.ts';
 import { boundsOf } from '../bounds/operations.ts';
+import type { Engine } from '../onnx/engines.ts';
 import { evaluate } from '../onnx/evaluate.ts';
 import { layerOf } from '../onnx/layer.ts';
 import type { Model } from '../onnx/model.ts';
 import { asTensor, floatData } from '../onnx/value.ts';
-import type { Engine } from './engines.ts';
 
 export interface BoundCheck {
   /** The largest |y − ŷ| / bound; over 1 is a fault. */

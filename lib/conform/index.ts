@@ -3,15 +3,23 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { decodeTensor } from '../../export/proto.ts';
 import type { Value } from '../array/value.ts';
-import { EnvironmentError } from '../errors.ts';
+import { among, type Checks, called, checkAgainst, checkArgument, texts } from '../checks.ts';
+import { EnvironmentError, InputError } from '../errors.ts';
+import {
+  type Engine,
+  isRefused,
+  type Opened,
+  onnxruntimeEngine,
+  oracleEngine,
+  ramp,
+} from '../onnx/engines.ts';
 import { valueFrom } from '../onnx/graph.ts';
 import type { Model } from '../onnx/model.ts';
 import { readModel } from '../onnx/read.ts';
 import { unsupported } from '../onnx/registry.ts';
-import type { Device } from '../runtime/session.ts';
+import { chooseDevice, type Device, deviceWords } from '../runtime/devices.ts';
 import { checkBound } from './bounds.ts';
 import { difference, type Tolerance } from './compare.ts';
-import { type Engine, isRefused, type Opened, onnxruntimeEngine, oracleEngine, ramp } from './engines.ts';
 import { type DataSet, findTests, type TestFolder } from './layout.ts';
 
 export interface TestResult {
@@ -34,12 +42,19 @@ export interface Conformance {
 }
 
 export interface ConformOptions {
+  /** Who computes: the oracle (default), or onnxruntime on `device`. */
   readonly engine?: Engine['name'];
-  /** onnxruntime's device; the oracle has none. */
-  readonly device?: Device;
+  /** Of onnxruntime; default auto: the first of CUDA, WebGPU and CPU that works. */
+  readonly device?: 'auto' | Device;
   /** Called after each test. */
   readonly onTest?: (result: TestResult, done: number, total: number) => void;
 }
+
+const checks: Checks<ConformOptions> = {
+  engine: among(['oracle', 'onnxruntime']),
+  device: among(deviceWords),
+  onTest: called,
+};
 
 /**
  * Every test in these folders. A test passes where each output has the expected type, shape and values (rtol
@@ -50,7 +65,13 @@ export async function conform(
   folders: readonly string[],
   options: ConformOptions = {},
 ): Promise<Conformance> {
-  const engine = options.engine === 'onnxruntime' ? onnxruntimeEngine(options.device ?? 'cpu') : oracleEngine;
+  checkArgument('folders', folders, texts);
+  checkAgainst(checks, options);
+  if (folders.length === 0) throw new InputError('name a folder of tests, or --write one');
+  const engine =
+    options.engine === 'onnxruntime'
+      ? onnxruntimeEngine((await chooseDevice(options.device ?? 'auto')).device)
+      : oracleEngine;
   const found = await findTests(folders);
   const start = performance.now();
   const tests: TestResult[] = [];

@@ -7,8 +7,9 @@
 import { dirname, join } from 'node:path';
 import { dataTypes } from '../../export/dtypes.ts';
 import { encodeModel, encodeTensor, type GraphProto, tensorProto } from '../../export/proto.ts';
+import { checkAgainst, checkArgument, text, truth } from '../checks.ts';
 import { makeFolder } from '../disk/folder.ts';
-import { checkTargets, type Guard } from '../disk/target.ts';
+import { checkTargets } from '../disk/target.ts';
 import { type Output, writeWhole } from '../disk/write.ts';
 import { GENERATOR } from '../format/generator.ts';
 import { version } from '../version.ts';
@@ -91,8 +92,16 @@ export function gradientVectorOf(test: GradientCase): Vector | string {
 
 const isVector = (vector: Vector | string): vector is Vector => typeof vector !== 'string';
 
-/** Writes one folder a test below `folder`; gives their names. Rejects as lib/disk/write does. */
-export async function writeVectors(folder: string, guard: Guard = {}): Promise<string[]> {
+/**
+ * `alexnet conform --write`: writes one folder a test below `folder` and returns their names. Rejects with InputError
+ * where a file is there that this program did not write, unless `force`.
+ */
+export async function writeVectors(
+  folder: string,
+  guard: { readonly force?: boolean } = {},
+): Promise<string[]> {
+  checkArgument('folder', folder, text);
+  checkAgainst({ force: truth }, guard);
   const vectors = [...readCases().map(vectorOf), ...readGradientCases().map(gradientVectorOf)].filter(
     isVector,
   );

@@ -4,15 +4,27 @@
  */
 import { performance } from 'node:perf_hooks';
 import { type Preprocess, preprocess, type Views } from '../../reference/input/preprocess.ts';
-import { classNamesOf, type EngineOptions, openEngine } from '../classify/engine.ts';
+import {
+  among,
+  type Checks,
+  called,
+  checkAgainst,
+  checkArgument,
+  either,
+  text,
+  thing,
+  whole,
+} from '../checks.ts';
+import { classNamesOf, type EngineOptions, engineChecks, openEngine } from '../classify/engine.ts';
 import { type Dataset, type Split, type SplitName, thinned } from '../data/dataset.ts';
 import { chooseSplit, openDataset } from '../data/open.ts';
 import { openPool } from '../data/pool.ts';
 import { InputError } from '../errors.ts';
 import type { Decoder } from '../image/decode.ts';
 import { findMean, type Mean } from '../image/mean.ts';
-import { type Choice, type Chosen, resolve } from '../networks/resolve.ts';
+import { type Choice, type Chosen, choiceChecks, resolve } from '../networks/resolve.ts';
 import type { Choice as DeviceChoice } from '../runtime/devices.ts';
+import { readPreprocess } from '../weights/preprocess.ts';
 import { withBoxed } from '../weights/shipped.ts';
 import { eachBatch, type Failure } from './batches.ts';
 import { type Matching, matchClasses } from './labels.ts';
@@ -30,8 +42,8 @@ export interface EvaluateOptions extends Choice, EngineOptions {
   readonly views?: 1 | 'mirror' | 10;
   /** File of a mean image; default: mean.npy beside the weights, where the preprocessing takes one. */
   readonly mean?: string;
-  /** In place of the file's or the network's own. */
-  readonly preprocess?: Preprocess;
+  /** In place of the file's or the network's own: another network's by its name, a JSON file of it, or itself. */
+  readonly preprocess?: Preprocess | string;
   /** Pictures a run of the network; default: 128 of small pictures, 16 of others, fewer with many views. */
   readonly batch?: number;
   /** That many pictures, spread evenly over the split. */
@@ -47,6 +59,24 @@ export interface EvaluateOptions extends Choice, EngineOptions {
   readonly log?: (line: string) => void;
   readonly progress?: (done: number, total: number) => void;
 }
+
+const checks: Checks<EvaluateOptions> = {
+  ...choiceChecks,
+  ...engineChecks,
+  data: text,
+  split: among(['train', 'val', 'test', 'all']),
+  views: among([1, 'mirror', 10]),
+  mean: text,
+  preprocess: either("a network's name, a JSON file, or a preprocessing", text, thing('')),
+  batch: whole(1),
+  limit: whole(1),
+  top: whole(1),
+  classNames: text,
+  decoder: among(['jpeg-js', 'sharp']),
+  threads: whole(1),
+  log: called,
+  progress: called,
+};
 
 export interface Evaluation {
   readonly data: {
@@ -92,12 +122,15 @@ export interface Evaluation {
  * read; with EnvironmentError for a device or decoder that is not there.
  */
 export async function evaluate(given: EvaluateOptions): Promise<Evaluation> {
+  checkAgainst(checks, given);
+  checkArgument('data', given.data, text);
   const options = withBoxed(given);
+  const wanted = options.preprocess === undefined ? undefined : await readPreprocess(options.preprocess);
   const data = await openDataset(options.data);
   try {
     const split = chooseSplit(data, options.split);
     const chosen = await resolve(options);
-    const model = { ...chosen, preprocess: options.preprocess ?? chosen.preprocess };
+    const model = { ...chosen, preprocess: wanted ?? chosen.preprocess };
     const matching = matchClasses(data.path, data.classes, await classNamesOf(model, options.classNames));
     const weights = typeof options.weights === 'string' ? options.weights : undefined;
     const mean = await findMean(model.preprocess, options.mean, weights);

@@ -3,12 +3,13 @@ import { basename } from 'node:path';
 import { buildGradients, buildStep, type ModelFile } from '../../export/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { parameterCount } from '../../reference/oracle.ts';
+import { resolveNetwork } from '../checks.ts';
 import { checkTargets, type Guard } from '../disk/target.ts';
 import { InputError } from '../errors.ts';
 import { withExternalData } from '../onnx/files.ts';
 import { modelTargets, writeModelFile } from '../onnx/write.ts';
 import { modelOf } from './modelfile.ts';
-import { type Choice, resolve, resolveNetwork } from './resolve.ts';
+import { type Choice, resolve } from './resolve.ts';
 
 /** Images a batch where none is given: the paper's, section 5. */
 const PAPER_BATCH = 128;

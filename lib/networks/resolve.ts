@@ -2,21 +2,33 @@
 
 import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { fitNetwork } from '../../reference/networks/fit.ts';
-import { networkNamed, networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense } from '../../reference/tensor.ts';
-import { initialise, type Method } from '../../reference/training/init.ts';
+import { initialise, type Method, methods } from '../../reference/training/init.ts';
+import { among, type Checks, either, named, resolveNetwork, text, whole } from '../checks.ts';
 import { InputError } from '../errors.ts';
 import { firstNotFinite, loadWeights } from '../weights/load.ts';
 
 export interface Choice {
-  readonly network?: string;
+  /** One of those that `networks` lists, or one that you wrote down; default: the file's, else alexnet2012. */
+  readonly network?: string | Network;
   /** A file, or the weights themselves by name (`conv1.weight` …); then `network` must be given. */
   readonly weights?: string | Weights;
+  /** Of random weights, where no weights are given; an integer from 0, default 0. */
   readonly seed?: number;
+  /** How random weights are drawn; default kaiming. */
   readonly init?: Method;
 }
+
+export const choiceChecks: Checks<Choice> = {
+  network: named,
+  weights: either("a file, or tensors by the layers' names", text, (value) =>
+    value instanceof Map ? undefined : 'tensors',
+  ),
+  seed: whole(0),
+  init: among(methods),
+};
 
 export interface Chosen {
   readonly network: Network;
@@ -30,15 +42,6 @@ export interface Chosen {
   /** Where the file of the weights tells them. */
   readonly classes?: readonly string[];
   readonly notes: readonly string[];
-}
-
-/** The network of that name; alexnet2012 without one. */
-export function resolveNetwork(name = 'alexnet2012'): Network {
-  try {
-    return networkNamed(name);
-  } catch {
-    throw new InputError(`unknown network '${name}': one of ${networks.map((n) => n.name).join(', ')}`);
-  }
 }
 
 /** Network and weights: the file's, else random from the seed (0) and the method (kaiming). */

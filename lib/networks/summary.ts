@@ -2,6 +2,7 @@
 import type { Kind, Network } from '../../reference/networks/layers.ts';
 import { layerMacs, shapes, weightShapes } from '../../reference/oracle.ts';
 import { type Shape, sizeOf } from '../../reference/tensor.ts';
+import { type Checks, checkAgainst, named, resolveNetwork, whole } from '../checks.ts';
 
 export interface LayerSummary {
   readonly name: string;
@@ -26,7 +27,20 @@ export interface NetworkSummary {
   readonly total: { readonly parameters: number; readonly macs: number; readonly activationBytes: number };
 }
 
-export function summarise(network: Network, batch = 1): NetworkSummary {
+export interface SummaryOptions {
+  /** Its name, or a network of your own; default alexnet2012. */
+  readonly network?: string | Network;
+  /** Images, from 1; default 1. */
+  readonly batch?: number;
+}
+
+const checks: Checks<SummaryOptions> = { network: named, batch: whole(1) };
+
+/** `alexnet summary`. Throws InputError for a network that is none. */
+export function summary(options: SummaryOptions = {}): NetworkSummary {
+  checkAgainst(checks, options);
+  const { batch = 1 } = options;
+  const network = resolveNetwork(options.network);
   const known = shapes(network, batch);
   const weights = weightShapes(network);
   const layers = network.layers.map((layer, at): LayerSummary => {

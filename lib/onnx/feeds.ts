@@ -1,6 +1,7 @@
 /** What an ONNX graph is fed from the command line, NAME=FILE words of .npy or .npz, and what is written of it. */
 
-import { type NumericValue, narrowed, type Value, widened } from '../array/value.ts';
+import { sizeOf, type Tensor } from '../../reference/tensor.ts';
+import { fromTensor, type NumericValue, narrowed, type Value, widened } from '../array/value.ts';
 import { openTensorFile } from '../disk/tensors.ts';
 import { InputError } from '../errors.ts';
 
@@ -37,6 +38,23 @@ async function readFeed(file: string, name: string): Promise<Value> {
   } finally {
     opened.close();
   }
+}
+
+/** Values that are given in memory, as the evaluator takes them. Throws InputError naming one that is no value. */
+export function valuesOf(
+  given: ReadonlyMap<string, Value | Tensor> | Readonly<Record<string, Value | Tensor>>,
+): Map<string, Value> {
+  const entries = given instanceof Map ? [...given] : Object.entries(given);
+  return new Map(
+    entries.map(([name, value]: [string, Value | Tensor]) => {
+      const known = value && 'stride' in value ? fromTensor(value) : value;
+      if (!Array.isArray(known?.shape) || sizeOf(known.shape) !== known.data?.length || !known.dtype)
+        throw new InputError(
+          `the input '${name}' must be a tensor, or {dtype, shape, data} of as many values`,
+        );
+      return [name, widened(known)];
+    }),
+  );
 }
 
 /**

@@ -13,6 +13,9 @@ export { type Probe, probe } from './probe.ts';
 /** In the order in which `auto` tries them. */
 export const DEVICES: readonly Device[] = ['cuda', 'webgpu', 'cpu'];
 
+/** What --device may be. */
+export const deviceWords: readonly ('auto' | Device)[] = ['auto', 'cpu', 'cuda', 'webgpu'];
+
 export interface Refusal {
   readonly device: Device;
   readonly reason: string;

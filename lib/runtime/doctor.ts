@@ -29,8 +29,8 @@ export interface Diagnosis {
   readonly missing: readonly Missing[];
 }
 
-/** Looks at everything once; takes as long as the probes. Never throws for what is missing. */
-export async function diagnose(): Promise<Diagnosis> {
+/** `alexnet doctor`: looks at everything once, in some seconds. Never rejects for what is missing. */
+export async function doctor(): Promise<Diagnosis> {
   const found = installation();
   const reason = await loadOnnxruntime().then(
     () => undefined,

@@ -7,9 +7,23 @@ import { type Augmentation, augmentations } from '../../reference/input/augment.
 import { type Method, methods } from '../../reference/training/init.ts';
 import { type Rule, rules } from '../../reference/training/optimiser.ts';
 import type { Schedule } from '../../reference/training/schedule.ts';
+import {
+  among,
+  type Check,
+  type Checks,
+  checkAgainst,
+  least0,
+  number,
+  positive,
+  record,
+  text,
+  texts,
+  truth,
+  whole,
+} from '../checks.ts';
 import { describe } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
-import type { Device } from '../runtime/devices.ts';
+import { type Device, deviceWords } from '../runtime/devices.ts';
 
 /**
  * What --schedule stands for, from ε and the number of epochs. plateau: the paper's, divided by 10 after three epochs
@@ -68,8 +82,6 @@ export function distortionOf(asked: AugmentName | Distortion, format: string): D
   const digits = format === 'MNIST' && (asked === 'standard' || asked === 'cifar');
   return digits ? { ...distortions[asked], mirror: false, lighting: 'none' } : distortions[asked];
 }
-
-const devices = ['auto', 'cpu', 'cuda', 'webgpu'] as const;
 
 export interface TrainOptions {
   /** CIFAR-10 (binary), MNIST (IDX), or folders of pictures. */
@@ -131,66 +143,36 @@ export interface TrainOptions {
 /** Keys that say where and how, and not what is trained: they may change when a run is resumed. */
 export const circumstances = ['data', 'device', 'threads', 'out', 'resume', 'checkpointEvery'] as const;
 
-type Check = (value: unknown) => string | undefined;
-const number =
-  (what: string, fits: (value: number) => boolean): Check =>
-  (value) =>
-    typeof value === 'number' && Number.isFinite(value) && fits(value) ? undefined : what;
-const whole = (least: number) =>
-  number(`an integer of at least ${least}`, (v) => Number.isSafeInteger(v) && v >= least);
-const oneOf =
-  (names: readonly string[]): Check =>
-  (value) =>
-    names.includes(value as string) ? undefined : `one of ${names.join(', ')}`;
-const text: Check = (value) => (typeof value === 'string' && value !== '' ? undefined : 'a text');
-const truth: Check = (value) => (typeof value === 'boolean' ? undefined : 'true or false');
-const texts: Check = (value) =>
-  Array.isArray(value) && value.every((one) => typeof one === 'string') ? undefined : 'a list of texts';
-const record =
-  (fields: Record<string, Check>): Check =>
-  (value) => {
-    const names = Object.keys(fields);
-    const wrong =
-      typeof value !== 'object' ||
-      value === null ||
-      Object.keys(value).sort().join() !== names.toSorted().join()
-        ? names.join(', ')
-        : names.find((name) => fields[name]((value as Record<string, unknown>)[name]) !== undefined);
-    return wrong === undefined ? undefined : `an object with ${wrong}`;
-  };
-const positive = number('above 0', (v) => v > 0);
-const least0 = number('at least 0', (v) => v >= 0);
-
 const scheduleKinds: Record<Schedule['kind'], Check> = {
   constant: record({ kind: text, rate: positive }),
   plateau: record({ kind: text, rate: positive, divisor: positive, patience: whole(1), drops: whole(0) }),
-  logged: record({ kind: text, run: oneOf(['2012', '2010']) }),
+  logged: record({ kind: text, run: among(['2012', '2010']) }),
   step: record({
     kind: text,
     rate: positive,
     divisor: positive,
     every: whole(1),
     total: whole(1),
-    unit: oneOf(['iteration', 'epoch']),
+    unit: among(['iteration', 'epoch']),
   }),
   cosine: record({ kind: text, rate: positive, warmUp: least0, total: positive }),
 };
 const schedule: Check = (value) => {
-  if (typeof value === 'string') return oneOf(scheduleNames)(value);
+  if (typeof value === 'string') return among(scheduleNames)(value);
   const { kind } = (value ?? {}) as { kind?: string };
   if (!Object.hasOwn(scheduleKinds, kind ?? ''))
     return `a name or an object with kind ${Object.keys(scheduleKinds)}`;
   return scheduleKinds[kind as Schedule['kind']](value);
 };
 const distortion = record({
-  offsets: oneOf(['all', 'paper']),
+  offsets: among(['all', 'paper']),
   mirror: truth,
   chunk: number('1 or 32', (v) => v === 1 || v === 32),
-  lighting: oneOf(['none', 'paper', 'root', 'as-run']),
+  lighting: among(['none', 'paper', 'root', 'as-run']),
   pad: number('an integer from 0 to 64', (v) => Number.isInteger(v) && v >= 0 && v <= 64),
 });
 
-const checks: { readonly [K in keyof Required<TrainOptions>]: Check } = {
+const checks: Checks<TrainOptions> = {
   data: text,
   network: text,
   width: number('above 0, at most 4', (v) => v > 0 && v <= 4),
@@ -202,38 +184,25 @@ const checks: { readonly [K in keyof Required<TrainOptions>]: Check } = {
   momentum: number('at least 0 and below 1', (v) => v >= 0 && v < 1),
   weightDecay: least0,
   biasDecay: truth,
-  update: oneOf(rules),
+  update: among(rules),
   schedule,
-  augment: (value) => (typeof value === 'string' ? oneOf(augmentNames)(value) : distortion(value)),
+  augment: (value) => (typeof value === 'string' ? among(augmentNames)(value) : distortion(value)),
   dropout: truth,
-  init: oneOf(methods),
+  init: among(methods),
   lastDeviation: positive,
   seed: whole(0),
   images: whole(1),
   validationImages: whole(1),
   validateEvery: whole(1),
-  device: oneOf(devices),
+  device: among(deviceWords),
   threads: whole(1),
   out: text,
   resume: truth,
   checkpointEvery: whole(1),
 };
 
-/**
- * Throws InputError at the first option that is unknown or has a value that it cannot have. `where` begins
- * the message.
- */
-export function checkOptions(options: object, where = ''): void {
-  for (const [key, value] of Object.entries(options)) {
-    if (value === undefined) continue;
-    if (!Object.hasOwn(checks, key)) {
-      throw new InputError(`${where}unknown option '${key}' (there are: ${Object.keys(checks).join(', ')})`);
-    }
-    const wish = checks[key as keyof TrainOptions](value);
-    if (wish !== undefined)
-      throw new InputError(`${where}${key} must be ${wish} (= ${JSON.stringify(value)})`);
-  }
-}
+/** Throws InputError, beginning with `where`, at the first option that is wrong. */
+export const checkOptions = (options: object, where = ''): void => checkAgainst(checks, options, where);
 
 /** The options in a JSON file; '$'-keys and 'about' are for readers. Rejects with InputError naming the file. */
 export async function readConfig(path: string): Promise<Partial<TrainOptions>> {

@@ -1,10 +1,12 @@
 /** The function behind `alexnet verify`, with the command's own words as options. */
 import { joined } from '../../export/index.ts';
 import type { ModelProto } from '../../export/proto.ts';
+import type { Network } from '../../reference/networks/layers.ts';
+import { resolveNetwork } from '../checks.ts';
 import { InputError } from '../errors.ts';
 import { readInput } from '../networks/input.ts';
 import { modelOf, readModelFile } from '../networks/modelfile.ts';
-import { resolve, resolveNetwork } from '../networks/resolve.ts';
+import { resolve } from '../networks/resolve.ts';
 import { readFeeds } from '../onnx/feeds.ts';
 import { readModel } from '../onnx/read.ts';
 import { chooseDevice, type Device, describeChoice, LABELS } from '../runtime/devices.ts';
@@ -103,7 +105,7 @@ async function fromNetwork(options: VerifyOptions, device: Device): Promise<Foun
 
 async function fromFile(
   { bytes, model }: { bytes: Uint8Array; model: ModelProto },
-  named: string | undefined,
+  named: string | Network | undefined,
   options: VerifyOptions,
 ): Promise<Found> {
   if (asksForWeights(options)) {

@@ -3,6 +3,7 @@ import { fittingFloat16 } from '../../export/float16.ts';
 import type { Preprocess } from '../../reference/input/preprocess.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { type NumericValue, widen } from '../array/value.ts';
+import { resolveNetwork } from '../checks.ts';
 import { checkTargets } from '../disk/target.ts';
 import { withTensorFile } from '../disk/tensors.ts';
 import { InputError } from '../errors.ts';
@@ -13,7 +14,7 @@ import { withExternalData } from '../onnx/files.ts';
 import { convertConventions, difference, dropoutOf, type Wish, withDropout } from './conventions.ts';
 import { fetched } from './get.ts';
 import { arrange } from './layout.ts';
-import { candidates, find, preprocessOf, transposed } from './load.ts';
+import { candidates, preprocessOf, transposed } from './load.ts';
 import { type Mapping, mapTensors } from './mapping.ts';
 import { type NamesOption, targetOf, writeWeights } from './write.ts';
 
@@ -40,7 +41,7 @@ export async function convertWeights(name: string, file: string, options: Conver
   const guard = { inputs: withExternalData([from]), force: options.force };
   await checkTargets([target], guard);
   const wanted = options.network ?? known?.source.network;
-  const network = wanted === undefined ? undefined : find(wanted);
+  const network = wanted === undefined ? undefined : resolveNetwork(wanted);
   return withTensorFile(from, async (opened) => {
     const { mapping: raw, certain } = mappingOf(from, opened, network);
     const dropout = opened.metadata.get('dropout');
@@ -114,7 +115,7 @@ function change(
   options: ConvertOptions,
 ) {
   if (options.to === undefined) return convertConventions(network, arrays, preprocess, options);
-  const to = find(options.to);
+  const to = resolveNetwork(options.to);
   const why = difference(network, to);
   if (why) throw new Error(`cannot be brought to ${to.name}: ${why}`);
   const dropout = dropoutOf(to);

@@ -2,11 +2,12 @@
 
 import type { Shape, Storage } from '../../reference/tensor.ts';
 import { type NumericValue, widen } from '../array/value.ts';
+import { resolveNetwork } from '../checks.ts';
 import { withTensorFile } from '../disk/tensors.ts';
 import type { TensorFile } from '../format/open.ts';
 import { mappingOf, readArrays } from './convert.ts';
 import { fileOf } from './get.ts';
-import { candidates, find } from './load.ts';
+import { candidates } from './load.ts';
 
 interface TensorDiff {
   readonly name: string;
@@ -36,7 +37,7 @@ export interface WeightsDiff {
 
 /** Compares them under the layers of a network that both fit, else by their own names. Throws InputError. */
 export async function diffWeights(one: string, other: string, network?: string): Promise<WeightsDiff> {
-  const wanted = network === undefined ? null : find(network);
+  const wanted = network === undefined ? null : resolveNetwork(network);
   const a = fileOf(one);
   const b = fileOf(other);
   return withTensorFile(a, (first) =>
@@ -45,7 +46,7 @@ export async function diffWeights(one: string, other: string, network?: string):
         candidates(path, file).map((found) => found.network.name);
       const both = wanted ? [] : fitting(b, second);
       const common = wanted ?? fitting(a, first).find((name) => both.includes(name));
-      const chosen = typeof common === 'string' ? find(common) : common;
+      const chosen = typeof common === 'string' ? resolveNetwork(common) : common;
       const arrays = (path: string, file: TensorFile) =>
         readArrays(path, file, chosen ? mappingOf(path, file, chosen).mapping : null);
       const x = arrays(a, first);

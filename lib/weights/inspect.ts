@@ -4,13 +4,14 @@ import type { Preprocess } from '../../reference/input/preprocess.ts';
 import type { Shape, Storage } from '../../reference/tensor.ts';
 import type { NumericDType } from '../array/dtype.ts';
 import { widen } from '../array/value.ts';
+import { resolveNetwork } from '../checks.ts';
 import { withTensorFile } from '../disk/tensors.ts';
 import type { TensorFile } from '../format/open.ts';
 import { about } from '../format/source.ts';
 import { dropoutOf } from './conventions.ts';
 import { fileOf } from './get.ts';
 import { describeLayout } from './layout.ts';
-import { candidates, find, preprocessOf } from './load.ts';
+import { candidates, preprocessOf } from './load.ts';
 import { type Mapping, mapTensors } from './mapping.ts';
 
 interface InspectedTensor {
@@ -48,7 +49,7 @@ export interface Inspected {
  */
 export async function inspectWeights(name: string, network?: string): Promise<Inspected> {
   const path = fileOf(name);
-  const chosen = network === undefined ? undefined : find(network);
+  const chosen = network === undefined ? undefined : resolveNetwork(network);
   return withTensorFile(path, (file) => {
     const found = chosen ? [about(path, () => mapTensors(chosen, file))] : candidates(path, file);
     const mapping = found[0] ?? null;

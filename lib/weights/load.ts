@@ -1,11 +1,12 @@
 /** Weights from a file, fitted to a network: what --weights means in every command. */
 
 import type { Preprocess } from '../../reference/input/preprocess.ts';
-import { networkNamed, networks } from '../../reference/networks/index.ts';
+import { networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { type Storage, type Tensor, tensor } from '../../reference/tensor.ts';
 import { fromTensor, type LazyValue, toTensor, widen } from '../array/value.ts';
+import { resolveNetwork } from '../checks.ts';
 import { withTensorFile } from '../disk/tensors.ts';
 import { InputError } from '../errors.ts';
 import type { TensorFile } from '../format/open.ts';
@@ -43,7 +44,7 @@ export async function loadWeights(path: string, network?: Network): Promise<Load
   const known = fetched(path);
   if (known === null) return loadFile(path, network);
   const { source } = known;
-  const loaded = await loadFile(known.path, network ?? networkNamed(source.network), source.preprocess);
+  const loaded = await loadFile(known.path, network ?? resolveNetwork(source.network), source.preprocess);
   return { ...loaded, source: `${source.name} (${loaded.source})` };
 }
 
@@ -84,15 +85,6 @@ function refolded(network: Network, weights: Map<string, Tensor>, { metadata }: 
   const wish = { dropout: own };
   const made = convertConventions(withDropout(network, theirs), arrays, network.preprocess, wish);
   return { weights: new Map([...made.arrays].map(([name, a]) => [name, toTensor(a)])), notes: made.notes };
-}
-
-/** The network of that name. Throws InputError, naming all of them, if there is none. */
-export function find(name: string): Network {
-  try {
-    return networkNamed(name);
-  } catch (error) {
-    throw new InputError((error as Error).message);
-  }
 }
 
 /** What the file says that its inputs went through. Throws InputError where that is no preprocessing. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { isFloat } from '../../lib/array/dtype.ts';
 import type { Value } from '../../lib/array/value.ts';
-import { isRefused, onnxruntimeEngine } from '../../lib/conform/engines.ts';
+import { isRefused, onnxruntimeEngine } from '../../lib/onnx/engines.ts';
 import { evaluate } from '../../lib/onnx/evaluate.ts';
 import { findOperator, operatorNames } from '../../lib/onnx/registry.ts';
 import { elements } from '../../lib/onnx/value.ts';

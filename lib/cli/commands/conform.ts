@@ -1,15 +1,11 @@
 /** alexnet conform: runs tests in the ONNX backend-test layout, or writes this project's own. */
 import type { Command } from 'commander';
-import { type Conformance, conform, type TestResult } from '../../conform/index.ts';
+import { type Conformance, type ConformOptions, conform, type TestResult } from '../../conform/index.ts';
 import { writeVectors } from '../../conform/vectors.ts';
 import { InputError } from '../../errors.ts';
-import { chooseDevice } from '../../runtime/devices.ts';
-import type { Device } from '../../runtime/session.ts';
 import { deviceOption, engineOption, forceOption, jsonOption, print } from '../options.ts';
 
-interface Options {
-  readonly engine: Conformance['engine'];
-  readonly device: 'auto' | Device;
+interface Options extends ConformOptions {
   readonly write?: string;
   readonly force?: boolean;
   readonly json?: boolean;
@@ -37,9 +33,7 @@ async function run(
     const written = await writeVectors(write, { force });
     return print(json, { folder: write, written }, () => `${written.length} tests written to ${write}\n`);
   }
-  if (folders.length === 0) throw new InputError('name a folder of tests, or --write one');
-  const chosen = engine === 'onnxruntime' ? (await chooseDevice(device)).device : 'cpu';
-  const result = await conform(folders, { engine, device: chosen, onTest: progress() });
+  const result = await conform(folders, { engine, device, onTest: progress() });
   await print(json, result, () => conformanceText(result));
   if (result.failed > 0) process.exitCode = 1;
 }

@@ -1,7 +1,7 @@
 /** alexnet doctor: what works here, why the rest does not, and the commands that mend it. */
 import type { Command } from 'commander';
 import { LABELS, type Probe } from '../../runtime/devices.ts';
-import { type Diagnosis, diagnose } from '../../runtime/doctor.ts';
+import { type Diagnosis, doctor } from '../../runtime/doctor.ts';
 import { jsonOption, print } from '../options.ts';
 
 export function register(program: Command): void {
@@ -10,7 +10,7 @@ export function register(program: Command): void {
     .description('which devices work here, why the others do not, and the commands that add what is missing')
     .addOption(jsonOption())
     .action(async ({ json }: { readonly json?: boolean }) => {
-      const diagnosis = await diagnose();
+      const diagnosis = await doctor();
       await print(json, diagnosis, () => text(diagnosis));
       if (!diagnosis.onnxruntime.loads) process.exitCode = 3;
     });

@@ -2,11 +2,10 @@
 import type { Command } from 'commander';
 import { checkTargets, type Target } from '../../disk/target.ts';
 import { writeWhole } from '../../disk/write.ts';
-import { InputError } from '../../errors.ts';
 import { type EvaluateOptions, type Evaluation, evaluate } from '../../evaluate/index.ts';
 import { withExternalData } from '../../onnx/files.ts';
 import { confusionSvg, evaluationHtml, evaluationJson, evaluationText } from '../../report/evaluation.ts';
-import { hasWeights } from '../../weights/shipped.ts';
+import { requireWeights } from '../../weights/shipped.ts';
 import { pending, takeAll } from '../failure.ts';
 import {
   decoderOption,
@@ -16,7 +15,6 @@ import {
   integer,
   jsonOption,
   oneOf,
-  readPreprocess,
   tellUnread,
   weightOptions,
 } from '../options.ts';
@@ -63,11 +61,7 @@ export function register(program: Command): void {
 
 async function run(data: string, options: Options): Promise<void> {
   const { json, html, svg, force, views, preprocess, ...rest } = options;
-  if (!hasWeights(options)) {
-    throw new InputError(
-      'evaluate needs weights: --weights FILE, or --network cifar-alexnet, which brings its own (random ones: --seed 0)',
-    );
-  }
+  requireWeights('evaluate', options);
   const page = html === undefined ? undefined : ({ path: html, mark: 'html', option: '--html' } as const);
   const drawing = svg === undefined ? undefined : ({ path: svg, mark: 'svg', option: '--svg' } as const);
   const files = [data, options.weights, options.mean, preprocess, options.classNames];
@@ -82,7 +76,7 @@ async function run(data: string, options: Options): Promise<void> {
       ...rest,
       data,
       views: views === 'mirror' ? views : views === '10' ? 10 : 1,
-      preprocess: preprocess === undefined ? undefined : await readPreprocess(preprocess),
+      preprocess,
       log: (line) => void process.stderr.write(`${line}\n`),
       progress: bar.update,
     });

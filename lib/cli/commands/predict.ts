@@ -1,10 +1,9 @@
 /** alexnet predict: classifies pictures and folders of pictures. */
 import type { Command } from 'commander';
-import { Classifier, type ClassifierOptions, type Prediction } from '../../classify/classifier.ts';
-import { InputError } from '../../errors.ts';
+import type { ClassifierOptions, Prediction } from '../../classify/classifier.ts';
+import { predict } from '../../classify/predict.ts';
 import { SCAN_BUDGET } from '../../image/limits.ts';
 import { describeChoice } from '../../runtime/devices.ts';
-import { hasWeights } from '../../weights/shipped.ts';
 import {
   decoderOption,
   deviceOption,
@@ -13,14 +12,12 @@ import {
   jsonOption,
   oneOf,
   print,
-  readPreprocess,
   tellUnread,
   weightOptions,
 } from '../options.ts';
 
-interface Options extends Omit<ClassifierOptions, 'views' | 'preprocess'> {
+interface Options extends Omit<ClassifierOptions, 'views'> {
   readonly views: '1' | '10';
-  readonly preprocess?: string;
   readonly json?: boolean;
 }
 
@@ -48,30 +45,17 @@ export function register(program: Command): void {
       SCAN_BUDGET,
     )
     .addOption(jsonOption())
-    .action(predict);
+    .action(run);
 }
 
-async function predict(images: readonly string[], options: Options): Promise<void> {
-  const { json, views, preprocess, ...rest } = options;
-  if (!hasWeights(options)) {
-    throw new InputError(
-      'predict needs weights: --weights FILE, or --network cifar-alexnet, which brings its own (random ones: --seed 0)',
-    );
-  }
-  const how = preprocess === undefined ? undefined : await readPreprocess(preprocess);
-  await using classifier = await Classifier.open({
+async function run(images: readonly string[], { json, views, ...rest }: Options): Promise<void> {
+  const log = (line: string) => void process.stderr.write(`${line}\n`);
+  const { network, weights, device, predictions } = await predict(images, {
     ...rest,
-    preprocess: how,
     views: views === '10' ? 10 : 1,
+    log,
   });
-  const { model, device } = classifier;
-  for (const note of model.notes) process.stderr.write(`${note}\n`);
-  if (classifier.mean) process.stderr.write(`mean image: ${classifier.mean.file}\n`);
-  const predictions = await classifier.classify(images);
-  const network = model.network.name;
-  const weights = model.source;
-  const where = device ? describeChoice(device)[0] : 'the oracle';
-  if (!json) process.stderr.write(`${network}, weights: ${weights}, on ${where}\n`);
+  if (!json) log(`${network}, weights: ${weights}, on ${device ? describeChoice(device)[0] : 'the oracle'}`);
   const found = { network, weights, device: device?.device ?? 'oracle', predictions };
   await print(json, found, () => predictions.map(predictionText).filter(Boolean).join('\n'));
   tellUnread(predictions, json);

@@ -1,19 +1,6 @@
 /** alexnet run: evaluates any ONNX file on exact inputs and writes its outputs, or all its values, as .npz. */
 import type { Command } from 'commander';
-import type { Precision } from '../../../reference/tensor.ts';
-import type { Value } from '../../array/value.ts';
-import { isRefused, onnxruntimeEngine } from '../../conform/engines.ts';
-import { checkTargets } from '../../disk/target.ts';
-import { writeWhole } from '../../disk/write.ts';
-import { InputError } from '../../errors.ts';
-import { npzPieces } from '../../format/npz.ts';
-import type { Limits } from '../../onnx/budget.ts';
-import { evaluate } from '../../onnx/evaluate.ts';
-import { npzValue, readFeeds } from '../../onnx/feeds.ts';
-import { withExternalData } from '../../onnx/files.ts';
-import { readModel } from '../../onnx/read.ts';
-import { chooseDevice, LABELS } from '../../runtime/devices.ts';
-import type { Device } from '../../runtime/session.ts';
+import { type RunOptions, run } from '../../onnx/run.ts';
 import {
   deviceOption,
   engineOption,
@@ -25,18 +12,10 @@ import {
   print,
 } from '../options.ts';
 
-interface Options extends Limits {
-  readonly input?: readonly string[];
-  readonly engine: 'oracle' | 'onnxruntime';
-  readonly device: 'auto' | Device;
-  readonly precision: Precision;
-  readonly all?: boolean;
+interface Options extends RunOptions {
   readonly out: string;
-  readonly force?: boolean;
   readonly json?: boolean;
 }
-
-type Values = Map<string, Value>;
 
 export function register(program: Command): void {
   program
@@ -60,52 +39,13 @@ export function register(program: Command): void {
     .requiredOption('--out <file.npz>', 'file to write')
     .addOption(forceOption())
     .addOption(jsonOption())
-    .action(run);
+    .action(execute);
 }
 
-async function run(path: string, options: Options): Promise<void> {
-  const { engine, out, json, force } = options;
-  const given = (options.input ?? []).map((word) => word.slice(word.indexOf('=') + 1));
-  const guard = { inputs: withExternalData([path, ...given]), force };
-  const target = { path: out, mark: 'npz', option: '--out' } as const;
-  await checkTargets([target], guard);
-  const feeds = await readFeeds(options.input ?? []);
-  if (engine === 'onnxruntime' && options.all) {
-    throw new InputError('--all is for --engine oracle: verify taps the values of a device');
-  }
-  const { values, where } =
-    engine === 'oracle' ? await onOracle(path, feeds, options) : await onDevice(path, feeds, options.device);
-  const arrays = [...values].filter(([, { dtype }]) => dtype !== 'string');
-  const content = npzPieces(arrays.map(([name, value]) => [name, npzValue(value)] as const));
-  await writeWhole({ ...target, content }, guard);
+async function execute(path: string, { json, ...options }: Options): Promise<void> {
+  const { values, engine, out } = await run(path, options);
   const list = [...values].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
   const text = list.map(({ name, dtype, shape }) => `${name}  ${dtype} [${shape}]`).join('\n');
-  await print(
-    json,
-    { model: path, engine: where, out, values: list },
-    () => `${text}\n${where}: ${out}\n`,
-    out,
-  );
-}
-
-async function onOracle(path: string, feeds: Values, options: Options) {
-  const { precision, all } = options;
-  const values: Values = new Map();
-  const trace = (_: unknown, outputs: ReadonlyMap<string, Value>): void => {
-    for (const [name, value] of outputs) values.set(name, value);
-  };
-  const results = evaluate(await readModel(path), feeds, { ...options, ...(all && { trace }) });
-  for (const [name, value] of results) values.set(name, value);
-  return { values, where: `the oracle, ${precision} storage` };
-}
-
-async function onDevice(path: string, feeds: Values, asked: Options['device']) {
-  const { device } = await chooseDevice(asked);
-  const opened = await onnxruntimeEngine(device).open(path);
-  if (isRefused(opened)) throw new InputError(`${path}: ${opened.unsupported}`);
-  try {
-    return { values: new Map(await opened.run(feeds)), where: `onnxruntime on ${LABELS[device]}` };
-  } finally {
-    await opened.close();
-  }
+  const found = { model: path, engine, out, values: list };
+  await print(json, found, () => `${text}\n${engine}: ${out}\n`, options.out);
 }

@@ -1,7 +1,6 @@
 /** alexnet summary: layers, shapes, parameters, multiply-accumulates and activation memory of a network. */
 import type { Command } from 'commander';
-import { resolveNetwork } from '../../networks/resolve.ts';
-import { type NetworkSummary, summarise } from '../../networks/summary.ts';
+import { type NetworkSummary, summary } from '../../networks/summary.ts';
 import { megabytes, right, table, thousands } from '../../report/table.ts';
 import { integer, jsonOption, networkOption } from '../options.ts';
 
@@ -19,13 +18,12 @@ export function register(program: Command): void {
     .option('--batch <n>', 'images a batch', integer(1), 1)
     .addOption(jsonOption())
     .action((options: Options) => {
-      const summary = summarise(resolveNetwork(options.network), options.batch);
-      process.stdout.write(options.json ? `${JSON.stringify(summary)}\n` : text(summary));
+      const found = summary({ network: options.network, batch: options.batch });
+      process.stdout.write(options.json ? `${JSON.stringify(found)}\n` : text(found));
     });
 }
 
-function text(summary: NetworkSummary): string {
-  const { name, title, batch, layers, total } = summary;
+function text({ name, title, batch, layers, total }: NetworkSummary): string {
   const figures = ({ parameters, macs, activationBytes }: NetworkSummary['total']): string[] => [
     thousands(parameters),
     thousands(macs),

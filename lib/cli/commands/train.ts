@@ -2,10 +2,11 @@
 import type { Command } from 'commander';
 import { methods } from '../../../reference/training/init.ts';
 import { rules } from '../../../reference/training/optimiser.ts';
+import { deviceWords } from '../../runtime/devices.ts';
 import { Diverged, type EpochRecord, type Glance, type TrainOptions, train } from '../../train/index.ts';
 import { augmentNames, readConfig, scheduleNames } from '../../train/options.ts';
 import { percent, trainingJson, trainingText } from '../../train/result.ts';
-import { DEVICE_WORDS, forceOption, integer, jsonOption, networkNames, oneOf, real } from '../options.ts';
+import { forceOption, integer, jsonOption, networkNames, oneOf, real } from '../options.ts';
 import { progressBar } from '../progress.ts';
 
 interface Options extends Omit<TrainOptions, 'data' | 'freeze'> {
@@ -40,7 +41,7 @@ export function register(program: Command): void {
     .option('--images <n>', 'so many training images, spread evenly', integer(1))
     .option('--validation-images <n>', 'so many validation images, spread evenly', integer(1))
     .option('--validate-every <epochs>', 'epochs from one validation to the next (1)', integer(1))
-    .addOption(oneOf('--device <device>', 'where to train (auto)', DEVICE_WORDS))
+    .addOption(oneOf('--device <device>', 'where to train (auto)', deviceWords))
     .option('--threads <n>', 'threads that decode and distort', integer(1))
     .option('--out <dir>', 'folder for checkpoints, logs and curves (training)')
     .option('--resume', 'go on from the checkpoint in that folder')

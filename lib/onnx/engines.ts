@@ -2,12 +2,12 @@
 import type { DType } from '../array/dtype.ts';
 import type { Value } from '../array/value.ts';
 import { InputError } from '../errors.ts';
-import { evaluate } from '../onnx/evaluate.ts';
-import type { ValueInfo } from '../onnx/model.ts';
-import { readModel } from '../onnx/read.ts';
-import { unsupported } from '../onnx/registry.ts';
 import { type Device, openSession } from '../runtime/session.ts';
 import { fromSession, toSession } from '../runtime/values.ts';
+import { evaluate } from './evaluate.ts';
+import type { ValueInfo } from './model.ts';
+import { readModel } from './read.ts';
+import { unsupported } from './registry.ts';
 
 export interface Opened {
   /** What must be fed, in the graph's order. */

@@ -1,0 +1,49 @@
+/** The function behind `alexnet predict`: one classifier for these pictures. `Classifier` is for many calls. */
+import { type Checks, called, checkAgainst } from '../checks.ts';
+import type { Choice as DeviceChoice } from '../runtime/devices.ts';
+import { requireWeights } from '../weights/shipped.ts';
+import {
+  Classifier,
+  type ClassifierOptions,
+  classifierChecks,
+  type Pictures,
+  type Prediction,
+} from './classifier.ts';
+
+export interface PredictOptions extends ClassifierOptions {
+  /** Called with each line of what a reader of the predictions should know, before the first picture. */
+  readonly log?: (line: string) => void;
+}
+
+export interface Predicted {
+  /** The network's name. */
+  readonly network: string;
+  /** Where the weights come from: a file, or 'seed 0, kaiming'. */
+  readonly weights: string;
+  /** null where the oracle computed. */
+  readonly device: DeviceChoice | null;
+  /** One a picture, in order. */
+  readonly predictions: readonly Prediction[];
+}
+
+const checks: Checks<PredictOptions> = { ...classifierChecks, log: called };
+
+/**
+ * The most probable classes of each picture. Without weights only a network whose weights are in the box will do, or a
+ * seed, which says that random ones are meant. Rejects with InputError for weights, names or options that do not fit,
+ * with EnvironmentError for a device or decoder that is not there; a picture that cannot be read says so in its place.
+ */
+export async function predict(pictures: Pictures, options: PredictOptions = {}): Promise<Predicted> {
+  checkAgainst(checks, options);
+  const { log = () => {}, ...rest } = requireWeights('predict', options);
+  const classifier = await Classifier.open(rest);
+  try {
+    const { model, mean, device } = classifier;
+    for (const note of model.notes) log(note);
+    if (mean) log(`mean image: ${mean.file}`);
+    const predictions = await classifier.classify(pictures);
+    return { network: model.network.name, weights: model.source, device, predictions };
+  } finally {
+    await classifier.close();
+  }
+}
