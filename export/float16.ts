@@ -81,10 +81,15 @@ export function fittingFloat16(name: string, values: ArrayLike<number>): Uint16A
   return halves;
 }
 
-/** The values of binary16 bits. */
+/** The values of binary16 bits; a NaN keeps its payload. */
 export const fromFloat16 = (halves: ArrayLike<number>): Float32Array<ArrayBuffer> => {
   const result = new Float32Array(halves.length);
-  for (let i = 0; i < result.length; i++) result[i] = fromFloat16Bits(halves[i]);
+  const patterns = new Uint32Array(result.buffer);
+  for (let i = 0; i < result.length; i++) {
+    const half = halves[i];
+    if ((half & 0x7fff) <= 0x7c00) result[i] = fromFloat16Bits(half);
+    else patterns[i] = ((half & 0x8000) << 16) | 0x7f800000 | ((half & 0x3ff) << 13);
+  }
   return result;
 };
 

@@ -15,8 +15,10 @@ import {
 import { type Field, fields, fieldsOf, framed, header, lengthOf, unpackVarints } from '../../export/wire.ts';
 import { joined } from '../../export/write.ts';
 import { bytesOf } from '../array/dtype.ts';
-import type { LazyValue, NumericValue } from '../array/value.ts';
+import { floatValue, type LazyValue, type NumericValue, widen } from '../array/value.ts';
 import { about, bad, type Source } from './source.ts';
+import { adviceFor, LFS_POINTER } from './strangers.ts';
+import { fromLatin1 } from './strings.ts';
 import { bytesOfTensor, dtypeOfTensor, EXTERNAL, titleOfTensor, valueOfTensor } from './tensorproto.ts';
 
 /** Protobuf's own limit for one message. */
@@ -36,6 +38,8 @@ const SMALL = 4096;
  */
 export function openModel(source: Source): ModelProto {
   if (source.size === 0) throw new Error('the file is empty');
+  const start = fromLatin1(source.read(0, Math.min(source.size, LFS_POINTER.length)));
+  if (start === LFS_POINTER) throw new Error(adviceFor(start));
   if (source.size > MAX_FILE) {
     throw new Error(`${source.size} bytes are too many: save the weights as external data`);
   }
@@ -180,24 +184,30 @@ export function openOnnx(source: Source) {
   if (initializers.size === 0) throw bad(source, 'the ONNX model has no initialisers');
   const used = new Set<string>();
   const inOut = new Set<string>();
-  for (const node of graph?.node ?? []) {
-    if (!['Conv', 'Gemm', 'MatMul'].includes(node.opType)) continue;
-    for (const name of node.input.slice(1, 3)) used.add(name);
-    const transB = node.attribute.find(({ name }) => name === 'transB')?.i ?? 0;
-    if (node.opType === 'MatMul' || (node.opType === 'Gemm' && transB === 0)) inOut.add(node.input[1]);
+  const factors = new Map<string, number>();
+  for (const { opType, input, attribute } of graph?.node ?? []) {
+    if (!['Conv', 'Gemm', 'MatMul'].includes(opType)) continue;
+    const given = (name: string) => attribute.find((each) => each.name === name);
+    for (const name of input.slice(1, 3)) used.add(name);
+    if (opType === 'MatMul' || (opType === 'Gemm' && !given('transB')?.i)) inOut.add(input[1]);
+    if (opType === 'Gemm') factors.set(input[1], given('alpha')?.f ?? 1).set(input[2], given('beta')?.f ?? 1);
   }
   const names = used.size > 0 ? [...used].filter((name) => initializers.has(name)) : [...initializers.keys()];
   if (names.length === 0) {
     throw bad(source, 'no Conv, Gemm or MatMul of this model has its weights in the file');
   }
-  const tensors = names.map((name) => [name, lazy(source, initializers.get(name) as TensorProto)] as const);
+  const tensors = names.map((name) => [name, lazy(source, initializers.get(name) as TensorProto, factors.get(name))] as const);
   const metadata = new Map(metadataProps.map(({ key, value }) => [key, value]));
   return { tensors: new Map(tensors), metadata, inOut };
 }
 
-function lazy(source: Source, tensor: TensorProto): LazyValue {
+/** A tensor's value times the factor that Gemm gives it (alpha, beta): rounded once, halves to float32. */
+function lazy(source: Source, tensor: TensorProto, factor = 1): LazyValue {
   const dtype = about(source.name, () => dtypeOfTensor(tensor));
   if (dtype === 'string') throw bad(source, `${titleOfTensor(tensor)} holds strings`);
   const read = () => about(source.name, () => valueOfTensor(tensor) as NumericValue);
-  return { dtype, shape: tensor.dims, read };
+  const shape = tensor.dims;
+  if (factor === 1) return { dtype, shape, read };
+  const scaled = () => floatValue(widen(read()).map((value) => value * factor), shape);
+  return { dtype: dtype === 'float64' ? dtype : 'float32', shape, read: scaled };
 }

@@ -7,10 +7,11 @@ import { isHdf5, openHdf5 } from './hdf5.ts';
 import { isNpy, npyPickle, openNpy } from './npy.ts';
 import { openNpz } from './npz.ts';
 import { openOnnx } from './onnx.ts';
-import { openObjectNpy, readCudaConvnet } from './pickled.ts';
+import { openObjectNpy, readPickle } from './pickled.ts';
 import { LEGACY_MAGIC, openLegacyCheckpoint, openZipCheckpoint } from './pth.ts';
 import { openSafetensors } from './safetensors.ts';
 import { about, bad, type Source } from './source.ts';
+import { adviceFor, adviceForArchive } from './strangers.ts';
 import { fromLatin1 } from './strings.ts';
 import { mergeTowers } from './towers.ts';
 import { readZip } from './zip.ts';
@@ -55,30 +56,34 @@ async function dispatch(source: Source): Promise<Opened> {
   const text = fromLatin1(start);
   if (text.startsWith('PK\x03\x04') || text.startsWith('PK\x05\x06')) return zip(source);
   if (isNpy(start)) return npy(source);
-  if (isHdf5(start)) return { format: 'HDF5', ...(await openHdf5(source)) };
+  if (isHdf5(start)) return hdf5(source);
   if (text[8] === '{') return { format: 'safetensors', ...openSafetensors(source) };
   if (text.startsWith(LEGACY_MAGIC)) return { format: 'PyTorch legacy', ...openLegacyCheckpoint(source) };
-  const other = strangers.find(([magic, , at = 0]) => text.startsWith(magic, at));
-  if (other) throw bad(source, other[1]);
+  const advice = adviceFor(text);
+  if (advice) throw bad(source, advice);
   const isPickle = (start[0] === 0x80 && start[1] >= 2 && start[1] <= 5) || OLD_PICKLE.test(text);
-  return isPickle ? cudaConvnet(source) : protobuf(source);
+  return isPickle ? openPickle(source) : protobuf(source);
 }
 
 /** How a pickle of protocol 0 or 1 starts: a dictionary, a list or a class. */
 const OLD_PICKLE = /^(?:[(}][dlpq]|c[\w.]+\n[\w.]+\n)/;
 
-const PICTURE = 'a picture, not weights: `alexnet predict` takes it';
-/** What marks files that are often given for weights, what to do with them, and where the mark is. */
-const strangers: readonly (readonly [magic: string, advice: string, at?: number])[] = [
-  ['ustar', 'a tar archive: unpack it, and give the file inside', 257],
-  ['\x1f\x8b', 'compressed by gzip: unpack it first'],
-  ['\xff\xd8\xff', PICTURE],
-  ['\x89PNG', PICTURE],
-];
+/** What Keras keeps beside the weights: the optimiser's state. */
+const OPTIMISER = /^(?:optimizer_weights|optimizer)\//;
+
+async function hdf5(source: Source): Promise<Opened> {
+  const opened = await openHdf5(source);
+  const tensors = [...opened.tensors].filter(([name]) => !OPTIMISER.test(name));
+  const rest = opened.tensors.size - tensors.length;
+  if (tensors.length === 0 || rest === 0) return { format: 'HDF5', ...opened };
+  return { format: 'HDF5', ...opened, tensors: new Map(tensors), notes: [`passed over: the optimiser's ${rest}`] };
+}
 
 function zip(source: Source): Opened {
   const members = readZip(source);
   const names = [...members.keys()];
+  const advice = adviceForArchive(names);
+  if (advice) throw bad(source, advice);
   if (names.some((name) => name.endsWith('data.pkl'))) {
     return { format: 'PyTorch zip', ...openZipCheckpoint(source, members) };
   }
@@ -88,14 +93,16 @@ function zip(source: Source): Opened {
 function npy(source: Source): Opened {
   const objects = npyPickle(source);
   if (objects) {
-    const tensors = openObjectNpy(source, objects);
-    return { format: 'npy of objects', tensors, inOut: new Set(tensors.keys()) };
+    return { format: 'npy of objects', tensors: openObjectNpy(source, objects) };
   }
   return { format: 'npy', tensors: new Map([['array', openNpy(source)]]) };
 }
 
-function cudaConvnet(source: Source): Opened {
-  const merged = about(source.name, () => mergeTowers(readCudaConvnet(source)));
+/** cuda-convnet's checkpoint, or a dictionary of arrays. */
+function openPickle(source: Source): Opened {
+  const { layers, arrays } = readPickle(source);
+  if (arrays) return { format: 'pickle', tensors: arrays };
+  const merged = about(source.name, () => mergeTowers(layers));
   return { format: 'cuda-convnet', ...merged, inOut: new Set(merged.tensors.keys()) };
 }
 

@@ -1,6 +1,6 @@
 /**
- * The names that a pickle of weights may use, and what is made of them. Everything else is refused by its
- * name.
+ * The names that a pickle of weights may use, and what is made of them. Everything else is data without
+ * behaviour.
  *
  *   dictionaries   collections.OrderedDict, defaultdict, Counter; dict, list, tuple, set, frozenset
  *   NumPy          ndarray, dtype, scalar, _reconstruct, _frombuffer; _codecs.encode (bytes from Python 3

@@ -13,8 +13,10 @@ export interface Slice {
 
 export interface Global {
   readonly kind: 'global';
-  /** 'module name'. */
+  /** 'module.name'. */
   readonly name: string;
+  /** True for what is on no list: a call of it gives an instance, and does nothing. */
+  readonly unknown?: boolean;
 }
 
 export interface Instance {
@@ -46,7 +48,7 @@ export type PickleValue =
 
 /** What may be named, and what is made of a call to it. */
 export interface Globals {
-  /** The value for a global; undefined if it is not on the list. */
+  /** The value for a global; undefined if it is not on the list: it is kept as inert data. */
   find(module: string, name: string): Global | undefined;
   /** What a call gives: built by our own code. Throws Error with a reason. */
   build(name: string, args: readonly PickleValue[]): PickleValue;

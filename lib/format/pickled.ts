@@ -6,7 +6,7 @@
  * Only the arrays are brought out, under 'conv1/0', 'conv1/1'; what their axes mean is lib/weights' business.
  */
 import type { LazyValue } from '../array/value.ts';
-import { unpickle } from './pickle.ts';
+import { refusal, unpickle } from './pickle.ts';
 import { plainGlobals } from './pickle-globals.ts';
 import { arrayOf } from './pickle-numpy.ts';
 import type { PickleValue } from './pickle-value.ts';
@@ -19,15 +19,23 @@ export function openObjectNpy(source: Source, pickle: Source): ReadonlyMap<strin
   const [dict] = objects;
   if (objects.length !== 1 || !(dict instanceof Map))
     throw bad(source, 'an array of Python objects that is no dictionary of weights');
-  const arrays = new Map<string, LazyValue>();
-  for (const [layer, entry] of dict) {
-    const parts = entry instanceof Map ? [...entry] : Array.isArray(entry) ? [...entry.entries()] : [];
-    for (const [part, item] of parts) {
-      const { array } = arrayOf(item);
-      if (array) arrays.set(`${String(layer)}/${String(part)}`, array);
-    }
-  }
+  const arrays = arraysIn(dict);
   if (arrays.size === 0) throw bad(source, 'the dictionary in it holds no arrays');
+  return arrays;
+}
+
+/** The arrays in a dictionary: {'conv1.weight': W}, {'conv1': [W, b]}, {'conv1': {'weight': W, 'bias': b}}. */
+function arraysIn(dict: Map<PickleValue, PickleValue>): ReadonlyMap<string, LazyValue> {
+  const arrays = new Map<string, LazyValue>();
+  const add = (name: string, item: PickleValue) => {
+    const { array } = arrayOf(item);
+    if (array) arrays.set(name, array);
+  };
+  for (const [layer, entry] of dict) {
+    add(String(layer), entry);
+    const parts = entry instanceof Map || Array.isArray(entry) ? entry.entries() : [];
+    for (const [part, item] of parts) add(`${String(layer)}/${String(part)}`, item);
+  }
   return arrays;
 }
 
@@ -41,12 +49,18 @@ export interface CudaLayer {
   readonly inputs: readonly string[];
 }
 
-/** The layers with weights of a cuda-convnet checkpoint, in its own order. Throws InputError. */
-export function readCudaConvnet(source: Source): CudaLayer[] {
-  const { value } = unpickle(source, plainGlobals);
+/** The layers with weights of a cuda-convnet checkpoint, in its own order; else a dictionary's arrays. Throws InputError. */
+export function readPickle(source: Source): { layers: CudaLayer[]; arrays?: ReadonlyMap<string, LazyValue> } {
+  const { value, unknown } = unpickle(source, plainGlobals);
   const state = value instanceof Map ? (value.get('model_state') ?? value) : null;
   const layers = state instanceof Map ? state.get('layers') : null;
-  if (layers === null || layers === undefined) throw bad(source, 'a pickle that holds no known weights');
+  if (layers !== null && layers !== undefined) return { layers: layersIn(source, layers) };
+  const arrays = value instanceof Map ? arraysIn(value) : new Map();
+  if (arrays.size > 0) return { layers: [], arrays };
+  throw bad(source, refusal(unknown) ?? 'a pickle that holds no known weights');
+}
+
+function layersIn(source: Source, layers: PickleValue): CudaLayer[] {
   const all = [...named(layers)];
   const found: CudaLayer[] = [];
   for (const [name, layer] of all) {

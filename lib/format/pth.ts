@@ -15,7 +15,7 @@
 import { bytesOf, viewAs } from '../array/dtype.ts';
 import { byteSize, gather, type LazyValue, type NumericValue, swapBytes } from '../array/value.ts';
 import { cursor, uint64 } from './cursor.ts';
-import { unpickle } from './pickle.ts';
+import { refusal, unpickle } from './pickle.ts';
 import { plainGlobals, type StorageRef, type TensorRef, torchGlobals } from './pickle-globals.ts';
 import { isKind, type PickleValue } from './pickle-value.ts';
 import { adopt, bad, type Source, section } from './source.ts';
@@ -43,12 +43,12 @@ export function openZipCheckpoint(source: Source, members: ReadonlyMap<string, M
   const checksum = pickle.isWhole(bytes);
   const order = members.get(`${folder}byteorder`)?.head(6);
   const swap = order !== undefined && fromLatin1(order) === 'big';
-  const { value } = unpickle(adopt(bytes, source.name), torchGlobals());
+  const object = unpickle(adopt(bytes, source.name), torchGlobals());
   const places: Places = ({ key }) => {
     const member = members.get(`${folder}data/${key}`);
     return memberPlace(member ?? missing(source, key, 'archive'), checksum);
   };
-  return tensorsOf(source, value, places, swap);
+  return tensorsOf(source, object, places, swap);
 }
 
 function missing(source: Source, key: string, where: string): never {
@@ -80,7 +80,7 @@ export function openLegacyCheckpoint(source: Source) {
   const keys = unpickle(source, plainGlobals, object.end);
   if (!Array.isArray(keys.value)) throw bad(source, 'damaged checkpoint: no list of storages');
   const places = legacyPlaces(source, widths, keys.value, keys.end);
-  return tensorsOf(source, object.value, places, little === false);
+  return tensorsOf(source, object, places, little === false);
 }
 
 /** Storages follow one another; how wide their values are is known from the pickle. */
@@ -102,12 +102,22 @@ function legacyPlaces(
   return ({ key }) => places.get(key) ?? missing(source, key, 'file');
 }
 
+const REMEDY = 'save plain tensors, torch.save(model.state_dict(), FILE)';
+
 const refOf = (value: PickleValue): TensorRef | undefined =>
   isKind(value, 'built') && value.what === 'tensor' ? (value.content as TensorRef) : undefined;
 
-function tensorsOf(source: Source, object: PickleValue, places: Places, swap: boolean) {
-  const found = stateDict(object, refOf);
-  if (!found) throw bad(source, 'the checkpoint holds no dictionary of tensors');
+/** Whether a tensor or its values are in what an unknown function is called with. */
+const holdsValues = (item: PickleValue): boolean =>
+  isKind(item, 'instance') && item.args.some((arg) => isKind(arg, 'built'));
+
+function tensorsOf(source: Source, object: ReturnType<typeof unpickle>, places: Places, swap: boolean) {
+  const found = stateDict(object.value, refOf);
+  if (!found) throw bad(source, refusal(object.unknown) ?? 'the checkpoint holds no dictionary of tensors');
+  for (const [name, item] of found.value instanceof Map ? found.value : []) {
+    if (!isKind(item, 'instance') || !holdsValues(item)) continue;
+    throw bad(source, `'${String(name).slice(0, 80)}' is made by ${item.type}, which is not known: ${REMEDY}`);
+  }
   const tensors = new Map<string, LazyValue>();
   for (const [name, ref] of found.tensors) tensors.set(name, lazy(source, name, ref, places, swap));
   const notes: string[] = [];

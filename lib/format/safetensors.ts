@@ -39,14 +39,33 @@ function readHeader(source: Source): [object, number] {
     throw bad(source, `truncated or no safetensors file: the header claims ${length} bytes`);
   }
   const bytes = source.read(8, Number(length));
+  let text: string;
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    header = JSON.parse(text);
   } catch {
     throw bad(source, 'the safetensors header is no valid JSON');
   }
+  const twice = repeatedKey(text);
+  if (twice !== undefined) throw bad(source, `the safetensors header has ${twice.slice(0, 80)} twice`);
   if (!isRecord(header)) throw bad(source, 'the safetensors header is no JSON object');
   return [header, 8 + Number(length)];
+}
+
+/** A key that an object of the valid JSON text has twice, of which JSON.parse would keep the last. */
+function repeatedKey(text: string): string | undefined {
+  const objects: Set<string>[] = [];
+  for (const [token, key] of text.matchAll(/("(?:[^"\\]|\\.)*")(?=\s*:)|"(?:[^"\\]|\\.)*"|[{}]/g)) {
+    if (token === '{') objects.push(new Set());
+    else if (token === '}') objects.pop();
+    const keys = objects.at(-1);
+    if (key === undefined || !keys) continue;
+    const name: string = JSON.parse(key);
+    if (keys.has(name)) return key;
+    keys.add(name);
+  }
+  return undefined;
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>

@@ -61,13 +61,15 @@ export function readZip(source: Source): ReadonlyMap<string, Member> {
   const directory = source.read(offset, size);
   const members = new Map<string, Member>();
   let total = 0;
-  for (let i = 0, at = 0; i < count; i++) {
+  let at = 0;
+  for (let i = 0; i < count; i++) {
     const [record, next] = centralRecord(source, directory, at);
     at = next;
     total += record.size;
     if (members.has(record.name)) throw bad(source, `the archive holds '${record.name}' twice`);
     members.set(record.name, member(source, record));
   }
+  if (at !== size) throw bad(source, `damaged archive: its directory holds more than the ${count} members it counts`);
   if (total > EXPANSION * source.size + ALLOWANCE) {
     throw bad(source, `refused: the archive would unpack to ${total} bytes, the file has ${source.size}`);
   }

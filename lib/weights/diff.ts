@@ -1,6 +1,7 @@
 /** The function behind `alexnet weights diff`: two files tensor by tensor, in units in the last place. */
 
 import type { Shape, Storage } from '../../reference/tensor.ts';
+import type { NumericDType } from '../array/dtype.ts';
 import { type NumericValue, widen } from '../array/value.ts';
 import { resolveNetwork } from '../checks.ts';
 import { withTensorFile } from '../disk/tensors.ts';
@@ -13,7 +14,8 @@ interface TensorDiff {
   readonly name: string;
   /** Null where a file lacks the tensor. */
   readonly shapes: readonly [Shape | null, Shape | null];
-  /** Values that differ in their bits; +0 and −0 do, two NaN do not. */
+  readonly dtypes: readonly [NumericDType | null, NumericDType | null];
+  /** Values that differ in their bits, widened where the types differ: +0 and −0 do, and NaNs of other payloads. */
   readonly differing: number;
   readonly values: number;
   /**
@@ -61,23 +63,38 @@ export async function diffWeights(one: string, other: string, network?: string):
 
 function compare(name: string, a?: NumericValue, b?: NumericValue): TensorDiff {
   const shapes = [a?.shape ?? null, b?.shape ?? null] as const;
+  const dtypes = [a?.dtype ?? null, b?.dtype ?? null] as const;
   const values = Math.max(a?.data.length ?? 0, b?.data.length ?? 0);
   if (!a || !b || a.shape.join() !== b.shape.join()) {
-    return { name, shapes, values, differing: values || 1, ulps: Infinity, absolute: Infinity, at: 0 };
+    return { name, shapes, dtypes, values, differing: values || 1, ulps: Infinity, absolute: Infinity, at: 0 };
   }
   const both = a.dtype === 'float64' && b.dtype === 'float64';
-  return { name, shapes, values, ...distances(widen(a), widen(b), both ? ulps64 : ulps32) };
+  const compared = distances(widen(a), widen(b), both ? ulps64 : ulps32);
+  return { name, shapes, dtypes, values, ...compared };
+}
+
+/** Whether two NaNs have the same bits; true where the types differ. */
+function samePayload(a: Storage, b: Storage, at: number): boolean {
+  const width = a.BYTES_PER_ELEMENT;
+  const bytes = ({ buffer, byteOffset }: Storage) => new Uint8Array(buffer, byteOffset + at * width, width);
+  return width !== b.BYTES_PER_ELEMENT || bytes(a).join() === bytes(b).join();
 }
 
 type Distance = (a: number, b: number) => number;
 
 function distances(a: Storage, b: Storage, distance: Distance) {
-  let [differing, ulps, absolute, at] = [0, 0, 0, 0];
+  let differing = 0;
+  let ulps = 0;
+  let absolute = 0;
+  let at = 0;
   for (let i = 0; i < a.length; i++) {
-    if (Object.is(a[i], b[i])) continue;
+    if (Object.is(a[i], b[i]) && (!Number.isNaN(a[i]) || samePayload(a, b, i))) continue;
     differing++;
     const away = distance(a[i], b[i]);
-    if (away > ulps) [ulps, at] = [away, i];
+    if (away > ulps) {
+      ulps = away;
+      at = i;
+    }
     absolute = Math.max(absolute, Number.isNaN(a[i] - b[i]) ? Infinity : Math.abs(a[i] - b[i]));
   }
   return { differing, ulps, absolute, at };

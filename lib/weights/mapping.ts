@@ -92,8 +92,8 @@ const shapeOf = ({ tensors }: Tensors, name: string): Shape => tensors.get(name)
  */
 function layOut(network: Network, file: Tensors, pairs: ReadonlyMap<string, string>): Assignment[] {
   const assignments: Assignment[] = [];
-  let native: 'HWIO' | null = null;
-  const transposed = fullyConnected(network, file, pairs);
+  let native: Layout['axes'] | null = null;
+  const votes = fullyConnected(network, file, pairs);
   walk(network, (layer, x, before) => {
     const own = `${layer.name}.weight`;
     const bias = `${layer.name}.bias`;
@@ -105,9 +105,10 @@ function layOut(network: Network, file: Tensors, pairs: ReadonlyMap<string, stri
     const shape = shapeOf(file, theirs);
     const layouts = weightLayouts(layer, x, shape);
     if (layouts.length === 0) throw new Error(misfit(network, layer, x, theirs, shape));
-    let layout = pick(layouts, file.inOut.has(theirs) || transposed);
-    if (layout.axes === 'HWIO') native = 'HWIO';
-    if (native && layout.axes === 'IO' && before) {
+    const inOut = file.inOut.has(theirs) || votes > 0 || (votes === 0 && native === 'HWIO');
+    let layout = pick(layouts, inOut);
+    if (layer.kind === 'conv2d') native ??= layout.axes;
+    if (native === 'HWIO' && layout.axes === 'IO' && before) {
       layout = { ...layout, flatten: before.slice(1) as [number, number, number] };
     }
     const K = layout.shape[0];
@@ -134,8 +135,8 @@ function misfit(network: Network, layer: Weighted, x: Shape, name: string, shape
 const pick = (layouts: readonly Layout[], transposed: boolean): Layout =>
   layouts.find(({ axes }) => (axes === 'IO' || axes === 'HWIO') === transposed) ?? layouts[0];
 
-/** True if the matrices of the file that fit only one way are (in, out). */
-function fullyConnected(network: Network, file: Tensors, pairs: ReadonlyMap<string, string>): boolean {
+/** How many more of the file's matrices that fit one way alone are (in, out) than (out, in). */
+function fullyConnected(network: Network, file: Tensors, pairs: ReadonlyMap<string, string>): number {
   let votes = 0;
   const linear = network.layers.filter(({ kind }) => kind === 'linear');
   for (const { name } of linear) {
@@ -144,7 +145,7 @@ function fullyConnected(network: Network, file: Tensors, pairs: ReadonlyMap<stri
     const K = sizeOf(shapeOf(file, pairs.get(`${name}.bias`) ?? ''));
     if (shape.length === 2 && shape[0] !== shape[1]) votes += shape[1] === K ? 1 : shape[0] === K ? -1 : 0;
   }
-  return votes > 0;
+  return votes;
 }
 
 // ---- matching by order and shape ------------------------------------------------------------------------

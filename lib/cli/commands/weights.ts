@@ -154,7 +154,11 @@ function inspectText(found: Inspected): string {
 }
 
 function diffText({ files, network, tensors, equal }: WeightsDiff): string {
-  if (equal) return `${files[0]} and ${files[1]} hold the same bits (${tensors.length} tensors)\n`;
+  if (equal) {
+    const differ = tensors.some(({ dtypes: [a, b] }) => a !== b);
+    const what = differ ? 'values, in other types' : 'bits';
+    return `${files[0]} and ${files[1]} hold the same ${what} (${tensors.length} tensors)\n`;
+  }
   const rows = tensors.map(({ name, shapes: [a, b], values, differing, ulps, absolute, at }) => {
     const shape =
       a && b && a.join() === b.join()
