@@ -196,7 +196,9 @@ export function openOnnx(source: Source) {
   if (names.length === 0) {
     throw bad(source, 'no Conv, Gemm or MatMul of this model has its weights in the file');
   }
-  const tensors = names.map((name) => [name, lazy(source, initializers.get(name) as TensorProto, factors.get(name))] as const);
+  const tensors = names.map(
+    (name) => [name, lazy(source, initializers.get(name) as TensorProto, factors.get(name))] as const,
+  );
   const metadata = new Map(metadataProps.map(({ key, value }) => [key, value]));
   return { tensors: new Map(tensors), metadata, inOut };
 }
@@ -208,6 +210,10 @@ function lazy(source: Source, tensor: TensorProto, factor = 1): LazyValue {
   const read = () => about(source.name, () => valueOfTensor(tensor) as NumericValue);
   const shape = tensor.dims;
   if (factor === 1) return { dtype, shape, read };
-  const scaled = () => floatValue(widen(read()).map((value) => value * factor), shape);
+  const scaled = () =>
+    floatValue(
+      widen(read()).map((value) => value * factor),
+      shape,
+    );
   return { dtype: dtype === 'float64' ? dtype : 'float32', shape, read: scaled };
 }

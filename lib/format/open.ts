@@ -76,7 +76,12 @@ async function hdf5(source: Source): Promise<Opened> {
   const tensors = [...opened.tensors].filter(([name]) => !OPTIMISER.test(name));
   const rest = opened.tensors.size - tensors.length;
   if (tensors.length === 0 || rest === 0) return { format: 'HDF5', ...opened };
-  return { format: 'HDF5', ...opened, tensors: new Map(tensors), notes: [`passed over: the optimiser's ${rest}`] };
+  return {
+    format: 'HDF5',
+    ...opened,
+    tensors: new Map(tensors),
+    notes: [`passed over: the optimiser's ${rest}`],
+  };
 }
 
 function zip(source: Source): Opened {

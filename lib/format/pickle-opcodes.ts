@@ -143,13 +143,10 @@ function call(m: Machine, callee: PickleValue, args: PickleValue): void {
   if (!isKind(callee, 'global')) fail(m, 'refused: the pickle calls what is no known function');
   if (!Array.isArray(args)) fail(m, 'damaged pickle: arguments that are no tuple');
   spend(m, CONTAINER + SCALAR * args.reduce<number>((sum, arg) => sum + lengthOf(arg), 0));
-  const { name } = callee;
+  const { name, unknown } = callee;
   const { source } = m.c;
-  if (callee.unknown) return push(m, { kind: 'instance', type: name, args, state: null });
-  push(
-    m,
-    about(source.name, () => about(name, () => m.globals.build(name, args))),
-  );
+  const build = () => about(name, () => m.globals.build(name, args));
+  push(m, unknown ? { kind: 'instance', type: name, args, state: null } : about(source.name, build));
 }
 
 function putItems(m: Machine, items: readonly PickleValue[]): void {

@@ -116,7 +116,10 @@ function tensorsOf(source: Source, object: ReturnType<typeof unpickle>, places: 
   if (!found) throw bad(source, refusal(object.unknown) ?? 'the checkpoint holds no dictionary of tensors');
   for (const [name, item] of found.value instanceof Map ? found.value : []) {
     if (!isKind(item, 'instance') || !holdsValues(item)) continue;
-    throw bad(source, `'${String(name).slice(0, 80)}' is made by ${item.type}, which is not known: ${REMEDY}`);
+    throw bad(
+      source,
+      `'${String(name).slice(0, 80)}' is made by ${item.type}, which is not known: ${REMEDY}`,
+    );
   }
   const tensors = new Map<string, LazyValue>();
   for (const [name, ref] of found.tensors) tensors.set(name, lazy(source, name, ref, places, swap));

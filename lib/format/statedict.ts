@@ -86,6 +86,7 @@ function addModule<T>(
   for (const dict of [state, ...inside]) {
     if (!(dict instanceof Map) || (budget.visits -= dict.size) < 0) continue;
     addTensors(dict, prefix, pick, into);
-    for (const [name, child] of dict) addModule(child, `${prefix}${String(name)}.`, pick, into, budget, depth + 1);
+    for (const [name, child] of dict)
+      addModule(child, `${prefix}${String(name)}.`, pick, into, budget, depth + 1);
   }
 }

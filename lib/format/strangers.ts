@@ -11,7 +11,10 @@ const strangers: readonly (readonly [mark: string, advice: string, at?: number])
   ['\x89PNG', PICTURE],
   [LFS_POINTER, 'a Git LFS pointer, not the file itself: `git lfs pull` fetches that'],
   ['MATLAB ', 'a MATLAB file: load it with scipy.io.loadmat, and save its arrays with numpy.savez'],
-  ['\x12\x01\0\0\0\0\0\0', "MXNet's .params: load it with mxnet.nd.load, and save its arrays with numpy.savez"],
+  [
+    '\x12\x01\0\0\0\0\0\0',
+    "MXNet's .params: load it with mxnet.nd.load, and save its arrays with numpy.savez",
+  ],
 ];
 
 /** The advice for a file that starts so (as latin-1, 512 bytes suffice), if it is a stranger. */

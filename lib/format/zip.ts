@@ -69,7 +69,8 @@ export function readZip(source: Source): ReadonlyMap<string, Member> {
     if (members.has(record.name)) throw bad(source, `the archive holds '${record.name}' twice`);
     members.set(record.name, member(source, record));
   }
-  if (at !== size) throw bad(source, `damaged archive: its directory holds more than the ${count} members it counts`);
+  if (at !== size)
+    throw bad(source, `damaged archive: its directory holds more than the ${count} members it counts`);
   if (total > EXPANSION * source.size + ALLOWANCE) {
     throw bad(source, `refused: the archive would unpack to ${total} bytes, the file has ${source.size}`);
   }

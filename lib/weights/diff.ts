@@ -66,7 +66,16 @@ function compare(name: string, a?: NumericValue, b?: NumericValue): TensorDiff {
   const dtypes = [a?.dtype ?? null, b?.dtype ?? null] as const;
   const values = Math.max(a?.data.length ?? 0, b?.data.length ?? 0);
   if (!a || !b || a.shape.join() !== b.shape.join()) {
-    return { name, shapes, dtypes, values, differing: values || 1, ulps: Infinity, absolute: Infinity, at: 0 };
+    return {
+      name,
+      shapes,
+      dtypes,
+      values,
+      differing: values || 1,
+      ulps: Infinity,
+      absolute: Infinity,
+      at: 0,
+    };
   }
   const both = a.dtype === 'float64' && b.dtype === 'float64';
   const compared = distances(widen(a), widen(b), both ? ulps64 : ulps32);
