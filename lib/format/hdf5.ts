@@ -9,7 +9,7 @@
 import { isNumeric, viewAs } from '../array/dtype.ts';
 import { byteSize, type LazyValue, type NumericValue, swapBytes } from '../array/value.ts';
 import { InputError } from '../errors.ts';
-import { bad, type Source } from './source.ts';
+import { bad, checkTotal, type Source } from './source.ts';
 import { fromLatin1 } from './strings.ts';
 
 const SIGNATURE = '\x89HDF\r\n\x1a\n';
@@ -94,6 +94,7 @@ function mount(library: Library, path: string, source: Source): () => void {
  */
 function walk(library: Library, file: bigint, source: Source, tensors: Map<string, LazyValue>): void {
   const groups: [path: string, depth: number][] = [['/', 0]];
+  let total = 0;
   for (let i = 0; i < groups.length; i++) {
     const [group, depth] = groups[i];
     for (const name of library.get_names(file, group, false)) {
@@ -102,7 +103,10 @@ function walk(library: Library, file: bigint, source: Source, tensors: Map<strin
       if (type === library.H5G_GROUP && depth < DEEPEST) groups.push([path, depth + 1]);
       else if (type === library.H5G_DATASET) {
         const array = openDataset(library, file, source, path);
-        if (array) tensors.set(path.slice(1), array);
+        if (!array) continue;
+        tensors.set(path.slice(1), array);
+        total += byteSize(array.dtype, array.shape);
+        checkTotal(source, total);
       }
       if (groups.length + tensors.size > MOST_OBJECTS) throw bad(source, `more than ${MOST_OBJECTS} objects`);
     }

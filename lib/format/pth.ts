@@ -18,7 +18,7 @@ import { cursor, uint64 } from './cursor.ts';
 import { refusal, unpickle } from './pickle.ts';
 import { plainGlobals, type StorageRef, type TensorRef, torchGlobals } from './pickle-globals.ts';
 import { isKind, type PickleValue } from './pickle-value.ts';
-import { adopt, bad, type Source, section } from './source.ts';
+import { adopt, bad, checkTotal, type Source, section } from './source.ts';
 import { stateDict } from './statedict.ts';
 import { fromLatin1 } from './strings.ts';
 import type { Member } from './zip.ts';
@@ -122,7 +122,13 @@ function tensorsOf(source: Source, object: ReturnType<typeof unpickle>, places: 
     );
   }
   const tensors = new Map<string, LazyValue>();
-  for (const [name, ref] of found.tensors) tensors.set(name, lazy(source, name, ref, places, swap));
+  let total = 0;
+  for (const [name, ref] of found.tensors) {
+    const tensor = lazy(source, name, ref, places, swap);
+    total += byteSize(tensor.dtype, tensor.shape);
+    checkTotal(source, total);
+    tensors.set(name, tensor);
+  }
   const notes: string[] = [];
   if (found.path.length > 0) notes.push(`state dict found under '${found.path.join('.')}'`);
   if (found.others.length > 0) notes.push(`passed over: ${found.others.slice(0, 4).join(', ')}`);

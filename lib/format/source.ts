@@ -47,6 +47,16 @@ export function about<T>(name: string, run: () => T): T {
   }
 }
 
+/** What all tensors of a file may come to: so many times its own size and so many bytes more. */
+const EXPANSION = 4;
+const ALLOWANCE = 2 ** 26;
+
+/** Throws InputError where a file's tensors, shared, expanded or linked several times, come to far more than it has. */
+export function checkTotal(source: Source, total: number): void {
+  if (total <= EXPANSION * source.size + ALLOWANCE) return;
+  throw bad(source, `refused: it would unpack to ${total} bytes or more, the file has ${source.size}`);
+}
+
 /** What differs from source to source. */
 interface Reading {
   /** The range is there. */

@@ -9,7 +9,7 @@
 import { lengthOf } from '../../export/wire.ts';
 import { joined } from '../../export/write.ts';
 import { crc32 } from './crc32.ts';
-import { bad, type Source, section } from './source.ts';
+import { bad, checkTotal, type Source, section } from './source.ts';
 import { fromUtf8, toLatin1, toUtf8 } from './strings.ts';
 import { portable } from './unpack.ts';
 
@@ -44,9 +44,6 @@ const END64 = 0x06064b50;
 const LOCATOR64 = 0x07064b50;
 const CENTRAL = 0x02014b50;
 const LOCAL = 0x04034b50;
-/** What an archive may unpack to: so many times its own size and so many bytes more. */
-const EXPANSION = 4;
-const ALLOWANCE = 2 ** 26;
 /** More members than any weight file has; each costs memory. */
 const MOST_MEMBERS = 100_000;
 
@@ -71,9 +68,7 @@ export function readZip(source: Source): ReadonlyMap<string, Member> {
   }
   if (at !== size)
     throw bad(source, `damaged archive: its directory holds more than the ${count} members it counts`);
-  if (total > EXPANSION * source.size + ALLOWANCE) {
-    throw bad(source, `refused: the archive would unpack to ${total} bytes, the file has ${source.size}`);
-  }
+  checkTotal(source, total);
   return members;
 }
 

@@ -240,6 +240,23 @@ describe('stateDict', () => {
   });
 });
 
+describe('tensors that come to far more than their file has', () => {
+  it('are refused in a checkpoint: expanded by strides of 0', async () => {
+    const storage = `(${text('storage')}ctorch\nFloatStorage\n${text('0')}${text('cpu')}K\x01tQ`;
+    const expanded = `ctorch._utils\n_rebuild_tensor_v2\n(${storage}K\x00(${whole(2 ** 18)}t(K\x00ttR`;
+    const named = (count: number) => dict(Array.from({ length: count }, (_, i) => [`x${i}`, expanded]));
+    const checkpoint = (count: number) =>
+      joined(
+        zipPieces([
+          ['m/data.pkl', [latin1(`\x80\x02${named(count)}.`)]],
+          ['m/data/0', [new Uint8Array(4)]],
+        ]),
+      );
+    expect(await refusal(checkpoint(64))).to.equal('it was opened');
+    expect(await refusal(checkpoint(66))).to.match(/^given: refused: .* the file has/);
+  });
+});
+
 describe('files that are no weights', () => {
   const archive = (name: string) => joined(zipPieces([[name, [latin1('{}')]]]));
   const cases: [string, Uint8Array, RegExp][] = [
