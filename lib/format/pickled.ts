@@ -49,7 +49,10 @@ export interface CudaLayer {
   readonly inputs: readonly string[];
 }
 
-/** The layers with weights of a cuda-convnet checkpoint, in its own order; else a dictionary's arrays. Throws InputError. */
+/**
+ * The layers with weights of a cuda-convnet checkpoint, in its own order; else a dictionary's arrays.
+ * Throws InputError.
+ */
 export function readPickle(source: Source): { layers: CudaLayer[]; arrays?: ReadonlyMap<string, LazyValue> } {
   const { value, unknown } = unpickle(source, plainGlobals);
   const state = value instanceof Map ? (value.get('model_state') ?? value) : null;

@@ -51,7 +51,7 @@ export function about<T>(name: string, run: () => T): T {
 const EXPANSION = 4;
 const ALLOWANCE = 2 ** 26;
 
-/** Throws InputError where a file's tensors, shared, expanded or linked several times, come to far more than it has. */
+/** Throws InputError where a file's tensors (shared, expanded, linked several times) come to far more than it has. */
 export function checkTotal(source: Source, total: number): void {
   if (total <= EXPANSION * source.size + ALLOWANCE) return;
   throw bad(source, `refused: it would unpack to ${total} bytes or more, the file has ${source.size}`);
