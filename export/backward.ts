@@ -1,6 +1,6 @@
 /**
- * The chain rule over a network's list of layers, last to first: who read a value hands back a gradient of it, and
- * several readers' gradients are added in the order of the layers.
+ * The chain rule over a network's list of layers, last to first. A value's gradient is the sum of
+ * what its readers hand back, added in the order of the layers.
  */
 import type { Network } from '../reference/networks/layers.ts';
 import { inputsOf } from '../reference/oracle.ts';

@@ -22,9 +22,9 @@ import {
 export type FloatType = 'float32' | 'float16';
 
 /** Whose kernels a training graph is laid out for. */
-export type Target = 'cpu' | 'gpu';
+export type TrainingTarget = 'cpu' | 'gpu';
 
-export interface Settings {
+export interface GraphSettings {
   /** Element type of weights and of the values between layers. */
   readonly precision: FloatType;
   /** Batch size, or 'dynamic' for a dimension called N. */
@@ -32,7 +32,7 @@ export interface Settings {
   /** native: the operator LRN; decomposed: AveragePool and arithmetic, for devices without that operator. */
   readonly lrn: 'native' | 'decomposed';
   /** Of graphs that train; default cpu. */
-  readonly target?: Target;
+  readonly target?: TrainingTarget;
 }
 
 type ElementType = keyof typeof dataTypes;
@@ -53,7 +53,7 @@ interface Known {
 }
 
 export class GraphBuilder {
-  readonly settings: Settings;
+  readonly settings: GraphSettings;
   readonly #known = new Map<string, Known>();
   readonly #nodes: NodeProto[] = [];
   readonly #initializers: TensorProto[] = [];
@@ -61,7 +61,7 @@ export class GraphBuilder {
   readonly #outputs: string[] = [];
   readonly #computed: string[] = [];
 
-  constructor(settings: Settings) {
+  constructor(settings: GraphSettings) {
     this.settings = settings;
   }
 
@@ -283,7 +283,7 @@ export function attributeProto(name: string, value: Attributes[string], kind: st
 }
 
 /** The oracle's shape for this batch: its first dimension replaced. */
-export const withBatch = (shape: Shape, batch: Settings['batch']): Dims => [
+export const withBatch = (shape: Shape, batch: GraphSettings['batch']): Dims => [
   batch === 'dynamic' ? 'N' : batch,
   ...shape.slice(1),
 ];

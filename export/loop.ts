@@ -30,7 +30,7 @@ export type Steps = number | 'dynamic';
 
 /**
  * A model of K steps from the model of one, for a fixed K or ('dynamic') as many as the first axis of the inputs has;
- * `repeated` are the step's inputs that change from step to step. Throws if K is no positive integer.
+ * `repeated` are the step's inputs that change from step to step. Throws unless K is a positive integer.
  */
 export function loopOf(step: ModelProto, steps: Steps, repeated: ReadonlySet<string>): ModelProto {
   if (steps !== 'dynamic' && !(Number.isSafeInteger(steps) && steps > 0))

@@ -4,7 +4,7 @@
  *   loss = 1/N Σₙ (log Σⱼ e^(z[n,j] − m) − (z[n,label] − m)),   m = maxⱼ z[n,j]     dz = (softmax − onehot)/N
  *
  * Operators: no OneHot, LogSoftmax or SoftmaxCrossEntropyLoss, which WebGPU does not have. A label outside 0
- * … K−1 is no class: its row's loss is that of a logit equal to the maximum, so callers check labels before
+ * … K−1 names no class: its row's loss is that of a logit equal to the maximum, so callers check labels before
  * they feed them.
  */
 import type { GraphBuilder } from './graph.ts';

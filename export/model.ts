@@ -7,7 +7,7 @@
 import type { Network } from '../reference/networks/layers.ts';
 import { inputsOf, shapes, type Weights, weightShapes } from '../reference/oracle.ts';
 import { emitters } from './emitters.ts';
-import { type FloatType, GraphBuilder, type Settings, withBatch } from './graph.ts';
+import { type FloatType, GraphBuilder, type GraphSettings, withBatch } from './graph.ts';
 import type { ModelProto } from './proto.ts';
 import { type ModelFile, modelFile } from './write.ts';
 
@@ -80,7 +80,7 @@ function settingsOf({
   batch = 'dynamic',
   lrn = 'native',
   precision = 'float32',
-}: BuildModelOptions): Settings {
+}: BuildModelOptions): GraphSettings {
   if (batch !== 'dynamic' && !(Number.isSafeInteger(batch) && batch > 0))
     throw new Error(`batch must be a positive integer or 'dynamic' (= ${batch})`);
   if (lrn !== 'native' && lrn !== 'decomposed')

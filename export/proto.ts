@@ -135,7 +135,7 @@ export const attributeTypes = { ...onnx.AttributeProto.AttributeType } as unknow
   Record<string, number>
 >;
 
-/** A .onnx file's model. Throws an Error of one line on whatever is no such file, however it was made. */
+/** A .onnx file's model. Throws an Error of one line where the bytes are anything else. */
 export const decodeModel = (bytes: Uint8Array): ModelProto =>
   decode(bytes, 'model', (buffer) => onnx.ModelProto.decode(buffer)) as ModelProto;
 

@@ -22,7 +22,7 @@ const GRAPH = 7;
 const { float16, float32, float64, bfloat16 } = dataTypes;
 const floats = new Set<number>([float16, float32, float64, bfloat16]);
 
-/** Operators whose output is no float whatever their input is, by output; 'first' is the type of the first input. */
+/** Operators with outputs that are never floats, output by output; 'first' is the type of the first input. */
 const integral: Readonly<Record<string, readonly (number | 'first')[]>> = {
   ArgMax: [dataTypes.int64],
   ArgMin: [dataTypes.int64],
@@ -45,7 +45,7 @@ const integral: Readonly<Record<string, readonly (number | 'first')[]>> = {
 function typesOf(graph: GraphProto): Map<string, number | undefined> {
   const types = new Map<string, number | undefined>();
   for (const info of [...graph.input, ...graph.valueInfo, ...graph.output]) {
-    // a sequence, map or optional is no tensor of floats: UNDEFINED
+    // a sequence, a map or an optional is not a tensor of floats: UNDEFINED
     if (info.type) types.set(info.name, info.type.tensorType ? info.type.tensorType.elemType : 0);
   }
   for (const tensor of graph.initializer) types.set(tensor.name ?? '', tensor.dataType);
@@ -88,10 +88,9 @@ export function intermediates(graph: GraphProto): string[] {
 }
 
 /**
- * The bytes of a model, given as a file or as an object, with `names` (default: every intermediate float
- * value) as outputs after those it has. A value of
- * which the file does not tell shape or type gets an output without one, which onnxruntime infers. Throws where a name
- * is no value of the main graph, and as decodeModel does.
+ * The bytes of a model, given as a file or as an object, with `names` (default: every intermediate float value) as
+ * further outputs. Where the file does not say a value's shape or type, its output has none: onnxruntime infers it.
+ * Throws where no node of the main graph makes a value of that name, and as decodeModel does.
  */
 export function tap(source: Uint8Array | ModelProto, names?: readonly string[]): Uint8Array<ArrayBuffer> {
   const model = source instanceof Uint8Array ? decodeModel(source) : source;

@@ -18,7 +18,7 @@ import { trunk } from '../reference/training/gradient.ts';
 import { type Augment, emitAugment } from './augment.ts';
 import { emitGradients } from './backward.ts';
 import { emitTrainingLayer } from './emitters.ts';
-import { GraphBuilder, type Target } from './graph.ts';
+import { GraphBuilder, type TrainingTarget } from './graph.ts';
 import { loopOf, type Steps } from './loop.ts';
 import { emitLoss } from './loss.ts';
 import { modelAround } from './model.ts';
@@ -38,7 +38,7 @@ interface TrainingGraphOptions {
   /** Masks for the dropout layers as inputs (default), or neither mask nor scaling. */
   readonly dropout?: boolean;
   /** cpu (default), or gpu: which form convolutions and their gradients have. The same mathematics. */
-  readonly target?: Target;
+  readonly target?: TrainingTarget;
   readonly metadata?: Readonly<Record<string, string>>;
 }
 

@@ -21,7 +21,7 @@ export interface Descent {
   readonly factors: ReadonlyMap<string, { readonly rate: number; readonly decay: number }>;
 }
 
-/** Where a gradient is: as a value, or as the product dyᵀ·x that was not made yet. */
+/** Where a gradient is: as a value, or as the product dyᵀ·x, not made yet. */
 export type GradientSource = { readonly value: string } | { readonly dy: string; readonly x: string };
 
 export const factorsOf = ({ factors }: Descent, parameter: string): { rate: number; decay: number } =>

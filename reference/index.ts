@@ -5,17 +5,27 @@
  */
 // biome-ignore-all assist/source/organizeImports: the reading order
 export * from './tensor.ts';
-export * from './networks/layers.ts';
-export * from './networks/index.ts';
-export * from './networks/fit.ts';
-export * from './oracle.ts';
+export * from './networks/layers.ts'; // the words in which a network is written
+export { networkNamed, networks } from './networks/index.ts';
+export type { Start, Starts } from './networks/starts.ts';
+export { fitNetwork } from './networks/fit.ts';
+export { forward, layerMacs, macs, parameterCount, runLayer, shapes, weightShapes } from './oracle.ts';
+export type { ForwardOptions, Operations, Shapes, Weights } from './oracle.ts';
 export * as ops from './ops/index.ts';
 export type * from './ops/operation.ts';
-export * from './training/gradient.ts';
+export { backward, step } from './training/gradient.ts';
+export type { Batch, GradientOptions, Gradients, Masks } from './training/gradient.ts';
 export * as loss from './training/loss.ts';
 export * as optimiser from './training/optimiser.ts';
 export * as schedule from './training/schedule.ts';
-export * from './training/init.ts';
+export { initialise, type Method, methods, startOf } from './training/init.ts';
 export * as augment from './input/augment.ts';
-export { type Image, type Preprocess, preprocess } from './input/preprocess.ts';
+export * as pca from './input/pca.ts';
+export {
+  type Image,
+  type Preprocess,
+  type PreprocessOptions,
+  preprocess,
+  type Views,
+} from './input/preprocess.ts';
 export * as random from './random.ts';

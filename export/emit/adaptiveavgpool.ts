@@ -7,7 +7,7 @@
  * Not emitted  GlobalAveragePool, which is the case P = Q = 1.
  */
 import type { Emit, EmitBackward } from './emitter.ts';
-import { sandwiched, transposed } from './sandwich.ts';
+import { sandwiched, transposedMatrix } from './sandwich.ts';
 
 export const paper = '';
 
@@ -32,7 +32,7 @@ export const emit: Emit<'adaptiveavgpool'> = (g, layer, [x]) => {
     return g.node('AveragePool', [x], name, window, paper);
   }
   const rows = averages(P, H);
-  const columns = transposed(averages(Q, W), Q, W);
+  const columns = transposedMatrix(averages(Q, W), Q, W);
   return sandwiched(g, [rows, x, columns], [P, H, W, Q], name);
 };
 
@@ -40,5 +40,5 @@ export const emit: Emit<'adaptiveavgpool'> = (g, layer, [x]) => {
 export const backward: EmitBackward<'adaptiveavgpool'> = (g, layer, { inputs: [x], dy, dx: [dx] }) => {
   const [P, Q] = layer.attributes.size;
   const [H, W] = g.dims(x).slice(2) as number[];
-  sandwiched(g, [transposed(averages(P, H), P, H), dy, averages(Q, W)], [H, P, Q, W], dx);
+  sandwiched(g, [transposedMatrix(averages(P, H), P, H), dy, averages(Q, W)], [H, P, Q, W], dx);
 };

@@ -11,7 +11,7 @@
  */
 import type { LayerOf } from '../../reference/networks/layers.ts';
 import type { Emit, EmitBackward } from './emitter.ts';
-import { sandwiched, transposed } from './sandwich.ts';
+import { sandwiched, transposedMatrix } from './sandwich.ts';
 import { explicitPads, hasEmptyWindow, imagePads } from './window.ts';
 
 export const paper = '';
@@ -46,7 +46,7 @@ export const backward: EmitBackward<'avgpool'> = (g, layer, { inputs: [x], y, dy
   const [P, Q] = g.dims(y).slice(2) as number[];
   const a = shares(layer.attributes, 0, P, H);
   const b = shares(layer.attributes, 1, Q, W);
-  sandwiched(g, [transposed(a, P, H), dy, b], [H, P, Q, W], dx);
+  sandwiched(g, [transposedMatrix(a, P, H), dy, b], [H, P, Q, W], dx);
 };
 
 /**

@@ -6,9 +6,9 @@
  * Not emitted  auto_pad, and the two-tower form with Split and Concat: `group` is the same arithmetic.
  */
 import { shape } from '../../reference/ops/conv2d.ts';
-import { inputGradient, isSmall, unfolded, weightGradient } from './convgradients.ts';
+import { emitInputGradient, emitWeightGradient, isSmall, unfolded } from './convgradients.ts';
 import type { Emit, EmitBackward, EmitTraining } from './emitter.ts';
-import { biasGradient, parameters } from './parameters.ts';
+import { emitBiasGradient, parameters } from './parameters.ts';
 import { productMaps } from './unfold.ts';
 
 export const paper = 'section 3.5';
@@ -46,7 +46,7 @@ export const emitTraining: EmitTraining<'conv2d'> = (g, layer, [x]) => {
 /** db = Σ dy over images and positions; dw and dx as in convgradients.ts. */
 export const backward: EmitBackward<'conv2d'> = (g, layer, { inputs: [x], dy, dx: [dx], wants }) => {
   const weight = `${layer.name}.weight`;
-  biasGradient(g, layer.name, dy, [0, 2, 3], wants);
-  if (wants(weight)) weightGradient(g, layer, x, dy, `d${weight}`);
-  if (dx !== null) inputGradient(g, layer, [x, weight, dy], dx);
+  emitBiasGradient(g, layer.name, dy, [0, 2, 3], wants);
+  if (wants(weight)) emitWeightGradient(g, layer, x, dy, `d${weight}`);
+  if (dx !== null) emitInputGradient(g, layer, [x, weight, dy], dx);
 };

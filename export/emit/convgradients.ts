@@ -30,7 +30,7 @@ const FEW_TAPS = 25;
 export const isSmall = ({ settings }: GraphBuilder, pixels: number, filters: number): boolean =>
   settings.target !== 'gpu' && pixels < filters;
 
-export function weightGradient(g: GraphBuilder, layer: Conv2d, x: string, dy: string, dw: string): void {
+export function emitWeightGradient(g: GraphBuilder, layer: Conv2d, x: string, dy: string, dw: string): void {
   const few = layer.kernel[0] * layer.kernel[1] <= FEW_TAPS;
   if (few || g.settings.target === 'gpu') byProducts(g, layer, x, dy, dw);
   else byConvolution(g, layer, x, dy, dw);
@@ -134,7 +134,7 @@ export function unfolded(
   return unfold(g, x, { groups, counts, kernel, source }, prefix, made);
 }
 
-export function inputGradient(
+export function emitInputGradient(
   g: GraphBuilder,
   layer: Conv2d,
   [x, weight, dy]: readonly [string, string, string],

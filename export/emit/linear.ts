@@ -6,7 +6,7 @@
  * Not emitted  MatMul and Add.
  */
 import type { Emit, EmitBackward } from './emitter.ts';
-import { biasGradient, parameters } from './parameters.ts';
+import { emitBiasGradient, parameters } from './parameters.ts';
 
 export const paper = 'section 3.5';
 
@@ -16,7 +16,7 @@ export const emit: Emit<'linear'> = (g, layer, [x], weights) =>
 /** db = Σₙ dy, dw = dyᵀ·x, dx = dy·w. */
 export const backward: EmitBackward<'linear'> = (g, { name }, { inputs: [x], dy, dx: [dx], wants }) => {
   const weight = `${name}.weight`;
-  biasGradient(g, name, dy, [0], wants);
+  emitBiasGradient(g, name, dy, [0], wants);
   if (wants(weight)) g.node('Gemm', [dy, x], `d${weight}`, { transA: 1 });
   if (dx !== null) g.node('Gemm', [dy, weight], dx);
 };

@@ -17,7 +17,7 @@ export function parameters(g: GraphBuilder, layer: string, weights: Weights): st
 }
 
 /** db = Σ dy along `axes`, where the layer has a bias whose gradient is wanted. */
-export function biasGradient(
+export function emitBiasGradient(
   g: GraphBuilder,
   layer: string,
   dy: string,

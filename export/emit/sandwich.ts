@@ -3,7 +3,7 @@ import { tensor } from '../../reference/tensor.ts';
 import type { GraphBuilder } from '../graph.ts';
 
 /** The transpose of a (rows, columns) matrix. */
-export const transposed = (a: Float64Array, rows: number, columns: number): Float64Array =>
+export const transposedMatrix = (a: Float64Array, rows: number, columns: number): Float64Array =>
   a.map((_, i) => a[(i % rows) * columns + Math.floor(i / rows)]);
 
 /** `output` = A·x·B with A (P,H), x (N,C,H,W) and B (W,Q). */

@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
-import type { Target } from '../../export/graph.ts';
+import type { TrainingTarget } from '../../export/graph.ts';
 import { forget, orFull, remember, temporaryFolder } from '../disk/temporary.ts';
 import { EnvironmentError, InputError } from '../errors.ts';
 import { type Device, deviceFailure } from './failures.ts';
@@ -17,7 +17,7 @@ import { fromOrt, type SessionValue, toOrt } from './values.ts';
 export type { Device } from './failures.ts';
 
 /** What the graphs that train are laid out for. */
-export const targetOf = (device: Device): Target => (device === 'cpu' ? 'cpu' : 'gpu');
+export const targetOf = (device: Device): TrainingTarget => (device === 'cpu' ? 'cpu' : 'gpu');
 
 export interface SessionOptions {
   /** onnxruntime's graph optimisations: all of them (default), none, or a level between: fusion can cause a fault. */

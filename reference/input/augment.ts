@@ -55,9 +55,11 @@ export interface Draws {
 
 /**
  * Draws for images number `first` … `first + count − 1` that the training sees (epoch · images + position):
- * the same for a seed however they are cut into batches. `side` is that of the square pictures. Crop and
- * mirror of chunk j are words 4j, 4j + 1, 4j + 2 of
- * stream 'augment.crop'; image n's αs are normals 3n … 3n + 2 of stream 'augment.lighting'.
+ * the same for a seed however they are cut into batches. `side` is that of the square pictures.
+ *
+ * Crop and mirror of chunk j are words 4j, 4j + 1, 4j + 2 of stream 'augment.crop'; image n's αs are normals
+ * 3n … 3n + 2 of stream 'augment.lighting'.
+ *
  * Throws if the crop is larger than the picture, or lighting is asked for without principal colours.
  */
 export function draw(
@@ -127,9 +129,8 @@ export interface AugmentOptions {
 
 /**
  * N square pictures of 8-bit planes (N,3,side,side), RGB, to the training input (N,3,crop,crop), float32.
- * Each step rounds to float32, in this order: / 255 (range 1 only), − mean, + light, / deviation, / 1.1
- * ('as-run' only; in float32); of the preprocessing, resize and
- * crop are not used. Throws if lengths or shapes disagree.
+ * Each step rounds to float32, in this order: / 255 (range 1 only), − mean, + light, / deviation, / 1.1 ('as-run'
+ * only). The preprocessing's resize and crop are not used. Throws if lengths or shapes disagree.
  */
 export function augment(
   images: Uint8Array,

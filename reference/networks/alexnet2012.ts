@@ -1,6 +1,7 @@
 /**
  * The paper's text: Krizhevsky, Sutskever, Hinton 2012, sections 3 and 4.2. The paper does not give the padding;
- * it is the released configuration's. Each comment is the shape of the layer's output, C×H×W.
+ * it is the released configuration's. Each comment is the shape of the layer's output, C×H×W. (The caption of figure 2
+ * counts 253,440 neurons in conv1; 96·55·55 is 290,400. Its other counts agree.)
  */
 import { krizhevsky } from '../input/preprocess.ts';
 import { conv, dropout, flatten, linear, lrn, maxpool, type Network, relu, softmax } from './layers.ts';

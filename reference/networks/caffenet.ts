@@ -1,4 +1,7 @@
-/** Caffe's models/bvlc_reference_caffenet: bvlc_alexnet with pooling before LRN. */
+/**
+ * Caffe's models/bvlc_reference_caffenet: bvlc_alexnet with pooling before LRN, so that norm1 sees 96×27×27 and norm2
+ * 256×13×13.
+ */
 import { bvlcAlexnet } from './bvlc.ts';
 import type { Network } from './layers.ts';
 import { alexnetStarts } from './starts.ts';

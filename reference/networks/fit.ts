@@ -3,6 +3,7 @@
  * or a fine-tuned net needs no definition of its own. Kernels, groups, strides and the order of layers are
  * the network's and stay.
  */
+import { atLayer } from '../named.ts';
 import { inputsOf, layerShape, type Shapes } from '../oracle.ts';
 import type { Shape } from '../tensor.ts';
 import type { Layer, Network } from './layers.ts';
@@ -33,13 +34,8 @@ export function fitNetwork(network: Network, shapes: Shapes): Network {
 const list = (names: readonly string[]): string =>
   names.length > 4 ? `${names.slice(0, 4).join(', ')} and ${names.length - 4} more` : names.join(', ');
 
-function outputShape(network: Network, layer: Layer, inputs: readonly Shape[]): Shape {
-  try {
-    return layerShape(layer, inputs);
-  } catch (error) {
-    throw new Error(`the weights do not fit ${network.name}: ${layer.name}: ${(error as Error).message}`);
-  }
-}
+const outputShape = (network: Network, layer: Layer, inputs: readonly Shape[]): Shape =>
+  atLayer(`the weights do not fit ${network.name}: ${layer.name}`, () => layerShape(layer, inputs));
 
 type Weighted = Layer & { kind: 'conv2d' | 'linear' };
 

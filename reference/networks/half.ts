@@ -1,6 +1,7 @@
 /**
  * The one-GPU ablation of section 3.2: half the kernels in each layer, but for conv5, whose kernels are not halved, so
  * that the first fully connected layer stays as large (footnote 1; released configuration layers-145-half.cfg).
+ * Maps of 48×55×55, 128×27×27, 192×13×13, 192×13×13 and 256×13×13; from pool5 on as in alexnet2012.
  */
 import { krizhevsky } from '../input/preprocess.ts';
 import { alexnet2012 } from './alexnet2012.ts';

@@ -1,6 +1,7 @@
 /**
- * The ONNX model zoo's bvlcalexnet: Caffe's weights in another geometry. A 224 input without padding gives maps of
- * 54, 26, 12 and 6; all pools round down but for a pad at the end of pool5 that imitates Caffe's rounding up
+ * The ONNX model zoo's bvlcalexnet: Caffe's weights in another geometry. A 224 input without padding gives
+ * conv1 96×54×54, conv2 256×26×26, conv3 to conv5 maps of 12×12, and pool5 256×6×6. All pools round down, but a pad
+ * at the end of pool5 imitates Caffe's rounding up
  * (onnx/backend/test/data/light/light_bvlc_alexnet.onnx holds the exact graph).
  */
 import { onnxZooPreprocess } from '../input/preprocess.ts';

@@ -1,5 +1,5 @@
 /**
- * The gradients of a network's loss, by going back through the list of layers, and one step of training.
+ * The gradients of a network's loss, by going back through the list of layers, and one step of training (section 5).
  *
  * A softmax at the end belongs to the loss (loss.ts). A value that several layers read gets the sum of their
  * gradients.

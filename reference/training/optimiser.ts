@@ -6,7 +6,8 @@
  *   caffe           v ← µv + ε(g + λw)    w ← w − v      sgd_solver.cpp
  *   pytorch         v ← µv + g + λw       w ← w − εv     torch.optim.SGD without dampening
  *
- * For a constant ε the weights take the same path under all four (paper's v is minus Caffe's, and −ε times PyTorch's).
+ * For a constant ε the weights (not the biases, see below) take the same path under all four: paper's v is minus
+ * Caffe's, and −ε times PyTorch's.
  * After ε drops, PyTorch's steps shrink at once, the others' over some ten steps.
  *
  * Clash   biases. paper and pytorch: as weights. as-run and caffe: twice the rate and no decay (Caffe's lr_mult 2,
