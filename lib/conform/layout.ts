@@ -50,7 +50,10 @@ async function testsIn(folder: string, depth: number): Promise<TestFolder[]> {
   const entries = await readdir(folder, { withFileTypes: true });
   const names = entries.map((entry) => entry.name).sort();
   if (names.includes('model.onnx')) return [await testOf(folder, names)];
-  const folders = new Set(entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name));
+  // a link counts as what it leads to
+  const isFolder = async (name: string) => (await stat(join(folder, name)).catch(() => null))?.isDirectory();
+  const inside = await Promise.all(entries.map(({ name }) => isFolder(name)));
+  const folders = new Set(entries.filter((_, i) => inside[i]).map(({ name }) => name));
   const tests: TestFolder[] = [];
   for (const name of names) {
     if (folders.has(name)) {

@@ -1,11 +1,11 @@
 /** The two engines that tests run on, behind one face: the oracle's evaluator, and onnxruntime on a device. */
-import type { DType } from '../array/dtype.ts';
+import { type DType, isNumeric } from '../array/dtype.ts';
 import type { Value } from '../array/value.ts';
 import { InputError } from '../errors.ts';
-import { type Device, openSession } from '../runtime/session.ts';
+import { type Device, openSession, type Session } from '../runtime/session.ts';
 import { fromSession, toSession } from '../runtime/values.ts';
 import { evaluate } from './evaluate.ts';
-import type { ValueInfo } from './model.ts';
+import { type Model, Unsupported, type ValueInfo } from './model.ts';
 import { readModel } from './read.ts';
 import { unsupported } from './registry.ts';
 
@@ -35,9 +35,15 @@ export const oracleEngine: Engine = {
   name: 'oracle',
   device: 'cpu',
   async open(path) {
-    const model = await readModel(path);
-    const [first] = unsupported(model);
-    if (first) return { unsupported: first.reason };
+    let model: Model;
+    try {
+      model = await readModel(path);
+      const [first] = unsupported(model);
+      if (first) return { unsupported: first.reason };
+    } catch (error) {
+      if (error instanceof Unsupported) return { unsupported: error.message.replace(`${path}: `, '') };
+      throw error;
+    }
     return {
       inputs: model.graph.inputs,
       outputs: model.graph.outputs.map(({ name }) => name),
@@ -51,12 +57,17 @@ export const onnxruntimeEngine = (device: Device): Engine => ({
   name: 'onnxruntime',
   device,
   async open(path) {
-    let session: Awaited<ReturnType<typeof openSession>>;
+    let session: Session;
     try {
       session = await openSession(path, device);
     } catch (error) {
       if (error instanceof InputError) return { unsupported: error.message.replace(`${path}: `, '') };
       throw error;
+    }
+    const reason = strangeType(session);
+    if (reason) {
+      await session.release();
+      return { unsupported: reason };
     }
     return {
       inputs: session.inputs.map(({ name, type, shape }) => ({ name, dtype: type as DType, shape })),
@@ -70,6 +81,14 @@ export const onnxruntimeEngine = (device: Device): Engine => ({
     };
   },
 });
+
+/** Why a model's values cannot be fed or read here: handing over an int4 output ends the process. */
+function strangeType({ inputs, outputs }: Session): string | null {
+  const input = inputs.find(({ type }) => !isNumeric(type) || type === 'bfloat16');
+  const output = outputs.find(({ type }) => !isNumeric(type));
+  if (input) return `the input '${input.name}' is ${input.type}, which is not fed to onnxruntime here`;
+  return output ? `the output '${output.name}' is ${output.type}, which is not read here` : null;
+}
 
 /** 0, 1/n, 2/n … of a declared shape; free extents are 1. */
 export function ramp({ name, dtype, shape }: ValueInfo): Value {

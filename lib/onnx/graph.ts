@@ -17,7 +17,7 @@ import { dtypeOfOnnx } from '../array/dtype.ts';
 import type { Value } from '../array/value.ts';
 import { widened } from '../array/value.ts';
 import { valueOfTensor } from '../format/tensorproto.ts';
-import type { Attribute, Graph, Node, ValueInfo } from './model.ts';
+import { type Attribute, type Graph, type Node, Unsupported, type ValueInfo } from './model.ts';
 
 const decoder = new TextDecoder();
 
@@ -31,12 +31,12 @@ function infoOf({ name, type }: ValueInfoProto): ValueInfo {
     !type.tensorType &&
     (type.sequenceType || type.mapType || type.optionalType || type.sparseTensorType)
   ) {
-    throw new Error(`value '${name}': only dense tensors are supported`);
+    throw new Unsupported(`value '${name}': only dense tensors are supported`);
   }
   const tensor = type?.tensorType;
   const dtype = tensor?.elemType ? dtypeOfOnnx(tensor.elemType) : null;
   if (dtype === undefined) {
-    throw new Error(`value '${name}': elements of ${dataTypeName(tensor?.elemType)} are not supported`);
+    throw new Unsupported(`value '${name}': elements of ${dataTypeName(tensor?.elemType)} are not supported`);
   }
   const shape = tensor?.shape?.dim.map(({ dimValue, dimParam }) => dimValue ?? dimParam ?? null) ?? null;
   return { name, dtype, shape };
@@ -66,7 +66,7 @@ function attributeOf(proto: AttributeProto, opsets: ReadonlyMap<string, number>)
       if (!proto.g) throw new Error(`attribute '${proto.name}' has no graph`);
       return { kind: 'graph', value: graphOf(proto.g, opsets) };
     default:
-      throw new Error(`attribute '${proto.name}': its type (${proto.type}) is not supported`);
+      throw new Unsupported(`attribute '${proto.name}': its type (${proto.type}) is not supported`);
   }
 }
 
@@ -95,13 +95,14 @@ function nodeOf(proto: NodeProto, opsets: ReadonlyMap<string, number>): Node {
     if (attributes.size !== proto.attribute.length) throw new Error('an attribute occurs twice');
     return { name, op: proto.opType, domain, inputs: proto.input, outputs, attributes };
   } catch (error) {
-    throw new Error(`node '${name}' (${proto.opType}): ${(error as Error).message}`);
+    const Kind = error instanceof Unsupported ? Unsupported : Error;
+    throw new Kind(`node '${name}' (${proto.opType}): ${(error as Error).message}`);
   }
 }
 
 /** Throws where a name has two producers, the nodes form a cycle, or something in it is not supported. */
 export function graphOf(proto: GraphProto, opsets: ReadonlyMap<string, number>): Graph {
-  if (proto.sparseInitializer.length > 0) throw new Error('sparse initializers are not supported');
+  if (proto.sparseInitializer.length > 0) throw new Unsupported('sparse initializers are not supported');
   const initializers = new Map<string, Value>();
   for (const tensor of proto.initializer) {
     const name = tensor.name ?? '';

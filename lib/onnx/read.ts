@@ -13,7 +13,7 @@ import { adopt, type Source } from '../format/source.ts';
 import { bytesOfTensor, dtypeOfTensor } from '../format/tensorproto.ts';
 import { checkNames, graphOf } from './graph.ts';
 import { inlined } from './inline.ts';
-import { type Model, refusal } from './model.ts';
+import { type Model, refusal, Unsupported } from './model.ts';
 
 const IR = { oldest: 3, newest: 13 };
 
@@ -30,6 +30,7 @@ export async function readModel(given: string | Uint8Array, name?: string): Prom
     checkMemory(proto);
     return modelOf(proto, title);
   } catch (error) {
+    if (error instanceof Unsupported) throw new Unsupported(refusal(title, error.message).message);
     throw error instanceof InputError || error instanceof EnvironmentError
       ? error
       : refusal(title, (error as Error).message);

@@ -80,7 +80,9 @@ function unsupportedReason(model: Model, node: Node): string | null {
   if (opset === undefined) return `${title}: the model does not declare an opset for its domain`;
   const found = findOperator(node.domain, node.op, opset);
   if (!found) return `${title}: the operator is not supported here`;
-  if (node.domain === '' && (opset < OLDEST_OPSET || opset > NEWEST_OPSET)) {
+  // what has not changed up to the oldest opset is known below it too
+  const since = findOperator(node.domain, node.op, Math.max(opset, OLDEST_OPSET))?.version;
+  if (node.domain === '' && (found.version !== since || opset > NEWEST_OPSET)) {
     return `${title}: opsets ${OLDEST_OPSET} to ${NEWEST_OPSET} are known here`;
   }
   const known = found.operator.attributes;

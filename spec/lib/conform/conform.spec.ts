@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -119,6 +119,46 @@ describe('alexnet conform', () => {
     mkdirSync(join(root, 'empty'));
     expect(await fail(join(root, 'empty'))).to.be.instanceOf(InputError);
     expect(await fail(join(root, 'none'))).to.be.instanceOf(InputError);
+  });
+
+  it('calls element types and sequences that it does not have unsupported, and does not run them', async () => {
+    // Cast to int4: onnxruntime ends the process where it hands such an output over
+    const int4 = { ...info('y'), type: { tensorType: { elemType: 22, shape: { dim: [{ dimValue: 4 }] } } } };
+    const cast = { op: 'Cast', attributes: { to: 22 } };
+    write(
+      'int4',
+      modelBytes(graph([cast], [info('x', 'float32', [4])], [int4]), 21, { irVersion: 10 }),
+      [x],
+      [x],
+    );
+    const text = graph(
+      [{ op: 'Cast', attributes: { to: 8 } }],
+      [info('x', 'float32', [4])],
+      [info('y', 'string', [4])],
+    );
+    write('text', modelBytes(text, 13), [x], [x]);
+    const element = { tensorType: { elemType: 1, shape: { dim: [{ dimValue: 4 }] } } };
+    const list = { ...info('y'), type: { sequenceType: { elemType: element } } };
+    const sequence = graph([{ op: 'SequenceConstruct' }], [info('x', 'float32', [4])], [list]);
+    write('sequence', modelBytes(sequence, 13), [x], [x]);
+    const verdicts = async (engine: ConformOptions['engine']) =>
+      (await conform([root], { engine })).tests.map(({ name, status }) => `${name} ${status}`);
+    expect(await verdicts('oracle')).to.deep.equal([
+      'int4 unsupported',
+      'sequence unsupported',
+      'text failed',
+    ]);
+    const all = ['int4 unsupported', 'sequence unsupported', 'text unsupported'];
+    expect(await verdicts('onnxruntime')).to.deep.equal(all);
+  });
+
+  it('follows links to folders', async () => {
+    const elsewhere = mkdtempSync(join(tmpdir(), 'alexnet-conform-'));
+    write('deep', relu, [x], [x]);
+    renameSync(join(root, 'deep'), join(elsewhere, 'deep'));
+    symlinkSync(join(elsewhere, 'deep'), join(root, 'link'));
+    expect((await findTests([root])).map(({ name }) => name)).to.deep.equal(['link']);
+    rmSync(elsewhere, { recursive: true });
   });
 
   it('fails a test whose files are damaged, and goes on', async () => {
