@@ -8,8 +8,7 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { InputError } from '../errors.ts';
 import { writeError } from './errno.ts';
-import { lives, type ProcessId, self } from './process.ts';
-import { forget, remember, temporaryName } from './temporary.ts';
+import { forget, lives, type ProcessId, remember, self, temporaryName } from './temporary.ts';
 
 interface Holder extends ProcessId {
   readonly host: string;

@@ -3,7 +3,7 @@
  * user forces it; a file that the run reads is kept always; one file is not written twice.
  */
 import { type BigIntStats, constants } from 'node:fs';
-import { access, readlink, realpath, stat } from 'node:fs/promises';
+import { access, mkdir, readlink, realpath, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { InputError } from '../errors.ts';
 import { writeError } from './errno.ts';
@@ -95,10 +95,7 @@ export async function placeOf(path: string): Promise<Place> {
   try {
     const real = await follow(path);
     if (typeof real === 'number') return { kind: 'descriptor', fd: real };
-    const found = await stat(real, { bigint: true }).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return null;
-      throw error;
-    });
+    const found = await stat(real, { bigint: true }).catch(absent);
     if (found?.isDirectory()) throw new InputError(`${path}: is a folder; give the name of a file`);
     await access(found ? real : dirname(real), constants.W_OK);
     if (!found) return { kind: 'new', path: real };
@@ -108,6 +105,12 @@ export async function placeOf(path: string): Promise<Place> {
   } catch (error) {
     throw writeError(path, error);
   }
+}
+
+/** null where nothing is there. */
+function absent(error: NodeJS.ErrnoException): null {
+  if (error.code === 'ENOENT') return null;
+  throw error;
 }
 
 const MOST_LINKS = 40;
@@ -132,4 +135,45 @@ async function follow(path: string): Promise<string | number> {
 export async function isStandardOutput(path: string): Promise<boolean> {
   const place = await placeOf(path).catch(() => null);
   return place?.kind === 'descriptor' && place.fd === 1;
+}
+
+/**
+ * Makes a folder and those around it, if need be. The function that is returned removes those that were made and
+ * are still empty. Throws InputError where a file is in the way or it cannot be made.
+ */
+export async function makeFolder(path: string): Promise<() => Promise<void>> {
+  const made: string[] = [];
+  const removeEmpty = async (): Promise<void> => {
+    for (const folder of made.toReversed()) await rmdir(folder).catch(() => {});
+  };
+  try {
+    // one by one: Node's own recursive mkdir never returns for a folder in /proc
+    for (const folder of await missing(resolve(path))) if (await makeOne(folder)) made.push(folder);
+    return removeEmpty;
+  } catch (error) {
+    await removeEmpty();
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+      throw new InputError(`${path}: cannot be written: no folder can be made there`);
+    throw writeError(path, error);
+  }
+}
+
+/** False where another process was faster. */
+async function makeOne(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder);
+    return true;
+  } catch (error) {
+    const faster = (error as NodeJS.ErrnoException).code === 'EEXIST' && (await stat(folder)).isDirectory();
+    if (!faster) throw error;
+    return false;
+  }
+}
+
+/** The folders that are not there yet, the outermost first. */
+async function missing(path: string): Promise<string[]> {
+  const found = await stat(path).catch(absent);
+  if (found?.isDirectory()) return [];
+  if (found) throw new InputError(`${path}: cannot be written: it is not a folder`);
+  return [...(await missing(dirname(path))), path];
 }

@@ -6,7 +6,7 @@
  * Pipes, devices and open descriptors cannot be replaced; they are written into.
  */
 import { constants, write as writeBytes } from 'node:fs';
-import { type FileHandle, link, open, rename, rm } from 'node:fs/promises';
+import { appendFile, type FileHandle, link, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { writeError } from './errno.ts';
 import { waitForLock } from './lock.ts';
@@ -73,7 +73,7 @@ async function prepare(output: Output, place: Place & { kind: 'new' | 'file' }):
   const mode = place.kind === 'file' ? 0o600 : 0o666;
   const { path, handle } = await openTemporary(dirname(place.path), mode);
   try {
-    for (const piece of piecesOf(output)) await writeAll(handle, piece);
+    for (const piece of piecesOf(output)) await writeAll(handle.fd, piece);
     if (place.kind === 'file') await likeBefore(handle, place);
     await handle.sync();
     await handle.close();
@@ -83,13 +83,6 @@ async function prepare(output: Output, place: Place & { kind: 'new' | 'file' }):
     await rm(path, { force: true }).catch(() => {});
     forget(path);
     throw error;
-  }
-}
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length; ) {
-    const length = Math.min(bytes.length - at, 2 ** 30);
-    at += (await handle.write(bytes, at, length)).bytesWritten;
   }
 }
 
@@ -195,7 +188,7 @@ export async function syncFolder(folder: string): Promise<void> {
 async function writeStream(path: string, output: Output): Promise<void> {
   const handle = await open(path, constants.O_WRONLY);
   try {
-    for (const piece of piecesOf(output)) await writeAll(handle, piece);
+    for (const piece of piecesOf(output)) await writeAll(handle.fd, piece);
   } finally {
     await handle.close();
   }
@@ -207,11 +200,11 @@ async function writeThrough(fd: number, output: Output): Promise<void> {
   for (const piece of piecesOf(output)) {
     if (stream)
       await new Promise<void>((done, failed) => stream.write(piece, (e) => (e ? failed(e) : done())));
-    else await writeDescriptor(fd, piece);
+    else await writeAll(fd, piece);
   }
 }
 
-async function writeDescriptor(fd: number, bytes: Uint8Array): Promise<void> {
+async function writeAll(fd: number, bytes: Uint8Array): Promise<void> {
   for (let at = 0; at < bytes.length; ) at += await writeSome(fd, bytes, at);
 }
 
@@ -223,4 +216,11 @@ const writeSome = (fd: number, bytes: Uint8Array, at: number): Promise<number> =
       else if (error) failed(error);
       else done(written);
     }),
+  );
+
+/** Adds to a file that several programs share, such as the summary of a CI step. Returns why it could not, if so. */
+export const append = (path: string, text: string): Promise<string | undefined> =>
+  appendFile(path, text).then(
+    () => undefined,
+    (error) => writeError(path, error).message,
   );

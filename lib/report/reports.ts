@@ -1,9 +1,8 @@
 /** The reports that `alexnet verify` writes: which, where to, and the comparison with a saved one. */
 
-import { append } from '../disk/append.ts';
 import type { Mark } from '../disk/marks.ts';
 import type { Guard, Target } from '../disk/target.ts';
-import { writeWhole } from '../disk/write.ts';
+import { append, writeWhole } from '../disk/write.ts';
 import { installation } from '../runtime/installation.ts';
 import type { VerifyResult } from '../verify/index.ts';
 import { version as release } from '../version.ts';

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type CudaNeeds, cudaLibrariesCommand, cudaNeeds } from './cuda.ts';
 import { chooseDevice, DEVICES, type Device, type Probe, probe } from './devices.ts';
-import { deviceFiles, type Gpu, gpus, type Vulkan, vulkan } from './hardware.ts';
+import { deviceFiles, type Gpu, gpus, orElse, type Vulkan, vulkan } from './hardware.ts';
 import { cudaCommand, cudaLibrary, installation } from './installation.ts';
 import { INSTALL_COMMAND, loadOnnxruntime } from './onnxruntime.ts';
 
@@ -65,7 +65,7 @@ export async function doctor(): Promise<Diagnosis> {
 }
 
 /** The machine as far as it decides which command adds a package. */
-export interface System {
+interface System {
   /** os-release's ID and ID_LIKE. */
   readonly ids: readonly string[];
   readonly container: boolean;
@@ -140,18 +140,11 @@ const packageCommand = (ids: readonly string[], commands: Commands): string => {
 };
 
 function system(): System {
-  const release = process.platform === 'linux' ? readRelease() : '';
+  const release =
+    process.platform === 'linux' ? orElse(() => readFileSync('/etc/os-release', 'utf8'), '') : '';
   const value = (key: string) => new RegExp(`^${key}="?([^"\n]*)`, 'm').exec(release)?.[1].split(' ') ?? [];
   return {
     ids: [...value('ID'), ...value('ID_LIKE')],
     container: existsSync('/.dockerenv') || existsSync('/run/.containerenv'),
   };
-}
-
-function readRelease(): string {
-  try {
-    return readFileSync('/etc/os-release', 'utf8');
-  } catch {
-    return '';
-  }
 }

@@ -60,10 +60,10 @@ const DISPLAY_CONTROLLER = '0x03';
 /** Display controllers under `root`, a copy of sysfs's PCI list. */
 export function pciGpus(root = '/sys/bus/pci/devices'): Gpu[] {
   return list(root).flatMap((address) => {
-    const read = (file: string): string => text(join(root, address, file)).trim();
+    const read = (file: string) => orElse(() => readFileSync(join(root, address, file), 'utf8').trim(), '');
     if (!read('class').startsWith(DISPLAY_CONTROLLER)) return [];
     const vendor = VENDORS[read('vendor')] ?? `vendor ${read('vendor')}`;
-    const driver = link(join(root, address, 'driver'));
+    const driver = orElse(() => readlinkSync(join(root, address, 'driver')), '');
     return [{ name: `${vendor} GPU ${read('device')}`, ...(driver ? { driver: basename(driver) } : {}) }];
   });
 }
@@ -108,26 +108,13 @@ function vulkanDrivers(environment: NodeJS.ProcessEnv): string[] {
   );
 }
 
-function list(folder: string): string[] {
-  try {
-    return readdirSync(folder).sort();
-  } catch {
-    return [];
-  }
-}
+const list = (folder: string): string[] => orElse(() => readdirSync(folder).sort(), []);
 
-function text(file: string): string {
+/** What is not there, or cannot be read, is not worth an error here. */
+export function orElse<T>(look: () => T, otherwise: T): T {
   try {
-    return readFileSync(file, 'utf8');
+    return look();
   } catch {
-    return '';
-  }
-}
-
-function link(file: string): string | undefined {
-  try {
-    return readlinkSync(file);
-  } catch {
-    return undefined;
+    return otherwise;
   }
 }

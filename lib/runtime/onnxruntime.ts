@@ -4,7 +4,8 @@
  * Its global logger is set to 'fatal' before the first session: what it would print arrives as an exception
  * anyway.
  */
-import { EnvironmentError } from '../errors.ts';
+import { EnvironmentError, InputError } from '../errors.ts';
+import { type Device, deviceFailure } from './failures.ts';
 
 export type Onnxruntime = typeof import('onnxruntime-node');
 
@@ -55,4 +56,19 @@ export function reasonOf(error: unknown): string {
     .replace(/\/onnxruntime_src\/\S+\.(?:cc|h|cpp):\d+ .*?(?:was false\. |\) (?=[A-Z]))/g, '')
     .replace(/^Load model from .*? failed: ?/, '')
     .replace(/^Load model (\S+) failed\. /, '');
+}
+
+/**
+ * What onnxruntime does on a device. Rejects with EnvironmentError where the device is to blame, else with InputError
+ * that begins with `what`.
+ */
+export async function guarded<T>(device: Device, what: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    const reason = reasonOf(error);
+    const failure = deviceFailure(device, reason);
+    if (failure) throw new EnvironmentError(`${device}: ${failure}`);
+    throw new InputError(`${what}: ${reason}`);
+  }
 }

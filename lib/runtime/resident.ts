@@ -10,13 +10,11 @@ import { GraphBuilder } from '../../export/graph.ts';
 import { joined, producer } from '../../export/index.ts';
 import { type ModelFile, modelFile } from '../../export/write.ts';
 import type { Tensor } from '../../reference/tensor.ts';
-import { EnvironmentError, InputError } from '../errors.ts';
-import { deviceFailure } from './failures.ts';
-import { loadOnnxruntime, type Onnxruntime, reasonOf } from './onnxruntime.ts';
+import { guarded, loadOnnxruntime, type Onnxruntime } from './onnxruntime.ts';
 import { asTensor, fromOrt, type SessionValue, toOrt } from './values.ts';
 
-export interface Resident {
-  /** One run; answers the outputs that are no state. */
+interface Resident {
+  /** One run; returns the outputs that are no state. */
   run(feeds: ReadonlyMap<string, SessionValue>): Promise<Map<string, SessionValue>>;
   /** The state, copied to the CPU. */
   state(): Promise<Map<string, Tensor>>;
@@ -39,19 +37,19 @@ export async function openResident(
   const location = Object.fromEntries(
     outputs.map((name) => [name, kept.has(name) ? 'gpu-buffer' : 'cpu'] as const),
   );
-  const session = await guarded(device, () => create(ort, joined(file.chunks()), device, location));
-  const copier = await guarded(device, () => create(ort, copierOf(state, moving), device));
+  const session = await guarded(device, WHAT, () => create(ort, joined(file.chunks()), device, location));
+  const copier = await guarded(device, WHAT, () => create(ort, copierOf(state, moving), device));
   const held = new Map([...state].map(([name, value]) => [name, toOrt(ort, value)]));
   const copy = async (): Promise<Record<string, OrtTensor>> => {
     const given = Object.fromEntries(moving.map((name, i) => [`x${i}`, held.get(name)!]));
-    return (await guarded(device, () => copier.run(given))) as Record<string, OrtTensor>;
+    return (await guarded(device, WHAT, () => copier.run(given))) as Record<string, OrtTensor>;
   };
 
   return {
     async run(feeds) {
       const given: Record<string, OrtTensor> = Object.fromEntries(held);
       for (const [name, value] of feeds) given[name] = toOrt(ort, value);
-      const results = (await guarded(device, () => session.run(given))) as Record<string, OrtTensor>;
+      const results = (await guarded(device, WHAT, () => session.run(given))) as Record<string, OrtTensor>;
       for (const name of moving) {
         held.get(name)?.dispose();
         held.set(name, results[next(name)]);
@@ -75,6 +73,8 @@ export async function openResident(
     },
   };
 }
+
+const WHAT = 'the training step: onnxruntime cannot run it';
 
 const next = (name: string): string => `${name}.next`;
 
@@ -109,14 +109,4 @@ function copierOf(state: ReadonlyMap<string, Tensor>, names: readonly string[]):
     functions: [],
   };
   return joined(modelFile(model).chunks());
-}
-
-async function guarded<T>(device: 'webgpu', run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    const failure = deviceFailure(device, reasonOf(error));
-    if (failure) throw new EnvironmentError(`${device}: ${failure}`);
-    throw new InputError(`the training step: onnxruntime cannot run it: ${reasonOf(error)}`);
-  }
 }

@@ -32,8 +32,8 @@ export function needsRestart(
 }
 
 /**
- * Runs this program again, same arguments, streams and working folder, with TF32 off, and answers its exit
- * code (128 and the signal's number if a signal ended it). Answers undefined, at once, where `needsRestart`
+ * Runs this program again, same arguments, streams and working folder, with TF32 off, and returns its exit
+ * code (128 and the signal's number if a signal ended it). Returns undefined, at once, where `needsRestart`
  * says no. `say` gets the line that tells the user.
  */
 export async function restartWithoutTf32(

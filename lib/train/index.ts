@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import type { Network } from '../../reference/networks/layers.ts';
 import { openDataset } from '../data/open.ts';
-import { makeFolder } from '../disk/folder.ts';
 import type { Lock } from '../disk/lock.ts';
+import { makeFolder } from '../disk/target.ts';
 import { InputError } from '../errors.ts';
 import { withExternalData } from '../onnx/files.ts';
 import { chooseDevice, describeChoice } from '../runtime/devices.ts';

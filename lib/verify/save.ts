@@ -2,8 +2,7 @@
 import { join } from 'node:path';
 import type { Tensor } from '../../reference/tensor.ts';
 import { fromTensor } from '../array/value.ts';
-import { makeFolder } from '../disk/folder.ts';
-import type { Guard, Target } from '../disk/target.ts';
+import { type Guard, makeFolder, type Target } from '../disk/target.ts';
 import { writeTogether } from '../disk/write.ts';
 import { npzPieces } from '../format/npz.ts';
 import type { Verification } from './verification.ts';

@@ -2,9 +2,8 @@
 import { tap } from '../../export/index.ts';
 import type { NumericValue, Value } from '../array/value.ts';
 import type { Device } from '../runtime/failures.ts';
-import { holdDevice } from '../runtime/hold.ts';
 import type { Placement } from '../runtime/placement.ts';
-import { openSession, type Session } from '../runtime/session.ts';
+import { holdDevice, openSession, type Session } from '../runtime/session.ts';
 import { fromSession, toSession } from '../runtime/values.ts';
 import type { Level, Provider, Run, Way } from './provider.ts';
 import { sameBits } from './rows.ts';

@@ -5,7 +5,7 @@
  */
 import fs from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { runs } from '../disk/process.ts';
+import { runs } from '../disk/temporary.ts';
 import { syncFolder } from '../disk/write.ts';
 
 /** Parts that this process is writing. */

@@ -150,7 +150,7 @@ describe('verify --graph training: planted faults are named', function () {
 
 const script = `
 import { verifyNarrow } from '@/spec/support/verify-training.ts';
-import { holdDevice } from '@/lib/runtime/hold.ts';
+import { holdDevice } from '@/lib/runtime/session.ts';
 const held = await holdDevice('webgpu');
 for (const [name, graph] of JSON.parse(process.argv[2])) {
   const options = { graph, steps: 2, device: 'webgpu', widths: 'eight' };

@@ -9,7 +9,7 @@ import { fromTensor } from '../../lib/array/value.ts';
 import { writeNpz } from '../../lib/format/npz.ts';
 import { exportOnnx, type VerifyOptions, type VerifyResult, verify } from '../../lib/index.ts';
 import type { Device } from '../../lib/runtime/devices.ts';
-import { holdDevice } from '../../lib/runtime/hold.ts';
+import { holdDevice } from '../../lib/runtime/session.ts';
 import { networkNamed, networks } from '../../reference/networks/index.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense, tensor } from '../../reference/tensor.ts';

@@ -1,8 +1,7 @@
 /** alexnet verify: compares every layer of a model on a device with the oracle. */
 import type { Command } from 'commander';
 import { rules } from '../../../reference/training/optimiser.ts';
-import { makeFolder } from '../../disk/folder.ts';
-import { checkTargets, type Guard, type Target } from '../../disk/target.ts';
+import { checkTargets, type Guard, makeFolder, type Target } from '../../disk/target.ts';
 import { InputError } from '../../errors.ts';
 import { withExternalData } from '../../onnx/files.ts';
 import {

@@ -11,7 +11,7 @@ import { classes, type Requirement } from '../../bounds/arithmetic.ts';
 import type { BoundsContext } from '../../bounds/bounds.ts';
 import { operationsFor } from '../../fast/index.ts';
 import type { Device } from '../../runtime/failures.ts';
-import { holdDevice } from '../../runtime/hold.ts';
+import { holdDevice } from '../../runtime/session.ts';
 import { type Examined, examine } from '../engine.ts';
 import type { RunOptions } from '../sessions.ts';
 import { mustBeFinite, type Subject, tensorOf } from '../subject.ts';

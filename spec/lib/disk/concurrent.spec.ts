@@ -74,7 +74,7 @@ describe('many writers of one file', function () {
     const lock = new URL('../../../lib/disk/lock.ts', import.meta.url).href;
     const dead = spawn('true');
     await once(dead, 'exit');
-    const { self } = await import('../../../lib/disk/process.ts');
+    const { self } = await import('../../../lib/disk/temporary.ts');
     const stale = { ...self, pid: dead.pid, token: 't', host: 'h', since: 's' };
     writeFileSync(path('.alexnet.lock'), JSON.stringify(stale));
     const program = `

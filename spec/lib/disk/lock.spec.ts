@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { lockFolder } from '../../../lib/disk/lock.ts';
-import { lives, self } from '../../../lib/disk/process.ts';
+import { lives, self } from '../../../lib/disk/temporary.ts';
 import { InputError } from '../../../lib/errors.ts';
 import { TSX } from '../../support/child.ts';
 

@@ -3,8 +3,8 @@ import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { append } from '../../../lib/disk/append.ts';
 import { checkTargets, type Guard, placeOf, type Target } from '../../../lib/disk/target.ts';
+import { append } from '../../../lib/disk/write.ts';
 import { InputError } from '../../../lib/errors.ts';
 
 describe('lib/disk/target: what may be written where', () => {

@@ -15,8 +15,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { makeFolder } from '../../../lib/disk/folder.ts';
-import { self } from '../../../lib/disk/process.ts';
+import { makeFolder } from '../../../lib/disk/target.ts';
+import { self } from '../../../lib/disk/temporary.ts';
 import { type Output, writeTogether, writeWhole } from '../../../lib/disk/write.ts';
 import { EnvironmentError, InputError } from '../../../lib/errors.ts';
 import { TSX } from '../../support/child.ts';

@@ -4,7 +4,7 @@ import { needsSwiftshader } from '../../support/swiftshader.ts';
 
 const START = `
   import { readdirSync } from 'node:fs';
-  import { holdDevice } from '@/lib/runtime/hold.ts';
+  import { holdDevice } from '@/lib/runtime/session.ts';
   import { PROBE_X, probeModel } from '@/lib/runtime/probe-model.ts';
   import { openSession } from '@/lib/runtime/session.ts';
   import { tensor } from '@/reference/tensor.ts';
