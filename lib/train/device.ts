@@ -3,13 +3,7 @@
  * which has no Loop, each is a call of the step model and the state stays in the GPU's memory. The bits do
  * not depend on how many go into a call.
  */
-import {
-  type Augment,
-  type BuildStepOptions,
-  buildStep,
-  joined,
-  type ModelFile,
-} from '../../export/index.ts';
+import { type BuildStepOptions, buildStep, joined, type ModelFile } from '../../export/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { weightShapes } from '../../reference/oracle.ts';
 import { type Tensor, tensor } from '../../reference/tensor.ts';
@@ -19,19 +13,16 @@ import { asTensor, type SessionValue } from '../runtime/values.ts';
 import type { MaskSpec, StepFeed } from './batch.ts';
 import type { TrainingState } from './checkpoint.ts';
 
-export interface StepperSpec {
+export interface StepperSpec
+  extends Required<
+    Pick<BuildStepOptions, 'augment' | 'dropout' | 'rule' | 'momentum' | 'weightDecay' | 'factors'>
+  > {
   readonly network: Network;
   readonly batch: number;
-  readonly augment: Augment;
-  readonly dropout: boolean;
   readonly masks: readonly Pick<MaskSpec, 'layer' | 'size'>[];
-  readonly rule: NonNullable<BuildStepOptions['rule']>;
-  readonly momentum: number;
-  readonly weightDecay: number;
-  readonly factors: NonNullable<BuildStepOptions['factors']>;
 }
 
-export interface StepInput {
+interface StepInput {
   readonly feed: StepFeed;
   readonly labels: Int32Array;
   readonly learningRate: number;
@@ -53,10 +44,9 @@ export interface Stepper {
 
 /** Rejects with InputError or EnvironmentError as openSession does. */
 export async function openStepper(spec: StepperSpec, device: Device, state: TrainingState): Promise<Stepper> {
-  const { network, batch, augment, dropout, rule, momentum, weightDecay, factors } = spec;
-  const target = targetOf(device);
-  const options: BuildStepOptions = { batch, augment, dropout, rule, momentum, weightDecay, factors, target };
-  const learned = [...weightShapes(network).keys()].filter((name) => factors.get(name)?.rate !== 0);
+  const { network, masks: _, ...how } = spec;
+  const options: BuildStepOptions = { ...how, target: targetOf(device) };
+  const learned = [...weightShapes(network).keys()].filter((name) => spec.factors.get(name)?.rate !== 0);
   if (device === 'webgpu') return openSingle(spec, buildStep(network, options), learned, state);
   const loop = joined(buildStep(network, { ...options, steps: 'dynamic' }).chunks());
   return openLoop(spec, await openSession(loop, device, { memoryPlan: false }), learned, state);

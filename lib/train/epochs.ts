@@ -14,7 +14,7 @@ import {
 } from './checkpoint.ts';
 import { openStepper, type Stepper, type StepResult } from './device.ts';
 import { openFeed, type Step } from './feed.ts';
-import { type Log, openLog, writeCurves } from './log.ts';
+import { type Log, openLog, writeCurves } from './folder.ts';
 import type { TrainOptions } from './options.ts';
 import { feedSpecOf, jobsOf, settingsOf, stepperSpecOf, stepsPerEpoch } from './plan.ts';
 import type { Setup } from './start.ts';

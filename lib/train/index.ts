@@ -6,19 +6,24 @@ import type { Lock } from '../disk/lock.ts';
 import { makeFolder } from '../disk/target.ts';
 import { InputError } from '../errors.ts';
 import { withExternalData } from '../onnx/files.ts';
-import { chooseDevice, describeChoice } from '../runtime/devices.ts';
-import { checkpointIn, readCheckpoint, saveWeights, writeOwn } from './checkpoint.ts';
+import { percent } from '../report/table.ts';
+import { type Choice, chooseDevice, describeChoice } from '../runtime/devices.ts';
+import {
+  CHECKPOINT,
+  checkpointIn,
+  type EpochRecord,
+  readCheckpoint,
+  saveWeights,
+  writeOwn,
+} from './checkpoint.ts';
 import { BEST, run, titleOf, type Watching } from './epochs.ts';
-import { CLASSES, claimFolder, classesText } from './folder.ts';
-import { writeCurves } from './log.ts';
+import { CLASS_FILE, claimFolder, classesText, writeCurves } from './folder.ts';
 import { checkOptions, type TrainOptions } from './options.ts';
-import type { TrainResult } from './result.ts';
 import { resume, start } from './start.ts';
 
 export type { EpochRecord } from './checkpoint.ts';
 export { Diverged, type Glance, type Watching } from './epochs.ts';
 export type { Distortion, TrainOptions } from './options.ts';
-export type { TrainResult } from './result.ts';
 
 /**
  * What is trained, and who watches. `network` may be a definition of your own (its last fully connected layer gets the
@@ -29,6 +34,31 @@ export type TrainArguments = Omit<TrainOptions, 'network'> & {
   /** Overwrite files in `out` that no run wrote. */
   readonly force?: boolean;
 } & Watching;
+
+export interface TrainResult {
+  readonly network: string;
+  readonly device: Choice;
+  readonly classes: readonly string[];
+  /** Epochs done, and images in one. */
+  readonly epochs: number;
+  readonly images: number;
+  readonly steps: number;
+  readonly history: readonly EpochRecord[];
+  /** The epoch with the lowest validation error (training error, where nothing is held out). */
+  readonly best: { readonly epoch: number; readonly error1: number } | null;
+  /** Whether the signal ended it. */
+  readonly stopped: boolean;
+  /** Of this call alone: it did not train what a resumed run had done before. */
+  readonly imagesPerSecond: number;
+  /** Share of the training's time in which the device waited for images. */
+  readonly waited: number;
+  readonly files: {
+    readonly checkpoint: string;
+    /** The weights at the end, and at the best epoch, for every --weights. */
+    readonly weights: string;
+    readonly best: string | null;
+  };
+}
 
 /**
  * Trains. Everything random comes from the seed, so that a run is the same bits on the same device, resumed
@@ -64,11 +94,11 @@ export async function train(options: TrainArguments): Promise<TrainResult> {
     const held = parts.validation ? `, ${parts.validation.count} to validate` : '';
     log?.(`${network.name}, ${parts.train.count} images of ${data.classes.length} classes${held}`);
     for (const line of describeChoice(device)) log?.(line);
-    await writeOwn(join(out, CLASSES), classesText(data.classes));
+    await writeOwn(join(out, CLASS_FILE), classesText(data.classes));
     const outcome = await run(setup, device.device, { ...rest, out }, watching);
     const { history, best } = outcome.progress;
     const weights = join(out, 'weights.safetensors');
-    const { state } = readCheckpoint(join(out, 'checkpoint.safetensors'));
+    const { state } = readCheckpoint(join(out, CHECKPOINT));
     await saveWeights(weights, network.name, network.preprocess, state.weights, data.classes);
     await writeCurves(out, titleOf(outcome.progress), history, outcome.stopped);
     return {
@@ -84,7 +114,7 @@ export async function train(options: TrainArguments): Promise<TrainResult> {
       imagesPerSecond: outcome.imagesPerSecond,
       waited: outcome.waited,
       files: {
-        checkpoint: join(out, 'checkpoint.safetensors'),
+        checkpoint: join(out, CHECKPOINT),
         weights,
         best: best ? join(out, BEST) : null,
       },
@@ -100,4 +130,33 @@ function refuseFinished(out: string, resume: boolean | undefined): void {
   const found = checkpointIn(out);
   if (found && !resume)
     throw new InputError(`${found} is there: --resume goes on with it, --out names another folder`);
+}
+
+/** A few lines for people. */
+export function trainingText(result: TrainResult): string {
+  const { network, epochs, steps, best, history, files, imagesPerSecond, waited } = result;
+  const last = history.at(-1);
+  const lines = [`${network}: ${epochs} epochs, ${steps} steps`];
+  if (last) lines.push(`training    loss ${last.loss.toFixed(4)}, top-1 error ${percent(last.error1)}`);
+  if (last?.validation) {
+    const { loss, error1, error5 } = last.validation;
+    lines.push(
+      `validation  loss ${loss.toFixed(4)}, top-1 error ${percent(error1)}, top-5 error ${percent(error5)}`,
+    );
+  }
+  if (best) {
+    const which = history.some(({ validation }) => validation) ? 'validation' : 'training';
+    lines.push(`best        ${which} top-1 error ${percent(best.error1)} after epoch ${best.epoch}`);
+  }
+  if (imagesPerSecond > 0) {
+    lines.push(
+      `speed       ${imagesPerSecond.toFixed(1)} images/s; the device waited ${percent(waited)} of the time`,
+    );
+  }
+  return `${[...lines, `weights     ${files.best ?? files.weights}`].join('\n')}\n`;
+}
+
+export function trainingJson(result: TrainResult) {
+  const { device, ...rest } = result;
+  return { version: 1, ...rest, device: device.device };
 }

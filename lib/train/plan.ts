@@ -85,16 +85,14 @@ function factorsOf({ network, progress }: Setup, settings: ScheduleSettings): Ma
   const { update = 'paper', biasDecay, freeze = [] } = progress.options;
   const base = (parameter: string): Factor => {
     const factor = defaultFactor(update, parameter);
-    const layer = parameter.slice(0, parameter.lastIndexOf('.'));
-    const decay = biasDecay === undefined || !parameter.endsWith('.bias') ? factor.decay : Number(biasDecay);
-    return { rate: freeze.includes(layer) ? 0 : factor.rate, decay };
+    const own = biasDecay === undefined || !parameter.endsWith('.bias');
+    return own ? factor : { ...factor, decay: Number(biasDecay) };
   };
-  const parameters = [...weightShapes(network).keys()];
-  const factors = factorsFor(settings, parameters, base);
-  // a schedule with a rate for all biases does not thaw a layer
-  for (const parameter of parameters) {
+  const factors = factorsFor(settings, [...weightShapes(network).keys()], base);
+  // last: a schedule with a rate for all biases does not thaw a layer
+  for (const [parameter, factor] of factors) {
     const layer = parameter.slice(0, parameter.lastIndexOf('.'));
-    if (freeze.includes(layer)) factors.set(parameter, { ...factors.get(parameter)!, rate: 0 });
+    if (freeze.includes(layer)) factors.set(parameter, { ...factor, rate: 0 });
   }
   return factors;
 }

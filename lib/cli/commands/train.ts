@@ -2,10 +2,18 @@
 import type { Command } from 'commander';
 import { methods } from '../../../reference/training/init.ts';
 import { rules } from '../../../reference/training/optimiser.ts';
+import { percent } from '../../report/table.ts';
 import { deviceWords } from '../../runtime/devices.ts';
-import { Diverged, type EpochRecord, type Glance, type TrainOptions, train } from '../../train/index.ts';
+import {
+  Diverged,
+  type EpochRecord,
+  type Glance,
+  type TrainOptions,
+  train,
+  trainingJson,
+  trainingText,
+} from '../../train/index.ts';
 import { augmentNames, readConfig, scheduleNames } from '../../train/options.ts';
-import { percent, trainingJson, trainingText } from '../../train/result.ts';
 import { forceOption, integer, jsonOption, networkNames, oneOf, real } from '../options.ts';
 import { progressBar } from '../progress.ts';
 

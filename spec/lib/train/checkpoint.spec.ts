@@ -10,7 +10,7 @@ import {
   readCheckpoint,
   saveCheckpoint,
 } from '../../../lib/train/checkpoint.ts';
-import { csvOf } from '../../../lib/train/log.ts';
+import { csvOf } from '../../../lib/train/folder.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import { tensor } from '../../../reference/tensor.ts';
 import { scheduleStart } from '../../../reference/training/schedule.ts';
