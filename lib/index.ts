@@ -1,19 +1,71 @@
-/** alexnet-oracle from code: the functions behind the commands, under the same names. */
-export { networkNamed, networks } from '../reference/networks/index.ts';
-export type { NumericDType } from './array/dtype.ts';
-export type { NumericValue } from './array/value.ts';
-export { Classifier, type ClassifierOptions, type Guess, type Prediction } from './classify/classifier.ts';
-export { openDataset } from './data/open.ts';
-export { readTensors, writeTensors } from './disk/tensors.ts';
-export { EnvironmentError, InputError } from './errors.ts';
-export { type EvaluateOptions, type Evaluation, evaluate } from './evaluate/index.ts';
+/** alexnet-oracle from code: the function behind each command, under its name, and what goes in and comes out. */
+// biome-ignore-all assist/source/organizeImports: the reading order
+
+// networks: those that there are, and the words in which one is written down
+export { networks } from '../reference/networks/index.ts';
+export { resolveNetwork as networkNamed } from './checks.ts';
+export type { Kind, Layer, LayerOf, Network } from '../reference/networks/layers.ts';
+export {
+  adaptiveavgpool,
+  avgpool,
+  concat,
+  conv,
+  dropout,
+  flatten,
+  from,
+  linear,
+  lrn,
+  mapnorm,
+  maxpool,
+  relu,
+  softmax,
+  split,
+  tanh,
+} from '../reference/networks/layers.ts';
+export type { Weights } from '../reference/oracle.ts';
+export type { Preprocess } from '../reference/input/preprocess.ts';
+export { type LayerSummary, type NetworkSummary, summary, type SummaryOptions } from './networks/summary.ts';
+
+// the oracle, and ONNX files
 export * as oracle from './fast/oracle.ts';
 export { type Exported, type ExportOptions, exportOnnx } from './networks/export.ts';
-export { type NetworkSummary, summary } from './networks/summary.ts';
-export { Diverged, type TrainOptions, type TrainResult, train } from './train/index.ts';
-export { type VerifyOptions, type VerifyResult, verify } from './verify/index.ts';
-export { convertWeights } from './weights/convert.ts';
-export { diffWeights } from './weights/diff.ts';
-export { getWeights } from './weights/get.ts';
-export { inspectWeights } from './weights/inspect.ts';
-export { loadWeights } from './weights/load.ts';
+export { type Feeds, run, type RunOptions, type RunResult } from './onnx/run.ts';
+
+// verification
+export { verify, type VerifyOptions, type VerifyResult } from './verify/index.ts';
+export { conform, type Conformance, type ConformOptions, type TestResult } from './conform/index.ts';
+export { writeVectors } from './conform/vectors.ts';
+
+// pictures, data sets, training
+export {
+  Classifier,
+  type ClassifierOptions,
+  type Guess,
+  type Pictures,
+  type Prediction,
+} from './classify/classifier.ts';
+export { predict, type Predicted, type PredictOptions } from './classify/predict.ts';
+export { openDataset } from './data/open.ts';
+export { evaluate, type EvaluateOptions, type Evaluation } from './evaluate/index.ts';
+export {
+  Diverged,
+  train,
+  type TrainArguments,
+  type TrainOptions,
+  type TrainResult,
+} from './train/index.ts';
+
+// weights and tensors in files
+export { type ConvertOptions, convertWeights } from './weights/convert.ts';
+export { diffWeights, type WeightsDiff } from './weights/diff.ts';
+export { getWeights, type GetWeightsOptions, type Got } from './weights/get.ts';
+export { type Inspected, inspectWeights } from './weights/inspect.ts';
+export { type Loaded, loadWeights } from './weights/load.ts';
+export { readTensors, writeTensors } from './disk/tensors.ts';
+export type { DType, NumericDType } from './array/dtype.ts';
+export type { NumericValue, Value } from './array/value.ts';
+
+// this machine, and what can go wrong
+export type { Choice, Device } from './runtime/devices.ts';
+export { type Diagnosis, doctor } from './runtime/doctor.ts';
+export { EnvironmentError, InputError } from './errors.ts';
