@@ -9,7 +9,7 @@ import { productBounds } from './products.ts';
 /** A gradient as the graph has it, times the loss's factor: as a value, or as dyᵀ·x that goes straight into a Gemm. */
 export type ParameterGradient = { readonly value: Tensor } | { readonly dy: Tensor; readonly x: Tensor };
 
-export interface ParameterState {
+interface ParameterState {
   readonly w: Tensor;
   readonly v: Tensor;
 }

@@ -26,7 +26,8 @@ const MODEL = 'alexnet.onnx';
 const say = (line: string): boolean => process.stdout.write(`${line}\n`);
 
 async function start(photos: readonly string[], asked: 'auto' | Device, force?: boolean): Promise<void> {
-  const { device } = await chooseDevice(asked);
+  const choice = await chooseDevice(asked);
+  const { device } = choice;
   if (await restartForTf32(device, false)) return;
   const lrn = device === 'webgpu' ? 'decomposed' : 'native';
   const made = await exportOnnx(MODEL, { network: 'alexnet2012', seed: 0, lrn, force });
@@ -34,7 +35,7 @@ async function start(photos: readonly string[], asked: 'auto' | Device, force?: 
     `${MODEL}: ${made.network}, ${thousands(made.parameters)} parameters (${made.weights}), ${megabytes(made.bytes)}`,
   );
   if (lrn === 'decomposed') say(`LRN is decomposed: ${LABELS[device]} has no kernel for it`);
-  const result = await verify({ model: MODEL, input: photos, device: asked, log: say });
+  const result = await verify({ model: MODEL, input: photos, device: choice, log: say });
   say(`\n${verificationText(result)}`);
   if (photos.length > 0) {
     say(

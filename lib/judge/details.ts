@@ -13,7 +13,7 @@ export interface Histogram {
 }
 
 /** Largest error over bound in each block of a plane: `shape` blocks in row-major order, `per` positions each. */
-export interface Blocks {
+interface Blocks {
   readonly shape: readonly [number, number];
   readonly per: readonly [number, number];
   readonly overBound: readonly number[];
@@ -133,7 +133,8 @@ function positionsOf(ratios: Float64Array, shape: readonly number[]): Details['p
   const blocks = [Math.ceil(H / per[0]), Math.ceil(W / per[1])] as const;
   const overBound = new Float64Array(blocks[0] * blocks[1]);
   for (let i = 0; i < ratios.length; i++) {
-    const [row, column] = [Math.floor(i / W) % H, i % W];
+    const row = Math.floor(i / W) % H;
+    const column = i % W;
     raise(overBound, Math.floor(row / per[0]) * blocks[1] + Math.floor(column / per[1]), ratios[i]);
   }
   return { shape: blocks, per, overBound: compact(overBound) };
@@ -142,7 +143,8 @@ function positionsOf(ratios: Float64Array, shape: readonly number[]): Details['p
 /** Over the elements that have products. */
 function shareOf(squares: Bounds['squares']): number | null {
   if (!squares) return null;
-  let [sum, count] = [0, 0];
+  let sum = 0;
+  let count = 0;
   for (const [i, products] of squares.products.entries()) {
     if (!(products > 0 && squares.total[i] < Number.POSITIVE_INFINITY)) continue;
     sum += products / squares.total[i];

@@ -73,8 +73,13 @@ function compare(y: Tensor, exact: Tensor, bounds: Bounds, required: OperandRoun
   const Y = dense(y);
   const E = dense(exact);
   const { bound, expectation } = bounds;
-  let [maxError, overBound, overExpectation, beyond, worstAt] = [0, 0, 0, 0, -1];
-  let [errorSquare, exactSquare] = [0, 0];
+  let maxError = 0;
+  let overBound = 0;
+  let overExpectation = 0;
+  let beyond = 0;
+  let worstAt = -1;
+  let errorSquare = 0;
+  let exactSquare = 0;
   let needed = false;
   let ownFaults = 0;
   for (let i = 0; i < Y.length; i++) {
@@ -124,7 +129,8 @@ function verdictOf(
     const whose = measured.named && ownFaults === beyond ? `; the engine's own fault: ${measured.named}` : '';
     return { verdict: 'fail', reason: `${beyond} of ${count} values beyond the bound${whose}` };
   }
-  const [still, stuck] = [isConstant(E), isConstant(Y)];
+  const still = isConstant(E);
+  const stuck = isConstant(Y);
   if (!still && stuck && count > 1)
     return { verdict: 'fail', reason: 'constant on the device, not in the oracle' };
   if (bits !== null && bits < required.bits && measured.arithmetic !== 'undetermined') {
@@ -181,7 +187,11 @@ function effectiveBits(
   E: ArrayLike<number>,
   { total, products, noise }: Squares,
 ): { value: number | null; arithmetic: Comparison['arithmetic'] } {
-  let [sum, overNoise, share, count, biased] = [0, 0, 0, 0, 0];
+  let sum = 0;
+  let overNoise = 0;
+  let share = 0;
+  let count = 0;
+  let biased = 0;
   for (let i = 0; i < Y.length; i++) {
     if (!(total[i] > 0 && total[i] < Number.POSITIVE_INFINITY)) continue;
     biased++;
@@ -217,7 +227,10 @@ function withoutTruncation(
   total: Float64Array,
   products: Float64Array,
 ): number | null {
-  let [errors, cross, squares, count] = [0, 0, 0, 0];
+  let errors = 0;
+  let cross = 0;
+  let squares = 0;
+  let count = 0;
   for (let i = 0; i < Y.length; i++) {
     if (!(products[i] > 0 && total[i] < Number.POSITIVE_INFINITY)) continue;
     const error = Y[i] - E[i];
@@ -248,7 +261,8 @@ export function relativeDifference(y: Tensor, o: Tensor): number {
   if (sizeOf(y.shape) !== sizeOf(o.shape)) return Number.POSITIVE_INFINITY;
   const Y = dense(y);
   const O = dense(o);
-  let [error, norm] = [0, 0];
+  let error = 0;
+  let norm = 0;
   for (let i = 0; i < Y.length; i++) {
     error += distance(Y[i], O[i]) ** 2;
     norm += Number.isFinite(O[i]) ? O[i] * O[i] : 0;

@@ -32,7 +32,8 @@ export function marginOf(
 ): Margin | null {
   const net = trunk(network);
   const logits = chain.get(net.layers[net.layers.length - 1].name) as Tensor;
-  const [N, K] = [logits.shape[0], dense(logits).length / logits.shape[0]];
+  const N = logits.shape[0];
+  const K = dense(logits).length / logits.shape[0];
   if (K < 2) return null;
   const tops = Array.from({ length: N }, (_, n) => twoLargest(dense(logits).subarray(n * K, (n + 1) * K)));
   const variances = varianceOf(net, weights, chain, sigma, tops, K);
@@ -119,7 +120,8 @@ function inputGradients(
 }
 
 function plus(a: Tensor, b: Tensor): Tensor {
-  const [A, B] = [dense(a), dense(b)];
+  const A = dense(a);
+  const B = dense(b);
   return tensor(
     Float64Array.from(A, (v, i) => v + B[i]),
     a.shape,

@@ -33,7 +33,7 @@ export interface Sum {
   readonly largest: readonly Product[];
 }
 
-export interface Product {
+interface Product {
   readonly at: readonly number[];
   readonly w: number;
   readonly x: number;

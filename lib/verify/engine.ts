@@ -17,7 +17,13 @@ import type { Evidence } from './bundle.ts';
 import type { Provider, Run, Way } from './provider.ts';
 import { type Judgement, judgements, sameBits } from './rows.ts';
 import { type Subject, tensorOf, type Values } from './subject.ts';
-import type { LayerReport, LayerRow, RunReport } from './verification.ts';
+import {
+  type LayerReport,
+  type LayerRow,
+  overall,
+  type RunReport,
+  type Verification,
+} from './verification.ts';
 
 export interface Examined {
   readonly rows: readonly LayerRow[];
@@ -65,6 +71,33 @@ export async function examine(
     ...takenApart(subject, provider, plain, found.failure),
   };
 }
+
+/** What was examined, one subject after the other, as the result of `verify`. */
+export function verificationOf(
+  parts: readonly Reported[],
+  about: Pick<Verification, 'network' | 'input' | 'device' | 'required' | 'values'>,
+): Verification {
+  const layers = parts.flatMap(({ rows }) => rows);
+  const runs = parts.flatMap((part) => part.runs);
+  const failed = parts.find(({ evidence }) => evidence !== null);
+  return {
+    ...about,
+    placement: parts.map(({ placement }) => placement).join('; the step: '),
+    layers,
+    runs,
+    verdict: overall(layers, runs),
+    first:
+      runs.find(({ first }) => first !== null)?.first ??
+      layers.find(({ verdict }) => verdict === 'fail')?.layer ??
+      null,
+    why: failed?.why ?? null,
+    margin: parts[0].margin,
+    evidence: failed?.evidence ?? null,
+  };
+}
+
+/** What of an examination is reported. */
+export type Reported = Pick<Examined, 'rows' | 'runs' | 'placement' | 'margin' | 'why' | 'evidence'>;
 
 interface Found {
   readonly rows: LayerReport[];

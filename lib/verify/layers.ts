@@ -2,7 +2,7 @@
 import { decodeModel } from '../../export/proto.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { forward, inputsOf, runLayer } from '../../reference/oracle.ts';
-import { cast, type Precision, type Tensor } from '../../reference/tensor.ts';
+import { cast, type Tensor } from '../../reference/tensor.ts';
 import { isFloat } from '../array/dtype.ts';
 import { fromTensor, type Value } from '../array/value.ts';
 import { classes, type Requirement } from '../bounds/arithmetic.ts';
@@ -12,30 +12,18 @@ import { InputError } from '../errors.ts';
 import { operations, operationsFor } from '../fast/index.ts';
 import { marginOf } from '../judge/margin.ts';
 import type { Device } from '../runtime/failures.ts';
-import { examine } from './engine.ts';
+import { examine, verificationOf } from './engine.ts';
+import type { JudgeOptions, VerifyOptions } from './options.ts';
 import type { Pair } from './pairing.ts';
-import { type RunOptions, sessionsOf } from './sessions.ts';
+import { sessionsOf } from './sessions.ts';
 import { type Computation, disturbed, mustBeFinite, type Subject, tensorOf, type Values } from './subject.ts';
-import { overall, type Verification } from './verification.ts';
+import type { Verification } from './verification.ts';
 
-export interface LayersSettings extends RunOptions {
+interface LayersSettings extends JudgeOptions, Pick<VerifyOptions, 'batch' | 'plain'> {
   readonly pair: Pair;
   /** (N,C,H,W). */
   readonly input: Tensor;
   readonly device: Device;
-  /** Images a run; default: all at once. */
-  readonly batch?: number;
-  /**
-   * Arithmetic that every convolution and fully connected layer must have; default float32, float16 for a
-   * float16 file.
-   */
-  readonly require?: Requirement;
-  /** Storage of the oracle's own chain; default float32. */
-  readonly precision?: Precision;
-  /** Throw EnvironmentError where a layer ran elsewhere. */
-  readonly strictDevice?: boolean;
-  /** The oracle's own chain by the plain loops, not their fast twins. */
-  readonly plain?: boolean;
 }
 
 /** Throws InputError for an input that is no number, EnvironmentError for a device that does not work. */
@@ -51,22 +39,12 @@ export async function verifyLayers(settings: LayersSettings): Promise<Verificati
     { device, bytes: pair.model, names, outputs: pair.outputs, batch, accept },
     settings,
   );
-  const { rows, values, ran: _, expected: __, ...found } = await examine(subject, provider, settings);
-  const { runs } = found;
-  return {
-    ...found,
-    network: subject.name,
-    input: input.shape,
-    device,
-    required,
-    layers: rows,
-    verdict: overall(rows, runs),
-    first: runs.find(({ first }) => first !== null)?.first ?? null,
-    values: {
-      device: new Map([['input', input], ...[...values].map(([name, v]) => [name, tensorOf(v)] as const)]),
-      oracle: chain,
-    },
-  };
+  const found = await examine(subject, provider, settings);
+  const values = [...found.values].map(([name, v]) => [name, tensorOf(v)] as const);
+  return verificationOf([found], {
+    ...{ network: subject.name, input: input.shape, device, required },
+    values: { device: new Map([['input', input], ...values]), oracle: chain },
+  });
 }
 
 /** The oracle's own values by layer, the input among them. */

@@ -59,7 +59,17 @@ export function match(graph: GraphProto, network: Network, input: string): Match
   const graphOf = index(graph);
   const named = network.layers.filter((layer) => layer.kind in anchors);
   const byName = named.filter((layer) => graphOf.producer.has(layer.name)).length > named.length / 2;
-  return byName ? matchByName(graphOf, network, input) : matchByOrder(graphOf, network, input);
+  const found = { values: new Map([['input', input]]), weights: new Map(), faults: new Map() };
+  if (byName) matchByName(graphOf, network, found);
+  else matchByOrder(graphOf, network, found);
+  return { by: byName ? 'name' : 'order', ...found, ...aboutNodes(graphOf, network, found.values) };
+}
+
+/** What was found so far. */
+interface Found {
+  readonly values: Map<string, string>;
+  readonly weights: Map<string, Tensor>;
+  readonly faults: Map<string, string>;
 }
 
 interface Index {
@@ -84,61 +94,45 @@ function index(graph: GraphProto): Index {
   };
 }
 
-function matchByName(graphOf: Index, network: Network, input: string): Match {
-  const values = new Map([['input', input]]);
-  const faults = new Map<string, string>();
-  const weights = new Map<string, Tensor>();
+function matchByName(graphOf: Index, network: Network, found: Found): void {
+  const { values, faults } = found;
   for (const [at, layer] of network.layers.entries()) {
     if (graphOf.producer.has(layer.name)) values.set(layer.name, layer.name);
     else if (dispensable(layer)) values.set(layer.name, values.get(inputsOf(network, at)[0])!);
     else faults.set(layer.name, `the file has no value '${layer.name}'`);
-    if (layer.kind !== 'conv2d' && layer.kind !== 'linear') continue;
-    const anchor = dotProductBehind(graphOf, layer.name);
-    readWeights(graphOf, layer, anchor, weights, faults);
+    if (layer.kind === 'conv2d' || layer.kind === 'linear')
+      readWeights(graphOf, layer, dotProductBehind(graphOf, layer.name), found);
   }
-  return { by: 'name', values, weights, faults, ...aboutNodes(graphOf, network, values) };
 }
 
-function matchByOrder(graphOf: Index, network: Network, input: string): Match {
-  const ops = new Set(Object.values(anchors).flat());
-  const nodes = graphOf.graph.node.filter((node) => ops.has(node.opType));
-  const queue = [...nodes];
-  const values = new Map([['input', input]]);
-  const faults = new Map<string, string>();
-  const weights = new Map<string, Tensor>();
+/** Throws InputError where not even the convolutions pair up. */
+function matchByOrder(graphOf: Index, network: Network, found: Found): void {
+  const { values, faults } = found;
+  const anchoring = new Set(Object.values(anchors).flat());
+  const queue = graphOf.graph.node.filter((node) => anchoring.has(node.opType));
   for (const [at, layer] of network.layers.entries()) {
     const before = values.get(inputsOf(network, at)[0]);
     const wanted = anchors[layer.kind];
     if (wanted) {
       const node = wanted.includes(queue[0]?.opType) ? queue.shift()! : undefined;
-      if (!node)
-        faults.set(
-          layer.name,
-          `the file has no ${wanted[0]} here (next is ${queue[0]?.opType ?? 'the end'})`,
-        );
-      else values.set(layer.name, outputOf(graphOf, node));
-      if (layer.kind === 'conv2d' || layer.kind === 'linear')
-        readWeights(graphOf, layer, node, weights, faults);
+      const next = queue[0]?.opType ?? 'the end';
+      if (node) values.set(layer.name, outputOf(graphOf, node));
+      else faults.set(layer.name, `the file has no ${wanted[0]} here (next is ${next})`);
+      if (layer.kind === 'conv2d' || layer.kind === 'linear') readWeights(graphOf, layer, node, found);
       continue;
     }
-    const next = (graphOf.consumers.get(before ?? '') ?? []).find((node) =>
-      followers[layer.kind]?.includes(node.opType),
-    );
+    const ops = followers[layer.kind] ?? [];
+    const next = graphOf.consumers.get(before ?? '')?.find((node) => ops.includes(node.opType));
     if (next) {
       values.set(layer.name, next.output[0]);
       if (queue[0] === next) queue.shift();
     } else if (before !== undefined && dispensable(layer)) values.set(layer.name, before);
-    else
-      faults.set(
-        layer.name,
-        `the file has no ${followers[layer.kind]?.[0]} after ${inputsOf(network, at)[0]}`,
-      );
+    else faults.set(layer.name, `the file has no ${ops[0]} after ${inputsOf(network, at)[0]}`);
   }
   const convolutions = network.layers.filter((layer) => layer.kind === 'conv2d');
   if (convolutions.every((layer) => !values.has(layer.name))) {
     throw new InputError(`the file's graph is not ${network.name}: it has no convolution in the right place`);
   }
-  return { by: 'order', values, weights, faults, ...aboutNodes(graphOf, network, values) };
 }
 
 /** A layer's value: of MatMul followed by Add, the sum's. */
@@ -168,8 +162,7 @@ function readWeights(
   graphOf: Index,
   layer: Layer,
   node: NodeProto | undefined,
-  weights: Map<string, Tensor>,
-  faults: Map<string, string>,
+  { weights, faults }: Found,
 ): void {
   const weight = node && constant(graphOf, node.input[1]);
   if (!node || !weight) {

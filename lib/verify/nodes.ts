@@ -5,7 +5,7 @@
  */
 import { decodeModel } from '../../export/proto.ts';
 import { streamOf, uniform, words } from '../../reference/random.ts';
-import { type Precision, type Shape, sizeOf, type Tensor } from '../../reference/tensor.ts';
+import { type Shape, sizeOf, type Tensor } from '../../reference/tensor.ts';
 import { isFloat } from '../array/dtype.ts';
 import type { Value } from '../array/value.ts';
 import { classes, type Requirement } from '../bounds/arithmetic.ts';
@@ -17,21 +17,18 @@ import { layerOf } from '../onnx/layer.ts';
 import type { Model, Node, ValueInfo } from '../onnx/model.ts';
 import { asTensor } from '../onnx/value.ts';
 import type { Device } from '../runtime/failures.ts';
-import { examine } from './engine.ts';
-import { type RunOptions, sessionsOf } from './sessions.ts';
+import { examine, verificationOf } from './engine.ts';
+import type { JudgeOptions } from './options.ts';
+import { sessionsOf } from './sessions.ts';
 import { type Computation, disturbed, type Subject, tensorOf } from './subject.ts';
-import { overall, type Verification } from './verification.ts';
+import type { Verification } from './verification.ts';
 
-export interface GraphSettings extends RunOptions {
+interface GraphSettings extends JudgeOptions {
   readonly bytes: Uint8Array;
   readonly model: Model;
   /** By input name. */
   readonly feeds: ReadonlyMap<string, Value>;
   readonly device: Device;
-  readonly require?: Requirement;
-  /** Storage of the oracle's own chain; default float32. */
-  readonly precision?: Precision;
-  readonly strictDevice?: boolean;
 }
 
 /** Throws InputError for operators that the oracle does not have and for feeds that do not fit. */
@@ -52,20 +49,13 @@ export async function verifyGraph(settings: GraphSettings): Promise<Verification
   const judged = subject.computations().flatMap(({ makes }) => makes.map(({ name }) => name));
   const names = new Map([...outputs, ...judged].map((name) => [name, name]));
   await using provider = await sessionsOf({ device, bytes, names, outputs }, { levels, repeat });
-  const { rows, values, ran: _, expected: __, ...found } = await examine(subject, provider, settings);
-  const { runs } = found;
-  const onDevice = new Map([...chain, ...values]);
-  return {
-    ...found,
-    network: subject.name,
-    input: feeds.get(graph.inputs[0]?.name)?.shape ?? [],
-    device,
-    required,
-    layers: rows,
-    verdict: overall(rows, runs),
-    first: runs.find(({ first }) => first !== null)?.first ?? null,
+  const found = await examine(subject, provider, settings);
+  const onDevice = new Map([...chain, ...found.values]);
+  const input = feeds.get(graph.inputs[0]?.name)?.shape ?? [];
+  return verificationOf([found], {
+    ...{ network: subject.name, input, device, required },
     values: { device: floatsOf(onDevice, model), oracle: floatsOf(chain, model) },
-  };
+  });
 }
 
 /** `chain` are all values of the oracle's own evaluation. */

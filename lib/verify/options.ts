@@ -8,7 +8,22 @@ import type { Choice } from '../networks/resolve.ts';
 import type { Device, Choice as DeviceChoice } from '../runtime/devices.ts';
 import type { Level } from './provider.ts';
 
-export interface TrainingOptions {
+/** How values are computed and judged, whatever is verified. */
+export interface JudgeOptions {
+  /** Arithmetic that every product must have; default float32, float16 for a float16 file. */
+  readonly require?: Requirement;
+  /** Storage of the oracle's own chain; default float32. */
+  readonly precision?: Precision;
+  /** Throw EnvironmentError where a value was computed elsewhere. */
+  readonly strictDevice?: boolean;
+  /** Runs of each kind; the later ones are compared with the first bit by bit; default 1. */
+  readonly repeat?: number;
+  /** Levels of graph optimisation besides none; default all. */
+  readonly levels?: readonly Level[];
+}
+
+/** Of `verify --graph`. */
+export interface GraphOptions {
   /** The gradients of a batch, or steps of training too; default: neither, but the forward pass. */
   readonly graph?: 'gradients' | 'training';
   /** A .npy of N classes, or the numbers; default: drawn from the seed. */
@@ -27,23 +42,18 @@ export interface TrainingOptions {
   readonly update?: Rule;
 }
 
-export interface VerifyOptions extends Choice, TrainingOptions {
+export interface VerifyOptions extends Choice, GraphOptions, JudgeOptions {
   /** An ONNX file; default: the network as `exportOnnx` writes it. */
   readonly model?: string;
   /** Files or numbers; default: noise. */
   readonly input?: Given;
+  /** Images a run; default: all at once. */
   readonly batch?: number;
   /** Default auto; what `chooseDevice` gave is not tried again. */
   readonly device?: 'auto' | Device | DeviceChoice;
-  readonly strictDevice?: boolean;
   readonly lrn?: 'native' | 'decomposed';
-  readonly require?: Requirement;
-  readonly precision?: Precision;
+  /** The oracle's own chain by the plain loops, not their fast twins. */
   readonly plain?: boolean;
-  /** Runs of each kind, compared bit by bit; default 1. */
-  readonly repeat?: number;
-  /** Levels of graph optimisation besides none; default all. */
-  readonly levels?: readonly Level[];
   readonly tf32?: boolean;
   /** Called with each line of what is being done. */
   readonly log?: (line: string) => void;

@@ -1,21 +1,16 @@
 /** The provider that runs a model in sessions of onnxruntime on one device. */
 import { tap } from '../../export/index.ts';
+import { sizeOf } from '../../reference/tensor.ts';
 import type { NumericValue, Value } from '../array/value.ts';
 import type { Device } from '../runtime/failures.ts';
 import type { Placement } from '../runtime/placement.ts';
 import { holdDevice, openSession, type Session } from '../runtime/session.ts';
 import { fromSession, toSession } from '../runtime/values.ts';
-import type { Level, Provider, Run, Way } from './provider.ts';
+import type { JudgeOptions } from './options.ts';
+import type { Provider, Run, Way } from './provider.ts';
 import { sameBits } from './rows.ts';
 
-export interface RunOptions {
-  /** How many times; the later ones are only compared with the first. */
-  readonly repeat?: number;
-  /** Levels of graph optimisation that the tapped graph is run at, besides none; default: all that there is. */
-  readonly levels?: readonly Level[];
-}
-
-export interface SessionSource {
+interface SessionSource {
   readonly device: Device;
   readonly bytes: Uint8Array;
   /** What the model calls the values that are wanted, by the subject's names. */
@@ -29,7 +24,10 @@ export interface SessionSource {
 }
 
 /** Holds the device until it is disposed of. */
-export async function sessionsOf(source: SessionSource, options: RunOptions = {}): Promise<Provider> {
+export async function sessionsOf(
+  source: SessionSource,
+  options: Pick<JudgeOptions, 'repeat' | 'levels'> = {},
+): Promise<Provider> {
   const { device, bytes, names, outputs, batch, accept = (value) => value } = source;
   const { repeat = 1, levels = ['all'] } = options;
   const held = await holdDevice(device);
@@ -114,15 +112,14 @@ function images({ dtype, shape: [N, ...rest], data }: NumericValue, first: numbe
 function joined(parts: readonly Value[]): Value {
   if (parts.length === 1) return parts[0];
   const [{ dtype, shape }] = parts;
+  const N = parts.reduce((sum, part) => sum + part.shape[0], 0);
+  const whole = [N, ...shape.slice(1)];
   const arrays = parts.map((part) => part.data as Float32Array);
-  const data = new (arrays[0].constructor as new (n: number) => Float32Array)(
-    arrays.reduce((sum, { length }) => sum + length, 0),
-  );
+  const data = new (arrays[0].constructor as new (n: number) => Float32Array)(sizeOf(whole));
   let at = 0;
   for (const array of arrays) {
     data.set(array, at);
     at += array.length;
   }
-  const batch = parts.reduce((sum, part) => sum + part.shape[0], 0);
-  return { dtype, shape: [batch, ...shape.slice(1)], data };
+  return { dtype, shape: whole, data };
 }

@@ -1,7 +1,7 @@
 /** Wrong normalisations: across channels (LRN), within maps, softmax. */
 import * as ops from '../../../reference/ops/index.ts';
 import { dense, map, reshape, type Tensor } from '../../../reference/tensor.ts';
-import { each, mutantsOf, type NamedCall, reverse, right, transpose } from './tools.ts';
+import { each, mutantsOf, type NamedCall, reverse, rightResult, transpose } from './tools.ts';
 
 const lrn = mutantsOf('lrn');
 
@@ -112,7 +112,10 @@ mapnorm.attributes('k = 1 whatever is asked', () => ({ k: 1 }));
 mapnorm.attributes('k = 2 whatever is asked', () => ({ k: 2 }));
 mapnorm.attributes('beta = 0.75 whatever is asked', () => ({ beta: 0.75 }));
 mapnorm.add('along channels instead of within maps', ({ inputs, attributes: { size, alpha, ...rest } }) =>
-  right('lrn', { inputs, attributes: { ...rest, size, alpha: alpha / size, even: 'above', groups: 1 } }),
+  rightResult('lrn', {
+    inputs,
+    attributes: { ...rest, size, alpha: alpha / size, even: 'above', groups: 1 },
+  }),
 );
 mapnorm.add('rows only', ({ inputs: { x }, attributes }, kernel) => {
   const [N, C, H, W] = x.shape;

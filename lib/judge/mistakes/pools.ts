@@ -1,6 +1,6 @@
 /** Wrong pooling. */
 import { dense, zeros } from '../../../reference/tensor.ts';
-import { arranged, each, misread, mutantsOf, right } from './tools.ts';
+import { arranged, each, misread, mutantsOf, rightResult } from './tools.ts';
 
 const max = mutantsOf('maxpool');
 const average = mutantsOf('avgpool');
@@ -34,7 +34,7 @@ for (const pool of [max, average]) {
 }
 
 max.add('average instead of maximum', ({ inputs, attributes }) =>
-  right('avgpool', { inputs, attributes: { ...attributes, divisor: 'valid' } }),
+  rightResult('avgpool', { inputs, attributes: { ...attributes, divisor: 'valid' } }),
 );
 max.add('minimum instead of maximum', ({ inputs: { x }, attributes }, kernel) =>
   each(kernel({ inputs: { x: each(x, (v) => -v) }, attributes }), (v) => -v),

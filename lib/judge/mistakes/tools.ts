@@ -27,12 +27,13 @@ export interface Mutant {
 }
 
 /** The right result, float64, by the fast twins. */
-export const right = (operation: string, call: NamedCall): Tensor => kernelBy(operations, operation)(call);
+export const rightResult = (operation: string, call: NamedCall): Tensor =>
+  kernelBy(operations, operation)(call);
 
 /** Collects the mutants of one operation. */
 export function mutantsOf(operation: string) {
   const list: Mutant[] = [];
-  const kernel = (call: NamedCall): Tensor => right(operation, call);
+  const kernel = (call: NamedCall): Tensor => rightResult(operation, call);
   /** Any mistake; `kernel` is the right one. */
   const add = (name: string, run: (call: NamedCall, kernel: (call: NamedCall) => Tensor) => Tensor): void =>
     void list.push({ operation, name, run: (call) => run(call, kernel) });
@@ -60,7 +61,7 @@ export function mutantsOf(operation: string) {
     /** Another function of each value. */
     instead: (name: string, f: (v: number) => number): void => add(name, ({ inputs: { x } }) => each(x, f)),
     /** Another operation. */
-    confused: (name: string, other: string): void => add(name, (call) => right(other, call)),
+    confused: (name: string, other: string): void => add(name, (call) => rightResult(other, call)),
   };
 }
 

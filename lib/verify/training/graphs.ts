@@ -9,11 +9,12 @@ import { floatValue, fromTensor, type Value } from '../../array/value.ts';
 import { InputError } from '../../errors.ts';
 import type { Device } from '../../runtime/failures.ts';
 import { targetOf } from '../../runtime/session.ts';
+import type { JudgeOptions } from '../options.ts';
 import type { Provider } from '../provider.ts';
-import { type RunOptions, sessionsOf } from '../sessions.ts';
+import { sessionsOf } from '../sessions.ts';
 import type { Subject } from '../subject.ts';
 
-export interface Graph {
+export interface TrainingGraph {
   readonly kind: 'gradients' | 'training';
   readonly bytes: Uint8Array;
   /** Values that are judged, as this program's own graph has them. */
@@ -25,7 +26,12 @@ export interface Graph {
 }
 
 /** The gradients graph as it is exported, or the bytes of a file that should be one. */
-export function gradientsGraph(network: Network, batch: Batch, device: Device, file?: Uint8Array): Graph {
+export function gradientsGraph(
+  network: Network,
+  batch: Batch,
+  device: Device,
+  file?: Uint8Array,
+): TrainingGraph {
   const dropout = batch.dropout !== 'none';
   const own = buildGradients(network, { batch: batch.input.shape[0], dropout, target: targetOf(device) });
   return graphOf('gradients', network, own.model, file ?? joined(own.chunks()));
@@ -38,7 +44,7 @@ export function stepGraph(
   hyper: Hyper,
   device: Device,
   file?: Uint8Array,
-): Graph {
+): TrainingGraph {
   const { rule, momentum, weightDecay } = hyper;
   const names = [...weightShapes(network).keys()];
   const own = buildStep(network, {
@@ -53,7 +59,12 @@ export function stepGraph(
   return graphOf('training', network, own.model, file ?? joined(own.chunks()));
 }
 
-function graphOf(kind: Graph['kind'], network: Network, own: ModelProto, bytes: Uint8Array): Graph {
+function graphOf(
+  kind: TrainingGraph['kind'],
+  network: Network,
+  own: ModelProto,
+  bytes: Uint8Array,
+): TrainingGraph {
   const { graph } = decodeModel(bytes);
   if (!graph) throw new InputError('the model has no graph');
   const step = graph.input.some(({ name }) => name === 'learningRate');
@@ -90,7 +101,7 @@ function valuesOf(network: Network): string[] {
 
 /** What one run of a graph is fed. Throws InputError where the model wants anything else. */
 export function feedsOf(
-  graph: Graph,
+  graph: TrainingGraph,
   { input, labels, dropout }: Batch,
   weights: Weights,
   state?: { readonly momenta: Weights; readonly learningRate: number },
@@ -115,13 +126,13 @@ export function feedsOf(
   return feeds;
 }
 
-function unfed(name: string, { kind }: Graph): string {
+function unfed(name: string, { kind }: TrainingGraph): string {
   if (name.endsWith('.mask')) return `the model takes dropout masks (${name}): give them with --dropout`;
   return `the model's input '${name}' is none that a ${kind} graph of this network has`;
 }
 
 /** Where the values of such a graph come from. */
-export const runsOf = (graph: Graph, device: Device, options: RunOptions): Promise<Provider> => {
+export const runsOf = (graph: TrainingGraph, device: Device, options: JudgeOptions): Promise<Provider> => {
   const { bytes, taps, outputs } = graph;
   const names = new Map(taps.map((name) => [name, name]));
   return sessionsOf({ device, bytes, names, outputs, accept }, options);
@@ -137,7 +148,7 @@ const DETAILED = 1 << 22;
 
 /** What all subjects of such a graph have in common. */
 export const aboutGraph = (
-  { kind, bytes }: Graph,
+  { kind, bytes }: TrainingGraph,
   network: Network,
   feeds: ReadonlyMap<string, Value>,
 ): Pick<Subject, 'name' | 'model' | 'feeds' | 'given' | 'placed' | 'file' | 'detailed'> => ({

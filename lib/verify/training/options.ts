@@ -6,7 +6,7 @@ import { readInput } from '../../networks/input.ts';
 import { readModelFile } from '../../networks/modelfile.ts';
 import { resolve } from '../../networks/resolve.ts';
 import type { Device } from '../../runtime/failures.ts';
-import type { TrainingOptions, VerifyOptions } from '../options.ts';
+import type { GraphOptions, VerifyOptions } from '../options.ts';
 import { metadataOf } from '../pairing.ts';
 import type { Verification } from '../verification.ts';
 import { readLabels, readMasks } from './labels.ts';
@@ -80,7 +80,7 @@ function stepsText({ rule, learningRate, momentum, weightDecay }: Hyper, steps: 
   return `${steps === 1 ? 'one step' : `${steps} steps`} on this batch: ${update}`;
 }
 
-function hyperOf(options: TrainingOptions): Hyper {
+function hyperOf(options: GraphOptions): Hyper {
   const { update: rule = 'paper', learningRate = 0.01, momentum = 0.9, weightDecay = 0.0005 } = options;
   if (!(learningRate > 0 && learningRate < Number.POSITIVE_INFINITY))
     throw new InputError(`--learning-rate must be above 0 (= ${learningRate})`);
@@ -91,23 +91,25 @@ function hyperOf(options: TrainingOptions): Hyper {
   return { rule, learningRate, momentum, weightDecay };
 }
 
-/** An option of the forward pass, or of the steps. */
+/** Options of the forward pass, or of the steps, that this graph does not have. */
 function refuse(options: VerifyOptions, graph: string): void {
   if (options.lrn !== undefined) throw new InputError(`--graph ${graph} and --lrn do not go together`);
-  if (graph === 'training') return;
-  const { steps, learningRate, momentum, weightDecay, update } = options;
-  for (const [name, value] of Object.entries({ steps, learningRate, momentum, weightDecay, update })) {
-    const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    if (value !== undefined) throw new InputError(`${flag} needs --graph training`);
-  }
+  if (graph !== 'training') refuseAny(ofSteps(options), '--graph training');
 }
 
 /** Throws where an option of the training graphs is given without --graph. */
-export function refuseWithoutGraph(options: TrainingOptions): void {
-  const { labels, dropout, steps, learningRate, momentum, weightDecay, update } = options;
-  const given = Object.entries({ labels, dropout, steps, learningRate, momentum, weightDecay, update });
-  for (const [name, value] of given) {
+export function refuseWithoutGraph(options: GraphOptions): void {
+  const { labels, dropout } = options;
+  refuseAny({ labels, dropout, ...ofSteps(options) }, '--graph gradients or --graph training');
+}
+
+function ofSteps({ steps, learningRate, momentum, weightDecay, update }: GraphOptions): object {
+  return { steps, learningRate, momentum, weightDecay, update };
+}
+
+function refuseAny(options: object, needed: string): void {
+  for (const [name, value] of Object.entries(options)) {
     const flag = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    if (value !== undefined) throw new InputError(`${flag} needs --graph gradients or --graph training`);
+    if (value !== undefined) throw new InputError(`${flag} needs ${needed}`);
   }
 }

@@ -18,31 +18,30 @@ import {
   parameterBounds,
   velocityBounds,
 } from '../../bounds/update.ts';
-import { type Examined, examine, judgeAll } from '../engine.ts';
-import type { RunOptions } from '../sessions.ts';
+import { type Examined, examine, judgeAll, type Reported } from '../engine.ts';
+import type { JudgeOptions } from '../options.ts';
 import { type Computation, type Subject, tensorOf, type Values } from '../subject.ts';
 import type { LayerRow } from '../verification.ts';
 import { type Chain, disturbedChain, oracleChain } from './chain.ts';
 import { forwardAndBack } from './gradients.ts';
-import { aboutGraph, feedsOf, type Graph, runsOf } from './graphs.ts';
+import { aboutGraph, feedsOf, runsOf, type TrainingGraph } from './graphs.ts';
 
-export interface StepSettings extends RunOptions {
+interface StepSettings extends JudgeOptions {
   readonly network: Network;
   readonly weights: Weights;
   readonly batch: Batch;
   readonly hyper: Hyper;
   readonly steps: number;
-  readonly graph: Graph;
+  readonly graph: TrainingGraph;
   readonly context: BoundsContext;
   readonly options: GradientOptions;
-  readonly strictDevice?: boolean;
   /** The oracle's chain of the first step. */
   readonly chain: Chain;
   /** What the values of the gradients graph are expected to be off by. */
   readonly expected: ReadonlyMap<string, Float64Array>;
 }
 
-export interface Stepped extends Pick<Examined, 'rows' | 'runs' | 'placement' | 'why' | 'evidence'> {
+interface Stepped extends Reported {
   /** step1/conv1.weight, step1/conv1.weight.velocity … */
   readonly device: ReadonlyMap<string, Tensor>;
   readonly oracle: ReadonlyMap<string, Tensor>;

@@ -4,24 +4,24 @@
  */
 import type { Network } from '../../../reference/networks/layers.ts';
 import type { Weights } from '../../../reference/oracle.ts';
-import { cast, dense, type Precision, type Tensor } from '../../../reference/tensor.ts';
+import { cast, dense, type Tensor } from '../../../reference/tensor.ts';
 import { type Batch, type GradientOptions, trunk } from '../../../reference/training/gradient.ts';
 import type { Hyper } from '../../../reference/training/optimiser.ts';
-import { classes, type Requirement } from '../../bounds/arithmetic.ts';
+import { classes } from '../../bounds/arithmetic.ts';
 import type { BoundsContext } from '../../bounds/bounds.ts';
 import { operationsFor } from '../../fast/index.ts';
 import type { Device } from '../../runtime/failures.ts';
 import { holdDevice } from '../../runtime/session.ts';
-import { type Examined, examine } from '../engine.ts';
-import type { RunOptions } from '../sessions.ts';
+import { type Examined, examine, type Reported, verificationOf } from '../engine.ts';
+import type { JudgeOptions, VerifyOptions } from '../options.ts';
 import { mustBeFinite, type Subject, tensorOf } from '../subject.ts';
-import { overall, type Verification } from '../verification.ts';
+import type { Verification } from '../verification.ts';
 import { type Chain, disturbedChain, oracleChain } from './chain.ts';
 import { forwardAndBack } from './gradients.ts';
-import { aboutGraph, feedsOf, type Graph, gradientsGraph, runsOf, stepGraph } from './graphs.ts';
+import { aboutGraph, feedsOf, gradientsGraph, runsOf, stepGraph, type TrainingGraph } from './graphs.ts';
 import { verifySteps } from './steps.ts';
 
-export interface TrainingSettings extends RunOptions {
+interface TrainingSettings extends JudgeOptions, Pick<VerifyOptions, 'plain'> {
   readonly graph: 'gradients' | 'training';
   readonly network: Network;
   readonly weights: Weights;
@@ -30,10 +30,6 @@ export interface TrainingSettings extends RunOptions {
   readonly hyper: Hyper;
   readonly steps: number;
   readonly device: Device;
-  readonly require?: Requirement;
-  readonly precision?: Precision;
-  readonly strictDevice?: boolean;
-  readonly plain?: boolean;
   /** A file that should be this graph; default: the one that is exported. */
   readonly file?: Uint8Array;
 }
@@ -52,7 +48,7 @@ export async function verifyTraining(settings: TrainingSettings): Promise<Verifi
   const graph = gradientsGraph(network, batch, device, kind === 'gradients' ? file : undefined);
   const gradients = await examineGradients({ ...settings, weights }, graph, context, chain);
   const { expected } = gradients;
-  const parts: Part[] = [gradients];
+  const parts: Reported[] = [gradients];
   const saved = {
     device: results(new Map([...gradients.values].map(([name, v]) => [name, tensorOf(v)])), network),
     oracle: results(chain.values, network),
@@ -65,34 +61,13 @@ export async function verifyTraining(settings: TrainingSettings): Promise<Verifi
     for (const [name, t] of onDevice) saved.device.set(name, t);
     for (const [name, t] of oracle) saved.oracle.set(name, t);
   }
-  const layers = parts.flatMap(({ rows }) => rows);
-  const runs = parts.flatMap((part) => part.runs);
-  const failed = parts.find(({ evidence }) => evidence !== null);
-  return {
-    network: network.name,
-    input: batch.input.shape,
-    device,
-    required,
-    margin: null,
-    placement: parts.map(({ placement }) => placement).join('; the step: '),
-    layers,
-    runs,
-    verdict: overall(layers, runs),
-    first:
-      runs.find(({ first }) => first !== null)?.first ??
-      layers.find(({ verdict }) => verdict === 'fail')?.layer ??
-      null,
-    why: failed?.why ?? null,
-    evidence: failed?.evidence ?? null,
-    values: saved,
-  };
+  const about = { network: network.name, input: batch.input.shape, device, required };
+  return verificationOf(parts, { ...about, values: saved });
 }
-
-type Part = Pick<Examined, 'rows' | 'runs' | 'placement' | 'why' | 'evidence'>;
 
 async function examineGradients(
   settings: TrainingSettings,
-  graph: Graph,
+  graph: TrainingGraph,
   context: BoundsContext,
   chain: Chain,
 ): Promise<Examined> {
