@@ -1,7 +1,14 @@
-/** ONNX files from networks: `alexnet-oracle/export`. */
+/**
+ * ONNX files from networks: `alexnet-oracle/export`.
+ *
+ * @module alexnet-oracle/export
+ */
 export type { Augment } from './augment.ts';
+export type { FloatType, TrainingTarget } from './graph.ts';
+export type { Steps } from './loop.ts';
 export { type BuildModelOptions, buildModel, producer } from './model.ts';
+export type * from './proto.ts';
 export { intermediates, tap } from './tap.ts';
 export { type BuildGradientsOptions, type BuildStepOptions, buildGradients, buildStep } from './training.ts';
 export type { UpdateRule } from './update.ts';
-export { joined, type ModelFile } from './write.ts';
+export { type Chunks, joined, type ModelFile } from './write.ts';

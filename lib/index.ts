@@ -1,4 +1,8 @@
-/** alexnet-oracle from code: the function behind each command, under its name, and what goes in and comes out. */
+/**
+ * alexnet-oracle from code: the function behind each command, under its name, and what goes in and comes out.
+ *
+ * @module alexnet-oracle
+ */
 // biome-ignore-all assist/source/organizeImports: the reading order
 
 // networks: those that there are, and the words in which one is written down
@@ -69,3 +73,35 @@ export type { NumericValue, Value } from './array/value.ts';
 export type { Choice, Device } from './runtime/devices.ts';
 export { type Diagnosis, doctor } from './runtime/doctor.ts';
 export { EnvironmentError, InputError } from './errors.ts';
+
+// types that stand in the signatures above
+export type { Views } from '../reference/input/preprocess.ts';
+export type { Data } from './array/value.ts';
+export type { FloatDType, IntegerDType, TypedArray } from './array/dtype.ts';
+export type { Requirement } from './bounds/arithmetic.ts';
+export type { Dataset, Example, Picture, Split, SplitName } from './data/dataset.ts';
+export type { Failure } from './evaluate/batches.ts';
+export type { Confusion, Share } from './evaluate/tally.ts';
+export type { DecodeOptions, Decoder } from './image/decode.ts';
+export type { Mean } from './image/mean.ts';
+export type { Blocks, Details, Histogram } from './judge/details.ts';
+export type { Explanation } from './judge/explain.ts';
+export type { Comparison, Verdict, Worst } from './judge/judge.ts';
+export type { Margin } from './judge/margin.ts';
+export type { Product, Sum, Why } from './judge/why.ts';
+export type { Given } from './networks/input.ts';
+export type { Chosen } from './networks/resolve.ts';
+export type { CudaNeeds } from './runtime/cuda.ts';
+export type { Refusal } from './runtime/devices.ts';
+export type { Missing } from './runtime/doctor.ts';
+export type { Gpu, Vulkan } from './runtime/hardware.ts';
+export type { Probe } from './runtime/probe.ts';
+export type { EpochRecord } from './train/checkpoint.ts';
+export type { Glance, Watching } from './train/epochs.ts';
+export type { Distortion } from './train/options.ts';
+export type { Evidence } from './verify/bundle.ts';
+export type { Level } from './verify/provider.ts';
+export type { LayerRow, RunReport, Training } from './verify/verification.ts';
+export type { TensorDiff } from './weights/diff.ts';
+export type { InspectedTensor } from './weights/inspect.ts';
+export type { PublicSource, PublishedHash } from './weights/published.ts';

@@ -2,6 +2,8 @@
  * The oracle, in the order in which it is read: `alexnet-oracle/reference`. It needs ndarray and nothing else.
  *
  * In each operation `backward` stands below `forward`; its comments quote the lines that it differentiates.
+ *
+ * @module alexnet-oracle/reference
  */
 // biome-ignore-all assist/source/organizeImports: the reading order
 export * from './tensor.ts';
@@ -13,6 +15,7 @@ export { forward, layerMacs, macs, parameterCount, runLayer, shapes, weightShape
 export type { ForwardOptions, Operations, Shapes, Weights } from './oracle.ts';
 export * as ops from './ops/index.ts';
 export type * from './ops/operation.ts';
+export type * from './ops/window.ts';
 export { backward, step } from './training/gradient.ts';
 export type { Batch, GradientOptions, Gradients, Masks } from './training/gradient.ts';
 export * as loss from './training/loss.ts';

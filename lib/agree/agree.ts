@@ -3,6 +3,8 @@
  *
  * No tolerance is right for every operation, so that none is the default: a bound for each element, derived from the
  * layer (docs/error-bounds.md) or given; or atol and rtol. NaN never agrees with anything.
+ *
+ * @module alexnet-oracle/agree
  */
 import { AssertionError } from 'node:assert';
 import type { Layer } from '../../reference/networks/layers.ts';

@@ -7,6 +7,8 @@
  * use(agree);
  * expect(y).to.agreeWith(oracleOf(layer, [x], weights));
  * ```
+ *
+ * @module alexnet-oracle/chai
  */
 import { type AgreeOptions, disagreement, type LayerOracle, type TensorLike } from './agree.ts';
 
@@ -29,13 +31,13 @@ declare global {
 }
 
 /** What the plugin needs of chai, so that chai is no dependency. */
-interface ChaiLike {
+export interface ChaiLike {
   readonly Assertion: {
     addMethod(name: string, method: (this: AssertionLike, ...args: unknown[]) => void): void;
   };
 }
 
-interface AssertionLike {
+export interface AssertionLike {
   readonly _obj: unknown;
   assert(holds: boolean, message: string, negated: string): void;
 }

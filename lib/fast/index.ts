@@ -30,7 +30,14 @@ import * as linear from './linear.ts';
 import { lrn, mapnorm, maxpool } from './maps.ts';
 
 export * from '../../reference/ops/index.ts';
-export { configure, type Settings, type Threads, unavailable } from './engine.ts';
+export {
+  type CompiledModule,
+  configure,
+  type Memory,
+  type Settings,
+  type Threads,
+  unavailable,
+} from './engine.ts';
 export { conv2d, linear, lrn, mapnorm, maxpool };
 
 /** Every operation, bit for bit as in reference/ops; where the plain loop is fast enough, that loop. */

@@ -4,6 +4,8 @@
  * Each worker has the same compiled kernels over the same memory, and spends its life inside `serve`
  * (kernels/sharing.ts), so all its JavaScript is one line, which needs neither a loader nor a file of its own. Nothing
  * waits for a worker to start; one that cannot start leaves its share to the others.
+ *
+ * @module alexnet-oracle/fast
  */
 import { Worker } from 'node:worker_threads';
 import type { Threads } from './engine.ts';

@@ -13,7 +13,7 @@ export interface Histogram {
 }
 
 /** Largest error over bound in each block of a plane: `shape` blocks in row-major order, `per` positions each. */
-interface Blocks {
+export interface Blocks {
   readonly shape: readonly [number, number];
   readonly per: readonly [number, number];
   readonly overBound: readonly number[];

@@ -33,7 +33,7 @@ export interface Sum {
   readonly largest: readonly Product[];
 }
 
-interface Product {
+export interface Product {
   readonly at: readonly number[];
   readonly w: number;
   readonly x: number;

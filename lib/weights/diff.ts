@@ -10,7 +10,7 @@ import { mappingOf, readArrays } from './convert.ts';
 import { fileOf } from './get.ts';
 import { candidates } from './load.ts';
 
-interface TensorDiff {
+export interface TensorDiff {
   readonly name: string;
   /** Null where a file lacks the tensor. */
   readonly shapes: readonly [Shape | null, Shape | null];

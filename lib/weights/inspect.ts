@@ -14,7 +14,7 @@ import { describeLayout } from './layout.ts';
 import { candidates, preprocessOf } from './load.ts';
 import { type Mapping, mapTensors } from './mapping.ts';
 
-interface InspectedTensor {
+export interface InspectedTensor {
   readonly name: string;
   readonly dtype: NumericDType;
   readonly shape: Shape;

@@ -7,7 +7,7 @@ import type { Preprocess } from '../input/preprocess.ts';
 import type * as ops from '../ops/index.ts';
 import type { Starts } from './starts.ts';
 
-interface Named {
+export interface NamedLayer {
   /** The paper's and Caffe's name: conv1, relu1, norm1, pool1 … fc8, prob. */
   readonly name: string;
   /** Names of the layers (or 'input') that this one reads; the previous layer if absent. */
@@ -17,10 +17,10 @@ interface Named {
 /** What kinds of layers there are: the names of the operations. */
 export type Kind = keyof typeof ops;
 
-type AttributesOf<K extends Kind> = Parameters<(typeof ops)[K]['forward']>[1];
+export type AttributesOf<K extends Kind> = Parameters<(typeof ops)[K]['forward']>[1];
 
 /** A layer of one kind: its operation's attributes, and where it has weights, their sizes. */
-type OneKind<K extends Kind> = Named & { readonly kind: K } & (AttributesOf<K> extends object
+export type OneKind<K extends Kind> = NamedLayer & { readonly kind: K } & (AttributesOf<K> extends object
     ? { readonly attributes: AttributesOf<K> }
     : { readonly attributes?: undefined }) &
   (K extends 'conv2d' | 'linear' ? Parameters<(typeof ops)[K]['parameters']>[1] : unknown);
@@ -44,11 +44,11 @@ export interface Network {
 
 // ---- the words in which the networks are written -------------------------------------------------------------------
 
-type Pads = number | readonly [number, number, number, number];
+export type Pads = number | readonly [number, number, number, number];
 const pads = (pad: Pads): readonly [number, number, number, number] =>
   typeof pad === 'number' ? [pad, pad, pad, pad] : pad;
 
-interface ConvOptions {
+export interface ConvOptions {
   readonly stride?: number;
   readonly pad?: Pads;
   readonly groups?: number;

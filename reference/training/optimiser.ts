@@ -22,7 +22,7 @@ import { dense, precisionOf, type Storage, type Tensor, tensor, zeros } from '..
 export const rules = ['paper', 'as-run', 'caffe', 'pytorch'] as const;
 export type Rule = (typeof rules)[number];
 
-type Parameters = ReadonlyMap<string, Tensor>;
+export type Parameters = ReadonlyMap<string, Tensor>;
 
 /** What a parameter multiplies ε and λ by. */
 export interface Factor {

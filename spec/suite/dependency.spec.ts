@@ -9,12 +9,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { unreachable } from '../support/registry.ts';
 import { skipBecause } from '../support/skip.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const doors = Object.keys(manifest.exports).filter((door) => !door.endsWith('.json'));
-const unreachable = /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ENETUNREACH|ETIMEDOUT|ENOTCACHED)\b/;
 
 /** npm's own settings as the user has them, without those of the npm that runs these specs. */
 const env = {
@@ -63,7 +63,7 @@ describe('the package as a dependency', function () {
           encoding: 'utf8',
         },
       );
-      if (fetched.status !== 0 && unreachable.test(fetched.stderr)) {
+      if (fetched.status !== 0 && unreachable(fetched.stderr)) {
         skipBecause(
           this,
           `npm's registry cannot be reached, so that npm ${major} and the dependencies cannot come`,
