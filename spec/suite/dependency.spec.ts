@@ -16,9 +16,13 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const doors = Object.keys(manifest.exports).filter((door) => !door.endsWith('.json'));
 
-/** npm's own settings as the user has them, without those of the npm that runs these specs. */
+/** npm's way to the registry as the user has it, without the other settings of the npm that runs these specs. */
 const env = {
-  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_'))),
+  ...Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => !name.startsWith('npm_') || /registry|cache|proxy/.test(name),
+    ),
+  ),
   ONNXRUNTIME_NODE_INSTALL: 'skip', // as README says; NuGet is not asked
 };
 
