@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { modelOf } from '../lib/networks/modelfile.ts';
-import { writeModelFile } from '../lib/onnx/write.ts';
+import { writeModelFile } from '../lib/onnx/files.ts';
 import type { Network } from '../reference/networks/layers.ts';
 import { type Weights, weightShapes } from '../reference/oracle.ts';
 import { fillNormals, streamOf } from '../reference/random.ts';

@@ -91,7 +91,7 @@ export type { Margin } from './judge/margin.ts';
 export type { Product, Sum, Why } from './judge/why.ts';
 export type { Given } from './networks/input.ts';
 export type { Chosen } from './networks/resolve.ts';
-export type { CudaNeeds } from './runtime/cuda.ts';
+export type { CudaNeeds } from './runtime/installation.ts';
 export type { Refusal } from './runtime/devices.ts';
 export type { Missing } from './runtime/doctor.ts';
 export type { Gpu, Vulkan } from './runtime/hardware.ts';

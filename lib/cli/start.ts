@@ -11,11 +11,11 @@ import { exportOnnx } from '../networks/export.ts';
 import { megabytes, thousands } from '../report/table.ts';
 import { verificationText } from '../report/terminal.ts';
 import { chooseDevice, type Device, LABELS } from '../runtime/devices.ts';
+import { restartForTf32 } from '../runtime/tf32.ts';
 import { verify } from '../verify/index.ts';
 import { predictionText } from './commands/predict.ts';
 import { deviceOption, forceOption } from './options.ts';
 import { attempt } from './run.ts';
-import { restartForTf32 } from './tf32.ts';
 
 interface Options {
   readonly device: 'auto' | Device;

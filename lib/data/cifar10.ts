@@ -8,7 +8,7 @@ import { basename, dirname, join } from 'node:path';
 import { describe, openFile } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
 import { bad, type Source } from '../format/source.ts';
-import { cifar10 as usualNames } from '../labels/cifar10.ts';
+import { cifar10 as usualNames } from '../labels/labels.ts';
 import { type Dataset, type Picture, type Split, type SplitName, splitOf } from './dataset.ts';
 
 const SIDE = 32;

@@ -10,10 +10,9 @@ import { FlateErrorCode, unzlibSync, zlibSync } from 'fflate';
 import { PNG } from 'pngjs';
 import type { Image } from '../../reference/input/preprocess.ts';
 import { InputError } from '../errors.ts';
-import { adler32 } from './checksum.ts';
 import { checkSize } from './limits.ts';
 import { exifOrientation, type Orientation, rawProfile, upright, xmpOrientation } from './orientation.ts';
-import { type Chunk, type PngHeader, rawSize, readChunks, readPngHeader } from './png-header.ts';
+import { adler32, type Chunk, type PngHeader, rawSize, readChunks, readPngHeader } from './png-header.ts';
 import { textOf } from './png-text.ts';
 
 /** Decodes a PNG. Throws InputError, one line starting with `name`, if it cannot. */

@@ -2,7 +2,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Network } from '../../reference/networks/layers.ts';
 import { InputError } from '../errors.ts';
-import { cifar10 } from './cifar10.ts';
 import { imagenet1000 } from './imagenet1000.ts';
 
 /** K: the classes of the last layer that has weights; 0 where none has. */
@@ -57,3 +56,18 @@ export async function readClassNames(path: string, classes: number): Promise<rea
   }
   return names;
 }
+
+// ---- The ten classes of CIFAR-10, in the order of its labels.
+
+export const cifar10: readonly string[] = [
+  'airplane',
+  'automobile',
+  'bird',
+  'cat',
+  'deer',
+  'dog',
+  'frog',
+  'horse',
+  'ship',
+  'truck',
+];

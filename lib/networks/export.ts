@@ -6,8 +6,7 @@ import { parameterCount } from '../../reference/oracle.ts';
 import { resolveNetwork } from '../checks.ts';
 import { checkTargets, type Guard } from '../disk/target.ts';
 import { InputError } from '../errors.ts';
-import { withExternalData } from '../onnx/files.ts';
-import { modelTargets, writeModelFile } from '../onnx/write.ts';
+import { modelTargets, withExternalData, writeModelFile } from '../onnx/files.ts';
 import { modelOf } from './modelfile.ts';
 import { type Choice, resolve } from './resolve.ts';
 

@@ -3,10 +3,16 @@
  * it.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { type CudaNeeds, cudaLibrariesCommand, cudaNeeds } from './cuda.ts';
 import { chooseDevice, DEVICES, type Device, type Probe, probe } from './devices.ts';
 import { deviceFiles, type Gpu, gpus, orElse, type Vulkan, vulkan } from './hardware.ts';
-import { cudaCommand, cudaLibrary, installation } from './installation.ts';
+import {
+  type CudaNeeds,
+  cudaCommand,
+  cudaLibrariesCommand,
+  cudaLibrary,
+  cudaNeeds,
+  installation,
+} from './installation.ts';
 import { INSTALL_COMMAND, loadOnnxruntime } from './onnxruntime.ts';
 
 /** Something that is not here and the command or step that adds it. */

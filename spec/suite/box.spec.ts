@@ -10,7 +10,7 @@ import { Classifier } from '../../lib/classify/classifier.ts';
 import { openDataset } from '../../lib/data/open.ts';
 import { openTensorFile } from '../../lib/disk/tensors.ts';
 import { evaluate } from '../../lib/evaluate/index.ts';
-import { cifar10 } from '../../lib/labels/cifar10.ts';
+import { cifar10 } from '../../lib/labels/labels.ts';
 import { verify } from '../../lib/verify/index.ts';
 import { boxedWeights } from '../../lib/weights/shipped.ts';
 import { TSX } from '../support/child.ts';

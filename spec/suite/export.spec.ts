@@ -5,7 +5,7 @@ import path from 'node:path';
 import { expect } from 'chai';
 import { type BuildModelOptions, buildModel, joined } from '../../export/index.ts';
 import { forward, inputsOf, parameterCount, weightShapes } from '../../lib/fast/oracle.ts';
-import { writeModelFile } from '../../lib/onnx/write.ts';
+import { writeModelFile } from '../../lib/onnx/files.ts';
 import { networks } from '../../reference/networks/index.ts';
 import { type Tensor, zeros } from '../../reference/tensor.ts';
 import { narrow, random, randomWeights, run } from '../support/models.ts';

@@ -14,6 +14,7 @@ import {
 } from '../../report/reports.ts';
 import { differenceText, verificationText } from '../../report/terminal.ts';
 import { type Choice, chooseDevice, type Device } from '../../runtime/devices.ts';
+import { restartForTf32 } from '../../runtime/tf32.ts';
 import { bundleTargets, writeBundle } from '../../verify/bundle.ts';
 import { type VerifyOptions, type VerifyResult, verify } from '../../verify/index.ts';
 import { saveTargets, saveValues } from '../../verify/save.ts';
@@ -29,7 +30,6 @@ import {
   real,
   weightOptions,
 } from '../options.ts';
-import { restartForTf32 } from '../tf32.ts';
 
 interface Options extends Omit<VerifyOptions, 'model' | 'input' | 'device'>, ReportOptions {
   readonly device?: 'auto' | Device;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { openCifar10 } from '../../../lib/data/cifar10.ts';
 import { openDataset } from '../../../lib/data/open.ts';
-import { cifar10 } from '../../../lib/labels/cifar10.ts';
+import { cifar10 } from '../../../lib/labels/labels.ts';
 import { expected, fixture, refusal } from '../../support/data-fixtures.ts';
 
 describe('lib/data/cifar10', () => {

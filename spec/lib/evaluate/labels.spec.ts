@@ -2,9 +2,8 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { InputError } from '../../../lib/errors.ts';
 import { matchClasses } from '../../../lib/evaluate/labels.ts';
-import { cifar10 } from '../../../lib/labels/cifar10.ts';
 import { imagenet1000 } from '../../../lib/labels/imagenet1000.ts';
-import { classNames } from '../../../lib/labels/labels.ts';
+import { cifar10, classNames } from '../../../lib/labels/labels.ts';
 import { wordnet1000 } from '../../../lib/labels/wordnet1000.ts';
 import { shared } from '../../support/shared.ts';
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { expect } from 'chai';
 import { buildModel, joined, type ModelFile } from '../../../export/index.ts';
 import { EnvironmentError } from '../../../lib/errors.ts';
-import { writeModelFile } from '../../../lib/onnx/write.ts';
+import { writeModelFile } from '../../../lib/onnx/files.ts';
 import { cifarRelu } from '../../../reference/networks/cifar.ts';
 import { narrow, randomWeights } from '../../support/models.ts';
 

@@ -2,9 +2,13 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { cudaLibrariesCommand, cudaNeeds, parseLdd } from '../../../lib/runtime/cuda.ts';
 import { parseNvidiaSmi, pciGpus, vulkan } from '../../../lib/runtime/hardware.ts';
-import { installation } from '../../../lib/runtime/installation.ts';
+import {
+  cudaLibrariesCommand,
+  cudaNeeds,
+  installation,
+  parseLdd,
+} from '../../../lib/runtime/installation.ts';
 import { skipBecause } from '../../support/skip.ts';
 
 describe('the hardware', () => {
