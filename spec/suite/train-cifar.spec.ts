@@ -37,7 +37,9 @@ describe('training on CIFAR-10', function () {
     const rows = readFileSync(join(out, 'log.csv'), 'utf8').trim().split('\n');
     expect(rows).to.have.length(3);
     expect(rows[0].split(',')).to.have.length(rows[2].split(',').length);
-    expect(readFileSync(join(out, 'curve.svg'), 'utf8')).to.match(/^<svg [^>]*><style>/);
+    expect(readFileSync(join(out, 'curve.svg'), 'utf8')).to.match(
+      /^<svg [^>]*><!-- alexnet-oracle --><style>/,
+    );
     expect(readFileSync(join(out, 'curve.html'), 'utf8')).not.to.include('http-equiv="refresh"');
     console.log(
       `      ${result.imagesPerSecond.toFixed(0)} images/s, the device waited ${(100 * result.waited).toFixed(1)} % of the time; ` +

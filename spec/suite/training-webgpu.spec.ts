@@ -8,7 +8,7 @@ import { needsSwiftshader } from '../support/swiftshader.ts';
  */
 const text = `
 import { buildStep, joined } from '@/export/index.ts';
-import { dataTypeName } from '../../export/dtypes.ts';
+import { dataTypeName } from '@/export/dtypes.ts';
 import { openSession } from '@/lib/runtime/session.ts';
 import { networkNamed } from '@/reference/networks/index.ts';
 import { random, uniform } from '@/spec/support/models.ts';
@@ -20,11 +20,11 @@ const how = { crop: wide.input[1], offsets: 'all', mirror: true, chunk: 1, light
 const file = buildStep({ ...wide, layers }, { batch: 3, augment: { side: wide.input[1] + 4, how }, target: 'gpu' });
 const feeds = new Map();
 const next = uniform(5);
-const types = { FLOAT: ['float32', Float32Array], UINT8: ['uint8', Uint8Array], INT32: ['int32', Int32Array] };
+const types = { float32: Float32Array, uint8: Uint8Array, int32: Int32Array };
 for (const { name: input, type } of file.model.graph.input) {
   const shape = type.tensorType.shape.dim.map(({ dimValue }) => dimValue);
-  const [kind, Type] = types[dataTypeName(type.tensorType.elemType)];
-  const data = new Type(shape.reduce((a, b) => a * b, 1));
+  const kind = dataTypeName(type.tensorType.elemType);
+  const data = new types[kind](shape.reduce((a, b) => a * b, 1));
   const fan = Math.max(1, data.length / (shape[0] ?? 1));
   for (let i = 0; i < data.length; i++) {
     const u = next();
