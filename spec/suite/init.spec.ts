@@ -40,7 +40,8 @@ describe('initial weights of full-size networks', function () {
     });
   }
 
-  // 2.7 s alone here; the spec beside it may share the physical core, which at most doubles that, and machines differ by half
+  // 2.7 s alone here; the spec beside it may share the physical core, which at most doubles that, and machines
+  // differ by half
   it('61 million weights take under 8 s of one core', function () {
     const before = process.cpuUsage();
     initialise(networks[0], 1, 'kaiming');
