@@ -40,14 +40,16 @@ describe('initial weights of full-size networks', function () {
     });
   }
 
-  // 2.7 s alone here; the spec beside it may share the physical core, which at most doubles that, and machines
-  // differ by half
-  it('61 million weights take under 8 s of one core', function () {
-    const before = process.cpuUsage();
-    initialise(networks[0], 1, 'kaiming');
-    const { user, system } = process.cpuUsage(before);
-    const seconds = (user + system) / 1e6;
+  it('61 million weights take under 5 s of one core', function () {
+    // the least of three: a spec that runs beside this one on the same physical core slows it down
+    const times = Array.from({ length: 3 }, () => {
+      const before = process.cpuUsage();
+      initialise(networks[0], 1, 'kaiming');
+      const { user, system } = process.cpuUsage(before);
+      return (user + system) / 1e6;
+    });
+    const seconds = Math.min(...times);
     this.test!.title += ` (${parameterCount(networks[0]).toLocaleString('en')} in ${seconds.toFixed(2)} s)`;
-    expect(seconds).to.be.below(8);
+    expect(seconds).to.be.below(5);
   });
 });

@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { checkTargets, type Guard, placeOf, type Target } from '../../../lib/disk/target.ts';
 import { append } from '../../../lib/disk/write.ts';
 import { InputError } from '../../../lib/errors.ts';
+import { skipBecause } from '../../support/skip.ts';
 
 describe('lib/disk/target: what may be written where', () => {
   let folder: string;
@@ -105,7 +106,7 @@ describe('lib/disk/target: what may be written where', () => {
   });
 
   it('a file that may not be written is kept, though its folder may', async function () {
-    if (process.getuid?.() === 0) this.skip();
+    if (process.getuid?.() === 0) skipBecause(this, 'root may write everywhere');
     writeFileSync(path('locked'), '', { mode: 0o444 });
     await refused([json(path('locked'))], { force: true }, /no permission to write there/);
   });
