@@ -9,6 +9,7 @@ import { evaluateNode } from '../onnx/evaluate.ts';
 import { layerOf } from '../onnx/layer.ts';
 import type { Model, Node } from '../onnx/model.ts';
 import { Attributes } from '../onnx/ops/kernel.ts';
+import { takesBatchStatistics } from '../onnx/ops/normalisation.ts';
 import { asTensor, floatData } from '../onnx/value.ts';
 import {
   arithmetic,
@@ -33,7 +34,8 @@ interface NodeContext extends Pick<BoundsContext, 'device' | 'operands'> {
   readonly exact: Value;
 }
 
-type Rule = (context: NodeContext, device: DeviceArithmetic) => Bounds;
+/** null: none is known. */
+type Rule = (context: NodeContext, device: DeviceArithmetic) => Bounds | null;
 
 /**
  * Bounds of a node's first output: a layer's own where the node is one (they come with fast kernels), else those
@@ -152,8 +154,13 @@ function looseSoftmax(x: Value, exact: Value, device: DeviceArithmetic): Bounds 
   return relativeTo(floatData(exact), relative, 2 * MIN_NORMAL);
 }
 
-/** scale·(x − mean)/√(var + ε) + B: seven roundings of Σ|terms|, the mean with the sign that adds to |x|. */
+/**
+ * scale·(x − mean)/√(var + ε) + B: seven roundings of Σ|terms|, the mean with the sign that adds to |x|. None is known
+ * where the statistics are the batch's: they are sums of x with errors of their own.
+ */
 const batchNormalization: Rule = (context, device) => {
+  const opset = context.model.opsets.get('') ?? 0;
+  if (takesBatchStatistics(new Attributes(context.node), opset)) return null;
   const signs = [1, 1, 1, -1];
   const magnitude = onInputs(context, (v, input) => (input in signs ? signs[input] * Math.abs(v) : v));
   const relative = gamma(7 + device.sqrt + device.divide);

@@ -60,7 +60,7 @@ function notes(result: Verification): string[] {
   ];
   const hidden = result.layers.filter((row) => !isShown(row));
   const constant = hidden.filter(({ verdict }) => verdict === 'untested').length;
-  const untested = constant > 0 ? ` (${constant} of them are constant in the oracle and test nothing)` : '';
+  const untested = constant > 0 ? ` (${constant} of them untested)` : '';
   const inside = `${hidden.length} values inside the steps, each judged like those of the gradients`;
   if (hidden.length > 0) lines.push(`${inside}, agree too${untested}`);
   for (const { layer, introduced } of result.layers) {
@@ -96,12 +96,19 @@ export function verdictLine(result: Verification): string {
     const others = failed.length > 1 ? ` and ${failed.length - 1} more` : '';
     return `FAIL: ${on}: ${first}${others} disagree${failed.length > 1 ? '' : 's'} with the oracle: ${failed[0].reason}`;
   }
+  const untested = layers.filter((layer) => layer.verdict === 'untested');
+  const last = untested.at(-1);
   if (verdict === 'untested')
-    return `UNTESTED: ${on}: the output is constant in the oracle, so nothing was shown`;
+    return `UNTESTED: ${on}: nothing was shown of the output: ${last?.layer}: ${last?.reason}`;
   const lowest = Math.min(...layers.flatMap(({ introduced }) => introduced?.bits ?? []));
   const kept = Number.isFinite(lowest) ? `, at least ${lowest.toFixed(1)} effective bits (${required})` : '';
-  const all = `all ${layers.length} ${result.training ? 'values' : 'layers'} agree with the oracle within their bounds${kept}`;
-  return verdict === 'suspicious' ? `SUSPICIOUS: ${on}: ${all}` : `PASS: ${on}: ${all}`;
+  const what = result.training ? 'values' : 'layers';
+  const count = last
+    ? `${layers.length - untested.length} of ${layers.length} ${what}`
+    : `all ${layers.length} ${what}`;
+  const rest = last ? `; ${untested.length} untested, the last ${last.layer}: ${last.reason}` : '';
+  const word = verdict === 'suspicious' ? 'SUSPICIOUS' : 'PASS';
+  return `${word}: ${on}: ${count} agree with the oracle within their bounds${kept}${rest}`;
 }
 
 /** Lines for the terminal: what was lost since the baseline. */

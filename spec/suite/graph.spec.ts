@@ -15,6 +15,7 @@ import { verify } from '../../lib/verify/index.ts';
 import { nodesOf } from '../../lib/verify/nodes.ts';
 import type { Provider } from '../../lib/verify/provider.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
+import { tensor } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
 import { narrow, random } from '../support/models.ts';
 import { graph, info, modelBytes } from '../support/onnx.ts';
@@ -45,6 +46,38 @@ describe('verify on any graph', function () {
       ['untouched', true, 'pass', 0],
     ]);
     expect(layers.length).to.be.above(20);
+  });
+
+  it('BatchNormalization with the statistics of the batch has no bound, with given ones it passes', async () => {
+    const verdicts = async (attributes: Record<string, number>, outputs = ['y']) => {
+      const vectors = ['scale', 'bias', 'mean', 'variance'];
+      const model = join(folder, 'normal.onnx');
+      const node = { op: 'BatchNormalization', inputs: ['x', ...vectors], outputs, attributes };
+      const after = { op: 'Relu', inputs: ['y'], outputs: ['z'] };
+      const inputs = [
+        info('x', 'float32', [2, 3, 4, 5]),
+        ...vectors.map((name) => info(name, 'float32', [3])),
+      ];
+      writeFileSync(
+        model,
+        modelBytes(graph([node, after], inputs, [info('z', 'float32', [2, 3, 4, 5])]), 15),
+      );
+      const vector = (name: string, values: number[]) => {
+        const file = join(folder, `${name}.npy`);
+        writeFileSync(file, writeNpy(fromTensor(tensor(Float32Array.from(values), [3]))));
+        return `${name}=${file}`;
+      };
+      const input = [
+        vector('scale', [1, -2, 0.5]),
+        vector('bias', [0, 1, -1]),
+        vector('mean', [0.1, -0.2, 0.3]),
+        vector('variance', [0.3, 0.4, 0.2]),
+      ];
+      const { verdict, layers } = await verify({ model, device: 'cpu', input });
+      return [verdict, ...layers.map((row) => row.verdict)];
+    };
+    expect(await verdicts({})).to.deep.equal(['pass', 'pass', 'pass']);
+    expect(await verdicts({ training_mode: 1 }, ['y', 'm', 'v'])).to.deep.equal(['pass', 'untested', 'pass']);
   });
 
   it('a node that is not repeatable is said to be so: Dropout that draws', async () => {

@@ -42,10 +42,11 @@ const lrn: Kernel = (call) => {
   return call.floats(x, ops.lrn.forward([maps], lrnAttributes(call), call.working(x)).data);
 };
 
-function isTraining(call: Call): boolean {
-  if (call.version >= 14) return call.flag('training_mode');
-  if (call.version < 7) return !call.flag('is_test');
-  return call.node.outputs.slice(1).some((name) => name !== '');
+/** Whether a BatchNormalization takes its statistics from the batch. */
+export function takesBatchStatistics(node: Attributes, version: number): boolean {
+  if (version >= 14) return node.flag('training_mode');
+  if (version < 7) return !node.flag('is_test');
+  return node.node.outputs.slice(1).some((name) => name !== '');
 }
 
 const batchNormalization: Kernel = (call) => {
@@ -58,7 +59,7 @@ const batchNormalization: Kernel = (call) => {
   const odd = vectors.find((value) => value.data.length !== count);
   if (odd) throw new Error(`scale, bias, mean and variance must have ${count} values (= [${odd.shape}])`);
   const which = (i: number): number => (spatial ? Math.floor(i / inner) % C : i % count);
-  const training = isTraining(call);
+  const training = takesBatchStatistics(call, call.version);
   const [S, B, M, V] = vectors.map(floatData);
   const [m, v] = training ? batchStatistics(X, count, which) : [M, V];
   const epsilon = call.float('epsilon', 1e-5);

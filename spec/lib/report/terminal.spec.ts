@@ -53,7 +53,18 @@ describe('what alexnet verify prints', () => {
   it('suspicious and untested are words of their own', () => {
     const layers = [row('prob')];
     expect(verdictLine(verification(layers, { verdict: 'suspicious' }))).to.match(/^SUSPICIOUS: /);
-    expect(verdictLine(verification(layers, { verdict: 'untested' }))).to.match(/^UNTESTED: .*constant/);
+    const blind = [row('fc8'), row('prob', { verdict: 'untested', reason: 'constant in the oracle (0.1)' })];
+    expect(verdictLine(verification(blind, { verdict: 'untested' }))).to.match(
+      /^UNTESTED: .* of the output: prob: constant in the oracle \(0\.1\)$/,
+    );
+  });
+
+  it('a value that was not judged is not said to agree', () => {
+    const reason = 'no bound is known for BatchNormalization: not judged';
+    const layers = [row('bn', { verdict: 'untested', reason }), row('prob')];
+    expect(verdictLine(verification(layers))).to.match(
+      /^PASS: .*: 1 of 2 layers agree with the oracle .*; 1 untested, the last bn: no bound is known/,
+    );
   });
 
   it('bits that speak of the bias are not given as a number', () => {
