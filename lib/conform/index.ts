@@ -18,8 +18,7 @@ import type { Model } from '../onnx/model.ts';
 import { readModel } from '../onnx/read.ts';
 import { unsupported } from '../onnx/registry.ts';
 import { chooseDevice, type Device, deviceWords } from '../runtime/devices.ts';
-import { checkBound } from './bounds.ts';
-import { difference, type Tolerance } from './compare.ts';
+import { checkBound, difference, type TestTolerance } from './compare.ts';
 import { type DataSet, findTests, type TestFolder } from './layout.ts';
 
 export interface TestResult {
@@ -128,7 +127,7 @@ async function runSet(
   opened: Opened,
   model: Model | null,
   engine: Engine,
-  tolerance?: Tolerance,
+  tolerance?: TestTolerance,
 ): Promise<{ reason?: string; bound?: number }> {
   const { inputs, outputs: names } = opened;
   const given = set.inputs === 'ramp' ? inputs.map(ramp) : await Promise.all(set.inputs.map(readValue));

@@ -9,7 +9,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { InputError } from '../errors.ts';
-import { ONNX_TOLERANCE, type Tolerance } from './compare.ts';
+import { ONNX_TOLERANCE, type TestTolerance } from './compare.ts';
 
 export interface DataSet {
   /** Files of the inputs in the order of the graph's; 'ramp': the light models' i/n. */
@@ -23,7 +23,7 @@ export interface TestFolder {
   readonly model: string;
   readonly sets: readonly DataSet[];
   /** The test's own; ONNX's where absent. */
-  readonly tolerance?: Tolerance;
+  readonly tolerance?: TestTolerance;
 }
 
 /** How many folders deep tests are looked for. */
@@ -82,7 +82,7 @@ async function testOf(folder: string, names: readonly string[]): Promise<TestFol
     : test;
 }
 
-async function toleranceIn(path: string): Promise<Tolerance> {
+async function toleranceIn(path: string): Promise<TestTolerance> {
   let given: Partial<Record<string, unknown>>;
   try {
     given = Object(JSON.parse(await readFile(path, 'utf8')));

@@ -10,11 +10,10 @@ import { encodeModel, encodeTensor, type GraphProto, tensorProto } from '../../e
 import { checkAgainst, checkArgument, text, truth } from '../checks.ts';
 import { checkTargets, makeFolder } from '../disk/target.ts';
 import { type Output, writeWhole } from '../disk/write.ts';
-import { GENERATOR } from '../format/generator.ts';
+import { GENERATOR } from '../format/strings.ts';
 import { version } from '../version.ts';
 import { type Case, type GradientCase, readCases, readGradientCases } from './cases.ts';
-import { gradientGraph } from './gradientgraph.ts';
-import { caseGraph, inputsOf } from './vectorgraph.ts';
+import { caseGraph, caseInputs, gradientGraph } from './graphs.ts';
 
 export interface Vector {
   /** Name of the folder: test_<operation>_<title>, test_<operation>_gradient_<title>. */
@@ -63,7 +62,7 @@ export function vectorOf(test: Case): Vector | string {
       name: `test_${test.operation}_${slug(test.title)}`,
       case: test,
       model: modelBytes(test, graph, opset),
-      inputs: inputsOf(test).map((name) => bytesOf(name, test.inputs[name])),
+      inputs: caseInputs(test).map((name) => bytesOf(name, test.inputs[name])),
       outputs: [bytesOf('y', test.expected.y)],
     };
   } catch (error) {

@@ -1,7 +1,7 @@
 /** A thread that makes pictures ready: see pool.ts. */
 import { workerData } from 'node:worker_threads';
 import type { Picture } from './dataset.ts';
-import { type Prepared, prepare } from './prepare.ts';
+import { type Prepared, prepare } from './pool.ts';
 import { serve } from './threads.ts';
 
 serve<readonly Picture[], readonly Prepared[]>(

@@ -14,7 +14,7 @@ import { sizeOf } from '../../reference/tensor.ts';
 import { describe, openFile } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
 import { bad, fromBytes, type Source, section } from '../format/source.ts';
-import { checkSize } from '../image/limits.ts';
+import { checkSize } from '../image/admit.ts';
 import { type Dataset, type Split, type SplitName, splitOf } from './dataset.ts';
 
 const CLASSES = 10;
@@ -24,8 +24,8 @@ const IMAGES = /^(.*?)(train|t10k|test)-images([.-]idx3-ubyte)(\.gz)?$/;
 export const isMnist = (names: readonly string[]): boolean => names.some((name) => IMAGES.test(name));
 
 /**
- * A folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-…, plain or .gz, or one file of images with its
- * labels beside it. Rejects with InputError naming the file: labels missing, another count of them than of
+ * A folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-…, plain or .gz, or one file of images with
+ * its labels beside it. Rejects with InputError naming the file: labels missing, another count of them than of
  * images, a label over 9, and what `openIdx` refuses.
  */
 export async function openMnist(path: string): Promise<Dataset> {

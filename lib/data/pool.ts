@@ -1,14 +1,36 @@
-/** Pictures decoded and preprocessed in worker threads. */
+/**
+ * Pictures of a data set made ready in worker threads: decoded, then as a network wants them or as training keeps
+ * them.
+ */
 import type { Worker } from 'node:worker_threads';
+import { centreSquare, type Preprocess, preprocess, type Views } from '../../reference/input/preprocess.ts';
+import { dense, type Storage, tensor } from '../../reference/tensor.ts';
 import { EnvironmentError } from '../errors.ts';
-import type { Picture } from './dataset.ts';
-import type { Prepared, Recipe } from './prepare.ts';
+import type { Decoder } from '../image/decode.ts';
+import { decodePicture, type Picture } from './dataset.ts';
 import { openThreads, startThread } from './threads.ts';
 
-export interface PoolOptions {
-  /** Default: one a core but for one, at least 1, at most 16. */
-  readonly threads?: number;
+export interface Recipe {
+  /**
+   * input: what a network is fed, float32 (views,3,H,W). square: what training cuts its crops from, 8-bit
+   * (3,S,S), RGB, S the shorter side of the resized picture.
+   */
+  readonly form: 'input' | 'square';
+  readonly preprocess: Preprocess;
+  readonly views?: Views;
+  /** For 'input': (3,H,W), see reference/input/preprocess.ts. */
+  readonly meanImage?: { readonly data: Storage; readonly shape: readonly number[] };
+  readonly decoder?: Decoder;
 }
+
+export type Prepared =
+  | { readonly data: Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>; readonly shape: readonly number[] }
+  | {
+      /** One line that starts with the picture's name. */
+      readonly error: string;
+      /** The decoder itself is missing. */
+      readonly environment?: true;
+    };
 
 export interface Pool extends AsyncDisposable {
   readonly threads: number;
@@ -22,8 +44,15 @@ export interface Pool extends AsyncDisposable {
 
 const startDecoder = (recipe: Recipe): Worker => startThread('./decode-worker', import.meta.url, recipe);
 
-/** Threads that do what the recipe says. `start` is how one is started; specs give their own. */
-export function openPool(recipe: Recipe, { threads }: PoolOptions = {}, start = startDecoder): Pool {
+/**
+ * Threads that do what the recipe says; default: one per core but for one, at least 1, at most 16. `start` is how one
+ * is started; specs give their own.
+ */
+export function openPool(
+  recipe: Recipe,
+  { threads }: { readonly threads?: number } = {},
+  start = startDecoder,
+): Pool {
   const { meanImage } = recipe;
   // a tensor's own class does not pass to another thread
   const plain = meanImage ? { data: meanImage.data, shape: [...meanImage.shape] } : undefined;
@@ -60,4 +89,30 @@ export async function* inOrder(
     if (under.length >= ahead) yield await under.shift()!;
   }
   for (const job of under) yield await job;
+}
+
+/** In any thread: the picture, or why it cannot be used. */
+export async function prepare(picture: Picture, recipe: Recipe): Promise<Prepared> {
+  try {
+    const image = await decodePicture(picture, recipe);
+    if (recipe.form === 'square') return planes(centreSquare(image, recipe.preprocess));
+    const { views, meanImage } = recipe;
+    const mean = meanImage && tensor(meanImage.data, meanImage.shape);
+    const x = preprocess(image, recipe.preprocess, { views, meanImage: mean });
+    return { data: dense(x) as Float32Array<ArrayBuffer>, shape: x.shape };
+  } catch (error) {
+    const { message } = error as Error;
+    const named = message.startsWith(picture.name) ? message : `${picture.name}: ${message}`;
+    return { error: named, ...(error instanceof EnvironmentError ? { environment: true } : {}) };
+  }
+}
+
+/** Interleaved RGB to planes. */
+function planes({ width, height, data }: { width: number; height: number; data: Uint8Array }): Prepared {
+  const size = width * height;
+  const out = new Uint8Array(3 * size);
+  for (let c = 0; c < 3; c++) {
+    for (let i = 0; i < size; i++) out[c * size + i] = data[3 * i + c];
+  }
+  return { data: out, shape: [3, height, width] };
 }

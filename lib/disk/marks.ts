@@ -6,7 +6,7 @@
  * .npy, .pth, .caffemodel and .binaryproto have no such place.
  */
 import { open } from 'node:fs/promises';
-import { GENERATOR } from '../format/generator.ts';
+import { GENERATOR } from '../format/strings.ts';
 
 const HEAD = 4096;
 const TAIL = 64;

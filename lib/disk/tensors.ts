@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import type { Tensor } from '../../reference/tensor.ts';
 import { fromTensor, type NumericValue } from '../array/value.ts';
 import { InputError } from '../errors.ts';
-import { GENERATOR } from '../format/generator.ts';
-import { openTensors, type TensorFile } from '../format/open.ts';
 import { fromBytes } from '../format/source.ts';
-import { tensorEndings, tensorPieces } from '../format/write.ts';
+import { GENERATOR } from '../format/strings.ts';
+import { openTensors, type TensorFile, tensorEndings, tensorPieces } from '../format/tensors.ts';
 import { openFile } from './source.ts';
 import { writeWhole } from './write.ts';
 

@@ -5,8 +5,7 @@
 import type { Network } from '../../reference/networks/layers.ts';
 import { sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
 import type { Picture, Split } from '../data/dataset.ts';
-import { inOrder, type Pool } from '../data/pool.ts';
-import type { Prepared } from '../data/prepare.ts';
+import { inOrder, type Pool, type Prepared } from '../data/pool.ts';
 import { InputError } from '../errors.ts';
 
 export interface Failure {

@@ -8,10 +8,9 @@
  */
 import { lengthOf } from '../../export/wire.ts';
 import { joined } from '../../export/write.ts';
-import { crc32 } from './crc32.ts';
 import { bad, checkTotal, type Source, section } from './source.ts';
 import { fromUtf8, toLatin1, toUtf8 } from './strings.ts';
-import { portable } from './unpack.ts';
+import { crc32, portable } from './unpack.ts';
 
 export interface Member {
   readonly name: string;

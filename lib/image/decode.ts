@@ -1,10 +1,10 @@
 /** A picture from the bytes of a JPEG or PNG file: 8-bit RGB, upright, over white. */
 import type { Image } from '../../reference/input/preprocess.ts';
 import { InputError } from '../errors.ts';
+import { explain, sniff } from './admit.ts';
 import { decodeJpeg, type JpegOptions } from './jpeg.ts';
 import { decodePng } from './png.ts';
 import { decodeWithSharp } from './sharp.ts';
-import { explain, sniff } from './sniff.ts';
 
 /**
  * jpeg-js: JPEG and PNG in JavaScript, the same bits on every machine (default); sharp: faster, if it is

@@ -11,10 +11,10 @@
 import jpeg from 'jpeg-js';
 import type { Image } from '../../reference/input/preprocess.ts';
 import { InputError } from '../errors.ts';
+import { checkScans, checkSize } from './admit.ts';
 import { type Ratio, smooth, toRgb } from './jpeg-colour.ts';
 import { type JpegHeader, readJpegHeader } from './jpeg-header.ts';
 import { checkScansFit, needsStandardTables, standardTables } from './jpeg-scans.ts';
-import { checkScans, checkSize } from './limits.ts';
 import { exifOrientation, upright } from './orientation.ts';
 
 export interface JpegOptions {

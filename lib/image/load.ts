@@ -8,9 +8,8 @@ import { type Preprocess, type PreprocessOptions, preprocess } from '../../refer
 import type { Tensor } from '../../reference/tensor.ts';
 import { describe } from '../disk/source.ts';
 import { EnvironmentError, InputError } from '../errors.ts';
+import { MAX_FILE_BYTES, sniff } from './admit.ts';
 import { type DecodeOptions, decodeImage } from './decode.ts';
-import { MAX_FILE_BYTES } from './limits.ts';
-import { sniff } from './sniff.ts';
 
 /** Folders are searched this deep. */
 const MAX_DEPTH = 8;

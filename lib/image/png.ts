@@ -10,10 +10,17 @@ import { FlateErrorCode, unzlibSync, zlibSync } from 'fflate';
 import { PNG } from 'pngjs';
 import type { Image } from '../../reference/input/preprocess.ts';
 import { InputError } from '../errors.ts';
-import { checkSize } from './limits.ts';
+import { checkSize } from './admit.ts';
 import { exifOrientation, type Orientation, rawProfile, upright, xmpOrientation } from './orientation.ts';
-import { adler32, type Chunk, type PngHeader, rawSize, readChunks, readPngHeader } from './png-header.ts';
-import { textOf } from './png-text.ts';
+import {
+  adler32,
+  type Chunk,
+  chunkText,
+  type PngHeader,
+  rawSize,
+  readChunks,
+  readPngHeader,
+} from './png-chunks.ts';
 
 /** Decodes a PNG. Throws InputError, one line starting with `name`, if it cannot. */
 export function decodePng(bytes: Uint8Array, name: string): Image {
@@ -32,10 +39,10 @@ export function decodePng(bytes: Uint8Array, name: string): Image {
 
 /** eXIf goes before ImageMagick's text, and both before XMP, which counts where neither has the tag. */
 function orientationOf(chunks: readonly Chunk[]): Orientation {
-  const raw = textOf(chunks, 'Raw profile type exif');
+  const raw = chunkText(chunks, 'Raw profile type exif');
   const exif = chunks.findLast(({ type }) => type === 'eXIf')?.data ?? (raw && rawProfile(raw));
   const tag = exif ? exifOrientation(exif) : undefined;
-  return tag ?? xmpOrientation(textOf(chunks, 'XML:com.adobe.xmp') ?? '') ?? 1;
+  return tag ?? xmpOrientation(chunkText(chunks, 'XML:com.adobe.xmp') ?? '') ?? 1;
 }
 
 /**

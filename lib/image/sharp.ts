@@ -6,9 +6,8 @@
  */
 import type { Image } from '../../reference/input/preprocess.ts';
 import { EnvironmentError, InputError } from '../errors.ts';
-import { checkSize } from './limits.ts';
-import { readChunks } from './png-header.ts';
-import { explain } from './sniff.ts';
+import { checkSize, explain } from './admit.ts';
+import { readChunks } from './png-chunks.ts';
 
 interface Metadata {
   readonly format?: string;

@@ -17,7 +17,7 @@ import {
 import { checkTargets } from '../disk/target.ts';
 import { writeWhole } from '../disk/write.ts';
 import { InputError } from '../errors.ts';
-import { npzPieces } from '../format/npz.ts';
+import { npzPieces } from '../format/npy.ts';
 import { chooseDevice, type Device, deviceWords, LABELS } from '../runtime/devices.ts';
 import type { Limits } from './budget.ts';
 import { isRefused, onnxruntimeEngine } from './engines.ts';
@@ -30,7 +30,9 @@ import { readModel } from './read.ts';
 export type Feeds = ReadonlyMap<string, Value | Tensor> | Readonly<Record<string, Value | Tensor>>;
 
 export interface RunOptions extends Limits {
-  /** What the graph is fed: values by name, or the command's words NAME=FILE.npy (or .npz, the array of that name). */
+  /**
+   * What the graph is fed: values by name, or the command's words NAME=FILE.npy (or .npz, the array of that name).
+   */
   readonly input?: readonly string[] | Feeds;
   /** Who computes: the oracle (default), or onnxruntime on `device`. */
   readonly engine?: 'oracle' | 'onnxruntime';

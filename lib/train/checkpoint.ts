@@ -13,8 +13,8 @@ import type { NumericValue } from '../array/value.ts';
 import { openFile } from '../disk/source.ts';
 import { writeWhole } from '../disk/write.ts';
 import { InputError } from '../errors.ts';
-import { GENERATOR } from '../format/generator.ts';
 import { openSafetensors, safetensorsPieces } from '../format/safetensors.ts';
+import { GENERATOR } from '../format/strings.ts';
 import { CLASSES } from '../labels/labels.ts';
 import { firstNotFinite } from '../weights/load.ts';
 import { formatPreprocess } from '../weights/preprocess.ts';
@@ -39,7 +39,9 @@ export interface EpochRecord {
   readonly seconds: number;
 }
 
-/** What a run is and how far it is. Randomness is counter-based: seed and position are the generator's whole state. */
+/**
+ * What a run is and how far it is. Randomness is counter-based: seed and position are the generator's whole state.
+ */
 export interface Progress {
   readonly version: 1;
   readonly options: Omit<TrainOptions, 'data'>;

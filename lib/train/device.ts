@@ -1,17 +1,25 @@
 /**
- * Training steps on a device. On the CPU and on CUDA several steps are one call of the Loop model; on WebGPU,
- * which has no Loop, each is a call of the step model and the state stays in the GPU's memory. The bits do
- * not depend on how many go into a call.
+ * What training has a device do: the steps, and the validation after an epoch. On the CPU and on CUDA several steps
+ * are one call of the Loop model; on WebGPU, which has no Loop, each is a call of the step model and the state stays
+ * in the GPU's memory. The bits do not depend on how many go into a call.
  */
 import { type BuildStepOptions, buildStep, joined, type ModelFile } from '../../export/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
-import { weightShapes } from '../../reference/oracle.ts';
+import { type Weights, weightShapes } from '../../reference/oracle.ts';
 import { type Tensor, tensor } from '../../reference/tensor.ts';
+import { onDevice } from '../classify/engine.ts';
+import type { Split } from '../data/dataset.ts';
+import { openPool } from '../data/pool.ts';
+import { InputError } from '../errors.ts';
+import { eachBatch } from '../evaluate/batches.ts';
+import { counter } from '../evaluate/tally.ts';
+import { classCount } from '../labels/labels.ts';
 import { openResident } from '../runtime/resident.ts';
 import { type Device, openSession, type Session, targetOf } from '../runtime/session.ts';
 import { asTensor, type SessionValue } from '../runtime/values.ts';
-import type { MaskSpec, StepFeed } from './batch.ts';
-import type { TrainingState } from './checkpoint.ts';
+import { firstNotFinite } from '../weights/load.ts';
+import type { EpochRecord, TrainingState } from './checkpoint.ts';
+import type { MaskSpec, StepFeed } from './feed.ts';
 
 export interface StepperSpec
   extends Required<
@@ -153,4 +161,34 @@ function gathered(parts: readonly Part[]): Part {
     at += part.length;
   }
   return all;
+}
+
+/**
+ * Loss and errors on the validation images, centre view, by the graph that `alexnet export` writes; null where the
+ * network gives a probability that is not a number. Rejects with InputError naming a picture that cannot be used.
+ */
+export async function validate(
+  network: Network,
+  weights: Weights,
+  split: Split,
+  device: Device,
+  threads?: number,
+): Promise<EpochRecord['validation']> {
+  await using pool = openPool({ form: 'input', preprocess: network.preprocess }, { threads });
+  const engine = await onDevice({ network, weights, source: 'training' }, device);
+  try {
+    const size = network.input[1] <= 64 ? 128 : 16;
+    const K = classCount(network);
+    const { add, tally } = counter(K, 5);
+    for await (const batch of eachBatch(split, network, pool, { size, views: 1 })) {
+      if (batch.failures.length > 0) throw new InputError(batch.failures[0].error);
+      const p = await engine.probabilities(batch.x!);
+      if (firstNotFinite(p) >= 0) return null;
+      for (const [n, label] of batch.labels.entries()) add(p.subarray(n * K, (n + 1) * K), label);
+    }
+    const { count, loss, top1, topK } = tally;
+    return { loss: loss / count, error1: (count - top1) / count, error5: (count - topK) / count };
+  } finally {
+    await engine.close();
+  }
 }

@@ -12,13 +12,12 @@ import {
   saveWeights,
   type TrainingState,
 } from './checkpoint.ts';
-import { openStepper, type Stepper, type StepResult } from './device.ts';
+import { openStepper, type Stepper, type StepResult, validate } from './device.ts';
 import { openFeed, type Step } from './feed.ts';
 import { type Log, openLog, writeCurves } from './folder.ts';
 import type { TrainOptions } from './options.ts';
 import { feedSpecOf, jobsOf, settingsOf, stepperSpecOf, stepsPerEpoch } from './plan.ts';
 import type { Setup } from './start.ts';
-import { validate } from './validate.ts';
 
 /** A loss or a parameter is no number any more, or a weight has grown beyond all use: exit 1. */
 export class Diverged extends Error {

@@ -1,7 +1,7 @@
 /** A thread that assembles steps: see feed.ts. */
 import { workerData } from 'node:worker_threads';
 import { serve } from '../data/threads.ts';
-import { type Assembled, assemble, type StepJob } from './batch.ts';
+import { type Assembled, assemble, type StepJob } from './feed.ts';
 
 serve<StepJob, Assembled>(
   (job) => assemble(workerData, job),

@@ -4,9 +4,9 @@ import { inputsOf, shapes, weightShapes } from '../../reference/oracle.ts';
 import { sizeOf } from '../../reference/tensor.ts';
 import { defaultFactor, type Factor } from '../../reference/training/optimiser.ts';
 import { factorsFor, type ScheduleSettings, settingsAt } from '../../reference/training/schedule.ts';
-import { type Cache, cacheFor, type FeedSpec, isCached, type MaskSpec, type StepJob } from './batch.ts';
 import type { Progress } from './checkpoint.ts';
 import type { StepperSpec } from './device.ts';
+import { type Cache, cacheFor, type FeedSpec, isCached, type MaskSpec, type StepJob } from './feed.ts';
 import { orderOf } from './images.ts';
 import type { Setup } from './start.ts';
 

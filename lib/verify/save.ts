@@ -4,7 +4,7 @@ import type { Tensor } from '../../reference/tensor.ts';
 import { fromTensor } from '../array/value.ts';
 import { type Guard, makeFolder, type Target } from '../disk/target.ts';
 import { writeTogether } from '../disk/write.ts';
-import { npzPieces } from '../format/npz.ts';
+import { npzPieces } from '../format/npy.ts';
 import type { Verification } from './verification.ts';
 
 const sides = ['device', 'oracle'] as const;

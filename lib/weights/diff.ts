@@ -5,7 +5,7 @@ import type { NumericDType } from '../array/dtype.ts';
 import { type NumericValue, widen } from '../array/value.ts';
 import { resolveNetwork } from '../checks.ts';
 import { withTensorFile } from '../disk/tensors.ts';
-import type { TensorFile } from '../format/open.ts';
+import type { TensorFile } from '../format/tensors.ts';
 import { mappingOf, readArrays } from './convert.ts';
 import { fileOf } from './get.ts';
 import { candidates } from './load.ts';

@@ -6,7 +6,7 @@ import { fitNetwork } from '../../reference/networks/fit.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import { inputsOf, layerShape } from '../../reference/oracle.ts';
 import { type Shape, sizeOf } from '../../reference/tensor.ts';
-import type { TensorFile } from '../format/open.ts';
+import type { TensorFile } from '../format/tensors.ts';
 import { biasLayout, type Layout, type Weighted, weightLayouts } from './layout.ts';
 import { type Named, nameByConvention, namesUnder } from './names.ts';
 

@@ -10,7 +10,7 @@ import {
   type UpdateRule,
 } from '../../export/index.ts';
 import type { NumericValue } from '../../lib/array/value.ts';
-import { readNpz } from '../../lib/format/npz.ts';
+import { readNpz } from '../../lib/format/npy.ts';
 import { cifarAlexnet } from '../../reference/networks/cifar.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import { weightShapes } from '../../reference/oracle.ts';

@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { fromTensor, toTensor } from '../../lib/array/value.ts';
-import { writeNpy } from '../../lib/format/npy.ts';
-import { readNpz } from '../../lib/format/npz.ts';
+import { readNpz, writeNpy } from '../../lib/format/npy.ts';
 import { tensor } from '../../reference/tensor.ts';
 import { graph, info, modelBytes } from '../support/onnx.ts';
 

@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { readNpz } from '../../lib/format/npz.ts';
+import { readNpz } from '../../lib/format/npy.ts';
 import { runHere, TSX } from '../support/child.ts';
 import { skipBecause } from '../support/skip.ts';
 

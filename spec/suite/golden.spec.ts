@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { toTensor } from '../../lib/array/value.ts';
 import { operationsFor } from '../../lib/fast/index.ts';
 import { forward } from '../../lib/fast/oracle.ts';
-import { readNpz } from '../../lib/format/npz.ts';
+import { readNpz } from '../../lib/format/npy.ts';
 import { loadWeights } from '../../lib/weights/load.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { dense, type Tensor } from '../../reference/tensor.ts';

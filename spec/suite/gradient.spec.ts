@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { operations } from '../../lib/fast/index.ts';
-import { readNpz } from '../../lib/format/npz.ts';
+import { readNpz } from '../../lib/format/npy.ts';
 import { alexnet2012 } from '../../reference/networks/alexnet2012.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { cast, dense, type Precision } from '../../reference/tensor.ts';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { expect } from 'chai';
 import type { NumericValue } from '../../lib/array/value.ts';
-import { openNpz, readNpz, writeNpz } from '../../lib/format/npz.ts';
+import { openNpz, readNpz, writeNpz } from '../../lib/format/npy.ts';
 import { fromBytes } from '../../lib/format/source.ts';
 
 const python = '/usr/bin/python3';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import type { NumericValue } from '../../lib/array/value.ts';
 import { openTensorFile } from '../../lib/disk/tensors.ts';
-import { pthPieces } from '../../lib/format/pth-write.ts';
+import { pthPieces } from '../../lib/format/pth.ts';
 import { arraysOf } from '../support/weight-files.ts';
 
 const python = '/usr/bin/python3';

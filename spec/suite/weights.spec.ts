@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { toTensor } from '../../lib/array/value.ts';
 import { Classifier } from '../../lib/classify/classifier.ts';
-import { readNpz } from '../../lib/format/npz.ts';
+import { readNpz } from '../../lib/format/npy.ts';
 import { verify } from '../../lib/verify/index.ts';
 import { type ConvertOptions, convertWeights } from '../../lib/weights/convert.ts';
 import { dense } from '../../reference/tensor.ts';

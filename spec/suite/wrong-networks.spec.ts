@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { toTensor } from '../../lib/array/value.ts';
 import { forward, type Weights } from '../../lib/fast/oracle.ts';
-import { readNpz } from '../../lib/format/npz.ts';
+import { readNpz } from '../../lib/format/npy.ts';
 import { loadWeights } from '../../lib/weights/load.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { type Layer, maxpool, type Network, relu } from '../../reference/networks/layers.ts';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { InputError } from '../../lib/errors.ts';
-import { readNpz } from '../../lib/format/npz.ts';
+import { readNpz } from '../../lib/format/npy.ts';
 
 export const fixture = (name: string): string =>
   fileURLToPath(new URL(`../../fixtures/data/${name}`, import.meta.url));

@@ -1,6 +1,6 @@
 /** Pictures for the specs: the project's own fixtures, and those of `../shared/data` beside the repository. */
 import { existsSync, readFileSync } from 'node:fs';
-import { readNpz } from '../../lib/format/npz.ts';
+import { readNpz } from '../../lib/format/npy.ts';
 
 const fixtures = new URL('../../fixtures/image/', import.meta.url);
 const folder = new URL('../../../shared/data/', import.meta.url);

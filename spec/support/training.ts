@@ -1,6 +1,6 @@
 /** The narrow networks of fixtures/training: their layers, and the numbers that make.py computes in the same way. */
 import { readFileSync } from 'node:fs';
-import { readNpz } from '../../lib/format/npz.ts';
+import { readNpz } from '../../lib/format/npy.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { inputsOf, shapes, type Weights, weightShapes } from '../../reference/oracle.ts';

@@ -6,7 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromTensor } from '../../lib/array/value.ts';
-import { writeNpz } from '../../lib/format/npz.ts';
+import { writeNpz } from '../../lib/format/npy.ts';
 import { exportOnnx, type VerifyOptions, type VerifyResult, verify } from '../../lib/index.ts';
 import type { Device } from '../../lib/runtime/devices.ts';
 import { holdDevice } from '../../lib/runtime/session.ts';

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { ClassifierOptions, Prediction } from '../../classify/classifier.ts';
 import { predict } from '../../classify/predict.ts';
-import { SCAN_BUDGET } from '../../image/limits.ts';
+import { SCAN_BUDGET } from '../../image/admit.ts';
 import { describeChoice } from '../../runtime/devices.ts';
 import {
   decoderOption,

@@ -3,7 +3,7 @@
  * drawing serves light and dark.
  */
 import type { Axis, Mark, Spec } from 'vega';
-import { GENERATOR } from '../../format/generator.ts';
+import { GENERATOR } from '../../format/strings.ts';
 import { escapeXml } from '../escape.ts';
 import { palette } from '../page.ts';
 

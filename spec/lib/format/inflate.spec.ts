@@ -4,10 +4,9 @@ import { deflateRawSync, crc32 as zlibCrc32 } from 'node:zlib';
 import { expect } from 'chai';
 import { zlib } from '../../../lib/disk/inflate.ts';
 import { InputError } from '../../../lib/errors.ts';
-import { crc32 } from '../../../lib/format/crc32.ts';
-import { openNpz, writeNpz } from '../../../lib/format/npz.ts';
+import { openNpz, writeNpz } from '../../../lib/format/npy.ts';
 import { fromBytes } from '../../../lib/format/source.ts';
-import { portable } from '../../../lib/format/unpack.ts';
+import { crc32, portable } from '../../../lib/format/unpack.ts';
 
 const packed = (bytes: Uint8Array) => fromBytes(deflateRawSync(bytes), "w.npz, member 'a.npy'");
 /** Longer than two pieces, one part random and one that packs well. */

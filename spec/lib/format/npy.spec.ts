@@ -2,8 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { deflateRawSync } from 'node:zlib';
 import { expect } from 'chai';
 import { toTensor } from '../../../lib/array/value.ts';
-import { readNpy, writeNpy } from '../../../lib/format/npy.ts';
-import { readNpz, writeNpz } from '../../../lib/format/npz.ts';
+import { readNpy, readNpz, writeNpy, writeNpz } from '../../../lib/format/npy.ts';
 
 const folder = new URL('../../../fixtures/format/', import.meta.url);
 const bytes = (name: string) => readFileSync(new URL(name, folder));

@@ -1,8 +1,7 @@
 import { expect } from 'chai';
-import type { Dataset } from '../../../lib/data/dataset.ts';
-import { splitOf } from '../../../lib/data/dataset.ts';
+import { type Dataset, splitOf } from '../../../lib/data/dataset.ts';
 import { openDataset } from '../../../lib/data/open.ts';
-import { maskOf } from '../../../lib/train/batch.ts';
+import { maskOf } from '../../../lib/train/feed.ts';
 import { fingerprint, orderOf, partsOf } from '../../../lib/train/images.ts';
 import { begin, networkFor, sized } from '../../../lib/train/network.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import { bytesView, fromTensor, type NumericValue, toTensor } from '../../../lib/array/value.ts';
 import { InputError } from '../../../lib/errors.ts';
 import { forward, weightShapes } from '../../../lib/fast/oracle.ts';
-import { writeNpz } from '../../../lib/format/npz.ts';
+import { writeNpz } from '../../../lib/format/npy.ts';
 import { writeSafetensors } from '../../../lib/format/safetensors.ts';
 import { loadWeights } from '../../../lib/weights/load.ts';
 import { formatPreprocess } from '../../../lib/weights/preprocess.ts';

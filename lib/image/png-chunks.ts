@@ -1,8 +1,12 @@
 /**
- * The chunks of a PNG (W3C PNG, third edition, sections 5 and 11): every length against the bytes that are
- * there, every checksum, and the size of the pixel data, before the first of them is inflated.
+ * The chunks of a PNG (W3C PNG, third edition, sections 5 and 11): every length against the bytes that are there,
+ * every checksum, and the size of the pixel data, before the first of them is inflated; and what its texts say.
  */
+
+import { unzlibSync } from 'fflate';
 import { InputError } from '../errors.ts';
+import { fromLatin1 } from '../format/strings.ts';
+import { crc32 } from '../format/unpack.ts';
 
 export interface PngHeader {
   readonly width: number;
@@ -93,29 +97,12 @@ export function rawSize({ width, height, depth, colour, interlaced }: PngHeader)
   );
 }
 
-// ---- The two checksums of a PNG: CRC-32 of each chunk (W3C PNG, annex D), Adler-32 of the pixel data (RFC 1950).
-
-const POLYNOMIAL = 0xedb88320;
-
-const table = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let rest = byte;
-  for (let bit = 0; bit < 8; bit++) rest = rest & 1 ? POLYNOMIAL ^ (rest >>> 1) : rest >>> 1;
-  return rest;
-});
-
-/** 32 bits, without sign. */
-export function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (let i = 0; i < bytes.length; i++) crc = table[(crc ^ bytes[i]) & 255] ^ (crc >>> 8);
-  return (crc ^ 0xffffffff) >>> 0;
-}
-
 /** The largest prime below 2¹⁶. */
 const BASE = 65521;
 /** So many bytes can be summed before the sums outgrow 32 bits. */
 const RUN = 5552;
 
-/** 32 bits, without sign. */
+/** Adler-32 of the pixel data (RFC 1950): 32 bits, without sign. */
 export function adler32(bytes: Uint8Array): number {
   let low = 1;
   let high = 0;
@@ -128,4 +115,40 @@ export function adler32(bytes: Uint8Array): number {
     high %= BASE;
   }
   return high * 65536 + low;
+}
+
+// ---- What text chunks say (section 11.3.3): tEXt, zTXt and iTXt, of which XMP and ImageMagick's EXIF are read.
+// Compressed text is unpacked to a limit; what is damaged or longer is no text.
+
+/** Bytes of a text, as in Pillow. */
+const MAX_TEXT = 2 ** 20;
+
+/** The last text of that keyword, a character a byte; undefined if there is none. */
+export function chunkText(chunks: readonly Chunk[], keyword: string): string | undefined {
+  return chunks.map((chunk) => readText(chunk, keyword)).findLast((text) => text !== undefined);
+}
+
+function readText({ type, data }: Chunk, keyword: string): string | undefined {
+  if (!['tEXt', 'zTXt', 'iTXt'].includes(type)) return undefined;
+  const end = data.indexOf(0);
+  if (end < 0 || fromLatin1(data.subarray(0, end)) !== keyword) return undefined;
+  const rest = data.subarray(end + 1);
+  if (type === 'tEXt') return fromLatin1(rest);
+  if (type === 'zTXt') return rest[0] === 0 ? unpack(rest.subarray(1)) : undefined;
+  const [packed, method] = rest;
+  const language = rest.indexOf(0, 2);
+  const translated = rest.indexOf(0, language + 1);
+  if (language < 0 || translated < 0) return undefined;
+  const text = rest.subarray(translated + 1);
+  if (packed === 0) return fromLatin1(text);
+  return method === 0 ? unpack(text) : undefined;
+}
+
+function unpack(bytes: Uint8Array): string | undefined {
+  try {
+    const text = unzlibSync(bytes, { out: new Uint8Array(MAX_TEXT + 1) });
+    return text.length > MAX_TEXT ? undefined : fromLatin1(text);
+  } catch {
+    return undefined;
+  }
 }

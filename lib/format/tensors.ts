@@ -1,19 +1,21 @@
-/** Opens a file of tensors whatever its format; the format is told by content, never by the name. */
+/**
+ * A file of tensors in any format. Opened, the format is told by the content, never by the name; written, the name's
+ * ending asks for it.
+ */
 
 import { fields } from '../../export/wire.ts';
-import type { LazyValue } from '../array/value.ts';
-import { openBinaryproto, openCaffemodel } from './caffemodel.ts';
+import type { NumericDType } from '../array/dtype.ts';
+import { floatValue, type LazyValue, type NumericValue, widen } from '../array/value.ts';
+import { blobPieces, openBinaryproto, openCaffemodel } from './caffemodel.ts';
 import { isHdf5, openHdf5 } from './hdf5.ts';
-import { isNpy, npyPickle, openNpy } from './npy.ts';
-import { openNpz } from './npz.ts';
+import { isNpy, npyPickle, npyPieces, npzPieces, openNpy, openNpz } from './npy.ts';
 import { openOnnx } from './onnx.ts';
-import { openObjectNpy, readPickle } from './pickled.ts';
-import { LEGACY_MAGIC, openLegacyCheckpoint, openZipCheckpoint } from './pth.ts';
-import { openSafetensors } from './safetensors.ts';
+import { mergeTowers, openObjectNpy, readPickle } from './pickled.ts';
+import { LEGACY_MAGIC, openLegacyCheckpoint, openZipCheckpoint, pthPieces } from './pth.ts';
+import { openSafetensors, safetensorsPieces } from './safetensors.ts';
 import { about, bad, type Source } from './source.ts';
 import { adviceFor, adviceForArchive } from './strangers.ts';
 import { fromLatin1 } from './strings.ts';
-import { mergeTowers } from './towers.ts';
 import { readZip } from './zip.ts';
 
 export interface TensorFile {
@@ -139,3 +141,44 @@ function protobuf(source: Source): Opened {
 const KNOWN = '.safetensors, .npz, .npy, .pth, .caffemodel, .h5, .onnx, cuda-convnet';
 
 const unknown = (source: Source) => bad(source, `no known format of arrays or weights (${KNOWN})`);
+
+// ---- writing
+
+export const tensorEndings = ['safetensors', 'npz', 'pth', 'pt', 'npy', 'binaryproto'] as const;
+export type TensorEnding = (typeof tensorEndings)[number];
+
+type Named = readonly (readonly [name: string, value: NumericValue])[];
+
+/**
+ * The pieces of the file; types that the format lacks are widened, exactly, and a line for each is added to `notes`.
+ * Only .safetensors holds metadata, only one tensor fits into .npy and .binaryproto. Throws where it does not fit.
+ */
+export function tensorPieces(
+  ending: TensorEnding,
+  tensors: Named,
+  notes: string[],
+  metadata?: ReadonlyMap<string, string>,
+): Uint8Array[] {
+  switch (ending) {
+    case 'safetensors':
+      return safetensorsPieces(tensors, metadata);
+    case 'npz':
+      return npzPieces(supported(tensors, ['bfloat16'], notes));
+    case 'pth':
+    case 'pt':
+      return pthPieces(supported(tensors, ['uint16', 'uint32', 'uint64'], notes));
+  }
+  if (tensors.length !== 1)
+    throw new Error(`one array is written as .${ending}, ${tensors.length} are there`);
+  const [[, value]] = tensors;
+  return ending === 'npy' ? npyPieces(value) : blobPieces(value);
+}
+
+function supported(tensors: Named, lacking: readonly NumericDType[], notes: string[]): Named {
+  return tensors.map(([name, value]) => {
+    if (!lacking.includes(value.dtype)) return [name, value] as const;
+    const wide = floatValue(widen(value), value.shape);
+    notes.push(`${name}: ${value.dtype} widened to ${wide.dtype}, exactly`);
+    return [name, wide] as const;
+  });
+}
