@@ -1,15 +1,10 @@
 /** The ONNX file of a network with its weights: what `alexnet export` writes and the other commands run. */
 import { createHash } from 'node:crypto';
 import { fromFloat16, toFloat16 } from '../../export/float16.ts';
-import { buildModel, joined, type ModelFile } from '../../export/index.ts';
-import { decodeModel, type ModelProto } from '../../export/proto.ts';
-import { modelFile } from '../../export/write.ts';
+import { buildModel, type ModelFile } from '../../export/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
-import { openFile } from '../disk/source.ts';
-import { InputError } from '../errors.ts';
-import { openModel } from '../format/onnx.ts';
 import { CLASSES } from '../labels/labels.ts';
 
 export interface ModelOptions {
@@ -53,22 +48,4 @@ export function checksum(t: Tensor): string {
     .update(new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength))
     .digest('hex')
     .slice(0, 16);
-}
-
-/**
- * A model file's bytes, external data taken in, and what they say. Throws InputError, naming the file, if it
- * is none, is damaged, or names files that are not beside it.
- */
-export async function readModelFile(path: string): Promise<{ bytes: Uint8Array; model: ModelProto }> {
-  const source = openFile(path);
-  try {
-    const lazy = openModel(source);
-    const external = lazy.graph?.initializer.some(({ externalData }) => externalData.length > 0);
-    const bytes = external ? joined(modelFile(lazy).chunks()) : source.read(0, source.size);
-    return { bytes, model: decodeModel(bytes) };
-  } catch (error) {
-    throw error instanceof InputError ? error : new InputError(`${path}: ${(error as Error).message}`);
-  } finally {
-    source.close();
-  }
 }

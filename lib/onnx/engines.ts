@@ -5,6 +5,7 @@ import { InputError } from '../errors.ts';
 import { type Device, openSession, type Session } from '../runtime/session.ts';
 import { fromSession, toSession } from '../runtime/values.ts';
 import { evaluate } from './evaluate.ts';
+import { readModelFile } from './files.ts';
 import { type Model, Unsupported, type ValueInfo } from './model.ts';
 import { readModel } from './read.ts';
 import { unsupported } from './registry.ts';
@@ -59,7 +60,7 @@ export const onnxruntimeEngine = (device: Device): Engine => ({
   async open(path) {
     let session: Session;
     try {
-      session = await openSession(path, device);
+      session = await openSession((await readModelFile(path)).bytes, device, { name: path });
     } catch (error) {
       if (error instanceof InputError) return { unsupported: error.message.replace(`${path}: `, '') };
       throw error;

@@ -1,7 +1,8 @@
-/** The files that a run reads when it is given some: models bring their external data. */
+/** Model files whole, as runs read and write them: with their external data. */
 import { realpathSync } from 'node:fs';
 import path, { dirname, resolve } from 'node:path';
-import type { ModelFile } from '../../export/index.ts';
+import { decodeModel, type ModelProto } from '../../export/proto.ts';
+import { joined, type ModelFile, modelFile } from '../../export/write.ts';
 import { openFile } from '../disk/source.ts';
 import type { Guard, Target } from '../disk/target.ts';
 import { writeTogether } from '../disk/write.ts';
@@ -39,6 +40,24 @@ function externalFiles(path: string): string[] {
     resolve(dirname(path), location),
     resolve(dirname(realpathSync(path)), location),
   ]);
+}
+
+/**
+ * A model file's bytes, external data taken in, and what they say. Throws InputError, naming the file, if it
+ * is none, is damaged, or names files that are not beside it.
+ */
+export async function readModelFile(path: string): Promise<{ bytes: Uint8Array; model: ModelProto }> {
+  const source = openFile(path);
+  try {
+    const lazy = openModel(source);
+    const external = lazy.graph?.initializer.some(({ externalData }) => externalData.length > 0);
+    const bytes = external ? joined(modelFile(lazy).chunks()) : source.read(0, source.size);
+    return { bytes, model: decodeModel(bytes) };
+  } catch (error) {
+    throw error instanceof InputError ? error : new InputError(`${path}: ${(error as Error).message}`);
+  } finally {
+    source.close();
+  }
 }
 
 // ---- Writes a model to disk with its external data: both or neither, the data first.

@@ -60,15 +60,20 @@ export function reasonOf(error: unknown): string {
 
 /**
  * What onnxruntime does on a device. Rejects with EnvironmentError where the device is to blame, else with InputError
- * that begins with `what`.
+ * that begins with `what`. `original` turns the names that onnxruntime was given into the file's.
  */
-export async function guarded<T>(device: Device, what: string, run: () => Promise<T>): Promise<T> {
+export async function guarded<T>(
+  device: Device,
+  what: string,
+  run: () => Promise<T>,
+  original = (text: string): string => text,
+): Promise<T> {
   try {
     return await run();
   } catch (error) {
     const reason = reasonOf(error);
     const failure = deviceFailure(device, reason);
     if (failure) throw new EnvironmentError(`${device}: ${failure}`);
-    throw new InputError(`${what}: ${reason}`);
+    throw new InputError(`${what}: ${original(reason)}`);
   }
 }

@@ -1,10 +1,9 @@
 /**
  * Which provider ran each node, read from onnxruntime's profile: there is no other way from JavaScript.
  *
- * The profile names what was executed, after fusion: `relu1_nchwc` is conv1 and relu1 in one kernel, `fused
- * fc6` is fc6 and relu6, `conv1_token_2` is conv1 rewritten for another layout; ReorderInput, ReorderOutput,
- * Transpose and Memcpy nodes are moves that onnxruntime put in between. Names are mapped back to layers, in
- * the order of the network.
+ * The profile names what was executed, after fusion: `n1_nchwc` is conv1 and relu1 in one kernel, `fused n8` is fc6
+ * and relu6, `n0_token_2` is conv1 rewritten for another layout; ReorderInput, ReorderOutput, Transpose and Memcpy
+ * nodes are moves that onnxruntime put in between. Names are mapped back to layers, in the order of the network.
  */
 import { EnvironmentError } from '../errors.ts';
 import { type Device, LABELS } from './failures.ts';
@@ -41,8 +40,11 @@ interface Event {
   readonly args?: { readonly provider?: unknown; readonly op_name?: unknown };
 }
 
-/** The nodes in a profile's text, in order of execution, each once however often the model ran. */
-export function parseProfile(text: string): Placement {
+/**
+ * The nodes in a profile's text, in order of execution, each once however often the model ran. `original` turns the
+ * names that onnxruntime was given into the file's.
+ */
+export function parseProfile(text: string, original = (name: string): string => name): Placement {
   const nodes = new Map<string, PlacedNode>();
   for (const { cat, name, args } of JSON.parse(text) as readonly Event[]) {
     const { provider, op_name: op } = args ?? {};
@@ -52,7 +54,7 @@ export function parseProfile(text: string): Placement {
     const event = name.slice(0, -'_kernel_time'.length);
     const device = PROVIDERS[provider] ?? provider.replace(/ExecutionProvider$/, '');
     nodes.set(name, {
-      name: nodeName(event),
+      name: original(nodeName(event)),
       op,
       provider,
       device,

@@ -3,10 +3,12 @@
  * work is an error with its reason, and `placement()` tells which nodes the device left to the CPU.
  */
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
 import type { TrainingTarget } from '../../export/graph.ts';
+import { type Renamed, renamed } from '../../export/rename.ts';
+import { tap } from '../../export/tap.ts';
 import { forget, orFull, remember, temporaryFolder } from '../disk/temporary.ts';
 import { InputError } from '../errors.ts';
 import type { Device } from './failures.ts';
@@ -32,6 +34,10 @@ export interface SessionOptions {
   readonly memoryPlan?: boolean;
   /** Record which provider runs each node, for `placement()`. */
   readonly profile?: boolean;
+  /** Intermediate values that are outputs too. */
+  readonly taps?: readonly string[];
+  /** What the model is called in messages; default: the model. */
+  readonly name?: string;
 }
 
 /** Name, element type and shape of an input or output; a dimension with a name is free. */
@@ -59,28 +65,39 @@ export interface Session {
 }
 
 /**
- * Opens a model file or its bytes on one device.
+ * Opens a model on one device. onnxruntime never sees the file's names (export/rename.ts).
  * InputError: the model cannot be used. EnvironmentError: onnxruntime or the device cannot.
  */
 export async function openSession(
-  model: string | Uint8Array,
+  model: Uint8Array,
   device: Device,
   options: SessionOptions = {},
 ): Promise<Session> {
-  const label = typeof model === 'string' ? model : 'the model';
-  if (typeof model === 'string') await mustBeFile(model);
-  else if (model.length === 0) throw new InputError('the model is empty');
+  const { name: label = 'the model', profile, taps = [] } = options;
+  if (model.length === 0) throw new InputError(`${label} is empty`);
+  const names = namesFor(model, taps, label);
   const ort = await loadOnnxruntime();
-  const profiles = options.profile ? await temporaryFolder('alexnet-profile-') : undefined;
+  const profiles = profile ? await temporaryFolder('alexnet-profile-') : undefined;
   if (profiles) remember(profiles);
   try {
-    const session = await guarded(device, `${label}: onnxruntime cannot use it`, () =>
-      create(ort, model, settings(device, options, profiles)),
+    const session = await guarded(
+      device,
+      `${label}: onnxruntime cannot use it`,
+      () => ort.InferenceSession.create(names.bytes, settings(device, options, profiles)),
+      names.original,
     );
-    return opened(ort, session, device, label, profiles);
+    return opened(ort, session, device, label, names, profiles);
   } catch (error) {
     if (profiles) await discard(profiles);
     throw error;
+  }
+}
+
+function namesFor(model: Uint8Array, taps: readonly string[], label: string): Renamed {
+  try {
+    return renamed(taps.length > 0 ? tap(model, taps) : model);
+  } catch (error) {
+    throw new InputError(`${label}: ${(error as Error).message}`);
   }
 }
 
@@ -99,18 +116,6 @@ async function discard(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   forget(folder);
 }
-
-async function mustBeFile(path: string): Promise<void> {
-  const found = await stat(path).catch(() => undefined);
-  if (!found) throw new InputError(`${path}: there is no such file`);
-  if (!found.isFile()) throw new InputError(`${path} is not a file: name a model (.onnx)`);
-  if (found.size === 0) throw new InputError(`${path} is empty`);
-}
-
-const create = (ort: Onnxruntime, model: string | Uint8Array, options: InferenceSession.SessionOptions) =>
-  typeof model === 'string'
-    ? ort.InferenceSession.create(model, options)
-    : ort.InferenceSession.create(model, options);
 
 function settings(
   device: Device,
@@ -133,10 +138,18 @@ function opened(
   session: InferenceSession,
   device: Device,
   label: string,
+  { valueNames, original }: Renamed,
   profiles: string | undefined,
 ): Session {
+  const port = (metadata: InferenceSession.ValueMetadata): Port => {
+    const name = original(metadata.name);
+    return metadata.isTensor
+      ? { name, type: metadata.type, shape: metadata.shape }
+      : { name, type: 'not a tensor', shape: [] };
+  };
   const inputs = session.inputMetadata.map(port);
   const outputs = session.outputMetadata.map(port);
+  const given = (name: string) => valueNames.get(name)!;
   let open = true;
   let folder = profiles;
   const mustBeOpen = (): void => {
@@ -172,11 +185,16 @@ function opened(
       check('output', wanted ?? [], outputs);
       const missing = inputs.find(({ name }) => !feeds.has(name));
       if (missing) throw new InputError(`${label}: its input '${missing.name}' is not given`);
-      const given = Object.fromEntries([...feeds].map(([name, value]) => [name, toOrt(ort, value)]));
-      const results = await guarded(device, `${label}: onnxruntime cannot run it`, () =>
-        wanted ? session.run(given, [...wanted]) : session.run(given),
+      const fed = Object.fromEntries([...feeds].map(([name, value]) => [given(name), toOrt(ort, value)]));
+      const results = await guarded(
+        device,
+        `${label}: onnxruntime cannot run it`,
+        () => (wanted ? session.run(fed, wanted.map(given)) : session.run(fed)),
+        original,
       );
-      return new Map(Object.entries(results).map(([name, value]) => [name, fromOrt(value, name)]));
+      return new Map(
+        Object.entries(results).map(([name, value]) => [original(name), fromOrt(value, original(name))]),
+      );
     },
     async placement() {
       mustBeOpen();
@@ -186,7 +204,7 @@ function opened(
       try {
         session.endProfiling();
         const [file] = await readdir(taken);
-        return parseProfile(await readFile(join(taken, file), 'utf8'));
+        return parseProfile(await readFile(join(taken, file), 'utf8'), original);
       } catch (error) {
         throw await orFull(taken, error);
       } finally {
@@ -197,8 +215,3 @@ function opened(
     [Symbol.asyncDispose]: release,
   };
 }
-
-const port = (metadata: InferenceSession.ValueMetadata): Port =>
-  metadata.isTensor
-    ? { name: metadata.name, type: metadata.type, shape: metadata.shape }
-    : { name: metadata.name, type: 'not a tensor', shape: [] };

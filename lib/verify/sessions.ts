@@ -1,5 +1,4 @@
 /** The provider that runs a model in sessions of onnxruntime on one device. */
-import { tap } from '../../export/index.ts';
 import { sizeOf } from '../../reference/tensor.ts';
 import type { NumericValue, Value } from '../array/value.ts';
 import type { Device } from '../runtime/failures.ts';
@@ -36,7 +35,6 @@ export async function sessionsOf(
     tapped: wanted,
     untouched: wanted.filter((name) => outputs.includes(name)),
   };
-  let tapped: Uint8Array | undefined;
   let open: { readonly way: Way; readonly session: Session; placement?: Placement } | undefined;
 
   /** The session of a way; only the last one stays open. */
@@ -44,11 +42,9 @@ export async function sessionsOf(
     if (open?.way.graph === way.graph && open.way.level === way.level) return open;
     await open?.session.release();
     open = undefined;
-    const taps = wanted.filter((name) => !outputs.includes(name));
-    if (way.graph === 'tapped') tapped ??= tap(bytes, taps);
-    const model = way.graph === 'tapped' ? (tapped as Uint8Array) : bytes;
+    const taps = way.graph === 'tapped' ? wanted.filter((name) => !outputs.includes(name)) : [];
     const optimise = way.level === 'all' ? true : way.level !== 'disabled' && way.level;
-    const session = await openSession(model, device, { optimise, profile: true });
+    const session = await openSession(bytes, device, { optimise, profile: true, taps });
     open = { way, session };
     return open;
   }

@@ -31,7 +31,7 @@ describe('lib/exporttraining', () => {
       const made = await exportOnnx(file, { network, ...options });
       expect(made).to.include({ graph: options.graph, weights: 'inputs', opset: 18, externalData: null });
       expect(made.bytes).to.equal(readFileSync(file).length).and.to.be.below(400_000);
-      await using session = await openSession(file, 'cpu');
+      await using session = await openSession(readFileSync(file), 'cpu');
       expect(session.inputs.find(({ name }) => name === input)!.shape).to.deep.equal(shape);
       expect(session.inputs.map(({ name }) => name)).to.include('fc7.weight');
       expect(session.outputs.map(({ name }) => name)).to.include.members([...outputs]);

@@ -1,7 +1,5 @@
-import { readdirSync, writeFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect } from 'chai';
 import { EnvironmentError, InputError } from '../../../lib/errors.ts';
 import { cudaLibrary } from '../../../lib/runtime/installation.ts';
@@ -25,12 +23,6 @@ async function failure(run: () => Promise<unknown>): Promise<Error> {
 }
 
 describe('a session of onnxruntime', () => {
-  let folder: string;
-  before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'alexnet-spec-'));
-  });
-  after(() => rm(folder, { recursive: true }));
-
   for (const optimise of [true, false]) {
     it(`runs a model from its bytes on the CPU, optimise: ${optimise}`, async () => {
       await using session = await openSession(probeModel(), 'cpu', { optimise, threads: 1 });
@@ -42,10 +34,8 @@ describe('a session of onnxruntime', () => {
     });
   }
 
-  it('runs a model from its file and takes a transposed tensor in its own order', async () => {
-    const file = join(folder, 'probe.onnx');
-    writeFileSync(file, probeModel());
-    await using session = await openSession(file, 'cpu');
+  it('takes a transposed tensor in its own order', async () => {
+    await using session = await openSession(probeModel(), 'cpu');
     const columns = tensor(Float32Array.from([1, 4, 2, 5, 3, 6]), [3, 2]).transpose(1, 0);
     const results = await session.run(feeds(columns), ['y']);
     expect([...dense(asTensor(results.get('y') as SessionValue, 'y'))]).to.deep.equal(PROBE_Y);
@@ -94,16 +84,11 @@ describe('a session of onnxruntime', () => {
   });
 
   describe('in wrong use says in one line what happened', () => {
-    const cases: [string, () => string | Uint8Array, RegExp][] = [
-      ['a missing file', () => join(folder, 'none.onnx'), /none\.onnx: there is no such file/],
-      ['a directory', () => folder, /is not a file: name a model/],
-      [
-        'bytes that are no model',
-        () => Uint8Array.of(9, 9, 9),
-        /the model: onnxruntime cannot use it: .*pars/,
-      ],
-      ['no bytes', () => new Uint8Array(), /the model is empty/],
-      ['a truncated model', () => probeModel().subarray(0, 60), /the model: onnxruntime cannot use it/],
+    const cases: [string, () => Uint8Array, RegExp][] = [
+      ['bytes that are no model', () => Uint8Array.of(9, 9, 9), /^the model: not a valid protobuf file: /],
+      ['no bytes', () => new Uint8Array(), /^the model is empty/],
+      ['a truncated model', () => probeModel().subarray(0, 60), /^the model: not a valid protobuf file: /],
+      ['a graph without nodes', () => Uint8Array.of(8, 8), /^the model: onnxruntime cannot use it: /],
     ];
     for (const [what, model, message] of cases) {
       it(`for ${what}`, async () => {

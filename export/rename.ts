@@ -1,0 +1,109 @@
+/**
+ * The same model with other names: its nodes are n0, n1 … and its values v0, v1 …
+ *
+ * onnxruntime writes names into its profile as they are, so that one with a quotation mark ends a string there, and
+ * hands results over in an object, where `__proto__` is no name. Works on the file's bytes as tap does: weights are
+ * copied once. What is spelled alike stays so, in subgraphs and functions too: nothing but names changes.
+ *
+ * Source: field numbers from onnx/onnx.proto (IR 8).
+ */
+import { checkWire } from './check.ts';
+import { fieldAt, framed, framedText } from './wire.ts';
+import { joined } from './write.ts';
+
+/** By message: which fields are names, which are messages with names in them, and which are left out. */
+const messages = {
+  model: { 7: 'graph', 25: 'function' },
+  graph: {
+    1: 'node',
+    2: 'nothing',
+    5: 'tensor',
+    11: 'info',
+    12: 'info',
+    13: 'info',
+    14: 'nothing',
+    15: 'sparse',
+  },
+  function: { 4: 'value', 5: 'value', 7: 'node' },
+  node: { 1: 'value', 2: 'value', 3: 'nothing', 5: 'attribute' },
+  attribute: { 6: 'graph', 11: 'graph' },
+  tensor: { 8: 'value' },
+  sparse: { 1: 'tensor' },
+  info: { 1: 'value' },
+} as const;
+
+type Message = keyof typeof messages;
+
+export interface Renamed {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** What a value of the file is called now; undefined where the file has none of that name. */
+  readonly valueNames: ReadonlyMap<string, string>;
+  /** A text that speaks of n1 and v2, as one that speaks of the file's names. */
+  original(text: string): string;
+}
+
+/** Throws an Error of one line where the bytes are no model. */
+export function renamed(file: Uint8Array): Renamed {
+  checkWire(file, 'model');
+  const valueNames = new Map([['', '']]);
+  const originals = new Map<string, string>();
+  let nodes = 0;
+
+  function valueName(name: string): string {
+    const known = valueNames.get(name);
+    if (known !== undefined) return known;
+    const given = `v${valueNames.size - 1}`;
+    valueNames.set(name, given);
+    originals.set(given, name);
+    return given;
+  }
+
+  function rewritten(message: Message, start: number, end: number): Uint8Array[] {
+    const pieces: Uint8Array[] = [];
+    let copied = start;
+    for (let at = start; at < end; ) {
+      const field = fieldAt(file, at, end);
+      at = field.end;
+      const what = (messages[message] as Record<number, Message | 'value' | 'nothing'>)[field.number];
+      if (what === undefined || field.wire !== 2) continue;
+      pieces.push(file.subarray(copied, field.tag));
+      copied = field.end;
+      if (what === 'value') pieces.push(...framedText(field.number, valueName(text(file, field))));
+      else if (what !== 'nothing')
+        pieces.push(...framed(field.number, rewritten(what, field.start, field.end)));
+    }
+    pieces.push(file.subarray(copied, end));
+    if (message === 'graph') pieces.push(...framedText(2, 'graph'));
+    if (message === 'node') {
+      const given = `n${nodes++}`;
+      originals.set(given, titleOf(file, start, end));
+      pieces.push(...framedText(3, given));
+    }
+    return pieces;
+  }
+
+  return {
+    bytes: joined(rewritten('model', 0, file.length)),
+    valueNames,
+    // n5_nchwc and v3_token_2 are onnxruntime's own
+    original: (said) =>
+      said.replace(/(?<![A-Za-z0-9_])[nv]\d+(?![A-Za-z0-9])/g, (m) => originals.get(m) ?? m),
+  };
+}
+
+/** A node's own name, else 'Relu → y'. */
+function titleOf(file: Uint8Array, start: number, end: number): string {
+  const found = new Map<number, string>();
+  for (let at = start; at < end; ) {
+    const field = fieldAt(file, at, end);
+    at = field.end;
+    const known = found.get(field.number);
+    if (field.wire === 2 && field.number >= 2 && field.number <= 4)
+      if (!known || field.number !== 2) found.set(field.number, text(file, field));
+  }
+  return found.get(3) || `${found.get(4) ?? ''} → ${found.get(2) || '?'}`;
+}
+
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+const text = (file: Uint8Array, { start, end }: { readonly start: number; readonly end: number }): string =>
+  decoder.decode(file.subarray(start, end));

@@ -1,0 +1,139 @@
+import { expect } from 'chai';
+import { renamed } from '../../export/rename.ts';
+import { openSession } from '../../lib/runtime/session.ts';
+import { asTensor, type SessionValue } from '../../lib/runtime/values.ts';
+import { dense, tensor } from '../../reference/tensor.ts';
+import { f32, graph, info, modelBytes, type NodeText, tensorOf } from '../support/onnx.ts';
+
+/** Names that end a string in onnxruntime's profile, or that no object can have. */
+const SPOOF =
+  'q","args":{}},{"cat":"Node","name":"b_kernel_time","args":{"provider":"X","op_name":"Relu"}},{"a":"';
+const nasty = ['__proto__', SPOOF, 'C:\\dir\\u', 'tab\tand\nnewline', '"', 'constructor', 'v0', 'n1', 'ü'];
+
+/** x → Relu → … → Relu, values and nodes called as `names` say; the last value is y. */
+const chain = (names: readonly string[]): Uint8Array => {
+  const nodes = names.map((name, i): NodeText => {
+    const output = i === names.length - 1 ? 'y' : `${name}·`;
+    return {
+      op: i % 2 ? 'Neg' : 'Relu',
+      name,
+      inputs: [i === 0 ? 'x' : `${names[i - 1]}·`],
+      outputs: [output],
+    };
+  });
+  return modelBytes(graph(nodes, [info('x', 'float32', [2])], [info('y', 'float32', [2])]));
+};
+
+const x = (): ReadonlyMap<string, SessionValue> => new Map([['x', tensor(Float32Array.of(-1, 2), [2])]]);
+const numbers = (values: ReadonlyMap<string, SessionValue>, name: string): number[] => [
+  ...dense(asTensor(values.get(name)!, name)),
+];
+
+describe('a model with other names', () => {
+  it('shows onnxruntime none of the names, and places and returns values by their own', async () => {
+    const taps = nasty.slice(0, -1).map((name) => `${name}·`);
+    await using session = await openSession(chain(nasty), 'cpu', { optimise: false, profile: true, taps });
+    expect([...session.inputs, ...session.outputs].map(({ name }) => name)).to.have.members([
+      'x',
+      'y',
+      ...taps,
+    ]);
+    const values = await session.run(x());
+    expect([...values.keys()]).to.have.members(['y', ...taps]);
+    expect(numbers(values, '__proto__·')).to.deep.equal([0, 2]);
+    const { nodes } = await session.placement();
+    expect(nodes.map(({ name, op, device }) => [name, op, device])).to.deep.equal(
+      nasty.map((name, i) => [name, i % 2 ? 'Neg' : 'Relu', 'CPU']),
+    );
+  });
+
+  it('has a value called __proto__', async () => {
+    const nodes: NodeText[] = [
+      { op: 'Relu', outputs: ['__proto__'] },
+      { op: 'Neg', inputs: ['__proto__'] },
+    ];
+    const bytes = modelBytes(graph(nodes, [info('x', 'float32', [2])], [info('y', 'float32', [2])]));
+    await using session = await openSession(bytes, 'cpu', {
+      taps: ['__proto__'],
+      profile: true,
+      optimise: false,
+    });
+    expect(numbers(await session.run(x(), ['__proto__']), '__proto__')).to.deep.equal([0, 2]);
+    const { nodes: placed } = await session.placement();
+    expect(placed.map(({ name }) => name)).to.deep.equal(['Relu → __proto__', 'Neg → y']);
+  });
+
+  it('keeps what subgraphs, initializers and functions read', async () => {
+    const branch = (op: string) =>
+      graph([{ op, inputs: ['both', 'w'], outputs: ['r'] }], [], [info('r', 'float32', [2])]);
+    const nodes: NodeText[] = [
+      { op: 'Twice', domain: 'own', outputs: ['both'] },
+      {
+        op: 'If',
+        inputs: ['c'],
+        attributes: { then_branch: branch('Add'), else_branch: branch('Mul') },
+      },
+    ];
+    const whether = { dtype: 'bool', shape: [], data: Uint8Array.of(1) } as const;
+    const main = graph(
+      nodes,
+      [info('x', 'float32', [2])],
+      [info('y', 'float32', [2])],
+      [tensorOf(f32([10, 20]), 'w'), tensorOf(whether, 'c')],
+    );
+    const twice = graph([{ op: 'Add', inputs: ['a', 'a'], outputs: ['b'] }], [], []);
+    const bytes = modelBytes(main, 13, {
+      opsetImport: [
+        { domain: '', version: 13 },
+        { domain: 'own', version: 1 },
+      ],
+      functions: [
+        {
+          name: 'Twice',
+          domain: 'own',
+          ...{ input: ['a'], output: ['b'], attribute: [], node: twice.node },
+          opsetImport: [{ domain: '', version: 13 }],
+        },
+      ],
+    });
+    await using session = await openSession(bytes, 'cpu');
+    expect(numbers(await session.run(x()), 'y')).to.deep.equal([8, 24]);
+  });
+
+  it("names the file's values in what onnxruntime says", async () => {
+    const bytes = modelBytes(
+      graph(
+        [{ op: 'Add', inputs: ['left', 'right'], outputs: ['y'], name: 'sum' }],
+        ['left', 'right'].map((name) => info(name, 'float32', ['n'])),
+        [info('y')],
+      ),
+    );
+    await using session = await openSession(bytes, 'cpu');
+    const of = (n: number) => tensor(new Float32Array(n), [n]);
+    const error = await session
+      .run(
+        new Map([
+          ['left', of(2)],
+          ['right', of(3)],
+        ]),
+      )
+      .then(
+        () => undefined,
+        (e: Error) => e,
+      );
+    expect(error?.message).to.match(/^the model: onnxruntime cannot run it: .*Name:'sum'/);
+  });
+
+  it('copies weights once and refuses what is no model', () => {
+    const weights = f32(Array.from({ length: 1000 }, (_, i) => i));
+    const bytes = modelBytes(
+      graph([{ op: 'Add', inputs: ['x', 'w'] }], [info('x')], [info('y')], [tensorOf(weights, 'w')]),
+    );
+    const found = renamed(bytes);
+    expect(Buffer.from(found.bytes).indexOf(Buffer.from((weights.data as Float32Array).buffer))).to.be.above(
+      0,
+    );
+    expect(found.original('n0 reads v1, v0_token_3 and xv1')).to.equal('Add → y reads w, x_token_3 and xv1');
+    expect(() => renamed(Uint8Array.of(9, 9, 9))).to.throw('not a valid protobuf file');
+  });
+});
