@@ -194,7 +194,7 @@ function mustAgree(a: readonly number[], b: readonly number[]): number {
   return difference;
 }
 
-if (await restartForTf32(device, options.tf32)) process.exit();
+if (await restartForTf32(device, options.tf32, console.error)) process.exit();
 const { reason } = await probe(device);
 if (reason) refuse(`${device}: ${reason}`);
 const subject = subjectOf(network);

@@ -253,6 +253,15 @@ describe('the structure of the repository', () => {
     }
   });
 
+  it('nobody prints past the filter of lib/cli/output.ts', () => {
+    // the way to it, what a child tells its parent, and files that are /dev/stdout
+    const may = ['lib/cli/output.ts', 'lib/cli/main.ts', 'lib/runtime/probe-child.ts', 'lib/disk/write.ts'];
+    const prints = ({ path, code }: Source) =>
+      !may.includes(path) && /\bconsole\.|process\.std(out|err)(\.write|\b(?!\.isTTY))/.test(code);
+    expect(sources.filter(prints).map(({ path }) => path)).to.deep.equal([]);
+    expect(prints(sourceOf('lib/a.ts', 'process.stderr.write(x);'))).to.equal(true);
+  });
+
   it('no line of TypeScript reaches 120 columns (strings aside), no file than 350 lines', () => {
     const all = [...sources, ...['spec', 'bench', 'fixtures'].flatMap(sourcesBelow)];
     const long = all.flatMap(({ path, lines }) => [

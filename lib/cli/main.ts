@@ -9,7 +9,11 @@ import { availableParallelism } from 'node:os';
 const MOST_THREADS = 8;
 
 /** Where not even the program's own files can be opened, nothing of it is there to say so. */
-const [fast, cli] = await Promise.all([import('../fast/node.ts'), import('./run.ts')]).catch((error) => {
+const [fast, { alexnet }, { tell }] = await Promise.all([
+  import('../fast/node.ts'),
+  import('./program.ts'),
+  import('./output.ts'),
+]).catch((error) => {
   const [reason] = String(error.message).split('\n');
   process.stderr.write(
     `alexnet: cannot be loaded: ${reason}: raise \`ulimit -n\` if it is low, else install the package anew\n`,
@@ -19,7 +23,6 @@ const [fast, cli] = await Promise.all([import('../fast/node.ts'), import('./run.
 
 fast.configure({
   threads: fast.workers(Math.min(availableParallelism(), MOST_THREADS)),
-  missing: (reason) =>
-    process.stderr.write(`${reason}: the oracle computes by its plain loops, far slower\n`),
+  missing: (reason) => tell(`${reason}: the oracle computes by its plain loops, far slower`),
 });
-process.exitCode = await cli.run(process.argv);
+process.exitCode = await alexnet(process.argv);

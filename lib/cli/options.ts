@@ -1,8 +1,7 @@
-/** Options that several commands share, how their words become values, and how results are said. */
+/** Options that several commands share, and how their words become values. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { networks } from '../../reference/networks/index.ts';
 import { methods } from '../../reference/training/init.ts';
-import { isStandardOutput } from '../disk/target.ts';
 import { deviceWords } from '../runtime/devices.ts';
 
 /** An integer of at least `least`. */
@@ -59,29 +58,3 @@ export const forceOption = (): Option =>
   new Option('--force', 'overwrite files that this program did not write (never one that it reads)');
 
 export const jsonOption = (): Option => new Option('--json', 'print JSON instead of the table');
-
-/** A result on stdout, or on stderr where stdout is the file `out`: as JSON where that is asked for, else in words. */
-export async function print(
-  json: boolean | undefined,
-  value: object,
-  text: () => string,
-  out?: string,
-): Promise<void> {
-  const words = out !== undefined && (await isStandardOutput(out)) ? process.stderr : process.stdout;
-  // JSON has no infinity and no NaN: they are texts
-  const plain = (_: string, item: unknown) =>
-    typeof item === 'number' && !Number.isFinite(item) ? String(item) : item;
-  words.write(json ? `${JSON.stringify({ version: 1, ...value }, plain)}\n` : text());
-}
-
-/** Says that pictures could not be read: one line each unless JSON tells it, and exit 2. */
-export function tellUnread(
-  pictures: readonly { readonly error?: string }[],
-  json: boolean | undefined,
-): void {
-  for (const { error } of pictures) {
-    if (error === undefined) continue;
-    if (!json) process.stderr.write(`alexnet: ${error}\n`);
-    process.exitCode = 2;
-  }
-}

@@ -15,7 +15,8 @@ import { restartForTf32 } from '../runtime/tf32.ts';
 import { verify } from '../verify/index.ts';
 import { predictionText } from './commands/predict.ts';
 import { deviceOption, forceOption } from './options.ts';
-import { attempt } from './run.ts';
+import { say, sayLine, tell } from './output.ts';
+import { attempt } from './program.ts';
 
 interface Options {
   readonly device: 'auto' | Device;
@@ -23,30 +24,30 @@ interface Options {
 }
 
 const MODEL = 'alexnet.onnx';
-const say = (line: string): boolean => process.stdout.write(`${line}\n`);
 
 async function start(photos: readonly string[], asked: 'auto' | Device, force?: boolean): Promise<void> {
   const choice = await chooseDevice(asked);
   const { device } = choice;
-  if (await restartForTf32(device, false)) return;
+  if (await restartForTf32(device, false, tell)) return;
   const lrn = device === 'webgpu' ? 'decomposed' : 'native';
   const made = await exportOnnx(MODEL, { network: 'alexnet2012', seed: 0, lrn, force });
-  say(
+  sayLine(
     `${MODEL}: ${made.network}, ${thousands(made.parameters)} parameters (${made.weights}), ${megabytes(made.bytes)}`,
   );
-  if (lrn === 'decomposed') say(`LRN is decomposed: ${LABELS[device]} has no kernel for it`);
-  const result = await verify({ model: MODEL, input: photos, device: choice, log: say });
-  say(`\n${verificationText(result)}`);
+  if (lrn === 'decomposed') sayLine(`LRN is decomposed: ${LABELS[device]} has no kernel for it`);
+  const result = await verify({ model: MODEL, input: photos, device: choice, log: sayLine });
+  say(`\n${verificationText(result)}\n`);
   if (photos.length > 0) {
-    say(
-      'The weights are random (seed 0), so the names below mean nothing; `alexnet predict --weights FILE` gives real ones.\n',
+    sayLine(
+      'The weights are random (seed 0), so the names below mean nothing; `alexnet predict --weights FILE` gives real ones.',
     );
     const output = result.values.device.get(result.layers.at(-1)!.layer)!;
     const [N, K] = output.shape;
     const names = classNames(made.network, K);
+    say('\n');
     for (let n = 0; n < N; n++) {
       const probabilities = Float64Array.from(dense(output).subarray(n * K, (n + 1) * K));
-      say(predictionText({ image: photos[n], guesses: best(probabilities, names, 5) }));
+      say(`${predictionText({ image: photos[n], guesses: best(probabilities, names, 5) })}\n`);
     }
   }
   if (result.verdict === 'fail') process.exitCode = 1;

@@ -1,7 +1,7 @@
 /** An evaluation as a table for the terminal, as JSON (docs/json.md), and as a page with its confusion matrix. */
 import type { Confusion, Evaluation, Share } from '../evaluate/index.ts';
 import { describeChoice } from '../runtime/devices.ts';
-import { escapeXml } from './escape.ts';
+import { escapeXml, oneLine } from './escape.ts';
 import { fact, numberCells, pageOf } from './page.ts';
 import { confusionChart, confusionLabels, shownClasses } from './plots/confusion.ts';
 import { standalone } from './plots/draw.ts';
@@ -59,7 +59,7 @@ export function evaluationText(evaluation: Evaluation): string {
   );
   const note = random ? ['the weights are random: the figures mean nothing'] : [];
   return `${[
-    subject(evaluation),
+    oneLine(subject(evaluation)),
     ...note,
     '',
     shares,

@@ -7,6 +7,7 @@ import { installation } from '../runtime/installation.ts';
 import type { VerifyResult } from '../verify/index.ts';
 import { version as release } from '../version.ts';
 import { type Difference, difference, readBaseline } from './baseline.ts';
+import { visible } from './escape.ts';
 import { annotations, stepSummary } from './github.ts';
 import { htmlReport } from './html.ts';
 import { junitXml } from './junit.ts';
@@ -62,18 +63,23 @@ export const reportSteps = (
 ): (() => Promise<void>)[] =>
   asked(options).map(({ write, ...target }) => async () => {
     const report = await write(result, changed);
-    const content = typeof report === 'string' ? report : `${JSON.stringify(report)}\n`;
+    const content = typeof report === 'string' ? report : visible(`${JSON.stringify(report)}\n`);
     await writeWhole({ ...target, content }, guard);
   });
 
 /** The summary of a GitHub step and its annotations, where the environment says that this is one. */
-export async function tellGithub(result: VerifyResult, changed?: Difference): Promise<void> {
+export async function tellGithub(
+  result: VerifyResult,
+  changed: Difference | undefined,
+  tell: (line: string) => void,
+  command: (line: string) => void,
+): Promise<void> {
   const { GITHUB_STEP_SUMMARY: summary, GITHUB_ACTIONS: actions } = process.env;
   if (summary) {
     const problem = await append(summary, stepSummary(result, changed));
-    if (problem) process.stderr.write(`GITHUB_STEP_SUMMARY: ${problem}\n`);
+    if (problem) tell(`GITHUB_STEP_SUMMARY: ${problem}`);
   }
-  if (actions) for (const line of annotations(result, changed)) process.stderr.write(`${line}\n`);
+  if (actions) annotations(result, changed).forEach(command);
 }
 
 /**

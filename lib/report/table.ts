@@ -1,6 +1,7 @@
 /** Plain text tables for a terminal, and numbers as every report writes them, those of a layer among them. */
 import type { Worst } from '../judge/judge.ts';
 import type { LayerRow, RunReport } from '../verify/verification.ts';
+import { harmless, oneLine } from './escape.ts';
 
 /** A title over a column of words, or over one of numbers, which is flush right. */
 export type Column = string | { readonly title: string; readonly align?: 'left' | 'right' };
@@ -10,13 +11,14 @@ export const right = (title: string): Column => ({ title, align: 'right' });
 /** Columns padded to their widest cell, two spaces between; no trailing spaces; the titles first. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const titles = columns.map((column) => (typeof column === 'string' ? column : column.title));
-  const widths = titles.map((title, c) => Math.max(title.length, ...rows.map((row) => row[c].length)));
+  const lines = [titles, ...rows].map((cells) => cells.map((cell) => harmless(oneLine(cell))));
+  const widths = titles.map((_, c) => lines.reduce((most, cells) => Math.max(most, cells[c].length), 0));
   const pad = (cell: string, c: number): string => {
     const column = columns[c];
     const isRight = typeof column === 'object' && column.align === 'right';
     return isRight ? cell.padStart(widths[c]) : cell.padEnd(widths[c]);
   };
-  return [titles, ...rows].map((cells) => cells.map(pad).join('  ').trimEnd()).join('\n');
+  return lines.map((cells) => cells.map(pad).join('  ').trimEnd()).join('\n');
 }
 
 /** 60,965,224. */

@@ -6,6 +6,7 @@ import { whyText } from '../judge/why.ts';
 import { LABELS } from '../runtime/failures.ts';
 import type { LayerRow, RunReport, Verification } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
+import { oneLine } from './escape.ts';
 import { bitsOf, right, scientific, table } from './table.ts';
 
 const numbers = ['introduced', 'accumulated', 'error/bound', 'bits'].map(right);
@@ -31,7 +32,7 @@ export function verificationText(result: Verification): string {
     ...(why ? whyText(why) : []),
     verdictLine(result),
   ];
-  return `${table(columns, rows)}\n\n${lines.join('\n')}\n`;
+  return `${table(columns, rows)}\n\n${lines.map(oneLine).join('\n')}\n`;
 }
 
 /** Of a training step, what it ends with; what lies between only where it does not agree. */
@@ -115,5 +116,5 @@ export function verdictLine(result: Verification): string {
 export function differenceText({ file, layers, lost }: Difference): string {
   if (lost.length === 0) return `baseline: no layer is less accurate than in ${file}\n`;
   const lines = layers.filter((change) => change.lost).map(({ layer, lost: what }) => `${layer}: ${what}`);
-  return `${lines.join('\n')}\nLOST BITS: ${lost.length} of ${layers.length} layers are less accurate than in ${file}\n`;
+  return `${lines.map(oneLine).join('\n')}\nLOST BITS: ${lost.length} of ${layers.length} layers are less accurate than in ${file}\n`;
 }

@@ -65,8 +65,12 @@ export async function restartWithoutTf32(
 // ---- Before CUDA is touched: runs the program again with TF32 off, unless it is to be kept.
 
 /** Whether the program ran again; its exit code is this one's then. */
-export async function restartForTf32(device: Device, keepTf32: boolean): Promise<boolean> {
-  const code = await restartWithoutTf32(device, keepTf32, (line) => process.stderr.write(`${line}\n`));
+export async function restartForTf32(
+  device: Device,
+  keepTf32: boolean,
+  say: (line: string) => void,
+): Promise<boolean> {
+  const code = await restartWithoutTf32(device, keepTf32, say);
   if (code === undefined) return false;
   process.exitCode = code;
   return true;

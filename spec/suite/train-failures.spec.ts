@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { run } from '../../lib/cli/run.ts';
+import { alexnet } from '../../lib/cli/program.ts';
 import { lockFolder } from '../../lib/disk/lock.ts';
 import { EnvironmentError } from '../../lib/errors.ts';
 import { readCheckpoint, saveWeights } from '../../lib/train/checkpoint.ts';
@@ -196,7 +196,7 @@ describe('what ends a training run, or begins it otherwise', function () {
       lines.length = 0;
       process.exitCode = 0;
       try {
-        const code = await run(['node', 'alexnet', 'train', data, ...args]);
+        const code = await alexnet(['node', 'alexnet', 'train', data, ...args]);
         return [code, lines.filter((line) => line.startsWith('alexnet:'))] as const;
       } finally {
         process.exitCode = 0;

@@ -33,7 +33,7 @@ export function runModule(text: string, { env, args = [], input }: ChildOptions)
 
 /** A command line in this process, from a folder: far faster than one of its own. What it prints is kept apart. */
 export async function runHere(args: readonly string[], folder: string) {
-  const { run } = await import('../../lib/cli/run.ts');
+  const { alexnet } = await import('../../lib/cli/program.ts');
   const { exitCode } = process;
   const before = process.cwd();
   const said = { out: '', err: '' };
@@ -51,7 +51,7 @@ export async function runHere(args: readonly string[], folder: string) {
     };
   }
   try {
-    const status = await run(['node', 'alexnet', ...args]);
+    const status = await alexnet(['node', 'alexnet', ...args]);
     return { status, ...said };
   } finally {
     for (const [i, [, stream]] of streams.entries()) stream.write = writes[i];

@@ -6,6 +6,25 @@ import type { LayerRow } from '../../lib/verify/verification.ts';
 /** What a name can do to a format that does not escape it. */
 export const HOSTILE = `]]></testcase>&amp;"'<script>alert(1)</script>|\`,\n::error::%0A\u0000\u001b[31m\ud800 \u2028ünï`;
 
+/** Names that a terminal, a CI system or a format would obey. */
+export const HOSTILE_NAMES: readonly string[] = [
+  '::error title=a::b',
+  'b\n::add-path::/tmp/evil\n  ::stop-commands::xyz',
+  'a\u001b[31mred\u001b[2J\r\u009b1m',
+  '##[error]c ##vso[task.setvariable variable=a]b',
+  '<script>alert(1)</script>',
+  '"><img src=x onerror=alert(1)>',
+  '](javascript:alert(1)) ![x](https://x.example)',
+  '| pipe ` tick',
+  ']]><!--',
+  '\u202eabc\u2066\u007f',
+  '%0A::error::x',
+  '{{7*7}}',
+  'constructor',
+  // NUL ends a name for onnxruntime, and UTF-8 has no lone surrogates
+  HOSTILE.replace(/[\0\ud800]/g, ''),
+];
+
 export const comparison = (change: Partial<Comparison> = {}): Comparison => ({
   verdict: 'pass',
   reason: '',

@@ -3,7 +3,9 @@ import type { Command } from 'commander';
 import { type Conformance, type ConformOptions, conform, type TestResult } from '../../conform/index.ts';
 import { writeVectors } from '../../conform/vectors.ts';
 import { InputError } from '../../errors.ts';
-import { deviceOption, engineOption, forceOption, jsonOption, print } from '../options.ts';
+import { oneLine, visible } from '../../report/escape.ts';
+import { deviceOption, engineOption, forceOption, jsonOption } from '../options.ts';
+import { print, progressBar } from '../output.ts';
 
 interface Options extends ConformOptions {
   readonly write?: string;
@@ -33,17 +35,12 @@ async function run(
     const written = await writeVectors(write, { force });
     return print(json, { folder: write, written }, () => `${written.length} tests written to ${write}\n`);
   }
-  const result = await conform(folders, { engine, device, onTest: progress() });
+  const bar = await progressBar('{value}/{total} {name}');
+  const onTest = ({ name }: TestResult, done: number, total: number) =>
+    bar.update(done, total, { name: visible(oneLine(name)) });
+  const result = await conform(folders, { engine, device, onTest }).finally(bar.stop);
   await print(json, result, () => conformanceText(result));
   if (result.failed > 0) process.exitCode = 1;
-}
-
-/** A line that counts, on a terminal alone. */
-function progress(): (result: TestResult, done: number, total: number) => void {
-  if (!process.stderr.isTTY) return () => {};
-  return ({ name }, done, total) => {
-    process.stderr.write(`\r\x1b[K${done < total ? `${done}/${total} ${name}` : ''}`);
-  };
 }
 
 /** What did not pass, by reason, and the sums. */
@@ -57,5 +54,5 @@ function conformanceText({ engine, device, seconds, tests, ...sums }: Conformanc
     `${sums.passed} passed, ${sums.failed} failed, ${sums.unsupported} unsupported on ${where} in ${seconds.toFixed(1)} s`,
     `${bounds} of them also keep a derived bound`,
   );
-  return `${lines.join('\n')}\n`;
+  return `${lines.map(oneLine).join('\n')}\n`;
 }

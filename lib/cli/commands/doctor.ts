@@ -2,7 +2,8 @@
 import type { Command } from 'commander';
 import { LABELS, type Probe } from '../../runtime/devices.ts';
 import { type Diagnosis, doctor } from '../../runtime/doctor.ts';
-import { jsonOption, print } from '../options.ts';
+import { jsonOption } from '../options.ts';
+import { print } from '../output.ts';
 
 export function register(program: Command): void {
   program
@@ -11,13 +12,13 @@ export function register(program: Command): void {
     .addOption(jsonOption())
     .action(async ({ json }: { readonly json?: boolean }) => {
       const diagnosis = await doctor();
-      await print(json, diagnosis, () => text(diagnosis));
+      await print(json, diagnosis, () => doctorText(diagnosis));
       if (!diagnosis.onnxruntime.loads) process.exitCode = 3;
     });
 }
 
 /** The diagnosis for people. */
-export function text(diagnosis: Diagnosis): string {
+function doctorText(diagnosis: Diagnosis): string {
   const { node, onnxruntime, devices, auto, missing } = diagnosis;
   const lines = [
     ['Node', `${node.version} on ${node.platform}`],

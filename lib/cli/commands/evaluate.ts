@@ -6,7 +6,6 @@ import { type EvaluateOptions, type Evaluation, evaluate } from '../../evaluate/
 import { withExternalData } from '../../onnx/files.ts';
 import { confusionSvg, evaluationHtml, evaluationJson, evaluationText } from '../../report/evaluation.ts';
 import { requireWeights } from '../../weights/shipped.ts';
-import { pending, takeAll } from '../failure.ts';
 import {
   decoderOption,
   deviceOption,
@@ -15,10 +14,9 @@ import {
   integer,
   jsonOption,
   oneOf,
-  tellUnread,
   weightOptions,
 } from '../options.ts';
-import { progressBar } from '../progress.ts';
+import { pending, print, progressBar, takeAll, tell, tellUnread } from '../output.ts';
 
 interface Options extends Omit<EvaluateOptions, 'data' | 'views' | 'preprocess' | 'weights'> {
   readonly views: '1' | '10' | 'mirror';
@@ -77,13 +75,13 @@ async function run(data: string, options: Options): Promise<void> {
       data,
       views: views === 'mirror' ? views : views === '10' ? 10 : 1,
       preprocess,
-      log: (line) => void process.stderr.write(`${line}\n`),
+      log: tell,
       progress: bar.update,
     });
   } finally {
     bar.stop();
   }
-  process.stdout.write(json ? `${JSON.stringify(evaluationJson(evaluation))}\n` : evaluationText(evaluation));
+  await print(json, evaluationJson(evaluation), () => evaluationText(evaluation));
   tellUnread(evaluation.failures, json);
   await takeAll([
     async () => page && writeWhole({ ...page, content: await evaluationHtml(evaluation) }, guard),

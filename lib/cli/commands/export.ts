@@ -2,7 +2,8 @@
 import type { Command } from 'commander';
 import { type ExportOptions, exportOnnx } from '../../networks/export.ts';
 import { megabytes, thousands } from '../../report/table.ts';
-import { forceOption, integer, jsonOption, lrnOption, oneOf, print, weightOptions } from '../options.ts';
+import { forceOption, integer, jsonOption, lrnOption, oneOf, weightOptions } from '../options.ts';
+import { print, tell } from '../output.ts';
 
 interface Options extends ExportOptions {
   readonly json?: boolean;
@@ -35,7 +36,7 @@ export function register(program: Command): void {
 
 async function exportModel(out: string, { json, ...options }: Options): Promise<void> {
   const { notes, ...made } = await exportOnnx(out, options);
-  for (const note of notes) process.stderr.write(`${note}\n`);
+  notes.forEach(tell);
   const { file, network, graph, parameters, weights, opset, precision, bytes } = made;
   const kind = graph === 'inference' ? '' : `${graph}, `;
   const what = `${network}, ${kind}${thousands(parameters)} parameters (${weights}), opset ${opset}, ${precision}`;

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { ClassifierOptions, Prediction } from '../../classify/classifier.ts';
 import { predict } from '../../classify/predict.ts';
 import { SCAN_BUDGET } from '../../image/admit.ts';
+import { oneLine } from '../../report/escape.ts';
 import { describeChoice } from '../../runtime/devices.ts';
 import {
   decoderOption,
@@ -11,10 +12,9 @@ import {
   integer,
   jsonOption,
   oneOf,
-  print,
-  tellUnread,
   weightOptions,
 } from '../options.ts';
+import { print, tell, tellUnread } from '../output.ts';
 
 interface Options extends Omit<ClassifierOptions, 'views'> {
   readonly views: '1' | '10';
@@ -49,13 +49,12 @@ export function register(program: Command): void {
 }
 
 async function run(images: readonly string[], { json, views, ...rest }: Options): Promise<void> {
-  const log = (line: string) => void process.stderr.write(`${line}\n`);
   const { network, weights, device, predictions } = await predict(images, {
     ...rest,
     views: views === '10' ? 10 : 1,
-    log,
+    log: tell,
   });
-  if (!json) log(`${network}, weights: ${weights}, on ${device ? describeChoice(device)[0] : 'the oracle'}`);
+  if (!json) tell(`${network}, weights: ${weights}, on ${device ? describeChoice(device)[0] : 'the oracle'}`);
   const found = { network, weights, device: device?.device ?? 'oracle', predictions };
   await print(json, found, () => predictions.map(predictionText).filter(Boolean).join('\n'));
   tellUnread(predictions, json);
@@ -65,7 +64,7 @@ async function run(images: readonly string[], { json, views, ...rest }: Options)
 export function predictionText(prediction: Prediction): string {
   if ('error' in prediction) return '';
   const lines = prediction.guesses.map(
-    ({ name, probability }) => `  ${(100 * probability).toFixed(1).padStart(5)} %  ${name}`,
+    ({ name, probability }) => `  ${(100 * probability).toFixed(1).padStart(5)} %  ${oneLine(name)}`,
   );
-  return `${prediction.image}\n${lines.join('\n')}\n`;
+  return `${oneLine(prediction.image)}\n${lines.join('\n')}\n`;
 }

@@ -1,16 +1,9 @@
 /** alexnet run: evaluates any ONNX file on exact inputs and writes its outputs, or all its values, as .npz. */
 import type { Command } from 'commander';
 import { type RunOptions, run } from '../../onnx/run.ts';
-import {
-  deviceOption,
-  engineOption,
-  forceOption,
-  gather,
-  integer,
-  jsonOption,
-  oneOf,
-  print,
-} from '../options.ts';
+import { oneLine } from '../../report/escape.ts';
+import { deviceOption, engineOption, forceOption, gather, integer, jsonOption, oneOf } from '../options.ts';
+import { print } from '../output.ts';
 
 interface Options extends RunOptions {
   readonly out: string;
@@ -45,7 +38,7 @@ export function register(program: Command): void {
 async function execute(path: string, { json, ...options }: Options): Promise<void> {
   const { values, engine, out } = await run(path, options);
   const list = [...values].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
-  const text = list.map(({ name, dtype, shape }) => `${name}  ${dtype} [${shape}]`).join('\n');
+  const text = list.map(({ name, dtype, shape }) => `${oneLine(name)}  ${dtype} [${shape}]`).join('\n');
   const found = { model: path, engine, out, values: list };
   await print(json, found, () => `${text}\n${engine}: ${out}\n`, options.out);
 }

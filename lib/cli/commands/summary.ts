@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { type NetworkSummary, summary } from '../../networks/summary.ts';
 import { megabytes, right, table, thousands } from '../../report/table.ts';
 import { integer, jsonOption, networkOption } from '../options.ts';
+import { print } from '../output.ts';
 
 interface Options {
   readonly network?: string;
@@ -17,13 +18,13 @@ export function register(program: Command): void {
     .addOption(networkOption())
     .option('--batch <n>', 'images a batch', integer(1), 1)
     .addOption(jsonOption())
-    .action((options: Options) => {
-      const found = summary({ network: options.network, batch: options.batch });
-      process.stdout.write(options.json ? `${JSON.stringify(found)}\n` : text(found));
+    .action(({ json, ...options }: Options) => {
+      const found = summary(options);
+      return print(json, found, () => summaryText(found));
     });
 }
 
-function text({ name, title, batch, layers, total }: NetworkSummary): string {
+function summaryText({ name, title, batch, layers, total }: NetworkSummary): string {
   const figures = ({ parameters, macs, activationBytes }: NetworkSummary['total']): string[] => [
     thousands(parameters),
     thousands(macs),

@@ -15,7 +15,7 @@ import {
 } from '../../train/index.ts';
 import { augmentNames, readConfig, scheduleNames } from '../../train/options.ts';
 import { forceOption, integer, jsonOption, networkNames, oneOf, real } from '../options.ts';
-import { progressBar } from '../progress.ts';
+import { print, progressBar, tell } from '../output.ts';
 
 interface Options extends Omit<TrainOptions, 'data' | 'freeze'> {
   readonly freeze?: string;
@@ -82,15 +82,15 @@ async function run(data: string, { config, json, freeze, ...given }: Options): P
       signal: abort.signal,
     });
     bar.stop();
-    process.stdout.write(json ? `${JSON.stringify(trainingJson(result))}\n` : trainingText(result));
+    await print(json, trainingJson(result), () => trainingText(result));
     if (result.stopped) {
-      process.stderr.write('alexnet: stopped; --resume goes on\n');
+      tell('alexnet: stopped; --resume goes on');
       process.exitCode = 1;
     }
   } catch (error) {
     bar.stop();
     if (!(error instanceof Diverged)) throw error;
-    process.stderr.write(`alexnet: ${error.message}\n`);
+    tell(`alexnet: ${error.message}`);
     process.exitCode = 1;
   } finally {
     process.off('SIGINT', interrupted).off('SIGTERM', interrupted);

@@ -18,7 +18,6 @@ import { restartForTf32 } from '../../runtime/tf32.ts';
 import { bundleTargets, writeBundle } from '../../verify/bundle.ts';
 import { type VerifyOptions, type VerifyResult, verify } from '../../verify/index.ts';
 import { saveTargets, saveValues } from '../../verify/save.ts';
-import { pending, takeAll } from '../failure.ts';
 import {
   deviceOption,
   forceOption,
@@ -30,6 +29,7 @@ import {
   real,
   weightOptions,
 } from '../options.ts';
+import { command, pending, print, sayLine, takeAll, tell } from '../output.ts';
 
 interface Options extends Omit<VerifyOptions, 'model' | 'input' | 'device'>, ReportOptions {
   readonly device?: 'auto' | Device;
@@ -97,7 +97,7 @@ async function run(model: string | undefined, options: Options): Promise<void> {
     pending.files = targets.length > 0;
     const compare = await baselineOf(options);
     const choice = await chooseDevice(options.device ?? 'auto');
-    if (await restartForTf32(choice.device, tf32 || require === 'tf32')) return;
+    if (await restartForTf32(choice.device, tf32 || require === 'tf32', tell)) return;
     await judge(model, options, choice, compare, guard);
   } finally {
     for (const removeEmpty of made.toReversed()) await removeEmpty();
@@ -113,13 +113,12 @@ async function judge(
   guard: Guard,
 ): Promise<void> {
   const { save, bundle, json, tf32, force: _, ...rest } = options;
-  const words = json ? process.stderr : process.stdout;
-  const log = (line: string) => void words.write(`${line}\n`);
+  const log = json ? tell : sayLine;
   const required = tf32 ? 'tf32' : rest.require;
   const result = await verify({ ...rest, device, model, require: required, tf32, log });
   const changed = compare(result);
   const text = (): string => `\n${verificationText(result)}${changed ? differenceText(changed) : ''}`;
-  process.stdout.write(json ? `${JSON.stringify(verificationJson(result, changed))}\n` : text());
+  await print(json, verificationJson(result, changed), text);
   if (result.verdict === 'fail' || changed?.lost.length) process.exitCode = 1;
   if (result.verdict === 'untested') process.exitCode = 2;
   const { evidence } = result;
@@ -127,10 +126,9 @@ async function judge(
     async () => save !== undefined && saveValues(save, result.values, guard),
     async () => bundle !== undefined && evidence && writeBundle(bundle, evidence, guard),
     ...reportSteps(rest, guard, result, changed),
-    () => tellGithub(result, changed),
+    () => tellGithub(result, changed, tell, command),
   ]);
-  if (bundle !== undefined && !evidence)
-    process.stderr.write(`${bundle}: not written: ${noEvidence(result)}\n`);
+  if (bundle !== undefined && !evidence) tell(`${bundle}: not written: ${noEvidence(result)}`);
 }
 
 function guardOf(model: string | undefined, options: Options): Guard {

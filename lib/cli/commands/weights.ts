@@ -1,6 +1,7 @@
 /** alexnet weights: what is in a file of weights, and the same weights in another format or convention. */
 import { existsSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { oneLine } from '../../report/escape.ts';
 import { megabytes, right, scientific, table, thousands } from '../../report/table.ts';
 import { type ConvertOptions, convertWeights } from '../../weights/convert.ts';
 import { diffWeights, type WeightsDiff } from '../../weights/diff.ts';
@@ -8,8 +9,8 @@ import { getWeights } from '../../weights/get.ts';
 import { type Inspected, inspectWeights } from '../../weights/inspect.ts';
 import { cachedPath, mebibytes, publicSources } from '../../weights/published.ts';
 import { writable } from '../../weights/write.ts';
-import { forceOption, gather, jsonOption, networkOption, oneOf, print } from '../options.ts';
-import { progressBar } from '../progress.ts';
+import { forceOption, gather, jsonOption, networkOption, oneOf } from '../options.ts';
+import { print, progressBar, tell } from '../output.ts';
 
 interface Json {
   readonly json?: boolean;
@@ -43,7 +44,7 @@ export function register(program: Command): void {
       .argument('<out>', '.safetensors, .npz, .pth or .caffemodel to write'),
   ).action(async (from: string, to: string, { json, ...options }: Json & ConvertOptions) => {
     const made = await convertWeights(from, to, options);
-    for (const note of made.notes) process.stderr.write(`${note}\n`);
+    made.notes.forEach(tell);
     const what = made.network ? ` (${made.network})` : '';
     await print(json, made, () => `${to}: ${made.tensors} tensors of ${from}${what}\n`, to);
   });
@@ -150,7 +151,7 @@ function inspectText(found: Inspected): string {
     ...Object.entries(found.metadata).map(([key, value]) => `${key}: ${value.slice(0, 200)}`),
     ...found.notes,
   ];
-  return `${lines.join('\n')}\n\n${table(titles, rows)}\n`;
+  return `${lines.map(oneLine).join('\n')}\n\n${table(titles, rows)}\n`;
 }
 
 function diffText({ files, network, tensors, equal }: WeightsDiff): string {

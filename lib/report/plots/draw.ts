@@ -4,14 +4,14 @@
  */
 import type { Axis, Mark, Spec } from 'vega';
 import { GENERATOR } from '../../format/strings.ts';
-import { escapeXml } from '../escape.ts';
+import { escapeXml, legalXml } from '../escape.ts';
 import { palette } from '../page.ts';
 
 /** Loaded when the first plot is drawn: it is large, and most runs draw none. */
 export async function draw(spec: Spec, label: string): Promise<string> {
   const vega = await import('vega');
   const view = new vega.View(vega.parse({ ...spec, autosize: 'none', config }), { renderer: 'none' });
-  const svg = await view.toSVG();
+  const svg = legalXml(await view.toSVG());
   view.finalize();
   const size = /width="([\d.]+)" height="[\d.]+"/.exec(svg)?.[1] ?? '360';
   return svg.replace(

@@ -65,9 +65,9 @@ describe('JUnit XML', () => {
     expect(xml).to.include('tests="2" failures="2"');
   });
 
-  it('escapes what names hold, and what XML cannot hold becomes U+FFFD', () => {
+  it('escapes what names hold, and what XML cannot hold is made visible', () => {
     expect(escapeXml(`<a b="c">&'\n`)).to.equal('&lt;a b=&quot;c&quot;&gt;&amp;&#39;&#10;');
-    expect(escapeXml('\0\u001b\ud800x\ud83d\ude00\uffff')).to.equal('\ufffd\ufffd\ufffdx😀\ufffd');
+    expect(escapeXml('\0\u001b\ud800x\ud83d\ude00\uffff')).to.equal('\\u0000\\u001b\ufffdx😀\ufffd');
     for (const never of ['<script', ']]>', '\0', '\u001b']) expect(junitXml(hostile)).not.to.include(never);
   });
 });

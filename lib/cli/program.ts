@@ -1,4 +1,4 @@
-/** Runs one command line and returns its exit code; every error is one line. */
+/** The program: runs one command line and returns its exit code; every error is one line. */
 import { Command, CommanderError } from 'commander';
 import { version } from '../version.ts';
 import * as conform from './commands/conform.ts';
@@ -11,13 +11,19 @@ import * as summary from './commands/summary.ts';
 import * as train from './commands/train.ts';
 import * as verify from './commands/verify.ts';
 import * as weights from './commands/weights.ts';
-import { exitCodeOf, lineOf, watchOutput } from './failure.ts';
+import { say, tell, tellError, watchOutput } from './output.ts';
 
 /** As --help lists them. */
 const commands = [summary, exporting, verify, predict, evaluate, doctor, conform, running, weights, train];
 
 /** Runs `alexnet` with these arguments. */
-export const run = (argv: readonly string[]): Promise<number> => attempt(alexnet(), argv);
+export function alexnet(argv: readonly string[]): Promise<number> {
+  const program = new Command('alexnet')
+    .description('AlexNet that can be checked: oracle, ONNX export, layer-by-layer verification, inference')
+    .version(version);
+  for (const { register } of commands) register(program);
+  return attempt(program, argv);
+}
 
 /** 0 ok · 1 disagreement · 2 bad usage or input · 3 environment. Errors become one line on stderr. */
 export async function attempt(program: Command, argv: readonly string[]): Promise<number> {
@@ -25,7 +31,11 @@ export async function attempt(program: Command, argv: readonly string[]): Promis
   for (const command of withinOf(program)) {
     command
       .option('--debug', 'show the stack trace of an error')
-      .configureOutput({ outputError: () => {} })
+      .configureOutput({
+        writeOut: say,
+        writeErr: (text) => text.trimEnd().split('\n').forEach(tell),
+        outputError: () => {},
+      })
       .exitOverride();
   }
   // this file's own: no command knows it
@@ -43,18 +53,8 @@ export async function attempt(program: Command, argv: readonly string[]): Promis
 /** The command, its commands, and theirs. */
 const withinOf = (command: Command): Command[] => [command, ...command.commands.flatMap(withinOf)];
 
-function alexnet(): Command {
-  const program = new Command('alexnet')
-    .description('AlexNet that can be checked: oracle, ONNX export, layer-by-layer verification, inference')
-    .version(version);
-  for (const { register } of commands) register(program);
-  return program;
-}
-
 function explain(error: Error, debug: boolean): number {
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
   if (error instanceof CommanderError && error.code === 'commander.help') return 2;
-  process.stderr.write(`${lineOf(error)}\n`);
-  if (debug) process.stderr.write(`${error.stack}\n`);
-  return exitCodeOf(error);
+  return tellError(error, debug);
 }
