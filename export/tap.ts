@@ -23,23 +23,25 @@ const { float16, float32, float64, bfloat16 } = dataTypes;
 const floats = new Set<number>([float16, float32, float64, bfloat16]);
 
 /** Operators with outputs that are never floats, output by output; 'first' is the type of the first input. */
-const integral: Readonly<Record<string, readonly (number | 'first')[]>> = {
-  ArgMax: [dataTypes.int64],
-  ArgMin: [dataTypes.int64],
-  Dropout: ['first', dataTypes.bool],
-  Equal: [dataTypes.bool],
-  Greater: [dataTypes.bool],
-  GreaterOrEqual: [dataTypes.bool],
-  IsInf: [dataTypes.bool],
-  IsNaN: [dataTypes.bool],
-  Less: [dataTypes.bool],
-  LessOrEqual: [dataTypes.bool],
-  MaxPool: ['first', dataTypes.int64],
-  NonZero: [dataTypes.int64],
-  Shape: [dataTypes.int64],
-  Size: [dataTypes.int64],
-  TopK: ['first', dataTypes.int64],
-};
+const integral: ReadonlyMap<string, readonly (number | 'first')[]> = new Map(
+  Object.entries({
+    ArgMax: [dataTypes.int64],
+    ArgMin: [dataTypes.int64],
+    Dropout: ['first', dataTypes.bool],
+    Equal: [dataTypes.bool],
+    Greater: [dataTypes.bool],
+    GreaterOrEqual: [dataTypes.bool],
+    IsInf: [dataTypes.bool],
+    IsNaN: [dataTypes.bool],
+    Less: [dataTypes.bool],
+    LessOrEqual: [dataTypes.bool],
+    MaxPool: ['first', dataTypes.int64],
+    NonZero: [dataTypes.int64],
+    Shape: [dataTypes.int64],
+    Size: [dataTypes.int64],
+    TopK: ['first', dataTypes.int64],
+  } as const),
+);
 
 /** Types that the file itself says, then what follows from the nodes in order; undefined where nothing is known. */
 function typesOf(graph: GraphProto): Map<string, number | undefined> {
@@ -65,16 +67,17 @@ function produced(node: NodeProto, index: number, types: ReadonlyMap<string, num
       return attribute('value')?.t?.dataType ?? (attribute('value_float') ? dataTypes.float32 : undefined);
     case 'ConstantOfShape':
       return attribute('value')?.t?.dataType ?? dataTypes.float32;
-    case 'Gather':
-      return types.get(node.input[0]);
+    case 'CastLike':
     case 'Where':
       return types.get(node.input[1]);
+    case 'OneHot':
+      return types.get(node.input[2]);
     case 'If':
     case 'Loop':
     case 'Scan':
       return undefined;
   }
-  const known = integral[node.opType]?.[index] ?? 'first';
+  const known = integral.get(node.opType)?.[index] ?? 'first';
   return known === 'first' ? types.get(node.input[0]) : known;
 }
 

@@ -14,6 +14,7 @@ export const U64 = 2 ** -53;
 /** Unit roundoff of float16, and half the spacing of its subnormal numbers. */
 export const U16 = 2 ** -11;
 export const HALF_SUBNORMAL_16 = 2 ** -25;
+export const FLOAT16_MAX = 65504;
 /** Smallest normal float32 number. */
 export const MIN_NORMAL = 2 ** -126;
 /** Half the spacing of subnormal float32 numbers: the error of a product or quotient that underflows. */

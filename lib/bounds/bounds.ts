@@ -6,6 +6,7 @@ import { operations } from '../fast/index.ts';
 import type { Device } from '../runtime/failures.ts';
 import {
   type DeviceArithmetic,
+  FLOAT16_MAX,
   gamma,
   HALF_SUBNORMAL,
   HALF_SUBNORMAL_16,
@@ -29,6 +30,8 @@ export interface Bounds {
   readonly anyOrder?: Float64Array;
   /** What a convolution by a transform keeps, where the device may have used one. */
   readonly normwise?: () => Normwise;
+  /** The largest number of the type that the device stores; default: float32's. */
+  readonly most?: number;
 }
 
 export interface Squares {
@@ -61,6 +64,13 @@ export interface BoundsContext {
 export interface Judged {
   readonly exact: Tensor;
   readonly bounds: Bounds;
+}
+
+/** A value of which something is known without a bound. */
+export interface Told {
+  readonly verdict: 'pass' | 'fail' | 'untested';
+  /** One line; empty if it passes. */
+  readonly reason: string;
 }
 
 /** Layers of these kinds. */
@@ -119,7 +129,7 @@ export const relativeTo = (magnitude: ArrayLike<number>, relative: number, tiny:
   bound: Float64Array.from(magnitude, (m) => relative * Math.abs(m) + tiny),
 });
 
-/** So many roundings of a value, one after the other; of `magnitude` where terms of both signs meet. */
+/** `roundings` of a value, one after the other; of `magnitude` where terms of both signs meet. */
 export const rounded = (
   magnitude: Tensor | ArrayLike<number>,
   roundings: number,
@@ -155,17 +165,34 @@ export function summed(parts: readonly Judged[], device: DeviceArithmetic): Judg
  */
 export function inFloat16(bounds: Bounds, exact: Tensor, ofInput: OfInput = () => 0): Bounds {
   const y = dense(exact);
-  const widened = (limit: number, i: number): number =>
-    limit + (U16 * Math.abs(y[i]) + HALF_SUBNORMAL_16) + ofInput(i);
-  const { bound, expectation, normwise } = bounds;
+  const stored = (i: number): number => halfStep(y[i]);
+  const { squares } = bounds;
+  return {
+    ...loosened(bounds, (i) => stored(i) + ofInput(i)),
+    ...(squares && { squares: { ...squares, noise: squares.noise.map((noise, i) => noise + stored(i)) } }),
+    most: FLOAT16_MAX,
+  };
+}
+
+/** How far a number may be from its float16: half a unit in the last place. */
+export const halfStep = (x: number): number => U16 * Math.abs(x) + HALF_SUBNORMAL_16;
+
+/** Where a bound is no number nothing is promised. */
+export const promised = (bound: number): number => (Number.isNaN(bound) ? Number.POSITIVE_INFINITY : bound);
+
+/** The same bounds, each limit larger by what `by` says of its element. */
+export function loosened(bounds: Bounds, by: OfInput): Bounds {
+  const wider = (limit: number, i: number): number => promised(limit + by(i));
+  const { bound, expectation, anyOrder, normwise } = bounds;
   return {
     ...bounds,
-    bound: bound.map(widened),
-    ...(expectation && { expectation: expectation.map(widened) }),
+    bound: bound.map(wider),
+    ...(anyOrder && { anyOrder: anyOrder.map(wider) }),
+    ...(expectation && { expectation: expectation.map(wider) }),
     ...(normwise && {
       normwise: () => {
-        const wider = normwise();
-        return { ...wider, bound: wider.bound.map(widened) };
+        const transformed = normwise();
+        return { ...transformed, bound: transformed.bound.map(wider) };
       },
     }),
   };

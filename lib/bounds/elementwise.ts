@@ -1,26 +1,21 @@
 /** Bounds of the operations that work value by value, and of those that only move values. */
 import type * as ops from '../../reference/ops/index.ts';
-import { dense, type Tensor } from '../../reference/tensor.ts';
-import {
-  arithmetic,
-  type DeviceArithmetic,
-  gamma,
-  HALF_SUBNORMAL,
-  HALF_SUBNORMAL_16,
-  MIN_NORMAL,
-  U16,
-  U32,
-} from './arithmetic.ts';
+import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
+import { arithmetic, type DeviceArithmetic, gamma, HALF_SUBNORMAL, MIN_NORMAL, U32 } from './arithmetic.ts';
 import {
   type Bounds,
   type BoundsContext,
   copied,
   type ForwardPass,
+  halfStep,
+  type Judged,
   type OfInput,
   type OperationBounds,
   relativeTo,
   rounded,
+  type Told,
 } from './bounds.ts';
+import { FALSE_ALARM } from './products.ts';
 
 const copies = (_: object, { exact }: ForwardPass, { device }: BoundsContext): Bounds =>
   copied(exact, arithmetic[device]);
@@ -46,10 +41,10 @@ export const relu: OperationBounds<'relu'> = {
   },
 };
 
-/** |x| changes by 2⁻¹¹ of itself, and no slope is above 1. */
+/** x is off by its rounding, and no slope is above 1. */
 const changed = (t: Tensor): OfInput => {
   const T = dense(t);
-  return (i) => U16 * Math.abs(T[i]) + HALF_SUBNORMAL_16;
+  return (i) => halfStep(T[i]);
 };
 
 /** tanh's licence, and `nearZero`·u, absolute. */
@@ -106,3 +101,37 @@ export const dropout: OperationBounds<'dropout'> = {
     scaledByMask(attributes, dx, mask !== undefined, arithmetic[device]),
   ],
 };
+
+/**
+ * Dropout with a mask of the device's own generator (absent: what is not 0 was kept). y is 0 or x/(1 − p), three
+ * roundings. Of n values k are kept with a probability of at most 2·e^(−n·D), D the relative entropy of k/n against
+ * 1 − p (Chernoff): below FALSE_ALARM the rate is wrong.
+ */
+export function drawnDropout(
+  x: Tensor,
+  y: Tensor,
+  mask: ArrayLike<number> | undefined,
+  ratio: number,
+  device: DeviceArithmetic,
+): { judged: Judged; rate: Told } {
+  const X = dense(x);
+  const Y = dense(y);
+  const scale = 1 / (1 - ratio);
+  const kept = mask ?? Y.map((v) => Number(v !== 0));
+  const exact = new Float64Array(X).map((v, i) => (kept[i] ? v * scale : 0));
+  let n = 0;
+  let k = 0;
+  for (let i = 0; i < X.length; i++) {
+    if (!mask && Math.abs(X[i]) < 2 ** -20) continue; // it may be 0 by underflow
+    n++;
+    if (kept[i]) k++;
+  }
+  const entropy = (share: number, of: number): number => (share === 0 ? 0 : share * Math.log(share / of));
+  const divergence = n === 0 ? 0 : entropy(k / n, 1 - ratio) + entropy(1 - k / n, ratio);
+  const right = 2 * Math.exp(-n * divergence) >= FALSE_ALARM;
+  const reason = `${n - k} of ${n} values dropped, at a ratio of ${ratio}`;
+  return {
+    judged: { exact: tensor(exact, x.shape), bounds: rounded(exact, 3, device) },
+    rate: right ? { verdict: 'pass', reason: '' } : { verdict: 'fail', reason },
+  };
+}

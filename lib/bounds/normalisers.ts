@@ -7,6 +7,7 @@ import {
   FLOAT32_MAX,
   gamma,
   HALF_SUBNORMAL,
+  HALF_SUBNORMAL_16,
   MIN_NORMAL,
   U16,
   U32,
@@ -16,19 +17,24 @@ import {
   type Bounds,
   type BoundsContext,
   type ForwardPass,
+  halfStep,
   type LayersOf,
   largest,
   type OfInput,
   type OperationBounds,
+  promised,
   rounded,
   underflow,
 } from './bounds.ts';
 
-/** x changes by 1 ± δ, the sum of squares (and so s) by at most (1 ± δ)². */
-function scaledInput({ attributes: { beta } }: Normalising, { exact }: ForwardPass): OfInput {
+/** x is off by 1 ± δ and, where it is subnormal, by η; the sum of squares (and so s) by at most (1 ± δ)². */
+function scaledInput({ kind, attributes }: Normalising, { inputs: [x], exact }: ForwardPass): OfInput {
+  const { beta } = attributes;
   const Y = dense(exact);
-  const relative = (1 + U16) * (1 - U16) ** (-2 * beta) - 1;
-  return (i) => relative * Math.abs(Y[i]);
+  const { denominators } = kind === 'lrn' ? ops.lrn : ops.mapnorm;
+  const s = denominators(x, attributes as ops.lrn.Attributes); // mapnorm's are some of them
+  const ofSum = (1 - U16) ** (-2 * beta);
+  return (i) => ((1 + U16) * ofSum - 1) * Math.abs(Y[i]) + HALF_SUBNORMAL_16 * s[i] ** -beta * ofSum;
 }
 
 export const lrn: OperationBounds<'lrn'> = {
@@ -49,13 +55,7 @@ export const mapnorm: OperationBounds<'mapnorm'> = {
 
 export const softmax: OperationBounds<'softmax'> = {
   forward: (_, { inputs: [x], exact }, { device }) => softmaxBounds(x, exact, arithmetic[device]),
-  ofInput(_, { inputs: [x], exact }) {
-    // every exponent x − m moves by at most 2δ·max|x|, numerator and sum alike
-    const Y = dense(exact);
-    const most = Float64Array.from(dense(x), Math.abs).reduce((max, v) => Math.max(max, v), 0); // or NaN
-    const relative = Math.expm1(4 * U16 * most);
-    return (i) => relative * Y[i];
-  },
+  ofInput: (_, { inputs: [x], exact }) => softmaxOfInput(x, exact),
   // y·(dy − Σdy·y): K products and their sum, a difference, a product
   backward(_, { y, dy }, _exact, { device }) {
     const [N, K] = y.shape;
@@ -216,6 +216,49 @@ export function softmaxBounds(x: Tensor, exact: Tensor, device: DeviceArithmetic
   return { bound };
 }
 
+/** Every exponent x − m moves by at most twice the largest rounding, numerator and sum alike. */
+export function softmaxOfInput(x: Tensor, exact: Tensor): OfInput {
+  const Y = dense(exact);
+  const relative = Math.expm1(4 * halfStep(largest(dense(x))));
+  return (i) => relative * Y[i];
+}
+
+/**
+ * y_k = z_k − L, z = x − m rounded, L = log Σ e^z or (m + L) subtracted from x. Σ has softmax's relative error ρ of its
+ * terms and additions, which is an absolute one of L, beside the logarithm's own; then one rounding each of z, of m + L
+ * and of y.
+ */
+export function logSoftmaxBounds(x: Tensor, exact: Tensor, device: DeviceArithmetic): Bounds {
+  const [N, K] = x.shape;
+  const X = dense(x);
+  const Y = dense(exact);
+  const bound = new Float64Array(Y.length);
+  for (let n = 0; n < N; n++) {
+    const row = n * K;
+    let m = Number.NEGATIVE_INFINITY;
+    let weighted = gamma(K);
+    for (let k = 0; k < K; k++) m = Math.max(m, X[row + k]);
+    for (let k = 0; k < K; k++) {
+      const distance = m - X[row + k];
+      const p = Math.exp(Y[row + k]);
+      if (p > 0) weighted += p * Math.expm1((distance + device.exp(distance)) * U32);
+    }
+    for (let k = 0; k < K; k++) {
+      const z = X[row + k] - m;
+      const log = Math.max(0, z - Y[row + k]);
+      const roundings = device.log(log) + Math.abs(z) + Math.abs(m) + log + Math.abs(Y[row + k]);
+      bound[row + k] = weighted / (1 - weighted) + roundings * U32 * (1 + 4 * weighted) + 2 * MIN_NORMAL;
+    }
+  }
+  return { bound: bound.map((limit, i) => (Number.isFinite(Y[i]) ? limit : 0)) };
+}
+
+/** No y moves by more than the difference of two x: the logarithm of the sum by at most the largest rounding. */
+export const logSoftmaxOfInput = (x: Tensor): OfInput => {
+  const most = 2 * halfStep(largest(dense(x)));
+  return () => most;
+};
+
 /**
  * dx = t − F·x·Σⱼ vⱼ with t = dy/s^β, v = t·x/s, F = 2α′β, as export/emit/normalise.ts composes it (the sum an average
  * over the windows that hold the value). Let ρ be the relative error of dy·s^−β in the decomposed forward
@@ -247,12 +290,9 @@ function normalised(
   const difference = back(Math.abs);
   const factor = 2 * beta * (divide ? alpha / n : alpha);
   const tiny = lost(dense(x), s, [factor, n], underflow(device));
-  const bound = new Float64Array(direct).map((t, i) => finite(2 * t - difference[i]) + tiny[i]);
+  const bound = new Float64Array(direct).map((t, i) => promised(2 * t - difference[i]) + tiny[i]);
   return [{ bound }];
 }
-
-/** Where it is NaN nothing is promised. */
-const finite = (bound: number): number => (Number.isNaN(bound) ? Number.POSITIVE_INFINITY : bound);
 
 /** What τ lost in each of t, t·x, v, their mean and F·mean does to dx. */
 function lost(

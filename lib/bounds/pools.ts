@@ -2,11 +2,12 @@
 import type { Layer } from '../../reference/networks/layers.ts';
 import { runLayer } from '../../reference/oracle.ts';
 import { dense, map, type Tensor } from '../../reference/tensor.ts';
-import { arithmetic, gamma, HALF_SUBNORMAL_16, U16 } from './arithmetic.ts';
+import { arithmetic, gamma } from './arithmetic.ts';
 import {
   type BackwardPass,
   copied,
   exactGradients,
+  halfStep,
   type LayersOf,
   type OperationBounds,
   relativeTo,
@@ -49,7 +50,7 @@ const average: OperationBounds<'avgpool' | 'adaptiveavgpool'> = {
   },
   ofInput(layer, { inputs: [x] }) {
     const mean = meanSize(layer, x);
-    return (i) => U16 * mean[i] + HALF_SUBNORMAL_16;
+    return (i) => halfStep(mean[i]);
   },
   // Aᵀ·dy·B with two MatMuls: the matrices' entries are rounded once each, two products, and as many additions as
   // windows overlap (adding a zero is exact); operands rounded to fewer bits add 4t

@@ -10,7 +10,16 @@
 import type { Terms } from '../../reference/ops/operation.ts';
 import { dense, map, sizeOf, type Tensor } from '../../reference/tensor.ts';
 import * as fast from '../fast/index.ts';
-import { arithmetic, FLOAT32_MAX, gamma, HALF_SUBNORMAL, MIN_NORMAL, U32, U64 } from './arithmetic.ts';
+import {
+  arithmetic,
+  FLOAT32_MAX,
+  gamma,
+  HALF_SUBNORMAL,
+  HALF_SUBNORMAL_16,
+  MIN_NORMAL,
+  U32,
+  U64,
+} from './arithmetic.ts';
 import {
   type BackwardPass,
   type Bounds,
@@ -27,7 +36,18 @@ import { inputTransform, normwise, transformable } from './normwise.ts';
 
 type Weighted = LayersOf<'conv2d' | 'linear'>;
 
-const products: OperationBounds<'conv2d' | 'linear'> = { forward: weightedSums, backward: weightedGradients };
+const products: OperationBounds<'conv2d' | 'linear'> = {
+  forward: weightedSums,
+  // what is relative is among the rounded operands; subnormal inputs add 2⁻²⁵ each
+  ofInput(layer, { weights, exact: { shape } }) {
+    const w = weights.get(`${layer.name}.weight`) as Tensor;
+    const [, K, ...plane] = shape;
+    const sums = new Float64Array(K);
+    for (const [i, v] of dense(w).entries()) sums[Math.floor((i * K) / w.size)] += Math.abs(v);
+    return (i) => HALF_SUBNORMAL_16 * sums[Math.floor(i / sizeOf(plane)) % K];
+  },
+  backward: weightedGradients,
+};
 
 export { products as conv2d, products as linear };
 

@@ -21,7 +21,8 @@ export interface Margin {
 }
 
 /**
- * The margin that rounding is most likely to overturn; null for a network with fewer than two outputs.
+ * The margin that rounding is most likely to overturn; null for a network with fewer than two outputs, and where they
+ * are no numbers.
  * `chain` are the oracle's values by layer, `sigma` the expected errors.
  */
 export function marginOf(
@@ -43,9 +44,11 @@ export function marginOf(
     const standardError = Math.sqrt(variances[n]);
     return { image: n, classes: [a, b], margin, standardError, probability: tail(margin / standardError) };
   });
-  return margins.reduce((worst, one) =>
-    one.margin / one.standardError < worst.margin / worst.standardError ? one : worst,
-  );
+  const known = margins.filter(({ margin }) => Number.isFinite(margin)); // not those of logits that overflow
+  return known.reduce<Margin | null>((worst, one) => {
+    const isWorse = !worst || one.margin / one.standardError < worst.margin / worst.standardError;
+    return isWorse ? one : worst;
+  }, null);
 }
 
 function twoLargest(z: ArrayLike<number>): [number, number] {

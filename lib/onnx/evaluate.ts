@@ -20,7 +20,10 @@ export interface EvaluateOptions extends Limits {
   readonly trace?: (node: Node, outputs: ReadonlyMap<string, Value>) => void;
 }
 
-type Values = ReadonlyMap<string, Value>;
+/** Values by name. */
+export type Values = Pick<ReadonlyMap<string, Value>, 'get'>;
+
+type Feeds = ReadonlyMap<string, Value>;
 
 /** Subgraphs in subgraphs; the file format allows no deeper ones either. */
 const MAX_DEPTH = 64;
@@ -30,7 +33,7 @@ const MAX_ITERATIONS = 100_000;
  * The graph's outputs by name. `feeds` are its inputs by name. InputError: an operator that is not supported,
  * feeds that do not fit, a node that fails.
  */
-export function evaluate(model: Model, feeds: Values, options: EvaluateOptions = {}): Map<string, Value> {
+export function evaluate(model: Model, feeds: Feeds, options: EvaluateOptions = {}): Map<string, Value> {
   refuseUnsupported(model);
   checkFeeds(model, feeds);
   const { precision = 'float32', maxIterations = MAX_ITERATIONS, trace } = options;
@@ -65,8 +68,8 @@ interface Scope {
   readonly depth: number;
 }
 
-/** Declared types and extents against what is fed; a free extent takes any. */
-function checkFeeds({ name: file, graph }: Model, feeds: Values): void {
+/** Declared types and extents against what is fed; a free extent (none, a name, 0, −1) takes any. */
+function checkFeeds({ name: file, graph }: Model, feeds: Feeds): void {
   const known = graph.inputs.map(({ name }) => name);
   for (const name of feeds.keys()) {
     if (!known.includes(name) && !graph.initializers.has(name)) {
@@ -79,7 +82,9 @@ function checkFeeds({ name: file, graph }: Model, feeds: Values): void {
     const fits =
       !info.shape ||
       (info.shape.length === value.shape.length &&
-        info.shape.every((extent, i) => typeof extent !== 'number' || extent === value.shape[i]));
+        info.shape.every(
+          (extent, i) => typeof extent !== 'number' || extent <= 0 || extent === value.shape[i],
+        ));
     if (!fits || (info.dtype && info.dtype !== value.dtype)) {
       const given = describe({ name: '', dtype: value.dtype, shape: value.shape });
       throw refusal(file, `the input '${info.name}' must be ${describe(info)} (given: ${given})`);
@@ -90,7 +95,7 @@ function checkFeeds({ name: file, graph }: Model, feeds: Values): void {
 const describe = ({ dtype, shape }: ValueInfo): string =>
   `${dtype ?? 'any type'} [${shape ? shape.map((extent) => extent ?? '?').join(',') : '…'}]`;
 
-function runGraph(graph: Graph, scope: Scope, feeds: Values, trace?: EvaluateOptions['trace']): Value[] {
+function runGraph(graph: Graph, scope: Scope, feeds: Feeds, trace?: EvaluateOptions['trace']): Value[] {
   if (scope.depth > MAX_DEPTH) throw new Error(`subgraphs are nested deeper than ${MAX_DEPTH}`);
   const values = new Map(feeds);
   const find: Lookup = (name) => values.get(name) ?? graph.initializers.get(name) ?? scope.around(name);

@@ -2,7 +2,7 @@
  * An ONNX node as a layer of reference/networks, where it is one: for error bounds and hypotheses, which
  * speak of layers.
  *
- * Covered, in float32: Conv, MaxPool, AveragePool and LRN of (N,C,H,W) without dilated pooling; Gemm as a
+ * Covered, in float32 and float16: Conv, MaxPool, AveragePool and LRN of (N,C,H,W) without dilated pooling; Gemm as a
  * fully connected layer (α = β = 1, A not transposed, C one value a neuron); Softmax over the last of two
  * axes; Relu, Tanh, Sigmoid.
  */
@@ -32,7 +32,7 @@ export function layerOf(model: Model, node: Node, inputs: readonly (Value | unde
   const version = findOperator(node.domain, node.op, model.opsets.get(node.domain) ?? 0)?.version;
   const [x] = inputs;
   if (node.domain !== '' || version === undefined || !x) return null;
-  if (inputs.some((value) => value && value.dtype !== 'float32')) return null;
+  if (inputs.some((value) => value && value.dtype !== 'float32' && value.dtype !== 'float16')) return null;
   const name = node.outputs[0];
   const a = new Attributes(node);
   const plain = (layer: Layer): NodeLayer => ({ layer, inputs: [asTensor(x)], weights: new Map() });

@@ -77,8 +77,10 @@ export const rules = {
   untested: {
     id: 'untested',
     level: 'note',
-    title: 'Constant in the oracle: nothing was tested',
-    help: 'The right values of this layer are all the same for this input and these weights. Give it another input.',
+    title: 'Not tested',
+    help:
+      'Nothing was shown of this value, and its message says why: all right values are the same, no bound is known, it is ' +
+      'random, or it overflows. Where the input is the reason, give another one.',
   },
   lost: {
     id: 'lost-bits',
@@ -103,7 +105,13 @@ export function findings({ layers, required, runs }: Verification, difference?: 
     const rule = run.verdict === 'suspicious' ? rules.unstable : rules.optimised;
     const layer = run.first ?? run.unstable[0] ?? '';
     // a wrong layer is wrong in every run, and one finding for each layer is enough
-    if (run.verdict === 'pass' || (run.verdict === 'fail' && !layersAgree) || about.has(layer)) continue;
+    if (
+      run.verdict === 'pass' ||
+      run.verdict === 'untested' ||
+      (run.verdict === 'fail' && !layersAgree) ||
+      about.has(layer)
+    )
+      continue;
     about.add(layer);
     found.push({ rule, layer, message: `${layer}: ${runName(run)}: ${run.reason}` });
   }

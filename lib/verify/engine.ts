@@ -8,7 +8,7 @@
  */
 import { isFloat } from '../array/dtype.ts';
 import type { Value } from '../array/value.ts';
-import { U32 } from '../bounds/arithmetic.ts';
+import { U16, U32 } from '../bounds/arithmetic.ts';
 import { relativeDifference } from '../judge/judge.ts';
 import type { Margin } from '../judge/margin.ts';
 import { type Why, why } from '../judge/why.ts';
@@ -50,6 +50,7 @@ export async function examine(
   const [first, ...others] = provider.ways;
   const plain = await provider.run(subject.feeds, first);
   const found = judgeAll(subject, plain);
+  const unknown = unknownValues(subject, found.rows);
   const runs = [reportOf(subject, first, plain, found.failure?.row)];
   const right = found.failure ? [] : [plain];
   let { placement } = plain;
@@ -59,11 +60,21 @@ export async function examine(
       const wrong = firstWrong(subject, plain, run);
       runs.push(reportOf(subject, way, run, wrong));
       if (!wrong) right.push(run);
-    } else runs.push(reportOf(subject, way, run, strayOutput(subject, run, right, found.expected)));
+    } else {
+      const open = outputsToJudge(run, right);
+      const stray = strayOutput(
+        subject,
+        open.filter(([name]) => !unknown.has(name)),
+        found.expected,
+      );
+      const skipped = open.map(([name]) => name).filter((name) => unknown.has(name));
+      runs.push(reportOf(subject, way, run, stray, skipped));
+    }
     if (way.graph === subject.placed.by) placement = run.placement;
   }
+  const isNumber = ({ layer }: LayerReport) => isFloat(plain.values.get(layer)?.dtype ?? 'float32');
   return {
-    ...placedRows(subject, provider, found.rows, placement, strictDevice),
+    ...placedRows(subject, provider, found.rows.filter(isNumber), found.rows, placement, strictDevice),
     runs,
     values: plain.values,
     expected: found.expected,
@@ -151,24 +162,25 @@ function firstWrong(subject: Subject, plain: Run, run: Run): Wrong | undefined {
 /** Oracle chains with random signs on every value's expected error: how far right rounding may carry the outputs. */
 const CHAINS = 3;
 
-/** An output of the untouched graph that neither has the bits of a right run nor is near the oracle's. */
+/** The outputs of the untouched graph that do not have the bits of a run in which nothing was wrong. */
+const outputsToJudge = ({ values }: Run, right: readonly Run[]) =>
+  [...values].filter(
+    ([name, y]) => isFloat(y.dtype) && !right.some((run) => sameBits(run.values.get(name), y)),
+  );
+
+/** One of these outputs that is not near the oracle's. */
 function strayOutput(
   subject: Subject,
-  { values }: Run,
-  right: readonly Run[],
+  outputs: readonly (readonly [string, Value])[],
   expected: ReadonlyMap<string, Float64Array>,
 ): Wrong | undefined {
-  const { chain } = subject;
-  const open = [...values].filter(
-    ([name, y]) => isFloat(y.dtype) && chain(name) && !right.some((run) => sameBits(run.values.get(name), y)),
-  );
-  if (open.length === 0) return undefined;
+  if (outputs.length === 0) return undefined;
   const draws = Array.from({ length: CHAINS }, (_, draw) => subject.disturbed(draw, expected));
-  for (const [name, y] of open) {
-    const own = chain(name)!;
-    const distances = draws.map((draw) => draw(name)).map((t) => (t ? relativeDifference(t, own) : 0));
+  for (const [name, y] of outputs) {
+    const own = subject.chain(name)!;
+    const distances = draws.map((draw) => relativeDifference(draw(name)!, own));
     // both sides are rounded once when they are stored
-    const allowed = distances.reduce((a, b) => Math.max(a, b), 0) + 2 * U32;
+    const allowed = Math.max(...distances) + 2 * (y.dtype === 'float16' ? U16 : U32);
     const difference = relativeDifference(tensorOf(y), own);
     if (difference <= allowed) continue;
     const limit = allowed.toExponential(1);
@@ -178,28 +190,56 @@ function strayOutput(
   return undefined;
 }
 
+/** Values of which the oracle's chain says nothing: drawn, without a bound, or computed from such values. */
+function unknownValues(subject: Subject, rows: readonly LayerReport[]): ReadonlySet<string> {
+  const unbound = new Set(rows.filter(isUnbound).map(({ layer }) => layer));
+  const unknown = new Set<string>();
+  for (const { reads, makes } of subject.computations()) {
+    const hangs = reads.some((name) => unknown.has(name));
+    for (const { name } of makes)
+      if (hangs || unbound.has(name) || subject.isDrawn?.(name)) unknown.add(name);
+  }
+  return unknown;
+}
+
+const isUnbound = ({ verdict, introduced }: LayerReport): boolean =>
+  verdict === 'untested' && introduced === null;
+
 /** A run with a wrong value fails; one that is not repeatable is suspicious: its values are judged all the same. */
-function reportOf({ model }: Subject, way: Way, { unstable }: Run, wrong?: Wrong): RunReport {
+function reportOf(
+  { model }: Subject,
+  way: Way,
+  { unstable }: Run,
+  wrong?: Wrong,
+  skipped: readonly string[] = [],
+): RunReport {
   const { graph, level } = way;
   const head = { graph, ...(model && { model }), optimised: level !== 'disabled', level, unstable };
   if (wrong) return { ...head, verdict: 'fail', reason: wrong.reason, first: wrong.layer };
+  if (skipped.length > 0) {
+    const reason = `${skipped.join(' ')}: not compared, computed from values that are random or have no bound`;
+    return { ...head, verdict: 'untested', reason, first: null };
+  }
   if (unstable.length === 0) return { ...head, verdict: 'pass', reason: '', first: null };
   const reason = `not repeatable: ${unstable.join(' ')} differed`;
   return { ...head, verdict: 'suspicious', reason, first: null };
 }
 
+/** Where every row's node ran; integers (shapes, indices) may be anybody's. */
 function placedRows(
   { placed: { nodes, title = (name) => name } }: Subject,
   { device }: Provider,
+  floats: readonly LayerReport[],
   rows: readonly LayerReport[],
   placement: Placement | null,
   strict: boolean,
 ): Pick<Examined, 'rows' | 'placement' | 'ran'> {
-  const titles = rows.map(({ layer }) => title(layer));
+  const titlesOf = (of: readonly LayerReport[]) => [...new Set(of.map(({ layer }) => title(layer)))];
+  const titles = titlesOf(floats);
   const named = placement?.nodes.map((node) => ({ ...node, name: nodes?.get(node.name) ?? node.name }));
   const where = { nodes: named ?? [] };
   if (strict) assertPlacement(where, device, titles);
-  const devices = layerDevices(where, titles);
+  const devices = layerDevices(where, titlesOf(rows));
   const ran = (name: string): readonly string[] => devices.get(title(name)) ?? [];
   return {
     rows: rows.map((row) => ({ ...row, devices: ran(row.layer) })),

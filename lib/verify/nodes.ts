@@ -8,19 +8,18 @@ import { streamOf, uniform, words } from '../../reference/random.ts';
 import { type Shape, sizeOf, type Tensor } from '../../reference/tensor.ts';
 import { isFloat } from '../array/dtype.ts';
 import type { Value } from '../array/value.ts';
-import { classes, type Requirement } from '../bounds/arithmetic.ts';
-import { inFloat16 } from '../bounds/bounds.ts';
-import { nodeBounds } from '../bounds/onnx.ts';
+import { classes } from '../bounds/arithmetic.ts';
+import { draws, judgedNode } from '../bounds/nodes.ts';
 import { InputError } from '../errors.ts';
 import { evaluate, evaluateNode } from '../onnx/evaluate.ts';
 import { layerOf } from '../onnx/layer.ts';
-import type { Model, Node, ValueInfo } from '../onnx/model.ts';
+import type { Graph, Model, ValueInfo } from '../onnx/model.ts';
 import { asTensor } from '../onnx/value.ts';
 import type { Device } from '../runtime/failures.ts';
 import { examine, verificationOf } from './engine.ts';
 import type { JudgeOptions } from './options.ts';
 import { sessionsOf } from './sessions.ts';
-import { type Computation, disturbed, type Subject, tensorOf } from './subject.ts';
+import { type Computation, disturbed, type Subject, tensorOf, type Values } from './subject.ts';
 import type { Verification } from './verification.ts';
 
 interface GraphSettings extends JudgeOptions {
@@ -43,8 +42,7 @@ export async function verifyGraph(settings: GraphSettings): Promise<Verification
       for (const [name, value] of outputs) chain.set(name, value);
     },
   });
-  const required = settings.require ?? (usesHalves(model) ? 'float16' : 'float32');
-  const subject = nodesOf(settings, required, chain);
+  const subject = nodesOf(settings, chain);
   const outputs = graph.outputs.map(({ name }) => name);
   const judged = subject.computations().flatMap(({ makes }) => makes.map(({ name }) => name));
   const names = new Map([...outputs, ...judged].map((name) => [name, name]));
@@ -53,54 +51,51 @@ export async function verifyGraph(settings: GraphSettings): Promise<Verification
   const onDevice = new Map([...chain, ...found.values]);
   const input = feeds.get(graph.inputs[0]?.name)?.shape ?? [];
   return verificationOf([found], {
-    ...{ network: subject.name, input, device, required },
+    ...{ network: subject.name, input, device, required: subject.operands.name },
     values: { device: floatsOf(onDevice, model), oracle: floatsOf(chain, model) },
   });
 }
 
 /** `chain` are all values of the oracle's own evaluation. */
 export function nodesOf(
-  { bytes, model, feeds, device }: GraphSettings,
-  required: Requirement,
+  { bytes, model, feeds, device, require }: GraphSettings,
   chain: ReadonlyMap<string, Value>,
 ): Subject {
   const { graph } = model;
-  const fed = fedNodes(model, feeds);
-  const nodes = fed.filter(({ outputs }) => isFloat(chain.get(outputs[0])?.dtype ?? 'bool'));
-  const operands = classes[required];
-  const computationOf = (node: Node): Computation => {
-    const [name] = node.outputs;
-    const half = chain.get(name)?.dtype === 'float16';
-    // what a subgraph reads is not among the node's inputs
-    const named = (values: (name: string) => Value | undefined): ReadonlyMap<string, Value> =>
-      new Map([...chain.keys(), ...graph.initializers.keys()].map((key) => [key, values(key) as Value]));
-    return {
-      reads: node.inputs.filter((input) => input !== ''),
-      makes: [{ name, kind: node.op }],
-      judge(values) {
-        const read = named(values);
-        const exact = evaluateNode(model, node, read, 'float64').get(name) as Value;
-        const known = nodeBounds({ model, node, values: read, exact, device, operands });
-        const ofExact = asTensor(exact);
-        return [known && { exact: ofExact, bounds: half ? inFloat16(known, ofExact) : known }];
+  const known = (name: string) => chain.get(name) ?? graph.initializers.get(name);
+  const isHalf = (name: string) => known(name)?.dtype === 'float16';
+  const isKnown = (name: string) => chain.has(name) && chain.get(name)?.dtype !== 'string';
+  const operandsOf = (names: readonly string[]) =>
+    classes[require ?? (names.some(isHalf) ? 'float16' : 'float32')];
+  const computations = graph.nodes.flatMap((node): Computation[] => {
+    const made = node.outputs.filter(isKnown);
+    if (node.op === 'Constant' || made.length === 0) return [];
+    const operands = operandsOf(node.inputs);
+    return [
+      {
+        reads: node.inputs.filter((input) => input !== ''),
+        makes: made.map((name) => ({ name, kind: node.op })),
+        judge: (values) => judgedNode({ model, node, values: { get: values }, device, operands }, made),
+        layer: (values) => layerOf(model, node, node.inputs.map(values)),
+        half: isHalf(made[0]),
+        operands,
       },
-      layer: (values) => layerOf(model, node, node.inputs.map(values)),
-      half,
-    };
-  };
-  const computations = nodes.map(computationOf);
-  const titles = new Map(nodes.map((node) => [node.outputs[0], node.name]));
+    ];
+  });
+  const drawn = drawnValues(graph, known);
+  const titles = new Map(graph.nodes.flatMap(({ name, outputs }) => outputs.map((output) => [output, name])));
   return {
     name: graph.name || 'the graph',
-    operands,
+    operands: operandsOf([...chain.keys(), ...graph.initializers.keys()]),
     feeds,
     computations: () => computations,
-    // what was not tapped (integers) is the oracle's own
-    given: (name) => chain.get(name) ?? graph.initializers.get(name),
-    chain: (name) => (isFloat(chain.get(name)?.dtype ?? 'bool') ? tensorOf(chain.get(name)) : undefined),
+    given: known,
+    chain: (name) =>
+      isFloat(chain.get(name)?.dtype ?? 'bool') && !drawn.has(name) ? tensorOf(chain.get(name)) : undefined,
+    isDrawn: (name) => drawn.has(name),
     disturbed(draw, errors) {
       const values = new Map<string, Value>([...graph.initializers, ...chain]);
-      for (const node of fed) {
+      for (const node of graph.nodes) {
         for (const [name, made] of evaluateNode(model, node, values, 'float32')) {
           const isNumber = isFloat(made.dtype);
           const { data } = isNumber ? disturbed(asTensor(made), errors.get(name), draw, name) : made;
@@ -112,6 +107,15 @@ export function nodesOf(
     placed: { by: 'tapped', title: (name) => titles.get(name) ?? name },
     file: { model: () => decodeModel(bytes), called: (name) => name },
   };
+}
+
+/** The values that hang on masks which each device draws for itself. */
+function drawnValues({ nodes }: Graph, known: Values): ReadonlySet<string> {
+  const drawn = new Set<string>();
+  for (const node of nodes)
+    if (draws(node, { get: known }) || node.inputs.some((name) => drawn.has(name)))
+      for (const name of node.outputs) drawn.add(name);
+  return drawn;
 }
 
 /** NaN is refused in what is fed and in initializers, infinity in what is fed: a graph may pad or mask with −∞. */
@@ -126,24 +130,11 @@ function mustBeNumbers({ graph }: Model, feeds: ReadonlyMap<string, Value>): voi
   for (const [name, value] of graph.initializers) check(name, value, (v) => !Number.isNaN(v));
 }
 
-/** The nodes that depend on what is fed: the others make the file's constants. */
-function fedNodes({ graph }: Model, feeds: ReadonlyMap<string, Value>): Node[] {
-  const fed = new Set(feeds.keys());
-  return graph.nodes.filter(({ inputs, outputs, attributes }) => {
-    const depends =
-      inputs.some((name) => fed.has(name)) || [...attributes.values()].some(({ kind }) => kind === 'graph');
-    if (depends) for (const name of outputs) fed.add(name);
-    return depends;
-  });
-}
-
-const usesHalves = ({ graph }: Model): boolean =>
-  [...graph.initializers.values()].some(({ dtype }) => dtype === 'float16');
-
 function floatsOf(values: ReadonlyMap<string, Value>, { graph }: Model): Map<string, Tensor> {
   const floats = [...values].filter(([name, v]) => isFloat(v.dtype) && !graph.initializers.has(name));
   return new Map(floats.map(([name, v]) => [name, asTensor(v)]));
 }
+
 /** Numbers for an input that is not given: uniform in [−1, 1); open extents are 1. Throws where it is no float. */
 export function noiseFor({ name, dtype, shape }: ValueInfo, seed: number): Value {
   if (!shape || (dtype !== 'float32' && dtype !== 'float64' && dtype !== 'float16')) {
@@ -151,7 +142,7 @@ export function noiseFor({ name, dtype, shape }: ValueInfo, seed: number): Value
       `the model's input '${name}' is ${dtype ?? 'of no type'}: give it with --input ${name}=FILE.npy`,
     );
   }
-  const extents: Shape = shape.map((extent) => (typeof extent === 'number' ? extent : 1));
+  const extents: Shape = shape.map((extent) => (typeof extent === 'number' && extent > 0 ? extent : 1));
   const drawn = words(seed, streamOf(name), sizeOf(extents));
   const half = (v: number): number => Math.round(v * 1024) / 1024; // exact in float16 too
   return { dtype, shape: extents, data: Float32Array.from(drawn, (word) => half(2 * uniform(word) - 1)) };

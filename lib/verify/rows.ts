@@ -16,11 +16,11 @@ export interface Judgement {
 
 /** A judgement of each value that the computation makes; `values` are the run's. */
 export function* judgements(by: Computation, subject: Subject, values: Values): Generator<Judgement> {
-  let found: readonly (Judged | null)[] | undefined;
+  let found: ReturnType<Computation['judge']> | undefined;
   for (const [i, { name, kind }] of by.makes.entries()) {
     const own = subject.chain(name);
     const y = values(name);
-    const head = { layer: name, kind, shape: own?.shape ?? [] };
+    const head = { layer: name, kind, shape: own?.shape ?? y?.shape ?? [] };
     const missing = missingFor(by, y, own, values);
     if (missing !== null || !y) {
       const row = { verdict: 'fail', reason: missing ?? '', introduced: null, accumulated: null } as const;
@@ -28,13 +28,16 @@ export function* judgements(by: Computation, subject: Subject, values: Values): 
       continue;
     }
     found ??= by.judge(values);
-    const device = tensorOf(y);
-    const accumulated = own ? relativeDifference(device, own) : null;
-    yield {
-      row: { ...head, ...compared(by, kind, device, found[i], subject), accumulated },
-      judged: found[i],
-      by,
-    };
+    const known = found[i] ?? { verdict: 'untested', reason: `no bound is known for ${kind}: not judged` };
+    const accumulated = own ? relativeDifference(tensorOf(y), own) : null;
+    if ('verdict' in known)
+      yield { row: { ...head, ...known, introduced: null, accumulated }, judged: null, by };
+    else
+      yield {
+        row: { ...head, ...compared(by, tensorOf(y), known, subject), accumulated },
+        judged: known,
+        by,
+      };
   }
 }
 
@@ -54,20 +57,17 @@ function missingFor(
 }
 
 function compared(
-  { unlike, half = false }: Computation,
-  kind: string,
+  { unlike, half = false, operands }: Computation,
   y: Tensor,
-  judged: Judged | null,
-  { operands, detailed = Number.POSITIVE_INFINITY }: Subject,
+  judged: Judged,
+  subject: Subject,
 ): Pick<LayerReport, 'verdict' | 'reason' | 'introduced' | 'details'> {
-  if (!judged) {
-    return { verdict: 'untested', reason: `no bound is known for ${kind}: not judged`, introduced: null };
-  }
-  const introduced = judge(y, judged, operands);
+  const introduced = judge(y, judged, operands ?? subject.operands);
   const { verdict, reason } = introduced;
   if (unlike !== undefined && verdict !== 'fail')
     return { verdict: 'fail', reason: unlike, introduced: null };
-  if (y.size > detailed) return { verdict, reason, introduced };
+  if (y.size === 0 || y.size > (subject.detailed ?? Number.POSITIVE_INFINITY))
+    return { verdict, reason, introduced };
   return { verdict, reason, introduced, details: layerDetails(y, judged.exact, judged.bounds, half) };
 }
 

@@ -8,7 +8,7 @@ import { streamOf, words } from '../../reference/random.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { type NumericValue, toTensor, type Value } from '../array/value.ts';
 import type { OperandRounding } from '../bounds/arithmetic.ts';
-import type { Judged, LayerCall } from '../bounds/bounds.ts';
+import type { Judged, LayerCall, Told } from '../bounds/bounds.ts';
 import { InputError } from '../errors.ts';
 import type { Margin } from '../judge/margin.ts';
 import type { Way } from './provider.ts';
@@ -21,8 +21,8 @@ export interface Computation {
   readonly reads: readonly string[];
   /** The values that it makes and that are judged; `kind` is the layer's, or an operator. */
   readonly makes: readonly { readonly name: string; readonly kind: string }[];
-  /** ŷ and bounds of each of them, from operands that are all there; null where no bound is known. */
-  judge(values: Values): readonly (Judged | null)[];
+  /** ŷ and bounds of each of them, from operands that are all there, or what is known without; null: not judged. */
+  judge(values: Values): readonly (Judged | Told | null)[];
   /** The layer that it is, where it is one, for an explanation of what went wrong. */
   layer?(values: Values): LayerCall | null;
   /** A disagreement that was seen before any number was compared. */
@@ -31,6 +31,8 @@ export interface Computation {
   readonly unlike?: string;
   /** Stored as float16. */
   readonly half?: boolean;
+  /** What its products must have; default: as the subject says. */
+  readonly operands?: OperandRounding;
 }
 
 export interface Subject {
@@ -49,6 +51,8 @@ export interface Subject {
   readonly given: Values;
   /** The oracle's own chain. */
   readonly chain: (name: string) => Tensor | undefined;
+  /** Whether a value comes from a generator of the device's own, and the chain's is another. */
+  isDrawn?(name: string): boolean;
   /** A chain of the oracle with errors as large as expected on every value, signs drawn from `draw`. */
   disturbed(draw: number, errors: ReadonlyMap<string, Float64Array>): (name: string) => Tensor | undefined;
   /** How nodes are named in a profile: which run's, and what a node of the model or a value is called there. */

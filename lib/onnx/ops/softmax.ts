@@ -15,7 +15,15 @@ import { type Shape, type Storage, sizeOf, tensor } from '../../../reference/ten
 import type { Value } from '../../array/value.ts';
 import * as ops from '../../fast/index.ts';
 import { floatData, indices } from '../value.ts';
-import { type Call, cutOf, type Kernel, type Operators, operator, operatorsOf } from './kernel.ts';
+import {
+  type Attributes,
+  type Call,
+  cutOf,
+  type Kernel,
+  type Operators,
+  operator,
+  operatorsOf,
+} from './kernel.ts';
 import { linesAlong } from './strides.ts';
 
 /** y of the rows x (N rows of K values), in float64. */
@@ -49,29 +57,38 @@ const hardmax: Rows = (x, N, K) => {
   return y;
 };
 
-/** `axis` brought last, as rows; and back. */
-function alongAxis(x: Storage, shape: Shape, axis: number, rows: Rows): Storage {
-  const { count, extent, at } = linesAlong(shape, axis);
-  const gathered = new Float64Array(x.length);
-  for (let n = 0; n < count; n++) for (let k = 0; k < extent; k++) gathered[n * extent + k] = x[at(n, k)];
-  const result = rows(gathered, count, extent);
-  const y = new Float64Array(x.length);
-  for (let n = 0; n < count; n++) for (let k = 0; k < extent; k++) y[at(n, k)] = result[n * extent + k];
+type Lines = ReturnType<typeof linesAlong>;
+
+/** The rows that a softmax of this version normalises, of a value of this shape. */
+export function rowsOf(node: Attributes, version: number, shape: Shape): Lines {
+  const rank = shape.length;
+  if (version >= 13 && rank > 0) return linesAlong(shape, node.axis(rank, -1));
+  const cut = rank === 0 ? 0 : cutOf(node.int('axis', 1), rank);
+  const extent = sizeOf(shape.slice(cut));
+  return { count: sizeOf(shape.slice(0, cut)), extent, at: (n, k) => n * extent + k };
+}
+
+/** The elements row after row; and back. */
+export function gathered(x: ArrayLike<number>, { count, extent, at }: Lines): Float64Array {
+  const rows = new Float64Array(x.length);
+  for (let n = 0; n < count; n++) for (let k = 0; k < extent; k++) rows[n * extent + k] = x[at(n, k)];
+  return rows;
+}
+
+export function scattered(rows: ArrayLike<number>, { count, extent, at }: Lines): Float64Array {
+  const y = new Float64Array(rows.length);
+  for (let n = 0; n < count; n++) for (let k = 0; k < extent; k++) y[at(n, k)] = rows[n * extent + k];
   return y;
 }
+
+const alongLines = (x: Storage, lines: Lines, rows: Rows): Storage =>
+  scattered(rows(gathered(x, lines), lines.count, lines.extent), lines);
 
 const along =
   (rows: Rows): Kernel =>
   (call) => {
     const x = call.input(0);
-    const data = floatData(x);
-    const rank = x.shape.length;
-    if (call.version < 13) {
-      const cut = cutOf(call.int('axis', 1), rank);
-      return call.floats(x, rows(data, sizeOf(x.shape.slice(0, cut)), sizeOf(x.shape.slice(cut))));
-    }
-    const axis = call.axis(rank, -1);
-    return call.floats(x, rank === 0 ? rows(data, 1, 1) : alongAxis(data, x.shape, axis, rows));
+    return call.floats(x, alongLines(floatData(x), rowsOf(call, call.version, x.shape), rows));
   };
 
 /** The loss for x, which is the value `score` or computed from it. */
@@ -107,7 +124,7 @@ const negativeLogLikelihood: Kernel = (call) => loss(floatData(call.input(0)), c
 
 const softmaxCrossEntropy: Kernel = (call) => {
   const scores = call.input(0);
-  const logs = alongAxis(floatData(scores), scores.shape, 1, logSoftmax);
+  const logs = alongLines(floatData(scores), linesAlong(scores.shape, 1), logSoftmax);
   return [loss(logs, scores, call), call.floats(scores, logs)];
 };
 
