@@ -3,7 +3,8 @@
  *
  * onnxruntime writes names into its profile as they are, so that one with a quotation mark ends a string there, and
  * hands results over in an object, where `__proto__` is no name. Works on the file's bytes as tap does: weights are
- * copied once. What is spelled alike stays so, in subgraphs and functions too: nothing but names changes.
+ * copied once. What is spelled alike stays so, in subgraphs and functions too. Extents of 0 and −1, which others write
+ * for open ones, are left out: onnxruntime takes 0 at its word.
  *
  * Source: field numbers from onnx/onnx.proto (IR 8).
  */
@@ -29,7 +30,11 @@ const messages = {
   attribute: { 6: 'graph', 11: 'graph' },
   tensor: { 8: 'value' },
   sparse: { 1: 'tensor' },
-  info: { 1: 'value' },
+  info: { 1: 'value', 2: 'type' },
+  type: { 1: 'tensorType' },
+  tensorType: { 2: 'shape' },
+  shape: { 1: 'extent' },
+  extent: {},
 } as const;
 
 type Message = keyof typeof messages;
@@ -64,6 +69,10 @@ export function renamed(file: Uint8Array): Renamed {
     for (let at = start; at < end; ) {
       const field = fieldAt(file, at, end);
       at = field.end;
+      if (message === 'extent' && field.number === 1 && field.value <= 0) {
+        pieces.push(file.subarray(copied, field.tag));
+        copied = field.end;
+      }
       const what = (messages[message] as Record<number, Message | 'value' | 'nothing'>)[field.number];
       if (what === undefined || field.wire !== 2) continue;
       pieces.push(file.subarray(copied, field.tag));

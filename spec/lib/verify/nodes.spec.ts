@@ -1,0 +1,185 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { dataTypes } from '../../../export/dtypes.ts';
+import { toFloat16 } from '../../../export/float16.ts';
+import { type TensorProto, tensorProto, type ValueInfoProto } from '../../../export/proto.ts';
+import { fromTensor } from '../../../lib/array/value.ts';
+import { writeNpy } from '../../../lib/format/npy.ts';
+import { verify } from '../../../lib/verify/index.ts';
+import { type Shape, tensor } from '../../../reference/tensor.ts';
+import { random } from '../../support/models.ts';
+import { f32, graph, i64, info, modelBytes, type NodeText, tensorOf } from '../../support/onnx.ts';
+
+describe('verify on the nodes of a graph', function () {
+  this.timeout(60_000);
+  let folder: string;
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'alexnet-nodes-'));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  const halves = (name: string, shape: Shape, seed: number): TensorProto => {
+    const bits = toFloat16(random(shape, seed).data as Float32Array);
+    const rawData = new Uint8Array(bits.buffer);
+    return tensorProto({ name, dataType: dataTypes.float16, dims: [...shape], rawData });
+  };
+  /** Rows as [name, verdict], the whole verdict, and the result. */
+  async function judged(
+    nodes: readonly NodeText[],
+    inputs: readonly ValueInfoProto[],
+    outputs: readonly ValueInfoProto[],
+    initializers: readonly TensorProto[] = [],
+    input: readonly string[] = [],
+  ) {
+    const model = join(folder, 'm.onnx');
+    writeFileSync(model, modelBytes(graph(nodes, inputs, outputs, initializers), 15));
+    const result = await verify({ model, device: 'cpu', input });
+    const rows = result.layers.map(({ layer, verdict }) => [layer, verdict]);
+    return { result, rows: Object.fromEntries(rows), verdict: result.verdict };
+  }
+  const file = (name: string, values: readonly number[], shape: Shape): string => {
+    const path = join(folder, `${name}.npy`);
+    writeFileSync(path, writeNpy(fromTensor(tensor(Float32Array.from(values), shape))));
+    return `${name}=${path}`;
+  };
+
+  it('each output of a node is the device’s own: Split, TopK and its indices, MaxPool’s', async () => {
+    const { rows, verdict } = await judged(
+      [
+        { op: 'Softmax', inputs: ['x'], outputs: ['s'] }, // its rounding must not be the oracle's below
+        { op: 'Split', inputs: ['s'], outputs: ['a', 'b'], attributes: { axis: 1 } },
+        { op: 'Relu', inputs: ['b'], outputs: ['r'] },
+        { op: 'TopK', inputs: ['b', 'k'], outputs: ['top', 'at'] },
+        { op: 'MaxPool', inputs: ['x'], outputs: ['p', 'where'], attributes: { kernel_shape: [2, 2] } },
+        { op: 'Cast', inputs: ['at'], outputs: ['y'], attributes: { to: dataTypes.float32 } },
+      ],
+      [info('x', 'float32', [1, 4, 5, 40])],
+      [info('a'), info('r'), info('p'), info('y')],
+      [tensorOf(i64([3]), 'k')],
+    );
+    expect(Object.keys(rows)).to.deep.equal(['s', 'a', 'b', 'r', 'top', 'at', 'p', 'where', 'y']);
+    expect([...new Set(Object.values(rows))]).to.deep.equal(['pass']);
+    expect(verdict).to.equal('pass');
+  });
+
+  it('float16 is told by the values: from a Cast, from an input, in all but the ends', async () => {
+    const nodes: NodeText[] = [
+      { op: 'Cast', inputs: ['x'], outputs: ['h'], attributes: { to: dataTypes.float16 } },
+      { op: 'Conv', inputs: ['h', 'w'], outputs: ['c'] },
+      { op: 'LRN', inputs: ['c'], outputs: ['l'], attributes: { size: 5, alpha: 0.5 } },
+      { op: 'Tanh', inputs: ['l'], outputs: ['t'] },
+      { op: 'AveragePool', inputs: ['t'], outputs: ['p'], attributes: { kernel_shape: [3, 3] } },
+      { op: 'Exp', inputs: ['p'], outputs: ['e'] },
+      { op: 'Div', inputs: ['e', 'e2'], outputs: ['d'] },
+      { op: 'ReduceMean', inputs: ['d'], outputs: ['m'], attributes: { axes: [2, 3] } },
+      { op: 'Flatten', inputs: ['m'], outputs: ['f'] },
+      { op: 'LogSoftmax', inputs: ['f'], outputs: ['ls'] },
+      { op: 'Cast', inputs: ['ls'], outputs: ['y'], attributes: { to: dataTypes.float32 } },
+    ];
+    const exp: NodeText = { op: 'Exp', inputs: ['t'], outputs: ['e1'] };
+    const pool = { op: 'MaxPool', inputs: ['e1'], outputs: ['e2'], attributes: { kernel_shape: [3, 3] } };
+    const all = [...nodes.slice(0, 4), exp, pool, ...nodes.slice(4)];
+    const weights = [halves('w', [8, 3, 3, 3], 5)];
+    const right = await judged(all, [info('x', 'float32', [2, 3, 9, 9])], [info('y')], weights);
+    expect(right.verdict).to.equal('pass');
+    expect(right.result.required).to.equal('float16');
+    expect(right.result.runs.map(({ verdict }) => verdict)).to.deep.equal(['pass', 'pass', 'pass']);
+    // no half but the input
+    const fed = [{ op: 'Mul', inputs: ['x', 'x'], outputs: ['y'] }];
+    const of = [info('x', 'float16', [3, 5])];
+    expect((await judged(fed, of, [info('y', 'float16')])).result.required).to.equal('float16');
+  });
+
+  it('a Cast to float16 and back that is taken away is no fault', async () => {
+    const { verdict, result } = await judged(
+      [
+        { op: 'Tanh', inputs: ['x'], outputs: ['t'] },
+        { op: 'Cast', inputs: ['t'], outputs: ['h'], attributes: { to: dataTypes.float16 } },
+        { op: 'Cast', inputs: ['h'], outputs: ['b'], attributes: { to: dataTypes.float32 } },
+        { op: 'Mul', inputs: ['b', 'b'], outputs: ['y'] },
+      ],
+      [info('x', 'float32', [4, 50])],
+      [info('y', 'float32', [4, 50])],
+    );
+    expect(verdict).to.equal('pass');
+    expect(result.runs.map((run) => run.verdict)).to.deep.equal(['pass', 'pass', 'pass']);
+  });
+
+  it('Dropout that draws is judged by its rate, and what follows is compared with no chain', async () => {
+    const nodes = (shape: number): NodeText[] => [
+      { op: 'Constant', inputs: [], outputs: ['p'], attributes: { value_float: 0.25 } },
+      { op: 'Dropout', inputs: ['x', 'p', 't'], outputs: ['d', 'mask'] },
+      { op: 'Exp', inputs: ['d'], outputs: ['y'] },
+      { op: 'Identity', inputs: ['mask'], outputs: [`m${shape}`] },
+    ];
+    const t = tensorProto({ name: 't', dataType: dataTypes.bool, dims: [], rawData: Uint8Array.of(1) });
+    const { rows, verdict, result } = await judged(
+      nodes(1),
+      [info('x', 'float32', [1, 4000])],
+      [info('y', 'float32', [1, 4000])],
+      [t],
+    );
+    expect(rows).to.deep.equal({ d: 'pass', mask: 'pass', y: 'pass', m1: 'pass' });
+    expect(verdict).to.equal('pass');
+    const [, , untouched] = result.runs;
+    expect([untouched.verdict, untouched.reason]).to.deep.equal([
+      'untested',
+      'y: not compared, computed from values that are random or have no bound',
+    ]);
+    expect(result.layers.find(({ layer }) => layer === 'y')?.accumulated).to.equal(null);
+  });
+
+  it('values that overflow are called so', async () => {
+    const { rows, result } = await judged(
+      [
+        { op: 'Add', inputs: ['x', 'x'], outputs: ['twice'] },
+        { op: 'MatMul', inputs: ['x', 'w'], outputs: ['y'] },
+      ],
+      [info('x', 'float32', [1, 3])],
+      [info('twice', 'float32', [1, 3]), info('y', 'float32', [1, 2])],
+      [tensorOf(f32([3e38, 1, 3e38, 2, 3e38, 3], [3, 2]), 'w')],
+      [file('x', [3e38, 1, 2e38], [1, 3])],
+    );
+    expect(rows).to.deep.equal({ twice: 'untested', y: 'untested' });
+    for (const { reason, introduced } of result.layers) {
+      expect(reason).to.match(/^overflows: the oracle's value.* is beyond float32 in [12] of [23]$/);
+      expect(introduced?.bits === null || Number.isFinite(introduced?.bits)).to.equal(true);
+    }
+  });
+
+  it('a value without elements is judged by its shape', async () => {
+    const { rows, verdict } = await judged(
+      [
+        { op: 'Slice', inputs: ['x', 'zero', 'zero'], outputs: ['none'] },
+        { op: 'Tanh', inputs: ['none'], outputs: ['t'] },
+        { op: 'Concat', inputs: ['x', 't'], outputs: ['y'], attributes: { axis: 0 } },
+      ],
+      [info('x', 'float32', [3, 4])],
+      [info('y', 'float32', [3, 4])],
+      [tensorOf(i64([0]), 'zero')],
+    );
+    expect(rows).to.deep.equal({ none: 'pass', t: 'pass', y: 'pass' });
+    expect(verdict).to.equal('pass');
+  });
+
+  it('extents of 0 and −1 are open', async () => {
+    for (const extent of [0, -1]) {
+      const x = info('x', 'float32', [extent, 3]);
+      expect((await judged([{ op: 'Relu' }], [x], [info('y')])).verdict, String(extent)).to.equal('pass');
+    }
+  });
+
+  it('names of JavaScript’s own are names like others', async () => {
+    const names = ['__proto__', 'constructor', 'hasOwnProperty'];
+    const nodes = names.map((name, i) => ({ op: 'Exp', inputs: [['x', ...names][i]], outputs: [name] }));
+    const { verdict, result } = await judged(
+      [...nodes, { op: 'Tanh', inputs: ['hasOwnProperty'], outputs: ['toString'] }],
+      [info('x', 'float32', [2, 3])],
+      [info('toString', 'float32', [2, 3])],
+    );
+    expect(verdict).to.equal('pass');
+    expect(result.layers.map(({ layer }) => layer)).to.deep.equal([...names, 'toString']);
+  });
+});
