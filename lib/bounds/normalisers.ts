@@ -224,9 +224,8 @@ export function softmaxOfInput(x: Tensor, exact: Tensor): OfInput {
 }
 
 /**
- * y_k = z_k − L, z = x − m rounded, L = log Σ e^z or (m + L) subtracted from x. Σ has softmax's relative error ρ of its
- * terms and additions, which is an absolute one of L, beside the logarithm's own; then one rounding each of z, of m + L
- * and of y.
+ * y_k = z_k − L, z = x − m, L = log Σ e^z; or x − (m + L). Σ has softmax's relative error of its terms and additions,
+ * an absolute one of L beside the logarithm's own; then one rounding each of z, of m + L and of y.
  */
 export function logSoftmaxBounds(x: Tensor, exact: Tensor, device: DeviceArithmetic): Bounds {
   const [N, K] = x.shape;

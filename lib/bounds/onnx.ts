@@ -61,8 +61,10 @@ interface Entry {
 export const readsHalves = ({ node, values }: NodeCall): boolean =>
   node.inputs.some((name) => values.get(name)?.dtype === 'float16');
 
-/** Bounds of one output: a layer's own where the node is one (they come with fast kernels), else those of its operator;
- * null where none is known. `isFirst`: it is the node's first output. */
+/**
+ * Bounds of one output, a node's first one or another: a layer's own where the node is one (they come with fast
+ * kernels), else those of its operator; null where none is known.
+ */
 export function boundsOfOutput(context: NodeContext, isFirst: boolean): Bounds | null {
   const { node, exact } = context;
   const layer = isFirst ? asLayer(context) : null;
@@ -96,7 +98,7 @@ const fill = ({ exact }: NodeContext, bound: (y: number, i: number) => number): 
   bound: Float64Array.from(floatData(exact), bound),
 });
 
-/** The node's first output where every float input is replaced by f of it; f is told the input's place and type too. */
+/** The node's first output where every float input is replaced by f of it; f is told its place and type too. */
 function onInputs(
   { model, node, values }: NodeContext,
   f: (v: number, input: number, dtype: DType) => number,
