@@ -5,7 +5,7 @@ import type { Preprocess } from '../../reference/input/preprocess.ts';
 import type { Tensor } from '../../reference/tensor.ts';
 import {
   among,
-  type Check,
+  bytes,
   type Checks,
   checkAgainst,
   checkArgument,
@@ -55,10 +55,18 @@ export const classifierChecks: Checks<ClassifierOptions> = {
 /** A file, a folder (all pictures in it), a file's bytes, or several of these. */
 export type Pictures = string | Uint8Array | readonly (string | Uint8Array)[];
 
-const checkPicture: Check = (value) =>
-  (typeof value === 'string' && value !== '') || value instanceof Uint8Array
-    ? undefined
-    : "a file, a folder or a file's bytes";
+/** Throws InputError for what is none of these. */
+export function checkPictures(where: string, pictures: unknown): void {
+  const one = "a file, a folder or a file's bytes";
+  const picture = either(one, text, bytes);
+  checkArgument(
+    `${where}: pictures`,
+    pictures,
+    either(`${one}, or a list of them`, picture, Array.isArray(pictures) ? () => undefined : picture),
+  );
+  if (!Array.isArray(pictures)) return;
+  for (const [i, value] of pictures.entries()) checkArgument(`${where}: picture ${i + 1}`, value, picture);
+}
 
 export interface Guess {
   /** Class number, from 0. */
@@ -103,7 +111,7 @@ export class Classifier implements AsyncDisposable {
    * weights or names that do not fit, EnvironmentError for a device that does not work.
    */
   static async open(given: ClassifierOptions = {}): Promise<Classifier> {
-    checkAgainst(classifierChecks, given);
+    checkAgainst(classifierChecks, given, 'Classifier.open');
     const options = withBoxed(given);
     const wanted = options.preprocess === undefined ? undefined : await readPreprocess(options.preprocess);
     const chosen = await resolve(options);
@@ -122,8 +130,7 @@ export class Classifier implements AsyncDisposable {
     const { top = 5 } = this.#options;
     const predictions: Prediction[] = [];
     const list = typeof pictures === 'string' || pictures instanceof Uint8Array ? [pictures] : pictures;
-    checkArgument('pictures', list, Array.isArray(list) ? () => undefined : () => 'a list');
-    for (const [i, picture] of list.entries()) checkArgument(`picture ${i + 1}`, picture, checkPicture);
+    checkPictures('Classifier.classify', pictures);
     for await (const loaded of this.#load(list)) {
       if ('message' in loaded) predictions.push({ image: loaded.path, error: loaded.message });
       else {

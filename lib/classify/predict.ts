@@ -5,6 +5,7 @@ import { requireWeights } from '../weights/shipped.ts';
 import {
   Classifier,
   type ClassifierOptions,
+  checkPictures,
   classifierChecks,
   type Pictures,
   type Prediction,
@@ -34,7 +35,8 @@ const checks: Checks<PredictOptions> = { ...classifierChecks, log: called };
  * with EnvironmentError for a device or decoder that is not there; a picture that cannot be read says so in its place.
  */
 export async function predict(pictures: Pictures, options: PredictOptions = {}): Promise<Predicted> {
-  checkAgainst(checks, options);
+  checkPictures('predict', pictures);
+  checkAgainst(checks, options, 'predict');
   const { log = () => {}, ...rest } = requireWeights('predict', options);
   const classifier = await Classifier.open(rest);
   try {

@@ -64,8 +64,8 @@ export async function conform(
   folders: readonly string[],
   options: ConformOptions = {},
 ): Promise<Conformance> {
-  checkArgument('folders', folders, texts);
-  checkAgainst(checks, options);
+  checkArgument('conform: folders', folders, texts);
+  checkAgainst(checks, options, 'conform');
   if (folders.length === 0) throw new InputError('name a folder of tests, or --write one');
   const engine =
     options.engine === 'onnxruntime'

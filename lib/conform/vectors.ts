@@ -98,8 +98,8 @@ export async function writeVectors(
   folder: string,
   guard: { readonly force?: boolean } = {},
 ): Promise<string[]> {
-  checkArgument('folder', folder, text);
-  checkAgainst({ force: truth }, guard);
+  checkArgument('writeVectors: folder', folder, text);
+  checkAgainst({ force: truth }, guard, 'writeVectors');
   const vectors = [...readCases().map(vectorOf), ...readGradientCases().map(gradientVectorOf)].filter(
     isVector,
   );

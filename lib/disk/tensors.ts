@@ -3,6 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Tensor } from '../../reference/tensor.ts';
 import { fromTensor, type NumericValue } from '../array/value.ts';
+import { bytes, checkAgainst, checkArgument, either, tensorLike, text, thing, truth } from '../checks.ts';
 import { InputError } from '../errors.ts';
 import { fromBytes } from '../format/source.ts';
 import { GENERATOR } from '../format/strings.ts';
@@ -42,6 +43,7 @@ function newestCheckpoint(path: string): string | null {
  * Throws InputError, naming the file, where it is missing, damaged or of no known format.
  */
 export async function readTensors(given: string | Uint8Array): Promise<Map<string, NumericValue>> {
+  checkArgument('readTensors: file', given, either("a file, or a file's bytes", text, bytes));
   const file = await (typeof given === 'string' ? openTensorFile(given) : openTensors(fromBytes(given)));
   try {
     return new Map([...file.tensors].map(([name, tensor]) => [name, tensor.read()]));
@@ -60,12 +62,16 @@ export async function readTensors(given: string | Uint8Array): Promise<Map<strin
 export async function writeTensors(
   path: string,
   tensors: ReadonlyMap<string, NumericValue | Tensor> | Readonly<Record<string, NumericValue | Tensor>>,
-  { force }: { readonly force?: boolean } = {},
+  options: { readonly force?: boolean } = {},
 ): Promise<string[]> {
+  checkArgument('writeTensors: path', path, text);
+  checkArgument('writeTensors: tensors', tensors, thing('tensors by name'));
+  checkAgainst({ force: truth }, options, 'writeTensors');
   const ending = tensorEndings.find((known) => path.toLowerCase().endsWith(`.${known}`));
   if (!ending) throw new InputError(`${path}: tensors are written as .${tensorEndings.join(', .')}`);
   const entries = tensors instanceof Map ? [...tensors] : Object.entries(tensors);
   const values = entries.map(([name, tensor]: [string, NumericValue | Tensor]) => {
+    checkArgument(`writeTensors: ${name}`, tensor, tensorLike);
     return [name, 'stride' in tensor ? fromTensor(tensor) : tensor] as const;
   });
   const notes: string[] = [];
@@ -76,6 +82,6 @@ export async function writeTensors(
     throw new InputError(`${path}: ${(error as Error).message}`);
   }
   const mark = ending === 'safetensors' || ending === 'npz' ? ending : null;
-  await writeWhole({ path, mark, content: pieces }, { force });
+  await writeWhole({ path, mark, content: pieces }, options);
   return notes;
 }

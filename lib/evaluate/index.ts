@@ -122,8 +122,8 @@ export interface Evaluation {
  * read; with EnvironmentError for a device or decoder that is not there.
  */
 export async function evaluate(given: EvaluateOptions): Promise<Evaluation> {
-  checkAgainst(checks, given);
-  checkArgument('data', given.data, text);
+  checkAgainst(checks, given, 'evaluate');
+  checkArgument('evaluate: data', given.data, text);
   const options = withBoxed(given);
   const wanted = options.preprocess === undefined ? undefined : await readPreprocess(options.preprocess);
   const data = await openDataset(options.data);

@@ -3,12 +3,22 @@ import { basename } from 'node:path';
 import { buildGradients, buildStep, type ModelFile } from '../../export/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { parameterCount } from '../../reference/oracle.ts';
-import { resolveNetwork } from '../checks.ts';
+import {
+  among,
+  type Checks,
+  checkAgainst,
+  checkArgument,
+  either,
+  resolveNetwork,
+  text,
+  truth,
+  whole,
+} from '../checks.ts';
 import { checkTargets, type Guard } from '../disk/target.ts';
 import { InputError } from '../errors.ts';
 import { modelTargets, withExternalData, writeModelFile } from '../onnx/files.ts';
 import { modelOf } from './modelfile.ts';
-import { type Choice, resolve } from './resolve.ts';
+import { type Choice, choiceChecks, resolve } from './resolve.ts';
 
 /** Images a batch where none is given: the paper's, section 5. */
 const PAPER_BATCH = 128;
@@ -54,11 +64,26 @@ export interface Exported {
   readonly notes: readonly string[];
 }
 
+const checks: Checks<ExportOptions> = {
+  ...choiceChecks,
+  opset: whole(1),
+  batch: either("an integer of at least 1, or 'dynamic'", whole(1), among(['dynamic'])),
+  lrn: among(['native', 'decomposed']),
+  precision: among(['float32', 'float16']),
+  externalData: truth,
+  graph: among(['inference', 'gradients', 'training']),
+  loop: truth,
+  force: truth,
+  target: among(['cpu', 'gpu']),
+};
+
 /**
  * Writes a network with its weights as ONNX. Throws InputError, for a file that must be kept before anything is
  * computed; nothing half-written is left.
  */
 export async function exportOnnx(file: string, options: ExportOptions = {}): Promise<Exported> {
+  checkArgument('exportOnnx: file', file, text);
+  checkAgainst(checks, options, 'exportOnnx');
   const { opset = 13, precision = 'float32', batch, lrn, graph = 'inference' } = options;
   if (graph !== 'inference') return exportTraining(file, options, graph);
   if (options.loop) throw new InputError('--loop needs --graph training');

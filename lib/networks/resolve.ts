@@ -6,7 +6,7 @@ import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense } from '../../reference/tensor.ts';
 import { initialise, type Method, methods } from '../../reference/training/init.ts';
-import { among, type Checks, either, named, resolveNetwork, text, whole } from '../checks.ts';
+import { among, type Checks, either, named, resolveNetwork, tensorLike, text, whole } from '../checks.ts';
 import { InputError } from '../errors.ts';
 import { firstNotFinite, loadWeights } from '../weights/load.ts';
 
@@ -24,7 +24,9 @@ export interface Choice {
 export const choiceChecks: Checks<Choice> = {
   network: named,
   weights: either("a file, or tensors by the layers' names", text, (value) =>
-    value instanceof Map ? undefined : 'tensors',
+    value instanceof Map && [...value.values()].every((one) => tensorLike(one) === undefined)
+      ? undefined
+      : '',
   ),
   seed: whole(0),
   init: among(methods),

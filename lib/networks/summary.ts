@@ -38,7 +38,7 @@ const checks: Checks<SummaryOptions> = { network: named, batch: whole(1) };
 
 /** `alexnet summary`. Throws InputError for a network that is none. */
 export function summary(options: SummaryOptions = {}): NetworkSummary {
-  checkAgainst(checks, options);
+  checkAgainst(checks, options, 'summary');
   const { batch = 1 } = options;
   const network = resolveNetwork(options.network);
   const known = shapes(network, batch);

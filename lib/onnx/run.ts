@@ -77,8 +77,8 @@ const checks: Checks<RunOptions> = {
  * anything is computed, for an `out` that must be kept; with EnvironmentError for a device that does not work.
  */
 export async function run(model: string, options: RunOptions = {}): Promise<RunResult> {
-  checkArgument('model', model, text);
-  checkAgainst(checks, options);
+  checkArgument('run: model', model, text);
+  checkAgainst(checks, options, 'run');
   const { input = [], engine = 'oracle', out, force } = options;
   if (engine === 'onnxruntime' && options.all) {
     throw new InputError('--all is for --engine oracle: verify taps the values of a device');

@@ -1,6 +1,7 @@
 /** Training and fine-tuning on a data set: what `alexnet train` does. */
 import { join } from 'node:path';
 import type { Network } from '../../reference/networks/layers.ts';
+import { type Checks, called, checkAgainst, checkArgument, named, text, thing, truth } from '../checks.ts';
 import { openDataset } from '../data/open.ts';
 import type { Lock } from '../disk/lock.ts';
 import { makeFolder } from '../disk/target.ts';
@@ -18,7 +19,7 @@ import {
 } from './checkpoint.ts';
 import { BEST, run, titleOf, type Watching } from './epochs.ts';
 import { CLASS_FILE, claimFolder, classesText, writeCurves } from './folder.ts';
-import { checkOptions, type TrainOptions } from './options.ts';
+import { optionChecks, type TrainOptions } from './options.ts';
 import { resume, start } from './start.ts';
 
 export type { EpochRecord } from './checkpoint.ts';
@@ -34,6 +35,16 @@ export type TrainArguments = Omit<TrainOptions, 'network'> & {
   /** Overwrite files in `out` that no run wrote. */
   readonly force?: boolean;
 } & Watching;
+
+const checks: Checks<TrainArguments> = {
+  ...optionChecks,
+  network: named,
+  force: truth,
+  log: called,
+  progress: called,
+  epoch: called,
+  signal: thing('an AbortSignal'),
+};
 
 export interface TrainResult {
   readonly network: string;
@@ -69,11 +80,12 @@ export interface TrainResult {
  * with EnvironmentError for a device that is not there, with Diverged when the loss is no number any more.
  */
 export async function train(options: TrainArguments): Promise<TrainResult> {
+  checkAgainst(checks, options, 'train');
+  checkArgument('train: data', options.data, text);
   const { log, progress, epoch, signal, force, network: wanted, ...others } = options;
   const definition = typeof wanted === 'object' ? wanted : undefined;
   const rest: TrainOptions = { ...others, network: typeof wanted === 'object' ? wanted.name : wanted };
   const watching: Watching = { log, progress, epoch, signal };
-  checkOptions(rest);
   const out = rest.out ?? 'training';
   refuseFinished(out, rest.resume);
   const data = await openDataset(rest.data);

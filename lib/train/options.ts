@@ -172,7 +172,7 @@ const distortion = record({
   pad: number('an integer from 0 to 64', (v) => Number.isInteger(v) && v >= 0 && v <= 64),
 });
 
-const checks: Checks<TrainOptions> = {
+export const optionChecks: Checks<TrainOptions> = {
   data: text,
   network: text,
   width: number('above 0, at most 4', (v) => v > 0 && v <= 4),
@@ -202,7 +202,8 @@ const checks: Checks<TrainOptions> = {
 };
 
 /** Throws InputError, beginning with `where`, at the first option that is wrong. */
-export const checkOptions = (options: object, where = ''): void => checkAgainst(checks, options, where);
+export const checkOptions = (options: object, where = 'train'): void =>
+  checkAgainst(optionChecks, options, where);
 
 /** The options in a JSON file; '$'-keys and 'about' are for readers. Rejects with InputError naming the file. */
 export async function readConfig(path: string): Promise<Partial<TrainOptions>> {
@@ -218,6 +219,6 @@ export async function readConfig(path: string): Promise<Partial<TrainOptions>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new InputError(`${path}: it must hold an object of options`);
   const { about, ...options } = value as Record<string, unknown>;
-  checkOptions(options, `${path}: `);
+  checkOptions(options, path);
   return options;
 }

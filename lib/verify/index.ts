@@ -2,7 +2,7 @@
 import { joined } from '../../export/index.ts';
 import type { ModelProto } from '../../export/proto.ts';
 import type { Network } from '../../reference/networks/layers.ts';
-import { resolveNetwork } from '../checks.ts';
+import { checkAgainst, resolveNetwork } from '../checks.ts';
 import { InputError } from '../errors.ts';
 import { readInput } from '../networks/input.ts';
 import { modelOf } from '../networks/modelfile.ts';
@@ -14,7 +14,7 @@ import { chooseDevice, type Device, describeChoice, LABELS } from '../runtime/de
 import { TF32_VARIABLE, tf32IsOn } from '../runtime/tf32.ts';
 import { verifyLayers } from './layers.ts';
 import { noiseFor, verifyGraph } from './nodes.ts';
-import type { VerifyOptions } from './options.ts';
+import { type VerifyOptions, verifyChecks } from './options.ts';
 import { metadataOf, type Pair, pairOf } from './pairing.ts';
 import { prepareTraining, refuseWithoutGraph } from './training/options.ts';
 import type { Verification } from './verification.ts';
@@ -35,6 +35,7 @@ export interface VerifyResult extends Verification {
  * device that does not work.
  */
 export async function verify(options: VerifyOptions = {}): Promise<VerifyResult> {
+  checkAgainst(verifyChecks, options, 'verify');
   const { log = () => {} } = options;
   const { device: asked = 'auto' } = options;
   const choice = typeof asked === 'string' ? await chooseDevice(asked) : asked;

@@ -1,11 +1,26 @@
 /** The options of `verify`: the command's own words. */
 import type { Precision } from '../../reference/tensor.ts';
 import type { Masks } from '../../reference/training/gradient.ts';
-import type { Rule } from '../../reference/training/optimiser.ts';
-import type { Requirement } from '../bounds/arithmetic.ts';
+import { type Rule, rules } from '../../reference/training/optimiser.ts';
+import { classes, type Requirement } from '../bounds/arithmetic.ts';
+import {
+  among,
+  type Checks,
+  called,
+  either,
+  listOf,
+  number,
+  numbers,
+  tensorLike,
+  text,
+  texts,
+  thing,
+  truth,
+  whole,
+} from '../checks.ts';
 import type { Given } from '../networks/input.ts';
-import type { Choice } from '../networks/resolve.ts';
-import type { Device, Choice as DeviceChoice } from '../runtime/devices.ts';
+import { type Choice, choiceChecks } from '../networks/resolve.ts';
+import { type Device, type Choice as DeviceChoice, deviceWords } from '../runtime/devices.ts';
 import type { Level } from './provider.ts';
 
 /** How values are computed and judged, whatever is verified. */
@@ -58,3 +73,32 @@ export interface VerifyOptions extends Choice, GraphOptions, JudgeOptions {
   /** Called with each line of what is being done. */
   readonly log?: (line: string) => void;
 }
+
+const real = number('a number', () => true);
+
+export const verifyChecks: Checks<VerifyOptions> = {
+  ...choiceChecks,
+  model: text,
+  input: either('a file, a list of files, or a tensor', text, texts, tensorLike),
+  batch: whole(1),
+  device: either(`one of ${deviceWords.join(', ')}`, among(deviceWords), thing('')),
+  lrn: among(['native', 'decomposed']),
+  plain: truth,
+  tf32: truth,
+  log: called,
+  require: among(Object.keys(classes)),
+  precision: among(['float32', 'float64']),
+  strictDevice: truth,
+  repeat: whole(1),
+  levels: listOf('a list of basic, extended, all', among(['basic', 'extended', 'all'])),
+  graph: among(['gradients', 'training']),
+  labels: either('a file, or numbers', text, numbers),
+  dropout: either("'none', a file, or masks by layer", text, (value) =>
+    value instanceof Map ? undefined : '',
+  ),
+  steps: whole(1),
+  learningRate: real,
+  momentum: real,
+  weightDecay: real,
+  update: among(rules),
+};

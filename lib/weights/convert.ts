@@ -3,7 +3,16 @@ import { fittingFloat16 } from '../../export/float16.ts';
 import type { Preprocess } from '../../reference/input/preprocess.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { type NumericValue, widen } from '../array/value.ts';
-import { resolveNetwork } from '../checks.ts';
+import {
+  among,
+  type Checks,
+  checkAgainst,
+  checkArgument,
+  listOf,
+  resolveNetwork,
+  text,
+  truth,
+} from '../checks.ts';
 import { checkTargets } from '../disk/target.ts';
 import { withTensorFile } from '../disk/tensors.ts';
 import { InputError } from '../errors.ts';
@@ -16,7 +25,7 @@ import { fetched } from './get.ts';
 import { arrange } from './layout.ts';
 import { candidates, preprocessOf, transposed } from './load.ts';
 import { type Mapping, mapTensors } from './mapping.ts';
-import { type NamesOption, targetOf, writeWeights } from './write.ts';
+import { type NamesOption, targetOf, writable, writeWeights } from './write.ts';
 
 export interface ConvertOptions extends Wish {
   readonly network?: string;
@@ -29,12 +38,27 @@ export interface ConvertOptions extends Wish {
   readonly force?: boolean;
 }
 
+const checks: Checks<ConvertOptions> = {
+  network: text,
+  to: text,
+  names: among(Object.keys(writable)),
+  precision: among(['float16']),
+  force: truth,
+  channels: among(['RGB', 'BGR']),
+  range: among([255, 1]),
+  fold: listOf("a list of 'mean' and 'deviation'", among(['mean', 'deviation'])),
+  dropout: among(['paper', 'inverted']),
+};
+
 /**
  * Writes the weights in the file `name` (or of that public source) as `file`, in the format that its name
  * asks for, bit for bit where the types allow. Throws InputError naming the file; `file` is written whole
  * or not at all.
  */
 export async function convertWeights(name: string, file: string, options: ConvertOptions = {}) {
+  checkArgument('convertWeights: from', name, text);
+  checkArgument('convertWeights: file', file, text);
+  checkAgainst(checks, options, 'convertWeights');
   const target = targetOf(file);
   const known = fetched(name);
   const from = known?.path ?? name;

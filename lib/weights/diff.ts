@@ -3,7 +3,7 @@
 import type { Shape, Storage } from '../../reference/tensor.ts';
 import type { NumericDType } from '../array/dtype.ts';
 import { type NumericValue, widen } from '../array/value.ts';
-import { resolveNetwork } from '../checks.ts';
+import { checkArgument, resolveNetwork, text } from '../checks.ts';
 import { withTensorFile } from '../disk/tensors.ts';
 import type { TensorFile } from '../format/tensors.ts';
 import { mappingOf, readArrays } from './convert.ts';
@@ -39,6 +39,7 @@ export interface WeightsDiff {
 
 /** Compares them under the layers of a network that both fit, else by their own names. Throws InputError. */
 export async function diffWeights(one: string, other: string, network?: string): Promise<WeightsDiff> {
+  for (const file of [one, other]) checkArgument('diffWeights: file', file, text);
   const wanted = network === undefined ? null : resolveNetwork(network);
   const a = fileOf(one);
   const b = fileOf(other);

@@ -1,5 +1,16 @@
 /** The function behind `alexnet weights get`, and where --weights finds what it fetched. */
 import { existsSync } from 'node:fs';
+import {
+  type Checks,
+  called,
+  checkAgainst,
+  checkArgument,
+  listOf,
+  text,
+  thing,
+  truth,
+  whole,
+} from '../checks.ts';
 import { InputError } from '../errors.ts';
 import { type DownloadOptions, download } from './download.ts';
 import {
@@ -21,6 +32,19 @@ export interface GetWeightsOptions extends DownloadOptions {
   readonly sources?: readonly PublicSource[];
 }
 
+const checks: Checks<GetWeightsOptions> = {
+  offline: truth,
+  force: truth,
+  folder: text,
+  sources: listOf('a list of sources', thing('a source')),
+  progress: called,
+  retries: whole(0),
+  pause: whole(0),
+  headers: thing('an object'),
+  env: thing('an object'),
+  idle: whole(1),
+};
+
 export interface Got {
   readonly source: PublicSource;
   /** The file, complete and checked. */
@@ -34,6 +58,8 @@ export interface Got {
  * EnvironmentError.
  */
 export async function getWeights(name: string, options: GetWeightsOptions = {}): Promise<Got> {
+  checkArgument('getWeights: name', name, text);
+  checkAgainst(checks, options, 'getWeights');
   const { sources = publicSources, folder = cacheFolder(options.env), offline, force } = options;
   const source = sourceNamed(name, sources);
   if (!source)

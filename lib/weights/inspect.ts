@@ -4,7 +4,7 @@ import type { Preprocess } from '../../reference/input/preprocess.ts';
 import type { Shape, Storage } from '../../reference/tensor.ts';
 import type { NumericDType } from '../array/dtype.ts';
 import { widen } from '../array/value.ts';
-import { resolveNetwork } from '../checks.ts';
+import { checkArgument, resolveNetwork, text } from '../checks.ts';
 import { withTensorFile } from '../disk/tensors.ts';
 import { about } from '../format/source.ts';
 import type { TensorFile } from '../format/tensors.ts';
@@ -48,6 +48,7 @@ export interface Inspected {
  * fit.
  */
 export async function inspectWeights(name: string, network?: string): Promise<Inspected> {
+  checkArgument('inspectWeights: file', name, text);
   const path = fileOf(name);
   const chosen = network === undefined ? undefined : resolveNetwork(network);
   return withTensorFile(path, (file) => {

@@ -6,7 +6,7 @@ import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { type Storage, type Tensor, tensor } from '../../reference/tensor.ts';
 import { fromTensor, type LazyValue, toTensor, widen } from '../array/value.ts';
-import { resolveNetwork } from '../checks.ts';
+import { checkArgument, definition, resolveNetwork, text } from '../checks.ts';
 import { withTensorFile } from '../disk/tensors.ts';
 import { InputError } from '../errors.ts';
 import { about } from '../format/source.ts';
@@ -41,6 +41,8 @@ export interface Loaded {
  * the network, NaN or infinity in a tensor, no network or several that fit.
  */
 export async function loadWeights(path: string, network?: Network): Promise<Loaded> {
+  checkArgument('loadWeights: path', path, text);
+  if (network !== undefined) checkArgument('loadWeights: network', network, definition);
   const known = fetched(path);
   if (known === null) return loadFile(path, network);
   const { source } = known;

@@ -228,7 +228,7 @@ describe('what ends a training run, or begins it otherwise', function () {
       expect(nan[1]).to.have.length(1);
       expect(await command('--out', join(folder, 'c2'), '--learning-rate', '0')).to.deep.equal([
         2,
-        ['alexnet: learningRate must be above 0 (= 0)\n'],
+        ['alexnet: train: learningRate must be above 0 (= 0)\n'],
       ]);
       expect((await command('--learning-rate', 'x'))[0]).to.equal(2);
       expect((await command('--config', join(folder, 'none.json')))[0]).to.equal(2);

@@ -112,7 +112,7 @@ async function judge(
   compare: Awaited<ReturnType<typeof baselineOf>>,
   guard: Guard,
 ): Promise<void> {
-  const { save, bundle, json, tf32, force: _, ...rest } = options;
+  const { save, bundle, json, tf32, force: _, reportJson, junit, sarif, html, baseline, ...rest } = options;
   const log = json ? tell : sayLine;
   const required = tf32 ? 'tf32' : rest.require;
   const result = await verify({ ...rest, device, model, require: required, tf32, log });
@@ -125,7 +125,7 @@ async function judge(
   await takeAll([
     async () => save !== undefined && saveValues(save, result.values, guard),
     async () => bundle !== undefined && evidence && writeBundle(bundle, evidence, guard),
-    ...reportSteps(rest, guard, result, changed),
+    ...reportSteps({ reportJson, junit, sarif, html, baseline }, guard, result, changed),
     () => tellGithub(result, changed, tell, command),
   ]);
   if (bundle !== undefined && !evidence) tell(`${bundle}: not written: ${noEvidence(result)}`);

@@ -54,15 +54,19 @@ describe('run', () => {
   });
 
   const wrong: readonly (readonly [string, unknown, RegExp])[] = [
-    ['an option that is none', { inputs: { x } }, /^unknown option 'inputs' \(there are: input, engine, /],
+    [
+      'an option that is none',
+      { inputs: { x } },
+      /^run: unknown option 'inputs' \(there are: input, engine, /,
+    ],
     [
       'another engine',
       { engine: 'tensorrt' },
-      /^engine must be one of oracle, onnxruntime \(= "tensorrt"\)$/,
+      /^run: engine must be one of oracle, onnxruntime \(= "tensorrt"\)$/,
     ],
-    ['another device', { device: 'tpu' }, /^device must be one of auto, cpu, cuda, webgpu \(= "tpu"\)$/],
-    ['no object', 3, /^options must be an object \(= 3\)$/],
-    ['a number for a file', { out: 7n }, /^out must be a text \(= /],
+    ['another device', { device: 'tpu' }, /^run: device must be one of auto, cpu, cuda, webgpu \(= "tpu"\)$/],
+    ['no object', 3, /^run: options must be an object \(= 3\)$/],
+    ['a number for a file', { out: 7n }, /^run: out must be a text \(= /],
     ['numbers without a shape', { input: { x: [1, 2, 3] } }, /^the input 'x' must be a tensor, or \{dtype/],
     ['nothing for a value', { input: { x: undefined } }, /^the input 'x' must be a tensor/],
     ['too few numbers', { input: { x: { ...x, shape: [4] } } }, /^the input 'x' must be a tensor/],

@@ -12,23 +12,23 @@ describe('options of training', () => {
   const folder = temporary();
 
   it('names what is unknown or cannot be', async () => {
-    expect(await refused({ epoch: 3 })).to.match(/^unknown option 'epoch' \(there are: data, network/);
-    expect(await refused({ epochs: 0 })).to.equal('epochs must be an integer of at least 1 (= 0)');
-    expect(await refused({ learningRate: Number.NaN })).to.match(/^learningRate must be above 0/);
-    expect(await refused({ momentum: 1 })).to.match(/^momentum must be at least 0 and below 1/);
+    expect(await refused({ epoch: 3 })).to.match(/^train: unknown option 'epoch' \(there are: data, network/);
+    expect(await refused({ epochs: 0 })).to.equal('train: epochs must be an integer of at least 1 (= 0)');
+    expect(await refused({ learningRate: Number.NaN })).to.match(/^train: learningRate must be above 0/);
+    expect(await refused({ momentum: 1 })).to.match(/^train: momentum must be at least 0 and below 1/);
     expect(await refused({ update: 'adam' })).to.match(
-      /^update must be one of paper, as-run, caffe, pytorch \(= "adam"\)/,
+      /^train: update must be one of paper, as-run, caffe, pytorch \(= "adam"\)/,
     );
     expect(await refused({ schedule: { kind: 'cosine', rate: 1 } })).to.match(
-      /^schedule must be an object with kind, rate, warmUp, total/,
+      /^train: schedule must be an object with kind, rate, warmUp, total/,
     );
-    expect(await refused({ schedule: { kind: 'toString' } })).to.match(/^schedule must be a name or/);
+    expect(await refused({ schedule: { kind: 'toString' } })).to.match(/^train: schedule must be a name or/);
     expect(await refused({ schedule: { kind: 'cosine', rate: 1, warmUp: -1, total: 3 } })).to.match(
-      /^schedule must be an object with warmUp/,
+      /^train: schedule must be an object with warmUp/,
     );
     expect(
       await refused({ augment: { offsets: 'all', mirror: 1, chunk: 1, lighting: 'root', pad: 0 } }),
-    ).to.match(/^augment must be an object with mirror/);
+    ).to.match(/^train: augment must be an object with mirror/);
     checkOptions({ data: 'x', width: undefined, schedule: { kind: 'cosine', rate: 1, warmUp: 0, total: 3 } });
   });
 
