@@ -2,7 +2,7 @@
 import { fromFloat16 } from '../../export/float16.ts';
 import { type Shape, sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
 import { dtypeOfArray, type TypedArray } from '../array/dtype.ts';
-import { gather } from '../array/value.ts';
+import { toRowMajor } from '../array/value.ts';
 
 type Numbers = ArrayLike<number> | ArrayLike<bigint>;
 
@@ -41,7 +41,7 @@ export function plainOf(like: TensorLike, name: string): Plain {
     throw new TypeError(`${name} is no tensor: it needs data (an array of numbers) and shape or dims`);
   }
   const strided = like.stride !== undefined && like.offset !== undefined;
-  const values = strided ? gather(data as TypedArray, shape, like.stride!, like.offset!) : data;
+  const values = strided ? toRowMajor(data as TypedArray, shape, like.stride!, like.offset!) : data;
   if (values.length !== sizeOf(shape)) {
     throw new TypeError(`${name}: shape [${shape}] needs ${sizeOf(shape)} values, it has ${values.length}`);
   }

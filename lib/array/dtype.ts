@@ -82,7 +82,7 @@ export function dtypeOfArray(data: object): NumericDType | null {
 export const bytesOf = (dtype: NumericDType): number => table[dtype].array.BYTES_PER_ELEMENT;
 
 /** Zeros of that type. */
-export const room = (dtype: NumericDType, count: number): TypedArray => new table[dtype].array(count);
+export const zerosOf = (dtype: NumericDType, count: number): TypedArray => new table[dtype].array(count);
 
 /** The bytes as values of that type: the same memory where it is aligned, else a copy. */
 export function viewAs(dtype: NumericDType, bytes: Uint8Array): TypedArray {

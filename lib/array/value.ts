@@ -67,7 +67,7 @@ export function swapBytes(bytes: Uint8Array, width: number): void {
 }
 
 /** The values of a strided array, gathered into row-major order. `strides` and `offset` count values. */
-export function gather<T extends TypedArray>(
+export function toRowMajor<T extends TypedArray>(
   data: T,
   shape: Shape,
   strides: readonly number[],

@@ -15,7 +15,7 @@ import {
   whole,
 } from '../checks.ts';
 import type { Decoder } from '../image/decode.ts';
-import { eachImage, type Failure, type Loaded } from '../image/load.ts';
+import { eachImage, type LoadedPicture, type PictureFailure } from '../image/load.ts';
 import { findMean, type Mean } from '../image/mean.ts';
 import { type Choice, type Chosen, choiceChecks, resolve } from '../networks/resolve.ts';
 import type { Choice as DeviceChoice } from '../runtime/devices.ts';
@@ -141,7 +141,7 @@ export class Classifier implements AsyncDisposable {
     return predictions;
   }
 
-  #load(pictures: readonly (string | Uint8Array)[]): AsyncIterable<Loaded | Failure> {
+  #load(pictures: readonly (string | Uint8Array)[]): AsyncIterable<LoadedPicture | PictureFailure> {
     const { views = 1, decoder, scanBudget } = this.#options;
     const options = { views, meanImage: this.mean?.image, decoder, scanBudget };
     return eachImage(pictures, this.model.preprocess, options);

@@ -28,7 +28,7 @@ export interface TestTolerance {
 export const ONNX_TOLERANCE: TestTolerance = { rtol: 1e-3, atol: 1e-7 };
 
 /** In words the first disagreement of a value; null where it agrees. */
-export function difference(
+export function firstDifference(
   got: Value | undefined,
   expected: Value,
   tolerance = ONNX_TOLERANCE,

@@ -18,7 +18,7 @@ import type { Model } from '../onnx/model.ts';
 import { readModel } from '../onnx/read.ts';
 import { unsupported } from '../onnx/registry.ts';
 import { chooseDevice, type Device, deviceWords } from '../runtime/devices.ts';
-import { checkBound, difference, type TestTolerance } from './compare.ts';
+import { checkBound, firstDifference, type TestTolerance } from './compare.ts';
 import { type DataSet, findTests, type TestFolder } from './layout.ts';
 
 export interface TestResult {
@@ -139,7 +139,7 @@ async function runSet(
   const feeds = new Map(inputs.map(({ name }, i) => [name, given[i]]));
   const results = await opened.run(feeds);
   for (const [i, name] of names.entries()) {
-    const reason = difference(results.get(name), await readValue(set.outputs[i]), tolerance);
+    const reason = firstDifference(results.get(name), await readValue(set.outputs[i]), tolerance);
     if (reason) return { reason: `output '${name}': ${reason}` };
   }
   const check = model && checkBound(model, feeds, results, engine);

@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { parentPort, Worker } from 'node:worker_threads';
 import { EnvironmentError } from '../errors.ts';
 
-export interface Threads<Job, Result> {
+export interface ThreadPool<Job, Result> {
   readonly count: number;
   /** Rejects with EnvironmentError if no thread starts, and with Error when they are closed. */
   run(job: Job): Promise<Result>;
@@ -39,7 +39,7 @@ interface Thread<Job, Result> {
 }
 
 /** Starts threads that `serve`. They keep the process alive only while they have something to do. */
-export function openThreads<Job, Result>(options: ThreadOptions<Job, Result>): Threads<Job, Result> {
+export function openThreads<Job, Result>(options: ThreadOptions<Job, Result>): ThreadPool<Job, Result> {
   const { threads: count = Math.min(Math.max(availableParallelism() - 1, 1), 16), start, lost } = options;
   const all = new Set<Thread<Job, Result>>();
   /** Why nothing more can be done. */

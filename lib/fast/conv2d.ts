@@ -23,7 +23,15 @@ import {
   type Tensor,
   tensor,
 } from '../../reference/tensor.ts';
-import { type Arena, allFinite, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
+import {
+  type Arena,
+  allFinite,
+  currentEngine,
+  type FastEngine,
+  isFloat64,
+  openArena,
+  viewOf,
+} from './engine.ts';
 import { convolve, mustBeSingle } from './float32.ts';
 import type { Arithmetic } from './kernels/product.ts';
 import {
@@ -105,7 +113,7 @@ export function forward(
       };
       multiply(engine, arena, arithmetic, rows, operand, {
         at: yAt + g * rows.count * P * Q * yBytes,
-        wide: isWide(Y),
+        wide: isFloat64(Y),
         rowBytes: P * Q * yBytes,
         columns: columns.subarray(0, count * P * Q),
         bias: bias + 8 * g * rows.count,
@@ -123,7 +131,7 @@ export const terms = (operands: readonly Tensor[], attributes: plain.Attributes)
 
 /** The weights of every group, which lie at `at`, as packed rows. */
 function packKernels(
-  engine: Engine,
+  engine: FastEngine,
   arena: Arena,
   arithmetic: Arithmetic,
   at: number,
@@ -138,7 +146,7 @@ function packKernels(
   return Array.from({ length: groups }, (_, g) => {
     const operand = {
       at: at + g * rows * depth * F.BYTES_PER_ELEMENT,
-      source: isWide(F) ? 'float64' : 'lines',
+      source: isFloat64(F) ? 'float64' : 'lines',
       lines,
       steps,
     } as const;
@@ -163,13 +171,13 @@ export const backward: Backward<plain.Attributes> = (dy, operands, y, attributes
 };
 
 /** The frames' zeros meet dy in dw, and w in dx: only where both are finite do they add nothing. */
-function usable(engine: Engine, dy: Tensor, w: Tensor): boolean {
+function usable(engine: FastEngine, dy: Tensor, w: Tensor): boolean {
   const arena = openArena(engine);
   return [dense(dy), dense(w)].every((values) => allFinite(engine, arena.put(values), values));
 }
 
 function weightGradient(
-  engine: Engine,
+  engine: FastEngine,
   dy: Tensor,
   x: Tensor,
   w: Tensor,
@@ -193,7 +201,7 @@ function weightGradient(
   const sums = arena.take(groups * sumsBytes);
   const kernels = grid([KG], [P * Q * dBytes]);
   const lines = grid([CG, R, S], [mapBytes, dilation[0] * lineBytes, dilation[1] * xBytes]);
-  const y = { wide: isWide(DW), rowBytes: taps * wBytes, columns: grid([taps], [wBytes]) };
+  const y = { wide: isFloat64(DW), rowBytes: taps * wBytes, columns: grid([taps], [wBytes]) };
   const mark = arena.mark();
   for (let n = 0; n < N; n += slab) {
     const count = Math.min(slab, N - n);
@@ -244,7 +252,7 @@ function margins(phases: readonly Phase[], extent: number): [number, number] {
 }
 
 function inputGradient(
-  engine: Engine,
+  engine: FastEngine,
   dy: Tensor,
   x: Tensor,
   w: Tensor,
@@ -287,7 +295,7 @@ function inputGradient(
         const rows = packRows(engine, arena, arithmetic, weights);
         const from = dyAt + g * KG * mapBytes + top * lineBytes + left * dBytes;
         const to = dxAt + (g * CG * H * W + i.first * W + j.first) * xBytes;
-        const y = { at: to, wide: isWide(DX), rowBytes: H * W * xBytes, columns };
+        const y = { at: to, wide: isFloat64(DX), rowBytes: H * W * xBytes, columns };
         multiply(engine, arena, arithmetic, rows, { at: from, source: precisionOf(dy), lines, steps }, y);
         arena.release(inner);
       }

@@ -5,9 +5,16 @@
  * no weight is held twice.
  */
 import type { Precision, Storage } from '../../reference/tensor.ts';
-import { assemble, type Features, fusedProbe, KINDS, type Kind, tilesFor } from './kernels/index.ts';
+import {
+  assembleKernels,
+  type Features,
+  fusedProbe,
+  type JobKind,
+  KINDS,
+  tilesFor,
+} from './kernels/index.ts';
 import type { Arithmetic, Tile } from './kernels/product.ts';
-import { addressOf, type Field, HEAP } from './kernels/sharing.ts';
+import { addressOf, HEAP, type JobField } from './kernels/sharing.ts';
 
 // What of WebAssembly's interface is used here; TypeScript has it only among the browser's types.
 
@@ -21,7 +28,7 @@ export interface CompiledModule {
   readonly brand?: 'WebAssembly.Module';
 }
 
-export type Kernel = (...args: number[]) => number;
+export type KernelFunction = (...args: number[]) => number;
 
 interface Api {
   validate(bytes: Uint8Array<ArrayBuffer>): boolean;
@@ -30,7 +37,7 @@ interface Api {
   readonly Instance: new (
     module: CompiledModule,
     imports: { js: { memory: Memory } },
-  ) => { readonly exports: Readonly<Record<string, Kernel>> };
+  ) => { readonly exports: Readonly<Record<string, KernelFunction>> };
 }
 
 /** undefined where the JavaScript engine has none. */
@@ -53,9 +60,9 @@ export interface Settings {
   readonly missing: (reason: string) => void;
 }
 
-export interface Engine extends Features {
+export interface FastEngine extends Features {
   readonly memory: Memory;
-  readonly kernels: Readonly<Record<string, Kernel>>;
+  readonly kernels: Readonly<Record<string, KernelFunction>>;
   readonly tiles: Readonly<Record<Arithmetic, Tile>>;
   readonly threads: number;
   /** Ends the threads. */
@@ -65,7 +72,7 @@ export interface Engine extends Features {
 const alone: Threads = { count: 1, start: () => () => {} };
 
 let settings: Settings = { threads: alone, wide: false, missing: () => {} };
-let engine: Engine | null | undefined;
+let engine: FastEngine | null | undefined;
 let missing = '';
 
 /** Changes settings from here on. */
@@ -82,7 +89,7 @@ export function unavailable(): string {
 }
 
 /** The engine for the current settings, compiled on first use; null where the machine has no such thing. */
-export function currentEngine(): Engine | null {
+export function currentEngine(): FastEngine | null {
   if (engine === undefined) {
     missing = '';
     engine = open();
@@ -91,7 +98,7 @@ export function currentEngine(): Engine | null {
   return engine;
 }
 
-function open(): Engine | null {
+function open(): FastEngine | null {
   if (!webAssembly) {
     missing = 'this JavaScript engine has no WebAssembly';
     return null;
@@ -99,7 +106,7 @@ function open(): Engine | null {
   const { threads, wide } = settings;
   const shared = threads.count > 1;
   const features: Features = { fma: webAssembly.validate(fusedProbe()), wide, shared };
-  const bytes = assemble(features);
+  const bytes = assembleKernels(features);
   if (!webAssembly.validate(bytes)) {
     missing = 'this JavaScript engine has no WebAssembly SIMD or threads';
     return null;
@@ -135,7 +142,7 @@ export interface Arena {
 }
 
 /** All of the engine's memory; what was handed out before is free again. */
-export function openArena({ memory }: Engine): Arena {
+export function openArena({ memory }: FastEngine): Arena {
   let top = HEAP;
   const take = (bytes: number): number => {
     const at = top;
@@ -177,29 +184,29 @@ function grow(memory: Memory, bytes: number): void {
 }
 
 /** Whether none of the values that were put at `at` is infinite or NaN. */
-export function allFinite({ memory, kernels }: Engine, at: number, values: Storage): boolean {
+export function allFinite({ memory, kernels }: FastEngine, at: number, values: Storage): boolean {
   const end = at + values.byteLength;
   new Uint8Array(memory.buffer as ArrayBuffer, end, 16).fill(0); // the kernel reads whole registers
-  return kernels[isWide(values) ? 'finite_float64' : 'finite_float32'](at, end) === 1;
+  return kernels[isFloat64(values) ? 'finite_float64' : 'finite_float32'](at, end) === 1;
 }
 
 /** A view of the engine's memory. */
-export function viewOf({ memory }: Engine, precision: Precision, at: number, length: number): Storage {
+export function viewOf({ memory }: FastEngine, precision: Precision, at: number, length: number): Storage {
   const Values = precision === 'float64' ? Float64Array : Float32Array;
   return new Values(memory.buffer as ArrayBuffer, at, length);
 }
 
-export const isWide = (data: Storage): boolean => data instanceof Float64Array;
+export const isFloat64 = (data: Storage): boolean => data instanceof Float64Array;
 
-export type Job = { readonly kind: Kind; readonly blocks: number } & Partial<
-  Record<Exclude<Field, 'kind' | 'blocks'>, number>
+export type Job = { readonly kind: JobKind; readonly blocks: number } & Partial<
+  Record<Exclude<JobField, 'kind' | 'blocks'>, number>
 >;
 
 /** Writes the record of a job and opens it; what is given in `meanwhile` is done while others begin. */
-export function run(engine: Engine, job: Job, meanwhile?: () => void): void {
+export function runJob(engine: FastEngine, job: Job, meanwhile?: () => void): void {
   const record = new Int32Array(engine.memory.buffer);
   const fields = { ...job, kind: KINDS.indexOf(job.kind) };
-  for (const [field, value] of Object.entries(fields)) record[addressOf(field as Field) / 4] = value;
+  for (const [field, value] of Object.entries(fields)) record[addressOf(field as JobField) / 4] = value;
   engine.kernels.open();
   meanwhile?.();
   engine.kernels.work(0);

@@ -43,7 +43,7 @@ export { conv2d, linear, lrn, mapnorm, maxpool };
 /** Every operation, bit for bit as in reference/ops; where the plain loop is fast enough, that loop. */
 export const operations: Operations = { ...plain, conv2d, linear, lrn, mapnorm, maxpool };
 
-export interface Computation {
+export interface ComputeOptions {
   /** The plain loops, which are the definition, instead of their fast twins; the bits are the same. */
   readonly plain?: boolean;
   /** What sums of products are held in: float64 (default), or float32, faster and no yardstick (float32.ts). */
@@ -51,7 +51,7 @@ export interface Computation {
 }
 
 /** The table for the options of a command. */
-export function operationsFor({ plain: loops = false, accumulate = 'float64' }: Computation): Operations {
+export function operationsFor({ plain: loops = false, accumulate = 'float64' }: ComputeOptions): Operations {
   const chosen: Operations = loops ? plain : operations;
   if (accumulate === 'float64') return chosen;
   const single: Sums = loops

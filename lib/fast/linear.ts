@@ -17,9 +17,9 @@ import {
   type Tensor,
   tensor,
 } from '../../reference/tensor.ts';
-import { type Arena, currentEngine, type Engine, isWide, openArena, viewOf } from './engine.ts';
+import { type Arena, currentEngine, type FastEngine, isFloat64, openArena, viewOf } from './engine.ts';
 import { connect, mustBeSingle } from './float32.ts';
-import type { Source } from './kernels/pack.ts';
+import type { OperandSource } from './kernels/pack.ts';
 import type { Arithmetic } from './kernels/product.ts';
 import { arithmeticFor, dots, grid, multiply, type Operand, packRows, partsBytes } from './product.ts';
 
@@ -46,7 +46,7 @@ export function forward(
     return plain.forward(operands, undefined, precision);
   }
   const [X, F] = [dense(x), dense(w)];
-  const source = isWide(F) ? 'float64' : 'lines';
+  const source = isFloat64(F) ? 'float64' : 'lines';
   return product(engine, x, w, b, precision, arithmeticFor(accumulate, X, F), source);
 }
 
@@ -57,10 +57,10 @@ export function forward(
 export function terms(operands: readonly Tensor[]): Terms {
   const [x, w, b] = operands;
   const engine = currentEngine();
-  if (!engine || isWide(dense(x)) || isWide(dense(w)) || sizeOf(w.shape) === 0 || x.shape[0] === 0)
+  if (!engine || isFloat64(dense(x)) || isFloat64(dense(w)) || sizeOf(w.shape) === 0 || x.shape[0] === 0)
     return plain.terms(operands);
   plain.shape([x.shape, w.shape]);
-  const sum = (f: (value: number) => number, source: Source): Tensor =>
+  const sum = (f: (value: number) => number, source: OperandSource): Tensor =>
     product(engine, map(x, f), w, b && map(b, f), 'float64', 'float64', source);
   return {
     magnitude: sum(Math.abs, 'magnitudes'),
@@ -71,13 +71,13 @@ export function terms(operands: readonly Tensor[]): Terms {
 
 /** x · wᵀ + b, the weights read as `source` says; the next chunk is copied while others compute this one. */
 function product(
-  engine: Engine,
+  engine: FastEngine,
   x: Tensor,
   w: Tensor,
   b: Tensor | null,
   precision: Precision,
   arithmetic: Arithmetic,
-  source: Source,
+  source: OperandSource,
 ): Tensor {
   const [N, I] = x.shape;
   const [O] = w.shape;
@@ -107,7 +107,7 @@ function product(
   for (let o = 0; o < O; o += chunk) {
     const count = Math.min(chunk, O - o);
     const at = buffers[(o / chunk) % 2];
-    const result = { at: yAt + o * yBytes, wide: isWide(Y), rowBytes: O * yBytes, bias: bias + 8 * o };
+    const result = { at: yAt + o * yBytes, wide: isFloat64(Y), rowBytes: O * yBytes, bias: bias + 8 * o };
     const next = () => load(o + chunk);
     if (images.packed) {
       const operand = { at, source, lines: lines.subarray(0, count), steps };
@@ -128,10 +128,17 @@ function putLines(arena: Arena, X: Storage, count: number, depth: number, single
 }
 
 /** Images as packed panels. */
-function packImages(engine: Engine, arena: Arena, arithmetic: Arithmetic, X: Storage, N: number, I: number) {
+function packImages(
+  engine: FastEngine,
+  arena: Arena,
+  arithmetic: Arithmetic,
+  X: Storage,
+  N: number,
+  I: number,
+) {
   const operand: Operand = {
     at: arena.put(X),
-    source: isWide(X) ? 'float64' : 'lines',
+    source: isFloat64(X) ? 'float64' : 'lines',
     lines: grid([N], [I * X.BYTES_PER_ELEMENT]),
     steps: grid([I], [X.BYTES_PER_ELEMENT]),
   };
@@ -155,7 +162,7 @@ export const backward: Backward = (dy, operands, y, _, how = {}) => {
 };
 
 /** dx[n, i] = Σ_o dy[n, o] · w[o, i]: rows are images, columns inputs, and the sum goes on over chunks of neurons. */
-function inputGradient(engine: Engine, dy: Tensor, w: Tensor, precision: Precision): Tensor {
+function inputGradient(engine: FastEngine, dy: Tensor, w: Tensor, precision: Precision): Tensor {
   const [N, O] = dy.shape;
   const I = w.shape[1];
   const [DY, F] = [dense(dy), dense(w)];
@@ -167,7 +174,7 @@ function inputGradient(engine: Engine, dy: Tensor, w: Tensor, precision: Precisi
   const dxAt = arena.take(N * I * xBytes);
   const sums = arena.take(partsBytes(engine, arithmetic, N, I));
   const chunk = Math.min(O, Math.max(1, Math.floor((4 * CHUNK_BYTES) / (I * wBytes))));
-  const y = { at: dxAt, wide: isWide(DX), rowBytes: I * xBytes, columns: grid([I], [xBytes]) };
+  const y = { at: dxAt, wide: isFloat64(DX), rowBytes: I * xBytes, columns: grid([I], [xBytes]) };
   const inputs = grid([I], [wBytes]);
   const images = grid([N], [O * dBytes]);
   const mark = arena.mark();
@@ -188,7 +195,7 @@ function inputGradient(engine: Engine, dy: Tensor, w: Tensor, precision: Precisi
 }
 
 /** dw[o, i] = Σ_n dy[n, o] · x[n, i]: rows are the neurons of a chunk, columns inputs. */
-function weightGradient(engine: Engine, dy: Tensor, x: Tensor, precision: Precision): Tensor {
+function weightGradient(engine: FastEngine, dy: Tensor, x: Tensor, precision: Precision): Tensor {
   const [N, O] = dy.shape;
   const I = x.shape[1];
   const [DY, X] = [dense(dy), dense(x)];
@@ -205,7 +212,7 @@ function weightGradient(engine: Engine, dy: Tensor, x: Tensor, precision: Precis
   };
   const chunk = Math.min(O, Math.max(1, Math.floor((4 * CHUNK_BYTES) / (I * wBytes))));
   const dwAt = arena.take(chunk * I * wBytes);
-  const y = { at: dwAt, wide: isWide(DW), rowBytes: I * wBytes, columns: grid([I], [wBytes]) };
+  const y = { at: dwAt, wide: isFloat64(DW), rowBytes: I * wBytes, columns: grid([I], [wBytes]) };
   const images = grid([N], [O * dBytes]);
   const mark = arena.mark();
   for (let o = 0; o < O; o += chunk) {

@@ -20,11 +20,11 @@ import {
 import {
   type Arena,
   currentEngine,
-  type Engine,
-  isWide,
+  type FastEngine,
+  isFloat64,
   type Job,
   openArena,
-  run,
+  runJob,
   viewOf,
 } from './engine.ts';
 import { putFramed } from './product.ts';
@@ -83,7 +83,8 @@ const pool: Forward<plainMaxpool.Attributes> = ([x], attributes, precision = pre
   const X = dense(x);
   // a window that holds no pixel has a value of its own
   const hollow = (P - 1) * stride[0] - pad[0] >= H || (Q - 1) * stride[1] - pad[1] >= W;
-  if (!engine || isWide(X) || hollow || N * C === 0) return plainMaxpool.forward([x], attributes, precision);
+  if (!engine || isFloat64(X) || hollow || N * C === 0)
+    return plainMaxpool.forward([x], attributes, precision);
   const height = (P - 1) * stride[0] + kernel[0];
   const width = (Q - 1) * stride[1] + kernel[1];
   const arena = openArena(engine);
@@ -111,7 +112,7 @@ const pool: Forward<plainMaxpool.Attributes> = ([x], attributes, precision = pre
 
 /** y of a job whose blocks are maps, four a thread. */
 function eachMap(
-  engine: Engine,
+  engine: FastEngine,
   arena: Arena,
   yShape: Shape,
   precision: Precision,
@@ -122,7 +123,7 @@ function eachMap(
   const Y = allocate(sizeOf(yShape), precision);
   const y = arena.take(Y.byteLength);
   const blocks = Math.ceil(maps / blockColumns);
-  run(engine, { ...job, blocks, blockColumns, columns: maps, y, yWide: Number(isWide(Y)) });
+  runJob(engine, { ...job, blocks, blockColumns, columns: maps, y, yWide: Number(isFloat64(Y)) });
   Y.set(viewOf(engine, precision, y, Y.length));
   return tensor(Y, yShape);
 }

@@ -3,20 +3,20 @@
  * blocks and panels (kernels/product.ts computes them).
  */
 import type { Precision, Shape, Storage } from '../../reference/tensor.ts';
-import { type Arena, type Engine, isWide, type Job, run } from './engine.ts';
-import { SOURCES, type Source } from './kernels/pack.ts';
+import { type Arena, type FastEngine, isFloat64, type Job, runJob } from './engine.ts';
+import { type OperandSource, SOURCES } from './kernels/pack.ts';
 import { type Arithmetic, accumulatorBytes, columnsOf, type Tile } from './kernels/product.ts';
 
 /** What sums of these operands are held in: fused only where every product is exact in float64. */
 export function arithmeticFor(accumulate: Precision, ...operands: Storage[]): Arithmetic {
   if (accumulate === 'float32') return 'float32';
-  return operands.some(isWide) ? 'float64' : 'fused';
+  return operands.some(isFloat64) ? 'float64' : 'fused';
 }
 
 /** An operand in the engine's memory: element (i, k) lies at `at` + lines[i] + steps[k] bytes. */
 export interface Operand {
   readonly at: number;
-  readonly source: Source;
+  readonly source: OperandSource;
   readonly lines: Int32Array;
   readonly steps: Int32Array;
 }
@@ -50,7 +50,7 @@ const MOST_DEPTH = 512;
 const roundUp = (value: number, unit: number): number => Math.ceil(value / unit) * unit;
 
 /** A table in memory, its last entry repeated up to a multiple of `unit`. */
-function table(engine: Engine, arena: Arena, values: Int32Array, unit = 1): number {
+function table(engine: FastEngine, arena: Arena, values: Int32Array, unit = 1): number {
   const length = roundUp(values.length, unit);
   const at = arena.take(4 * length);
   const target = new Int32Array(engine.memory.buffer, at, length);
@@ -60,7 +60,7 @@ function table(engine: Engine, arena: Arena, values: Int32Array, unit = 1): numb
 }
 
 /** Packs the first operand. */
-export function packRows(engine: Engine, arena: Arena, arithmetic: Arithmetic, a: Operand): Rows {
+export function packRows(engine: FastEngine, arena: Arena, arithmetic: Arithmetic, a: Operand): Rows {
   const tile = engine.tiles[arithmetic];
   const [count, depth] = [a.lines.length, a.steps.length];
   const lines = table(engine, arena, a.lines, tile.rows);
@@ -72,7 +72,7 @@ export function packRows(engine: Engine, arena: Arena, arithmetic: Arithmetic, a
 }
 
 /** Sums that go on from one call to the next: the terms of one product in several parts, in order. */
-export interface Parts {
+export interface PartialSums {
   /** Memory for the unfinished sums, of `partsBytes`. */
   readonly sums: number;
   readonly begins: boolean;
@@ -80,7 +80,7 @@ export interface Parts {
 }
 
 /** How the columns of a product are cut into blocks, for cache and threads. */
-function blocksOf(engine: Engine, tile: Tile, rows: number, columns: number) {
+function blocksOf(engine: FastEngine, tile: Tile, rows: number, columns: number) {
   const perThread = columns / engine.threads;
   const blockColumns = roundUp(Math.ceil(perThread / Math.ceil(perThread / MOST_COLUMNS)), columnsOf(tile));
   const tileBytes = roundUp(rows, tile.rows) * blockColumns * accumulatorBytes(tile);
@@ -88,20 +88,25 @@ function blocksOf(engine: Engine, tile: Tile, rows: number, columns: number) {
 }
 
 /** Bytes for the unfinished sums of a product. */
-export function partsBytes(engine: Engine, arithmetic: Arithmetic, rows: number, columns: number): number {
+export function partsBytes(
+  engine: FastEngine,
+  arithmetic: Arithmetic,
+  rows: number,
+  columns: number,
+): number {
   const { blocks, tileBytes } = blocksOf(engine, engine.tiles[arithmetic], rows, columns);
   return blocks * tileBytes;
 }
 
 /** y[i, j] = round(Σ_k a[i, k] · x[k, j] + bias[i]), k ascending; `meanwhile` is done while others begin. */
 export function multiply(
-  engine: Engine,
+  engine: FastEngine,
   arena: Arena,
   arithmetic: Arithmetic,
   a: Rows,
   x: Operand,
   y: Result,
-  { parts, meanwhile }: { readonly parts?: Parts; readonly meanwhile?: () => void } = {},
+  { parts, meanwhile }: { readonly parts?: PartialSums; readonly meanwhile?: () => void } = {},
 ): void {
   const tile = engine.tiles[arithmetic];
   const columns = x.lines.length;
@@ -136,12 +141,12 @@ export function multiply(
     scratch: arena.take(scratchBytes * engine.threads),
     scratchBytes,
   };
-  run(engine, job, meanwhile);
+  runJob(engine, job, meanwhile);
 }
 
 /** Few images times rows of float32 weights that lie one after another at `w`: y[n, o], the bias one a column. */
 export function dots(
-  engine: Engine,
+  engine: FastEngine,
   arena: Arena,
   arithmetic: 'float64' | 'float32',
   x: Rows,
@@ -150,7 +155,7 @@ export function dots(
   meanwhile?: () => void,
 ): void {
   const blockColumns = roundUp(Math.ceil(w.count / engine.threads), 8);
-  run(
+  runJob(
     engine,
     {
       kind: `dots_${arithmetic}`,
@@ -199,7 +204,7 @@ export interface Frame {
 }
 
 /** Copies maps into the engine's memory, each in its frame. */
-export function putFramed(engine: Engine, arena: Arena, X: Storage, frame: Frame): number {
+export function putFramed(engine: FastEngine, arena: Arena, X: Storage, frame: Frame): number {
   const { H, W, height, width, top, left, value } = frame;
   const bytes = X.BYTES_PER_ELEMENT;
   const maps = X.length / (H * W);
@@ -223,7 +228,7 @@ export function putFramed(engine: Engine, arena: Arena, X: Storage, frame: Frame
   return at;
 }
 
-function fill({ memory }: Engine, at: number, size: number, value: number, bytes: number): void {
+function fill({ memory }: FastEngine, at: number, size: number, value: number, bytes: number): void {
   const buffer = memory.buffer as ArrayBuffer;
   const view =
     bytes === 8 ? new Float64Array(buffer, at, size / bytes) : new Float32Array(buffer, at, size / bytes);

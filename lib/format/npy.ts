@@ -16,10 +16,10 @@ import {
   byteSize,
   bytesView,
   fortranStrides,
-  gather,
   type LazyValue,
   type NumericValue,
   swapBytes,
+  toRowMajor,
 } from '../array/value.ts';
 import { InputError } from '../errors.ts';
 import { adopt, bad, fromBytes, type Source, section } from './source.ts';
@@ -82,7 +82,7 @@ export function openNpy(source: Source): LazyValue {
     if (descr[0] === '>') swapBytes(bytes, bytesOf(dtype));
     const data = viewAs(dtype, bytes);
     const reorder = fortran && shape.filter((extent) => extent !== 1).length > 1;
-    return { dtype, shape, data: reorder ? gather(data, shape, fortranStrides(shape)) : data };
+    return { dtype, shape, data: reorder ? toRowMajor(data, shape, fortranStrides(shape)) : data };
   };
   return { dtype, shape, read };
 }

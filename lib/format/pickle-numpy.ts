@@ -7,10 +7,10 @@ import { bytesOf, dtypeOfCode, type NumericDType, type TypedArray, viewAs } from
 import {
   byteSize,
   fortranStrides,
-  gather,
   type LazyValue,
   type NumericValue,
   swapBytes,
+  toRowMajor,
   widen,
 } from '../array/value.ts';
 import { type Built, isKind, type PickleValue, type Slice } from './pickle-value.ts';
@@ -114,7 +114,7 @@ function lazy(
     if (bytes.length !== size) throw new Error(`${bytes.length} bytes for an array of ${size}`);
     if (swap) swapBytes(bytes, width);
     const all = viewAs(dtype, bytes);
-    return { dtype, shape, data: fortran ? gather(all, shape, fortranStrides(shape)) : all };
+    return { dtype, shape, data: fortran ? toRowMajor(all, shape, fortranStrides(shape)) : all };
   };
   if (typeof data === 'string' || encoded || fortran) return { dtype, shape, read };
   const { source, offset } = data as Slice;

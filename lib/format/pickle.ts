@@ -35,7 +35,7 @@ import { fromLatin1, fromUtf8, toLatin1 } from './strings.ts';
 const ALLOWANCE = 2 ** 25;
 
 /** Why nothing can be had of a pickle in which there are names that are not known. */
-export const refusal = ([name]: readonly string[]): string | undefined =>
+export const whyRefused = ([name]: readonly string[]): string | undefined =>
   name && `refused: the pickle names '${name}', which is not on the list of harmless names`;
 
 /**

@@ -7,9 +7,9 @@
  */
 
 import type { Storage } from '../../reference/tensor.ts';
-import { room } from '../array/dtype.ts';
+import { zerosOf } from '../array/dtype.ts';
 import { floatValue, type LazyValue, widen } from '../array/value.ts';
-import { refusal, unpickle } from './pickle.ts';
+import { unpickle, whyRefused } from './pickle.ts';
 import { plainGlobals } from './pickle-globals.ts';
 import { arrayOf } from './pickle-numpy.ts';
 import type { PickleValue } from './pickle-value.ts';
@@ -63,7 +63,7 @@ export function readPickle(source: Source): { layers: CudaLayer[]; arrays?: Read
   if (layers !== null && layers !== undefined) return { layers: layersIn(source, layers) };
   const arrays = value instanceof Map ? arraysIn(value) : new Map();
   if (arrays.size > 0) return { layers: [], arrays };
-  throw bad(source, refusal(unknown) ?? 'a pickle that holds no known weights');
+  throw bad(source, whyRefused(unknown) ?? 'a pickle that holds no known weights');
 }
 
 function layersIn(source: Source, layers: PickleValue): CudaLayer[] {
@@ -163,7 +163,7 @@ function join(name: string, blocks: readonly LazyValue[], axis: 0 | 1): LazyValu
   const shape = axis === 0 ? [total, blocks[0].shape[1]] : [blocks[0].shape[0], total];
   const dtype = blocks.every((block) => block.dtype !== 'float64') ? 'float32' : 'float64';
   const read = () => {
-    const data = room(dtype, shape[0] * shape[1]) as Storage;
+    const data = zerosOf(dtype, shape[0] * shape[1]) as Storage;
     let start = 0;
     for (const block of blocks) {
       const [R, K] = block.shape;

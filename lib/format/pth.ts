@@ -14,10 +14,17 @@
 import { joined } from '../../export/write.ts';
 import { sizeOf } from '../../reference/tensor.ts';
 import { bytesOf, codeOf, viewAs } from '../array/dtype.ts';
-import { byteSize, bytesView, gather, type LazyValue, type NumericValue, swapBytes } from '../array/value.ts';
+import {
+  byteSize,
+  bytesView,
+  type LazyValue,
+  type NumericValue,
+  swapBytes,
+  toRowMajor,
+} from '../array/value.ts';
 import { InputError } from '../errors.ts';
 import { cursor, uint64 } from './cursor.ts';
-import { refusal, unpickle } from './pickle.ts';
+import { unpickle, whyRefused } from './pickle.ts';
 import { plainGlobals, type StorageRef, type TensorRef, torchGlobals } from './pickle-globals.ts';
 import { isKind, type PickleValue } from './pickle-value.ts';
 import { adopt, bad, checkTotal, type Source, section } from './source.ts';
@@ -115,7 +122,8 @@ const holdsValues = (item: PickleValue): boolean =>
 
 function tensorsOf(source: Source, object: ReturnType<typeof unpickle>, places: Places, swap: boolean) {
   const found = stateDict(object.value, refOf);
-  if (!found) throw bad(source, refusal(object.unknown) ?? 'the checkpoint holds no dictionary of tensors');
+  if (!found)
+    throw bad(source, whyRefused(object.unknown) ?? 'the checkpoint holds no dictionary of tensors');
   for (const [name, item] of found.value instanceof Map ? found.value : []) {
     if (!isKind(item, 'instance') || !holdsValues(item)) continue;
     throw bad(
@@ -157,7 +165,7 @@ function lazy(source: Source, name: string, ref: TensorRef, places: Places, swap
     const bytes = place.read(offset * width, span * width);
     if (swap) swapBytes(bytes, width);
     const data = viewAs(dtype, bytes);
-    return { dtype, shape, data: isContiguous(shape, strides) ? data : gather(data, shape, strides) };
+    return { dtype, shape, data: isContiguous(shape, strides) ? data : toRowMajor(data, shape, strides) };
   };
   return { dtype, shape, read };
 }

@@ -6,7 +6,7 @@
  */
 import { dataTypeName } from '../../export/dtypes.ts';
 import type { TensorProto } from '../../export/proto.ts';
-import { type DType, dtypeOfOnnx, type NumericDType, room, viewAs } from '../array/dtype.ts';
+import { type DType, dtypeOfOnnx, type NumericDType, viewAs, zerosOf } from '../array/dtype.ts';
 import { byteSize, type NumericValue, type Value } from '../array/value.ts';
 
 /** TensorProto.DataLocation. */
@@ -59,7 +59,7 @@ const misfit = (tensor: TensorProto, due: string, there: number): Error =>
 
 function fromList(tensor: TensorProto, dtype: NumericDType, size: number): NumericValue {
   const list = listOf(tensor, dtype);
-  const data = room(dtype, list.length);
+  const data = zerosOf(dtype, list.length);
   if (data.byteLength !== size) throw misfit(tensor, `${size / data.BYTES_PER_ELEMENT} values`, list.length);
   const to = data as { [at: number]: number | bigint };
   for (let i = 0; i < list.length; i++) to[i] = dtype === 'uint32' ? Number(list[i]) : list[i];

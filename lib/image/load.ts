@@ -18,13 +18,13 @@ const PICTURE_NAME = /\.(jpe?g|jfif|png)$/i;
 
 export interface LoadOptions extends DecodeOptions, PreprocessOptions {}
 
-export interface Loaded {
+export interface LoadedPicture {
   readonly path: string;
   /** (views,3,H,W), float32. */
   readonly tensor: Tensor;
 }
 
-export interface Failure {
+export interface PictureFailure {
   readonly path: string;
   /** One line that starts with the path. */
   readonly message: string;
@@ -143,7 +143,7 @@ export async function* eachImage(
   paths: Iterable<string | Uint8Array>,
   spec: Preprocess,
   options: LoadOptions = {},
-): AsyncGenerator<Loaded | Failure> {
+): AsyncGenerator<LoadedPicture | PictureFailure> {
   const given = [...paths];
   for (const [i, path] of given.entries()) {
     if (typeof path !== 'string') {
@@ -167,7 +167,7 @@ async function loadImage(
   read: () => Promise<Uint8Array>,
   spec: Preprocess,
   options: LoadOptions,
-): Promise<Loaded | Failure> {
+): Promise<LoadedPicture | PictureFailure> {
   try {
     const image = await decodeImage(await read(), path, options);
     return { path, tensor: preprocess(image, spec, options) };
@@ -176,7 +176,7 @@ async function loadImage(
   }
 }
 
-function failure(path: string, error: unknown): Failure {
+function failure(path: string, error: unknown): PictureFailure {
   if (error instanceof EnvironmentError) throw error;
   const { message } = error as Error;
   return { path, message: error instanceof InputError ? message : `${path}: ${message}` };
@@ -187,9 +187,9 @@ export async function loadImages(
   paths: Iterable<string>,
   spec: Preprocess,
   options: LoadOptions = {},
-): Promise<{ readonly images: readonly Loaded[]; readonly failures: readonly Failure[] }> {
-  const images: Loaded[] = [];
-  const failures: Failure[] = [];
+): Promise<{ readonly images: readonly LoadedPicture[]; readonly failures: readonly PictureFailure[] }> {
+  const images: LoadedPicture[] = [];
+  const failures: PictureFailure[] = [];
   for await (const result of eachImage(paths, spec, options)) {
     if ('tensor' in result) images.push(result);
     else failures.push(result);

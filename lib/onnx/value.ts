@@ -16,7 +16,7 @@ import {
   isFloat,
   isInteger,
   isWide,
-  room,
+  zerosOf,
 } from '../array/dtype.ts';
 import type { Data, Value } from '../array/value.ts';
 import { budget, fitStrings } from './budget.ts';
@@ -58,7 +58,7 @@ export function integers(dtype: IntegerDType, at: (i: number) => bigint, shape: 
   const bits = 8 * bytesOf(dtype);
   const count = countOf(shape);
   budget().fit(count * BIGINT);
-  const data = room(dtype, count);
+  const data = zerosOf(dtype, count);
   const to = data as { [at: number]: number | bigint };
   for (let i = 0; i < data.length; i++) {
     const wrapped = wrap(bits, at(i));
@@ -98,7 +98,7 @@ export function emptyLike(v: Value, size: number): Data {
   const bytes = isFloat(v.dtype) ? (wide ? 8 : 4) : bytesOf(v.dtype);
   budget().fit(size * bytes);
   if (isFloat(v.dtype)) return wide ? new Float64Array(size) : new Float32Array(size);
-  return room(v.dtype, size);
+  return zerosOf(v.dtype, size);
 }
 
 /** v's elements at `indices` (−1: zero), under `shape`. */

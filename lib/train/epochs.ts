@@ -68,7 +68,7 @@ export const BEST = 'best.safetensors';
 type Options = Pick<TrainOptions, 'threads' | 'checkpointEvery'> & { readonly out: string };
 
 /** Trains to the end of the epochs or of the schedule, or until stopped. */
-export async function run(
+export async function runEpochs(
   setup: Setup,
   device: Device,
   options: Options,
@@ -263,7 +263,7 @@ async function endEpoch(running: Running, stepper: Stepper, settings: ScheduleSe
     await saveWeights(file, network.name, network.preprocess, state.weights, progress.classes);
   }
   await save(running, state);
-  await writeCurves(options.out, titleOf(running.progress), running.progress.history, true);
+  await writeCurves(options.out, curveTitle(running.progress), running.progress.history, true);
   watching.epoch?.(record);
 }
 
@@ -297,7 +297,7 @@ async function recordOf(
   };
 }
 
-export const titleOf = ({ network, options, history, epochs }: Progress): string =>
+export const curveTitle = ({ network, options, history, epochs }: Progress): string =>
   `${network}${options.weights === undefined ? '' : ', fine-tuned'}, epoch ${history.length} of ${epochs}`;
 
 /** What happened, what to try, and what is left. */

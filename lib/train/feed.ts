@@ -69,7 +69,7 @@ export interface StepFeed {
 /** A step, or one line that says which picture cannot be used. */
 export type Assembled = StepFeed | { readonly error: string };
 
-export async function assemble(spec: FeedSpec, job: StepJob): Promise<Assembled> {
+export async function assembleStep(spec: FeedSpec, job: StepJob): Promise<Assembled> {
   const wide = spec.side + 2 * spec.pad;
   const size = 3 * wide * wide;
   const images = new Uint8Array(spec.batch * size);

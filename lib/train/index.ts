@@ -17,7 +17,7 @@ import {
   saveWeights,
   writeOwn,
 } from './checkpoint.ts';
-import { BEST, run, titleOf, type Watching } from './epochs.ts';
+import { BEST, curveTitle, runEpochs, type Watching } from './epochs.ts';
 import { CLASS_FILE, claimFolder, classesText, writeCurves } from './folder.ts';
 import { optionChecks, type TrainOptions } from './options.ts';
 import { resume, start } from './start.ts';
@@ -100,19 +100,19 @@ export async function train(options: TrainArguments): Promise<TrainResult> {
     await makeFolder(out);
     lock ??= await claimFolder(out, data.classes, guard);
     if (!found) refuseFinished(out, false);
-    if (rest.resume && !found) log?.(`${out} holds no checkpoint yet: the run begins`);
+    if (rest.resume && !found) log?.(`${out} holds no checkpoint yet: the runEpochs begins`);
     for (const note of setup.notes) log?.(note);
     const { network, parts } = setup;
     const held = parts.validation ? `, ${parts.validation.count} to validate` : '';
     log?.(`${network.name}, ${parts.train.count} images of ${data.classes.length} classes${held}`);
     for (const line of describeChoice(device)) log?.(line);
     await writeOwn(join(out, CLASS_FILE), classesText(data.classes));
-    const outcome = await run(setup, device.device, { ...rest, out }, watching);
+    const outcome = await runEpochs(setup, device.device, { ...rest, out }, watching);
     const { history, best } = outcome.progress;
     const weights = join(out, 'weights.safetensors');
     const { state } = readCheckpoint(join(out, CHECKPOINT));
     await saveWeights(weights, network.name, network.preprocess, state.weights, data.classes);
-    await writeCurves(out, titleOf(outcome.progress), history, outcome.stopped);
+    await writeCurves(out, curveTitle(outcome.progress), history, outcome.stopped);
     return {
       network: network.name,
       device,

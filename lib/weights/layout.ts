@@ -10,7 +10,7 @@
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import { type Shape, type Storage, sizeOf } from '../../reference/tensor.ts';
-import { room, type TypedArray } from '../array/dtype.ts';
+import { type TypedArray, zerosOf } from '../array/dtype.ts';
 import { type LazyValue, widen } from '../array/value.ts';
 
 export interface Layout {
@@ -109,7 +109,7 @@ export function arrangeParts(
   const [K, inner] = shape;
   const from = flatten ? flattenOrder(...flatten) : null;
   const most = Math.max(1, Math.min(INPUTS, Math.floor(PART / K)));
-  const rows = room(dtype, most * K);
+  const rows = zerosOf(dtype, most * K);
   let result: Storage = new Float32Array(0);
   transpose(rows, part, { K, inner, from }, (left, count) => {
     const values = widen({ dtype, shape: [most, K], data: rows });
@@ -130,11 +130,11 @@ function transpose<T extends TypedArray>(
   put: (left: number, count: number) => void,
 ): void {
   const most = rows.length / K;
-  const room = (first: number, count: number) => rows.subarray(first * K, (first + count) * K) as T;
+  const zerosOf = (first: number, count: number) => rows.subarray(first * K, (first + count) * K) as T;
   for (let left = 0; left < inner; left += most) {
     const count = Math.min(most, inner - left);
-    if (from) for (let r = 0; r < count; r++) read(from[left + r] * K, room(r, 1));
-    else read(left * K, room(0, count));
+    if (from) for (let r = 0; r < count; r++) read(from[left + r] * K, zerosOf(r, 1));
+    else read(left * K, zerosOf(0, count));
     put(left, count);
   }
 }

@@ -25,7 +25,7 @@ export interface Attributes {
 const positive = (value: number): boolean => Number.isInteger(value) && value > 0;
 
 /** What a layer says about its weights. */
-export interface Sizes {
+interface Sizes {
   /** K. */
   readonly channels: number;
   /** [R, S]. */

@@ -12,7 +12,7 @@ import { dense, type Precision, precisionOf, type Shape, sizeOf, type Tensor, ze
 import { type Backward, type Forward, gradientOf, type ShapeOf, type Terms } from './operation.ts';
 
 /** What a layer says about its weights. */
-export interface Sizes {
+interface Sizes {
   /** Number of neurons. */
   readonly channels: number;
 }

@@ -3,7 +3,7 @@
  * project's gradient vectors. ONNX has no operator for the gradient of any of them, and no test.
  */
 import { type GradientCase, readGradientCases } from '../../lib/conform/cases.ts';
-import { difference } from '../../lib/conform/compare.ts';
+import { firstDifference } from '../../lib/conform/compare.ts';
 import { gradientVectorOf } from '../../lib/conform/vectors.ts';
 import { reverse, roll, withBits } from '../../lib/judge/mistakes/tools.ts';
 import { plain } from '../../reference/oracle.ts';
@@ -118,7 +118,7 @@ export function gradientFault({ expected }: GradientCase, got: Gradients): strin
       ({ dtype: 'float32', shape: t.shape, data: Float32Array.from(dense(t)) }) as const;
     // max-pooling: every maximum gets the gradient
     const t = name === 'dx' && got.every ? got.every : got[name];
-    const reason = difference(t && asValue(t), asValue(tensorOf(stored)));
+    const reason = firstDifference(t && asValue(t), asValue(tensorOf(stored)));
     if (reason) return `${name}: ${reason}`;
   }
   return null;

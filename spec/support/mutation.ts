@@ -11,7 +11,7 @@ import type { Value } from '../../lib/array/value.ts';
 import { classes } from '../../lib/bounds/arithmetic.ts';
 import { boundsOf } from '../../lib/bounds/operations.ts';
 import { readCases } from '../../lib/conform/cases.ts';
-import { difference } from '../../lib/conform/compare.ts';
+import { firstDifference } from '../../lib/conform/compare.ts';
 import { findTests, type TestFolder } from '../../lib/conform/layout.ts';
 import { vectorOf } from '../../lib/conform/vectors.ts';
 import { type Mutant, mutants } from '../../lib/judge/mistakes/index.ts';
@@ -160,7 +160,7 @@ const asValue = (t: Tensor): Value => ({
 
 /** Why a result is wrong, by the tests' tolerance, or by the bound; null where it is not seen to be. */
 export function fault(probe: Probe, result: Tensor, by: 'tolerance' | 'bound'): string | null {
-  const seen = difference(asValue(result), asValue(probe.expected));
+  const seen = firstDifference(asValue(result), asValue(probe.expected));
   if (seen || by === 'tolerance') return seen;
   const [y, e] = [Float32Array.from(dense(result)), dense(probe.expected)];
   const bound = boundOf(probe);

@@ -243,7 +243,7 @@ export const times = <T>(count: number, f: (index: number) => T): T[] =>
 
 /** Declares another local variable of a function. */
 export type Declare = (type: Type) => Local;
-export type Call = (...args: Code[]) => Code;
+export type FunctionCall = (...args: Code[]) => Code;
 
 export interface Module {
   /** Defines and exports a function; the result calls it from others. */
@@ -252,7 +252,7 @@ export interface Module {
     params: readonly Type[],
     results: readonly Type[],
     body: (declare: Declare, params: Local[]) => Code,
-  ): Call;
+  ): FunctionCall;
   /** The bytes of the module. */
   bytes(): Uint8Array<ArrayBuffer>;
 }

@@ -60,7 +60,7 @@ export const KINDS = [
   'mapnorm_float64',
   'maxpool',
 ] as const;
-export type Kind = (typeof KINDS)[number];
+export type JobKind = (typeof KINDS)[number];
 
 /**
  * frame(from, to, maps, rows, rowBytes, fromStep, toStep, fromMap, toMap): copies `rows` rows of every map,
@@ -99,7 +99,7 @@ export function fusedProbe(): Uint8Array<ArrayBuffer> {
 }
 
 /** The bytes of the module. */
-export function assemble(features: Features): Uint8Array<ArrayBuffer> {
+export function assembleKernels(features: Features): Uint8Array<ArrayBuffer> {
   const module = createModule(features.shared);
   const tiles = tilesFor(features);
   const float64 = defineProduct(module, tiles.float64);

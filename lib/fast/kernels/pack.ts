@@ -29,10 +29,16 @@ const c = i32.const;
  * magnitude or square. 'lines' are float32 values whose steps follow one another in memory.
  */
 export const SOURCES = ['float32', 'float64', 'lines', 'magnitudes', 'squares'] as const;
-export type Source = (typeof SOURCES)[number];
+export type OperandSource = (typeof SOURCES)[number];
 
 /** pack(to, from, base, steps, depth, panels): panels of `width` elements, as float64 or (`bytes` = 4) float32. */
-export function definePack(module: Module, name: string, width: number, source: Source, bytes: number) {
+export function definePack(
+  module: Module,
+  name: string,
+  width: number,
+  source: OperandSource,
+  bytes: number,
+) {
   return module.define(name, new Array<Type>(6).fill('i32'), [], (declare, params) => {
     const [to, from, base, steps, depth, panels] = params;
     const at = times(width, () => declare('i32'));

@@ -60,17 +60,17 @@ const FIELDS = [
   'scratchBytes', // … and its size
 ] as const;
 
-export type Field = (typeof FIELDS)[number];
+export type JobField = (typeof FIELDS)[number];
 
 /** The record's first byte; address 0 stays unused. */
 const START = 64;
 /** First byte after the record. */
 export const HEAP = 256;
 
-export const addressOf = (field: Field): number => START + 4 * FIELDS.indexOf(field);
-export const read = (field: Field): Code => i32.load(i32.const(addressOf(field)));
+export const addressOf = (field: JobField): number => START + 4 * FIELDS.indexOf(field);
+export const read = (field: JobField): Code => i32.load(i32.const(addressOf(field)));
 
-const at = (field: Field): Code => i32.const(addressOf(field));
+const at = (field: JobField): Code => i32.const(addressOf(field));
 
 /**
  * Claims and computes blocks until none is left. `blocks[kind](block, thread)` computes one; on an unshared memory the
