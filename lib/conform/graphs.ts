@@ -9,11 +9,10 @@
 import { dataTypes } from '../../export/dtypes.ts';
 import { explicitPads, hasEmptyWindow, imagePads } from '../../export/emit/window.ts';
 import { emitTrainingLayer, emitters } from '../../export/emitters.ts';
-import { GraphBuilder } from '../../export/graph.ts';
+import { attributeProto, GraphBuilder } from '../../export/graph.ts';
 import {
-  type AttributeProto,
-  attributeTypes,
   type GraphProto,
+  nodeProto,
   type TensorProto,
   tensorProto,
   type ValueInfoProto,
@@ -23,97 +22,76 @@ import * as avgpool from '../../reference/ops/avgpool.ts';
 import { type Shape, tensor } from '../../reference/tensor.ts';
 import type { Case, GradientCase } from './cases.ts';
 
-type AttributeValue = number | string | readonly number[] | { readonly float: number };
-
-const empty = {
-  floats: [],
-  ints: [],
-  strings: [],
-  tensors: [],
-  graphs: [],
-  typeProtos: [],
-  sparseTensors: [],
-};
-
-function attributeProto(name: string, value: AttributeValue): AttributeProto {
-  if (typeof value === 'number') return { ...empty, name, type: attributeTypes.INT, i: value };
-  if (typeof value === 'string') {
-    return { ...empty, name, type: attributeTypes.STRING, s: new TextEncoder().encode(value) };
-  }
-  if ('float' in value) return { ...empty, name, type: attributeTypes.FLOAT, f: value.float };
-  return { ...empty, name, type: attributeTypes.INTS, ints: [...value] };
-}
-
+/** An operator, its attributes ({ float } marks those), and scalar initializers after the case's own inputs. */
 interface Single {
   readonly op: string;
-  readonly attributes: Readonly<Record<string, AttributeValue>>;
+  readonly attributes?: Readonly<Record<string, number | readonly number[] | { readonly float: number }>>;
+  /** Default 13. */
   readonly opset?: number;
-  /** Scalar initializers after the case's own inputs. */
   readonly constants?: readonly TensorProto[];
 }
 
-const scalarOf = (name: string, dataType: number, rawData: Uint8Array): TensorProto =>
-  tensorProto({ name, dataType, dims: [], rawData });
-
-const float32Bytes = (value: number): Uint8Array => new Uint8Array(Float32Array.of(value).buffer);
+/** The window of a pool; the shape under ceil_mode is settled since opset 22, count_include_pad with it since 19. */
+const pooling = (
+  op: string,
+  { attributes: a }: Case,
+  counted: { count_include_pad?: number } = {},
+): Single => ({
+  op,
+  attributes: {
+    kernel_shape: a.kernel,
+    strides: a.stride,
+    pads: a.pad,
+    ...(a.rounding === 'onnx' ? { ceil_mode: 1 } : {}),
+    ...counted,
+  },
+  opset: a.rounding === 'onnx' ? 22 : 13,
+});
 
 /** The one node that does what a case does; null where ONNX has none. */
-function singleNode({ operation, attributes: a, inputs }: Case): Single | null {
-  const window = { kernel_shape: a.kernel, strides: a.stride, pads: a.pad };
-  const ceil: Record<string, number> = a.rounding === 'onnx' ? { ceil_mode: 1 } : {};
-  // the shape under ceil_mode is settled since 22, count_include_pad with it since 19
-  const opset = a.rounding === 'onnx' ? 22 : 13;
-  switch (operation) {
-    case 'conv2d': {
-      const conv = { kernel_shape: inputs.w.shape.slice(2), strides: a.stride, pads: a.pad };
-      return { op: 'Conv', attributes: { ...conv, dilations: a.dilation, group: a.groups } };
-    }
-    case 'linear':
-      return { op: 'Gemm', attributes: { transB: 1 } };
-    case 'lrn': {
-      if (a.groups !== 1 || (a.size % 2 === 0 && a.even === 'below')) return null;
-      const alpha = { float: a.divide ? a.alpha : a.alpha * a.size };
-      return {
-        op: 'LRN',
-        attributes: { size: a.size, alpha, beta: { float: a.beta }, bias: { float: a.k } },
-      };
-    }
-    case 'maxpool':
-      return a.rounding === 'caffe' ? null : { op: 'MaxPool', attributes: { ...window, ...ceil }, opset };
-    case 'avgpool': {
-      if (a.rounding === 'caffe' || (a.rounding === 'onnx' && a.divisor === 'window')) return null;
-      const counted = { count_include_pad: a.divisor === 'valid' ? 0 : 1 };
-      return { op: 'AveragePool', attributes: { ...window, ...ceil, ...counted }, opset };
-    }
-    case 'softmax':
-      return { op: 'Softmax', attributes: { axis: 1 } };
-    case 'concat':
-      return { op: 'Concat', attributes: { axis: 1 } };
-    case 'dropout':
-      return a.convention === 'inverted' ? dropout(a.ratio, inputs.mask !== undefined) : null;
-    case 'relu':
-      return { op: 'Relu', attributes: {} };
-    case 'tanh':
-      return { op: 'Tanh', attributes: {} };
-    case 'sigmoid':
-      return { op: 'Sigmoid', attributes: {} };
-    default:
-      return null;
-  }
-}
-
-/** Training with a given mask has no operator; with nothing to drop or at test time it is Dropout. */
-function dropout(ratio: number, training: boolean): Single | null {
-  if (training && ratio > 0) return null;
-  const constants = [
-    scalarOf('ratio', dataTypes.float32, float32Bytes(ratio)),
-    scalarOf('training', dataTypes.bool, Uint8Array.of(Number(training))),
-  ];
-  return { op: 'Dropout', attributes: {}, constants };
-}
+const singles: Readonly<Record<string, (test: Case) => Single | null>> = {
+  conv2d({ attributes: a, inputs }) {
+    const window = { kernel_shape: inputs.w.shape.slice(2), strides: a.stride, pads: a.pad };
+    return { op: 'Conv', attributes: { ...window, dilations: a.dilation, group: a.groups } };
+  },
+  linear: () => ({ op: 'Gemm', attributes: { transB: 1 } }),
+  lrn({ attributes: { groups, size, even, divide, alpha, beta, k } }) {
+    if (groups !== 1 || (size % 2 === 0 && even === 'below')) return null;
+    const floats = {
+      alpha: { float: divide ? alpha : alpha * size },
+      beta: { float: beta },
+      bias: { float: k },
+    };
+    return { op: 'LRN', attributes: { size, ...floats } };
+  },
+  maxpool: (test) => (test.attributes.rounding === 'caffe' ? null : pooling('MaxPool', test)),
+  avgpool(test) {
+    const { rounding, divisor } = test.attributes;
+    if (rounding === 'caffe' || (rounding === 'onnx' && divisor === 'window')) return null;
+    return pooling('AveragePool', test, { count_include_pad: divisor === 'valid' ? 0 : 1 });
+  },
+  softmax: () => ({ op: 'Softmax', attributes: { axis: 1 } }),
+  concat: () => ({ op: 'Concat', attributes: { axis: 1 } }),
+  // training with a given mask has no operator; with nothing to drop, or at test time, it is Dropout
+  dropout({ attributes: { convention, ratio }, inputs: { mask } }) {
+    if (convention !== 'inverted' || (mask && ratio > 0)) return null;
+    const scalar = (name: string, dataType: number, rawData: Uint8Array) =>
+      tensorProto({ name, dataType, dims: [], rawData });
+    const bytes = new Uint8Array(Float32Array.of(ratio).buffer);
+    const training = Uint8Array.of(Number(mask !== undefined));
+    const constants = [
+      scalar('ratio', dataTypes.float32, bytes),
+      scalar('training', dataTypes.bool, training),
+    ];
+    return { op: 'Dropout', constants };
+  },
+  relu: () => ({ op: 'Relu' }),
+  tanh: () => ({ op: 'Tanh' }),
+  sigmoid: () => ({ op: 'Sigmoid' }),
+};
 
 /** Inputs that the graph takes: Dropout draws its own mask. */
-export const caseInputs = (test: Case): string[] =>
+const caseInputs = (test: Case): string[] =>
   Object.keys(test.inputs).filter(
     (name) => name !== 'mask' || test.attributes.convention === 'paper' || test.attributes.ratio > 0,
   );
@@ -125,23 +103,29 @@ const info = (name: string, dims: Shape): ValueInfoProto => ({
   },
 });
 
-/** The graph, with the inputs of `caseInputs` in that order and the output y. Throws where ONNX cannot say it. */
-export function caseGraph(test: Case): { readonly graph: GraphProto; readonly opset: number } {
+/** A graph, and which of the case's inputs and expected values its inputs and outputs are, in their order. */
+interface CaseGraph {
+  readonly graph: GraphProto;
+  readonly opset: number;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+}
+
+/** Throws where ONNX cannot say what the case does. */
+export function caseGraph(test: Case): CaseGraph {
   const names = caseInputs(test);
-  const single = singleNode(test);
-  if (!single) return { graph: emitted(test, names), opset: 13 };
-  const constants = single.constants ?? [];
+  const ends = { inputs: names, outputs: ['y'] };
+  const single = singles[test.operation]?.(test);
+  if (!single) return { graph: emitted(test, names), opset: 13, ...ends };
+  const { op, attributes = {}, opset = 13, constants = [] } = single;
+  const attribute = Object.entries(attributes).map(([name, value]) =>
+    typeof value === 'object' && 'float' in value
+      ? attributeProto(name, value.float, 'float')
+      : attributeProto(name, value, typeof value === 'number' ? 'int' : 'ints'),
+  );
   const graph: GraphProto = {
     name: test.operation,
-    node: [
-      {
-        name: 'y',
-        opType: single.op,
-        input: [...names, ...constants.map(({ name = '' }) => name)],
-        output: ['y'],
-        attribute: Object.entries(single.attributes).map(([name, value]) => attributeProto(name, value)),
-      },
-    ],
+    node: [nodeProto(op, [...names, ...constants.map(({ name = '' }) => name)], ['y'], attribute)],
     initializer: [...constants],
     sparseInitializer: [],
     input: names.map((name) => info(name, test.inputs[name].shape)),
@@ -149,7 +133,7 @@ export function caseGraph(test: Case): { readonly graph: GraphProto; readonly op
     valueInfo: [],
     quantizationAnnotation: [],
   };
-  return { graph, opset: single.opset ?? 13 };
+  return { graph, opset, ...ends };
 }
 
 /** Windows of the padded image, times R·S, over Caffe's own divisors: 0 and less where a window has no pixel. */
@@ -158,7 +142,8 @@ function emptyWindows(g: GraphBuilder, { inputs, attributes, expected }: Case): 
   const [H, W] = inputs.x.shape.slice(2);
   const [P, Q] = expected.y.shape.slice(2);
   const shares = Float64Array.from({ length: P * Q }, (_, i) => {
-    const [top, left] = [Math.floor(i / Q) * stride[0] - pad[0], (i % Q) * stride[1] - pad[1]];
+    const top = Math.floor(i / Q) * stride[0] - pad[0];
+    const left = (i % Q) * stride[1] - pad[1];
     return avgpool.divisorAt(top, left, H, W, attributes) / (kernel[0] * kernel[1]);
   });
   const amounts = g.integers('pads', imagePads(explicitPads('avgpool', inputs.x.shape, attributes)));
@@ -202,11 +187,8 @@ const inGraph: Readonly<Record<string, string>> = {
 };
 const graphName = (name: string): string => inGraph[name] ?? name;
 
-/**
- * The graph, the case's inputs in the graph's order, and its expected values in that of the outputs. Throws where the
- * exporter cannot write the gradient, or no float32 graph can compute it.
- */
-export function gradientGraph(test: GradientCase) {
+/** Throws where the exporter cannot write the gradient, or no float32 graph can compute it. */
+export function gradientGraph(test: GradientCase): CaseGraph {
   mustBeConditioned(test);
   const { operation, attributes, inputs, expected, dy } = test;
   const names = Object.keys(inputs);
@@ -236,7 +218,7 @@ export function gradientGraph(test: GradientCase) {
   for (const name of outputs) g.output(graphName(name));
   const graph = pruned(g.build(`${operation}_gradient`, test.title));
   const order = new Map([...names, 'dy'].map((name) => [graphName(name), name]));
-  return { graph, inputs: graph.input.map(({ name }) => order.get(name)!), outputs };
+  return { graph, opset: 18, inputs: graph.input.map(({ name }) => order.get(name)!), outputs };
 }
 
 /**

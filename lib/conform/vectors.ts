@@ -13,7 +13,7 @@ import { type Output, writeWhole } from '../disk/write.ts';
 import { GENERATOR } from '../format/strings.ts';
 import { version } from '../version.ts';
 import { type Case, type GradientCase, readCases, readGradientCases } from './cases.ts';
-import { caseGraph, caseInputs, gradientGraph } from './graphs.ts';
+import { caseGraph, gradientGraph } from './graphs.ts';
 
 export interface Vector {
   /** Name of the folder: test_<operation>_<title>, test_<operation>_gradient_<title>. */
@@ -37,9 +37,8 @@ type Numbers = Case['inputs'][string];
 function bytesOf(name: string, { shape, data }: Numbers, type: 'float32' | 'uint8' = 'float32'): Uint8Array {
   const values = type === 'uint8' ? Uint8Array.from(data, Number) : Float32Array.from(data, Number);
   const rawData = new Uint8Array(values.buffer);
-  const dataType = type === 'uint8' ? dataTypes.uint8 : dataTypes.float32;
   return encodeTensor({
-    ...tensorProto({ name, dims: [...shape], dataType, rawData }),
+    ...tensorProto({ name, dims: [...shape], dataType: dataTypes[type], rawData }),
     docString: GENERATOR,
   });
 }
@@ -54,32 +53,22 @@ const modelBytes = (test: Case, graph: GraphProto, opset: number): Uint8Array =>
     graph,
   });
 
-/** The vector of a case, or why there is none. */
-export function vectorOf(test: Case): Vector | string {
+/** The vector of a case or of a gradient, or why there is none. */
+export function vectorOf(test: Case | GradientCase): Vector | string {
+  const dy = 'dy' in test ? test.dy : undefined;
   try {
-    const { graph, opset } = caseGraph(test);
+    const { graph, opset, inputs, outputs } = 'dy' in test ? gradientGraph(test) : caseGraph(test);
     return {
-      name: `test_${test.operation}_${slug(test.title)}`,
+      name: `test_${test.operation}${dy ? '_gradient' : ''}_${slug(test.title)}`,
       case: test,
       model: modelBytes(test, graph, opset),
-      inputs: caseInputs(test).map((name) => bytesOf(name, test.inputs[name])),
-      outputs: [bytesOf('y', test.expected.y)],
-    };
-  } catch (error) {
-    return (error as Error).message;
-  }
-}
-
-/** The vector of a gradient, or why there is none. */
-export function gradientVectorOf(test: GradientCase): Vector | string {
-  try {
-    const { graph, inputs, outputs } = gradientGraph(test);
-    return {
-      name: `test_${test.operation}_gradient_${slug(test.title)}`,
-      case: test,
-      model: modelBytes(test, graph, 18),
+      // the graphs of training take a mask as bytes
       inputs: inputs.map((name) =>
-        bytesOf(name, name === 'dy' ? test.dy : test.inputs[name], name === 'mask' ? 'uint8' : 'float32'),
+        bytesOf(
+          name,
+          name === 'dy' && dy ? dy : test.inputs[name],
+          dy && name === 'mask' ? 'uint8' : 'float32',
+        ),
       ),
       outputs: outputs.map((name) => bytesOf(name, test.expected[name])),
     };
@@ -100,9 +89,7 @@ export async function writeVectors(
 ): Promise<string[]> {
   checkArgument('writeVectors: folder', folder, text);
   checkAgainst({ force: truth }, guard, 'writeVectors');
-  const vectors = [...readCases().map(vectorOf), ...readGradientCases().map(gradientVectorOf)].filter(
-    isVector,
-  );
+  const vectors = [...readCases(), ...readGradientCases()].map(vectorOf).filter(isVector);
   const outputs = vectors.flatMap((vector) => outputsOf(join(folder, vector.name), vector));
   const folders = new Set(outputs.map(({ path }) => dirname(path)));
   const made: (() => Promise<void>)[] = [];

@@ -4,7 +4,7 @@
  */
 import { type GradientCase, readGradientCases } from '../../lib/conform/cases.ts';
 import { firstDifference } from '../../lib/conform/compare.ts';
-import { gradientVectorOf } from '../../lib/conform/vectors.ts';
+import { vectorOf } from '../../lib/conform/vectors.ts';
 import { reverse, roll, withBits } from '../../lib/judge/mistakes/tools.ts';
 import { plain } from '../../reference/oracle.ts';
 import { dense, map, type Tensor, tensor } from '../../reference/tensor.ts';
@@ -109,7 +109,7 @@ export const gradientMistakes: readonly WrongGradient[] = [
 ];
 
 export const gradientProbes = (): GradientCase[] =>
-  readGradientCases().filter((test) => typeof gradientVectorOf(test) !== 'string');
+  readGradientCases().filter((test) => typeof vectorOf(test) !== 'string');
 
 /** Why gradients are wrong by the tests' tolerance; null where they are not seen to be. */
 export function gradientFault({ expected }: GradientCase, got: Gradients): string | null {

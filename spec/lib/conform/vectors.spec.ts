@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { readCases, readGradientCases } from '../../../lib/conform/cases.ts';
 import { conform } from '../../../lib/conform/index.ts';
-import { gradientVectorOf, type Vector, vectorOf, writeVectors } from '../../../lib/conform/vectors.ts';
+import { type Vector, vectorOf, writeVectors } from '../../../lib/conform/vectors.ts';
 
 describe("this project's own test vectors", () => {
   let folder: string;
@@ -22,7 +22,7 @@ describe("this project's own test vectors", () => {
 
   it('are one for every gradient but those of windows without a pixel and of a saturated tanh', () => {
     const left = readGradientCases()
-      .map(gradientVectorOf)
+      .map(vectorOf)
       .filter((vector) => typeof vector === 'string');
     expect(left).to.have.length(3);
     expect(left.join('; ')).to.match(
