@@ -10,6 +10,7 @@
  * are the medians and the least of the rounds, and the median of the rounds' ratios. --tf32 lets CUDA use it,
  * here and in PyTorch.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
@@ -18,7 +19,6 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { fromTensor, type NumericValue } from '../lib/array/value.ts';
-import { writeNpz } from '../lib/format/npy.ts';
 import { type Device, LABELS, probe } from '../lib/runtime/devices.ts';
 import { gpus } from '../lib/runtime/hardware.ts';
 import { restartForTf32 } from '../lib/runtime/tf32.ts';
@@ -32,6 +32,7 @@ import { streamOf, words } from '../reference/random.ts';
 import { sizeOf, zeros } from '../reference/tensor.ts';
 import { trunk } from '../reference/training/gradient.ts';
 import { initialise } from '../reference/training/init.ts';
+import { writeNpz } from '../spec/support/tensor-bytes.ts';
 import { refuse } from './experiments.ts';
 import { median } from './statistics.ts';
 

@@ -6,7 +6,7 @@ import * as table from './emit/index.ts';
 import type { GraphBuilder } from './graph.ts';
 
 /** Its parts are described in emit/emitter.ts. */
-export interface Emitter {
+interface Emitter {
   /** Where the paper speaks of the operation. */
   readonly paper: string;
   emit(g: GraphBuilder, layer: Layer, inputs: readonly string[], weights: Weights): string;

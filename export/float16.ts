@@ -17,7 +17,7 @@ function toOdd(value: number): void {
 }
 
 /** The binary16 bits nearest to a number. NaN keeps its sign and becomes quiet. */
-export function float16Bits(value: number): number {
+function float16Bits(value: number): number {
   toOdd(value);
   const sign = (bits[0] >>> 16) & 0x8000;
   const magnitude = bits[0] & 0x7fffffff;
@@ -33,14 +33,14 @@ export function float16Bits(value: number): number {
 }
 
 /** The bfloat16 bits nearest to a number: the upper half of a binary32. NaN keeps its sign and becomes quiet. */
-export function bfloat16Bits(value: number): number {
+function bfloat16Bits(value: number): number {
   toOdd(value);
   if (Number.isNaN(value)) return ((bits[0] >>> 16) & 0x8000) | 0x7fc0;
   return (bits[0] + 0x7fff + ((bits[0] >>> 16) & 1)) >>> 16;
 }
 
 /** Binary16 bits to the number. */
-export function fromFloat16Bits(half: number): number {
+function fromFloat16Bits(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
   const exponent = (half >>> 10) & 31;
   const fraction = half & 0x3ff;

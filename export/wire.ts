@@ -78,7 +78,7 @@ export function fieldAt(bytes: Uint8Array, at: number, end: number): Field {
 const WINDOW = 65_536;
 
 /** A field of a file, with its bytes where it is a fixed number (wire types 1 and 5). */
-export interface FileField extends Field {
+interface FileField extends Field {
   readonly fixed: Uint8Array | null;
 }
 

@@ -24,7 +24,7 @@ export function inputsOf(network: Network, index: number): readonly string[] {
 }
 
 /** Shapes of a layer's weight and bias, where its first input has the shape x; [] for a layer without. */
-export const parameterShapes = (layer: Layer, x: Shape): readonly Shape[] =>
+const parameterShapes = (layer: Layer, x: Shape): readonly Shape[] =>
   plain[layer.kind].parameters?.(x, layer) ?? [];
 
 /** Shape of one layer's output from those of its inputs. */

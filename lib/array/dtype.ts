@@ -65,9 +65,6 @@ export const codeOf = (dtype: NumericDType, naming: Naming): string | undefined 
 export const dtypeOfCode = (code: string, naming: Naming): NumericDType | undefined =>
   numericDTypes.find((dtype) => table[dtype][naming] === code);
 
-/** ONNX's number of the type. */
-export const onnxNumber = (dtype: DType): number => dataTypes[dtype];
-
 /** The type of that number in ONNX; undefined for complex numbers and what is unknown. */
 export const dtypeOfOnnx = (number: number): DType | undefined =>
   [...numericDTypes, 'string' as const].find((dtype) => dataTypes[dtype] === number);

@@ -9,14 +9,14 @@ import { pathToFileURL } from 'node:url';
 import { parentPort, Worker } from 'node:worker_threads';
 import { EnvironmentError } from '../errors.ts';
 
-export interface ThreadPool<Job, Result> {
+interface ThreadPool<Job, Result> {
   readonly count: number;
   /** Rejects with EnvironmentError if no thread starts, and with Error when they are closed. */
   run(job: Job): Promise<Result>;
   close(): Promise<void>;
 }
 
-export interface ThreadOptions<Job, Result> {
+interface ThreadOptions<Job, Result> {
   /** How many; default: one a core but for one, at least 1, at most 16. */
   readonly threads?: number;
   start(): Worker;

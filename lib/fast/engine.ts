@@ -28,7 +28,7 @@ export interface CompiledModule {
   readonly brand?: 'WebAssembly.Module';
 }
 
-export type KernelFunction = (...args: number[]) => number;
+type KernelFunction = (...args: number[]) => number;
 
 interface Api {
   validate(bytes: Uint8Array<ArrayBuffer>): boolean;
@@ -41,7 +41,7 @@ interface Api {
 }
 
 /** undefined where the JavaScript engine has none. */
-export const webAssembly = (globalThis as { readonly WebAssembly?: Api }).WebAssembly;
+const webAssembly = (globalThis as { readonly WebAssembly?: Api }).WebAssembly;
 
 /** Threads that share the work with this one: node.ts has those of Node. */
 export interface Threads {

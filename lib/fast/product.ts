@@ -72,7 +72,7 @@ export function packRows(engine: FastEngine, arena: Arena, arithmetic: Arithmeti
 }
 
 /** Sums that go on from one call to the next: the terms of one product in several parts, in order. */
-export interface PartialSums {
+interface PartialSums {
   /** Memory for the unfinished sums, of `partsBytes`. */
   readonly sums: number;
   readonly begins: boolean;

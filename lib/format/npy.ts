@@ -22,7 +22,7 @@ import {
   toRowMajor,
 } from '../array/value.ts';
 import { InputError } from '../errors.ts';
-import { adopt, bad, fromBytes, type Source, section } from './source.ts';
+import { adopt, bad, type Source, section } from './source.ts';
 import { fromLatin1, fromUtf8, GENERATOR, toLatin1 } from './strings.ts';
 import { type Member, readZip, type WriteOptions, zipPieces } from './zip.ts';
 
@@ -87,10 +87,6 @@ export function openNpy(source: Source): LazyValue {
   return { dtype, shape, read };
 }
 
-/** The array in a .npy file's bytes. Throws InputError. */
-export const readNpy = (bytes: Uint8Array, name = 'npy'): NumericValue =>
-  openNpy(fromBytes(bytes, name)).read();
-
 /** The pickle of an object array, in the file, or null if the file holds numbers. */
 export function npyPickle(source: Source): Source | null {
   const { descr, start } = readHeader(source);
@@ -147,11 +143,6 @@ function openMember(source: Source, member: Member): LazyValue {
     : { dtype, shape, read, fetch: async () => from(await member.fetch()) };
 }
 
-/** The arrays of an archive's bytes by name. Throws InputError. */
-export function readNpz(bytes: Uint8Array, name = 'npz'): Map<string, NumericValue> {
-  return new Map([...openNpz(fromBytes(bytes, name))].map(([key, array]) => [key, array.read()]));
-}
-
 /** The archive in pieces; the values are not copied unless deflated. Its comment names this program. */
 export function npzPieces(
   arrays: Iterable<readonly [string, NumericValue]>,
@@ -162,9 +153,3 @@ export function npzPieces(
     { comment: GENERATOR, ...options },
   );
 }
-
-/** The bytes of a .npz file. Throws InputError for what NumPy has no type for. */
-export const writeNpz = (
-  arrays: Iterable<readonly [string, NumericValue]>,
-  options?: WriteOptions,
-): Uint8Array => joined(npzPieces(arrays, options));

@@ -43,7 +43,7 @@ function arraysIn(dict: Map<PickleValue, PickleValue>): ReadonlyMap<string, Lazy
 }
 
 /** One layer of a cuda-convnet checkpoint. */
-export interface CudaLayer {
+interface CudaLayer {
   readonly name: string;
   /** A matrix (in, out) for every input. */
   readonly weights: readonly LazyValue[];

@@ -4,10 +4,9 @@
  * cover the data part without holes or overlaps, and the header is at most 100 MB.
  */
 
-import { joined } from '../../export/write.ts';
 import { bytesOf, codeOf, dtypeOfCode, viewAs } from '../array/dtype.ts';
 import { byteSize, bytesView, type LazyValue, type NumericValue } from '../array/value.ts';
-import { bad, fromBytes, type Source } from './source.ts';
+import { bad, type Source } from './source.ts';
 import { toUtf8 } from './strings.ts';
 
 const LONGEST_HEADER = 100_000_000;
@@ -114,12 +113,6 @@ function checkCover(source: Source, ranges: [number, number, string][], size: nu
   if (at < size) throw bad(source, `${size - at} bytes after the last tensor belong to none`);
 }
 
-/** The tensors in a file's bytes. Throws InputError. */
-export function readSafetensors(bytes: Uint8Array, name = 'safetensors') {
-  const { tensors, metadata } = openSafetensors(fromBytes(bytes, name));
-  return { tensors: new Map([...tensors].map(([key, array]) => [key, array.read()])), metadata };
-}
-
 /**
  * The file in pieces, the values not copied. Wider types come first, as the format's own writer has it, so
  * that every tensor is aligned; else the order is kept.
@@ -143,9 +136,3 @@ export function safetensorsPieces(
   header.set(json, 8);
   return [header, ...sorted.map(([, array]) => bytesView(array))];
 }
-
-/** The bytes of a .safetensors file. */
-export const writeSafetensors = (
-  tensors: Iterable<readonly [string, NumericValue]>,
-  metadata?: ReadonlyMap<string, string>,
-): Uint8Array => joined(safetensorsPieces(tensors, metadata));

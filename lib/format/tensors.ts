@@ -145,7 +145,7 @@ const unknown = (source: Source) => bad(source, `no known format of arrays or we
 // ---- writing
 
 export const tensorEndings = ['safetensors', 'npz', 'pth', 'pt', 'npy', 'binaryproto'] as const;
-export type TensorEnding = (typeof tensorEndings)[number];
+type TensorEnding = (typeof tensorEndings)[number];
 
 type Named = readonly (readonly [name: string, value: NumericValue])[];
 

@@ -7,7 +7,7 @@
  */
 import { InputError } from '../errors.ts';
 
-export interface JpegComponent {
+interface JpegComponent {
   readonly id: number;
   readonly h: number;
   readonly v: number;

@@ -16,7 +16,7 @@ const MAX_DEPTH = 8;
 /** What sharp may read beyond JPEG and PNG is taken from a folder by its name. */
 const PICTURE_NAME = /\.(jpe?g|jfif|png)$/i;
 
-export interface LoadOptions extends DecodeOptions, PreprocessOptions {}
+interface LoadOptions extends DecodeOptions, PreprocessOptions {}
 
 export interface LoadedPicture {
   readonly path: string;
@@ -91,7 +91,7 @@ async function attempt<T>(path: Path, run: () => Promise<T>): Promise<T> {
  * name. In a folder a file counts that is called like a picture or begins like one; hidden files and what is
  * no regular file do not. Rejects with InputError if the path is missing or the folder has no picture.
  */
-export async function findPictures(path: string): Promise<Path[]> {
+async function findPictures(path: string): Promise<Path[]> {
   const info = await attempt(path, () => stat(path));
   if (!info.isDirectory()) return [path];
   const found = await search(path, MAX_DEPTH);

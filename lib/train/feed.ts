@@ -17,7 +17,7 @@ import { EnvironmentError, InputError } from '../errors.ts';
  * The squares from which crops are cut: 8-bit planes (3,S,S), RGB, with a border of the mean colour where one is
  * asked for.
  */
-export interface SquareSpec {
+interface SquareSpec {
   readonly preprocess: Preprocess;
   /** S without the border. */
   readonly side: number;

@@ -16,7 +16,7 @@ import type { TrainingState } from './checkpoint.ts';
 import type { TrainOptions } from './options.ts';
 
 /** The last layer with weights: the classifier. */
-export function classifierOf(network: Network): string {
+function classifierOf(network: Network): string {
   const last = network.layers.findLast(({ kind }) => kind === 'linear');
   if (last) return last.name;
   throw new InputError(`${network.name} has no fully connected layer to learn classes with`);
@@ -69,7 +69,7 @@ export function networkFor(
 }
 
 /** A network and the state that its training begins with. */
-export interface Beginning {
+interface Beginning {
   readonly network: Network;
   readonly state: TrainingState;
   readonly notes: readonly string[];

@@ -156,7 +156,7 @@ export function mirror({ width, height, data }: Image): Image {
  * The ten views of section 4.1: top left, top right, bottom left, bottom right, centre, then the mirrors of
  * these in the same order (torchvision's TenCrop and pycaffe's oversample have this order too).
  */
-export function tenCrops(image: Image, { crop: c }: Preprocess): readonly Image[] {
+function tenCrops(image: Image, { crop: c }: Preprocess): readonly Image[] {
   if (c.size === 0) throw new Error('preprocess: ten views need a crop (= 0)');
   const centre = centreWindow(image.width, image.height, c);
   const right = image.width - centre.width;

@@ -124,7 +124,7 @@ export function step(
 }
 
 /** A layer's output in training, and its gradients for a given dy. */
-export interface LayerRecord {
+interface LayerRecord {
   readonly y: Tensor;
   readonly backward: (dy: Tensor) => {
     /** Of each input; null where it was not wanted. */

@@ -10,11 +10,11 @@ import {
   type UpdateRule,
 } from '../../export/index.ts';
 import type { NumericValue } from '../../lib/array/value.ts';
-import { readNpz } from '../../lib/format/npy.ts';
 import { cifarAlexnet } from '../../reference/networks/cifar.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import { weightShapes } from '../../reference/oracle.ts';
 import { narrow, networkOf, random, randomWeights } from '../support/models.ts';
+import { readNpz } from '../support/tensor-bytes.ts';
 
 const folder = new URL('../../fixtures/export/training/', import.meta.url);
 

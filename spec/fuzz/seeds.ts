@@ -8,10 +8,9 @@ import { deflateRawSync } from 'node:zlib';
 import { framed, framedText } from '../../export/wire.ts';
 import type { NumericValue } from '../../lib/array/value.ts';
 import { blobPieces, caffemodelPieces } from '../../lib/format/caffemodel.ts';
-import { writeNpz } from '../../lib/format/npy.ts';
 import { pthPieces } from '../../lib/format/pth.ts';
-import { writeSafetensors } from '../../lib/format/safetensors.ts';
 import { zipPieces } from '../../lib/format/zip.ts';
+import { writeNpz, writeSafetensors } from '../support/tensor-bytes.ts';
 
 const folder = new URL('../../fixtures/format/', import.meta.url);
 const fixture = (name: string): Buffer => readFileSync(new URL(name, folder));

@@ -2,11 +2,11 @@
  * The oracle's layers against real activations of Caffe: cifar10_full with its trained weights on the first four
  * images of CIFAR-10's test set (shared data: trained/cifar10-full). Each layer is given Caffe's own input to it.
  */
+
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { toTensor } from '../../lib/array/value.ts';
 import { forward, inputsOf, operandsOf, runLayer, type Weights } from '../../lib/fast/oracle.ts';
-import { readNpy, readNpz } from '../../lib/format/npy.ts';
 import { loadWeights } from '../../lib/weights/load.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
@@ -14,6 +14,7 @@ import * as ops from '../../reference/ops/index.ts';
 import { dense, map, type Tensor, tensor } from '../../reference/tensor.ts';
 import { gamma as gamma64 } from '../support/operations.ts';
 import { shared } from '../support/shared.ts';
+import { readNpy, readNpz } from '../support/tensor-bytes.ts';
 
 const network = networkNamed('cifar10-full');
 /** γₙ for float32. */

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { fromTensor, toTensor } from '../../lib/array/value.ts';
-import { readNpz, writeNpy } from '../../lib/format/npy.ts';
+import { writeNpy } from '../../lib/format/npy.ts';
 import { tensor } from '../../reference/tensor.ts';
 import { graph, info, modelBytes } from '../support/onnx.ts';
+import { readNpz } from '../support/tensor-bytes.ts';
 
 const loader = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
 const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));

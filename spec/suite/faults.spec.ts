@@ -6,7 +6,6 @@ import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel } from '../../export/proto.ts';
 import { fromTensor } from '../../lib/array/value.ts';
 import { writeNpy } from '../../lib/format/npy.ts';
-import { writeSafetensors } from '../../lib/format/safetensors.ts';
 import { modelOf } from '../../lib/networks/modelfile.ts';
 import { verify } from '../../lib/verify/index.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
@@ -14,6 +13,7 @@ import { zeros } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
 import { faults } from '../support/faults.ts';
 import { narrow } from '../support/models.ts';
+import { writeSafetensors } from '../support/tensor-bytes.ts';
 
 describe('verify MODEL.onnx names the layer of a planted fault first', () => {
   const network = narrow(networkNamed('bvlc-alexnet'));

@@ -1,4 +1,5 @@
 /** The one policy of every command that writes: docs/files.md. */
+
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   closeSync,
@@ -17,9 +18,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { readNpz } from '../../lib/format/npy.ts';
 import { runHere, TSX } from '../support/child.ts';
 import { skipBecause } from '../support/skip.ts';
+import { readNpz } from '../support/tensor-bytes.ts';
 
 const MAIN = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
 const NET = ['--network', 'cifar10-full'];

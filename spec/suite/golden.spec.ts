@@ -3,11 +3,11 @@ import { expect } from 'chai';
 import { toTensor } from '../../lib/array/value.ts';
 import { operationsFor } from '../../lib/fast/index.ts';
 import { forward } from '../../lib/fast/oracle.ts';
-import { readNpz } from '../../lib/format/npy.ts';
 import { loadWeights } from '../../lib/weights/load.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { dense, type Tensor } from '../../reference/tensor.ts';
 import { shared } from '../support/shared.ts';
+import { readNpz } from '../support/tensor-bytes.ts';
 
 /**
  * PyTorch's float64 outputs and the oracle's differ by their roundings: a few hundred times 2⁻⁵³ through

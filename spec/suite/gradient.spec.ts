@@ -1,4 +1,5 @@
 /** Gradients of the paper's net at full size, with dropout masks, against PyTorch's in float64. */
+
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,11 +7,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { operations } from '../../lib/fast/index.ts';
-import { readNpz } from '../../lib/format/npy.ts';
 import { alexnet2012 } from '../../reference/networks/alexnet2012.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { cast, dense, type Precision } from '../../reference/tensor.ts';
 import { backward } from '../../reference/training/gradient.ts';
+import { readNpz } from '../support/tensor-bytes.ts';
 import { batchOf, difference, initial } from '../support/training.ts';
 
 const python = '/usr/bin/python3';

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { expect } from 'chai';
 import type { NumericValue } from '../../lib/array/value.ts';
-import { openNpz, readNpz, writeNpz } from '../../lib/format/npy.ts';
+import { openNpz } from '../../lib/format/npy.ts';
 import { fromBytes } from '../../lib/format/source.ts';
+import { readNpz, writeNpz } from '../support/tensor-bytes.ts';
 
 const python = '/usr/bin/python3';
 

@@ -7,11 +7,11 @@ import { expect } from 'chai';
 import * as ort from 'onnxruntime-node';
 import { buildGradients, joined } from '../../export/index.ts';
 import type { NumericValue } from '../../lib/array/value.ts';
-import { readNpz, writeNpz } from '../../lib/format/npy.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { shapes, weightShapes } from '../../reference/oracle.ts';
 import { narrow, random, randomWeights, uniform } from '../support/models.ts';
+import { readNpz, writeNpz } from '../support/tensor-bytes.ts';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'alexnet-training-'));
 after(() => fs.rmSync(folder, { recursive: true }));

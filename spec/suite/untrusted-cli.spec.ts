@@ -2,6 +2,7 @@
  * What is wrong with a file that someone else made ends `alexnet` in one line with exit code 2, whichever way
  * the file is read.
  */
+
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,13 +12,13 @@ import { expect } from 'chai';
 import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel, type ModelProto, tensorProto } from '../../export/proto.ts';
 import { fromTensor } from '../../lib/array/value.ts';
-import { writeNpy, writeNpz } from '../../lib/format/npy.ts';
-import { writeSafetensors } from '../../lib/format/safetensors.ts';
+import { writeNpy } from '../../lib/format/npy.ts';
 import { modelOf } from '../../lib/networks/modelfile.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { dense, type Tensor, tensor, zeros } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
 import { narrow, random } from '../support/models.ts';
+import { writeNpz, writeSafetensors } from '../support/tensor-bytes.ts';
 
 const loader = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
 const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));

@@ -2,17 +2,18 @@
  * Every shared file of weights, in every format, through onnxruntime and the oracle to PyTorch's float64
  * outputs.
  */
+
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { toTensor } from '../../lib/array/value.ts';
 import { Classifier } from '../../lib/classify/classifier.ts';
-import { readNpz } from '../../lib/format/npy.ts';
 import { verify } from '../../lib/verify/index.ts';
 import { type ConvertOptions, convertWeights } from '../../lib/weights/convert.ts';
 import { dense } from '../../reference/tensor.ts';
 import { shared } from '../support/shared.ts';
+import { readNpz } from '../support/tensor-bytes.ts';
 
 const cases = [
   ['torchvision-narrow.npz', 'torchvision'],

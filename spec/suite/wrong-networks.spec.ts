@@ -2,16 +2,17 @@
  * Wrong networks against PyTorch's float64 outputs. The first seven are those that ONNX's only AlexNet test
  * (light_bvlc_alexnet, whose expected output is 0.001 for every class) lets pass.
  */
+
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { toTensor } from '../../lib/array/value.ts';
 import { forward, type Weights } from '../../lib/fast/oracle.ts';
-import { readNpz } from '../../lib/format/npy.ts';
 import { loadWeights } from '../../lib/weights/load.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { type Layer, maxpool, type Network, relu } from '../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { shared } from '../support/shared.ts';
+import { readNpz } from '../support/tensor-bytes.ts';
 
 interface Run {
   readonly network: Network;

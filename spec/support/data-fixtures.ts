@@ -1,9 +1,10 @@
 /** The tiny data sets of fixtures/data, and what NumPy and Pillow say is in them. */
+
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { InputError } from '../../lib/errors.ts';
-import { readNpz } from '../../lib/format/npy.ts';
+import { readNpz } from './tensor-bytes.ts';
 
 export const fixture = (name: string): string =>
   fileURLToPath(new URL(`../../fixtures/data/${name}`, import.meta.url));

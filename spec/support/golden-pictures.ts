@@ -1,6 +1,7 @@
 /** Pictures for the specs: the project's own fixtures, and those of `../shared/data` beside the repository. */
+
 import { existsSync, readFileSync } from 'node:fs';
-import { readNpz } from '../../lib/format/npy.ts';
+import { readNpz } from './tensor-bytes.ts';
 
 const fixtures = new URL('../../fixtures/image/', import.meta.url);
 const folder = new URL('../../../shared/data/', import.meta.url);

@@ -12,7 +12,6 @@ import {
   type ValueInfoProto,
 } from '../../export/proto.ts';
 import type { DType } from '../../lib/array/dtype.ts';
-import { onnxNumber } from '../../lib/array/dtype.ts';
 import type { Value } from '../../lib/array/value.ts';
 import { InputError } from '../../lib/errors.ts';
 import { evaluate } from '../../lib/onnx/evaluate.ts';
@@ -43,7 +42,7 @@ export function tensorOf(value: Value, name = ''): TensorProto {
   const { buffer, byteOffset, byteLength } = value.data as Float32Array<ArrayBuffer>;
   return tensorProto({
     name,
-    dataType: onnxNumber(value.dtype),
+    dataType: dataTypes[value.dtype],
     dims: [...value.shape],
     rawData: new Uint8Array(buffer, byteOffset, byteLength),
   });
@@ -85,7 +84,7 @@ export const info = (
   name,
   type: {
     tensorType: {
-      elemType: onnxNumber(dtype),
+      elemType: dataTypes[dtype],
       ...(shape && {
         shape: { dim: shape.map((n) => (typeof n === 'number' ? { dimValue: n } : { dimParam: n })) },
       }),

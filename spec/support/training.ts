@@ -1,12 +1,13 @@
 /** The narrow networks of fixtures/training: their layers, and the numbers that make.py computes in the same way. */
+
 import { readFileSync } from 'node:fs';
-import { readNpz } from '../../lib/format/npy.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { inputsOf, shapes, type Weights, weightShapes } from '../../reference/oracle.ts';
 import { streamOf } from '../../reference/random.ts';
 import { type Shape, sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
 import type { Batch, Masks } from '../../reference/training/gradient.ts';
+import { readNpz } from './tensor-bytes.ts';
 
 const folder = new URL('../../fixtures/training/', import.meta.url);
 

@@ -3,10 +3,10 @@
  * widths, one at full size, one with a planted fault and one with six channels a group, all through
  * `verify()`, and writes one line of JSON for each. argv: the device, an empty folder.
  */
+
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromTensor } from '../../lib/array/value.ts';
-import { writeNpz } from '../../lib/format/npy.ts';
 import { exportOnnx, type VerifyOptions, type VerifyResult, verify } from '../../lib/index.ts';
 import type { Device } from '../../lib/runtime/devices.ts';
 import { holdDevice } from '../../lib/runtime/session.ts';
@@ -14,6 +14,7 @@ import { networkNamed, networks } from '../../reference/networks/index.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense, tensor } from '../../reference/tensor.ts';
 import { narrow, randomWeights } from './models.ts';
+import { writeNpz } from './tensor-bytes.ts';
 
 /** What the spec reads of one verification. */
 export interface Line {

@@ -243,7 +243,7 @@ export const times = <T>(count: number, f: (index: number) => T): T[] =>
 
 /** Declares another local variable of a function. */
 export type Declare = (type: Type) => Local;
-export type FunctionCall = (...args: Code[]) => Code;
+type FunctionCall = (...args: Code[]) => Code;
 
 export interface Module {
   /** Defines and exports a function; the result calls it from others. */

@@ -79,7 +79,7 @@ function defineFrame(module: Module): void {
 }
 
 /** finite(at, end): 0 if any value of whole registers is infinite or NaN, as only for those x · 0 ≠ 0. */
-export function defineFinite(module: Module, name: string, wide: boolean) {
+function defineFinite(module: Module, name: string, wide: boolean) {
   const { mul, ne } = wide ? f64x2 : f32x4;
   return module.define(name, ['i32', 'i32'], ['i32'], (declare, [at, end]) => {
     const found = declare('v128');

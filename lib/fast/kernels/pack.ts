@@ -136,7 +136,7 @@ const LOW_PAIRS = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23];
 const HIGH_PAIRS = LOW_PAIRS.map((byte) => byte + 8);
 
 /** A register's worth of rows: how their next few steps become columns, one register a step. */
-export interface Turn {
+interface Turn {
   /** Rows in a register, and steps at a time. */
   readonly lanes: number;
   readonly locals: number;

@@ -49,7 +49,7 @@ export const columnsOf = (tile: Tile): number => (tile.vectors * 16) / accumulat
 const c = i32.const;
 
 /** tiles(a, x, tiles, depth, panels): adds the products of one panel of A and `panels` panels of X to the tiles. */
-export function defineTiles(module: Module, name: string, { rows, vectors, arithmetic }: Tile) {
+function defineTiles(module: Module, name: string, { rows, vectors, arithmetic }: Tile) {
   const single = arithmetic === 'float32';
   const { add, mul } = single ? f32x4 : f64x2;
   const bytes = single ? 4 : 8;

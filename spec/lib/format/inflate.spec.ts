@@ -1,12 +1,14 @@
 /** Deflated members, unpacked at once and beside other work. Packed by zlib itself. */
+
 import { randomBytes } from 'node:crypto';
 import { deflateRawSync, crc32 as zlibCrc32 } from 'node:zlib';
 import { expect } from 'chai';
 import { zlib } from '../../../lib/disk/inflate.ts';
 import { InputError } from '../../../lib/errors.ts';
-import { openNpz, writeNpz } from '../../../lib/format/npy.ts';
+import { openNpz } from '../../../lib/format/npy.ts';
 import { fromBytes } from '../../../lib/format/source.ts';
 import { crc32, portable } from '../../../lib/format/unpack.ts';
+import { writeNpz } from '../../support/tensor-bytes.ts';
 
 const packed = (bytes: Uint8Array) => fromBytes(deflateRawSync(bytes), "w.npz, member 'a.npy'");
 /** Longer than two pieces, one part random and one that packs well. */

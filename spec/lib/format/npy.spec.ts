@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { deflateRawSync } from 'node:zlib';
 import { expect } from 'chai';
 import { toTensor } from '../../../lib/array/value.ts';
-import { readNpy, readNpz, writeNpy, writeNpz } from '../../../lib/format/npy.ts';
+import { writeNpy } from '../../../lib/format/npy.ts';
+import { readNpy, readNpz, writeNpz } from '../../support/tensor-bytes.ts';
 
 const folder = new URL('../../../fixtures/format/', import.meta.url);
 const bytes = (name: string) => readFileSync(new URL(name, folder));

@@ -1,8 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import type { NumericValue } from '../../../lib/array/value.ts';
-import { readNpz } from '../../../lib/format/npy.ts';
-import { readSafetensors, writeSafetensors } from '../../../lib/format/safetensors.ts';
+import { readNpz, readSafetensors, writeSafetensors } from '../../support/tensor-bytes.ts';
 
 const weights = new URL('../../../../shared/data/weights/', import.meta.url);
 

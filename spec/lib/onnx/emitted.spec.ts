@@ -3,7 +3,6 @@ import { expect } from 'chai';
 import { buildGradients, buildStep, joined, type ModelFile } from '../../../export/index.ts';
 import { operators } from '../../../export/operators.ts';
 import { type Value, widened } from '../../../lib/array/value.ts';
-import { readNpz } from '../../../lib/format/npy.ts';
 import { evaluate } from '../../../lib/onnx/evaluate.ts';
 import type { Model } from '../../../lib/onnx/model.ts';
 import { findOperator } from '../../../lib/onnx/registry.ts';
@@ -11,6 +10,7 @@ import { elements, emptyLike } from '../../../lib/onnx/value.ts';
 import type { Layer, Network } from '../../../reference/networks/layers.ts';
 import { networkOf } from '../../support/models.ts';
 import { f32, list, open } from '../../support/onnx.ts';
+import { readNpz } from '../../support/tensor-bytes.ts';
 
 const folder = new URL('../../../fixtures/export/training/', import.meta.url);
 

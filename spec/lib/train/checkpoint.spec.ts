@@ -1,7 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { readSafetensors, writeSafetensors } from '../../../lib/format/safetensors.ts';
 import {
   CHECKPOINT,
   checkpointIn,
@@ -15,6 +14,7 @@ import { networkNamed } from '../../../reference/networks/index.ts';
 import { tensor } from '../../../reference/tensor.ts';
 import { scheduleStart } from '../../../reference/training/schedule.ts';
 import { refusal } from '../../support/data-fixtures.ts';
+import { readSafetensors, writeSafetensors } from '../../support/tensor-bytes.ts';
 import { temporary } from '../../support/training-data.ts';
 
 const record = {

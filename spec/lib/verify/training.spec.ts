@@ -8,7 +8,7 @@ import type { Judged } from '../../../lib/bounds/bounds.ts';
 import { lossBounds } from '../../../lib/bounds/loss.ts';
 import { NORMWISE } from '../../../lib/bounds/normwise.ts';
 import { judgedGradients } from '../../../lib/bounds/operations.ts';
-import { writeNpy, writeNpz } from '../../../lib/format/npy.ts';
+import { writeNpy } from '../../../lib/format/npy.ts';
 import { judge } from '../../../lib/judge/judge.ts';
 import { verify } from '../../../lib/verify/index.ts';
 import { readLabels, readMasks } from '../../../lib/verify/training/labels.ts';
@@ -16,6 +16,7 @@ import { networkNamed } from '../../../reference/networks/index.ts';
 import type { Layer } from '../../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
 import { random } from '../../support/models.ts';
+import { writeNpz } from '../../support/tensor-bytes.ts';
 import { fourier, winograd } from '../../support/transforms.ts';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'alexnet-verify-training-'));

@@ -7,7 +7,6 @@ import { fromTensor, type NumericValue, toTensor } from '../../../lib/array/valu
 import { openTensorFile } from '../../../lib/disk/tensors.ts';
 import { InputError } from '../../../lib/errors.ts';
 import { forward, runLayer } from '../../../lib/fast/oracle.ts';
-import { writeSafetensors } from '../../../lib/format/safetensors.ts';
 import { convertConventions, difference, type Wish } from '../../../lib/weights/conventions.ts';
 import { convertWeights } from '../../../lib/weights/convert.ts';
 import { diffWeights } from '../../../lib/weights/diff.ts';
@@ -17,6 +16,7 @@ import type { Preprocess } from '../../../reference/input/preprocess.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import type { Network } from '../../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
+import { writeSafetensors } from '../../support/tensor-bytes.ts';
 import { arraysOf } from '../../support/weight-files.ts';
 
 const tiny = fileURLToPath(new URL('../../../fixtures/format/weights/tiny.npz', import.meta.url));

@@ -1,15 +1,16 @@
 /** Dropout's ½ travels with the weights that it was folded out of, so that no command computes another function. */
+
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { writeSafetensors } from '../../../lib/format/safetensors.ts';
 import { convertWeights } from '../../../lib/weights/convert.ts';
 import { diffWeights } from '../../../lib/weights/diff.ts';
 import { loadWeights } from '../../../lib/weights/load.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import { dense } from '../../../reference/tensor.ts';
+import { writeSafetensors } from '../../support/tensor-bytes.ts';
 import { arraysOf } from '../../support/weight-files.ts';
 
 const tiny = fileURLToPath(new URL('../../../fixtures/format/weights/tiny.npz', import.meta.url));

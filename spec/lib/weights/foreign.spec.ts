@@ -1,4 +1,5 @@
 /** Files as other people's programs leave them: right, but not as the textbook has them. */
+
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +8,6 @@ import { expect } from 'chai';
 import { decodeModel, encodeModel } from '../../../export/proto.ts';
 import { joined } from '../../../export/write.ts';
 import { type NumericValue, widen } from '../../../lib/array/value.ts';
-import { writeNpz } from '../../../lib/format/npy.ts';
 import { openModel } from '../../../lib/format/onnx.ts';
 import { unpickle } from '../../../lib/format/pickle.ts';
 import { torchGlobals } from '../../../lib/format/pickle-globals.ts';
@@ -20,6 +20,7 @@ import { diffWeights } from '../../../lib/weights/diff.ts';
 import { loadWeights } from '../../../lib/weights/load.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import { dense } from '../../../reference/tensor.ts';
+import { writeNpz } from '../../support/tensor-bytes.ts';
 
 const fixtures = fileURLToPath(new URL('../../../fixtures/format/weights/', import.meta.url));
 const bvlc = networkNamed('bvlc-alexnet');

@@ -6,12 +6,11 @@ import { expect } from 'chai';
 import { bytesView, fromTensor, type NumericValue, toTensor } from '../../../lib/array/value.ts';
 import { InputError } from '../../../lib/errors.ts';
 import { forward, weightShapes } from '../../../lib/fast/oracle.ts';
-import { writeNpz } from '../../../lib/format/npy.ts';
-import { writeSafetensors } from '../../../lib/format/safetensors.ts';
 import { loadWeights } from '../../../lib/weights/load.ts';
 import { formatPreprocess } from '../../../lib/weights/preprocess.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import { dense, type Shape, sizeOf } from '../../../reference/tensor.ts';
+import { writeNpz, writeSafetensors } from '../../support/tensor-bytes.ts';
 import { arraysOf, needShared, sharedPath } from '../../support/weight-files.ts';
 
 const cifar = networkNamed('cifar10-full');
