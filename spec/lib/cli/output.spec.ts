@@ -1,17 +1,18 @@
 /** Nothing that a name in a file holds steers a terminal or a CI system, whichever command prints it. */
+
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { fromTensor, type NumericValue } from '../../../lib/array/value.ts';
 import { writeNpy, writeNpz } from '../../../lib/format/npy.ts';
-import { writeSafetensors } from '../../../lib/format/safetensors.ts';
 import { harmless } from '../../../lib/report/escape.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import { initialise } from '../../../reference/training/init.ts';
 import { runHere } from '../../support/child.ts';
 import { narrow } from '../../support/models.ts';
 import { f32, graph, info, modelBytes } from '../../support/onnx.ts';
+import { writeNpz, writeSafetensors } from '../../support/tensor-bytes.ts';
 import { HOSTILE_NAMES } from '../../support/verification.ts';
 
 /** What a terminal obeys, and what GitHub's runner does: it trims a line before it looks for `::`. */
