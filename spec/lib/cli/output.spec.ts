@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { fromTensor, type NumericValue } from '../../../lib/array/value.ts';
-import { writeNpy, writeNpz } from '../../../lib/format/npy.ts';
+import { writeNpy } from '../../../lib/format/npy.ts';
 import { harmless } from '../../../lib/report/escape.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import { initialise } from '../../../reference/training/init.ts';
