@@ -17,6 +17,7 @@ import { valueFrom } from '../onnx/graph.ts';
 import type { Model } from '../onnx/model.ts';
 import { readModel } from '../onnx/read.ts';
 import { unsupported } from '../onnx/registry.ts';
+import { Died } from '../runtime/apart.ts';
 import { chooseDevice, type Device, deviceWords } from '../runtime/devices.ts';
 import { checkBound, firstDifference, type TestTolerance } from './compare.ts';
 import { type DataSet, findTests, type TestFolder } from './layout.ts';
@@ -109,7 +110,7 @@ async function runTest(test: TestFolder, engine: Engine): Promise<Verdict> {
     if (test.sets.length === 0) return { status: 'failed', reason: 'it has no test_data_set' };
     return { status: 'passed', ...(worst !== undefined && { bound: worst }) };
   } catch (error) {
-    if (error instanceof EnvironmentError) throw error;
+    if (error instanceof EnvironmentError && !(error instanceof Died)) throw error;
     return { status: 'failed', reason: (error as Error).message.replace(`${test.model}: `, '') };
   } finally {
     await opened?.close();

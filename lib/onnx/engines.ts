@@ -2,7 +2,8 @@
 import { type DType, isNumeric } from '../array/dtype.ts';
 import type { Value } from '../array/value.ts';
 import { InputError } from '../errors.ts';
-import { type Device, openSession, type Session } from '../runtime/session.ts';
+import { hostApart } from '../runtime/apart.ts';
+import type { Device, Session } from '../runtime/session.ts';
 import { fromSession, toSession } from '../runtime/values.ts';
 import { evaluate } from './evaluate.ts';
 import { readModelFile } from './files.ts';
@@ -54,32 +55,37 @@ export const oracleEngine: Engine = {
   },
 };
 
+/** A model runs in a process of its own: one that ends it is an error of its own (Died). */
 export const onnxruntimeEngine = (device: Device): Engine => ({
   name: 'onnxruntime',
   device,
   async open(path) {
-    let session: Session;
+    const host = hostApart();
+    let session: Session | undefined;
+    const close = async () => {
+      await session?.release();
+      await host[Symbol.asyncDispose]();
+    };
     try {
-      session = await openSession((await readModelFile(path)).bytes, device, { name: path });
+      const opened = await host.open((await readModelFile(path)).bytes, device, { name: path });
+      session = opened;
+      const reason = strangeType(opened);
+      if (reason) throw new InputError(reason);
+      return {
+        inputs: opened.inputs.map(({ name, type, shape }) => ({ name, dtype: type as DType, shape })),
+        outputs: opened.outputs.map(({ name }) => name),
+        async run(feeds) {
+          const given = new Map([...feeds].map(([name, value]) => [name, toSession(name, value)]));
+          const results = await opened.run(given);
+          return new Map([...results].map(([name, value]) => [name, fromSession(value)]));
+        },
+        close,
+      };
     } catch (error) {
+      await close();
       if (error instanceof InputError) return { unsupported: error.message.replace(`${path}: `, '') };
       throw error;
     }
-    const reason = strangeType(session);
-    if (reason) {
-      await session.release();
-      return { unsupported: reason };
-    }
-    return {
-      inputs: session.inputs.map(({ name, type, shape }) => ({ name, dtype: type as DType, shape })),
-      outputs: session.outputs.map(({ name }) => name),
-      async run(feeds) {
-        const given = new Map([...feeds].map(([name, value]) => [name, toSession(name, value)]));
-        const results = await session.run(given);
-        return new Map([...results].map(([name, value]) => [name, fromSession(value)]));
-      },
-      close: () => session.release(),
-    };
   },
 });
 

@@ -60,6 +60,14 @@ export const rules = {
       'Every layer agrees when each has its own node, but not when onnxruntime optimises the graph: a fused or rewritten ' +
       'node is wrong. Where only the untouched graph fails, the extra outputs that make layers visible hide the fault.',
   },
+  died: {
+    id: 'engine-died',
+    level: 'error',
+    title: 'onnxruntime died',
+    help:
+      'onnxruntime ended the process that it ran in: a fault of its own, whatever the model holds. Layers that no run ' +
+      'computed are not judged.',
+  },
   unstable: {
     id: 'not-repeatable',
     level: 'warning',
@@ -102,18 +110,14 @@ export function findings({ layers, required, runs }: Verification, difference?: 
   const layersAgree = layers.every(({ verdict }) => verdict !== 'fail');
   const about = new Set<string>();
   for (const run of runs) {
-    const rule = run.verdict === 'suspicious' ? rules.unstable : rules.optimised;
+    const rule =
+      run.verdict === 'suspicious' ? rules.unstable : run.first === null ? rules.died : rules.optimised;
     const layer = run.first ?? run.unstable[0] ?? '';
     // a wrong layer is wrong in every run, and one finding for each layer is enough
-    if (
-      run.verdict === 'pass' ||
-      run.verdict === 'untested' ||
-      (run.verdict === 'fail' && !layersAgree) ||
-      about.has(layer)
-    )
-      continue;
+    if (run.verdict === 'pass' || run.verdict === 'untested' || about.has(layer)) continue;
+    if (rule === rules.optimised && !layersAgree) continue;
     about.add(layer);
-    found.push({ rule, layer, message: `${layer}: ${runName(run)}: ${run.reason}` });
+    found.push({ rule, layer, message: [layer, runName(run), run.reason].filter(Boolean).join(': ') });
   }
   for (const { layer, lost } of difference?.layers ?? []) {
     if (lost) found.push({ rule: rules.lost, layer, message: `${layer}: ${lost}` });

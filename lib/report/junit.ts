@@ -13,7 +13,8 @@ import { elementLine, measures, runName } from './table.ts';
 export function junitXml(result: VerifyResult, difference?: Difference): string {
   const lost = new Map(difference?.layers.map((change) => [change.layer, change.lost]));
   const cases = result.layers.map((row) => testcase(row, result, lost.get(row.layer) ?? ''));
-  for (const run of result.runs.slice(1)) cases.push(runCase(run, result.network));
+  for (const [i, run] of result.runs.entries())
+    if (i > 0 || died(run)) cases.push(runCase(run, result.network));
   const gone = difference?.layers.filter(({ now }) => now === null) ?? [];
   for (const { layer, lost: reason } of gone) {
     cases.push({ kind: 'failures', xml: element(layer, result.network, failure('lost-bits', reason, '')) });
@@ -62,13 +63,15 @@ function testcase(row: LayerRow, result: VerifyResult, lost: string): Case {
   return wrap('passed', `<system-out>${escapeXml(note)}</system-out>`);
 }
 
-/** The optimised runs; the one that is not is what the layers' test cases tell of. */
+const died = ({ verdict, first }: RunReport): boolean => verdict === 'fail' && first === null;
+
+/** The optimised runs; of the one that is not the layers' test cases tell, unless onnxruntime died in it. */
 function runCase(run: RunReport, network: string): Case {
   const { verdict, reason, first } = run;
   const failed = verdict === 'fail';
   const text = first === null ? reason : `${first}: ${reason}`;
   const inside = failed
-    ? failure('optimised', text, '')
+    ? failure(died(run) ? 'engine-died' : 'optimised', text, '')
     : `<system-out>${escapeXml(reason ? `${verdict}: ${text}` : 'agrees')}</system-out>`;
   return { kind: failed ? 'failures' : 'passed', xml: element(`run ${runName(run)}`, network, inside) };
 }

@@ -91,7 +91,8 @@ export function verdictLine(result: Verification): string {
   const failed = layers.filter((layer) => layer.verdict === 'fail');
   if (verdict === 'fail' && failed.length === 0) {
     const run = runs.find((candidate) => candidate.verdict === 'fail');
-    return `FAIL: ${on}: only when the graph is optimised: ${first} disagrees with the oracle: ${run?.reason}`;
+    const where = runs[0].verdict === 'fail' ? '' : 'only when the graph is optimised: ';
+    return `FAIL: ${on}: ${where}${first === null ? '' : `${first} disagrees with the oracle: `}${run?.reason}`;
   }
   if (verdict === 'fail') {
     const others = failed.length > 1 ? ` and ${failed.length - 1} more` : '';

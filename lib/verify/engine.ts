@@ -12,6 +12,7 @@ import { U16, U32 } from '../bounds/arithmetic.ts';
 import { relativeDifference } from '../judge/judge.ts';
 import type { Margin } from '../judge/margin.ts';
 import { type Why, why } from '../judge/why.ts';
+import { Died } from '../runtime/apart.ts';
 import { assertPlacement, describePlacement, layerDevices, type Placement } from '../runtime/placement.ts';
 import type { Evidence } from './bundle.ts';
 import type { Provider, Run, Way } from './provider.ts';
@@ -47,40 +48,57 @@ export async function examine(
   provider: Provider,
   { strictDevice = false }: { readonly strictDevice?: boolean } = {},
 ): Promise<Examined> {
-  const [first, ...others] = provider.ways;
-  const plain = await provider.run(subject.feeds, first);
-  const found = judgeAll(subject, plain);
-  const unknown = unknownValues(subject, found.rows);
-  const runs = [reportOf(subject, first, plain, found.failure?.row)];
-  const right = found.failure ? [] : [plain];
-  let { placement } = plain;
-  for (const way of others) {
-    const run = await provider.run(subject.feeds, way);
-    if (way.graph === 'tapped') {
-      const wrong = firstWrong(subject, plain, run);
-      runs.push(reportOf(subject, way, run, wrong));
-      if (!wrong) right.push(run);
-    } else {
-      const open = outputsToJudge(run, right);
-      const stray = strayOutput(
-        subject,
-        open.filter(([name]) => !unknown.has(name)),
-        found.expected,
-      );
-      const skipped = open.map(([name]) => name).filter((name) => unknown.has(name));
-      runs.push(reportOf(subject, way, run, stray, skipped));
+  const runs: RunReport[] = [];
+  /** Runs that were found right. */
+  const right: Run[] = [];
+  let plain: Run | undefined;
+  let found: Found | undefined;
+  let placement: Placement | null = null;
+  for (const way of provider.ways) {
+    const run = await provider.run(subject.feeds, way).catch(dead);
+    if (run instanceof Died) {
+      runs.push({ ...headOf(subject, way), unstable: [], verdict: 'fail', reason: run.message, first: null });
+      continue;
     }
-    if (way.graph === subject.placed.by) placement = run.placement;
+    if (!placement || way.graph === subject.placed.by) placement = run.placement;
+    if (way.graph === 'untouched') {
+      found ??= nothingFound(subject, runs[0].reason);
+      runs.push(reportOfUntouched(subject, way, run, right, found));
+      continue;
+    }
+    if (!plain) found = judgeAll(subject, run);
+    const wrong = plain ? firstWrong(subject, plain, run) : found?.failure?.row;
+    plain ??= run;
+    if (!wrong) right.push(run);
+    runs.push(reportOf(subject, way, run, wrong));
   }
-  const isNumber = ({ layer }: LayerReport) => isFloat(plain.values.get(layer)?.dtype ?? 'float32');
+  found ??= nothingFound(subject, runs[0].reason);
+  const isNumber = ({ layer }: LayerReport) => isFloat(plain?.values.get(layer)?.dtype ?? 'float32');
   return {
     ...placedRows(subject, provider, found.rows.filter(isNumber), found.rows, placement, strictDevice),
     runs,
-    values: plain.values,
+    values: plain?.values ?? new Map(),
     expected: found.expected,
-    margin: subject.margin?.(found.deviations) ?? null,
+    margin: (plain && subject.margin?.(found.deviations)) ?? null,
     ...takenApart(subject, provider, plain, found.failure),
   };
+}
+
+/** That onnxruntime died is a finding, unlike every other error. */
+function dead(error: unknown): Died {
+  if (error instanceof Died) return error;
+  throw error;
+}
+
+/** Where every run that shows all values died. */
+function nothingFound(subject: Subject, reason: string): Found {
+  const rows = subject.computations().flatMap(({ makes }) =>
+    makes.map(({ name, kind }): LayerReport => {
+      const shape = subject.chain(name)?.shape ?? [];
+      return { layer: name, kind, shape, verdict: 'untested', reason, introduced: null, accumulated: null };
+    }),
+  );
+  return { rows, expected: new Map(), deviations: new Map() };
 }
 
 /** What was examined, one subject after the other, as the result of `verify`. */
@@ -207,14 +225,13 @@ const isUnbound = ({ verdict, introduced }: LayerReport): boolean =>
 
 /** A run with a wrong value fails; one that is not repeatable is suspicious: its values are judged all the same. */
 function reportOf(
-  { model }: Subject,
+  subject: Subject,
   way: Way,
   { unstable }: Run,
   wrong?: Wrong,
   skipped: readonly string[] = [],
 ): RunReport {
-  const { graph, level } = way;
-  const head = { graph, ...(model && { model }), optimised: level !== 'disabled', level, unstable };
+  const head = { ...headOf(subject, way), unstable };
   if (wrong) return { ...head, verdict: 'fail', reason: wrong.reason, first: wrong.layer };
   if (skipped.length > 0) {
     const reason = `${skipped.join(' ')}: not compared, computed from values that are random or have no bound`;
@@ -223,6 +240,28 @@ function reportOf(
   if (unstable.length === 0) return { ...head, verdict: 'pass', reason: '', first: null };
   const reason = `not repeatable: ${unstable.join(' ')} differed`;
   return { ...head, verdict: 'suspicious', reason, first: null };
+}
+
+const headOf = ({ model }: Subject, { graph, level }: Way) => ({
+  graph,
+  ...(model && { model }),
+  optimised: level !== 'disabled',
+  level,
+});
+
+/** The untouched graph's, of which the outputs alone are there. */
+function reportOfUntouched(
+  subject: Subject,
+  way: Way,
+  run: Run,
+  right: readonly Run[],
+  { rows, expected }: Found,
+): RunReport {
+  const unknown = unknownValues(subject, rows);
+  const open = outputsToJudge(run, right);
+  const known = open.filter(([name]) => !unknown.has(name));
+  const skipped = open.map(([name]) => name).filter((name) => unknown.has(name));
+  return reportOf(subject, way, run, strayOutput(subject, known, expected), skipped);
 }
 
 /** Where every row's node ran; integers (shapes, indices) may be anybody's. */
@@ -252,10 +291,10 @@ function placedRows(
 function takenApart(
   subject: Subject,
   { device }: Provider,
-  run: Run,
+  run: Run | undefined,
   failure: Judgement | undefined,
 ): Pick<Examined, 'why' | 'evidence'> {
-  if (!failure?.judged) return { why: null, evidence: null };
+  if (!run || !failure?.judged) return { why: null, evidence: null };
   const { row, judged, by } = failure;
   const { layer: name, kind } = row;
   const values = valuesOf(subject, run);

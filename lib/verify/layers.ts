@@ -19,7 +19,7 @@ import { sessionsOf } from './sessions.ts';
 import { type Computation, disturbed, mustBeFinite, type Subject, tensorOf, type Values } from './subject.ts';
 import type { Verification } from './verification.ts';
 
-interface LayersSettings extends JudgeOptions, Pick<VerifyOptions, 'batch' | 'plain'> {
+interface LayersSettings extends JudgeOptions, Pick<VerifyOptions, 'model' | 'batch' | 'plain'> {
   readonly pair: Pair;
   /** (N,C,H,W). */
   readonly input: Tensor;
@@ -36,7 +36,15 @@ export async function verifyLayers(settings: LayersSettings): Promise<Verificati
   const subject = layersOf(settings, required, chain);
   const names = new Map([...pair.match.values].filter(([, name]) => name !== pair.input));
   await using provider = await sessionsOf(
-    { device, bytes: pair.model, names, outputs: pair.outputs, batch, accept },
+    {
+      device,
+      bytes: pair.model,
+      foreign: settings.model !== undefined,
+      names,
+      outputs: pair.outputs,
+      batch,
+      accept,
+    },
     settings,
   );
   const found = await examine(subject, provider, settings);

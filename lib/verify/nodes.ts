@@ -46,7 +46,10 @@ export async function verifyGraph(settings: GraphSettings): Promise<Verification
   const outputs = graph.outputs.map(({ name }) => name);
   const judged = subject.computations().flatMap(({ makes }) => makes.map(({ name }) => name));
   const names = new Map([...outputs, ...judged].map((name) => [name, name]));
-  await using provider = await sessionsOf({ device, bytes, names, outputs }, { levels, repeat });
+  await using provider = await sessionsOf(
+    { device, bytes, foreign: true, names, outputs },
+    { levels, repeat },
+  );
   const found = await examine(subject, provider, settings);
   const onDevice = new Map([...chain, ...found.values]);
   const input = feeds.get(graph.inputs[0]?.name)?.shape ?? [];

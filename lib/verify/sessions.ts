@@ -1,9 +1,10 @@
 /** The provider that runs a model in sessions of onnxruntime on one device. */
 import { sizeOf } from '../../reference/tensor.ts';
 import type { NumericValue, Value } from '../array/value.ts';
+import { hostApart } from '../runtime/apart.ts';
 import type { Device } from '../runtime/failures.ts';
 import type { Placement } from '../runtime/placement.ts';
-import { holdDevice, openSession, type Session } from '../runtime/session.ts';
+import { holdDevice, type Session } from '../runtime/session.ts';
 import { fromSession, toSession } from '../runtime/values.ts';
 import type { JudgeOptions } from './options.ts';
 import type { Provider, Run, Way } from './provider.ts';
@@ -14,6 +15,8 @@ interface SessionSource {
   readonly bytes: Uint8Array;
   /** What the model calls the values that are wanted, by the subject's names. */
   readonly names: ReadonlyMap<string, string>;
+  /** Somebody else made it: it is run in a process of its own, which it may crash. */
+  readonly foreign: boolean;
   /** Names of the model's outputs. */
   readonly outputs: readonly string[];
   /** Images a run; default: all at once. */
@@ -27,9 +30,9 @@ export async function sessionsOf(
   source: SessionSource,
   options: Pick<JudgeOptions, 'repeat' | 'levels'> = {},
 ): Promise<Provider> {
-  const { device, bytes, names, outputs, batch, accept = (value) => value } = source;
+  const { device, bytes, foreign, names, outputs, batch, accept = (value) => value } = source;
   const { repeat = 1, levels = ['all'] } = options;
-  const held = await holdDevice(device);
+  const host = foreign ? hostApart() : await holdDevice(device);
   const wanted = [...new Set(names.values())];
   const fetched = {
     tapped: wanted,
@@ -44,7 +47,7 @@ export async function sessionsOf(
     open = undefined;
     const taps = way.graph === 'tapped' ? wanted.filter((name) => !outputs.includes(name)) : [];
     const optimise = way.level === 'all' ? true : way.level !== 'disabled' && way.level;
-    const session = await openSession(bytes, device, { optimise, profile: true, taps });
+    const session = await host.open(bytes, device, { optimise, profile: true, taps });
     open = { way, session };
     return open;
   }
@@ -80,7 +83,7 @@ export async function sessionsOf(
     },
     async [Symbol.asyncDispose]() {
       await open?.session.release();
-      await held[Symbol.asyncDispose]();
+      await host[Symbol.asyncDispose]();
     },
   };
 }

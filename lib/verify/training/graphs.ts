@@ -1,6 +1,6 @@
 /** The graphs that are verified: which values they have, and how they are fed and run. */
-import { buildGradients, buildStep, joined } from '../../../export/index.ts';
-import { decodeModel, type ModelProto } from '../../../export/proto.ts';
+import { buildGradients, buildStep, joined, type ModelFile } from '../../../export/index.ts';
+import { decodeModel } from '../../../export/proto.ts';
 import type { Network } from '../../../reference/networks/layers.ts';
 import { type Weights, weightShapes } from '../../../reference/oracle.ts';
 import { type Batch, trunk } from '../../../reference/training/gradient.ts';
@@ -17,6 +17,8 @@ import type { Subject } from '../subject.ts';
 export interface TrainingGraph {
   readonly kind: 'gradients' | 'training';
   readonly bytes: Uint8Array;
+  /** It is a file's. */
+  readonly foreign: boolean;
   /** Values that are judged, as this program's own graph has them. */
   readonly wanted: ReadonlySet<string>;
   /** Those of them that the file has. */
@@ -34,7 +36,7 @@ export function gradientsGraph(
 ): TrainingGraph {
   const dropout = batch.dropout !== 'none';
   const own = buildGradients(network, { batch: batch.input.shape[0], dropout, target: targetOf(device) });
-  return graphOf('gradients', network, own.model, file ?? joined(own.chunks()));
+  return graphOf('gradients', network, own, file);
 }
 
 /** The step's graph, likewise. */
@@ -56,15 +58,16 @@ export function stepGraph(
     weightDecay,
     factors: new Map(names.map((name) => [name, defaultFactor(rule, name)])),
   });
-  return graphOf('training', network, own.model, file ?? joined(own.chunks()));
+  return graphOf('training', network, own, file);
 }
 
 function graphOf(
   kind: TrainingGraph['kind'],
   network: Network,
-  own: ModelProto,
-  bytes: Uint8Array,
+  own: ModelFile,
+  file: Uint8Array | undefined,
 ): TrainingGraph {
+  const bytes = file ?? joined(own.chunks());
   const { graph } = decodeModel(bytes);
   if (!graph) throw new InputError('the model has no graph');
   const step = graph.input.some(({ name }) => name === 'learningRate');
@@ -75,11 +78,12 @@ function graphOf(
       'the model is a Loop over steps: export it without --loop, the values in it cannot be read',
     );
   const made = new Set(graph.node.flatMap((node) => node.output));
-  const ours = new Set(own.graph!.node.flatMap((node) => node.output));
+  const ours = new Set(own.model.graph!.node.flatMap((node) => node.output));
   const wanted = valuesOf(network).filter((name) => ours.has(name));
   return {
     kind,
     bytes,
+    foreign: file !== undefined,
     wanted: new Set(wanted),
     taps: wanted.filter((name) => made.has(name)),
     outputs: graph.output.map(({ name }) => name),
@@ -133,9 +137,9 @@ function unfed(name: string, { kind }: TrainingGraph): string {
 
 /** Where the values of such a graph come from. */
 export const runsOf = (graph: TrainingGraph, device: Device, options: JudgeOptions): Promise<Provider> => {
-  const { bytes, taps, outputs } = graph;
+  const { bytes, foreign, taps, outputs } = graph;
   const names = new Map(taps.map((name) => [name, name]));
-  return sessionsOf({ device, bytes, names, outputs, accept }, options);
+  return sessionsOf({ device, bytes, foreign, names, outputs, accept }, options);
 };
 
 function accept(value: Value, name: string): Value {
