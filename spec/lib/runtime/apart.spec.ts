@@ -121,7 +121,7 @@ describe('sessions in a process of their own', () => {
         result.runs.map(() => ['onnxruntime died (SIGFPE)', null]),
       );
       expect(result.layers.map(({ layer, verdict, reason }) => [layer, verdict, reason])).to.deep.equal(
-        ['r', 'y'].map((name) => [name, 'untested', 'onnxruntime died (SIGFPE)']),
+        ['r', 'q', 'f', 'y'].map((name) => [name, 'untested', 'onnxruntime died (SIGFPE)']),
       );
       expect(junitXml(result)).to.contain('<failure type="engine-died" message="onnxruntime died (SIGFPE)">');
       expect(JSON.stringify(verificationJson(result))).to.contain('"verdict":"fail"');
