@@ -1,4 +1,4 @@
-/** The process in which models run that somebody else made (apart.ts): opens, runs and releases sessions as it is told. */
+/** The process in which models run that somebody else made (apart.ts): it opens, runs and releases sessions. */
 import { rmSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
 /**
- * Messages between two processes: each its length, JSON, and the bytes of values, which go through the pipe as they are.
+ * Messages between two processes: a length, JSON, and the bytes of values, which go through the pipe as they are.
  * Node's own channel takes seconds for the 240 MB of a model.
  */
 import type { Duplex } from 'node:stream';

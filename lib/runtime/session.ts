@@ -107,10 +107,10 @@ export interface Host extends AsyncDisposable {
 }
 
 /**
- * This process, which keeps the device warm while several sessions are opened on it one after the other: disposed of when
- * they are done. onnxruntime makes WebGPU's device, with all its compiled shaders, when the first session opens and
- * throws it away when the last one goes: three runs of one network take about half the time so. Nothing is done on CPU
- * and CUDA. Throws as `openSession` does.
+ * This process, which keeps the device warm while several sessions are opened on it one after the other: dispose of it
+ * when they are done. onnxruntime makes WebGPU's device, with all its compiled shaders, when the first session opens
+ * and throws it away when the last one goes: three runs of one network take about half the time so. Nothing is done on
+ * CPU and CUDA. Throws as `openSession` does.
  */
 export async function holdDevice(device: Device): Promise<Host> {
   const held = device === 'webgpu' ? await openSession(probeModel(), device) : undefined;
