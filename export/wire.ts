@@ -129,7 +129,8 @@ export function unpackVarints(bytes: Uint8Array, width: number): Uint8Array {
   if (bytes.length > 0 && bytes[bytes.length - 1] >= 128) throw invalid('it ends inside a number');
   const result = new Uint8Array(count * width);
   for (let at = 0, to = 0; at < bytes.length; to += width) {
-    let [low, high] = [0, 0];
+    let low = 0;
+    let high = 0;
     for (let shift = 0, more = true; more; shift += 7, at++) {
       const part = bytes[at] & 127;
       more = bytes[at] >= 128;

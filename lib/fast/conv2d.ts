@@ -79,7 +79,9 @@ export function forward(
       : plain.forward(operands, attributes, precision);
   const engine = currentEngine();
   if (!engine || sizeOf(yShape) === 0) return loops();
-  const [X, F, B] = [dense(x), dense(w), b && dense(b)];
+  const X = dense(x);
+  const F = dense(w);
+  const B = b && dense(b);
   const arena = openArena(engine);
   const weights = arena.put(F);
   if (attributes.pad.some((p) => p > 0) && !allFinite(engine, weights, F)) return loops();
@@ -90,7 +92,8 @@ export function forward(
   if (B && B.length !== K) throw new Error(`conv2d: b must have ${K} values (= ${B.length})`);
   const arithmetic = arithmeticFor(accumulate, X, F);
   const Y = allocate(sizeOf(yShape), precision);
-  const [xBytes, yBytes] = [X.BYTES_PER_ELEMENT, Y.BYTES_PER_ELEMENT];
+  const xBytes = X.BYTES_PER_ELEMENT;
+  const yBytes = Y.BYTES_PER_ELEMENT;
 
   const bias = arena.put(Float64Array.from(B ?? new Float64Array(K)));
   const kernels = packKernels(engine, arena, arithmetic, weights, F, w.shape, groups);
@@ -188,10 +191,13 @@ function weightGradient(
   const [N, C, H, W] = x.shape;
   const [K, CG, R, S] = w.shape;
   const [, , P, Q] = dy.shape;
-  const [DY, X, DW] = [dense(dy), dense(x), allocate(w.size, precision)];
+  const DY = dense(dy);
+  const X = dense(x);
+  const DW = allocate(w.size, precision);
   const [dBytes, xBytes, wBytes] = [DY, X, DW].map((data) => data.BYTES_PER_ELEMENT);
   const arithmetic = arithmeticFor('float64', DY, X);
-  const [KG, taps] = [K / groups, CG * R * S];
+  const KG = K / groups;
+  const taps = CG * R * S;
   const { frame, lineBytes, mapBytes } = padded(H, W, attributes, xBytes);
   const slab = slabOf(N, C * mapBytes + K * P * Q * (dBytes + 8));
 
@@ -262,15 +268,19 @@ function inputGradient(
   const [N, C, H, W] = x.shape;
   const [K, CG, R, S] = w.shape;
   const [, , P, Q] = dy.shape;
-  const [DY, F, DX] = [dense(dy), dense(w), allocate(x.size, precision)];
+  const DY = dense(dy);
+  const F = dense(w);
+  const DX = allocate(x.size, precision);
   const [dBytes, wBytes, xBytes] = [DY, F, DX].map((data) => data.BYTES_PER_ELEMENT);
   const arithmetic = arithmeticFor('float64', DY, F);
   const KG = K / groups;
   const down = phasesOf(H, pad[0], stride[0], dilation[0], R);
   const across = phasesOf(W, pad[1], stride[1], dilation[1], S);
-  const [[top, bottom], [left, right]] = [margins(down, P), margins(across, Q)];
+  const [top, bottom] = margins(down, P);
+  const [left, right] = margins(across, Q);
   const frame = { H: P, W: Q, top, left, height: top + P + bottom, width: left + Q + right, value: 0 };
-  const [lineBytes, mapBytes] = [frame.width * dBytes, frame.height * frame.width * dBytes];
+  const lineBytes = frame.width * dBytes;
+  const mapBytes = frame.height * frame.width * dBytes;
   const slab = slabOf(N, K * mapBytes + C * H * W * xBytes);
 
   const arena = openArena(engine);

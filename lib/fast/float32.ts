@@ -27,7 +27,9 @@ export const convolve: Forward<Attributes> = (operands, attributes, precision = 
   const [N, C, H, W] = x.shape;
   const [K, CG, R, S] = w.shape;
   const [, , P, Q] = yShape;
-  const [X, F, B] = [dense(x), dense(w), b && dense(b)];
+  const X = dense(x);
+  const F = dense(w);
+  const B = b && dense(b);
   const Y = new Float32Array(sizeOf(yShape));
   let y = 0;
   for (let n = 0; n < N; n++) {
@@ -60,7 +62,9 @@ export const connect: Forward = (operands, _, precision = 'float32') => {
   const [x, w, b] = operands;
   const [N, O] = ops.shape([x.shape, w.shape]);
   const I = w.shape[1];
-  const [X, F, B] = [dense(x), dense(w), b && dense(b)];
+  const X = dense(x);
+  const F = dense(w);
+  const B = b && dense(b);
   const Y = new Float32Array(N * O);
   for (let n = 0; n < N; n++) {
     for (let o = 0; o < O; o++) {

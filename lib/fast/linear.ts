@@ -45,7 +45,8 @@ export function forward(
     if (accumulate === 'float32') return connect(operands);
     return plain.forward(operands, undefined, precision);
   }
-  const [X, F] = [dense(x), dense(w)];
+  const X = dense(x);
+  const F = dense(w);
   const source = isFloat64(F) ? 'float64' : 'lines';
   return product(engine, x, w, b, precision, arithmeticFor(accumulate, X, F), source);
 }
@@ -81,10 +82,13 @@ function product(
 ): Tensor {
   const [N, I] = x.shape;
   const [O] = w.shape;
-  const [X, F, B] = [dense(x), dense(w), b && dense(b)];
+  const X = dense(x);
+  const F = dense(w);
+  const B = b && dense(b);
   if (B && B.length !== O) throw new Error(`linear: b must have ${O} values (= ${B.length})`);
   const Y = allocate(N * O, precision);
-  const [wBytes, yBytes] = [F.BYTES_PER_ELEMENT, Y.BYTES_PER_ELEMENT];
+  const wBytes = F.BYTES_PER_ELEMENT;
+  const yBytes = Y.BYTES_PER_ELEMENT;
   const arena = openArena(engine);
   const bias = arena.put(Float64Array.from(B ?? new Float64Array(O)));
   const single = arithmetic === 'float32';
@@ -165,9 +169,12 @@ export const backward: Backward = (dy, operands, y, _, how = {}) => {
 function inputGradient(engine: FastEngine, dy: Tensor, w: Tensor, precision: Precision): Tensor {
   const [N, O] = dy.shape;
   const I = w.shape[1];
-  const [DY, F] = [dense(dy), dense(w)];
+  const DY = dense(dy);
+  const F = dense(w);
   const DX = allocate(N * I, precision);
-  const [dBytes, wBytes, xBytes] = [DY.BYTES_PER_ELEMENT, F.BYTES_PER_ELEMENT, DX.BYTES_PER_ELEMENT];
+  const dBytes = DY.BYTES_PER_ELEMENT;
+  const wBytes = F.BYTES_PER_ELEMENT;
+  const xBytes = DX.BYTES_PER_ELEMENT;
   const arithmetic = arithmeticFor('float64', DY, F);
   const arena = openArena(engine);
   const at = arena.put(DY);
@@ -198,9 +205,12 @@ function inputGradient(engine: FastEngine, dy: Tensor, w: Tensor, precision: Pre
 function weightGradient(engine: FastEngine, dy: Tensor, x: Tensor, precision: Precision): Tensor {
   const [N, O] = dy.shape;
   const I = x.shape[1];
-  const [DY, X] = [dense(dy), dense(x)];
+  const DY = dense(dy);
+  const X = dense(x);
   const DW = allocate(O * I, precision);
-  const [dBytes, xBytes, wBytes] = [DY.BYTES_PER_ELEMENT, X.BYTES_PER_ELEMENT, DW.BYTES_PER_ELEMENT];
+  const dBytes = DY.BYTES_PER_ELEMENT;
+  const xBytes = X.BYTES_PER_ELEMENT;
+  const wBytes = DW.BYTES_PER_ELEMENT;
   const arithmetic = arithmeticFor('float64', DY, X);
   const arena = openArena(engine);
   const at = arena.put(DY);

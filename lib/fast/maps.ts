@@ -60,7 +60,8 @@ const normaliseWithin: Forward<plainMapnorm.Attributes> = ([x], attributes, prec
     return plainMapnorm.forward([x], attributes, precision);
   }
   const before = Math.floor(size / 2);
-  const [height, width] = [H + size - 1, W + size - 1];
+  const height = H + size - 1;
+  const width = W + size - 1;
   const arena = openArena(engine);
   return eachMap(engine, arena, yShape, precision, {
     kind: `mapnorm_${precisionOf(x)}`,

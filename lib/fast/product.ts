@@ -62,7 +62,8 @@ function table(engine: FastEngine, arena: Arena, values: Int32Array, unit = 1): 
 /** Packs the first operand. */
 export function packRows(engine: FastEngine, arena: Arena, arithmetic: Arithmetic, a: Operand): Rows {
   const tile = engine.tiles[arithmetic];
-  const [count, depth] = [a.lines.length, a.steps.length];
+  const count = a.lines.length;
+  const depth = a.steps.length;
   const lines = table(engine, arena, a.lines, tile.rows);
   const steps = table(engine, arena, a.steps);
   const at = arena.take(roundUp(count, tile.rows) * depth * accumulatorBytes(tile));

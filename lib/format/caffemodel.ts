@@ -68,7 +68,9 @@ export const openBinaryproto = (source: Source): LazyValue => openBlob(source, w
 function openBlob(source: Source, blob: Field, label: string): LazyValue {
   const legacy = [1, 1, 1, 1];
   let shape: number[] | null = null;
-  let [isLegacy, isDouble, isFloat] = [false, false, false];
+  let isLegacy = false;
+  let isDouble = false;
+  let isFloat = false;
   for (const field of fieldsOf(source, blob)) {
     if (field.number <= 4 && field.wire === 0) {
       legacy[field.number - 1] = field.value;

@@ -13,17 +13,6 @@ import { prepare } from '../data/pool.ts';
 import { openThreads, startThread } from '../data/threads.ts';
 import { EnvironmentError, InputError } from '../errors.ts';
 
-/**
- * The squares from which crops are cut: 8-bit planes (3,S,S), RGB, with a border of the mean colour where one is
- * asked for.
- */
-interface SquareSpec {
-  readonly preprocess: Preprocess;
-  /** S without the border. */
-  readonly side: number;
-  readonly pad: number;
-}
-
 export interface MaskSpec {
   /** The dropout layer. */
   readonly layer: string;
@@ -32,7 +21,15 @@ export interface MaskSpec {
   readonly ratio: number;
 }
 
-export interface FeedSpec extends SquareSpec {
+/**
+ * What all steps have in common. Crops are cut from squares: 8-bit planes (3,S,S), RGB, with a border of the mean colour
+ * where one is asked for.
+ */
+export interface FeedSpec {
+  readonly preprocess: Preprocess;
+  /** S without the border, and the border's width. */
+  readonly side: number;
+  readonly pad: number;
   readonly seed: number;
   readonly batch: number;
   readonly how: Augmentation;
@@ -149,7 +146,7 @@ async function squareOf(
 }
 
 /** Writes a square, border and all, to `out`. */
-function frame(out: Uint8Array, square: Uint8Array, { side, pad, preprocess }: SquareSpec): void {
+function frame(out: Uint8Array, square: Uint8Array, { side, pad, preprocess }: FeedSpec): void {
   if (pad === 0) {
     out.set(square);
     return;

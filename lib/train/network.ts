@@ -68,17 +68,13 @@ export function networkFor(
   };
 }
 
-/** A network and the state that its training begins with. */
-interface Beginning {
-  readonly network: Network;
-  readonly state: TrainingState;
-  readonly notes: readonly string[];
-}
-
 type Options = Pick<TrainOptions, 'weights' | 'seed' | 'init' | 'lastDeviation' | 'network'>;
 
-/** `network` has the data's classes. Rejects with InputError for weights that do not fit. */
-export async function begin(network: Network, options: Options): Promise<Beginning> {
+/**
+ * The network, of the data's classes, and the state that its training begins with. Rejects with InputError for weights
+ * that do not fit.
+ */
+export async function begin(network: Network, options: Options) {
   if (options.weights !== undefined) return fineTuned(network, options.weights, options);
   return { network, state: atRest(randomWeights(network, options)), notes: [] };
 }
@@ -102,7 +98,7 @@ function randomWeights(
   return weights.set(name, cast(scaled, 'float32'));
 }
 
-async function fineTuned(wanted: Network, path: string, options: Options): Promise<Beginning> {
+async function fineTuned(wanted: Network, path: string, options: Options) {
   const named = options.network === undefined || options.network === 'auto' ? undefined : wanted;
   const loaded = await loadWeights(path, named);
   const last = classifierOf(loaded.network);

@@ -97,12 +97,6 @@ export async function start(data: Dataset, options: TrainOptions, definition?: N
   return { network, parts, progress, takeState: once(beginning.state), notes };
 }
 
-interface Coloured {
-  readonly network: Network;
-  readonly colours: Principal | null;
-  readonly notes: readonly string[];
-}
-
 /**
  * The network, with the mean colour of the training images in the place of a mean image that it needs; and the
  * principal components of their colours, where lighting varies them.
@@ -112,7 +106,7 @@ async function withColours(
   train: Split,
   distortion: Distortion | null,
   threads: number | undefined,
-): Promise<Coloured> {
+): Promise<{ network: Network; colours: Principal | null; notes: string[] }> {
   const { preprocess } = network;
   const needsMean = preprocess.meanImage === 'required';
   const needsLight = distortion !== null && distortion.lighting !== 'none';

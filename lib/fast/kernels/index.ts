@@ -69,10 +69,12 @@ export type JobKind = (typeof KINDS)[number];
 function defineFrame(module: Module): void {
   module.define('frame', new Array<Type>(9).fill('i32'), [], (declare, params) => {
     const [from, to, maps, rows, rowBytes, fromStep, toStep, fromMap, toMap] = params;
-    const [map, row] = [declare('i32'), declare('i32')];
+    const map = declare('i32');
+    const row = declare('i32');
     const at = (start: Local, mapBytes: Local, rowStep: Local) =>
       i32.add(start.get, i32.add(i32.mul(map.get, mapBytes.get), i32.mul(row.get, rowStep.get)));
-    const [zero, one] = [i32.const(0), i32.const(1)];
+    const zero = i32.const(0);
+    const one = i32.const(1);
     const copy = memory.copy(at(to, toMap, toStep), at(from, fromMap, fromStep), rowBytes.get);
     return forTo(map, zero, maps.get, one, forTo(row, zero, rows.get, one, copy));
   });

@@ -44,7 +44,8 @@ function defineEightRows(module: Module, arithmetic: 'float64' | 'float32') {
     const at = times(ROWS, () => declare('i32'));
     const sums = times(ROWS / lanes, () => declare('v128'));
     const turned = times(locals, () => declare('v128'));
-    const [k, end] = [declare('i32'), declare('i32')];
+    const k = declare('i32');
+    const end = declare('i32');
     const splat = (step: number): Code =>
       single ? v128.load32Splat(x.get, 4 * step) : v128.load64Splat(x.get, 8 * step);
     const group = (g: number): Code =>

@@ -46,7 +46,8 @@ export function defineMaxpool(module: Module) {
   return module.define('maxpool', ['i32', 'i32'], [], (declare, [block, thread]) => {
     const [map, end, row, q, tap, at, to, lines, lineBytes, result] = times(10, () => declare('i32'));
     const [best, value] = times(2, () => declare('v128'));
-    const [P, Q] = [read('rows'), read('depth')];
+    const P = read('rows');
+    const Q = read('depth');
     // b where it is greater or NaN, a where it is NaN already
     const take = best.set(
       v128.bitselect(
@@ -129,8 +130,10 @@ const pixels = (wide: boolean, at: Code): Code =>
 
 /** Normalises the pixels x by their sum of squares, and stores them as y's elements `index` and `index` + 1. */
 function storeNormalised(declare: Declare, x: Local, sum: Local, index: Code): Code {
-  const [root, to] = [declare('v128'), declare('i32')];
-  const [k, alpha] = [v128.load64Splat(read('bias')), v128.load64Splat(read('bias'), 8)];
+  const root = declare('v128');
+  const to = declare('i32');
+  const k = v128.load64Splat(read('bias'));
+  const alpha = v128.load64Splat(read('bias'), 8);
   return seq(
     root.set(f64x2.sqrt(f64x2.add(k, f64x2.mul(alpha, sum.get)))),
     root.set(f64x2.div(f64x2.splat(f64.const(1)), f64x2.mul(root.get, f64x2.sqrt(root.get)))),

@@ -42,7 +42,9 @@ export function definePack(
   return module.define(name, new Array<Type>(6).fill('i32'), [], (declare, params) => {
     const [to, from, base, steps, depth, panels] = params;
     const at = times(width, () => declare('i32'));
-    const [k, end, value] = [declare('i32'), declare('i32'), declare('f64')];
+    const k = declare('i32');
+    const end = declare('i32');
+    const value = declare('f64');
     const put = (i: number): Code => {
       const element = i32.add(at[i].get, i32.load(k.get));
       if (bytes === 4) return f32.store(to.get, f32.load(element), 4 * i);

@@ -58,7 +58,8 @@ function defineTiles(module: Module, name: string, { rows, vectors, arithmetic }
     const sums = times(rows * vectors, () => declare('v128'));
     const columns = times(vectors, () => declare('v128'));
     const row = declare('v128');
-    const [at, end] = [declare('i32'), declare('i32')];
+    const at = declare('i32');
+    const end = declare('i32');
     const splat = single ? v128.load32Splat : v128.load64Splat;
     const accumulate = (i: number, j: number): Code => {
       const sum = sums[i * vectors + j];
