@@ -9,6 +9,7 @@
  * CMYK, of which the decoder shows only the mixture: its samples stay repeated.
  */
 import jpeg from 'jpeg-js';
+import { joined } from '../../export/write.ts';
 import type { Image } from '../../reference/input/preprocess.ts';
 import { InputError } from '../errors.ts';
 import { checkScans, checkSize } from './admit.ts';
@@ -74,20 +75,13 @@ const ADOBE = Uint8Array.of(0xff, 0xee, 0, 14, 0x41, 0x64, 0x6f, 0x62, 0x65, 0, 
 
 /** A file of the segments that make the pixels. Without an Adobe segment three components come out as they are. */
 function essential(header: JpegHeader): Uint8Array {
-  const parts = [
+  return joined([
     Uint8Array.of(0xff, 0xd8),
     ...(header.components.length === 4 ? [ADOBE] : []),
     ...(needsStandardTables(header) ? [standardTables()] : []),
     ...header.pixels,
     Uint8Array.of(0xff, 0xd9),
-  ];
-  const file = new Uint8Array(sum(parts.map(({ length }) => length)));
-  let at = 0;
-  for (const part of parts) {
-    file.set(part, at);
-    at += part.length;
-  }
-  return file;
+  ]);
 }
 
 function decode(header: JpegHeader, blocks: number, name: string): Image {

@@ -8,6 +8,7 @@
  */
 import { FlateErrorCode, unzlibSync, zlibSync } from 'fflate';
 import { PNG } from 'pngjs';
+import { joined } from '../../export/write.ts';
 import type { Image } from '../../reference/input/preprocess.ts';
 import { InputError } from '../errors.ts';
 import { checkSize } from './admit.ts';
@@ -78,16 +79,6 @@ function endsWithin(packed: Uint8Array, checksum: number): boolean {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.length);
   for (let at = packed.length - 4; at > 0; at--) if (view.getUint32(at) === checksum) return true;
   return false;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((total, { length }) => total + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);

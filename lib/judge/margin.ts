@@ -117,9 +117,8 @@ function inputGradients(
   const names = inputsOf(net, at);
   const inputs = names.map((name) => chain.get(name) as Tensor);
   const wanted = { dx: names[0] !== 'input' };
-  return recordLayer(layer, inputs, weights, 'none', { precision: 'float32', operations }, wanted).backward(
-    dy,
-  ).dxs;
+  const record = recordLayer(layer, inputs, weights, 'none', { precision: 'float32', operations }, wanted);
+  return record.backward(dy).slice(0, inputs.length);
 }
 
 function plus(a: Tensor, b: Tensor): Tensor {

@@ -100,7 +100,7 @@ export async function train(options: TrainArguments): Promise<TrainResult> {
     await makeFolder(out);
     lock ??= await claimFolder(out, data.classes, guard);
     if (!found) refuseFinished(out, false);
-    if (rest.resume && !found) log?.(`${out} holds no checkpoint yet: the runEpochs begins`);
+    if (rest.resume && !found) log?.(`${out} holds no checkpoint yet: the run begins`);
     for (const note of setup.notes) log?.(note);
     const { network, parts } = setup;
     const held = parts.validation ? `, ${parts.validation.count} to validate` : '';

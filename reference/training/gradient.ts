@@ -88,11 +88,13 @@ export function backward(
     if (!dy) throw new Error(`${layer.name}: no layer reads its output, so it has no gradient`);
     const { y, backward } = records[index];
     trace?.(layer, y, dy);
-    const { dxs, dw, db } = atLayer(layer.name, () => backward(dy));
+    const found = atLayer(layer.name, () => backward(dy));
+    const names = inputsOf(net, index);
+    const [dw, db] = found.slice(names.length);
     if (db) gradients.unshift([`${layer.name}.bias`, db]);
     if (dw) gradients.unshift([`${layer.name}.weight`, dw]);
-    for (const [i, name] of inputsOf(net, index).entries()) {
-      const dx = dxs[i];
+    for (const [i, name] of names.entries()) {
+      const dx = found[i];
       const known = dvalues.get(name);
       if (dx) dvalues.set(name, known ? sum(known, dx, precision) : dx);
     }
@@ -123,15 +125,10 @@ export function step(
   return { ...found, ...updateAll(weights, momenta, found.gradients, hyper) };
 }
 
-/** A layer's output in training, and its gradients for a given dy. */
+/** A layer's output in training; and for a given dy its gradients: of each input (null: not wanted), weight and bias. */
 interface LayerRecord {
   readonly y: Tensor;
-  readonly backward: (dy: Tensor) => {
-    /** Of each input; null where it was not wanted. */
-    readonly dxs: readonly (Tensor | null)[];
-    readonly dw?: Tensor;
-    readonly db?: Tensor;
-  };
+  readonly backward: (dy: Tensor) => readonly (Tensor | null)[];
 }
 
 /** Runs one layer in training on its inputs `xs`. */
@@ -146,20 +143,13 @@ export function recordLayer(
   const { precision = 'float32', ties, operations = plain } = options;
   const operation = operations[layer.kind];
   if (layer.kind === 'dropout' && dropout === 'none') {
-    return { y: cast(xs[0], precision), backward: (dy) => ({ dxs: [dy] }) };
+    return { y: cast(xs[0], precision), backward: (dy) => [dy] };
   }
   const mask = layer.kind === 'dropout' && dropout !== 'none' ? [maskOf(dropout, layer.name)] : [];
   const operands = [...operandsOf(layer, xs, weights), ...mask];
   const y = operation.forward(operands, layer.attributes, precision);
   const how = { precision, ties, ...wanted };
-  return {
-    y,
-    backward: (dy) => {
-      const gradients = operation.backward(dy, operands, y, layer.attributes, how);
-      const [dw, db] = gradients.slice(xs.length) as Tensor[];
-      return { dxs: gradients.slice(0, xs.length), dw, db };
-    },
-  };
+  return { y, backward: (dy) => operation.backward(dy, operands, y, layer.attributes, how) };
 }
 
 function maskOf(masks: Masks, name: string): Tensor {

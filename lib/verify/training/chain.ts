@@ -74,10 +74,15 @@ export function disturbedChain(
   const gradients = new Map<string, Tensor>();
   for (let at = net.layers.length - 1; at >= 0; at--) {
     const { name } = net.layers[at];
-    const { dxs, dw, db } = records[at].backward(found.get(`d${name}`) as Tensor);
+    const all = records[at].backward(found.get(`d${name}`) as Tensor);
+    const names = inputsOf(net, at);
+    const [dw, db] = all.slice(names.length);
     if (dw) gradients.set(`${name}.weight`, put(`d${name}.weight`, dw));
     if (db) gradients.set(`${name}.bias`, put(`d${name}.bias`, db));
-    for (const [i, value] of inputsOf(net, at).entries()) if (dxs[i]) put(`d${value}`, dxs[i]);
+    for (const [i, value] of names.entries()) {
+      const dx = all[i];
+      if (dx) put(`d${value}`, dx);
+    }
   }
   return { values: found, gradients };
 }
