@@ -22,8 +22,8 @@ export interface MaskSpec {
 }
 
 /**
- * What all steps have in common. Crops are cut from squares: 8-bit planes (3,S,S), RGB, with a border of the mean colour
- * where one is asked for.
+ * What all steps have in common. Crops are cut from squares: 8-bit planes (3,S,S), RGB, with a border of the mean
+ * colour where one is asked for.
  */
 export interface FeedSpec {
   readonly preprocess: Preprocess;

@@ -125,7 +125,9 @@ export function step(
   return { ...found, ...updateAll(weights, momenta, found.gradients, hyper) };
 }
 
-/** A layer's output in training; and for a given dy its gradients: of each input (null: not wanted), weight and bias. */
+/**
+ * A layer's output in training; and for a given dy its gradients: of each input (null: not wanted), weight and bias.
+ */
 interface LayerRecord {
   readonly y: Tensor;
   readonly backward: (dy: Tensor) => readonly (Tensor | null)[];
