@@ -11,6 +11,7 @@ import {
   cudaLibrariesCommand,
   cudaLibrary,
   cudaNeeds,
+  DRIVER_LIBRARY,
   installation,
 } from './installation.ts';
 import { INSTALL_COMMAND, loadOnnxruntime } from './onnxruntime.ts';
@@ -99,10 +100,13 @@ export function missingParts(findings: Findings): Missing[] {
   const missing: Missing[] = [];
   const add = (what: string, command: string | undefined) => command && missing.push({ what, command });
 
-  if (nvidia && !driven) add('the NVIDIA driver', container ? DOCKER : packageCommand(ids, DRIVER));
+  const driverless = cuda?.missing.includes(DRIVER_LIBRARY);
+  if ((nvidia && !driven) || driverless)
+    add('the NVIDIA driver', container ? DOCKER : packageCommand(ids, DRIVER));
   if (!works('cuda')) {
     const note = nvidia ? '' : ' (of use with an NVIDIA GPU; none was found)';
     add(`onnxruntime's CUDA libraries${note}`, addCuda);
+    if (addCuda) add('the same from the npm registry alone', 'npx alexnet doctor --add-cuda');
     if (cuda) add(needsText(cuda), cudaLibrariesCommand(cuda));
   }
   if (!works('webgpu') && process.platform === 'linux') {
@@ -116,7 +120,8 @@ export function missingParts(findings: Findings): Missing[] {
 
 function needsText({ cuda, cudnn, missing }: CudaNeeds): string {
   const majors = [cuda && `CUDA ${cuda}`, cudnn && `cuDNN ${cudnn}`].filter(Boolean).join(' and ');
-  return `libraries of ${majors || 'CUDA'}: ${missing.join(' ')}`;
+  const wheels = missing.filter((library) => library !== DRIVER_LIBRARY);
+  return `libraries of ${majors || 'CUDA'}: ${wheels.join(' ')}`;
 }
 
 const DOCKER =

@@ -43,7 +43,7 @@ const RULES: readonly Rule[] = [
   {
     devices: ['cuda'],
     matches: /no kernel image is available/,
-    says: 'onnxruntime has no code for this GPU’s architecture: use --device webgpu',
+    says: 'the CUDA provider has no machine code for this GPU’s compute capability: use --device webgpu',
   },
   {
     devices: ['cuda'],

@@ -91,9 +91,12 @@ async function vulkanLoader({ LD_LIBRARY_PATH = '' }: NodeJS.ProcessEnv): Promis
   if (process.platform !== 'linux') return undefined;
   const given = LD_LIBRARY_PATH.split(delimiter).map((folder) => join(folder, 'libvulkan.so.1'));
   const found = given.find((file) => existsSync(file));
-  const cache = (await outputOf('ldconfig', '-p')) || (await outputOf('/sbin/ldconfig', '-p'));
-  return found ?? /libvulkan\.so\.1 .*=> (\S+)/.exec(cache)?.[1];
+  return found ?? /libvulkan\.so\.1 .*=> (\S+)/.exec(await loaderCache())?.[1];
 }
+
+/** The dynamic linker's list of the libraries that it knows: lines of `name (…) => path`. */
+export const loaderCache = async (): Promise<string> =>
+  (await outputOf('ldconfig', '-p')) || outputOf('/sbin/ldconfig', '-p');
 
 function vulkanDrivers(environment: NodeJS.ProcessEnv): string[] {
   if (process.platform !== 'linux') return [];

@@ -1,12 +1,12 @@
 /**
- * onnxruntime-node on the disk: its version, which files are there, and the command that adds CUDA.
- * CUDA comes for linux/x64 alone, by the package's own install script, which this repository's .npmrc
- * switches off.
+ * onnxruntime-node on the disk: its version, which files are there, and the commands that add CUDA, which comes for
+ * linux/x64 alone: by the package's own install script, which this repository's .npmrc switches off, or from the npm
+ * registry (cuda.ts).
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join, relative, sep } from 'node:path';
-import { outputOf } from './hardware.ts';
+import { delimiter, dirname, join, relative, sep } from 'node:path';
+import { loaderCache, outputOf } from './hardware.ts';
 
 export interface Installation {
   readonly version: string;
@@ -64,15 +64,36 @@ export function cudaCommand(found = installation()): string | undefined {
 
 /** Why CUDA cannot work here before anything is loaded; undefined where it may. */
 export function cudaUnavailable(found = installation()): string | undefined {
-  if (!found || cudaLibrary(found)) return undefined;
-  const command = cudaCommand(found);
-  if (!command)
+  if (!found) return undefined;
+  const library = cudaLibrary(found);
+  if (library) return isOfVersion(library, found.version) ? undefined : wrongVersion(found.version);
+  if (!cudaCommand(found))
     return `onnxruntime-node has no CUDA for ${process.platform}/${process.arch}: use --device webgpu`;
-  return `onnxruntime's CUDA libraries are not installed: ${command}`;
+  return `onnxruntime's CUDA libraries are not installed: npx alexnet doctor --add-cuda`;
 }
 
-// ---- The NVIDIA libraries that the CUDA provider wants, as the dynamic linker sees it (`ldd`), and the command that
-// adds those which are missing: NVIDIA's own wheels in a folder of the user's, no root needed.
+const wrongVersion = (version: string): string =>
+  `the CUDA provider beside onnxruntime ${version} is of another version, and they share C++ tables: ` +
+  'npm install onnxruntime-node again, then npx alexnet doctor --add-cuda';
+
+/** Whether a library of onnxruntime says that it is of that version: a whole string among its constants. */
+function isOfVersion(library: string, version: string): boolean {
+  const wanted = Buffer.from(`\0${version}\0`);
+  const file = openSync(library, 'r');
+  try {
+    const part = Buffer.alloc(2 ** 22);
+    for (let at = 0; ; at += part.length - wanted.length) {
+      const got = readSync(file, part, 0, part.length, at);
+      if (part.subarray(0, got).includes(wanted)) return true;
+      if (got < part.length) return false;
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+// ---- The NVIDIA libraries that the CUDA provider wants, and the command that adds those which are missing: NVIDIA's own
+// wheels in a folder of the user's, no root needed.
 
 export interface CudaNeeds {
   /** Major version of CUDA and of cuDNN; undefined where the provider does not link to it. */
@@ -82,11 +103,34 @@ export interface CudaNeeds {
   readonly missing: readonly string[];
 }
 
-/** What the provider's library needs; undefined where ldd does not tell. */
+/** NVIDIA's driver: with the kernel module, in no wheel. */
+export const DRIVER_LIBRARY = 'libcuda.so.1';
+
+/**
+ * What the provider's library needs: what it links to (`ldd`), and what it loads when an operator first asks for it,
+ * by the names in its code: cuDNN 9 for convolutions and LRN, which itself takes NVRTC. Undefined where ldd does not
+ * tell.
+ */
 export async function cudaNeeds(library: string): Promise<CudaNeeds | undefined> {
   const output = await outputOf('ldd', library);
-  return output ? parseLdd(output) : undefined;
+  if (!output) return undefined;
+  const linked = parseLdd(output);
+  if (linked.cuda === undefined) return linked;
+  const lazy = [`libcudnn.so.${linked.cudnn ?? 9}`, `libnvrtc.so.${linked.cuda}`];
+  const unlinked = lazy.filter((name) => !linked.found.includes(name) && !linked.missing.includes(name));
+  const cache = await loaderCache();
+  const there = (name: string) => cache.includes(`${name} `) || onLoaderPath(name);
+  return {
+    cudnn: 9,
+    ...linked,
+    found: [...linked.found, ...unlinked.filter(there)],
+    missing: [...linked.missing, ...unlinked.filter((name) => !there(name))],
+  };
 }
+
+/** What is in the folders that the dynamic linker is told to look in first. */
+const onLoaderPath = (name: string, { LD_LIBRARY_PATH = '' } = process.env): boolean =>
+  LD_LIBRARY_PATH.split(delimiter).some((folder) => folder !== '' && existsSync(join(folder, name)));
 
 /** NVIDIA's libraries in ldd's output: `libcudnn.so.9 => /usr/lib/… (0x…)` or `=> not found`. */
 export function parseLdd(output: string): CudaNeeds {
@@ -121,16 +165,27 @@ const WHEELS: readonly (readonly [RegExp, string])[] = [
   [/^libcusolver/, 'cusolver'],
 ];
 
-/** The command that adds the missing libraries; undefined where none is missing or one is in no wheel. */
-export function cudaLibrariesCommand({ cuda = 12, cudnn = 9, missing }: CudaNeeds): string | undefined {
-  const wheels = missing.map((library) => WHEELS.find(([pattern]) => pattern.test(library))?.[1]);
+/**
+ * The command that adds the missing libraries; undefined where none is missing or one is in no wheel. The wheels of
+ * CUDA 13 have no suffix (those that end in -cu13 are empty), but for cuDNN's; before, all have. A wheel counts as its
+ * library does, so the major in the library's name picks it.
+ */
+export function cudaLibrariesCommand({ cuda = 12, missing }: CudaNeeds): string | undefined {
+  const wheels = missing
+    .filter((library) => library !== DRIVER_LIBRARY)
+    .map((library) => wheelOf(library, cuda));
   if (wheels.length === 0 || wheels.includes(undefined)) return undefined;
-  const packages = [...new Set(wheels)].map((wheel) => {
-    const name = `nvidia-${wheel}-cu${cuda}`;
-    return wheel === 'cudnn' ? `'${name}==${cudnn}.*'` : name;
-  });
   const folder = `~/.cuda${cuda}`;
   const libraries = `$(echo ${folder}/lib/python3*/site-packages/nvidia/*/lib | tr ' ' ':')`;
-  const install = `python3 -m venv ${folder} && ${folder}/bin/pip install ${packages.join(' ')}`;
-  return `${install} && export LD_LIBRARY_PATH=${libraries}`;
+  const packages = [...new Set(wheels)].join(' ');
+  return `python3 -m venv ${folder} && ${folder}/bin/pip install ${packages} && export LD_LIBRARY_PATH=${libraries}`;
+}
+
+function wheelOf(library: string, cuda: number): string | undefined {
+  const wheel = WHEELS.find(([pattern]) => pattern.test(library))?.[1];
+  if (!wheel) return undefined;
+  const version = /\.so\.(\d+)/.exec(library)?.[1];
+  if (wheel === 'cudnn') return `'nvidia-cudnn-cu${cuda}==${version ?? 9}.*'`;
+  if (cuda < 13) return `nvidia-${wheel}-cu${cuda}`;
+  return version ? `'nvidia-${wheel}==${version}.*'` : `nvidia-${wheel}`;
 }

@@ -4,7 +4,7 @@
  * onnxruntime's and the loader's words stay on stderr, where the parent reads them.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { PROBE_X, probeModel } from './probe-model.ts';
+import { PROBE_SHAPE, PROBE_X, probeModel } from './probe-model.ts';
 
 export interface ProbeAnswer {
   readonly y?: readonly number[];
@@ -21,7 +21,7 @@ async function answer(device: string): Promise<ProbeAnswer> {
       executionProviders: [device],
       logSeverityLevel: 3,
     });
-    const { y } = await session.run({ x: new ort.Tensor('float32', PROBE_X, [2, 3]) });
+    const { y } = await session.run({ x: new ort.Tensor('float32', PROBE_X, PROBE_SHAPE) });
     const software = device === 'webgpu' ? softwareDriver() : undefined;
     await session.release();
     return { y: [...(y.data as Float32Array)], software };

@@ -10,7 +10,7 @@ import { type Device, deviceFailure } from './failures.ts';
 import { cudaUnavailable } from './installation.ts';
 import { reasonOf } from './onnxruntime.ts';
 import type { ProbeAnswer } from './probe-child.ts';
-import { PROBE_X, PROBE_Y, probeModel } from './probe-model.ts';
+import { PROBE_SHAPE, PROBE_X, PROBE_Y, probeModel } from './probe-model.ts';
 import { openSession } from './session.ts';
 import { asTensor } from './values.ts';
 
@@ -44,7 +44,7 @@ async function tryDevice(device: Device): Promise<Probe> {
 async function tryCpu(): Promise<Probe> {
   try {
     await using session = await openSession(probeModel(), 'cpu', { threads: 1 });
-    const results = await session.run(new Map([['x', tensor(Float32Array.from(PROBE_X), [2, 3])]]));
+    const results = await session.run(new Map([['x', tensor(Float32Array.from(PROBE_X), PROBE_SHAPE)]]));
     return verdict('cpu', { y: [...dense(asTensor(results.get('y')!, 'y'))] }, '');
   } catch (error) {
     return { device: 'cpu', works: false, reason: (error as Error).message };

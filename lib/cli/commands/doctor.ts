@@ -1,16 +1,35 @@
 /** alexnet doctor: what works here, why the rest does not, and the commands that mend it. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { addCuda, CUDA_VERSION, removeCuda } from '../../runtime/cuda.ts';
 import { LABELS, type Probe } from '../../runtime/devices.ts';
 import { type Diagnosis, doctor } from '../../runtime/doctor.ts';
 import { jsonOption } from '../options.ts';
-import { print } from '../output.ts';
+import { print, tell } from '../output.ts';
+
+interface DoctorOptions {
+  readonly json?: boolean;
+  readonly addCuda?: boolean;
+  readonly removeCuda?: boolean;
+}
 
 export function register(program: Command): void {
   program
     .command('doctor')
     .description('which devices work here, why the others do not, and the commands that add what is missing')
+    .addOption(
+      new Option(
+        '--add-cuda',
+        `put onnxruntime ${CUDA_VERSION} with CUDA, from the npm registry, into the place of the installed one`,
+      ).conflicts('removeCuda'),
+    )
+    .option('--remove-cuda', 'put back what --add-cuda replaced')
     .addOption(jsonOption())
-    .action(async ({ json }: { readonly json?: boolean }) => {
+    .action(async ({ json, addCuda: add, removeCuda: remove }: DoctorOptions) => {
+      if (add) {
+        const { version, root } = await addCuda(tell);
+        tell(`onnxruntime ${version} with CUDA is in ${root}; --remove-cuda puts back what was there`);
+      }
+      if (remove) tell(`what --add-cuda replaced is back in ${(await removeCuda()).root}`);
       const diagnosis = await doctor();
       await print(json, diagnosis, () => doctorText(diagnosis));
       if (!diagnosis.onnxruntime.loads) process.exitCode = 3;

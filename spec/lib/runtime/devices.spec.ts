@@ -12,7 +12,7 @@ import {
   probe,
 } from '../../../lib/runtime/devices.ts';
 import { deviceFailure } from '../../../lib/runtime/failures.ts';
-import { cudaLibrary, cudaUnavailable } from '../../../lib/runtime/installation.ts';
+import { CUDA_LIBRARY, cudaLibrary, cudaUnavailable } from '../../../lib/runtime/installation.ts';
 import { crash, loaders, verdict } from '../../../lib/runtime/probe.ts';
 import { runModule } from '../../support/child.ts';
 import { skipBecause } from '../../support/skip.ts';
@@ -88,7 +88,30 @@ describe('the choice of a device', () => {
     expect(message).to.match(/^--device cuda does not work here: onnxruntime/);
     expect(message).to.not.contain('\n');
     if (process.platform !== 'linux' || process.arch !== 'x64') return;
-    expect(message).to.match(/node \S+script\/install\.js --onnxruntime-node-install=cuda12$/);
+    expect(message).to.match(
+      /onnxruntime's CUDA libraries are not installed: npx alexnet doctor --add-cuda$/,
+    );
+  });
+});
+
+describe('a CUDA provider of another version', () => {
+  let binaries: string;
+  beforeEach(() => {
+    binaries = mkdtempSync(join(tmpdir(), 'alexnet-provider-'));
+  });
+  afterEach(() => rmSync(binaries, { recursive: true, force: true }));
+
+  it('is never loaded: it shares C++ tables with onnxruntime', () => {
+    const library = join(binaries, CUDA_LIBRARY);
+    const found = (version: string) => cudaUnavailable({ version, root: binaries, binaries });
+    // the version is a constant among others, here where two parts of the file meet that are read one after the other
+    writeFileSync(
+      library,
+      Buffer.concat([Buffer.alloc(2 ** 22 - 3, 1), Buffer.from('\u00001.29.0\u0000'), Buffer.alloc(9, 1)]),
+    );
+    expect(found('1.29.0')).to.equal(undefined);
+    expect(found('1.30.0')).to.match(/^the CUDA provider beside onnxruntime 1\.30\.0 is of another version/);
+    expect(found('.29.0')).to.match(/another version/);
   });
 });
 
@@ -145,7 +168,7 @@ describe('the probe of a device', () => {
     expect(verdict('webgpu', { y: [22, -24, 49, 0] }, '')).to.deep.equal({
       device: 'webgpu',
       works: false,
-      reason: 'it computes wrongly: [22,-24,49,0] instead of [22,0,49,0]',
+      reason: 'it computes wrongly: [22,-24,49,0] instead of [22,49,0,0]',
     });
   });
 

@@ -67,7 +67,11 @@ describe('what is missing', () => {
   it('is the driver of an NVIDIA GPU that has none, then what onnxruntime needs for CUDA', () => {
     const gpus = [{ name: 'NVIDIA GPU 0x2335' }];
     const found = missingParts({ ...nothing, gpus, addCuda: 'node install.js' });
-    expect(commands(found)).to.deep.equal(['sudo ubuntu-drivers install', 'node install.js']);
+    expect(commands(found)).to.deep.equal([
+      'sudo ubuntu-drivers install',
+      'node install.js',
+      'npx alexnet doctor --add-cuda',
+    ]);
     const [{ command }] = missingParts({ ...nothing, gpus, system: { ids: ['debian'], container: true } });
     expect(command).to.contain('docker run --gpus all');
   });
@@ -78,6 +82,15 @@ describe('what is missing', () => {
     expect(others).to.deep.equal([]);
     expect(only.what).to.equal('libraries of CUDA 12 and cuDNN 9: libcudnn.so.9');
     expect(only.command).to.contain("'nvidia-cudnn-cu12==9.*'");
+  });
+
+  it('is the driver where its library is missing, which is in no wheel', () => {
+    const cuda = { cuda: 13, cudnn: 9, found: [], missing: ['libcublas.so.13', 'libcuda.so.1'] };
+    const [driver, wheels, ...others] = missingParts({ ...nothing, cuda });
+    expect(others).to.deep.equal([]);
+    expect(driver).to.deep.equal({ what: 'the NVIDIA driver', command: 'sudo ubuntu-drivers install' });
+    expect(wheels.what).to.equal('libraries of CUDA 13 and cuDNN 9: libcublas.so.13');
+    expect(wheels.command).to.contain("pip install 'nvidia-cublas==13.*' &&");
   });
 
   it('is the Vulkan loader and driver for WebGPU, by the package manager of the system', function () {

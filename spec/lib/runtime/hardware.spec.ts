@@ -94,6 +94,23 @@ describe('the libraries of CUDA', () => {
     expect(cudaLibrariesCommand({ found: ['libcudart.so.12'], missing: [] })).to.equal(undefined);
   });
 
+  it('of CUDA 13 are wheels without a suffix, but for cuDNN, of the major in the name of the library', () => {
+    const missing = [
+      'libcublasLt.so.13',
+      'libcublas.so.13',
+      'libcurand.so.10',
+      'libcuda.so.1',
+      'libcudnn.so.9',
+      'libnvrtc.so.13',
+    ];
+    expect(cudaLibrariesCommand({ cuda: 13, found: [], missing })).to.equal(
+      "python3 -m venv ~/.cuda13 && ~/.cuda13/bin/pip install 'nvidia-cublas==13.*' 'nvidia-curand==10.*' " +
+        "'nvidia-cudnn-cu13==9.*' 'nvidia-cuda-nvrtc==13.*' && " +
+        "export LD_LIBRARY_PATH=$(echo ~/.cuda13/lib/python3*/site-packages/nvidia/*/lib | tr ' ' ':')",
+    );
+    expect(cudaLibrariesCommand({ cuda: 13, found: [], missing: ['libcuda.so.1'] })).to.equal(undefined);
+  });
+
   it('are none for the library that runs on the CPU, read with the real ldd', async function () {
     const found = installation();
     if (process.platform !== 'linux' || !found)

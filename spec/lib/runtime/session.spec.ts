@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { expect } from 'chai';
 import { EnvironmentError, InputError } from '../../../lib/errors.ts';
 import { cudaLibrary } from '../../../lib/runtime/installation.ts';
-import { PROBE_X, PROBE_Y, probeModel } from '../../../lib/runtime/probe-model.ts';
+import { PROBE_SHAPE, PROBE_X, PROBE_Y, probeModel } from '../../../lib/runtime/probe-model.ts';
 import { type Device, openSession } from '../../../lib/runtime/session.ts';
 import { asTensor, type SessionValue } from '../../../lib/runtime/values.ts';
 import { dense, tensor } from '../../../reference/tensor.ts';
 import { skipBecause } from '../../support/skip.ts';
 
-const x = () => tensor(Float32Array.from(PROBE_X), [2, 3]);
+const x = () => tensor(Float32Array.from(PROBE_X), PROBE_SHAPE);
 const feeds = (value: SessionValue = x()) => new Map([['x', value]]);
 const profiles = () => readdirSync(tmpdir()).filter((name) => name.startsWith('alexnet-profile-'));
 
@@ -26,17 +26,17 @@ describe('a session of onnxruntime', () => {
   for (const optimise of [true, false]) {
     it(`runs a model from its bytes on the CPU, optimise: ${optimise}`, async () => {
       await using session = await openSession(probeModel(), 'cpu', { optimise, threads: 1 });
-      expect(session.inputs).to.deep.equal([{ name: 'x', type: 'float32', shape: [2, 3] }]);
-      expect(session.outputs).to.deep.equal([{ name: 'y', type: 'float32', shape: [2, 2] }]);
+      expect(session.inputs).to.deep.equal([{ name: 'x', type: 'float32', shape: [1, 1, 2, 3] }]);
+      expect(session.outputs).to.deep.equal([{ name: 'y', type: 'float32', shape: [1, 2, 2, 1] }]);
       const y = asTensor((await session.run(feeds())).get('y') as SessionValue, 'y');
-      expect(y.shape).to.deep.equal([2, 2]);
+      expect(y.shape).to.deep.equal([1, 2, 2, 1]);
       expect([...dense(y)]).to.deep.equal(PROBE_Y);
     });
   }
 
   it('takes a transposed tensor in its own order', async () => {
     await using session = await openSession(probeModel(), 'cpu');
-    const columns = tensor(Float32Array.from([1, 4, 2, 5, 3, 6]), [3, 2]).transpose(1, 0);
+    const columns = tensor(Float32Array.from([1, 4, 2, 5, 3, 6]), [1, 1, 3, 2]).transpose(0, 1, 3, 2);
     const results = await session.run(feeds(columns), ['y']);
     expect([...dense(asTensor(results.get('y') as SessionValue, 'y'))]).to.deep.equal(PROBE_Y);
   });
@@ -48,6 +48,8 @@ describe('a session of onnxruntime', () => {
     await session.run(feeds());
     const { nodes } = await session.placement();
     expect(nodes.map(({ name, op, device }) => [name, op, device])).to.deep.equal([
+      ['conv', 'Conv', 'CPU'],
+      ['norm', 'LRN', 'CPU'],
       ['product', 'MatMul', 'CPU'],
       ['y', 'Relu', 'CPU'],
     ]);
@@ -105,9 +107,9 @@ describe('a session of onnxruntime', () => {
         [() => session.run(new Map()), /its input 'x' is not given/],
         [() => session.run(new Map([['z', x() as SessionValue]])), /no input 'z' \(it has x\)/],
         [() => session.run(feeds(), ['prob']), /no output 'prob' \(it has y\)/],
-        [() => session.run(feeds(tensor(new Float32Array(4), [2, 2]))), /invalid dimensions.*x/i],
+        [() => session.run(feeds(tensor(new Float32Array(4), [1, 1, 2, 2]))), /invalid dimensions.*x/i],
         [
-          () => session.run(feeds({ dtype: 'int64', shape: [2, 3], data: new BigInt64Array(6) })),
+          () => session.run(feeds({ dtype: 'int64', shape: [1, 1, 2, 3], data: new BigInt64Array(6) })),
           /data type.*int64/i,
         ],
       ];

@@ -5,10 +5,10 @@ import { needsSwiftshader } from '../../support/swiftshader.ts';
 const START = `
   import { readdirSync } from 'node:fs';
   import { holdDevice } from '@/lib/runtime/session.ts';
-  import { PROBE_X, probeModel } from '@/lib/runtime/probe-model.ts';
+  import { PROBE_SHAPE, PROBE_X, probeModel } from '@/lib/runtime/probe-model.ts';
   import { openSession } from '@/lib/runtime/session.ts';
   import { tensor } from '@/reference/tensor.ts';
-  const feeds = new Map([['x', tensor(Float32Array.from(PROBE_X), [2, 3])]]);
+  const feeds = new Map([['x', tensor(Float32Array.from(PROBE_X), PROBE_SHAPE)]]);
   const say = (value) => process.stdout.write(JSON.stringify(value));
   const threads = () => readdirSync('/proc/self/task').length;`;
 
@@ -26,10 +26,13 @@ describe('a session on WebGPU (SwiftShader)', () => {
       await using session = await openSession(probeModel(), 'webgpu', { profile: true });
       const y = (await session.run(feeds)).get('y');
       const { nodes } = await session.placement();
-      say([[...y.data], nodes.map((node) => node.device)]);`;
+      const elsewhere = nodes.filter(({ device }) => device !== 'WebGPU');
+      say([[...y.data], elsewhere.map(({ op, device }) => [op, device]), nodes.length > 3]);`;
     expect(run(text, env)).to.deep.equal([
-      [22, 0, 49, 0],
-      ['WebGPU', 'WebGPU'],
+      [22, 49, 0, 0],
+      // it has no kernel for LRN
+      [['LRN', 'CPU']],
+      true,
     ]);
   });
 
