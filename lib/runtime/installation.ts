@@ -92,8 +92,8 @@ function isOfVersion(library: string, version: string): boolean {
   }
 }
 
-// ---- The NVIDIA libraries that the CUDA provider wants, and the command that adds those which are missing: NVIDIA's own
-// wheels in a folder of the user's, no root needed.
+// ---- The NVIDIA libraries that the CUDA provider wants, and the command that adds those which are missing:
+// NVIDIA's own wheels in a folder of the user's, no root needed.
 
 export interface CudaNeeds {
   /** Major version of CUDA and of cuDNN; undefined where the provider does not link to it. */
