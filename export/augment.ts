@@ -26,9 +26,9 @@ const AS_RUN_SHRINK = 1.1;
 /** Adds the value 'input' (N,3,crop,crop). Throws where sides or constants do not fit. */
 export function emitAugment(g: GraphBuilder, augment: Augment, batch: number, spec: Preprocess): string {
   const { side, how } = augment;
-  if (how.crop > side) throw new Error(`augment: a crop of ${how.crop} does not fit into ${side}`);
+  if (how.crop > side) throw new RangeError(`augment: a crop of ${how.crop} does not fit into ${side}`);
   if (batch * 3 * side * side >= 2 ** 31)
-    throw new Error(`augment: ${batch} images of ${side}×${side} exceed 2³¹ bytes; use a smaller batch`);
+    throw new RangeError(`augment: ${batch} images of ${side}×${side} exceed 2³¹ bytes; use a smaller batch`);
   const place = emitPlaces(g, batch, augment);
   const images = g.input('images', [batch, 3, side, side], 'uint8');
   const area = side * side;
@@ -97,7 +97,7 @@ function meanOf(
     return spec.mean.some((m) => m !== 0) ? g.initializer('augment/mean', perChannel(spec.mean)) : '';
   }
   if (meanImage.shape.join() !== `3,${side},${side}`)
-    throw new Error(`augment: the mean image must be [3,${side},${side}] (= [${meanImage.shape}])`);
+    throw new RangeError(`augment: the mean image must be [3,${side},${side}] (= [${meanImage.shape}])`);
   if (meanAt !== 'crop') return g.initializer('augment/mean', centreOf(meanImage, side, how.crop));
   const flat = g.initializer('augment/meanImage', tensor(dense(meanImage), [3 * side * side]));
   const index = g.node('Add', [place, counter(g, 'augment/maps', 3, side * side, 1)], 'augment/meanIndex');

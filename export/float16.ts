@@ -76,7 +76,7 @@ export function fittingFloat16(name: string, values: ArrayLike<number>): Uint16A
   const halves = toFloat16(values);
   for (let i = 0; i < halves.length; i++) {
     if ((halves[i] & 0x7fff) === 0x7c00 && Number.isFinite(values[i]))
-      throw new Error(`${name}: ${values[i]} does not fit float16 (at most 65504)`);
+      throw new RangeError(`${name}: ${values[i]} does not fit float16 (at most 65504)`);
   }
   return halves;
 }

@@ -100,7 +100,7 @@ export class GraphBuilder {
     doc = '',
   ): string {
     const fail = (what: string): never => {
-      throw new Error(`${output}: ${opType}: ${what}`);
+      throw new RangeError(`${output}: ${opType}: ${what}`);
     };
     const operator = operators[opType] ?? fail('no such operator is written here');
     const [fewest, most] = operator.inputs;
@@ -121,7 +121,7 @@ export class GraphBuilder {
     );
     const integers = (i: number): readonly number[] => {
       const values = known[i].integers;
-      if (!values) throw new Error(`'${inputs[i]}' must be an int64 initializer`);
+      if (!values) throw new RangeError(`'${inputs[i]}' must be an int64 initializer`);
       return values;
     };
     const shapes = known.map((value) => value.dims);
@@ -189,7 +189,7 @@ export class GraphBuilder {
   /** The shape of a value. Throws if there is none of that name. */
   dims(name: string): Dims {
     const known = this.#known.get(name);
-    if (!known) throw new Error(`there is no value '${name}'`);
+    if (!known) throw new RangeError(`there is no value '${name}'`);
     return known.dims;
   }
 
@@ -197,7 +197,7 @@ export class GraphBuilder {
   expect(name: string, dims: Dims): void {
     const inferred = this.dims(name);
     if (inferred.join() !== dims.join())
-      throw new Error(`${name}: its shape in ONNX is [${inferred}], in the oracle [${dims}]`);
+      throw new RangeError(`${name}: its shape in ONNX is [${inferred}], in the oracle [${dims}]`);
   }
 
   /** The graph, with the shape of every value in it. */
@@ -235,8 +235,8 @@ export class GraphBuilder {
   }
 
   #add(name: string, known: Known): void {
-    if (name === '') throw new Error('a value must have a name');
-    if (this.#known.has(name)) throw new Error(`${name}: there is a value of that name already`);
+    if (name === '') throw new RangeError('a value must have a name');
+    if (this.#known.has(name)) throw new RangeError(`${name}: there is a value of that name already`);
     this.#known.set(name, known);
   }
 

@@ -34,7 +34,7 @@ export type Steps = number | 'dynamic';
  */
 export function loopOf(step: ModelProto, steps: Steps, repeated: ReadonlySet<string>): ModelProto {
   if (steps !== 'dynamic' && !(Number.isSafeInteger(steps) && steps > 0))
-    throw new Error(`steps must be a positive integer or 'dynamic' (= ${steps})`);
+    throw new RangeError(`steps must be a positive integer or 'dynamic' (= ${steps})`);
   const graph = step.graph!;
   const made = new Set(graph.output.map(({ name }) => name));
   const carried = graph.input.filter(({ name }) => made.has(`${name}.next`));

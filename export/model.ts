@@ -4,6 +4,7 @@
  *
  * The input is called 'input', values are called as the layers, initializers <layer>.weight and <layer>.bias.
  */
+import { mustBeNetwork, mustBeObject, mustBeWeights } from '../reference/named.ts';
 import type { Network } from '../reference/networks/layers.ts';
 import { inputsOf, shapes, type Weights, weightShapes } from '../reference/oracle.ts';
 import { emitters } from './emitters.ts';
@@ -37,13 +38,17 @@ const opsets = { first: 13, last: 18 };
 
 /**
  * The inference graph of a network with its weights. Memory: the weights are viewed, not copied (float16: half their
- * size). Throws Errors of one line where an option, a weight's shape or a value makes no sense, naming the layer.
+ * size). Throws RangeError where an option, a weight's shape or a value makes no sense, naming the layer; TypeError
+ * for an argument that is something else.
  */
 export function buildModel(network: Network, weights: Weights, options: BuildModelOptions = {}): ModelFile {
+  mustBeNetwork('network', network);
+  mustBeWeights('weights', weights);
+  mustBeObject('options', options);
   const { opset = opsets.first, externalData } = options;
   const g = new GraphBuilder(settingsOf(options));
   if (!Number.isInteger(opset) || opset < opsets.first || opset > opsets.last)
-    throw new Error(`opset must be an integer from ${opsets.first} to ${opsets.last} (= ${opset})`);
+    throw new RangeError(`opset must be an integer from ${opsets.first} to ${opsets.last} (= ${opset})`);
   checkWeights(network, weights);
   emitNetwork(g, network, weights);
   for (const [name, shape] of shapes(network)) g.expect(name, withBatch(shape, g.settings.batch));
@@ -82,11 +87,11 @@ function settingsOf({
   precision = 'float32',
 }: BuildModelOptions): GraphSettings {
   if (batch !== 'dynamic' && !(Number.isSafeInteger(batch) && batch > 0))
-    throw new Error(`batch must be a positive integer or 'dynamic' (= ${batch})`);
+    throw new RangeError(`batch must be a positive integer or 'dynamic' (= ${batch})`);
   if (lrn !== 'native' && lrn !== 'decomposed')
-    throw new Error(`lrn must be 'native' or 'decomposed' (= ${lrn})`);
+    throw new RangeError(`lrn must be 'native' or 'decomposed' (= ${lrn})`);
   if (precision !== 'float32' && precision !== 'float16')
-    throw new Error(`precision must be 'float32' or 'float16' (= ${precision})`);
+    throw new RangeError(`precision must be 'float32' or 'float16' (= ${precision})`);
   return { batch, lrn, precision };
 }
 
@@ -96,12 +101,12 @@ function checkWeights(network: Network, weights: Weights): void {
   for (const [name, shape] of expected) {
     const weight = weights.get(name);
     if (!weight && name.endsWith('.bias')) continue;
-    if (!weight) throw new Error(`${network.name}: there are no weights '${name}'`);
+    if (!weight) throw new RangeError(`${network.name}: there are no weights '${name}'`);
     if (weight.shape.join() !== shape.join())
-      throw new Error(`${name}: the shape must be [${shape}] (= [${weight.shape}])`);
+      throw new RangeError(`${name}: the shape must be [${shape}] (= [${weight.shape}])`);
   }
   for (const name of weights.keys())
-    if (!expected.has(name)) throw new Error(`${network.name}: no layer has weights '${name}'`);
+    if (!expected.has(name)) throw new RangeError(`${network.name}: no layer has weights '${name}'`);
 }
 
 /** Input, all layers and output; a float16 graph casts at both ends. */
@@ -116,7 +121,7 @@ function emitNetwork(g: GraphBuilder, network: Network, weights: Weights): void 
       emitters[layer.kind].emit(g, layer, inputs, weights);
     } catch (error) {
       const { message } = error as Error;
-      throw new Error(message.startsWith(layer.name) ? message : `${layer.name}: ${message}`);
+      throw new RangeError(message.startsWith(layer.name) ? message : `${layer.name}: ${message}`);
     }
   }
   g.output(network.layers[network.layers.length - 1].name);

@@ -39,7 +39,7 @@ export function broadcast(a: Dims, b: Dims): Dims {
   return Array.from({ length: rank }, (_, axis) => {
     const p = at(a, axis);
     const q = at(b, axis);
-    if (p !== q && p !== 1 && q !== 1) throw new Error(`[${a}] and [${b}] cannot be broadcast`);
+    if (p !== q && p !== 1 && q !== 1) throw new RangeError(`[${a}] and [${b}] cannot be broadcast`);
     return p === 1 ? q : p;
   });
 }
@@ -47,7 +47,7 @@ export function broadcast(a: Dims, b: Dims): Dims {
 const binary: Operator = { attributes: {}, inputs: [2, 2], shape: ([a, b]) => broadcast(a, b) };
 
 const fixed = (dim: Dim): number => {
-  if (typeof dim !== 'number') throw new Error(`dimension '${dim}' must be known`);
+  if (typeof dim !== 'number') throw new RangeError(`dimension '${dim}' must be known`);
   return dim;
 };
 
@@ -65,7 +65,7 @@ function windows(x: Dims, kernel: readonly number[], a: Attributes): Dim[] {
   return kernel.map((k, axis) => {
     const room = fixed(x[axis + 2]) + pads[axis] + pads[axis + kernel.length];
     const count = Math.floor((room - dilations[axis] * (k - 1) - 1) / strides[axis]) + 1;
-    if (count < 1) throw new Error(`a window of [${kernel}] does not fit [${x}] with pads [${pads}]`);
+    if (count < 1) throw new RangeError(`a window of [${kernel}] does not fit [${x}] with pads [${pads}]`);
     return count;
   });
 }
@@ -82,21 +82,23 @@ const pool = (extra: Operator['attributes']): Operator => ({
 function convolved([x, w]: readonly Dims[], a: Attributes): Dims {
   const [K, CG, ...kernel] = w;
   if (x[1] !== fixed(CG) * (a.group as number))
-    throw new Error(`w [${w}] does not fit x [${x}] in ${a.group} groups`);
+    throw new RangeError(`w [${w}] does not fit x [${x}] in ${a.group} groups`);
   return [x[0], K, ...windows(x, kernel.map(fixed), a)];
 }
 
 function multiplied([a, b, c]: readonly Dims[], { transA, transB }: Attributes): Dims {
   const [M, I] = transA ? [a[1], a[0]] : a;
   const [J, O] = transB ? [b[1], b[0]] : b;
-  if (a.length !== 2 || b.length !== 2 || I !== J) throw new Error(`[${a}] and [${b}] cannot be multiplied`);
-  if (c && broadcast(c, [M, O]).join() !== `${M},${O}`) throw new Error(`c [${c}] does not fit [${M},${O}]`);
+  if (a.length !== 2 || b.length !== 2 || I !== J)
+    throw new RangeError(`[${a}] and [${b}] cannot be multiplied`);
+  if (c && broadcast(c, [M, O]).join() !== `${M},${O}`)
+    throw new RangeError(`c [${c}] does not fit [${M},${O}]`);
   return [M, O];
 }
 
 function matrices([a, b]: readonly Dims[]): Dims {
   if (a.length < 2 || b.length < 2 || a.at(-1) !== b.at(-2))
-    throw new Error(`[${a}] and [${b}] cannot be multiplied`);
+    throw new RangeError(`[${a}] and [${b}] cannot be multiplied`);
   return [...broadcast(a.slice(0, -2), b.slice(0, -2)), a.at(-2)!, b.at(-1)!];
 }
 
@@ -116,7 +118,7 @@ function reshaped([x]: readonly Dims[], _: Attributes, integers: Integers): Dims
     result.some(isBatch) !== x.some(isBatch) ||
     result.some((d) => !Number.isInteger(factor(d)) || factor(d) < 1)
   ) {
-    throw new Error(`[${x}] cannot be reshaped to [${target}]`);
+    throw new RangeError(`[${x}] cannot be reshaped to [${target}]`);
   }
   return result;
 }
@@ -125,7 +127,7 @@ function concatenated(x: readonly Dims[], { axis }: Attributes): Dims {
   const at = axis as number;
   for (const dims of x) {
     if (dims.length !== x[0].length || dims.some((dim, i) => i !== at && dim !== x[0][i]))
-      throw new Error(`[${x[0]}] and [${dims}] cannot be concatenated`);
+      throw new RangeError(`[${x[0]}] and [${dims}] cannot be concatenated`);
   }
   return x[0].map((dim, i) => (i === at ? x.reduce((sum, dims) => sum + fixed(dims[at]), 0) : dim));
 }
@@ -142,13 +144,13 @@ function sliced([x, ...bounds]: readonly Dims[], _: Attributes, integers: Intege
     const end = step < 0 ? Math.max(ends[i], -1) : Math.min(ends[i], extent);
     const count = Math.ceil((end - start) / step);
     if (start < 0 || start >= extent || !(count > 0))
-      throw new Error(`[${x}] cannot be sliced from [${starts}] to [${ends}]`);
+      throw new RangeError(`[${x}] cannot be sliced from [${starts}] to [${ends}]`);
     return count;
   });
 }
 
 function transposed([x, w]: readonly Dims[], a: Attributes): Dims {
-  if (x[1] !== w[0]) throw new Error(`w [${w}] does not fit x [${x}]`);
+  if (x[1] !== w[0]) throw new RangeError(`w [${w}] does not fit x [${x}]`);
   const of = (name: string) => a[name] as readonly number[];
   const extents = of('kernel_shape').map((k, axis) => {
     const whole = (fixed(x[axis + 2]) - 1) * of('strides')[axis] + (k - 1) * of('dilations')[axis] + 1;

@@ -180,7 +180,7 @@ function decode(bytes: Uint8Array, root: MessageKind, read: (b: Buffer) => unkno
   try {
     return fromWire(read(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)));
   } catch (error) {
-    throw new Error(`not a valid protobuf file: ${(error as Error).message.split('\n')[0]}`);
+    throw new RangeError(`not a valid protobuf file: ${(error as Error).message.split('\n')[0]}`);
   }
 }
 

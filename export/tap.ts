@@ -4,6 +4,7 @@
  * Works on the file's bytes: ValueInfoProtos are added at the end of the graph (GraphProto.output, field 12) and one
  * length is rewritten, so weights are copied once and fields that this program does not know are kept.
  */
+import { must, mustBeObject } from '../reference/named.ts';
 import { dataTypes } from './dtypes.ts';
 import {
   decodeModel,
@@ -83,6 +84,8 @@ function produced(node: NodeProto, index: number, types: ReadonlyMap<string, num
 
 /** Names of all float values that nodes of the main graph make, in order, without those that are outputs already. */
 export function intermediates(graph: GraphProto): string[] {
+  mustBeObject('graph', graph);
+  must(Array.isArray(graph.node), 'graph: node', 'a list', graph.node);
   const types = typesOf(graph);
   const outputs = new Set(graph.output.map(({ name }) => name));
   return graph.node
@@ -96,13 +99,15 @@ export function intermediates(graph: GraphProto): string[] {
  * Throws where no node of the main graph makes a value of that name, and as decodeModel does.
  */
 export function tap(source: Uint8Array | ModelProto, names?: readonly string[]): Uint8Array<ArrayBuffer> {
+  mustBeObject('model', source);
+  if (names !== undefined) must(Array.isArray(names), 'names', 'a list', names);
   const model = source instanceof Uint8Array ? decodeModel(source) : source;
   const { graph } = model;
-  if (!graph) throw new Error('tap: the file has no graph');
+  if (!graph) throw new RangeError('tap: the file has no graph');
   const made = new Set(graph.node.flatMap((node) => node.output));
   const outputs = new Set(graph.output.map(({ name }) => name));
   for (const name of names ?? [])
-    if (!made.has(name)) throw new Error(`tap: no node makes a value '${name}'`);
+    if (!made.has(name)) throw new RangeError(`tap: no node makes a value '${name}'`);
   const wanted = new Set((names ?? intermediates(graph)).filter((name) => !outputs.has(name)));
   const types = typesOf(graph);
   const infos = new Map(graph.valueInfo.map((info) => [info.name, info]));
@@ -125,5 +130,5 @@ function withGraphTail(file: Uint8Array, tail: Uint8Array): Uint8Array<ArrayBuff
     }
     at = field.end;
   }
-  throw new Error('tap: the file has no graph');
+  throw new RangeError('tap: the file has no graph');
 }

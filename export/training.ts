@@ -11,6 +11,7 @@
  *   of gradients d<parameter>, and dinput;
  *   of a step <parameter>.next and <parameter>.velocity.next.
  */
+import { mustBeNetwork, mustBeObject } from '../reference/named.ts';
 import type { Network } from '../reference/networks/layers.ts';
 import { inputsOf, shapes, weightShapes } from '../reference/oracle.ts';
 import type { Shape } from '../reference/tensor.ts';
@@ -69,9 +70,11 @@ export interface BuildStepOptions extends TrainingGraphOptions {
 }
 
 /**
- * A model of the loss and all its gradients, for a fixed batch. Throws one-line Errors that name the layer.
+ * A model of the loss and all its gradients, for a fixed batch. Throws RangeError, naming the layer.
  */
 export function buildGradients(network: Network, options: BuildGradientsOptions): ModelFile {
+  mustBeNetwork('network', network);
+  mustBeObject('options', options);
   const { dinput = true } = options;
   const g = builderOf(network, options);
   const parameters = weightShapes(network);
@@ -86,9 +89,11 @@ export function buildGradients(network: Network, options: BuildGradientsOptions)
 
 /**
  * A model of one step (or of `steps`): loss, and every parameter and velocity after it. Frozen parameters
- * have neither. Throws one-line Errors that name the layer or the option.
+ * have neither. Throws RangeError, naming the layer or the option.
  */
 export function buildStep(network: Network, options: BuildStepOptions): ModelFile {
+  mustBeNetwork('network', network);
+  mustBeObject('options', options);
   const descent = descentOf(network, options);
   const g = builderOf(network, options);
   const parameters = weightShapes(network);
@@ -133,7 +138,7 @@ function productsOf(network: Network): ReadonlyMap<string, GradientSource> {
 
 function builderOf(network: Network, { batch, augment, target }: BuildStepOptions): GraphBuilder {
   if (!Number.isSafeInteger(batch) || batch < 1)
-    throw new Error(`batch must be a positive integer (= ${batch})`);
+    throw new RangeError(`batch must be a positive integer (= ${batch})`);
   const g = new GraphBuilder({ precision: 'float32', batch, lrn: 'decomposed', target });
   const shape = [batch, ...network.input];
   if (augment) {
@@ -160,7 +165,7 @@ function emitForward(
   }
   const logits = layers[layers.length - 1].name;
   if (g.dims(logits).length !== 2)
-    throw new Error(`${logits}: the loss needs logits (N,K) (= [${g.dims(logits)}])`);
+    throw new RangeError(`${logits}: the loss needs logits (N,K) (= [${g.dims(logits)}])`);
   return logits;
 }
 
@@ -168,15 +173,15 @@ function descentOf(network: Network, options: BuildStepOptions): Descent {
   const { rule = 'paper', momentum = 0.9, weightDecay = 0.0005, factors = new Map() } = options;
   const parameters = weightShapes(network);
   for (const [name, { rate, decay }] of factors) {
-    if (!parameters.has(name)) throw new Error(`${network.name}: no parameter '${name}'`);
+    if (!parameters.has(name)) throw new RangeError(`${network.name}: no parameter '${name}'`);
     if (!(rate >= 0 && decay >= 0))
-      throw new Error(`${name}: rate and decay must be at least 0 (= ${rate}, ${decay})`);
+      throw new RangeError(`${name}: rate and decay must be at least 0 (= ${rate}, ${decay})`);
   }
   if (!['paper', 'caffe', 'pytorch'].includes(rule))
-    throw new Error(`rule must be 'paper', 'caffe' or 'pytorch' (= ${rule})`);
+    throw new RangeError(`rule must be 'paper', 'caffe' or 'pytorch' (= ${rule})`);
   if (!(momentum >= 0 && momentum < 1))
-    throw new Error(`momentum must be at least 0 and below 1 (= ${momentum})`);
-  if (!(weightDecay >= 0)) throw new Error(`weightDecay must be at least 0 (= ${weightDecay})`);
+    throw new RangeError(`momentum must be at least 0 and below 1 (= ${momentum})`);
+  if (!(weightDecay >= 0)) throw new RangeError(`weightDecay must be at least 0 (= ${weightDecay})`);
   return { rule, momentum, weightDecay, factors };
 }
 
@@ -184,7 +189,7 @@ function atNetwork(network: Network, run: () => void): void {
   try {
     run();
   } catch (error) {
-    throw new Error(`${network.name}: ${(error as Error).message}`);
+    throw new RangeError(`${network.name}: ${(error as Error).message}`);
   }
 }
 

@@ -5,6 +5,7 @@
  * GraphProto.initializer (5) and TensorProto.raw_data (9). With external data the big tensors lie in a second file
  * (onnx/docs/ExternalData.md), each at a multiple of 4096 bytes so that it can be mapped.
  */
+import { must } from '../reference/named.ts';
 import { encodeGraph, encodeModel, encodeTensor, type ModelProto, type TensorProto } from './proto.ts';
 import { framed, lengthOf } from './wire.ts';
 
@@ -32,7 +33,7 @@ const MIN_EXTERNAL = 1024;
 export function modelFile(model: ModelProto, external?: string): ModelFile {
   if (external === undefined) return inOne(model);
   if (!/^[^/\\:\0]+$/.test(external) || external === '.' || external === '..')
-    throw new Error(`external data: '${external}' must be a bare file name beside the model`);
+    throw new RangeError(`external data: '${external}' must be a bare file name beside the model`);
   const data: Uint8Array[] = [];
   let end = 0;
   const initializer = (model.graph?.initializer ?? []).map((tensor): TensorProto => {
@@ -53,12 +54,12 @@ export function modelFile(model: ModelProto, external?: string): ModelFile {
 
 function inOne(model: ModelProto): ModelFile {
   const { graph, ...rest } = model;
-  if (!graph) throw new Error('a model must have a graph');
+  if (!graph) throw new RangeError('a model must have a graph');
   const { initializer, ...bare } = graph;
   const inside = [encodeGraph(bare), ...initializer.flatMap(tensorChunks)];
   const file = chunksOf([encodeModel(rest), ...framed(7, inside)]);
   if (file.byteLength > MAX_BYTES)
-    throw new Error(`a model of ${file.byteLength} bytes exceeds protobuf's 2 GB: use external data`);
+    throw new RangeError(`a model of ${file.byteLength} bytes exceeds protobuf's 2 GB: use external data`);
   return { model, ...file };
 }
 
@@ -89,7 +90,9 @@ function chunksOf(parts: readonly Uint8Array[]): Chunks {
 
 /** All chunks in one array; for files that are small or must be handed over in one piece. */
 export function joined(chunks: Iterable<Uint8Array>): Uint8Array<ArrayBuffer> {
+  must(typeof chunks?.[Symbol.iterator] === 'function', 'chunks', 'a list of bytes', chunks);
   const parts = [...chunks];
+  for (const part of parts) must(part instanceof Uint8Array, 'chunks', 'a list of bytes', part);
   const bytes = new Uint8Array(lengthOf(parts));
   let at = 0;
   for (const part of parts) {

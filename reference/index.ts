@@ -1,6 +1,9 @@
 /**
  * The oracle, in the order in which it is read: `alexnet-oracle/reference`. It needs ndarray and nothing else.
  *
+ * Errors are one line: TypeError for an argument that is another kind of thing, RangeError, naming the layer or
+ * operation, for values and shapes that do not fit.
+ *
  * In each operation `backward` stands below `forward`; its comments quote the lines that it differentiates.
  *
  * @module alexnet-oracle/reference

@@ -3,7 +3,17 @@
  *
  * Weights are named `<layer>.weight` and `<layer>.bias`; values are named like the layers, and 'input'.
  */
-import { atLayer, lookup } from './named.ts';
+import {
+  atLayer,
+  lookup,
+  must,
+  mustBeLayer,
+  mustBeMap,
+  mustBeNetwork,
+  mustBeObject,
+  mustBeTensor,
+  mustBeWeights,
+} from './named.ts';
 import type { Kind, Layer, Network } from './networks/layers.ts';
 import * as ops from './ops/index.ts';
 import type { Operation } from './ops/operation.ts';
@@ -33,9 +43,11 @@ export const layerShape = (layer: Layer, inputs: readonly Shape[]): Shape =>
 
 /** Shape of 'input' and of every layer's output for a batch of N images. Errors name the layer. */
 export function shapes(network: Network, batch = 1): Shapes {
+  mustBeNetwork('network', network);
   const known = new Map<string, Shape>([['input', [batch, ...network.input]]]);
   for (const [index, layer] of network.layers.entries()) {
     const shape = atLayer(layer.name, () => {
+      if (!Object.hasOwn(plain, layer.kind)) throw new RangeError(`there is no operation '${layer.kind}'`);
       const inputs = inputsOf(network, index).map((name) => lookup(known, name));
       return layerShape(layer, inputs);
     });
@@ -63,13 +75,22 @@ export const parameterCount = (network: Network): number =>
 
 /** Multiply-accumulates of one layer for one image; 0 but for convolutions and fully connected layers. */
 export function layerMacs(network: Network, index: number): number {
+  const known = shapes(network);
   const layer = network.layers[index];
-  const x = lookup(shapes(network), inputsOf(network, index)[0]);
+  must(
+    Number.isInteger(index) && layer !== undefined,
+    'index',
+    `an integer from 0 to ${network.layers.length - 1}`,
+    index,
+  );
+  const x = lookup(known, inputsOf(network, index)[0]);
   return plain[layer.kind].macs?.([x, ...parameterShapes(layer, x)], layer.attributes) ?? 0;
 }
 
-export const macs = (network: Network): number =>
-  network.layers.reduce((sum, _, index) => sum + layerMacs(network, index), 0);
+export function macs(network: Network): number {
+  mustBeNetwork('network', network);
+  return network.layers.reduce((sum, _, index) => sum + layerMacs(network, index), 0);
+}
 
 /** What a layer's operation computes with: its inputs, and its weight and bias where it has them. */
 export function operandsOf(layer: Layer, inputs: readonly Tensor[], weights: Weights): readonly Tensor[] {
@@ -79,13 +100,20 @@ export function operandsOf(layer: Layer, inputs: readonly Tensor[], weights: Wei
 }
 
 /** Runs one layer at test time. `precision` is what y is stored in; float64 leaves it unrounded. */
-export const runLayer = (
+export function runLayer(
   layer: Layer,
   inputs: readonly Tensor[],
   weights: Weights,
-  precision: Precision = precisionOf(inputs[0]),
+  precision?: Precision,
   by: Operations = plain,
-): Tensor => by[layer.kind].forward(operandsOf(layer, inputs, weights), layer.attributes, precision);
+): Tensor {
+  mustBeLayer('layer', layer);
+  must(Array.isArray(inputs) && inputs.length > 0, 'inputs', 'a list of tensors', inputs);
+  for (const [i, input] of inputs.entries()) mustBeTensor(`input ${i}`, input);
+  mustBeMap('weights', weights);
+  const operands = operandsOf(layer, inputs, weights);
+  return by[layer.kind].forward(operands, layer.attributes, precision ?? precisionOf(inputs[0]));
+}
 
 export interface ForwardOptions {
   /** Storage between layers: float32, what an engine stores (default), or float64, the yardstick. */
@@ -102,7 +130,7 @@ function checkWeights(network: Network, weights: Weights): void {
     if (name.endsWith('.bias') && !weights.has(name)) continue;
     atLayer(name.slice(0, name.lastIndexOf('.')), () => {
       const { shape } = lookup(weights, name);
-      if (shape.join() !== wanted.join()) throw new Error(`${name} must be [${wanted}] (= [${shape}])`);
+      if (shape.join() !== wanted.join()) throw new RangeError(`${name} must be [${wanted}] (= [${shape}])`);
     });
   }
 }
@@ -111,18 +139,25 @@ function checkWeights(network: Network, weights: Weights): void {
 export function checkInput(network: Network, input: Tensor): void {
   const [, ...wanted] = input.shape;
   if (wanted.join() !== network.input.join()) {
-    throw new Error(`${network.name}: the input must be [N,${network.input}] (= [${input.shape}])`);
+    throw new RangeError(`${network.name}: the input must be [N,${network.input}] (= [${input.shape}])`);
   }
 }
 
-/** Output of the last layer for an input (N,C,H,W). Errors name the layer. */
+/**
+ * Output of the last layer for an input (N,C,H,W). Throws RangeError, naming the layer, for shapes that do not fit,
+ * TypeError for an argument that is something else.
+ */
 export function forward(
   network: Network,
   weights: Weights,
   input: Tensor,
   options: ForwardOptions = {},
 ): Tensor {
+  mustBeObject('options', options);
   const { precision = 'float32', trace, operations = plain } = options;
+  mustBeNetwork('network', network);
+  mustBeTensor('input', input);
+  mustBeWeights('weights', weights);
   checkInput(network, input);
   checkWeights(network, weights);
   const lastUse = lastReaders(network);

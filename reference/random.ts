@@ -62,7 +62,7 @@ export function streamOf(name: string): number {
 /** The seed's two words. Throws unless it is an integer from 0 to 2⁵³ − 1. */
 function keyOf(seed: number): readonly [number, number] {
   if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new Error(`random: seed must be an integer from 0 to 2^53 - 1 (= ${seed})`);
+    throw new RangeError(`random: seed must be an integer from 0 to 2^53 - 1 (= ${seed})`);
   }
   return [seed >>> 0, Math.floor(seed / TWO32)];
 }

@@ -5,6 +5,7 @@
  * Loops never call get() and set(): they take `dense(t)` once, row-major data that starts at 0, and index it flat.
  */
 import ndarray, { type NdArray } from 'ndarray';
+import { must, mustBeShape, mustBeTensor } from './named.ts';
 
 export type Shape = readonly number[];
 export type Storage = Float32Array | Float64Array;
@@ -19,17 +20,26 @@ export const sizeOf = (shape: Shape): number => shape.reduce((product, extent) =
 export const allocate = (size: number, precision: Precision): Storage =>
   precision === 'float64' ? new Float64Array(size) : new Float32Array(size);
 
-/** A tensor over `data` (not copied), row-major. Throws if the lengths disagree. */
+/** A tensor over `data` (not copied), row-major. Throws RangeError if the lengths disagree. */
 export function tensor(data: Storage, shape: Shape): Tensor {
+  must(
+    data instanceof Float32Array || data instanceof Float64Array,
+    'data',
+    'a Float32Array or a Float64Array',
+    data,
+  );
+  mustBeShape('shape', shape);
   if (data.length !== sizeOf(shape)) {
-    throw new Error(`tensor: shape [${shape}] needs ${sizeOf(shape)} values (data has ${data.length})`);
+    throw new RangeError(`tensor: shape [${shape}] needs ${sizeOf(shape)} values (data has ${data.length})`);
   }
   return ndarray(data, [...shape]);
 }
 
 /** A tensor of zeros. */
-export const zeros = (shape: Shape, precision: Precision = 'float32'): Tensor =>
-  tensor(allocate(sizeOf(shape), precision), shape);
+export function zeros(shape: Shape, precision: Precision = 'float32'): Tensor {
+  mustBeShape('shape', shape);
+  return tensor(allocate(sizeOf(shape), precision), shape);
+}
 
 export const precisionOf = (t: Tensor): Precision => (t.data instanceof Float64Array ? 'float64' : 'float32');
 
@@ -44,6 +54,7 @@ function isDense(t: Tensor): boolean {
 
 /** The values in row-major order, from index 0: the tensor's own memory where it already lies so, else a copy. */
 export function dense(t: Tensor): Storage {
+  mustBeTensor('tensor', t);
   const size = sizeOf(t.shape);
   if (isDense(t)) {
     return t.offset === 0 && t.data.length === size ? t.data : t.data.subarray(t.offset, t.offset + size);
@@ -61,6 +72,7 @@ export function dense(t: Tensor): Storage {
 
 /** The same values in another precision; the tensor itself where it has that precision already. */
 export function cast(t: Tensor, precision: Precision): Tensor {
+  mustBeTensor('tensor', t);
   if (precisionOf(t) === precision) return t;
   const data = allocate(sizeOf(t.shape), precision);
   data.set(dense(t));

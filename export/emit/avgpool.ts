@@ -21,7 +21,7 @@ export const emit: Emit<'avgpool'> = (g, layer, [x]) => {
   const { kernel, stride, pad, divisor } = attributes;
   const pads = explicitPads('avgpool', g.dims(x), attributes);
   if (hasEmptyWindow(pads, attributes)) {
-    throw new Error(
+    throw new RangeError(
       `avgpool: the last window lies outside the image (x = [${g.dims(x)}], stride = [${stride}])`,
     );
   }

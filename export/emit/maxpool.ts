@@ -39,7 +39,7 @@ export const emitTraining: EmitTraining<'maxpool'> = (g, layer, [x]) => {
   const { kernel, stride } = attributes;
   const pads = explicitPads('maxpool', g.dims(x), attributes);
   if (hasEmptyWindow(pads, attributes))
-    throw new Error('maxpool: a window outside the image cannot be trained');
+    throw new RangeError('maxpool: a window outside the image cannot be trained');
   const high = { kernel_shape: [kernel[0], 1], strides: [stride[0], 1], pads: [pads[0], 0, pads[2], 0] };
   const wide = { kernel_shape: [1, kernel[1]], strides: [1, stride[1]], pads: [0, pads[1], 0, pads[3]] };
   return g.node('MaxPool', [g.node('MaxPool', [x], `${name}/rows`, high)], name, wide, paper);

@@ -12,7 +12,7 @@ export function parameters(g: GraphBuilder, layer: string, weights: Weights): st
     if (g.has(name)) return name;
     return value && g.initializer(name, value);
   });
-  if (!weight) throw new Error(`${layer}: there are no weights '${layer}.weight'`);
+  if (!weight) throw new RangeError(`${layer}: there are no weights '${layer}.weight'`);
   return bias ? [weight, bias] : [weight];
 }
 

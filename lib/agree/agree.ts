@@ -7,17 +7,46 @@
  * @module alexnet-oracle/agree
  */
 import { AssertionError } from 'node:assert';
+import { fromFloat16 } from '../../export/float16.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { runLayer } from '../../reference/oracle.ts';
-import { type Shape, type Tensor, tensor } from '../../reference/tensor.ts';
+import { type Shape, sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
+import { dtypeOfArray, type TypedArray } from '../array/dtype.ts';
+import { toRowMajor } from '../array/value.ts';
 import { classes, HALF_SUBNORMAL, type Requirement, U32 } from '../bounds/arithmetic.ts';
 import type { Bounds } from '../bounds/bounds.ts';
 import { boundsOf } from '../bounds/operations.ts';
+import {
+  among,
+  type Check,
+  type Checks,
+  checkAgainst,
+  either,
+  listOf,
+  numbers,
+  text,
+  thing,
+  truth,
+} from '../checks.ts';
+import { InputError } from '../errors.ts';
 import { operations } from '../fast/index.ts';
 import { judge } from '../judge/judge.ts';
-import { floatTensor, type Plain, plainOf, type TensorLike } from './tensorlike.ts';
 
-export type { TensorLike } from './tensorlike.ts';
+export { InputError } from '../errors.ts';
+
+/** An ndarray; onnxruntime's Tensor; or values in row-major order with their shape (or dims). */
+export interface TensorLike {
+  readonly data: unknown;
+  readonly shape?: readonly number[];
+  readonly dims?: readonly number[];
+  /** ndarray: steps between neighbours along each axis, and where the first element lies. */
+  readonly stride?: readonly number[];
+  readonly offset?: number;
+  /** onnxruntime's word for the type; else the array's own type counts. */
+  readonly type?: string;
+  /** onnxruntime: where the data are. */
+  readonly location?: string;
+}
 
 /** The layer that was computed, from which the bounds follow. */
 export interface LayerOptions {
@@ -44,6 +73,22 @@ export interface Tolerance {
 
 export type AgreeOptions = Tolerance | LayerOptions;
 
+const isLayer: Check = (value) =>
+  thing('a layer')(value) ?? text((value as Layer).kind) ?? text((value as Layer).name);
+const distance: Check = (value) =>
+  typeof value === 'number' && value >= 0 ? undefined : 'a number of at least 0';
+const checks: Checks<Tolerance & LayerOptions> = {
+  bound: either('a number of at least 0, or a list of numbers', distance, numbers),
+  atol: distance,
+  rtol: distance,
+  layer: isLayer,
+  inputs: listOf('a list of tensors', thing('a tensor')),
+  weights: (value) => (value instanceof Map ? undefined : "tensors by the layer's names"),
+  device: among(['cpu', 'cuda', 'webgpu']),
+  require: among(Object.keys(classes)),
+  runningSum: truth,
+};
+
 /** The exact result of a layer and what its bounds follow from. */
 export interface LayerOracle {
   readonly tensor: Tensor;
@@ -57,7 +102,9 @@ export function oracleOf(
   weights: ReadonlyMap<string, TensorLike> = new Map(),
   options: Omit<LayerOptions, 'layer' | 'inputs' | 'weights'> = {},
 ): LayerOracle {
+  checkAgainst(checks, options, 'oracleOf');
   const about = { ...options, layer, inputs, weights };
+  checkAgainst(checks, about, 'oracleOf');
   return {
     tensor: runLayer(layer, tensorsOf(inputs), weightsOf(weights), 'float64', operations),
     options: about,
@@ -69,7 +116,7 @@ const tensorsOf = (inputs: readonly TensorLike[]): Tensor[] =>
 const weightsOf = (weights: ReadonlyMap<string, TensorLike> = new Map()): Map<string, Tensor> =>
   new Map([...weights].map(([name, w]) => [name, floatTensor(w, name)]));
 
-/** Throws node's AssertionError where the tensors do not agree, TypeError where that cannot be told. */
+/** Throws node's AssertionError where the tensors do not agree, InputError where that cannot be told. */
 export function assertAgrees(
   actual: TensorLike,
   expected: TensorLike | LayerOracle,
@@ -80,14 +127,16 @@ export function assertAgrees(
     throw new AssertionError({ message, operator: 'agreesWith', stackStartFn: assertAgrees });
 }
 
-/** What there is to say against the agreement; null if nothing. Throws TypeError where that cannot be told. */
+/** What there is to say against the agreement; null if nothing. Throws InputError where that cannot be told. */
 export function disagreement(
   actual: TensorLike,
   expected: TensorLike | LayerOracle,
   options?: AgreeOptions,
 ): string | null {
+  checkAgainst(checks, options ?? {}, 'agreesWith');
   const isOracle = typeof expected === 'object' && expected !== null && 'tensor' in expected;
-  const [y, e] = [plainOf(actual, 'actual'), plainOf(isOracle ? expected.tensor : expected, 'expected')];
+  const y = plainOf(actual, 'actual');
+  const e = plainOf(isOracle ? expected.tensor : expected, 'expected');
   if (y.shape.join() !== e.shape.join()) {
     return `The shapes do not agree: [${y.shape.join(', ')}] instead of [${e.shape.join(', ')}]`;
   }
@@ -105,10 +154,11 @@ const sameType = ({ dtype: y }: Plain, { dtype: e }: Plain): boolean =>
 
 function layerBounds(options: LayerOptions, e: Plain, half: boolean): Bounds {
   const { layer, device = 'cpu', require = 'float32', runningSum = false } = options;
-  const [inputs, weights] = [tensorsOf(options.inputs), weightsOf(options.weights)];
+  const inputs = tensorsOf(options.inputs);
+  const weights = weightsOf(options.weights);
   const exact = runLayer(layer, inputs, weights, 'float64', operations);
   if (exact.shape.join() !== e.shape.join()) {
-    throw new TypeError(`${layer.name} gives [${exact.shape}] for these inputs, expected has [${e.shape}]`);
+    throw new InputError(`${layer.name} gives [${exact.shape}] for these inputs, expected has [${e.shape}]`);
   }
   const context = { device, operands: classes[require], half, runningSum };
   const bounds = boundsOf(layer, inputs, exact, weights, context);
@@ -129,11 +179,11 @@ function verdict(y: Plain, e: Plain, bounds: Bounds, { require = 'float32' }: La
 function allowed(e: Plain, { bound, atol, rtol }: Tolerance): ArrayLike<number> {
   const size = e.values.length;
   if (bound !== undefined && (atol !== undefined || rtol !== undefined)) {
-    throw new TypeError('a bound goes with neither atol nor rtol');
+    throw new InputError('a bound goes with neither atol nor rtol');
   }
   if (bound === undefined && atol === undefined && rtol === undefined) {
     if (e.dtype === null || e.dtype.startsWith('float')) {
-      throw new TypeError(
+      throw new InputError(
         'how far may they be apart? Give the layer with its inputs and weights, a bound, or atol and rtol',
       );
     }
@@ -145,7 +195,7 @@ function allowed(e: Plain, { bound, atol, rtol }: Tolerance): ArrayLike<number> 
       : Float64Array.from({ length: size }, (_, i) =>
           bound === undefined ? (atol ?? 0) + (rtol ?? 0) * Math.abs(Number(e.values[i])) : bound,
         );
-  if (result.length !== size) throw new TypeError(`the bound has ${result.length} values, expected ${size}`);
+  if (result.length !== size) throw new InputError(`the bound has ${result.length} values, expected ${size}`);
   return result;
 }
 
@@ -157,7 +207,8 @@ interface Extreme {
 /** In the manner of torch.testing.assert_close: how many mismatch, and the greatest differences among them. */
 function mismatches(y: Plain, e: Plain, bound: ArrayLike<number>): string | null {
   const size = y.values.length;
-  let [count, first] = [0, -1];
+  let count = 0;
+  let first = -1;
   let [absolute, relative, over]: Extreme[] = Array(3).fill({ value: 0, at: -1 });
   for (let at = 0; at < size; at++) {
     const error = difference(y.values[at], e.values[at]);
@@ -215,4 +266,53 @@ function place(at: number, shape: Shape): string {
     rest = Math.floor(rest / extent);
   }
   return `[${index.join(', ')}]`;
+}
+
+// ---- Tensors as other people's tests have them: ndarrays, onnxruntime's tensors, typed arrays with a shape.
+
+type Numbers = ArrayLike<number> | ArrayLike<bigint>;
+
+interface Plain {
+  /** float32, float64, float16, int64 …; null for an ordinary array of numbers. */
+  readonly dtype: string | null;
+  readonly shape: Shape;
+  /** Row-major. */
+  readonly values: Numbers;
+}
+
+/** Throws InputError, beginning with `name`, for what is no tensor in the CPU's memory. */
+function plainOf(like: TensorLike, name: string): Plain {
+  if (typeof like !== 'object' || like === null)
+    throw new InputError(`${name} is ${like}: a tensor is needed`);
+  if (like.location !== undefined && !/^cpu/.test(like.location)) {
+    throw new InputError(`${name}: its data are in ${like.location}: await tensor.getData(true) first`);
+  }
+  const shape = like.shape ?? like.dims;
+  const { data } = like;
+  if (!Array.isArray(shape) || !isNumbers(data)) {
+    throw new InputError(`${name} is no tensor: it needs data (an array of numbers) and shape or dims`);
+  }
+  const strided = like.stride !== undefined && like.offset !== undefined;
+  const values = strided ? toRowMajor(data as TypedArray, shape, like.stride!, like.offset!) : data;
+  if (values.length !== sizeOf(shape)) {
+    throw new InputError(`${name}: shape [${shape}] needs ${sizeOf(shape)} values, it has ${values.length}`);
+  }
+  const dtype = like.type ?? dtypeOfArray(data);
+  if (dtype === 'float16' && data instanceof Uint16Array) {
+    return { dtype, shape, values: fromFloat16(values as ArrayLike<number>) };
+  }
+  return { dtype, shape, values };
+}
+
+function isNumbers(data: unknown): data is Numbers {
+  if (ArrayBuffer.isView(data)) return !(data instanceof DataView);
+  return Array.isArray(data) && data.every((value) => typeof value === 'number' || typeof value === 'bigint');
+}
+
+/** As the oracle takes it: float64 where it was, else float32. Throws InputError for integers. */
+function floatTensor(like: TensorLike, name: string): Tensor {
+  const { dtype, shape, values } = plainOf(like, name);
+  if (dtype !== null && !dtype.startsWith('float')) throw new InputError(`${name} is ${dtype}, not a float`);
+  const numbers = values as ArrayLike<number>;
+  return tensor(dtype === 'float64' ? Float64Array.from(numbers) : Float32Array.from(numbers), shape);
 }

@@ -4,6 +4,7 @@
  * All operands are copied into the one memory that the kernels see, slab by slab, so nothing of the caller is kept and
  * no weight is held twice.
  */
+import { mustBeObject } from '../../reference/named.ts';
 import type { Precision, Storage } from '../../reference/tensor.ts';
 import {
   assembleKernels,
@@ -77,6 +78,7 @@ let missing = '';
 
 /** Changes settings from here on. */
 export function configure(changes: Partial<Settings>): void {
+  mustBeObject('settings', changes);
   settings = { ...settings, ...changes };
   engine?.close();
   engine = undefined;

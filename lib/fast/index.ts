@@ -20,6 +20,7 @@
  * lie. maps.ts has the normalisations and max-pooling. kernels/index.ts assembles all kernels, kernels/assembler.ts
  * writes WebAssembly. float32.ts defines sums in float32.
  */
+import { mustBeObject } from '../../reference/named.ts';
 import * as plain from '../../reference/ops/index.ts';
 import type { Forward } from '../../reference/ops/operation.ts';
 import type { Operations } from '../../reference/oracle.ts';
@@ -51,7 +52,9 @@ export interface ComputeOptions {
 }
 
 /** The table for the options of a command. */
-export function operationsFor({ plain: loops = false, accumulate = 'float64' }: ComputeOptions): Operations {
+export function operationsFor(options: ComputeOptions): Operations {
+  mustBeObject('options', options);
+  const { plain: loops = false, accumulate = 'float64' } = options;
   const chosen: Operations = loops ? plain : operations;
   if (accumulate === 'float64') return chosen;
   const single: Sums = loops

@@ -23,7 +23,7 @@ new WebAssembly.Instance(kernels, { js: { memory } }).exports.serve(thread);
  */
 export function workers(count: number): Threads {
   if (!Number.isInteger(count) || count < 1) {
-    throw new Error(`fast: threads must be a positive integer (= ${count})`);
+    throw new RangeError(`fast: threads must be a positive integer (= ${String(count)})`);
   }
   return {
     count,

@@ -95,7 +95,7 @@ const below = (places: number, word: number): number => Math.floor((word * place
 /** Number of offsets along one axis. */
 function placesOf(side: number, { crop, offsets }: Augmentation): number {
   const rest = side - crop;
-  if (rest < 0) throw new Error(`augment: a crop of ${crop} does not fit into ${side}`);
+  if (rest < 0) throw new RangeError(`augment: a crop of ${crop} does not fit into ${side}`);
   return offsets === 'all' ? rest + 1 : Math.max(rest, 1);
 }
 
@@ -106,7 +106,7 @@ function fillLight(
   lighting: Augmentation['lighting'],
   colours: Principal | undefined,
 ): void {
-  if (!colours) throw new Error(`augment: lighting '${lighting}' needs the principal colours`);
+  if (!colours) throw new RangeError(`augment: lighting '${lighting}' needs the principal colours`);
   const { eigenvalues, eigenvectors } = colours;
   const alphas = normals(seed, streamOf('augment.lighting'), light.length, 3 * first);
   for (let n = 0; n < light.length; n += 3) {
@@ -143,12 +143,12 @@ export function augment(
   const count = draws.mirrored.length;
   const places = placesOf(side, how);
   if (images.length !== 3 * count * side * side) {
-    throw new Error(
+    throw new RangeError(
       `augment: ${count} pictures of ${side}×${side} are ${3 * count * side * side} bytes (= ${images.length})`,
     );
   }
   if (draws.offsets.some((offset) => offset < 0 || offset >= places)) {
-    throw new Error(`augment: an offset does not lie in 0 to ${places - 1}`);
+    throw new RangeError(`augment: an offset does not lie in 0 to ${places - 1}`);
   }
   const { fround } = Math;
   const mean = meanOf(side, how.crop, spec, options);
@@ -186,7 +186,7 @@ function meanOf(side: number, crop: number, spec: Preprocess, options: AugmentOp
   const pixel = spec.mean.map(Math.fround);
   if (!meanImage) return (c) => pixel[c];
   if (meanImage.shape.join() !== `3,${side},${side}`) {
-    throw new Error(`augment: the mean image must be [3,${side},${side}] (= [${meanImage.shape}])`);
+    throw new RangeError(`augment: the mean image must be [3,${side},${side}] (= [${meanImage.shape}])`);
   }
   const data = Float32Array.from(dense(meanImage));
   const centre = centreOffset(side, crop, 'floor');

@@ -72,7 +72,7 @@ function add({ sums, products }: Moments, r: number, g: number, b: number): void
 
 /** Mean and covariance of all pixels. Throws if there are none. */
 export function colours({ pixels, sums, products }: Moments): Colours {
-  if (pixels === 0) throw new Error('pca: there are no pixels');
+  if (pixels === 0) throw new RangeError('pca: there are no pixels');
   const mean = Array.from(sums, (sum) => sum / pixels);
   const at = [
     [0, 1, 2],
@@ -94,7 +94,7 @@ export function principal(matrix: readonly (readonly number[])[]): Principal {
   const n = matrix.length;
   const a = matrix.map((row) => Float64Array.from(row));
   if (a.some((row, i) => row.length !== n || row.some((value, j) => value !== matrix[j]?.[i]))) {
-    throw new Error('pca: the matrix must be square and symmetric');
+    throw new RangeError('pca: the matrix must be square and symmetric');
   }
   const v = a.map((_, i) => Float64Array.from({ length: n }, (__, j) => (i === j ? 1 : 0)));
   for (let sweep = 0; sweep < SWEEPS; sweep++) {

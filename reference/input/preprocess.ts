@@ -7,6 +7,7 @@
  * also Caffe's (data_transformer.cpp).
  */
 
+import { must, mustBeObject, mustBeShape } from '../named.ts';
 import { dense, type Tensor, zeros } from '../tensor.ts';
 import { type Image, type Rectangle, resizeBilinear } from './resize.ts';
 
@@ -107,7 +108,7 @@ export function resizedSize(image: Image, { resize }: Preprocess): readonly [wid
       : [Math.floor((size * width) / height), size];
   }
   if (width !== size || height !== size) {
-    throw new Error(
+    throw new RangeError(
       `preprocess: the picture must be ${size}×${size}, it is not resized (= ${width}×${height})`,
     );
   }
@@ -125,7 +126,7 @@ export function centreOffset(extent: number, crop: number, rule: 'floor' | 'half
 function centreWindow(width: number, height: number, crop: Preprocess['crop']): Rectangle {
   if (crop.size === 0) return { x: 0, y: 0, width, height };
   if (crop.size > width || crop.size > height) {
-    throw new Error(`preprocess: a crop of ${crop.size} does not fit into ${width}×${height}`);
+    throw new RangeError(`preprocess: a crop of ${crop.size} does not fit into ${width}×${height}`);
   }
   return {
     x: centreOffset(width, crop.size, crop.offset),
@@ -157,7 +158,7 @@ export function mirror({ width, height, data }: Image): Image {
  * these in the same order (torchvision's TenCrop and pycaffe's oversample have this order too).
  */
 function tenCrops(image: Image, { crop: c }: Preprocess): readonly Image[] {
-  if (c.size === 0) throw new Error('preprocess: ten views need a crop (= 0)');
+  if (c.size === 0) throw new RangeError('preprocess: ten views need a crop (= 0)');
   const centre = centreWindow(image.width, image.height, c);
   const right = image.width - centre.width;
   const bottom = image.height - centre.height;
@@ -204,8 +205,14 @@ export interface PreprocessOptions {
  * fit, and if a required mean image is missing.
  */
 export function preprocess(image: Image, spec: Preprocess, options: PreprocessOptions = {}): Tensor {
+  mustBeObject('image', image);
+  must(ArrayBuffer.isView(image.data), 'image: data', 'bytes', image.data);
+  mustBeObject('spec', spec);
+  for (const part of ['resize', 'crop'] as const) mustBeObject(`spec: ${part}`, spec[part]);
+  for (const part of ['mean', 'deviation'] as const) mustBeShape(`spec: ${part}`, spec[part]);
+  mustBeObject('options', options);
   if (spec.mean.length !== 3 || spec.deviation.length !== 3) {
-    throw new Error(
+    throw new RangeError(
       `preprocess: mean and deviation must have 3 values (= ${spec.mean.length}, ${spec.deviation.length})`,
     );
   }
@@ -249,13 +256,13 @@ function meanPlanes(
   height: number,
 ): ArrayLike<number>[] {
   if (!meanImage) {
-    if (spec.meanImage === 'required') throw new Error('preprocess: a mean image is required');
+    if (spec.meanImage === 'required') throw new RangeError('preprocess: a mean image is required');
     return spec.mean.map((value) => [value]);
   }
-  if (spec.meanImage === 'none') throw new Error('preprocess: this preprocessing takes no mean image');
+  if (spec.meanImage === 'none') throw new RangeError('preprocess: this preprocessing takes no mean image');
   const [channels, rows, columns] = meanImage.shape;
   if (meanImage.dimension !== 3 || channels !== 3 || rows < height || columns < width) {
-    throw new Error(
+    throw new RangeError(
       `preprocess: the mean image must be [3,${height},${width}] or larger (= [${meanImage.shape}])`,
     );
   }

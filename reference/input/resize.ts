@@ -134,16 +134,17 @@ export function resizeBilinear(image: Image, width: number, height: number, wind
 
 function check(image: Image, width: number, height: number, window: Rectangle): void {
   if (image.data.length !== 3 * image.width * image.height) {
-    throw new Error(
+    throw new RangeError(
       `resize: ${image.width}×${image.height} needs ${3 * image.width * image.height} bytes of RGB (data has ${image.data.length})`,
     );
   }
   for (const size of [image.width, image.height, width, height, window.width, window.height]) {
-    if (!Number.isInteger(size) || size < 1) throw new Error(`resize: sizes must be 1 or more (= ${size})`);
+    if (!Number.isInteger(size) || size < 1)
+      throw new RangeError(`resize: sizes must be 1 or more (= ${size})`);
   }
   const { x, y } = window;
   if (x < 0 || y < 0 || x + window.width > width || y + window.height > height) {
-    throw new Error(
+    throw new RangeError(
       `resize: a window of ${window.width}×${window.height} at (${x}, ${y}) does not lie in ${width}×${height}`,
     );
   }

@@ -3,7 +3,7 @@
  * or a fine-tuned net needs no definition of its own. Kernels, groups, strides and the order of layers are
  * the network's and stay.
  */
-import { atLayer } from '../named.ts';
+import { atLayer, mustBeMap, mustBeNetwork } from '../named.ts';
 import { inputsOf, layerShape, type Shapes } from '../oracle.ts';
 import type { Shape } from '../tensor.ts';
 import type { Layer, Network } from './layers.ts';
@@ -14,6 +14,8 @@ import type { Layer, Network } from './layers.ts';
  * to the network, and naming the tensor where one is missing or not the network's.
  */
 export function fitNetwork(network: Network, shapes: Shapes): Network {
+  mustBeNetwork('network', network);
+  mustBeMap('shapes', shapes);
   const known = new Map<string, Shape>([['input', [1, ...network.input]]]);
   const wanted = new Set<string>();
   const layers = network.layers.map((layer, index) => {
@@ -27,7 +29,7 @@ export function fitNetwork(network: Network, shapes: Shapes): Network {
     return fitted;
   });
   const extra = [...shapes.keys()].filter((name) => !wanted.has(name));
-  if (extra.length > 0) throw new Error(`${network.name} has no ${list(extra)}`);
+  if (extra.length > 0) throw new RangeError(`${network.name} has no ${list(extra)}`);
   return layers.every((layer, index) => layer === network.layers[index]) ? network : { ...network, layers };
 }
 
@@ -44,13 +46,15 @@ function fitLayer(network: Network, layer: Weighted, x: Shape, shapes: Shapes): 
   const weight = shapes.get(`${layer.name}.weight`);
   const bias = shapes.get(`${layer.name}.bias`);
   if (!weight || !bias) {
-    throw new Error(`${layer.name}.${weight ? 'bias' : 'weight'} is missing (${network.name} needs it)`);
+    throw new RangeError(`${layer.name}.${weight ? 'bias' : 'weight'} is missing (${network.name} needs it)`);
   }
   const groups = layer.kind === 'conv2d' ? layer.attributes.groups : 1;
   const [K, ...rest] = weight;
   const expected = layer.kind === 'conv2d' ? [x[1] / groups, ...layer.kernel] : [x[1]];
   const refuse = (name: string, actual: Shape, wish: string) => {
-    throw new Error(`${layer.name}.${name} [${actual}] cannot belong to ${network.name}: expected [${wish}]`);
+    throw new RangeError(
+      `${layer.name}.${name} [${actual}] cannot belong to ${network.name}: expected [${wish}]`,
+    );
   };
   if (rest.join() !== expected.join() || !(K > 0) || K % groups !== 0) {
     const many = groups > 1 ? `K divisible by ${groups}` : 'K';

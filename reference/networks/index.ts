@@ -27,7 +27,7 @@ export const networks: readonly Network[] = [
 export function networkNamed(name: string): Network {
   const found = networks.find((network) => network.name === name);
   if (!found) {
-    throw new Error(`unknown network '${name}' (there are: ${networks.map((n) => n.name).join(', ')})`);
+    throw new RangeError(`unknown network '${name}' (there are: ${networks.map((n) => n.name).join(', ')})`);
   }
   return found;
 }

@@ -4,6 +4,7 @@
  */
 
 import type { Preprocess } from '../input/preprocess.ts';
+import { mustBeObject } from '../named.ts';
 import type * as ops from '../ops/index.ts';
 import type { Starts } from './starts.ts';
 
@@ -56,6 +57,7 @@ export interface ConvOptions {
 
 /** A convolution with a square kernel. */
 export function conv(name: string, channels: number, size: number, options: ConvOptions = {}): Layer {
+  mustBeObject('conv: options', options);
   const { stride = 1, pad = 0, groups = 1 } = options;
   return {
     name,

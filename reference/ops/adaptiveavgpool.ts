@@ -17,9 +17,9 @@ export interface Attributes {
 }
 
 export const shape: ShapeOf<Attributes> = ([x], { size }) => {
-  if (x.length !== 4) throw new Error(`adaptiveavgpool: x must have 4 dimensions (shape = [${x}])`);
+  if (x.length !== 4) throw new RangeError(`adaptiveavgpool: x must have 4 dimensions (shape = [${x}])`);
   if (!size.every((v) => Number.isInteger(v) && v > 0)) {
-    throw new Error(`adaptiveavgpool: size must be positive integers (= [${size}])`);
+    throw new RangeError(`adaptiveavgpool: size must be positive integers (= [${size}])`);
   }
   return [x[0], x[1], ...size];
 };

@@ -14,7 +14,7 @@ export const shape: ShapeOf = (xs) => {
   for (const x of xs) {
     const fits = x.length === first.length && x.every((extent, axis) => axis === 1 || extent === first[axis]);
     if (!fits || x.length < 2)
-      throw new Error(`concat: shapes must agree but for channels ([${first}] and [${x}])`);
+      throw new RangeError(`concat: shapes must agree but for channels ([${first}] and [${x}])`);
   }
   return [first[0], xs.reduce((sum, x) => sum + x[1], 0), ...first.slice(2)];
 };

@@ -41,30 +41,31 @@ export const parameters = (x: Shape, { channels, kernel, attributes }: Sizes): r
 
 /** (N,K,P,Q). */
 export const shape: ShapeOf<Attributes> = ([x, w], { stride, pad, dilation, groups }) => {
-  if (x.length !== 4) throw new Error(`conv2d: x must have 4 dimensions (shape = [${x}])`);
-  if (w.length !== 4) throw new Error(`conv2d: w must have 4 dimensions (shape = [${w}])`);
-  if (!stride.every(positive)) throw new Error(`conv2d: stride must be positive integers (= [${stride}])`);
+  if (x.length !== 4) throw new RangeError(`conv2d: x must have 4 dimensions (shape = [${x}])`);
+  if (w.length !== 4) throw new RangeError(`conv2d: w must have 4 dimensions (shape = [${w}])`);
+  if (!stride.every(positive))
+    throw new RangeError(`conv2d: stride must be positive integers (= [${stride}])`);
   if (!dilation.every(positive))
-    throw new Error(`conv2d: dilation must be positive integers (= [${dilation}])`);
+    throw new RangeError(`conv2d: dilation must be positive integers (= [${dilation}])`);
   if (!pad.every((p) => p === 0 || positive(p)))
-    throw new Error(`conv2d: pad must be integers ≥ 0 (= [${pad}])`);
+    throw new RangeError(`conv2d: pad must be integers ≥ 0 (= [${pad}])`);
   const [N, C, H, W] = x;
   const [K, CG, R, S] = w;
   if (!positive(groups) || C % groups !== 0) {
-    throw new Error(`conv2d: groups must divide input channels (groups = ${groups}, channels = ${C})`);
+    throw new RangeError(`conv2d: groups must divide input channels (groups = ${groups}, channels = ${C})`);
   }
   if (K % groups !== 0) {
-    throw new Error(`conv2d: groups must divide output channels (groups = ${groups}, channels = ${K})`);
+    throw new RangeError(`conv2d: groups must divide output channels (groups = ${groups}, channels = ${K})`);
   }
   if (CG !== C / groups) {
-    throw new Error(
+    throw new RangeError(
       `conv2d: w must have ${C / groups} channels a group (= ${CG}; channels = ${C}, groups = ${groups})`,
     );
   }
   const P = Math.floor((H + pad[0] + pad[2] - dilation[0] * (R - 1) - 1) / stride[0]) + 1;
   const Q = Math.floor((W + pad[1] + pad[3] - dilation[1] * (S - 1) - 1) / stride[1]) + 1;
   if (P < 1 || Q < 1)
-    throw new Error(
+    throw new RangeError(
       `conv2d: the kernel ${R}×${S} does not fit the padded input (x = [${x}], pad = [${pad}])`,
     );
   return [N, K, P, Q];
@@ -91,7 +92,7 @@ export const forward: Forward<Attributes> = ([x, w, b], attributes, precision = 
   const X = dense(x);
   const F = dense(w);
   const B = b && dense(b);
-  if (B && B.length !== K) throw new Error(`conv2d: b must have ${K} values (= ${B.length})`);
+  if (B && B.length !== K) throw new RangeError(`conv2d: b must have ${K} values (= ${B.length})`);
   let i = 0;
   for (let n = 0; n < N; n++) {
     for (let k = 0; k < K; k++) {

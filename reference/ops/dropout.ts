@@ -21,7 +21,7 @@ export interface Attributes {
 
 export const shape: ShapeOf<Attributes> = ([x], { ratio }) => {
   if (!(ratio >= 0 && ratio < 1))
-    throw new Error(`dropout: ratio must be at least 0 and below 1 (= ${ratio})`);
+    throw new RangeError(`dropout: ratio must be at least 0 and below 1 (= ${ratio})`);
   return x;
 };
 
@@ -33,7 +33,7 @@ export const forward: Forward<Attributes> = ([x, mask], attributes, precision = 
   const X = dense(x);
   const M = mask && dense(mask);
   if (M && M.length !== X.length) {
-    throw new Error(`dropout: the mask must have ${X.length} values (= ${M.length})`);
+    throw new RangeError(`dropout: the mask must have ${X.length} values (= ${M.length})`);
   }
   for (let i = 0; i < X.length; i++) {
     if (M) Y[i] = M[i] === 0 ? 0 : convention === 'paper' ? X[i] : X[i] / (1 - ratio);

@@ -25,9 +25,9 @@ export const parameters = (x: Shape, { channels }: Sizes): readonly [Shape, Shap
 
 /** (N,O). */
 export const shape: ShapeOf = ([x, w]) => {
-  if (x.length !== 2) throw new Error(`linear: x must have 2 dimensions (shape = [${x}])`);
-  if (w.length !== 2) throw new Error(`linear: w must have 2 dimensions (shape = [${w}])`);
-  if (w[1] !== x[1]) throw new Error(`linear: w must have ${x[1]} inputs, as x has (w = [${w}])`);
+  if (x.length !== 2) throw new RangeError(`linear: x must have 2 dimensions (shape = [${x}])`);
+  if (w.length !== 2) throw new RangeError(`linear: w must have 2 dimensions (shape = [${w}])`);
+  if (w[1] !== x[1]) throw new RangeError(`linear: w must have ${x[1]} inputs, as x has (w = [${w}])`);
   return [x[0], w[0]];
 };
 
@@ -42,7 +42,7 @@ export const forward: Forward = ([x, w, b], _, precision = precisionOf(x)) => {
   const X = dense(x);
   const F = dense(w);
   const B = b && dense(b);
-  if (B && B.length !== O) throw new Error(`linear: b must have ${O} values (= ${B.length})`);
+  if (B && B.length !== O) throw new RangeError(`linear: b must have ${O} values (= ${B.length})`);
   for (let n = 0; n < N; n++) {
     for (let o = 0; o < O; o++) {
       let sum = 0;

@@ -31,11 +31,11 @@ export interface Attributes {
 }
 
 export const shape: ShapeOf<Attributes> = ([x], { size, groups }) => {
-  if (x.length !== 4) throw new Error(`lrn: x must have 4 dimensions (shape = [${x}])`);
+  if (x.length !== 4) throw new RangeError(`lrn: x must have 4 dimensions (shape = [${x}])`);
   if (!Number.isInteger(size) || size < 1)
-    throw new Error(`lrn: size must be a positive integer (= ${size})`);
+    throw new RangeError(`lrn: size must be a positive integer (= ${size})`);
   if (!Number.isInteger(groups) || groups < 1 || x[1] % groups !== 0) {
-    throw new Error(`lrn: groups must divide channels (groups = ${groups}, channels = ${x[1]})`);
+    throw new RangeError(`lrn: groups must divide channels (groups = ${groups}, channels = ${x[1]})`);
   }
   return x;
 };

@@ -25,9 +25,9 @@ export interface Attributes {
 }
 
 export const shape: ShapeOf<Attributes> = ([x], { size }) => {
-  if (x.length !== 4) throw new Error(`mapnorm: x must have 4 dimensions (shape = [${x}])`);
+  if (x.length !== 4) throw new RangeError(`mapnorm: x must have 4 dimensions (shape = [${x}])`);
   if (!Number.isInteger(size) || size < 1)
-    throw new Error(`mapnorm: size must be a positive integer (= ${size})`);
+    throw new RangeError(`mapnorm: size must be a positive integer (= ${size})`);
   return x;
 };
 

@@ -12,7 +12,7 @@ import { dense, precisionOf, zeros } from '../tensor.ts';
 import { type Backward, type Forward, gradientOf, type ShapeOf } from './operation.ts';
 
 export const shape: ShapeOf = ([x]) => {
-  if (x.length !== 2) throw new Error(`softmax: x must have 2 dimensions (shape = [${x}])`);
+  if (x.length !== 2) throw new RangeError(`softmax: x must have 2 dimensions (shape = [${x}])`);
   return x;
 };
 

@@ -16,10 +16,10 @@ export interface Attributes {
 
 export const shape: ShapeOf<Attributes> = ([x], { parts, part }) => {
   if (!Number.isInteger(parts) || parts < 1 || x[1] % parts !== 0) {
-    throw new Error(`split: parts must divide channels (parts = ${parts}, channels = ${x[1]})`);
+    throw new RangeError(`split: parts must divide channels (parts = ${parts}, channels = ${x[1]})`);
   }
   if (!Number.isInteger(part) || part < 0 || part >= parts) {
-    throw new Error(`split: part must be an integer from 0 to ${parts - 1} (= ${part})`);
+    throw new RangeError(`split: part must be an integer from 0 to ${parts - 1} (= ${part})`);
   }
   return [x[0], x[1] / parts, ...x.slice(2)];
 };

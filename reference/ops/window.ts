@@ -22,14 +22,16 @@ export interface Window {
 
 /** (N,C,P,Q). Errors name `operation`. */
 export function pooledShape(operation: string, x: Shape, { kernel, stride, pad, rounding }: Window): Shape {
-  if (x.length !== 4) throw new Error(`${operation}: x must have 4 dimensions (shape = [${x}])`);
+  if (x.length !== 4) throw new RangeError(`${operation}: x must have 4 dimensions (shape = [${x}])`);
   if (![...kernel, ...stride].every((v) => Number.isInteger(v) && v > 0)) {
-    throw new Error(`${operation}: kernel and stride must be positive integers (= [${kernel}], [${stride}])`);
+    throw new RangeError(
+      `${operation}: kernel and stride must be positive integers (= [${kernel}], [${stride}])`,
+    );
   }
   const begin = pad.slice(0, 2);
   const end = pad.slice(2);
   if (!pad.every((v, i) => Number.isInteger(v) && v >= 0 && v < kernel[i % 2])) {
-    throw new Error(
+    throw new RangeError(
       `${operation}: pad must be integers from 0 to below the kernel (= [${pad}], kernel = [${kernel}])`,
     );
   }
@@ -43,7 +45,7 @@ export function pooledShape(operation: string, x: Shape, { kernel, stride, pad, 
     return startsOutside && (rounding === 'onnx' || (rounding === 'caffe' && padded)) ? count - 1 : count;
   });
   if (extents.some((extent) => extent < 1)) {
-    throw new Error(
+    throw new RangeError(
       `${operation}: the window [${kernel}] does not fit the padded input (x = [${x}], pad = [${pad}])`,
     );
   }

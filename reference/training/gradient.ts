@@ -5,7 +5,7 @@
  * gradients.
  */
 
-import { atLayer, lookup } from '../named.ts';
+import { atLayer, lookup, must, mustBeNetwork, mustBeObject, mustBeTensor, mustBeWeights } from '../named.ts';
 import type { Layer, Network } from '../networks/layers.ts';
 import type { How } from '../ops/operation.ts';
 import { checkInput, inputsOf, type Operations, operandsOf, plain, type Weights } from '../oracle.ts';
@@ -60,9 +60,17 @@ export function trunk(network: Network): Network {
 export function backward(
   network: Network,
   weights: Weights,
-  { input, labels, dropout }: Batch,
+  batch: Batch,
   options: GradientOptions = {},
 ): Gradients {
+  mustBeNetwork('network', network);
+  mustBeWeights('weights', weights);
+  mustBeObject('batch', batch);
+  mustBeObject('options', options);
+  const { input, labels, dropout } = batch;
+  mustBeTensor('batch: input', input);
+  must(Array.isArray(labels) || ArrayBuffer.isView(labels), 'batch: labels', 'a list of classes', labels);
+  must(dropout === 'none' || dropout instanceof Map, 'batch: dropout', "'none' or masks by layer", dropout);
   const { precision = 'float32', dinput = true, trace } = options;
   checkInput(network, input);
   const net = trunk(network);
@@ -85,7 +93,7 @@ export function backward(
   for (let index = net.layers.length - 1; index >= 0; index--) {
     const layer = net.layers[index];
     const dy = dvalues.get(layer.name);
-    if (!dy) throw new Error(`${layer.name}: no layer reads its output, so it has no gradient`);
+    if (!dy) throw new RangeError(`${layer.name}: no layer reads its output, so it has no gradient`);
     const { y, backward } = records[index];
     trace?.(layer, y, dy);
     const found = atLayer(layer.name, () => backward(dy));
@@ -121,6 +129,8 @@ export function step(
   hyper: Hyper,
   options: GradientOptions = {},
 ): Gradients & { weights: Map<string, Tensor>; momenta: Map<string, Tensor> } {
+  mustBeWeights('momenta', momenta);
+  mustBeObject('hyper', hyper);
   const found = backward(network, weights, batch, { dinput: false, ...options });
   return { ...found, ...updateAll(weights, momenta, found.gradients, hyper) };
 }
@@ -158,5 +168,5 @@ function maskOf(masks: Masks, name: string): Tensor {
   const mask = masks.get(name);
   if (mask) return tensor(Float32Array.from(mask), [mask.length]);
   const names = [...masks.keys()].join(', ') || 'none';
-  throw new Error(`there is no mask for this dropout layer (masks: ${names})`);
+  throw new RangeError(`there is no mask for this dropout layer (masks: ${names})`);
 }

@@ -5,6 +5,8 @@
  * kaiming  variance 2 / fan_in, biases 0 (He, Zhang, Ren, Sun 2015, equation 10): for nets with ReLU.
  * others   what the network says (networks/starts.ts), otherwise standard deviation 0.01 and biases 0.
  */
+
+import { mustBeNetwork } from '../named.ts';
 import type { Network } from '../networks/layers.ts';
 import type { Start } from '../networks/starts.ts';
 import { type Weights, weightShapes } from '../oracle.ts';
@@ -16,6 +18,7 @@ export type Method = (typeof methods)[number];
 
 /** How a layer of the network begins; `fanIn` is the number of inputs to one of its neurons. */
 export function startOf(network: Network, layer: string, fanIn: number, method: Method): Start {
+  mustBeNetwork('network', network);
   if (method === 'kaiming') return { deviation: Math.sqrt(2 / fanIn), bias: 0 };
   return { deviation: 0.01, bias: 0, ...network.starts?.[method][layer] };
 }
@@ -26,7 +29,7 @@ export function startOf(network: Network, layer: string, fanIn: number, method: 
  */
 export function initialise(network: Network, seed: number, method: Method): Weights {
   if (!methods.includes(method)) {
-    throw new Error(`unknown initialisation '${method}' (there are: ${methods.join(', ')})`);
+    throw new RangeError(`unknown initialisation '${method}' (there are: ${methods.join(', ')})`);
   }
   const weights = new Map<string, Tensor>();
   for (const [name, shape] of weightShapes(network)) {

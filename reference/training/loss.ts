@@ -24,12 +24,12 @@ const FLT_MIN = 1.1754943508222875e-38;
 
 /** Throws unless there are N labels, each an integer from 0 to K − 1. */
 function checkLabels(z: Tensor, labels: ArrayLike<number>): void {
-  if (z.dimension !== 2) throw new Error(`loss: z must have 2 dimensions (shape = [${z.shape}])`);
+  if (z.dimension !== 2) throw new RangeError(`loss: z must have 2 dimensions (shape = [${z.shape}])`);
   const [N, K] = z.shape;
-  if (labels.length !== N) throw new Error(`loss: there must be ${N} labels (= ${labels.length})`);
+  if (labels.length !== N) throw new RangeError(`loss: there must be ${N} labels (= ${labels.length})`);
   for (let n = 0; n < N; n++) {
     if (!Number.isInteger(labels[n]) || labels[n] < 0 || labels[n] >= K) {
-      throw new Error(`loss: labels must be integers from 0 to ${K - 1} (label ${n} = ${labels[n]})`);
+      throw new RangeError(`loss: labels must be integers from 0 to ${K - 1} (label ${n} = ${labels[n]})`);
     }
   }
 }
@@ -93,7 +93,7 @@ export type Ranking = (typeof rankings)[number];
  */
 export function hits(z: Tensor, labels: ArrayLike<number>, k: number, rule: Ranking = 'first'): Float64Array {
   checkLabels(z, labels);
-  if (!Number.isInteger(k) || k < 1) throw new Error(`loss: k must be a positive integer (= ${k})`);
+  if (!Number.isInteger(k) || k < 1) throw new RangeError(`loss: k must be a positive integer (= ${k})`);
   const [N, K] = z.shape;
   const Z = dense(z);
   return Float64Array.from({ length: N }, (_, n) => {

@@ -65,7 +65,7 @@ export function coefficientsOf(hyper: Hyper, parameter: string): Coefficients {
   };
   for (const [name, value] of Object.entries(own)) {
     if (!(value >= 0 && value < Infinity)) {
-      throw new Error(`optimiser: ${name} of ${parameter} must be at least 0 (= ${value})`);
+      throw new RangeError(`optimiser: ${name} of ${parameter} must be at least 0 (= ${value})`);
     }
   }
   return own;
@@ -113,13 +113,13 @@ export function updateAll(
   hyper: Hyper,
 ): { weights: Map<string, Tensor>; momenta: Map<string, Tensor> } {
   if (!rules.includes(hyper.rule)) {
-    throw new Error(`optimiser: unknown rule '${hyper.rule}' (there are: ${rules.join(', ')})`);
+    throw new RangeError(`optimiser: unknown rule '${hyper.rule}' (there are: ${rules.join(', ')})`);
   }
   const next = { weights: new Map<string, Tensor>(), momenta: new Map<string, Tensor>() };
   for (const [name, w] of weights) {
     const fitting = (of: string, t: Tensor | undefined): Storage => {
       if (t?.shape.join() !== w.shape.join()) {
-        throw new Error(
+        throw new RangeError(
           `optimiser: ${of} of ${name} must be shaped [${w.shape}] (= [${t?.shape ?? 'none'}])`,
         );
       }

@@ -85,7 +85,7 @@ export function settingsAt(
   perEpoch: number,
 ): ScheduleSettings {
   if (!(iteration >= 0) || !(perEpoch >= 1)) {
-    throw new Error(
+    throw new RangeError(
       `schedule: iteration must be at least 0, perEpoch at least 1 (= ${iteration}, ${perEpoch})`,
     );
   }

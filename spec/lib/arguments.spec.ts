@@ -3,7 +3,11 @@
  * never V8's words for what went wrong deep inside.
  */
 import { expect } from 'chai';
+import * as exporting from '../../export/index.ts';
+import * as agree from '../../lib/agree/agree.ts';
+import * as fast from '../../lib/fast/node.ts';
 import * as api from '../../lib/index.ts';
+import * as reference from '../../reference/index.ts';
 
 /** What V8 and Node say of a value that nobody looked at. */
 const DEEP =
@@ -62,7 +66,68 @@ const doors: Readonly<Record<string, Door>> = {
   },
 };
 
+const network = api.networkNamed('cifar10-full');
+const weights = reference.initialise(network, 1, 'kaiming');
+const x = reference.zeros([1, 3, 32, 32]);
+const batch = { input: x, labels: [1], dropout: 'none' };
+const hyper = { rule: 'paper', learningRate: 0.01, momentum: 0.9, weightDecay: 0 };
+const picture = { width: 32, height: 32, data: new Uint8Array(3072) };
+
+/** Doors that know nothing of files: they throw TypeError, or RangeError for values that do not fit. */
+const pure: Readonly<Record<string, readonly [call: (...args: never[]) => unknown, ...right: unknown[]]>> = {
+  'oracle.forward': [api.oracle.forward, network, weights, x, {}],
+  'oracle.runLayer': [api.oracle.runLayer, network.layers[0], [x], weights],
+  'oracle.shapes': [api.oracle.shapes, network],
+  'oracle.weightShapes': [api.oracle.weightShapes, network],
+  'oracle.layerMacs': [api.oracle.layerMacs, network, 0],
+  'oracle.macs': [api.oracle.macs, network],
+  'oracle.parameterCount': [api.oracle.parameterCount, network],
+  'reference.forward': [reference.forward, network, weights, x, {}],
+  'reference.backward': [reference.backward, network, weights, batch, {}],
+  'reference.step': [reference.step, network, weights, new Map(), batch, hyper],
+  'reference.fitNetwork': [reference.fitNetwork, network, new Map()],
+  'reference.networkNamed': [reference.networkNamed, 'caffenet'],
+  'reference.initialise': [reference.initialise, network, 1, 'kaiming'],
+  'reference.tensor': [reference.tensor, new Float32Array(1), [1]],
+  'reference.zeros': [reference.zeros, [1]],
+  'reference.dense': [reference.dense, x],
+  'reference.preprocess': [reference.preprocess, picture, network.preprocess, {}],
+  buildModel: [exporting.buildModel, network, weights, {}],
+  buildGradients: [exporting.buildGradients, network, { batch: 1 }],
+  buildStep: [exporting.buildStep, network, { batch: 1 }],
+  tap: [exporting.tap, new Uint8Array()],
+  joined: [exporting.joined, [new Uint8Array()]],
+  configure: [fast.configure, {}],
+  workers: [fast.workers, 1],
+  oracleOf: [agree.oracleOf, network.layers[0], [x], weights, {}],
+  assertAgrees: [agree.assertAgrees, x, x, { atol: 0 }],
+  disagreement: [agree.disagreement, x, x, { atol: 0 }],
+};
+
 describe('wrong arguments', () => {
+  for (const [name, [call, ...right]] of Object.entries(pure)) {
+    it(name, async () => {
+      for (const at of right.keys()) {
+        for (const value of WRONG.filter((one) => typeof one !== 'symbol')) {
+          const place = `argument ${at + 1}: ${JSON.stringify(value, (_, v) => String(v))}`;
+          const error = await failure(() => call(...(right.with(at, value) as never[])));
+          // an object is an object of options, and an index or a list may do
+          if (!error && (isObject(value) || (value !== null && ['number', 'object'].includes(typeof value))))
+            continue;
+          expect(error, place).to.be.instanceOf(Error);
+          expect(error!.name, `${place}: ${error!.message}`).to.be.oneOf([
+            'TypeError',
+            'RangeError',
+            'InputError',
+            'AssertionError',
+          ]);
+          expect(error!.message, place).not.to.match(DEEP);
+          if (error!.name !== 'AssertionError') expect(error!.message, place).not.to.include('\n');
+        }
+      }
+    });
+  }
+
   for (const [name, { call, right, options, none }] of Object.entries(doors)) {
     const lineOf = async (args: readonly unknown[], place: string): Promise<string> => {
       const error = await failure(() => call(...(args as never[])));

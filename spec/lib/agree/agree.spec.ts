@@ -3,7 +3,13 @@ import { readFileSync } from 'node:fs';
 import { expect, use } from 'chai';
 import ndarray from 'ndarray';
 import * as ort from 'onnxruntime-node';
-import { assertAgrees, disagreement, oracleOf, type TensorLike } from '../../../lib/agree/agree.ts';
+import {
+  assertAgrees,
+  disagreement,
+  InputError,
+  oracleOf,
+  type TensorLike,
+} from '../../../lib/agree/agree.ts';
 import agree from '../../../lib/agree/chai.ts';
 import { runLayer } from '../../../lib/fast/oracle.ts';
 import { conv, linear, lrn, relu } from '../../../reference/networks/layers.ts';
@@ -202,8 +208,8 @@ describe('agreement of tensors', () => {
     ],
   ];
   for (const [what, call, message] of misuse) {
-    it(`${what}: a TypeError, whether negated or not`, () => {
-      expect(call).to.throw(TypeError, message);
+    it(`${what}: an InputError, whether negated or not`, () => {
+      expect(call).to.throw(InputError, message);
     });
   }
 
