@@ -1,6 +1,6 @@
 /**
  * Many steps in one call: a step's graph as the body of ONNX's Loop. Parameters and velocities are carried from one
- * iteration to the next inside the engine, so that they are copied once a call and not once a step (measured
+ * iteration to the next inside the engine, so that they are copied once per call and not once per step (measured
  * on CPU and by design on CUDA; WebGPU has no Loop kernel and copies: use single steps there).
  *
  * Inputs   as the step's, with a leading axis of K for what changes from step to step (input, labels, masks,

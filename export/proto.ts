@@ -200,7 +200,7 @@ const asBigInt = ({ low, high, unsigned }: LongLike): bigint => {
   return unsigned ? word : BigInt.asIntN(64, word);
 };
 
-/** Strings that are no text keep their bytes out of the program: U+FFFD stands for them, as onnx-proto decodes. */
+/** Strings that are not text keep their bytes out of the program: onnx-proto decodes them to U+FFFD. */
 function fromWire(value: unknown, key = ''): unknown {
   if (!isObject(value) || value instanceof Uint8Array) return value;
   if (isLong(value)) {

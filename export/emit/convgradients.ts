@@ -107,8 +107,9 @@ function atOnce(g: GraphBuilder, dy: string, u: string, G: number, output: strin
 }
 
 /**
- * The same, one product an image, added up afterwards: WebGPU's kernel sums a tile of the result in one workgroup, and
- * results as small as dw have few tiles (conv1 of cifar-alexnet, batch 128, H100: 8 ms a tap at once, 0.2 ms all so).
+ * The same, one product per image, added up afterwards: WebGPU's kernel sums a tile of the result in one workgroup,
+ * and results as small as dw have few tiles (conv1 of cifar-alexnet, batch 128, H100: 8 ms a tap at once, 0.2 ms all
+ * so).
  */
 function imageByImage(g: GraphBuilder, dy: string, u: string, G: number, output: string): string {
   const [n, K, P, Q] = g.dims(dy) as number[];

@@ -69,7 +69,7 @@ export const dtypeOfCode = (code: string, naming: Naming): NumericDType | undefi
 export const dtypeOfOnnx = (number: number): DType | undefined =>
   [...numericDTypes, 'string' as const].find((dtype) => dataTypes[dtype] === number);
 
-/** The type of an ordinary typed array's elements; null for what is none. A Uint8ClampedArray holds uint8. */
+/** The type of an ordinary typed array's elements; null for anything else. A Uint8ClampedArray holds uint8. */
 export function dtypeOfArray(data: object): NumericDType | null {
   const name = data.constructor.name.replace(/Clamped|Big|Array/g, '').toLowerCase();
   return ArrayBuffer.isView(data) && isNumeric(name) ? name : null;

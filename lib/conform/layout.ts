@@ -1,10 +1,10 @@
 /**
  * The ONNX backend-test layout.
  *
- * A folder a test: model.onnx, test_data_set_N/input_K.pb and output_K.pb, N and K counted as numbers (input_10 comes
- * after input_9). The 'light' models lie flat: NAME.onnx and NAME_output_K.pb; input element i of n is i/n.
- * data.json beside the model (the 'real' tests) may give another rtol and atol.
- * Source: onnx/backend/test/runner/__init__.py, onnx/backend/test/data/light/README.md.
+ * A folder per test: model.onnx, test_data_set_N/input_K.pb and output_K.pb, N and K counted as numbers (input_10
+ * comes after input_9). The 'light' models lie flat: NAME.onnx and NAME_output_K.pb; input element i of n is i/n.
+ * data.json beside the model (the 'real' tests) may give another rtol and atol. Source:
+ * onnx/backend/test/runner/__init__.py, onnx/backend/test/data/light/README.md.
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
@@ -87,7 +87,7 @@ async function toleranceIn(path: string): Promise<TestTolerance> {
   try {
     given = Object(JSON.parse(await readFile(path, 'utf8')));
   } catch {
-    throw new InputError(`${path}: it is no JSON`);
+    throw new InputError(`${path}: it is not JSON`);
   }
   const { rtol = ONNX_TOLERANCE.rtol, atol = ONNX_TOLERANCE.atol } = given;
   if (typeof rtol !== 'number' || typeof atol !== 'number' || !(rtol >= 0) || !(atol >= 0)) {

@@ -80,8 +80,8 @@ export function vectorOf(test: Case | GradientCase): Vector | string {
 const isVector = (vector: Vector | string): vector is Vector => typeof vector !== 'string';
 
 /**
- * `alexnet conform --write`: writes one folder a test below `folder` and returns their names. Rejects with InputError
- * where a file is there that this program did not write, unless `force`.
+ * `alexnet conform --write`: writes one folder per test below `folder` and returns their names. Rejects with
+ * InputError where a file is there that this program did not write, unless `force`.
  */
 export async function writeVectors(
   folder: string,

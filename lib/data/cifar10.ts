@@ -70,7 +70,7 @@ function groups(files: readonly string[]): Map<SplitName, string[]> {
   return found;
 }
 
-/** The names in batches.meta.txt, one a line; CIFAR-10's own where there is no such file. */
+/** The names in batches.meta.txt, one per line; CIFAR-10's own where there is no such file. */
 function classNames(path: string): readonly string[] {
   let text: string;
   try {
@@ -81,7 +81,7 @@ function classNames(path: string): readonly string[] {
   }
   const names = text.split(/\r?\n/).filter((name) => name !== '');
   if (names.length < 1 || names.length > 256 || new Set(names).size < names.length) {
-    throw new InputError(`${path}: it must hold 1 to 256 different class names, one a line`);
+    throw new InputError(`${path}: it must hold 1 to 256 different class names, one per line`);
   }
   return names;
 }
@@ -102,13 +102,13 @@ function recordCount(source: Source): number {
   if (source.size % RECORD !== 0) {
     throw bad(
       source,
-      `truncated, or not CIFAR-10's binary version: ${source.size} bytes are no multiple of ${RECORD}`,
+      `truncated, or not CIFAR-10's binary version: ${source.size} bytes are not a multiple of ${RECORD}`,
     );
   }
   return source.size / RECORD;
 }
 
-/** Fills the front of `labels`. Throws InputError at the first that is no class. */
+/** Fills the front of `labels`. Throws InputError at the first that is not a class. */
 function readLabels(source: Source, labels: Uint8Array, classes: number): void {
   const records = recordCount(source);
   for (let first = 0; first < records; first += PIECE) {

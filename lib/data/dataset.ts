@@ -51,7 +51,7 @@ export interface Dataset {
   close(): void;
 }
 
-/** A split over one label a picture. */
+/** A split with one label per picture. */
 export function splitOf(
   name: SplitName,
   labels: ArrayLike<number>,

@@ -1,5 +1,5 @@
 /**
- * Folders of pictures, one a class: ROOT/CLASS/*.jpg, or ROOT/train/CLASS/*.jpg with val and test beside
+ * Folders of pictures, one per class: ROOT/CLASS/*.jpg, or ROOT/train/CLASS/*.jpg with val and test beside
  * train. Classes are sorted by name, character by character, as torchvision's ImageFolder does ('10' comes
  * before '2').
  */
@@ -74,7 +74,8 @@ async function split(
   const labels: number[] = [];
   for (const className of present) {
     const label = classes.indexOf(className);
-    if (label < 0) throw new InputError(`${join(folder, className)}: a class that the training set has not`);
+    if (label < 0)
+      throw new InputError(`${join(folder, className)}: a class that the training set does not have`);
     for (const file of await picturesOf(join(folder, className))) {
       files.push(file);
       labels.push(label);

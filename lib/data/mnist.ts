@@ -138,7 +138,7 @@ function isGzip(file: Source): boolean {
 }
 
 function readShape(head: Uint8Array, axes: number, file: Source): number[] {
-  if (head.length < 4 + 4 * axes || head[0] !== 0 || head[1] !== 0) throw bad(file, 'no IDX file');
+  if (head.length < 4 + 4 * axes || head[0] !== 0 || head[1] !== 0) throw bad(file, 'not an IDX file');
   if (head[2] !== UNSIGNED_BYTES || head[3] !== axes) {
     throw bad(
       file,

@@ -1,5 +1,5 @@
 /**
- * Jobs done in worker threads. onnxruntime-node computes on the thread that calls it and holds it meanwhile, so jobs
+ * Jobs done in worker threads. onnxruntime-node computes on the thread that calls it and blocks it, so jobs
  * are handed to the threads at once, not when they ask: they go on while a batch runs.
  */
 import { createRequire } from 'node:module';
@@ -17,7 +17,7 @@ interface ThreadPool<Job, Result> {
 }
 
 interface ThreadOptions<Job, Result> {
-  /** How many; default: one a core but for one, at least 1, at most 16. */
+  /** How many; default: one per core but for one, at least 1, at most 16. */
   readonly threads?: number;
   start(): Worker;
   /** The result of a job that ended its thread, by running out of memory for example. May throw. */
@@ -121,8 +121,8 @@ export function serve<Job, Result>(
 const LIFE = 'import(process.argv[2]).then((tsx) => (tsx.register(), import(process.argv[3])));';
 
 /**
- * A thread that runs a module of this package, compiled or, as tsx runs it, in TypeScript. `path` has no ending and is
- * relative to `from`, which is the caller's import.meta.url.
+ * A thread that runs a module of this package, compiled or, as tsx runs it, in TypeScript. `path` has no ending and
+ * is relative to `from`, which is the caller's import.meta.url.
  */
 export function startThread(path: string, from: string, workerData: unknown): Worker {
   const ending = extname(from);

@@ -1,6 +1,6 @@
 /**
  * The fast twin of ops/conv2d.ts: the same signatures, the same bits. Forward and both gradients are matrix products
- * by the same kernels through other tables, one product a group, over slabs of images.
+ * by the same kernels through other tables, one product per group, over slabs of images.
  *
  * y   rows are the group's kernels, columns the output pixels, and the sum runs over the taps (c, r, s).
  * dw  rows are kernels, columns the taps (c, r, s), and the sum runs over the outputs (n, p, q) of all slabs.
@@ -234,7 +234,7 @@ function weightGradient(
 
 /** One axis of the pixels that share a remainder: the taps that reach them, and from which outputs. */
 interface Phase {
-  /** First pixel, and how many, a stride apart. */
+  /** First pixel, and the number of pixels, each a stride from the one before. */
   readonly first: number;
   readonly count: number;
   /** Taps, and for each the output that it carries to pixel `first`; it may lie outside. */

@@ -1,8 +1,8 @@
 /**
  * The engine: the compiled kernels, their memory, and the settings.
  *
- * All operands are copied into the one memory that the kernels see, slab by slab, so nothing of the caller is kept and
- * no weight is held twice.
+ * All operands are copied into the one memory that the kernels see, slab by slab, so nothing of the caller is kept
+ * and no weight is held twice.
  */
 import { mustBeObject } from '../../reference/named.ts';
 import type { Precision, Storage } from '../../reference/tensor.ts';
@@ -120,7 +120,7 @@ function open(): FastEngine | null {
   return { ...features, memory, kernels, tiles: tilesFor(features), threads: threads.count, close };
 }
 
-/** A shared memory reserves addresses for all that it may become: less where the process may not have so many. */
+/** A shared memory reserves addresses for all that it may become: less where the process may not have that many. */
 function memoryFor(shared: boolean): Memory {
   const { Memory } = webAssembly!;
   if (!shared) return new Memory({ initial: 1 });

@@ -27,7 +27,7 @@ export { macs, parameters, shape } from '../../reference/ops/linear.ts';
 
 /** Weights in the engine's memory at a time. */
 const CHUNK_BYTES = 1 << 20;
-/** Up to so many images, weights are used where they lie. */
+/** Up to this many images, weights are used where they lie. */
 const FEW = 2;
 
 /** y as ops/linear.ts defines it, or with `accumulate` 'float32' as float32.ts does. */
@@ -52,8 +52,8 @@ export function forward(
 }
 
 /**
- * As ops/linear.ts. For float32 operands |w·x| = |w|·|x| and (w·x)² = w²·x² before rounding, so both sums are products
- * of mapped operands.
+ * As ops/linear.ts. For float32 operands |w·x| = |w|·|x| and (w·x)² = w²·x² before rounding, so both sums are
+ * products of mapped operands.
  */
 export function terms(operands: readonly Tensor[]): Terms {
   const [x, w, b] = operands;

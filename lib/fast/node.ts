@@ -2,8 +2,8 @@
  * The entry for Node, `alexnet-oracle/fast`: all of index.ts, and Node's threads, which a browser cannot load.
  *
  * Each worker has the same compiled kernels over the same memory, and spends its life inside `serve`
- * (kernels/sharing.ts), so all its JavaScript is one line, which needs neither a loader nor a file of its own. Nothing
- * waits for a worker to start; one that cannot start leaves its share to the others.
+ * (kernels/sharing.ts), so all its JavaScript is one line, which needs neither a loader nor a file of its own.
+ * Nothing waits for a worker to start; one that cannot start leaves its share to the others.
  *
  * @module alexnet-oracle/fast
  */
@@ -18,7 +18,7 @@ new WebAssembly.Instance(kernels, { js: { memory } }).exports.serve(thread);
 `;
 
 /**
- * For `configure({ threads: workers(4) })`: so many threads, this one included. They do not keep the process alive.
+ * For `configure({ threads: workers(4) })`: that many threads, this one included. They do not keep the process alive.
  * Throws if `count` is not a positive integer.
  */
 export function workers(count: number): Threads {

@@ -28,7 +28,7 @@ export interface Result {
   readonly rowBytes: number;
   /** Byte offset of every column. */
   readonly columns: Int32Array;
-  /** Address of float64 values, one a row unless it says a column; without, nothing is added. */
+  /** Address of float64 values, one per row unless `biasPer` says column; without it, nothing is added. */
   readonly bias?: number;
   readonly biasPer?: 'row' | 'column';
 }
@@ -145,7 +145,7 @@ export function multiply(
   runJob(engine, job, meanwhile);
 }
 
-/** Few images times rows of float32 weights that lie one after another at `w`: y[n, o], the bias one a column. */
+/** Few images times rows of float32 weights that lie one after another at `w`: y[n, o], with one bias per column. */
 export function dots(
   engine: FastEngine,
   arena: Arena,

@@ -66,7 +66,7 @@ function parse(source: Source, text: string) {
   return { descr: descr.slice(1, -1), fortran: fortran === 'True', shape: extents };
 }
 
-/** The array in the file, its values still unread. Throws InputError for what is no sound .npy of numbers. */
+/** The array in the file, its values still unread. Throws InputError for anything but a sound .npy of numbers. */
 export function openNpy(source: Source): LazyValue {
   const { descr, fortran, shape, start } = readHeader(source);
   const dtype = dtypeOfCode(descr.slice(1), 'numpy');
@@ -117,8 +117,8 @@ export const writeNpy = (array: NumericValue): Uint8Array => joined(npyPieces(ar
 // ---- .npz
 
 /**
- * The arrays of an archive by name (without '.npy'), values unread. Throws InputError for what is no sound
- * .npz. Members that are not .npy are passed over.
+ * The arrays of an archive by name (without '.npy'), values unread. Throws InputError for anything but a
+ * sound .npz. Members that are not .npy are passed over.
  */
 export function openNpz(source: Source, members = readZip(source)): ReadonlyMap<string, LazyValue> {
   const arrays = new Map<string, LazyValue>();

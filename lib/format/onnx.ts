@@ -62,7 +62,9 @@ export function openModel(source: Source): ModelProto {
 const fetchAs = (tensor: TensorProto, get: () => Uint8Array | undefined): void =>
   void Object.defineProperty(tensor, 'rawData', { get, enumerable: true, configurable: true });
 
-/** A graph's bytes without the numbers of its big initialisers; where those lie is added to `left`, one a tensor. */
+/**
+ * A graph's bytes without the numbers of its big initialisers; where those lie is added to `left`, one per tensor.
+ */
 function lighten(source: Source, graph: Field, left: (Field | null)[]): Uint8Array[] {
   const pieces: Uint8Array[] = [];
   let from = graph.start;

@@ -75,14 +75,14 @@ const reconstructor: Builder = ([type]) => {
 
 const whole = (value: PickleValue | undefined, what: string): number => {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
-    throw new Error(`${what} is no whole number`);
+    throw new Error(`${what} is not a whole number`);
   }
   return value;
 };
 
 const wholes = (value: PickleValue | undefined, what: string): number[] => {
   if (Array.isArray(value) && value.length <= 64) return value.map((extent) => whole(extent, what));
-  throw new Error(`${what} is no short list of whole numbers`);
+  throw new Error(`${what} is not a short list of whole numbers`);
 };
 
 /** torch._utils._rebuild_tensor_v2(storage, offset, size, stride, …). */

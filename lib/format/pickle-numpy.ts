@@ -30,7 +30,7 @@ interface ArrayState {
 
 const built = (what: string, content: DTypeState | ArrayState): Built => ({ kind: 'built', what, content });
 
-/** The array, of numbers or of objects, that a pickle's value is; empty if it is none. */
+/** The array, of numbers or of objects, that a pickle's value is; empty for any other value. */
 export const arrayOf = (value: PickleValue | undefined): Readonly<ArrayState> =>
   value !== undefined && isKind(value, 'built') && value.what === 'ndarray'
     ? (value.content as ArrayState)
@@ -53,7 +53,7 @@ export function encode([text, coding]: readonly PickleValue[]): PickleValue {
 }
 
 export function setState(object: Built, state: PickleValue): PickleValue {
-  if (!Array.isArray(state)) throw new Error('damaged pickle: a state that is no tuple');
+  if (!Array.isArray(state)) throw new Error('damaged pickle: a state that is not a tuple');
   if (object.what === 'dtype') {
     const order = state[1];
     if (typeof order !== 'string') throw new Error('damaged pickle: a type without byte order');

@@ -8,7 +8,7 @@
  * from the file's size.
  *
  *   Python           here
- *   str, bytes       string (bytes as latin-1, one character a byte), or Slice where long
+ *   str, bytes       string (bytes as latin-1, one character per byte), or Slice where long
  *   int, float       number (bigint beyond 2⁵³)
  *   list, tuple, set array
  *   dict             Map
@@ -54,7 +54,7 @@ export function unpickle(
     const code = byte(c);
     if (code === 0x2e) return { value: pop(machine), end: c.at, unknown: machine.unknown };
     const run = opcodes[code];
-    if (!run) throw bad(source, `no pickle: byte ${code} at ${c.at - 1} is no known instruction`);
+    if (!run) throw bad(source, `not a pickle: byte ${code} at ${c.at - 1} is not a known instruction`);
     spend(machine, SCALAR);
     run(machine);
   }
@@ -148,7 +148,7 @@ const plain = (text: string): string =>
 function decimal(m: Machine, text: string): PickleValue {
   const digits = text.replace(/L$/, '');
   if (text === '00' || text === '01') return text === '01';
-  if (!/^-?\d{1,400}$/.test(digits)) fail(m, `damaged pickle: '${text.slice(0, 40)}' is no number`);
+  if (!/^-?\d{1,400}$/.test(digits)) fail(m, `damaged pickle: '${text.slice(0, 40)}' is not a number`);
   return narrow(BigInt(digits));
 }
 
@@ -184,8 +184,8 @@ const lengthOf = (value: PickleValue): number =>
 
 /** A call, or an instance of a class: what the list of globals makes of it. */
 function call(m: Machine, callee: PickleValue, args: PickleValue): void {
-  if (!isKind(callee, 'global')) fail(m, 'refused: the pickle calls what is no known function');
-  if (!Array.isArray(args)) fail(m, 'damaged pickle: arguments that are no tuple');
+  if (!isKind(callee, 'global')) fail(m, 'refused: the pickle calls something that is not a known function');
+  if (!Array.isArray(args)) fail(m, 'damaged pickle: arguments that are not a tuple');
   spend(m, CONTAINER + SCALAR * args.reduce<number>((sum, arg) => sum + lengthOf(arg), 0));
   const { name, unknown } = callee;
   const { source } = m.c;
@@ -196,7 +196,7 @@ function call(m: Machine, callee: PickleValue, args: PickleValue): void {
 function putItems(m: Machine, items: readonly PickleValue[]): void {
   const dict = top(m);
   const isDict = dict instanceof Map;
-  if (!isDict && !isKind(dict, 'instance')) fail(m, 'damaged pickle: items for what is no dict');
+  if (!isDict && !isKind(dict, 'instance')) fail(m, 'damaged pickle: items for something that is not a dict');
   if (items.length % 2 !== 0) fail(m, 'damaged pickle: a key without a value');
   spend(m, SCALAR * items.length);
   if (isDict) for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
@@ -205,7 +205,7 @@ function putItems(m: Machine, items: readonly PickleValue[]): void {
 function append(m: Machine, items: readonly PickleValue[]): void {
   const list = top(m);
   if (Array.isArray(list)) for (const item of items) list.push(item);
-  else if (!isKind(list, 'instance')) fail(m, 'damaged pickle: items for what is no list');
+  else if (!isKind(list, 'instance')) fail(m, 'damaged pickle: items for something that is not a list');
 }
 
 function build(m: Machine): void {
@@ -231,7 +231,7 @@ const tuple = (count: number) => (m: Machine) => {
 };
 
 const textOf = (m: Machine, value: PickleValue): string =>
-  typeof value === 'string' ? value : fail(m, 'damaged pickle: a name that is no text');
+  typeof value === 'string' ? value : fail(m, 'damaged pickle: a name that is not text');
 
 type Run = (m: Machine) => void;
 const opcodes: (Run | undefined)[] = [];

@@ -21,7 +21,7 @@ export function openObjectNpy(source: Source, pickle: Source): ReadonlyMap<strin
   const { objects = [] } = arrayOf(value);
   const [dict] = objects;
   if (objects.length !== 1 || !(dict instanceof Map))
-    throw bad(source, 'an array of Python objects that is no dictionary of weights');
+    throw bad(source, 'an array of Python objects that is not a dictionary of weights');
   const arrays = arraysIn(dict);
   if (arrays.size === 0) throw bad(source, 'the dictionary in it holds no arrays');
   return arrays;

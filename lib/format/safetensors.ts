@@ -11,7 +11,7 @@ import { toUtf8 } from './strings.ts';
 
 const LONGEST_HEADER = 100_000_000;
 
-/** The tensors by name, values unread, and the metadata. Throws InputError for what is no sound file. */
+/** The tensors by name, values unread, and the metadata. Throws InputError for a file that is not sound. */
 export function openSafetensors(source: Source) {
   const [header, start] = readHeader(source);
   const tensors = new Map<string, LazyValue>();
@@ -35,7 +35,7 @@ function readHeader(source: Source): [object, number] {
   if (source.size < 10) throw bad(source, 'truncated: too short for a safetensors file');
   const length = new DataView(source.read(0, 8).buffer).getBigUint64(0, true);
   if (length > BigInt(Math.min(LONGEST_HEADER, source.size - 8))) {
-    throw bad(source, `truncated or no safetensors file: the header claims ${length} bytes`);
+    throw bad(source, `truncated, or not a safetensors file: the header claims ${length} bytes`);
   }
   const bytes = source.read(8, Number(length));
   let text: string;
@@ -44,11 +44,11 @@ function readHeader(source: Source): [object, number] {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
     header = JSON.parse(text);
   } catch {
-    throw bad(source, 'the safetensors header is no valid JSON');
+    throw bad(source, 'the safetensors header is not valid JSON');
   }
   const twice = repeatedKey(text);
   if (twice !== undefined) throw bad(source, `the safetensors header has ${twice.slice(0, 80)} twice`);
-  if (!isRecord(header)) throw bad(source, 'the safetensors header is no JSON object');
+  if (!isRecord(header)) throw bad(source, 'the safetensors header is not a JSON object');
   return [header, 8 + Number(length)];
 }
 
@@ -71,10 +71,10 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function readMetadata(source: Source, entry: unknown): ReadonlyMap<string, string> {
-  if (!isRecord(entry)) throw bad(source, '__metadata__ is no JSON object');
+  if (!isRecord(entry)) throw bad(source, '__metadata__ is not a JSON object');
   return new Map(
     Object.entries(entry).map(([key, value]) => {
-      if (typeof value !== 'string') throw bad(source, `__metadata__ '${key}' is no text`);
+      if (typeof value !== 'string') throw bad(source, `__metadata__ '${key}' is not text`);
       return [key, value];
     }),
   );
@@ -88,10 +88,10 @@ function readEntry(source: Source, name: string, entry: unknown) {
   const dtype = typeof code === 'string' ? dtypeOfCode(code, 'safetensors') : undefined;
   if (!dtype) throw bad(source, `tensor '${name}': type ${JSON.stringify(code)} is not read`);
   if (!Array.isArray(shape) || !shape.every(isWhole)) {
-    throw bad(source, `tensor '${name}': the shape is no list of extents`);
+    throw bad(source, `tensor '${name}': the shape is not a list of extents`);
   }
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isWhole)) {
-    throw bad(source, `tensor '${name}': data_offsets are no two whole numbers`);
+    throw bad(source, `tensor '${name}': data_offsets are not two whole numbers`);
   }
   const [begin, end] = offsets;
   const size = byteSize(dtype, shape);

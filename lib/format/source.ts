@@ -16,7 +16,7 @@ export interface Source extends Bytes {
   bad(message: string): InputError;
   /** What unpacks the members of this archive; default: `portable`. */
   readonly unpacker?: Unpacker;
-  /** A file beside this one, for whoever lies in a folder. Throws where `location` leads out of that. */
+  /** A file beside this one, where this one lies in a folder. Throws where `location` leads out of the folder. */
   beside?(location: string): Source;
   close(): void;
 }
@@ -37,7 +37,7 @@ export interface Unpacker {
 export const bad = (source: { readonly name: string }, message: string): InputError =>
   new InputError(`${source.name}: ${message.replace(/\s+/g, ' ').slice(0, 400)}`);
 
-/** What `run` returns. An error in it becomes an InputError about the file of that name, if it is none already. */
+/** What `run` returns. An error in it becomes an InputError about the file of that name, unless it is one already. */
 export function about<T>(name: string, run: () => T): T {
   try {
     return run();
@@ -47,7 +47,7 @@ export function about<T>(name: string, run: () => T): T {
   }
 }
 
-/** What all tensors of a file may come to: so many times its own size and so many bytes more. */
+/** What all tensors of a file may come to: this many times its own size, plus this many bytes. */
 const EXPANSION = 4;
 const ALLOWANCE = 2 ** 26;
 

@@ -1,4 +1,4 @@
-/** Strings as files hold them, without Node's Buffer. Latin-1 is a character a byte. */
+/** Strings as files hold them, without Node's Buffer. Latin-1 has one character per byte. */
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const encoder = new TextEncoder();
 

@@ -47,8 +47,8 @@ const LOCAL = 0x04034b50;
 const MOST_MEMBERS = 100_000;
 
 /**
- * The members in the order of the central directory, by name. Throws InputError for what is no sound
- * archive.
+ * The members in the order of the central directory, by name. Throws InputError for an
+ * archive that is not sound.
  */
 export function readZip(source: Source): ReadonlyMap<string, Member> {
   const { count, offset, size } = findDirectory(source);

@@ -72,7 +72,7 @@ export function checkSize(width: number, height: number, name: string): void {
   }
 }
 
-/** Throws InputError if so many scans visit more samples than `budget`, which is in thousands of millions. */
+/** Throws InputError if the scans visit more samples than `budget`, in thousands of millions, allows. */
 export function checkScans(scans: number, samples: number, name: string, budget = SCAN_BUDGET): void {
   if (samples <= budget * 1e9) return;
   throw new InputError(

@@ -17,7 +17,7 @@ export interface DecodeOptions extends JpegOptions {
 }
 
 /**
- * Decodes with jpeg-js or pngjs. Throws InputError, one line starting with `name`, if the bytes are no such
+ * Decodes with jpeg-js or pngjs. Throws InputError, one line starting with `name`, if the bytes are not such a
  * picture.
  */
 export function decodeImageSync(bytes: Uint8Array, name: string, options: JpegOptions = {}): Image {
@@ -33,7 +33,7 @@ export function decodeImageSync(bytes: Uint8Array, name: string, options: JpegOp
 
 /**
  * Decodes with the decoder that was asked for. Rejects with InputError, one line starting with `name`, if the
- * bytes are no picture that can be read, and with EnvironmentError if sharp was asked for and is not installed.
+ * bytes are not a picture that can be read, and with EnvironmentError if sharp was asked for and is not installed.
  */
 export async function decodeImage(
   bytes: Uint8Array,

@@ -49,7 +49,7 @@ export interface JpegHeader {
 
 /** An encoder writes about ten scans; each visits every block again. */
 const MAX_SCANS = 100;
-/** Tables and scans: a few a scan are written. */
+/** Tables and scans: a few are written for each scan. */
 const MAX_SEGMENTS = 1000;
 
 const SOI = 0xd8;
@@ -116,14 +116,15 @@ function readFrame(marker: number, data: Uint8Array, name: string) {
     fail('lossless, hierarchical or arithmetic-coded JPEG cannot be decoded; save it as an ordinary JPEG');
   }
   if (data.length < 6 || data.length < 6 + 3 * data[5]) fail('truncated JPEG (its header is incomplete)');
-  if (data[0] !== 8) fail(`a JPEG of ${data[0]} bits a sample cannot be decoded; save it with 8`);
+  if (data[0] !== 8) fail(`a JPEG of ${data[0]} bits per sample cannot be decoded; save it with 8`);
   const components = Array.from({ length: data[5] }, (_, i) => ({
     id: data[6 + 3 * i],
     h: data[7 + 3 * i] >> 4,
     v: data[7 + 3 * i] & 15,
     table: data[8 + 3 * i],
   }));
-  if (![1, 3, 4].includes(components.length)) fail(`a JPEG of ${components.length} components is no picture`);
+  if (![1, 3, 4].includes(components.length))
+    fail(`a JPEG of ${components.length} components is not a picture`);
   if (components.some(({ h, v }) => h < 1 || h > 4 || v < 1 || v > 4)) {
     fail('damaged JPEG (a sampling factor is not 1 to 4)');
   }
@@ -163,7 +164,7 @@ function* quantisersIn(data: Uint8Array): Generator<number> {
   for (let at = 0; at < data.length; at += data[at] < 16 ? 65 : 129) yield data[at] & 15;
 }
 
-/** Numbers of the tables that a DHT segment defines: 16 counts, and so many symbols. */
+/** Numbers of the tables that a DHT segment defines: 16 counts, and as many symbols as they add up to. */
 function* huffmanIn(data: Uint8Array): Generator<number> {
   for (let at = 0; at + 17 <= data.length; ) {
     yield data[at] & 31;

@@ -1,6 +1,6 @@
 /**
- * Pictures from the disk, ready for a network: files and folders in, one tensor a picture out. A file that cannot be
- * used becomes a failure of one line; the others go on.
+ * Pictures from the disk, ready for a network: files and folders in, one tensor per picture out. A file that cannot
+ * be used becomes a failure of one line; the others go on.
  */
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -37,14 +37,14 @@ export type Path = string | Buffer;
 export const shown = (path: Path): string => (typeof path === 'string' ? path : path.toString('utf8'));
 
 /**
- * Bytes of a regular file. Rejects with InputError for what is none (folder, pipe, device), is missing or
- * larger than `limit` bytes; neither is opened for reading.
+ * Bytes of a regular file. Rejects with InputError for a folder, a pipe or a device, and for a file that is missing
+ * or larger than `limit` bytes; none of these is opened for reading.
  */
 export async function readPicture(path: Path, limit = MAX_FILE_BYTES): Promise<Uint8Array> {
   const name = shown(path);
   const info = await attempt(path, () => stat(path));
   if (info.isDirectory()) throw new InputError(`${name}: is a folder, not a picture`);
-  if (!info.isFile()) throw new InputError(`${name}: is no regular file`);
+  if (!info.isFile()) throw new InputError(`${name}: is not a regular file`);
   if (info.size > limit) {
     throw new InputError(
       `${name}: ${(info.size / 2 ** 20).toFixed(1)} MiB are too large for a picture (at most ${limit / 2 ** 20})`,
@@ -88,8 +88,8 @@ async function attempt<T>(path: Path, run: () => Promise<T>): Promise<T> {
 
 /**
  * The pictures that a path stands for: the file itself, or those in a folder and the folders in it, sorted by
- * name. In a folder a file counts that is called like a picture or begins like one; hidden files and what is
- * no regular file do not. Rejects with InputError if the path is missing or the folder has no picture.
+ * name. In a folder those files count that are called like a picture or begin like one, but for hidden
+ * files and anything but regular ones. Rejects with InputError if the path is missing or the folder has no picture.
  */
 async function findPictures(path: string): Promise<Path[]> {
   const info = await attempt(path, () => stat(path));

@@ -53,7 +53,7 @@ export function xmpOrientation(xmp: string): Orientation | undefined {
 
 /**
  * The EXIF block in ImageMagick's text "Raw profile type exif": three lines of title and length, then hexadecimal.
- * Empty if it is none.
+ * Empty if it is not such a text.
  */
 export function rawProfile(text: string): Uint8Array {
   const digits = text.split('\n').slice(3).join('').replace(/\s+/g, '');

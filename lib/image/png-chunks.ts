@@ -52,7 +52,7 @@ const depths: Record<number, readonly number[]> = {
   6: [8, 16],
 };
 
-/** IHDR, which must come first and alone. Throws InputError if it is no header that the standard knows. */
+/** IHDR, which must come first and alone. Throws InputError if it is not a header that the standard knows. */
 export function readPngHeader(chunks: readonly Chunk[], name: string): PngHeader {
   const fail = (reason: string): never => {
     throw new InputError(`${name}: damaged PNG (${reason})`);
@@ -118,12 +118,12 @@ export function adler32(bytes: Uint8Array): number {
 }
 
 // ---- What text chunks say (section 11.3.3): tEXt, zTXt and iTXt, of which XMP and ImageMagick's EXIF are read.
-// Compressed text is unpacked to a limit; what is damaged or longer is no text.
+// Compressed text is unpacked to a limit; what is damaged or longer is left out.
 
 /** Bytes of a text, as in Pillow. */
 const MAX_TEXT = 2 ** 20;
 
-/** The last text of that keyword, a character a byte; undefined if there is none. */
+/** The last text of that keyword, a character per byte; undefined if there is none. */
 export function chunkText(chunks: readonly Chunk[], keyword: string): string | undefined {
   return chunks.map((chunk) => readText(chunk, keyword)).findLast((text) => text !== undefined);
 }

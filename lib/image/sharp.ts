@@ -1,5 +1,5 @@
 /**
- * sharp (libvips) as the decoder, for those who installed it and asked. It is no dependency: it is loaded on
+ * sharp (libvips) as the decoder, for those who installed it and asked. It is not a dependency: it is loaded on
  * first use. Same rules as the decoders in JavaScript: upright by EXIF, over white, no colour profile, sizes
  * limited on the header, truncated files and wrong checksums refused. Pixels differ by a few grey levels
  * where the decoders round, by more in CMYK.

@@ -134,12 +134,12 @@ const LARGEST = 2 ** 24;
 export function damaged({ weights, momenta }: TrainingState): string | null {
   for (const [name, value] of weights) {
     const data = dense(value);
-    if (firstNotFinite(data) >= 0) return `${name} is no number any more`;
+    if (firstNotFinite(data) >= 0) return `${name} is not a number any more`;
     const large = data.find((w) => Math.abs(w) >= LARGEST);
     if (large !== undefined) return `a weight of ${name} has grown to ${large.toExponential(1)}`;
   }
   for (const [name, value] of momenta) {
-    if (firstNotFinite(dense(value)) >= 0) return `the momentum of ${name} is no number any more`;
+    if (firstNotFinite(dense(value)) >= 0) return `the momentum of ${name} is not a number any more`;
   }
   return null;
 }
@@ -174,7 +174,7 @@ function progressOf(path: string, text: string | undefined): Progress {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new InputError(`${path}: its description of the run is no valid JSON`);
+    throw new InputError(`${path}: its description of the run is not valid JSON`);
   }
   const counts = [value?.seed, value?.batch, value?.epochs, value?.epoch, value?.stepInEpoch, value?.steps];
   if (value?.version !== 1) throw new InputError(`${path}: a checkpoint of version ${value?.version}, not 1`);

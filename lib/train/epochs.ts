@@ -19,7 +19,7 @@ import type { TrainOptions } from './options.ts';
 import { feedSpecOf, jobsOf, settingsOf, stepperSpecOf, stepsPerEpoch } from './plan.ts';
 import type { Setup } from './start.ts';
 
-/** A loss or a parameter is no number any more, or a weight has grown beyond all use: exit 1. */
+/** A loss or a parameter is not a number any more, or a weight has grown beyond all use: exit 1. */
 export class Diverged extends Error {
   override readonly name = 'Diverged';
 }
@@ -150,7 +150,9 @@ const stepBytesOf = ({ side, pad, batch, masks }: ReturnType<typeof feedSpecOf>)
 const aheadOf = ({ stepBytes, perCall }: Running, threads: number): number =>
   Math.max(1, Math.min(Math.max(2 * threads, perCall), Math.floor(AHEAD_BYTES / stepBytes)));
 
-/** The rest of the epoch under way; false where it was stopped. Rejects with Diverged when the loss is no number. */
+/**
+ * The rest of the epoch under way; false where it was stopped. Rejects with Diverged when the loss is not a number.
+ */
 async function runEpoch(
   running: Running,
   stepper: Stepper,
@@ -190,7 +192,7 @@ function nextCall({ device, stepBytes, perCall }: Running, count: number, millis
   return Math.max(1, Math.min(wanted, most));
 }
 
-/** Takes the results of a call into account. Throws Diverged, the step named, where a loss is no number. */
+/** Takes the results of a call into account. Throws Diverged, naming the step, where a loss is not a number. */
 function account(running: Running, batch: readonly Step[], results: readonly StepResult[], ms: number): void {
   const { progress, perEpoch, log, clock } = running;
   const sums = { ...progress.sums };

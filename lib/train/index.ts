@@ -27,8 +27,8 @@ export { Diverged, type Glance, type Watching } from './epochs.ts';
 export type { Distortion, TrainOptions } from './options.ts';
 
 /**
- * What is trained, and who watches. `network` may be a definition of your own (its last fully connected layer gets the
- * data's classes); a run that is resumed needs it again, and its weights fit no network of this program by name.
+ * What is trained, and who watches. `network` may be a definition of your own (its last fully connected layer gets
+ * the data's classes); a run that is resumed needs it again, and its weights fit no network of this program by name.
  */
 export type TrainArguments = Omit<TrainOptions, 'network'> & {
   readonly network?: string | Network;
@@ -77,7 +77,7 @@ export interface TrainResult {
  * log.csv, log.jsonl, curve.svg and curve.html.
  *
  * Rejects with InputError for data, weights or options that do not fit and for files that cannot be written,
- * with EnvironmentError for a device that is not there, with Diverged when the loss is no number any more.
+ * with EnvironmentError for a device that is not there, with Diverged when the loss is not a number any more.
  */
 export async function train(options: TrainArguments): Promise<TrainResult> {
   checkAgainst(checks, options, 'train');

@@ -62,8 +62,8 @@ const standard: Distortion = { offsets: 'all', mirror: true, chunk: 1, lighting:
 const withoutCrop = ({ crop: _, ...how }: Augmentation): Distortion => ({ ...how, pad: 0 });
 
 /**
- * What --augment stands for. none: the centre. standard: crops anywhere, mirrors, √λ lighting. cifar: the same, with a
- * border of two pixels. paper, as-run, caffe: reference/input/augment.ts.
+ * What --augment stands for. none: the centre. standard: crops anywhere, mirrors, √λ lighting. cifar: the same, with
+ * a border of two pixels. paper, as-run, caffe: reference/input/augment.ts.
  */
 const distortions = {
   none: null,
@@ -96,7 +96,7 @@ export interface TrainOptions {
   readonly freeze?: readonly string[];
   /** Default 90, the paper's; a schedule may end before. */
   readonly epochs?: number;
-  /** Images a step; default 128, at most those there are. */
+  /** Images per step; default 128, at most as many as there are. */
   readonly batch?: number;
   /** ε, default 0.01. */
   readonly learningRate?: number;

@@ -13,7 +13,7 @@
  * mean      'centre': the mean image's centre crop, wherever the picture was cut (convdata_jpeg.py). 'crop': the mean
  *           image cut at the picture's offset, then mirrored with it (Caffe's data_transformer.cpp).
  *
- * Drawing is apart from doing: the same draws go into the training graph of every device and into the oracle.
+ * Drawing is separate from doing: the same draws go into the training graph of every device and into the oracle.
  */
 
 import { normals, streamOf, words } from '../random.ts';

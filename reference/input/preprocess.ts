@@ -2,7 +2,7 @@
  * From decoded pixels to the exact numbers a network wants: resize, crop, ten views, channel order, range, mean,
  * deviation.
  *
- * Arithmetic is that of float32 tensors, one rounding a step, in the order of torchvision's ToTensor and Normalize:
+ * Arithmetic is that of float32 tensors, one rounding per step, in the order of torchvision's ToTensor and Normalize:
  * x / 255 (range 1 only), − mean, / deviation, with mean and deviation rounded to float32 first. On 0..255 that is
  * also Caffe's (data_transformer.cpp).
  */

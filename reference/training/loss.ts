@@ -8,7 +8,7 @@
  * Paper   section 3.5 maximises the mean log-probability of the right class; section 5's update descends, so its L is
  *         the negative of that, as here.
  * ONNX    SoftmaxCrossEntropyLoss, reduction = 'mean'; decomposed in export/loss.ts.
- * Clash   Caffe's loss is −log max(p, FLT_MIN), at most 87.34 an image; its gradient is p − onehot all the same
+ * Clash   Caffe's loss is −log max(p, FLT_MIN), at most 87.34 per image; its gradient is p − onehot all the same
  *         (`clip`).
  *         Ties in the errors: see `rankings`.
  * Letters z, p (N,K), labels N integers from 0 to K − 1.

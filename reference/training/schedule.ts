@@ -9,7 +9,7 @@
  *           biases' own rate, conv1 slower and then frozen, the colour noise off for the last 24 epochs.
  * step      divided every few iterations (Caffe: 100,000 of 450,000) or epochs (torchvision: 30 of 90).
  * cosine    a linear warm-up, then half a cosine down to 0.
- * constant  the same rate for ever.
+ * constant  the same rate throughout.
  */
 import { cosPi } from '../math.ts';
 import type { Factor } from './optimiser.ts';

@@ -53,7 +53,7 @@ describe('what ends a training run, or begins it otherwise', function () {
     );
     expect(error).to.be.instanceOf(Diverged);
     expect(error.message).to.match(
-      /^(the loss is (NaN|-?Infinity) at step \d+ \(epoch 1\)|\S+ is no number .*|a weight of \S+ has grown to .*): try .* holds the state after step \d$/,
+      /^(the loss is (NaN|-?Infinity) at step \d+ \(epoch 1\)|\S+ is not a number .*|a weight of \S+ has grown to .*): try .* holds the state after step \d$/,
     );
     const { state, progress } = readCheckpoint(join(out, 'checkpoint.safetensors'));
     expect(progress.steps).to.equal(Number(/step (\d)$/.exec(error.message)![1]));

@@ -64,7 +64,7 @@ export type JobKind = (typeof KINDS)[number];
 
 /**
  * frame(from, to, maps, rows, rowBytes, fromStep, toStep, fromMap, toMap): copies `rows` rows of every map,
- * rows and maps so many bytes apart.
+ * with these many bytes from one row, and one map, to the next.
  */
 function defineFrame(module: Module): void {
   module.define('frame', new Array<Type>(9).fill('i32'), [], (declare, params) => {

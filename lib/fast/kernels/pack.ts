@@ -102,7 +102,7 @@ function packNeighbours(
   return when(neighbours, doWhile(one, i32.ltU(k.get, end.get)));
 }
 
-/** As many steps at a time as a register has lanes, while so many are left. */
+/** As many steps at a time as a register has lanes, while that many are left. */
 function packTurned(
   declare: Declare,
   at: readonly Local[],
@@ -137,7 +137,7 @@ const HIGH = LOW.map((byte) => byte + 8);
 const LOW_PAIRS = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23];
 const HIGH_PAIRS = LOW_PAIRS.map((byte) => byte + 8);
 
-/** A register's worth of rows: how their next few steps become columns, one register a step. */
+/** A register's worth of rows: how their next few steps become columns, one register per step. */
 interface Turn {
   /** Rows in a register, and steps at a time. */
   readonly lanes: number;

@@ -37,7 +37,7 @@ const FIELDS = [
   'y', // result
   'yWide', // 1: y is float64
   'rowBytes', // from one row of y to the next
-  'bias', // float64, one a row or one a column:
+  'bias', // float64, one per row or one per column:
   'biasRow', // bytes from one row's to the next …
   'biasColumn', // … and from one column's
   'rows',
@@ -47,7 +47,7 @@ const FIELDS = [
   'blockDepth', // terms that are packed at a time
   'begins', // 1: sums start at zero, 0: they go on from the tiles kept …
   'ends', // 1: sums are complete and stored, 0: their tiles are kept …
-  'sums', // … here, so many bytes a block (0: in scratch)
+  'sums', // … here (0: in scratch), and per block this many bytes
   'sumsBytes',
   // windows
   'kernelRows',
@@ -73,8 +73,8 @@ export const read = (field: JobField): Code => i32.load(i32.const(addressOf(fiel
 const at = (field: JobField): Code => i32.const(addressOf(field));
 
 /**
- * Claims and computes blocks until none is left. `blocks[kind](block, thread)` computes one; on an unshared memory the
- * same instructions are valid, as nobody sleeps there.
+ * Claims and computes blocks until none is left. `blocks[kind](block, thread)` computes one; on an unshared memory
+ * the same instructions are valid, as nobody sleeps there.
  */
 export function claimLoop(
   thread: Code,
@@ -116,7 +116,7 @@ export function finishJob(declare: Declare): Code {
   );
 }
 
-/** A worker's life: work, sleep until the next job, and so on for ever. */
+/** A worker's life: work, sleep until the next job, and so on. */
 export function serveLoop(declare: Declare, work: Code): Code {
   const generation = declare('i32');
   return forever(

@@ -65,7 +65,7 @@ describe('lib/data/imagefolder', () => {
   it('refuses an empty class folder, a class that train lacks, and a folder without class folders', async () => {
     mkdirSync(at('val', 'empty'));
     expect(await refusal(() => openDataset(folder))).to.equal(
-      `${at('val', 'empty')}: a class that the training set has not`,
+      `${at('val', 'empty')}: a class that the training set does not have`,
     );
     mkdirSync(at('train', 'empty'));
     expect(await refusal(() => openDataset(folder))).to.equal(

@@ -75,7 +75,7 @@ describe('lib/data/mnist', () => {
   const cases: [string, () => Promise<unknown>, RegExp][] = [
     ['missing labels', withoutLabels, /no t10k-labels/],
     ['a truncated file', broken(images, (b) => b.subarray(0, -1)), /truncated: \[4,28,28\].*3152.*3151/],
-    ['a truncated header', broken(images, (b) => b.subarray(0, 9)), /no IDX file/],
+    ['a truncated header', broken(images, (b) => b.subarray(0, 9)), /not an IDX file/],
     ['a file that goes on', broken(images, (b) => Buffer.concat([b, b])), /longer than it says/],
     ['floats', broken(images, byte(2, 13)), /type 13/],
     ['no pictures', broken(images, (b) => byte(7, 0)(b).subarray(0, 16)), /no pictures/],

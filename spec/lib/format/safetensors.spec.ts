@@ -66,8 +66,8 @@ describe('safetensors', () => {
 
   const wrong: [string, Buffer, RegExp][] = [
     ['a length of 2⁶³', file('{}', undefined, 2n ** 63n), /claims 9223372036854775808 bytes/],
-    ['a header that is no JSON', file('{"a":'), /no valid JSON/],
-    ['a header that is a list', file('[1,2,3,4]'), /no JSON object/],
+    ['a header that is no JSON', file('{"a":'), /not valid JSON/],
+    ['a header that is a list', file('[1,2,3,4]'), /not a JSON object/],
     ['ten thousand nested lists', file('['.repeat(10_000)), /JSON/],
     ['an unknown type', file({ a: entry('F8_E4M3', [1], [0, 1]) }, new Uint8Array(1)), /F8_E4M3/],
     ['a type named like a method', file({ a: entry('constructor', [1], [0, 1]) }), /constructor/],
@@ -87,7 +87,7 @@ describe('safetensors', () => {
     ['a hole', file({ a: entry('U8', [1], [1, 2]) }, new Uint8Array(2)), /hole or overlap/],
     ['bytes that belong to none', file({ a: entry('U8', [1], [0, 1]) }, new Uint8Array(2)), /belong to none/],
     ['data cut off', file({ a: entry('U8', [9], [0, 9]) }, new Uint8Array(8)), /truncated/],
-    ['metadata that is no text', file({ __metadata__: { a: 1 } }), /no text/],
+    ['metadata that is no text', file({ __metadata__: { a: 1 } }), /not text/],
   ];
   for (const [what, data, reason] of wrong) {
     it(`refuses ${what} in one line`, () => {

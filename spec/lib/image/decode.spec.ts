@@ -130,7 +130,7 @@ describe('lib/image/decode', () => {
       return copy;
     };
     expect(refusal(patched(1, 0xc9))).to.include('arithmetic-coded');
-    expect(refusal(patched(4, 12))).to.include('12 bits a sample');
+    expect(refusal(patched(4, 12))).to.include('12 bits per sample');
     expect(refusal(patched(9, 2))).to.include('2 components');
     expect(refusal(patched(11, 0x51))).to.include('sampling factor');
     const scan = Buffer.from(photo).indexOf(Uint8Array.of(0xff, 0xda));

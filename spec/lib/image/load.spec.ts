@@ -119,8 +119,8 @@ describe('lib/image/load', () => {
 
   it('refuses folders, pipes, devices, missing and enormous files without opening them', async () => {
     expect(await messageOf(readPicture(folder))).to.equal(`${folder}: is a folder, not a picture`);
-    expect(await messageOf(readPicture(at('b', 'pipe.png')))).to.include('pipe.png: is no regular file');
-    expect(await messageOf(readPicture('/dev/zero'))).to.equal('/dev/zero: is no regular file');
+    expect(await messageOf(readPicture(at('b', 'pipe.png')))).to.include('pipe.png: is not a regular file');
+    expect(await messageOf(readPicture('/dev/zero'))).to.equal('/dev/zero: is not a regular file');
     expect(await messageOf(readPicture(at('missing')))).to.equal(`${at('missing')}: no such file`);
     expect(await messageOf(picturesOf(at('empty')))).to.include('no JPEG or PNG in this folder');
     writeFileSync(at('huge.bin'), '');

@@ -85,7 +85,7 @@ describe('checkpoints', () => {
     expect(await refused(bytes.subarray(0, bytes.length - 1))).to.match(/truncated/);
     expect(await refused(writeSafetensors(tensors))).to.match(/no checkpoint of a training run$/);
     const told = (text: string) => refused(writeSafetensors(tensors, new Map([['training', text]])));
-    expect(await told('{')).to.match(/no valid JSON$/);
+    expect(await told('{')).to.match(/not valid JSON$/);
     expect(await told('null')).to.match(/version undefined, not 1$/);
     expect(await told(JSON.stringify({ ...progress, steps: -1 }))).to.match(/incomplete$/);
     tensors.delete('conv1.weight.velocity');
@@ -96,9 +96,11 @@ describe('checkpoints', () => {
     expect(damaged(state)).to.equal(null);
     for (const bad of [Number.NaN, Infinity, -Infinity]) {
       const broken = new Map([['fc8.bias', values(1, bad)]]);
-      expect(damaged({ weights: broken, momenta: state.momenta })).to.equal('fc8.bias is no number any more');
+      expect(damaged({ weights: broken, momenta: state.momenta })).to.equal(
+        'fc8.bias is not a number any more',
+      );
       expect(damaged({ weights: state.weights, momenta: broken })).to.equal(
-        'the momentum of fc8.bias is no number any more',
+        'the momentum of fc8.bias is not a number any more',
       );
     }
   });
