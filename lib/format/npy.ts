@@ -24,7 +24,7 @@ import {
 import { InputError } from '../errors.ts';
 import { adopt, bad, type Source, section } from './source.ts';
 import { fromLatin1, fromUtf8, GENERATOR, toLatin1 } from './strings.ts';
-import { type Member, readZip, type WriteOptions, zipPieces } from './zip.ts';
+import { type Member, readZip, zipPieces } from './zip.ts';
 
 const MAGIC = '\x93NUMPY';
 const LONGEST_HEADER = 65_536;
@@ -143,13 +143,9 @@ function openMember(source: Source, member: Member): LazyValue {
     : { dtype, shape, read, fetch: async () => from(await member.fetch()) };
 }
 
-/** The archive in pieces; the values are not copied unless deflated. Its comment names this program. */
-export function npzPieces(
-  arrays: Iterable<readonly [string, NumericValue]>,
-  options?: WriteOptions,
-): Uint8Array[] {
-  return zipPieces(
+/** The archive in pieces, the values not copied. Its comment names this program. */
+export const npzPieces = (arrays: Iterable<readonly [string, NumericValue]>): Uint8Array[] =>
+  zipPieces(
     [...arrays].map(([name, array]) => [`${name}.npy`, npyPieces(array)] as const),
-    { comment: GENERATOR, ...options },
+    { comment: GENERATOR },
   );
-}

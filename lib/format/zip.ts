@@ -7,7 +7,6 @@
  * is ever extracted to disk, so a member's path is only a name.
  */
 import { lengthOf } from '../../export/wire.ts';
-import { joined } from '../../export/write.ts';
 import { bad, checkTotal, type Source, section } from './source.ts';
 import { fromUtf8, toLatin1, toUtf8 } from './strings.ts';
 import { crc32, portable } from './unpack.ts';
@@ -176,22 +175,14 @@ function dataStart(source: Source, { name, header }: Record): number {
   return header + 30 + nameSize + v.getUint16(28, true);
 }
 
-export interface WriteOptions {
-  /** Packs the members (zlib's deflateRawSync, fflate's deflateSync); default: they are stored. */
-  readonly deflate?: (bytes: Uint8Array) => Uint8Array;
-  /** Start of each member's bytes is a multiple of this (PyTorch's 64). */
-  readonly align?: number;
-  /** Of the whole archive, ASCII; default: none. */
-  readonly comment?: string;
-}
-
 /**
- * The archive in pieces, the members' own bytes among them uncopied. Dates are 1980-01-01, so that equal
- * contents give equal files. Throws where the archive would need zip64 (4 GiB or 65,535 members).
+ * The archive in pieces, the members stored, their own bytes uncopied. `align`: each member's bytes start at a
+ * multiple of it (PyTorch's 64); `comment`: of the archive, ASCII. Dates are 1980-01-01, so that equal contents give
+ * equal files. Throws where the archive would need zip64 (4 GiB or 65,535 members).
  */
 export function zipPieces(
   members: Iterable<readonly [name: string, bytes: readonly Uint8Array[]]>,
-  { deflate, align = 1, comment = '' }: WriteOptions = {},
+  { align = 1, comment = '' }: { readonly align?: number; readonly comment?: string } = {},
 ): Uint8Array[] {
   const pieces: Uint8Array[] = [];
   const directory: Uint8Array[] = [];
@@ -203,26 +194,24 @@ export function zipPieces(
   for (const [name, bytes] of members) {
     const size = lengthOf(bytes);
     const crc = bytes.reduce((sum, piece) => crc32(piece, sum), 0);
-    const body = deflate ? [deflate(joined(bytes))] : bytes;
-    const packed = lengthOf(body);
     const label = toUtf8(name);
-    const fields = { method: deflate ? 8 : 0, crc, packed, size, name: label.length };
+    const fields = { crc, size, name: label.length };
     directory.push(header(CENTRAL, fields, 0, offset), label);
-    const gap = deflate ? 0 : (align - ((offset + 30 + label.length + 4) % align)) % align;
+    const gap = (align - ((offset + 30 + label.length + 4) % align)) % align;
     put(header(LOCAL, fields, align > 1 ? gap + 4 : 0));
     put(label);
     if (align > 1) put(padding(gap));
-    for (const piece of body) put(piece);
+    for (const piece of bytes) put(piece);
   }
   return [...pieces, ...directory, endRecord(directory, offset, comment)];
 }
 
 /** Sizes in bytes, the name's too. */
-type Fields = { readonly [key in 'method' | 'crc' | 'packed' | 'size' | 'name']: number };
+type Fields = { readonly [key in 'crc' | 'size' | 'name']: number };
 
 function header(signature: number, fields: Fields, extra: number, offset = 0): Uint8Array {
   const central = signature === CENTRAL;
-  if (Math.max(fields.size, fields.packed, offset) >= 2 ** 32 - 1) {
+  if (Math.max(fields.size, offset) >= 2 ** 32 - 1) {
     throw new Error('zip: archives beyond 4 GiB are not written');
   }
   const bytes = new Uint8Array(central ? 46 : 30);
@@ -232,10 +221,9 @@ function header(signature: number, fields: Fields, extra: number, offset = 0): U
   const at = central ? 6 : 4;
   v.setUint16(at, 20, true);
   v.setUint16(at + 2, 0x0800, true); // names are UTF-8
-  v.setUint16(at + 4, fields.method, true);
   v.setUint16(at + 8, 0x21, true); // 1980-01-01
   v.setUint32(at + 10, fields.crc, true);
-  v.setUint32(at + 14, fields.packed, true);
+  v.setUint32(at + 14, fields.size, true);
   v.setUint32(at + 18, fields.size, true);
   v.setUint16(at + 22, fields.name, true);
   v.setUint16(at + 24, extra, true);

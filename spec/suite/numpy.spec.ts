@@ -4,7 +4,6 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { deflateRawSync } from 'node:zlib';
 import { expect } from 'chai';
 import type { NumericValue } from '../../lib/array/value.ts';
 import { openNpz } from '../../lib/format/npy.ts';
@@ -38,25 +37,23 @@ describe('npz and NumPy', function () {
     ['t', { dtype: 'bool', shape: [2], data: Uint8Array.of(1, 0) }],
     ['e', { dtype: 'uint8', shape: [0, 3], data: new Uint8Array(0) }],
   ];
-  for (const deflate of [false, true]) {
-    it(`NumPy reads what is written here, ${deflate ? 'deflated' : 'stored'}`, () => {
-      const path = join(folder, `ours-${deflate}.npz`);
-      writeFileSync(path, writeNpz(arrays, deflate ? { deflate: deflateRawSync } : {}));
-      const script = `
+  it('NumPy reads what is written here', () => {
+    const path = join(folder, 'ours.npz');
+    writeFileSync(path, writeNpz(arrays));
+    const script = `
 import sys, numpy, zipfile
 assert zipfile.ZipFile(sys.argv[1]).testzip() is None
 z = numpy.load(sys.argv[1])
 for k in z.files: print(k, z[k].dtype, list(z[k].shape), z[k].flatten().tolist())`;
-      expect(run(script, path).trim().split('\n')).to.deep.equal([
-        'conv1.weight float32 [2, 3] [0.0, 1.0, -2.5, 3.0000000054977558e+38, -0.0, 1.401298464324817e-45]',
-        'a/0 float16 [2] [1.0, -2.5]',
-        'f float64 [] [0.1]',
-        'l int64 [1] [-9223372036854775808]',
-        't bool [2] [True, False]',
-        'e uint8 [0, 3] []',
-      ]);
-    });
-  }
+    expect(run(script, path).trim().split('\n')).to.deep.equal([
+      'conv1.weight float32 [2, 3] [0.0, 1.0, -2.5, 3.0000000054977558e+38, -0.0, 1.401298464324817e-45]',
+      'a/0 float16 [2] [1.0, -2.5]',
+      'f float64 [] [0.1]',
+      'l int64 [1] [-9223372036854775808]',
+      't bool [2] [True, False]',
+      'e uint8 [0, 3] []',
+    ]);
+  });
 
   it('reads an archive of 70,000 members, which only zip64 can hold', () => {
     const path = join(folder, 'many.npz');

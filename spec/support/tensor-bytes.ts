@@ -1,7 +1,8 @@
 /** Files of tensors in one piece: arrays to bytes, bytes to arrays. */
+import { zipSync } from 'fflate';
 import { joined } from '../../export/write.ts';
 import type { LazyValue, NumericValue } from '../../lib/array/value.ts';
-import { npzPieces, openNpy, openNpz } from '../../lib/format/npy.ts';
+import { npzPieces, openNpy, openNpz, writeNpy } from '../../lib/format/npy.ts';
 import { openSafetensors, safetensorsPieces } from '../../lib/format/safetensors.ts';
 import { fromBytes } from '../../lib/format/source.ts';
 
@@ -19,7 +20,13 @@ export function readSafetensors(bytes: Uint8Array, name = 'safetensors') {
   return { tensors: fetched(tensors), metadata };
 }
 
-export const writeNpz = (...given: Parameters<typeof npzPieces>): Uint8Array => joined(npzPieces(...given));
+type Arrays = Iterable<readonly [string, NumericValue]>;
+
+export const writeNpz = (arrays: Arrays): Uint8Array => joined(npzPieces(arrays));
+
+/** As numpy.savez_compressed writes it. */
+export const writeDeflatedNpz = (arrays: Arrays): Uint8Array =>
+  zipSync(Object.fromEntries([...arrays].map(([name, array]) => [`${name}.npy`, writeNpy(array)])));
 
 export const writeSafetensors = (...given: Parameters<typeof safetensorsPieces>): Uint8Array =>
   joined(safetensorsPieces(...given));

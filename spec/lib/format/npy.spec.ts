@@ -1,9 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { deflateRawSync } from 'node:zlib';
 import { expect } from 'chai';
 import { toTensor } from '../../../lib/array/value.ts';
 import { writeNpy } from '../../../lib/format/npy.ts';
-import { readNpy, readNpz, writeNpz } from '../../support/tensor-bytes.ts';
+import { readNpy, readNpz, writeDeflatedNpz, writeNpz } from '../../support/tensor-bytes.ts';
 
 const folder = new URL('../../../fixtures/format/', import.meta.url);
 const bytes = (name: string) => readFileSync(new URL(name, folder));
@@ -108,18 +107,14 @@ describe('npz', () => {
     });
   }
 
-  for (const deflate of [false, true]) {
-    it(`writes ${deflate ? 'deflated' : 'stored'} archives that it reads back bit for bit`, () => {
-      const arrays = readNpz(bytes('stored.npz'));
-      expect(readNpz(writeNpz(arrays, deflate ? { deflate: deflateRawSync } : {}))).to.deep.equal(arrays);
-    });
-  }
+  it('writes archives that it reads back bit for bit, and reads deflated ones', () => {
+    const arrays = readNpz(bytes('stored.npz'));
+    for (const write of [writeNpz, writeDeflatedNpz]) expect(readNpz(write(arrays))).to.deep.equal(arrays);
+  });
 
   it('refuses an archive that would unpack to far more than the file holds', () => {
     const zeros = new Float32Array(2 ** 25); // 128 MiB, deflated to 128 KiB
-    const bomb = writeNpz([['a', { dtype: 'float32', shape: [2 ** 25], data: zeros }]], {
-      deflate: deflateRawSync,
-    });
+    const bomb = writeDeflatedNpz([['a', { dtype: 'float32', shape: [2 ** 25], data: zeros }]]);
     expect(() => readNpz(bomb, 'bomb.npz')).to.throw(/^bomb.npz: refused: it would unpack/);
   });
 });
