@@ -4,7 +4,8 @@
  * Errors are one line: TypeError for an argument that is another kind of thing, RangeError, naming the layer or
  * operation, for values and shapes that do not fit.
  *
- * In each operation `backward` stands below `forward`; its comments quote the lines that it differentiates.
+ * In each operation `backward` stands below `forward`; its comments quote the lines that it differentiates. Two files
+ * are read when they are met: math.ts has exp, log and tanh made of IEEE 754 operations, named.ts the errors.
  *
  * @module alexnet-oracle/reference
  */

@@ -1,4 +1,4 @@
-/** Opens a data set; which one it is is told from the names of the files there and from their first bytes. */
+/** Opens a data set; the names of its files and their first bytes tell which one it is. */
 import { readdir, stat } from 'node:fs/promises';
 import { describe, openFile } from '../disk/source.ts';
 import { InputError } from '../errors.ts';

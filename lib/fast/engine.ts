@@ -90,7 +90,9 @@ export function unavailable(): string {
   return missing;
 }
 
-/** The engine for the current settings, compiled on first use; null where the machine has no such thing. */
+/**
+ * The engine for the current settings, compiled on first use; null where the JavaScript engine lacks what they need.
+ */
 export function currentEngine(): FastEngine | null {
   if (engine === undefined) {
     missing = '';
@@ -204,7 +206,7 @@ export type Job = { readonly kind: JobKind; readonly blocks: number } & Partial<
   Record<Exclude<JobField, 'kind' | 'blocks'>, number>
 >;
 
-/** Writes the record of a job and opens it; what is given in `meanwhile` is done while others begin. */
+/** Writes the record of a job and opens it; `meanwhile` runs here while the other threads begin. */
 export function runJob(engine: FastEngine, job: Job, meanwhile?: () => void): void {
   const record = new Int32Array(engine.memory.buffer);
   const fields = { ...job, kind: KINDS.indexOf(job.kind) };

@@ -99,7 +99,7 @@ export function partsBytes(
   return blocks * tileBytes;
 }
 
-/** y[i, j] = round(Σ_k a[i, k] · x[k, j] + bias[i]), k ascending; `meanwhile` is done while others begin. */
+/** y[i, j] = round(Σ_k a[i, k] · x[k, j] + bias[i]), k ascending; `meanwhile` runs while the other threads begin. */
 export function multiply(
   engine: FastEngine,
   arena: Arena,

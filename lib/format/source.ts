@@ -59,7 +59,7 @@ export function checkTotal(source: Source, total: number): void {
 
 /** What differs from source to source. */
 interface Reading {
-  /** The range is there. */
+  /** Called for a range that is there. */
   readInto(target: Uint8Array, offset: number): void;
   /** Default: room that `readInto` fills. */
   read?(offset: number, length: number): Uint8Array<ArrayBuffer>;

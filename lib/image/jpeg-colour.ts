@@ -1,11 +1,11 @@
 /**
- * From the components of a JPEG to RGB with libjpeg's arithmetic, which is what PyTorch's, Pillow's and OpenCV's users
- * see.
+ * From the components of a JPEG to RGB with libjpeg's arithmetic, which is what PyTorch's, Pillow's and OpenCV's
+ * users see.
  *
- * A component at half resolution is interpolated by a triangle, ¾ the nearer and ¼ the farther sample, across, down or
- * both (libjpeg-turbo's jdsample.c, fancy upsampling: h2v1, h1v2, h2v2), where the decoder behind us repeats samples;
- * other ratios stay repeated. Y, Cb and Cr are converted in 16-bit fixed point with rounding (jdcolor.c), where
- * the decoder cuts off.
+ * A component at half resolution is interpolated by a triangle, ¾ the nearer and ¼ the farther sample, across, down
+ * or both (libjpeg-turbo's jdsample.c, fancy upsampling: h2v1, h1v2, h2v2), where the decoder repeats samples; other
+ * ratios stay repeated. Y, Cb and Cr are converted in 16-bit fixed point with rounding (jdcolor.c), where the decoder
+ * cuts off.
  */
 
 /** How many times wider and higher the picture is than a component. */

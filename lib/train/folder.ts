@@ -1,7 +1,7 @@
 /**
- * The folder of a run: one run at a time writes there, and nothing in it that is somebody else's is touched. Its logs:
- * log.jsonl, a line for each step (appended) and each epoch; log.csv, a row for each epoch; curve.svg and curve.html.
- * All but the first are written anew after each epoch, at once, so that a reader never sees half of one.
+ * The folder of a run: one run at a time writes there, and nothing in it that is somebody else's is touched. Its
+ * logs: log.jsonl, a line for each step (appended) and each epoch; log.csv, a row for each epoch; curve.svg and
+ * curve.html. All but the first are written anew after each epoch, at once, so that a reader never sees half of one.
  */
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -52,7 +52,7 @@ export async function claimFolder(folder: string, classes: readonly string[], gu
 
 export const classesText = (classes: readonly string[]): string => `${classes.join('\n')}\n`;
 
-/** log.jsonl, from `bytes` on: what is behind them belongs to steps that are done again. */
+/** log.jsonl, from `bytes` on: what follows belongs to steps that are done again. */
 export async function openLog(folder: string, bytes: number) {
   const path = join(folder, 'log.jsonl');
   const guarded = async <T>(run: () => Promise<T>): Promise<T> => {

@@ -22,7 +22,7 @@ export interface Setup {
   readonly notes: readonly string[];
 }
 
-/** What holds where nothing is said, so far as it can be said without the data. */
+/** The defaults, but for those that depend on the data. */
 const defaults = {
   network: 'auto',
   width: 1,

@@ -4,8 +4,8 @@
  *   y = x · 1/(√s·√√s),  s = k + α′·Σ x²,
  *
  * the sum over neighbouring maps (LRN) or over the window around a pixel (within its map). The operations and their
- * order are those of ops/lrn.ts, ops/mapnorm.ts and math.ts; lanes are two neighbouring pixels, and an odd last one is
- * computed with the one before it. k and α′ lie at `bias`.
+ * order are those of ops/lrn.ts, ops/mapnorm.ts and math.ts; lanes are two neighbouring pixels, and an odd last one
+ * is computed with the one before it. k and α′ lie at `bias`.
  */
 import {
   advance,
@@ -39,8 +39,8 @@ function eachMap(map: Local, end: Local, block: Code, body: Code): Code {
 }
 
 /**
- * Max-pooling of float32 maps `height` × `width`, every window inside: first along rows, `columns`ᵗʰ map's rows to
- * scratch, then down them, so that the first of equal maxima in row-major order wins (it tells +0 from −0). NaN wins.
+ * Max-pooling of float32 maps `height` × `width`, every window inside: first along the rows, into scratch, then
+ * down those, so that the first of equal maxima in row-major order wins (it tells +0 from −0). NaN wins.
  */
 export function defineMaxpool(module: Module) {
   return module.define('maxpool', ['i32', 'i32'], [], (declare, [block, thread]) => {
