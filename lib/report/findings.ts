@@ -2,7 +2,7 @@
 import { classes } from '../bounds/arithmetic.ts';
 import type { LayerRow, Verification } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
-import { runName } from './table.ts';
+import { runName, whereText } from './table.ts';
 
 export interface Rule {
   readonly id: string;
@@ -105,7 +105,12 @@ export function findings({ layers, required, runs }: Verification, difference?: 
   const found: Finding[] = [];
   for (const row of layers) {
     const rule = ruleOf(row, classes[required].bits);
-    if (rule) found.push({ rule, layer: row.layer, message: `${row.layer}: ${row.reason || rule.title}` });
+    if (rule)
+      found.push({
+        rule,
+        layer: row.layer,
+        message: `${row.layer}: ${[row.reason || rule.title, whereText(row)].filter(Boolean).join(', ')}`,
+      });
   }
   const layersAgree = layers.every(({ verdict }) => verdict !== 'fail');
   const about = new Set<string>();

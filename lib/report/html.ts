@@ -19,7 +19,7 @@ import {
   stripChart,
   ulpHistogram,
 } from './plots/verification.ts';
-import { bitsOf, elementLine, measures, ratio, runName, scientific, thousands } from './table.ts';
+import { bitsOf, elementLine, measures, ratio, runName, scientific, thousands, whereText } from './table.ts';
 import { verdictLine } from './terminal.ts';
 
 /** Layers whose details are open when the page is: the first that did not pass. */
@@ -172,7 +172,7 @@ tells which device ran each node.</p>
 async function layerSection(row: LayerRow, open: boolean): Promise<string> {
   const { layer, verdict, reason, introduced, details } = row;
   const named = introduced?.named ?? '';
-  const notes = [reason, reason.includes(named) ? '' : named]
+  const notes = [reason, whereText(row), reason.includes(named) ? '' : named]
     .filter(Boolean)
     .map((text) => `<p>${escapeXml(text)}</p>`);
   return `<details data-layer="${escapeXml(layer)}"${open ? ' open' : ''}>

@@ -7,7 +7,7 @@ import type { VerifyResult } from '../verify/index.ts';
 import type { LayerRow, RunReport } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
 import { escapeXml } from './escape.ts';
-import { elementLine, measures, runName } from './table.ts';
+import { elementLine, measures, runName, whereText } from './table.ts';
 
 /** The whole file. */
 export function junitXml(result: VerifyResult, difference?: Difference): string {
@@ -51,7 +51,10 @@ function testcase(row: LayerRow, result: VerifyResult, lost: string): Case {
   });
   if (verdict === 'fail') {
     const worst = (row.details?.worst ?? (introduced?.worst ? [introduced.worst] : [])).map(elementLine);
-    return wrap('failures', failure('disagreement', reason, [measures(row), ...worst].join('\n')));
+    return wrap(
+      'failures',
+      failure('disagreement', reason, [measures(row), whereText(row), ...worst].filter(Boolean).join('\n')),
+    );
   }
   if (lost) return wrap('failures', failure('lost-bits', lost, measures(row)));
   if (verdict === 'untested') {

@@ -7,7 +7,7 @@ import { LABELS } from '../runtime/failures.ts';
 import type { LayerRow, RunReport, Verification } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
 import { oneLine } from './escape.ts';
-import { bitsOf, right, scientific, table } from './table.ts';
+import { bitsOf, elementLine, right, scientific, table, whereText } from './table.ts';
 
 const numbers = ['introduced', 'accumulated', 'error/bound', 'bits'].map(right);
 const columns = ['layer', 'shape', ...numbers, 'device', 'verdict'];
@@ -64,16 +64,15 @@ function notes(result: Verification): string[] {
   const untested = constant > 0 ? ` (${constant} of them untested)` : '';
   const inside = `${hidden.length} values inside the steps, each judged like those of the gradients`;
   if (hidden.length > 0) lines.push(`${inside}, agree too${untested}`);
-  for (const { layer, introduced } of result.layers) {
+  for (const row of result.layers) {
+    const { layer, introduced } = row;
     if (introduced?.named && introduced.beyond === 0)
       lines.push(
         `${layer}: beyond what any other kernel would show, within its own bound: ${introduced.named}`,
       );
     if (introduced && introduced.beyond > 0 && introduced.worst) {
-      const { index, device, oracle, error, bound } = introduced.worst;
-      lines.push(
-        `${layer}: worst at [${index}]: ${device} on the device, ${oracle} in the oracle; error ${scientific(error)}, bound ${scientific(bound)}`,
-      );
+      const where = whereText(row);
+      lines.push(`${layer}:${where && ` ${where};`} worst at ${elementLine(introduced.worst)}`);
     }
   }
   if (result.layers.some(({ verdict, introduced }) => verdict === 'suspicious' && !introduced?.named)) {

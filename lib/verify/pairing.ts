@@ -98,6 +98,8 @@ function withBiases(weights: Weights, network: Network): Weights {
   return result;
 }
 
+const inThousands = (count: number): string => count.toLocaleString('en-US');
+
 /** More than a rounding on the way into the file: 2⁻²² of the value, in float16 2⁻¹⁰ or its smallest subnormal. */
 function unlikeGiven(own: Weights, given: Weights, half: boolean): Map<string, string> {
   const [relative, absolute] = half ? [2 ** -10, 2 ** -24] : [2 ** -22, 0];
@@ -117,7 +119,7 @@ function unlikeGiven(own: Weights, given: Weights, half: boolean): Map<string, s
     if (differing > 0 && !faults.has(layer))
       faults.set(
         layer,
-        `${differing} of the ${b.length} values of ${name} in the file are not the given ones`,
+        `the file's ${name} differs from the given one in ${inThousands(differing)} of ${inThousands(b.length)} values`,
       );
   }
   return faults;

@@ -63,7 +63,8 @@ function compared(
   subject: Subject,
 ): Pick<LayerReport, 'verdict' | 'reason' | 'introduced' | 'details'> {
   const introduced = judge(y, judged, operands ?? subject.operands);
-  const { verdict, reason } = introduced;
+  const { verdict } = introduced;
+  const reason = [introduced.reason, unlike].filter(Boolean).join('; ');
   if (unlike !== undefined && verdict !== 'fail')
     return { verdict: 'fail', reason: unlike, introduced: null };
   if (y.size === 0 || y.size > (subject.detailed ?? Number.POSITIVE_INFINITY))

@@ -136,9 +136,12 @@ describe('SARIF', () => {
       { name: 'norm1', fullyQualifiedName: 'bvlc-alexnet/norm1', kind: 'conv2d' },
     ]);
     const outside = sarif(verification([failed('a', 'b')], { model: '/else/mo del.onnx' })).runs[0].results;
-    expect(outside[0].locations[0].physicalLocation.artifactLocation.uri).to.equal(
-      'file:///else/mo%20del.onnx',
-    );
+    const [run] = sarif(verification([failed('a', 'b')], { model: '/else/mo del.onnx' })).runs;
+    expect(outside[0].locations[0].physicalLocation.artifactLocation).to.deep.equal({
+      uri: 'mo%20del.onnx',
+      uriBaseId: 'MODEL',
+    });
+    expect(run.originalUriBaseIds).to.deep.equal({ MODEL: { uri: 'file:///else/' } });
   });
 
   it('what is wrong only when optimised is found once, and what is not repeatable', () => {
@@ -163,9 +166,18 @@ describe('SARIF', () => {
     expect(sarif(both).runs[0].results).to.have.lengthOf(1);
   });
 
-  it('a run without a model file has no physical location, one that passes no results', () => {
-    const [result] = sarif(verification([failed('a', 'b')], { model: null })).runs[0].results;
-    expect(result.locations[0]).to.have.keys('logicalLocations');
+  it('every result has what code scanning asks for, and one that passes is none', () => {
+    for (const model of [null, 'models/a.onnx', '/else/b.onnx', HOSTILE]) {
+      const { results, tool } = sarif({ ...mixed, model }).runs[0];
+      for (const { ruleId, message, locations, partialFingerprints } of results) {
+        expect(tool.driver.rules.map(({ id }: { id: string }) => id)).to.include(ruleId);
+        expect(message.text).to.be.a('string').and.not.equal('');
+        const { artifactLocation, region } = locations[0].physicalLocation;
+        expect(artifactLocation.uri).to.match(/^(?![/.])[\w.~%!*'()/-]+$/);
+        expect(region.startLine).to.be.at.least(1);
+        expect(Object.keys(partialFingerprints)).to.have.lengthOf(1);
+      }
+    }
     expect(sarif(verification([row('conv1')])).runs[0].results).to.deep.equal([]);
   });
 

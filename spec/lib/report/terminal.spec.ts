@@ -1,5 +1,11 @@
 import { expect } from 'chai';
+import { layerDetails } from '../../../lib/judge/details.ts';
+import { stepSummary } from '../../../lib/report/github.ts';
+import { junitXml } from '../../../lib/report/junit.ts';
+import { sarifLog } from '../../../lib/report/sarif.ts';
+import { whereText } from '../../../lib/report/table.ts';
 import { verdictLine, verificationText } from '../../../lib/report/terminal.ts';
+import { zeros } from '../../../reference/tensor.ts';
 import { comparison, failed, row, verification } from '../../support/verification.ts';
 
 describe('what alexnet verify prints', () => {
@@ -21,7 +27,7 @@ describe('what alexnet verify prints', () => {
       verification([row('conv1'), failed('norm1', 'off'), failed('conv2', 'too')]),
     );
     expect(lastLine(text)).to.match(/^FAIL: .*: norm1 and 1 more disagree with the oracle: off$/);
-    expect(text).to.match(/^norm1: worst at \[0,1\]: 1 on the device, 1\.0000001 in the oracle/m);
+    expect(text).to.match(/^norm1: worst at \[0, 1\]: 1 on the device, 1\.0000001 in the oracle/m);
     expect(text).to.match(/^norm1 .*FAIL: off$/m);
   });
 
@@ -45,9 +51,39 @@ describe('what alexnet verify prints', () => {
     const result = verification([row('prob')], {
       verdict: 'fail',
       first: 'prob',
-      runs: [{ ...run, unstable: [] }],
+      runs: [verification([]).runs[0], { ...run, unstable: [] }],
     });
     expect(verdictLine(result)).to.match(/FAIL: .*only when the graph is optimised: prob disagrees.*off/);
+  });
+
+  it('says where the fault is, as the page draws it', () => {
+    const fault = (over: readonly number[]) =>
+      row('conv2', {
+        verdict: 'fail',
+        shape: [1, 6, 8, 4],
+        introduced: comparison({ verdict: 'fail', beyond: 9 }),
+        details: {
+          ...layerDetails(zeros([1]), zeros([1]), { bound: new Float64Array(1) }, false),
+          channels: { per: 1, overBound: over },
+          positions: {
+            shape: [4, 4],
+            per: [2, 1],
+            overBound: [0, 0, 0, 0, 0, 9, 0, 0, 2, 9, 1, 0, 0, 0, 0, 0],
+          },
+        },
+      });
+    expect(whereText(fault([0, 0, 0, 0, 0, 7]))).to.equal(
+      'all in output channel 5, rows 2 to 5 of 8, columns 0 to 1 of 4',
+    );
+    expect(whereText(fault([7, 0, 0, 7, 1, 1]))).to.match(/^all in output channels 0 to 3 of 6, rows/);
+    expect(whereText(fault([7, 0, 0, 0, 0, 7]))).to.match(/^all in rows/);
+    expect(whereText(row('conv2'))).to.equal('');
+    const result = verification([fault([0, 0, 0, 0, 0, 7])]);
+    const said = 'all in output channel 5, rows 2 to 5 of 8';
+    expect(verificationText(result)).to.include(`conv2: ${said}`);
+    expect(junitXml(result)).to.include(said);
+    expect(stepSummary(result)).to.include(said);
+    expect(JSON.stringify(sarifLog(result))).to.include(said);
   });
 
   it('suspicious and untested are words of their own', () => {
