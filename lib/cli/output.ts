@@ -34,6 +34,10 @@ export async function print(
   else say(words);
 }
 
+/** How wide help may be: the terminal, COLUMNS where there is none, else 80. */
+export const columns = (): number =>
+  Math.max(20, process.stdout.columns ?? (Number(process.env.COLUMNS) || 80));
+
 /** A bar on stderr that begins with its first step. On a terminal alone; elsewhere the lines are all. */
 export async function progressBar(format: string, barsize = 40) {
   if (!process.stderr.isTTY) return { above: tell, update() {}, stop() {} };

@@ -1,5 +1,5 @@
 /** The program: runs one command line and returns its exit code; every error is one line. */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help } from 'commander';
 import { version } from '../version.ts';
 import * as conform from './commands/conform.ts';
 import * as doctor from './commands/doctor.ts';
@@ -11,7 +11,7 @@ import * as summary from './commands/summary.ts';
 import * as train from './commands/train.ts';
 import * as verify from './commands/verify.ts';
 import * as weights from './commands/weights.ts';
-import { say, tell, tellError, watchOutput } from './output.ts';
+import { columns, say, tell, tellError, watchOutput } from './output.ts';
 
 /** As --help lists them. */
 const commands = [summary, exporting, verify, predict, evaluate, doctor, conform, running, weights, train];
@@ -35,7 +35,10 @@ export async function attempt(program: Command, argv: readonly string[]): Promis
         writeOut: say,
         writeErr: (text) => text.trimEnd().split('\n').forEach(tell),
         outputError: () => {},
+        getOutHelpWidth: columns,
+        getErrHelpWidth: columns,
       })
+      .configureHelp(help)
       .exitOverride();
   }
   // this file's own: no command knows it
@@ -48,6 +51,27 @@ export async function attempt(program: Command, argv: readonly string[]): Promis
   } catch (error) {
     return explain(error as Error, argv.includes('--debug'));
   }
+}
+
+/** Where a description would have fewer columns beside its term than this, it stands below. */
+const BESIDE = 30;
+
+const help: Partial<Help> = {
+  minWidthToWrap: 10,
+  commandUsage(this: Help, command) {
+    return indented(this, Help.prototype.commandUsage.call(this, command), 'Usage: '.length).trimStart();
+  },
+  formatItem(this: Help, term, termWidth, description, helper) {
+    if ((this.helpWidth ?? 80) - termWidth - 4 >= BESIDE)
+      return Help.prototype.formatItem.call(this, term, termWidth, description, helper);
+    return indented(this, term, 2) + (description && `\n${indented(this, description, 4)}`);
+  },
+};
+
+/** Wrapped between words, each line this far from the left. */
+function indented(helper: Help, text: string, by: number): string {
+  const lines = helper.boxWrap(text, (helper.helpWidth ?? 80) - by).split('\n');
+  return lines.map((line) => ' '.repeat(by) + line).join('\n');
 }
 
 /** The command, its commands, and theirs. */

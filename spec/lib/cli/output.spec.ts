@@ -100,6 +100,40 @@ describe('what is printed', () => {
     });
   }
 
+  it('help on a narrow terminal: no word is cut, and no line is longer', async () => {
+    const { columns } = process.stdout;
+    const commands = [
+      '',
+      'summary',
+      'export',
+      'verify',
+      'predict',
+      'evaluate',
+      'conform',
+      'run',
+      'train',
+      'weights convert',
+    ];
+    const words = (text: string) => text.split(/\s+/).join(' ');
+    try {
+      for (const command of commands) {
+        const ask = async (width: number) => {
+          process.stdout.columns = width;
+          return (await runHere([...command.split(' '), '--help'].filter(Boolean), folder)).out;
+        };
+        const wide = await ask(120);
+        for (const width of [40, 20]) {
+          const text = await ask(width);
+          expect(words(text)).to.equal(words(wide));
+          const long = text.split('\n').filter((line) => line.length > width && /\S\s+\S/.test(line));
+          expect(long, `${command} at ${width}`).to.deep.equal([]);
+        }
+      }
+    } finally {
+      process.stdout.columns = columns;
+    }
+  });
+
   it('nor do reports hold what an editor or a browser obeys', () => {
     const reports = readdirSync(folder).filter((name) => name.startsWith('r.'));
     expect(reports).to.have.members(['r.xml', 'r.sarif', 'r.html', 'r.json']);
