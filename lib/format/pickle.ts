@@ -15,21 +15,23 @@
  *   class, function  Global;  instance  Instance
  */
 
+import { type Globals, isKind, type PickleValue, type Slice } from './pickle-value.ts';
 import {
+  about,
+  bad,
   byte,
   type Cursor,
   cursor,
   float64BigEndian,
   int32,
   line,
+  type Source,
   skip,
   take,
   uint16,
   uint32,
   uint64,
-} from './cursor.ts';
-import { type Globals, isKind, type PickleValue, type Slice } from './pickle-value.ts';
-import { about, bad, type Source } from './source.ts';
+} from './source.ts';
 import { fromLatin1, fromUtf8, toLatin1 } from './strings.ts';
 
 const ALLOWANCE = 2 ** 25;

@@ -23,11 +23,10 @@ import {
   toRowMajor,
 } from '../array/value.ts';
 import { InputError } from '../errors.ts';
-import { cursor, uint64 } from './cursor.ts';
 import { unpickle, whyRefused } from './pickle.ts';
 import { plainGlobals, type StorageRef, type TensorRef, torchGlobals } from './pickle-globals.ts';
 import { isKind, type PickleValue } from './pickle-value.ts';
-import { adopt, bad, checkTotal, type Source, section } from './source.ts';
+import { adopt, bad, checkTotal, cursor, type Source, section, uint64 } from './source.ts';
 import { stateDict } from './statedict.ts';
 import { fromLatin1, toLatin1, toUtf8 } from './strings.ts';
 import { type Member, zipPieces } from './zip.ts';
