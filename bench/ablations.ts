@@ -23,7 +23,9 @@ const { values, where, seeds, whole, write } = commandLine({
   images: { type: 'string', default: '10000' },
   width: { type: 'string', default: '0.5' },
 } as const);
-const [epochs, images, width] = [whole('epochs', 1), whole('images', 1), Number(values.width)];
+const epochs = whole('epochs', 1);
+const images = whole('images', 1);
+const width = Number(values.width);
 
 /** cifar-alexnet with other layers; a name of its own, so that a checkpoint is not taken for another's. */
 const variant = (name: string, change: (layer: Layer) => Layer | null): Network => ({

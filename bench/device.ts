@@ -169,7 +169,8 @@ function mustAgree(y: Tensor, expected: Tensor, limit: number): void {
   const [got, want] = [dense(y), dense(expected)];
   const size = want.length / expected.shape[0];
   for (let n = 0; n < y.shape[0]; n++) {
-    let [error, norm] = [0, 0];
+    let error = 0;
+    let norm = 0;
     for (let k = 0; k < size; k++) {
       error += (got[n * size + k] - want[k]) ** 2;
       norm += want[k] ** 2;

@@ -35,7 +35,9 @@ const cpuMs = (): number => {
 export function kernelPeak(accumulate: 'float64' | 'float32' = 'float64'): number {
   const engine = currentEngine()!;
   const tile = engine.tiles[accumulate === 'float64' ? 'fused' : 'float32'];
-  const [depth, panels, repeats] = [128, 4, 200];
+  const depth = 128;
+  const panels = 4;
+  const repeats = 200;
   const bytes = accumulatorBytes(tile);
   const arena = openArena(engine);
   const a = arena.take(tile.rows * depth * bytes);

@@ -30,7 +30,9 @@ function highest(): number {
 }
 
 async function measure(network: string, path: string): Promise<Measured> {
-  const [base, cpu, start] = [highest(), process.cpuUsage(), performance.now()];
+  const base = highest();
+  const cpu = process.cpuUsage();
+  const start = performance.now();
   const { weights, source } = await loadWeights(path, networkNamed(network));
   const ms = performance.now() - start;
   const { user, system } = process.cpuUsage(cpu);
@@ -66,7 +68,9 @@ if (process.env.LOAD_WEIGHTS_CHILD) {
     first ||= best.sha256;
     const same = best.sha256 === first ? 'yes' : 'NO';
     const kind = /\(([^,]*)/.exec(best.source)?.[1] ?? '';
-    const [ms, cpu, memory] = [best.ms.toFixed(0), best.cpu.toFixed(0), best.memory.toFixed(2)];
+    const ms = best.ms.toFixed(0);
+    const cpu = best.cpu.toFixed(0);
+    const memory = best.memory.toFixed(2);
     rows.push([basename(file), kind, ms, cpu, memory, same]);
   }
   const columns = ['file', 'format', 'ms', 'ms of CPU', 'memory / weights', 'same bits'].map((title, c) => ({

@@ -14,7 +14,8 @@ interface Cost {
 function least(run: () => void, rounds: number): Cost {
   const costs: Cost[] = [];
   for (let round = -2; round < rounds; round++) {
-    const [cpu, start] = [process.cpuUsage(), performance.now()];
+    const cpu = process.cpuUsage();
+    const start = performance.now();
     run();
     const { user, system } = process.cpuUsage(cpu);
     if (round >= 0) costs.push({ cpuMs: (user + system) / 1000, wallMs: performance.now() - start });

@@ -55,12 +55,14 @@ const whole = (name: 'batch' | 'rounds'): number => {
   const value = Number(options[name]);
   return Number.isSafeInteger(value) && value > 0 ? value : refuse(`--${name}: an integer of at least 1`);
 };
-const [batch, rounds] = [whole('batch'), whole('rounds')];
+const batch = whole('batch');
+const rounds = whole('rounds');
 const device = options.device as Device;
 
 /** Small, so that the losses of both stay together for a few steps; the time does not depend on it. */
 const LEARNING_RATE = 1e-5;
-const [momentum, weightDecay] = [0.9, 0.0005];
+const momentum = 0.9;
+const weightDecay = 0.0005;
 
 /** Whole numbers below `limit` from a stream of the project's generator. */
 const drawn = (name: string, count: number, limit: number): number[] =>

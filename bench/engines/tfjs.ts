@@ -82,7 +82,8 @@ function stepsOf(tf: Tf, network: Network): Step[] {
         };
       }
       case 'linear': {
-        const [matrix, bias] = [value(`${name}.weight`), value(`${name}.bias`)];
+        const matrix = value(`${name}.weight`);
+        const bias = value(`${name}.bias`);
         return (x) => tf.add(tf.matMul(x, matrix, false, true), bias);
       }
       default:

@@ -93,7 +93,8 @@ function energyMap(
     for (let w = 0; w < W; w++) {
       let own = 0;
       for (let c = first; c < first + count; c++) own += X[((n * C + c) * H + h) * W + w] ** 2;
-      const [above, here] = [h * (W + 1) + w, (h + 1) * (W + 1) + w];
+      const above = h * (W + 1) + w;
+      const here = (h + 1) * (W + 1) + w;
       sums[here + 1] = own + sums[above + 1] + sums[here] - sums[above];
     }
   }

@@ -50,7 +50,8 @@ export interface Chosen {
 export async function resolve({ network: name, weights: given, seed, init }: Choice): Promise<Chosen> {
   if (given === undefined) {
     const network = resolveNetwork(name);
-    const [from, method] = [seed ?? 0, init ?? 'kaiming'];
+    const from = seed ?? 0;
+    const method = init ?? 'kaiming';
     const source = `seed ${from}, ${method}`;
     const weights = initialise(network, from, method);
     return { network, weights, source, random: true, preprocess: network.preprocess, notes: [] };

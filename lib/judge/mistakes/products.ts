@@ -89,7 +89,8 @@ const pads = (name: string, change: (pad: readonly number[]) => readonly number[
 /** SAME_UPPER and SAME_LOWER: an odd row or column of padding goes to one side. */
 const same = (name: string, half: (total: number) => number): void =>
   pads(name, ([top, left, bottom, right]) => {
-    const [h, w] = [top + bottom, left + right];
+    const h = top + bottom;
+    const w = left + right;
     return [half(h), half(w), h - half(h), w - half(w)];
   });
 pads('begin and end pads exchanged', ([top, left, bottom, right]) => [bottom, right, top, left]);

@@ -149,7 +149,8 @@ function sums(
         const first = n * C + Math.floor(k / (K / groups)) * CG;
         let sum = 0;
         for (let c = 0; c < CG; c++) {
-          const [f, at] = [row(k, c) * kernelSize, (first + c) * inputSize];
+          const f = row(k, c) * kernelSize;
+          const at = (first + c) * inputSize;
           for (const [tap, input] of pairs) sum += F[f + tap] * X[at + input];
         }
         Y[(n * K + k) * mapSize + p] = B ? sum + B[k] : sum;
