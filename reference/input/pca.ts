@@ -48,26 +48,22 @@ export const moments = (): Moments => ({
 
 /** Adds an image of `size` pixels: planes R, G, B one after another (CIFAR's records, ONNX inputs). */
 export function addPlanar(to: Moments, planes: Uint8Array, size: number): void {
-  for (let i = 0; i < size; i++) add(to, planes[i], planes[size + i], planes[2 * size + i]);
+  const { sums, products } = to;
+  for (let i = 0; i < size; i++) {
+    const r = planes[i];
+    const g = planes[size + i];
+    const b = planes[2 * size + i];
+    sums[0] += r;
+    sums[1] += g;
+    sums[2] += b;
+    products[0] += r * r;
+    products[1] += r * g;
+    products[2] += r * b;
+    products[3] += g * g;
+    products[4] += g * b;
+    products[5] += b * b;
+  }
   to.pixels += size;
-}
-
-/** Adds an image of interleaved RGB (what the decoders give). */
-export function addInterleaved(to: Moments, data: Uint8Array): void {
-  for (let i = 0; i < data.length; i += 3) add(to, data[i], data[i + 1], data[i + 2]);
-  to.pixels += data.length / 3;
-}
-
-function add({ sums, products }: Moments, r: number, g: number, b: number): void {
-  sums[0] += r;
-  sums[1] += g;
-  sums[2] += b;
-  products[0] += r * r;
-  products[1] += r * g;
-  products[2] += r * b;
-  products[3] += g * g;
-  products[4] += g * b;
-  products[5] += b * b;
 }
 
 /** Mean and covariance of all pixels. Throws if there are none. */
