@@ -99,12 +99,11 @@ function* named(layers: PickleValue): Generator<[string, Map<PickleValue, Pickle
 // order in the file (configuration 145's second fully connected layer of tower b lists b before a: layers-145.cfg,
 // fc2048bb); then the columns of tower a come before those of tower b.
 
-/** 'conv1a' → ['conv1', 'a']; the tower is '' where the name has none. */
-function split(name: string, all: ReadonlySet<string>): [string, string] {
-  const tower = /[ab]$/.exec(name)?.[0];
-  if (!tower) return [name, ''];
+/** 'conv1a' → 'conv1' where there is a 'conv1b' too; any other name stays. */
+function baseOf(name: string, all: ReadonlySet<string>): string {
   const base = name.slice(0, -1);
-  return all.has(`${base}${tower === 'a' ? 'b' : 'a'}`) ? [base, tower] : [name, ''];
+  const twin = name.endsWith('a') ? `${base}b` : name.endsWith('b') ? `${base}a` : '';
+  return all.has(twin) ? base : name;
 }
 
 /**
@@ -115,7 +114,7 @@ export function mergeTowers(layers: readonly CudaLayer[]) {
   const names = new Set(layers.map(({ name }) => name));
   const bases = new Map<string, CudaLayer[]>();
   for (const layer of layers) {
-    const [base] = split(layer.name, names);
+    const base = baseOf(layer.name, names);
     bases.set(base, [...(bases.get(base) ?? []), layer]);
   }
   const tensors = new Map<string, LazyValue>();
