@@ -1,12 +1,12 @@
 /**
- * Everything that is to be known of a GPU, in one run of at most eight minutes: what works, whether every layer of every
- * network and every gradient is right there, what is deterministic, how fast it is.
+ * Everything that is to be known of a GPU, in one run of at most eight minutes: what works, whether every layer of
+ * every network and every gradient is right there, what is deterministic, how fast it is.
  *
  *   npm run gpu [-- --on cuda,webgpu] [--minutes 8] [--json gpu.json] [--python python3] [--small]
  *   on a bare machine (bench/pack-device.ts):  bash .device/run.sh bench/gpu-check.js --json gpu.json
  *
- * Each step runs in a process of its own with a limit, and what fails or dies stops none of the others. The JSON file and
- * the table beside it (gpu.md) are written after every step; what no time was left for stands in them as not run.
+ * Each step runs in a process of its own with a limit, and what fails or dies stops none of the others. The JSON file
+ * and the table beside it (gpu.md) are written after every step; what no time was left for stands in them as not run.
  * `npx tsx bench/gpu/document.ts gpu.json` puts the table into docs/devices.md. --small takes the smallest network
  * for a try of the check itself.
  */
