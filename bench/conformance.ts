@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { conform } from '../lib/conform/index.ts';
 import { writeVectors } from '../lib/conform/vectors.ts';
 import { conformanceDoc, operatorsOf, type Results } from '../spec/support/conformance-doc.ts';
+import { tallied, tallyText } from '../spec/support/generated/tally.ts';
 import { mutationTable } from '../spec/support/mutation-table.ts';
 
 const data = fileURLToPath(new URL('../../shared/data/onnx-backend-tests', import.meta.url));
@@ -25,5 +26,6 @@ await writeVectors(vectors);
 const own = await onBoth(vectors);
 rmSync(vectors, { recursive: true });
 const { text } = await mutationTable(data);
-writeFileSync(target, conformanceDoc(await onBoth(data), own, await operatorsOf(data), text));
+const generated = tallyText(500, await tallied(500));
+writeFileSync(target, conformanceDoc(await onBoth(data), own, await operatorsOf(data), text, generated));
 console.log(target);

@@ -9,7 +9,7 @@
 import { isFloat } from '../array/dtype.ts';
 import type { Value } from '../array/value.ts';
 import { U16, U32 } from '../bounds/arithmetic.ts';
-import { relativeDifference } from '../judge/judge.ts';
+import { OVERFLOWS, relativeDifference } from '../judge/judge.ts';
 import type { Margin } from '../judge/margin.ts';
 import { type Why, why } from '../judge/why.ts';
 import { Died } from '../runtime/apart.ts';
@@ -208,7 +208,7 @@ function strayOutput(
   return undefined;
 }
 
-/** Values of which the oracle's chain says nothing: drawn, without a bound, or computed from such values. */
+/** Values of which the oracle's chain says nothing: drawn, without a bound, overflown, or computed from such values. */
 function unknownValues(subject: Subject, rows: readonly LayerReport[]): ReadonlySet<string> {
   const unbound = new Set(rows.filter(isUnbound).map(({ layer }) => layer));
   const unknown = new Set<string>();
@@ -220,8 +220,8 @@ function unknownValues(subject: Subject, rows: readonly LayerReport[]): Readonly
   return unknown;
 }
 
-const isUnbound = ({ verdict, introduced }: LayerReport): boolean =>
-  verdict === 'untested' && introduced === null;
+const isUnbound = ({ verdict, introduced, reason }: LayerReport): boolean =>
+  verdict === 'untested' && (introduced === null || reason.startsWith(OVERFLOWS));
 
 /** A run with a wrong value fails; one that is not repeatable is suspicious: its values are judged all the same. */
 function reportOf(
@@ -234,7 +234,7 @@ function reportOf(
   const head = { ...headOf(subject, way), unstable };
   if (wrong) return { ...head, verdict: 'fail', reason: wrong.reason, first: wrong.layer };
   if (skipped.length > 0) {
-    const reason = `${skipped.join(' ')}: not compared, computed from values that are random or have no bound`;
+    const reason = `${skipped.join(' ')}: not compared, computed from values that are random, overflow or have no bound`;
     return { ...head, verdict: 'untested', reason, first: null };
   }
   if (unstable.length === 0) return { ...head, verdict: 'pass', reason: '', first: null };

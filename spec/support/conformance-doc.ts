@@ -65,6 +65,7 @@ export function conformanceDoc(
   own: Results,
   operators: ReadonlyMap<string, string>,
   mutation: string,
+  generated: string,
 ): string {
   const names = [...new Set(operators.values())].sort();
   const of = (result: Conformance, operator: string) =>
@@ -128,6 +129,13 @@ ${others(own.onnxruntime)}
 \`ReferenceEvaluator\` gives the expected values of 180. The other 16: the twelve with a native LRN node and a batch of two or
 more (it normalises along the batch: onnx/onnx#7805), a max-pool and an average pool with NaN in them, and two gradients
 whose grouped ConvTranspose and whose MaxPool it cannot run.
+
+## Generated graphs
+
+\`npx tsx bench/generated-graphs.ts 500\`: layers in the forms that exporters write, joined at random; several outputs, odd names, nodes in any order,
+open batches; float16 throughout, with Casts at the ends or within (\`spec/support/generated/\`).
+
+${generated}
 
 ## Mutation score
 

@@ -86,6 +86,8 @@ function callOf(
   node: Node,
   inputs: readonly (Value | undefined)[],
 ): Pick<Probe, 'operation' | 'call'> | null {
+  const [x] = inputs;
+  if (x?.dtype !== 'float32') return null;
   const found = layerOf(model, node, inputs);
   if (found) {
     const { layer, weights } = found;
@@ -95,8 +97,6 @@ function callOf(
     const attributes = 'attributes' in layer ? layer.attributes : {};
     return { operation: layer.kind, call: { inputs: tensors, attributes } };
   }
-  const [x] = inputs;
-  if (x?.dtype !== 'float32') return null;
   const t = asTensor(x);
   const axis = new Attributes(node).int('axis', 1);
   switch (node.op) {

@@ -7,8 +7,11 @@ import { toFloat16 } from '../../../export/float16.ts';
 import { type TensorProto, tensorProto, type ValueInfoProto } from '../../../export/proto.ts';
 import { fromTensor } from '../../../lib/array/value.ts';
 import { writeNpy } from '../../../lib/format/npy.ts';
+import { readModel } from '../../../lib/onnx/read.ts';
 import { verify } from '../../../lib/verify/index.ts';
+import { noiseFor, verifyGraph } from '../../../lib/verify/nodes.ts';
 import { type Shape, tensor } from '../../../reference/tensor.ts';
+import { tallied } from '../../support/generated/tally.ts';
 import { random } from '../../support/models.ts';
 import { f32, graph, i64, info, modelBytes, type NodeText, tensorOf } from '../../support/onnx.ts';
 
@@ -92,6 +95,36 @@ describe('verify on the nodes of a graph', function () {
     expect((await judged(fed, of, [info('y', 'float16')])).result.required).to.equal('float16');
   });
 
+  it('arithmetic of fewer bits than float16 is still found: operands as bfloat16', async () => {
+    const bfloat = { to: dataTypes.bfloat16 };
+    const half = { to: dataTypes.float16 };
+    const file = (narrows: boolean): Uint8Array => {
+      const names = narrows ? ['xn', 'wn'] : ['x', 'w'];
+      const conv = { op: 'Conv', inputs: names, outputs: ['c'], attributes: { pads: [1, 1, 1, 1] } };
+      const narrow = ['x', 'w'].flatMap((name) => [
+        { op: 'Cast', inputs: [name], outputs: [`${name}b`], attributes: bfloat },
+        { op: 'Cast', inputs: [`${name}b`], outputs: [`${name}n`], attributes: half },
+      ]);
+      const nodes = [...(narrows ? narrow : []), conv, { op: 'Relu', inputs: ['c'], outputs: ['y'] }];
+      const inputs = [info('x', 'float16', [1, 16, 9, 9])];
+      return modelBytes(graph(nodes, inputs, [info('y', 'float16')], [halves('w', [8, 16, 3, 3], 4)]), 15);
+    };
+    const model = await readModel(file(false), 'm.onnx');
+    const feeds = new Map([['x', noiseFor(model.graph.inputs[0], 3)]]);
+    const rows = async (narrows: boolean) => {
+      const { layers } = await verifyGraph({ bytes: file(narrows), model, feeds, device: 'cpu' });
+      return layers.map(({ verdict, reason }) => [verdict, reason.replace(/^[\d.]+/, '…')]);
+    };
+    expect(await rows(false)).to.deep.equal([
+      ['pass', ''],
+      ['pass', ''],
+    ]);
+    expect(await rows(true)).to.deep.equal([
+      ['fail', '… effective bits, float16 has at least 10'],
+      ['pass', ''],
+    ]);
+  });
+
   it('a Cast to float16 and back that is taken away is no fault', async () => {
     const { verdict, result } = await judged(
       [
@@ -126,7 +159,7 @@ describe('verify on the nodes of a graph', function () {
     const [, , untouched] = result.runs;
     expect([untouched.verdict, untouched.reason]).to.deep.equal([
       'untested',
-      'y: not compared, computed from values that are random or have no bound',
+      'y: not compared, computed from values that are random, overflow or have no bound',
     ]);
     expect(result.layers.find(({ layer }) => layer === 'y')?.accumulated).to.equal(null);
   });
@@ -181,5 +214,17 @@ describe('verify on the nodes of a graph', function () {
     );
     expect(verdict).to.equal('pass');
     expect(result.layers.map(({ layer }) => layer)).to.deep.equal([...names, 'toString']);
+  });
+});
+
+describe('verify on generated graphs', function () {
+  this.timeout(180_000);
+
+  // 500 take a minute or two: npx tsx bench/generated-graphs.ts
+  it('calls no right one wrong, and notices one wrong node', async () => {
+    const { verdicts, met, wrong } = await tallied(50, 10_000);
+    expect(wrong).to.deep.equal([]);
+    expect([verdicts.get('float32 pass'), verdicts.get('float16 pass')].every((n) => n! > 20)).to.equal(true);
+    expect(met.get('noticed')).to.be.above(30);
   });
 });
