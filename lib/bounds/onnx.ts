@@ -279,7 +279,9 @@ const rules: ReadonlyMap<string, Entry> = new Map([
     ConvTranspose: productSums((c) => shapeOf(c, 1)[0] * sizeOf(shapeOf(c, 1).slice(2))),
     // alpha and beta: two products more
     Gemm: productSums((c) => shapeOf(c, 0)[new Attributes(c.node).flag('transA') ? 0 : 1] ?? 1, 2),
-    MatMul: productSums((c) => shapeOf(c, 0).at(-1) ?? 1),
+    // an engine may take both operands' constant factors out of the sum: their stored products, two reciprocals, the
+    // factors' product and that with the sum
+    MatMul: productSums((c) => shapeOf(c, 0).at(-1) ?? 1, 6),
     AveragePool: sums((c) => sizeOf(new Attributes(c.node).ints('kernel_shape') ?? []), averaging),
     GlobalAveragePool: sums(reduced, averaging),
     ReduceMean: sums(reduced, averaging),

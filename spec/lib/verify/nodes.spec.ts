@@ -5,8 +5,12 @@ import { expect } from 'chai';
 import { dataTypes } from '../../../export/dtypes.ts';
 import { toFloat16 } from '../../../export/float16.ts';
 import { type TensorProto, tensorProto, type ValueInfoProto } from '../../../export/proto.ts';
-import { fromTensor } from '../../../lib/array/value.ts';
+import { fromTensor, type Value } from '../../../lib/array/value.ts';
+import { classes } from '../../../lib/bounds/arithmetic.ts';
+import type { Judged } from '../../../lib/bounds/bounds.ts';
+import { judgedNode } from '../../../lib/bounds/nodes.ts';
 import { writeNpy } from '../../../lib/format/npy.ts';
+import { judge } from '../../../lib/judge/judge.ts';
 import { readModel } from '../../../lib/onnx/read.ts';
 import { verify } from '../../../lib/verify/index.ts';
 import { noiseFor, verifyGraph } from '../../../lib/verify/nodes.ts';
@@ -93,6 +97,24 @@ describe('verify on the nodes of a graph', function () {
     const fed = [{ op: 'Mul', inputs: ['x', 'x'], outputs: ['y'] }];
     const of = [info('x', 'float16', [3, 5])];
     expect((await judged(fed, of, [info('y', 'float16')])).result.required).to.equal('float16');
+  });
+
+  it('a Cast to float32 may show what the kernel before kept beyond float16, and no more', async () => {
+    const to = { to: dataTypes.float32 };
+    const cast = graph([{ op: 'Cast', attributes: to }], [info('x', 'float16', [3])], [info('y')]);
+    const model = await readModel(modelBytes(cast), 'm.onnx');
+    const x = { dtype: 'float16', shape: [3], data: Float32Array.of(1, -0.5, 100) } as const;
+    const verdict = (factor: number) => {
+      const y = { dtype: 'float32', shape: [3], data: x.data.map((v) => v * factor) } as const;
+      const values = new Map<string, Value>([
+        ['x', x],
+        ['y', y],
+      ]);
+      const about = { model, node: model.graph.nodes[0], values, device: 'cpu' } as const;
+      const [judged] = judgedNode({ ...about, operands: classes.float16 }, ['y']);
+      return judge(tensor(y.data, [3]), judged as Judged, classes.float16).verdict;
+    };
+    expect([1, 1 + 2 ** -12, 1 + 2 ** -10].map(verdict)).to.deep.equal(['pass', 'pass', 'fail']);
   });
 
   it('arithmetic of fewer bits than float16 is still found: operands as bfloat16', async () => {

@@ -40,7 +40,7 @@ export function tallyText(count: number, { verdicts, met, wrong }: Tally): strin
   const [pass, untested] = [of('pass'), of('untested')].map((counts) => counts.join(' and '));
   const number = (how: string) => met.get(how) ?? 0;
   return `${count} right graphs of AlexNet's family, half in float32 and half in float16, through \`alexnet verify FILE\` on onnxruntime's CPU:
-**${sum('fail')} called wrong**; ${pass} pass, of ${untested} the output is constant, and nothing is shown. Of the same graphs with one wrong node (another
+**${sum('fail')} called wrong**; ${pass} pass, of ${untested} nothing is shown of the output, which is constant or overflows. Of the same graphs with one wrong node (another
 operator, another attribute, an operand that is missing) ${number('noticed')} are noticed and **${number('missed')} missed**; in ${number('equal')} the fault changes its node's value by
 less than a hundredth, or the graph cannot be run.${wrong.map((line) => `\n- ${line}`).join('')}`;
 }
