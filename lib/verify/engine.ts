@@ -208,7 +208,7 @@ function strayOutput(
   return undefined;
 }
 
-/** Values of which the oracle's chain says nothing: drawn, without a bound, overflown, or computed from such values. */
+/** Values of which the oracle's chain says nothing: drawn, unbounded, overflown, or computed from such values. */
 function unknownValues(subject: Subject, rows: readonly LayerReport[]): ReadonlySet<string> {
   const unbound = new Set(rows.filter(isUnbound).map(({ layer }) => layer));
   const unknown = new Set<string>();
