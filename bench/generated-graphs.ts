@@ -1,6 +1,7 @@
 /**
- * npx tsx bench/generated-graphs.ts [COUNT [FIRST]]: false alarms of verify's graph mode over COUNT (500) right
- * graphs, and how many of them with one wrong node are noticed. Exit 1 where a right one fails or a wrong one does not.
+ * npx tsx bench/generated-graphs.ts [COUNT [FIRST]]: false alarms of verify's graph mode over COUNT (500)
+ * right graphs, and how many of them with one wrong node are noticed. Exit 1 where a right one fails or a
+ * wrong one does not.
  */
 import { tallied, tallyText } from '../spec/support/generated/tally.ts';
 
