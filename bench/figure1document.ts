@@ -1,6 +1,6 @@
 /** What came out of bench/figure1.ts, as text and as the paper's drawing. */
 import type { Mark, Spec } from 'vega';
-import { draw, standalone } from '../lib/report/plots/draw.ts';
+import { plotSvg, standalone } from '../lib/report/plots/draw.ts';
 import { markdown } from './document.ts';
 import type { RunRecord } from './experiments.ts';
 import { mean } from './statistics.ts';
@@ -156,7 +156,7 @@ export async function figureOf(results: Results): Promise<string> {
     legends: [{ stroke: 'colour', orient: 'top-right', labelColor: 'var(--ink)', symbolType: 'stroke' }],
     marks: [...linesOf(), ...crossingMarks()],
   };
-  return standalone(await draw(spec, title));
+  return standalone(await plotSvg(spec, title));
 }
 
 const at = { x: { scale: 'x', field: 'epoch' }, y: { scale: 'y', field: 'error' } };

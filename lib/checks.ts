@@ -32,7 +32,7 @@ export const thing =
   (what: string): Check =>
   (value) =>
     typeof value === 'object' && value !== null && !Array.isArray(value) ? undefined : what;
-export const numbers: Check = (value) =>
+export const numberList: Check = (value) =>
   (Array.isArray(value) && value.every((one) => typeof one === 'number')) || ArrayBuffer.isView(value)
     ? undefined
     : 'a list of numbers';
@@ -53,7 +53,7 @@ const holds =
 /** A tensor, or a value as `readTensors` returns it. */
 export const tensorLike = holds(
   'a tensor',
-  ({ shape, data }) => numbers(shape) === undefined && ArrayBuffer.isView(data),
+  ({ shape, data }) => numberList(shape) === undefined && ArrayBuffer.isView(data),
 );
 /** A network that is written down. */
 export const definition = holds(
@@ -64,7 +64,7 @@ export const definition = holds(
       '',
       holds('', (layer) => text(layer.name) === undefined && text(layer.kind) === undefined),
     )(layers) === undefined &&
-    numbers(input) === undefined &&
+    numberList(input) === undefined &&
     thing('')(preprocess) === undefined,
 );
 /** A network, by its name or written down. */

@@ -49,7 +49,6 @@ export {
   type Prediction,
 } from './classify/classifier.ts';
 export { predict, type Predicted, type PredictOptions } from './classify/predict.ts';
-export { openDataset } from './data/open.ts';
 export { evaluate, type EvaluateOptions, type Evaluation } from './evaluate/index.ts';
 export {
   Diverged,
@@ -79,7 +78,7 @@ export type { Views } from '../reference/input/preprocess.ts';
 export type { Data } from './array/value.ts';
 export type { FloatDType, IntegerDType, TypedArray } from './array/dtype.ts';
 export type { Requirement } from './bounds/arithmetic.ts';
-export type { Dataset, Example, Picture, Split, SplitName } from './data/dataset.ts';
+export type { SplitName } from './data/dataset.ts';
 export type { Failure } from './evaluate/batches.ts';
 export type { Confusion, Share } from './evaluate/tally.ts';
 export type { DecodeOptions, Decoder } from './image/decode.ts';

@@ -23,7 +23,7 @@ import {
   checkAgainst,
   either,
   listOf,
-  numbers,
+  numberList,
   text,
   thing,
   truth,
@@ -78,7 +78,7 @@ const isLayer: Check = (value) =>
 const distance: Check = (value) =>
   typeof value === 'number' && value >= 0 ? undefined : 'a number of at least 0';
 const checks: Checks<Tolerance & LayerOptions> = {
-  bound: either('a number of at least 0, or a list of numbers', distance, numbers),
+  bound: either('a number of at least 0, or a list of numbers', distance, numberList),
   atol: distance,
   rtol: distance,
   layer: isLayer,

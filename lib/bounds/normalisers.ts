@@ -80,7 +80,7 @@ interface Normaliser {
 }
 
 /** x and ŷ (N,C,H,W). `sequential`: the native kernel of onnxruntime's CPU provider, which keeps a running sum. */
-export function lrnBounds(
+function lrnBounds(
   attributes: ops.lrn.Attributes,
   x: Tensor,
   exact: Tensor,

@@ -118,7 +118,7 @@ export function productBounds({ magnitude, squares, count }: Terms, exact: Tenso
 }
 
 /** λ√n·u for n roundings in each of M elements: what they exceed with probability FALSE_ALARM at most. */
-export function expectationFactor(n: number, M: number): number {
+function expectationFactor(n: number, M: number): number {
   return Math.sqrt(2 * Math.log((2 * n * M) / FALSE_ALARM)) * Math.sqrt(n) * U32;
 }
 
@@ -128,7 +128,7 @@ export function expectationFactor(n: number, M: number): number {
  * what adds up (n/3·ŷ²). Where the terms are nearly all of one sign (|ŷ| over half of Σ|w·x|) roundings may
  * also all go one way: u·n·|ŷ|/2.
  */
-export function sequentialNoise(
+function sequentialNoise(
   n: number,
   exact: ArrayLike<number>,
   products: Float64Array,

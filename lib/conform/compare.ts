@@ -14,7 +14,7 @@ import type { Value } from '../array/value.ts';
 import { classes } from '../bounds/arithmetic.ts';
 import { boundsOf } from '../bounds/operations.ts';
 import type { Engine } from '../onnx/engines.ts';
-import { evaluate } from '../onnx/evaluate.ts';
+import { evaluateGraph } from '../onnx/evaluate.ts';
 import { layerOf } from '../onnx/layer.ts';
 import type { Model } from '../onnx/model.ts';
 import { asTensor, elements, floatData } from '../onnx/value.ts';
@@ -80,7 +80,7 @@ export function checkBound(
   );
   const y = outputs.get(node.outputs[0]);
   if (!found || y?.dtype !== 'float32') return null;
-  const exact = asTensor(evaluate(model, feeds, { precision: 'float64' }).get(node.outputs[0])!);
+  const exact = asTensor(evaluateGraph(model, feeds, { precision: 'float64' }).get(node.outputs[0])!);
   const { bound } = boundsOf(found.layer, found.inputs, exact, found.weights, {
     device: engine.device,
     operands: classes.float32,

@@ -13,7 +13,7 @@ export interface Failure {
   readonly error: string;
 }
 
-export interface Batch {
+export interface LabelledBatch {
   /** (pictures · views,C,H,W); null where no picture of the batch could be read. */
   readonly x: Tensor | null;
   readonly labels: readonly number[];
@@ -22,7 +22,7 @@ export interface Batch {
   readonly failures: readonly Failure[];
 }
 
-export interface BatchOptions {
+interface BatchOptions {
   /** Pictures a batch. */
   readonly size: number;
   readonly views: number;
@@ -45,7 +45,7 @@ export async function* eachBatch(
   network: Network,
   pool: Pool,
   options: BatchOptions,
-): AsyncGenerator<Batch> {
+): AsyncGenerator<LabelledBatch> {
   const { size } = options;
   const group = 'file' in split.picture(0) ? 1 : Math.min(GROUP, size);
   const ahead = Math.ceil((2 * size) / group) + pool.threads;
@@ -74,7 +74,7 @@ function* groups(split: Split, size: number, sent: Entry[]): Generator<Picture[]
   }
 }
 
-function assemble(entries: readonly [Entry, Prepared][], network: Network, views: number): Batch {
+function assemble(entries: readonly [Entry, Prepared][], network: Network, views: number): LabelledBatch {
   const wanted = [views, ...network.input];
   const size = sizeOf(wanted);
   const failures: Failure[] = [];

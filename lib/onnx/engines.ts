@@ -5,7 +5,7 @@ import { InputError } from '../errors.ts';
 import { hostApart } from '../runtime/apart.ts';
 import type { Device, Session } from '../runtime/session.ts';
 import { fromSession, toSession } from '../runtime/values.ts';
-import { evaluate } from './evaluate.ts';
+import { evaluateGraph } from './evaluate.ts';
 import { readModelFile } from './files.ts';
 import { type Model, Unsupported, type ValueInfo } from './model.ts';
 import { readModel } from './read.ts';
@@ -49,7 +49,7 @@ export const oracleEngine: Engine = {
     return {
       inputs: model.graph.inputs,
       outputs: model.graph.outputs.map(({ name }) => name),
-      run: async (feeds) => evaluate(model, feeds),
+      run: async (feeds) => evaluateGraph(model, feeds),
       close: async () => {},
     };
   },

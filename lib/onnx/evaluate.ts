@@ -11,7 +11,7 @@ import { type Graph, type Model, type Node, refusal, type ValueInfo } from './mo
 import { Call } from './ops/kernel.ts';
 import { findOperator, refuseUnsupported, titleOf } from './registry.ts';
 
-export interface EvaluateOptions extends Limits {
+export interface GraphRunOptions extends Limits {
   /** Rounding after each node to the declared type ('float32', what an engine stores; default) or none ('float64'). */
   readonly precision?: Precision;
   /** Iterations after which a Loop is taken for one that never ends (100,000). */
@@ -33,7 +33,7 @@ const MAX_ITERATIONS = 100_000;
  * The graph's outputs by name. `feeds` are its inputs by name. InputError: an operator that is not supported,
  * feeds that do not fit, a node that fails.
  */
-export function evaluate(model: Model, feeds: Feeds, options: EvaluateOptions = {}): Map<string, Value> {
+export function evaluateGraph(model: Model, feeds: Feeds, options: GraphRunOptions = {}): Map<string, Value> {
   refuseUnsupported(model);
   checkFeeds(model, feeds);
   const { precision = 'float32', maxIterations = MAX_ITERATIONS, trace } = options;
@@ -95,7 +95,7 @@ function checkFeeds({ name: file, graph }: Model, feeds: Feeds): void {
 const describe = ({ dtype, shape }: ValueInfo): string =>
   `${dtype ?? 'any type'} [${shape ? shape.map((extent) => extent ?? '?').join(',') : '…'}]`;
 
-function runGraph(graph: Graph, scope: Scope, feeds: Feeds, trace?: EvaluateOptions['trace']): Value[] {
+function runGraph(graph: Graph, scope: Scope, feeds: Feeds, trace?: GraphRunOptions['trace']): Value[] {
   if (scope.depth > MAX_DEPTH) throw new Error(`subgraphs are nested deeper than ${MAX_DEPTH}`);
   const values = new Map(feeds);
   const find: Lookup = (name) => values.get(name) ?? graph.initializers.get(name) ?? scope.around(name);

@@ -21,7 +21,7 @@ import { npzPieces } from '../format/npy.ts';
 import { chooseDevice, type Device, deviceWords, LABELS } from '../runtime/devices.ts';
 import type { Limits } from './budget.ts';
 import { isRefused, onnxruntimeEngine } from './engines.ts';
-import { evaluate } from './evaluate.ts';
+import { evaluateGraph } from './evaluate.ts';
 import { npzValue, readFeeds, valuesOf } from './feeds.ts';
 import { withExternalData } from './files.ts';
 import { readModel } from './read.ts';
@@ -105,7 +105,11 @@ async function onOracle(path: string, feeds: Values, options: RunOptions) {
   const trace = (_: unknown, outputs: ReadonlyMap<string, Value>): void => {
     for (const [name, value] of outputs) values.set(name, value);
   };
-  const results = evaluate(await readModel(path), feeds, { ...options, precision, ...(all && { trace }) });
+  const results = evaluateGraph(await readModel(path), feeds, {
+    ...options,
+    precision,
+    ...(all && { trace }),
+  });
   for (const [name, value] of results) values.set(name, value);
   return { values, engine: `the oracle, ${precision} storage` };
 }

@@ -20,7 +20,7 @@ import type { Verdict } from '../judge/judge.ts';
 import type { LayerRow, Verification } from '../verify/verification.ts';
 import { ratio } from './table.ts';
 
-export interface Measure {
+interface Measure {
   readonly verdict: Verdict;
   /**
    * Effective bits; null without products, and where the bias dominates: then they tell nothing about the
@@ -39,7 +39,7 @@ export interface Entry {
   readonly share: number;
 }
 
-export interface Baseline {
+interface Baseline {
   readonly file: string;
   readonly network: string;
   readonly device: string;
@@ -140,7 +140,7 @@ export const margin = (n: number, share = 1): number =>
   LANES + (5 * Math.sqrt(8 / n)) / (2 * Math.LN2) + 0.5 * Math.log2(Math.max(1, share));
 
 /** What changed since the baseline. Throws InputError where it is of another network, or of other widths. */
-export function difference(baseline: Baseline, { network, device, layers }: Verification): Difference {
+export function sinceBaseline(baseline: Baseline, { network, device, layers }: Verification): Difference {
   const { file, versions } = baseline;
   if (baseline.network !== network)
     throw new InputError(`${file}: it is a report on ${baseline.network}, not on ${network}`);

@@ -4,7 +4,7 @@ import type { LayerRow, Verification } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
 import { runName, whereText } from './table.ts';
 
-export interface Rule {
+export interface FindingRule {
   readonly id: string;
   readonly level: 'error' | 'warning' | 'note';
   readonly title: string;
@@ -13,12 +13,12 @@ export interface Rule {
 }
 
 export interface Finding {
-  readonly rule: Rule;
+  readonly rule: FindingRule;
   readonly layer: string;
   readonly message: string;
 }
 
-export const rules = {
+export const findingRules = {
   bound: {
     id: 'beyond-bound',
     level: 'error',
@@ -98,7 +98,7 @@ export const rules = {
       'The layer still agrees with the oracle, but has lost accuracy since the run that --baseline names. If that was ' +
       'intended, save a new baseline with --report-json.',
   },
-} as const satisfies Record<string, Rule>;
+} as const satisfies Record<string, FindingRule>;
 
 /** Findings of all layers, in their order; those of a comparison with a baseline come last. */
 export function findings({ layers, required, runs }: Verification, difference?: Difference): Finding[] {
@@ -116,25 +116,29 @@ export function findings({ layers, required, runs }: Verification, difference?: 
   const about = new Set<string>();
   for (const run of runs) {
     const rule =
-      run.verdict === 'suspicious' ? rules.unstable : run.first === null ? rules.died : rules.optimised;
+      run.verdict === 'suspicious'
+        ? findingRules.unstable
+        : run.first === null
+          ? findingRules.died
+          : findingRules.optimised;
     const layer = run.first ?? run.unstable[0] ?? '';
     // a wrong layer is wrong in every run, and one finding for each layer is enough
     if (run.verdict === 'pass' || run.verdict === 'untested' || about.has(layer)) continue;
-    if (rule === rules.optimised && !layersAgree) continue;
+    if (rule === findingRules.optimised && !layersAgree) continue;
     about.add(layer);
     found.push({ rule, layer, message: [layer, runName(run), run.reason].filter(Boolean).join(': ') });
   }
   for (const { layer, lost } of difference?.layers ?? []) {
-    if (lost) found.push({ rule: rules.lost, layer, message: `${layer}: ${lost}` });
+    if (lost) found.push({ rule: findingRules.lost, layer, message: `${layer}: ${lost}` });
   }
   return found;
 }
 
-function ruleOf({ verdict, introduced }: LayerRow, bits: number): Rule | null {
+function ruleOf({ verdict, introduced }: LayerRow, bits: number): FindingRule | null {
   if (verdict === 'pass') return null;
-  if (verdict === 'suspicious') return rules.expectation;
-  if (verdict === 'untested') return rules.untested;
-  if (!introduced || introduced.count === 0) return rules.structure;
-  if (introduced.beyond > 0) return rules.bound;
-  return introduced.bits !== null && introduced.bits < bits ? rules.bits : rules.constant;
+  if (verdict === 'suspicious') return findingRules.expectation;
+  if (verdict === 'untested') return findingRules.untested;
+  if (!introduced || introduced.count === 0) return findingRules.structure;
+  if (introduced.beyond > 0) return findingRules.bound;
+  return introduced.bits !== null && introduced.bits < bits ? findingRules.bits : findingRules.constant;
 }

@@ -6,7 +6,7 @@ import { append, writeWhole } from '../disk/write.ts';
 import { installation } from '../runtime/installation.ts';
 import type { VerifyResult } from '../verify/index.ts';
 import { version as release } from '../version.ts';
-import { type Difference, difference, readBaseline } from './baseline.ts';
+import { type Difference, readBaseline, sinceBaseline } from './baseline.ts';
 import { visible } from './escape.ts';
 import { annotations, stepSummary } from './github.ts';
 import { htmlReport } from './html.ts';
@@ -51,7 +51,7 @@ export async function baselineOf({
 }: ReportOptions): Promise<(result: VerifyResult) => Difference | undefined> {
   if (baseline === undefined) return () => undefined;
   const saved = await readBaseline(baseline);
-  return (result) => difference(saved, result);
+  return (result) => sinceBaseline(saved, result);
 }
 
 /** A step for each report that is asked for; each writes one file and rejects as lib/disk/write does. */

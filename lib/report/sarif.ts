@@ -5,7 +5,7 @@ import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
 import { version } from '../version.ts';
 import type { Difference } from './baseline.ts';
-import { type Finding, findings, type Rule, rules } from './findings.ts';
+import { type Finding, type FindingRule, findingRules, findings } from './findings.ts';
 import { measures } from './table.ts';
 
 const SCHEMA = 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json';
@@ -15,7 +15,7 @@ const MOST_RESULTS = 5000;
 
 /** The log as an object. `folder`: paths below it are written relative to it, as code scanning wants them. */
 export function sarifLog(result: VerifyResult, difference?: Difference, folder = process.cwd()): object {
-  const ids = Object.values(rules).map(({ id }) => id as string);
+  const ids = Object.values(findingRules).map(({ id }) => id as string);
   const results = findings(result, difference)
     .slice(0, MOST_RESULTS)
     .map((finding) => ({
@@ -40,7 +40,7 @@ export function sarifLog(result: VerifyResult, difference?: Difference, folder =
 }
 
 const descriptors = (): object[] =>
-  Object.values<Rule>(rules).map(({ id, level, title, help }) => ({
+  Object.values<FindingRule>(findingRules).map(({ id, level, title, help }) => ({
     id,
     shortDescription: { text: title },
     fullDescription: { text: help },

@@ -4,7 +4,7 @@ import type { LayerRow, RunReport } from '../verify/verification.ts';
 import { harmless, oneLine } from './escape.ts';
 
 /** A title over a column of words, or over one of numbers, which is flush right. */
-export type Column = string | { readonly title: string; readonly align?: 'left' | 'right' };
+type Column = string | { readonly title: string; readonly align?: 'left' | 'right' };
 
 export const right = (title: string): Column => ({ title, align: 'right' });
 

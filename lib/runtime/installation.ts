@@ -38,7 +38,7 @@ export function cudaLibrary(found = installation()): string | undefined {
 }
 
 /** Which CUDA the install script fetches here, in its own word (cuda12); undefined where it has none. */
-export function cudaFlavour(found = installation()): string | undefined {
+function cudaFlavour(found = installation()): string | undefined {
   if (!found) return undefined;
   try {
     const metadata = require(join(found.root, 'script', 'install-metadata.js'));

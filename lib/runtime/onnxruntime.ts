@@ -29,7 +29,7 @@ export function loadOnnxruntime(): Promise<Onnxruntime> {
 }
 
 /** Why onnxruntime-node did not load and what mends it, in one line. */
-export function loadFailure(error: Error & { readonly code?: string }): string {
+function loadFailure(error: Error & { readonly code?: string }): string {
   const reason = error.message.split('\n')[0];
   if (reason.includes('onnxruntime_binding.node') && error.code === 'MODULE_NOT_FOUND') {
     return (

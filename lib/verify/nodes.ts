@@ -11,7 +11,7 @@ import type { Value } from '../array/value.ts';
 import { classes } from '../bounds/arithmetic.ts';
 import { draws, judgedNode } from '../bounds/nodes.ts';
 import { InputError } from '../errors.ts';
-import { evaluate, evaluateNode } from '../onnx/evaluate.ts';
+import { evaluateGraph, evaluateNode } from '../onnx/evaluate.ts';
 import { layerOf } from '../onnx/layer.ts';
 import type { Graph, Model, ValueInfo } from '../onnx/model.ts';
 import { asTensor } from '../onnx/value.ts';
@@ -36,7 +36,7 @@ export async function verifyGraph(settings: GraphSettings): Promise<Verification
   const { graph } = model;
   mustBeNumbers(model, feeds);
   const chain = new Map<string, Value>(feeds);
-  evaluate(model, feeds, {
+  evaluateGraph(model, feeds, {
     precision,
     trace: (_, outputs) => {
       for (const [name, value] of outputs) chain.set(name, value);

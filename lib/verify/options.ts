@@ -10,7 +10,7 @@ import {
   either,
   listOf,
   number,
-  numbers,
+  numberList,
   tensorLike,
   text,
   texts,
@@ -92,7 +92,7 @@ export const verifyChecks: Checks<VerifyOptions> = {
   repeat: whole(1),
   levels: listOf('a list of basic, extended, all', among(['basic', 'extended', 'all'])),
   graph: among(['gradients', 'training']),
-  labels: either('a file, or numbers', text, numbers),
+  labels: either('a file, or numbers', text, numberList),
   dropout: either("'none', a file, or masks by layer", text, (value) =>
     value instanceof Map ? undefined : '',
   ),

@@ -7,7 +7,7 @@ import { decodeModel, encodeModel, type ModelProto } from '../../export/proto.ts
 import { fromTensor, type Value } from '../../lib/array/value.ts';
 import { writeNpy } from '../../lib/format/npy.ts';
 import { modelOf } from '../../lib/networks/modelfile.ts';
-import { evaluate } from '../../lib/onnx/evaluate.ts';
+import { evaluateGraph } from '../../lib/onnx/evaluate.ts';
 import { readModel } from '../../lib/onnx/read.ts';
 import { examine } from '../../lib/verify/engine.ts';
 import { verify } from '../../lib/verify/index.ts';
@@ -133,7 +133,7 @@ describe('verify on any graph', function () {
     const trace = (_: unknown, outputs: ReadonlyMap<string, Value>) => {
       for (const [name, value] of outputs) chain.set(name, value);
     };
-    evaluate(model, feeds, { trace });
+    evaluateGraph(model, feeds, { trace });
     const [{ name }] = model.graph.outputs;
     const subject = nodesOf({ bytes, model, feeds, device: 'cpu' }, chain);
     /** The oracle's own values for a device's, but for the untouched run's output. */

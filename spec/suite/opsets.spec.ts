@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { isFloat } from '../../lib/array/dtype.ts';
 import type { Value } from '../../lib/array/value.ts';
 import { isRefused, onnxruntimeEngine } from '../../lib/onnx/engines.ts';
-import { evaluate } from '../../lib/onnx/evaluate.ts';
+import { evaluateGraph } from '../../lib/onnx/evaluate.ts';
 import { findOperator, operatorNames } from '../../lib/onnx/registry.ts';
 import { elements } from '../../lib/onnx/value.ts';
 import * as arithmetic from '../support/forms/arithmetic.ts';
@@ -71,7 +71,7 @@ describe('every operator in every opset form, against onnxruntime', function () 
           }
           const expected = await opened.run(feeds);
           await opened.close();
-          const got = evaluate(await open(bytes), feeds);
+          const got = evaluateGraph(await open(bytes), feeds);
           for (const [name, value] of expected) {
             const own = got.get(name)!;
             expect([own.dtype, [...own.shape]], `${title} ${name}`).to.deep.equal([

@@ -58,10 +58,17 @@ describe('the package', function () {
   it("README's example runs", function () {
     cpSync(shared(this, 'weights/torchvision-narrow.safetensors'), join(app, 'alexnet.safetensors'));
     cpSync(shared(this, 'images/caffe_cat.jpg'), join(app, 'cat.jpg'));
-    write('example.mjs', `${example}\nconsole.log(verdict, first, guesses.length, y.shape);\n`);
+    write(
+      'example.mjs',
+      `${example}\nconsole.log(verdict, first, guesses.length, y.shape, values.get('fc8').shape, predictions[0].guesses.length);\n`,
+    );
     const { stdout, stderr, status } = node('example.mjs');
     expect(stderr).to.equal('');
-    expect(stdout.split('\n').slice(-3)).to.deep.equal(['prob [ 1, 1000 ]', 'pass null 5 [ 1, 1000 ]', '']);
+    expect(stdout.split('\n').slice(-3)).to.deep.equal([
+      'prob [ 1, 1000 ]',
+      'pass null 5 [ 1, 1000 ] [ 1, 10 ] 3',
+      '',
+    ]);
     expect(status).to.equal(0);
   });
 

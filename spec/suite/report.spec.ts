@@ -7,7 +7,7 @@ import type { Browser, Page } from 'playwright-core';
 import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel } from '../../export/proto.ts';
 import { modelOf } from '../../lib/networks/modelfile.ts';
-import { type Difference, difference, readBaseline } from '../../lib/report/baseline.ts';
+import { type Difference, readBaseline, sinceBaseline } from '../../lib/report/baseline.ts';
 import { visible } from '../../lib/report/escape.ts';
 import { htmlReport } from '../../lib/report/html.ts';
 import { junitXml } from '../../lib/report/junit.ts';
@@ -45,7 +45,7 @@ describe('the HTML report in a browser', () => {
     right = await verify({ ...options, model: path('right.onnx') });
     wrong = await verify({ ...options, model: path('wrong.onnx') });
     writeFileSync(path('right.json'), JSON.stringify(verificationJson(right)));
-    changed = difference(await readBaseline(path('right.json')), wrong);
+    changed = sinceBaseline(await readBaseline(path('right.json')), wrong);
     writeFileSync(path('right.html'), await htmlReport(right));
     writeFileSync(path('wrong.html'), await htmlReport(wrong, changed));
   });

@@ -14,7 +14,7 @@ import {
 import type { DType } from '../../lib/array/dtype.ts';
 import type { Value } from '../../lib/array/value.ts';
 import { InputError } from '../../lib/errors.ts';
-import { evaluate } from '../../lib/onnx/evaluate.ts';
+import { evaluateGraph } from '../../lib/onnx/evaluate.ts';
 import type { Model } from '../../lib/onnx/model.ts';
 import { readModel } from '../../lib/onnx/read.ts';
 import { sizeOf } from '../../reference/tensor.ts';
@@ -176,7 +176,7 @@ export async function run(
   outputs = 1,
 ): Promise<Value[]> {
   const { bytes, feeds } = single(op, inputs, attributes, { opset, outputs });
-  return [...evaluate(await open(bytes), feeds).values()];
+  return [...evaluateGraph(await open(bytes), feeds).values()];
 }
 
 /** The elements as numbers. */

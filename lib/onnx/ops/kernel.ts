@@ -177,7 +177,7 @@ export class Call extends Attributes {
 }
 
 /** An axis counted from the front; negative ones count from the back. */
-export function axisOf(axis: number, rank: number): number {
+function axisOf(axis: number, rank: number): number {
   if (!Number.isInteger(axis) || axis < -rank || axis >= Math.max(rank, 1)) {
     throw new Error(`axis ${axis} is outside the ${rank} dimensions`);
   }

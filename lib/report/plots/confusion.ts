@@ -1,7 +1,7 @@
 /** A confusion matrix: what pictures of each class were taken for. */
 import type { Spec } from 'vega';
 import type { Evaluation } from '../../evaluate/index.ts';
-import { draw, FONT, labelLimit, mark, room } from './draw.ts';
+import { FONT, labelLimit, mark, plotSvg, room } from './draw.ts';
 
 /** With more classes the drawing keeps to those with the most mistakes. */
 const MOST = 40;
@@ -73,7 +73,7 @@ export function confusionChart(evaluation: Evaluation, width: number): Promise<s
       ...(shown.length <= WRITTEN ? [counts] : []),
     ],
   };
-  return draw(spec, `Confusion matrix of ${shown.length} classes`);
+  return plotSvg(spec, `Confusion matrix of ${shown.length} classes`);
 }
 
 const GROUND = 'var(--ground)';

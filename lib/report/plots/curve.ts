@@ -2,7 +2,7 @@
 import type { Spec } from 'vega';
 import { escapeXml } from '../escape.ts';
 import { numberCells, pageOf } from '../page.ts';
-import { draw, mark, standalone } from './draw.ts';
+import { mark, plotSvg, standalone } from './draw.ts';
 
 const WIDTH = 760;
 const HEIGHT = 340;
@@ -10,7 +10,7 @@ const HEIGHT = 340;
 const RELOAD = 10;
 
 /** One epoch, as it is drawn. Errors are shares, 0 to 1; validation is null where there was none after it. */
-export interface EpochPoint {
+interface EpochPoint {
   readonly epoch: number;
   readonly learningRate: number;
   readonly loss: number;
@@ -89,7 +89,7 @@ export async function curveSvg(title: string, history: readonly EpochPoint[]): P
       mark('symbol', 'errors', { ...place, fill: colour, size: 14 }),
     ],
   };
-  return standalone(await draw(spec, `${title}: error against epochs, ${history.length} epochs`));
+  return standalone(await plotSvg(spec, `${title}: error against epochs, ${history.length} epochs`));
 }
 
 /** The page; it loads itself anew while the run goes on. */

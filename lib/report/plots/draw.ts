@@ -8,7 +8,7 @@ import { escapeXml, legalXml } from '../escape.ts';
 import { palette } from '../page.ts';
 
 /** Loaded when the first plot is drawn: it is large, and most runs draw none. */
-export async function draw(spec: Spec, label: string): Promise<string> {
+export async function plotSvg(spec: Spec, label: string): Promise<string> {
   const vega = await import('vega');
   const view = new vega.View(vega.parse({ ...spec, autosize: 'none', config }), { renderer: 'none' });
   const svg = legalXml(await view.toSVG());
@@ -48,7 +48,7 @@ export function standalone(svg: string): string {
 
 const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 /** 2⁻²⁴. */
-export const power = (exponent: number): string =>
+export const powerOfTwo = (exponent: number): string =>
   `2${exponent < 0 ? '⁻' : ''}${[...String(Math.abs(exponent))].map((digit) => SUPERSCRIPTS[Number(digit)]).join('')}`;
 
 /** A mark for each row of a data set, or one alone (null). A channel that is a plain number or text is a constant. */

@@ -5,14 +5,14 @@
 import type { Mark, Spec } from 'vega';
 import type { Details, Histogram } from '../../judge/details.ts';
 import type { Change } from '../baseline.ts';
-import { caption, draw, mark, namesAxis, power, room } from './draw.ts';
+import { caption, mark, namesAxis, plotSvg, powerOfTwo, room } from './draw.ts';
 
 /** Exponents of the strip chart: −24 holds all that is smaller, 9 all that is larger. */
 const LEAST = -24;
 const MOST = 9;
 const POWERS = [-24, -20, -16, -12, -8, -4, 0, 4, 8];
 /** Axis labels 2⁻²⁴ … 1 … 2⁸. */
-const powerLabels = `({${POWERS.map((at) => `'${at}': '${at === 0 ? 1 : power(at)}'`).join(', ')}})['' + datum.value]`;
+const powerLabels = `({${POWERS.map((at) => `'${at}': '${at === 0 ? 1 : powerOfTwo(at)}'`).join(', ')}})['' + datum.value]`;
 
 export interface Strip {
   readonly layer: string;
@@ -74,7 +74,7 @@ export function stripChart(strips: readonly Strip[], width: number): Promise<str
       caption('bound', ((1 - LEAST) / (MOST - LEAST + 1)) * (width - left - 12), -10, 'center', 'var(--bad)'),
     ],
   };
-  return draw(spec, 'Error over bound of every layer, as a strip chart');
+  return plotSvg(spec, 'Error over bound of every layer, as a strip chart');
 }
 
 /** Cell (2^(at−1), 2^at] of the histogram, the darker the more values it holds. */
@@ -148,7 +148,7 @@ export function bitsChart(changes: readonly Change[], width: number): Promise<st
       dot('now', { fill: colour }),
     ],
   };
-  return draw(spec, `Effective bits in the baseline and now of ${rows.length} layers`);
+  return plotSvg(spec, `Effective bits in the baseline and now of ${rows.length} layers`);
 }
 
 /** Number of values by error in ULP, powers of two, counts on a logarithmic scale. */
@@ -200,11 +200,11 @@ export function ulpHistogram({ edges, counts }: Histogram): Promise<string> {
       }),
     ],
   };
-  return draw(spec, 'Histogram of errors in ULP');
+  return plotSvg(spec, 'Histogram of errors in ULP');
 }
 
 const edgeLabel = (edge: number): string =>
-  edge === 0.5 ? '½' : edge < 1024 ? String(edge) : power(Math.log2(edge));
+  edge === 0.5 ? '½' : edge < 1024 ? String(edge) : powerOfTwo(Math.log2(edge));
 
 /** Upper edges of the heat maps' classes; the colours are --heat0 (exact) … --heat5, and --bad beyond the bound. */
 const HEAT = [0, 1e-4, 1e-3, 1e-2, 1e-1, 1] as const;
@@ -241,7 +241,7 @@ function heatMap(values: readonly number[], columns: number, label: string, firs
       ...(last === undefined ? [] : [caption(last, columns * cell, height + 13, 'right')]),
     ],
   };
-  return draw(spec, label);
+  return plotSvg(spec, label);
 }
 
 /** Largest error over bound of each channel, 32 in a row. */

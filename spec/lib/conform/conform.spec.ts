@@ -8,7 +8,7 @@ import { checkBound, firstDifference } from '../../../lib/conform/compare.ts';
 import { type ConformOptions, conform } from '../../../lib/conform/index.ts';
 import { findTests } from '../../../lib/conform/layout.ts';
 import { InputError } from '../../../lib/errors.ts';
-import { evaluate } from '../../../lib/onnx/evaluate.ts';
+import { evaluateGraph } from '../../../lib/onnx/evaluate.ts';
 import { f32, graph, info, modelBytes, noise, open, single, tensorOf } from '../../support/onnx.ts';
 
 describe('alexnet conform', () => {
@@ -92,7 +92,7 @@ describe('alexnet conform', () => {
       bias: { float: 1 },
     });
     const model = await open(bytes);
-    const right = evaluate(model, feeds);
+    const right = evaluateGraph(model, feeds);
     const wrong = new Map([['y0', input]]);
     const engine = { name: 'oracle', device: 'cpu' } as const;
     expect(firstDifference(wrong.get('y0'), right.get('y0')!)).to.equal(null);

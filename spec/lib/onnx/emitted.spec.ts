@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { buildGradients, buildStep, joined, type ModelFile } from '../../../export/index.ts';
 import { operators } from '../../../export/operators.ts';
 import { type Value, widened } from '../../../lib/array/value.ts';
-import { evaluate } from '../../../lib/onnx/evaluate.ts';
+import { evaluateGraph } from '../../../lib/onnx/evaluate.ts';
 import type { Model } from '../../../lib/onnx/model.ts';
 import { findOperator } from '../../../lib/onnx/registry.ts';
 import { elements, emptyLike } from '../../../lib/onnx/value.ts';
@@ -63,7 +63,7 @@ describe('what this project emits', () => {
         const [network, arrays] = load(net);
         const model = await modelOf(buildGradients(network, { batch: net.batch }));
         const feeds = new Map(model.graph.inputs.map(({ name }) => [name, arrays.get(name)!]));
-        for (const [name, value] of evaluate(model, feeds, { precision })) {
+        for (const [name, value] of evaluateGraph(model, feeds, { precision })) {
           expect(distance(value, arrays.get(name)!), name).to.be.below(allowed);
         }
       });
@@ -86,7 +86,7 @@ describe('what this project emits', () => {
     let feeds = new Map(names.map((name) => [name, start(name)]));
     const losses: number[] = [];
     for (const rate of rates) {
-      const outputs = evaluate(one, new Map([...feeds, ['learningRate', f32([rate], [])]]));
+      const outputs = evaluateGraph(one, new Map([...feeds, ['learningRate', f32([rate], [])]]));
       losses.push(list(outputs.get('loss')!)[0]);
       const next = [...outputs].filter(([name]) => name.endsWith('.next'));
       feeds = new Map([...feeds, ...next.map(([name, value]) => [name.slice(0, -5), value] as const)]);
@@ -94,7 +94,7 @@ describe('what this project emits', () => {
     const stacked = names.map(
       (name) => [name, isState(name) ? start(name) : threeTimes(start(name))] as const,
     );
-    const outputs = evaluate(many, new Map([...stacked, ['learningRate', f32(rates)]]));
+    const outputs = evaluateGraph(many, new Map([...stacked, ['learningRate', f32(rates)]]));
     expect(list(outputs.get('loss')!)).to.deep.equal(losses);
     for (const [name, value] of feeds) {
       if (isState(name)) expect(outputs.get(`${name}.next`)!.data, name).to.deep.equal(value.data);

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import type { Value } from '../../../lib/array/value.ts';
-import { evaluate, evaluateNode } from '../../../lib/onnx/evaluate.ts';
+import { evaluateGraph, evaluateNode } from '../../../lib/onnx/evaluate.ts';
 import {
   bool,
   f32,
@@ -32,14 +32,14 @@ describe('evaluating ONNX models', () => {
     ]);
 
     it('float32 rounds after every node, as an engine that stores float32 does', async () => {
-      const y = evaluate(await open(modelBytes(third)), feeds).get('y')!;
+      const y = evaluateGraph(await open(modelBytes(third)), feeds).get('y')!;
       expect(y.data).to.be.instanceOf(Float32Array);
       const f = Math.fround;
       expect(list(y)).to.deep.equal([f(f(f(1 / 49) * 49) - 1), f(f(f(7 / 49) * 49) - 7)]);
     });
 
     it('float64 rounds nothing', async () => {
-      const y = evaluate(await open(modelBytes(third)), feeds, { precision: 'float64' }).get('y')!;
+      const y = evaluateGraph(await open(modelBytes(third)), feeds, { precision: 'float64' }).get('y')!;
       expect(y.data).to.be.instanceOf(Float64Array);
       expect(y.dtype).to.equal('float32');
       expect(list(y)).to.deep.equal([(1 / 49) * 49 - 1, (7 / 49) * 49 - 7]);
@@ -54,8 +54,8 @@ describe('evaluating ONNX models', () => {
         { types: ['float16'] },
       );
       const model = await open(bytes);
-      expect(list(evaluate(model, given).get('y0')!)).to.deep.equal([2048, 1]);
-      expect(list(evaluate(model, given, { precision: 'float64' }).get('y0')!)).to.deep.equal([
+      expect(list(evaluateGraph(model, given).get('y0')!)).to.deep.equal([2048, 1]);
+      expect(list(evaluateGraph(model, given, { precision: 'float64' }).get('y0')!)).to.deep.equal([
         2049,
         1 + 2 ** -11,
       ]);
@@ -63,7 +63,7 @@ describe('evaluating ONNX models', () => {
 
     it('Cast rounds to its type at either precision', async () => {
       const { bytes, feeds: given } = single('Cast', [f32([0.1])], { to: 10 }, { types: ['float16'] });
-      const y = evaluate(await open(bytes), given, { precision: 'float64' }).get('y0')!;
+      const y = evaluateGraph(await open(bytes), given, { precision: 'float64' }).get('y0')!;
       expect(list(y)).to.deep.equal([0.0999755859375]);
     });
   });
@@ -79,7 +79,7 @@ describe('evaluating ONNX models', () => {
     );
     const model = await open(modelBytes(g));
     const seen: string[] = [];
-    evaluate(model, new Map([['x', f32([-2])]]), {
+    evaluateGraph(model, new Map([['x', f32([-2])]]), {
       trace: ({ name }, outputs) => seen.push(`${name}: ${[...outputs].map(([k, v]) => `${k}=${v.data}`)}`),
     });
     expect(seen).to.deep.equal(['first: a=2', 'second: y=2']);
@@ -90,7 +90,7 @@ describe('evaluating ONNX models', () => {
   describe('feeds', () => {
     const g = graph([{ op: 'Relu' }], [info('x', 'float32', ['N', 2])], [info('y')]);
     const feed = async (name: string, value: Value) =>
-      evaluate(await open(modelBytes(g)), new Map([[name, value]]));
+      evaluateGraph(await open(modelBytes(g)), new Map([[name, value]]));
 
     it('fit free extents', async () => {
       expect((await feed('x', f32([1, 2, 3, 4], [2, 2]))).get('y')!.shape).to.deep.equal([2, 2]);
@@ -129,7 +129,7 @@ describe('evaluating ONNX models', () => {
       const model = await open(modelBytes(g));
       const y = (c: number) =>
         list(
-          evaluate(
+          evaluateGraph(
             model,
             new Map([
               ['x', f32([3])],
@@ -166,17 +166,17 @@ describe('evaluating ONNX models', () => {
       ]);
 
     it('Loop ends at its count, or when its condition is false, and stacks scan outputs', async () => {
-      const counted = evaluate(await open(modelBytes(loop('c', ['M', '', 'start']))), feeds(3));
+      const counted = evaluateGraph(await open(modelBytes(loop('c', ['M', '', 'start']))), feeds(3));
       expect([...counted.values()].map(list)).to.deep.equal([[24], [6, 12, 24]]);
-      const conditional = evaluate(await open(modelBytes(loop('less', ['', '', 'start']))), feeds(0));
+      const conditional = evaluateGraph(await open(modelBytes(loop('less', ['', '', 'start']))), feeds(0));
       expect([...conditional.values()].map(list)).to.deep.equal([[96], [6, 12, 24, 48, 96]]);
-      const never = evaluate(await open(modelBytes(loop('c', ['M', '', 'start']))), feeds(0));
+      const never = evaluateGraph(await open(modelBytes(loop('c', ['M', '', 'start']))), feeds(0));
       expect([...never.values()].map(({ shape }) => shape)).to.deep.equal([[], [0]]);
     });
 
     it('a Loop without an end is refused, not waited for', async () => {
       const model = await open(modelBytes(loop('c', ['', '', 'start'])));
-      expect(await refusal(async () => evaluate(model, feeds(0), { maxIterations: 500 }))).to.contain(
+      expect(await refusal(async () => evaluateGraph(model, feeds(0), { maxIterations: 500 }))).to.contain(
         'it ran 500 times',
       );
     });
@@ -189,7 +189,9 @@ describe('evaluating ONNX models', () => {
 
   it('a name in the file breaks no line of the message', async () => {
     const g = graph([{ op: 'No\nSuch\x1b[2J', name: 'a\nb' }], [info('x')], [info('y')]);
-    const text = await refusal(async () => evaluate(await open(modelBytes(g)), new Map([['x', f32([1])]])));
+    const text = await refusal(async () =>
+      evaluateGraph(await open(modelBytes(g)), new Map([['x', f32([1])]])),
+    );
     expect(text).to.equal("m.onnx: node 'a?b' (No?Such?[2J, opset 13): the operator is not supported here");
   });
 
@@ -197,7 +199,7 @@ describe('evaluating ONNX models', () => {
     const attributes = { kernel_shape: [2 ** 30, 2 ** 30], pads: [2 ** 30, 2 ** 30, 0, 0] };
     const x: Value = { dtype: 'uint8', shape: [1, 1, 2, 2], data: Uint8Array.of(1, 9, 3, 4) };
     const { bytes, feeds } = single('MaxPool', [x], attributes, { types: ['uint8'] });
-    const y = evaluate(await open(bytes), feeds).get('y0')!;
+    const y = evaluateGraph(await open(bytes), feeds).get('y0')!;
     expect([y.shape, [...y.data]]).to.deep.equal([
       [1, 1, 3, 3],
       [0, 0, 0, 0, 1, 9, 0, 3, 9],

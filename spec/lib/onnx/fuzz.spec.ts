@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { Value } from '../../../lib/array/value.ts';
 import { InputError } from '../../../lib/errors.ts';
-import { evaluate } from '../../../lib/onnx/evaluate.ts';
+import { evaluateGraph } from '../../../lib/onnx/evaluate.ts';
 import {
   type AttributeValue,
   f32,
@@ -72,7 +72,7 @@ describe('damaged models', () => {
       const damaged = Uint8Array.from(bytes);
       for (let k = roll(3); k >= 0; k--) damaged[roll(damaged.length)] = roll(4) === 0 ? 255 : roll(256);
       try {
-        evaluate(await open(damaged), feeds, { maxIterations: 100 });
+        evaluateGraph(await open(damaged), feeds, { maxIterations: 100 });
         evaluated++;
       } catch (error) {
         expect(error, (error as Error).stack).to.be.instanceOf(InputError);

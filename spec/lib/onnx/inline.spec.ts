@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { AttributeProto, FunctionProto } from '../../../export/proto.ts';
 import { InputError } from '../../../lib/errors.ts';
-import { evaluate } from '../../../lib/onnx/evaluate.ts';
+import { evaluateGraph } from '../../../lib/onnx/evaluate.ts';
 import { attribute, bool, f32, graph, info, modelBytes, type NodeText, open } from '../../support/onnx.ts';
 
 const nodesOf = (nodes: readonly NodeText[]) => graph(nodes, [], []).node;
@@ -67,7 +67,9 @@ describe('model-local functions', () => {
       ['t', f32([-2, 3])],
       ['c', bool([c], [])],
     ]);
-  const y = async (bytes: Uint8Array, c = 1) => [...evaluate(await open(bytes), feeds(c)).get('y')!.data];
+  const y = async (bytes: Uint8Array, c = 1) => [
+    ...evaluateGraph(await open(bytes), feeds(c)).get('y')!.data,
+  ];
   const own = (op: string, inputs: string[], outputs: string[], attributes = {}): NodeText => ({
     op,
     domain: 'own',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { type ModelProto, tensorProto } from '../../../export/proto.ts';
 import { InputError } from '../../../lib/errors.ts';
-import { evaluate } from '../../../lib/onnx/evaluate.ts';
+import { evaluateGraph } from '../../../lib/onnx/evaluate.ts';
 import { readModel } from '../../../lib/onnx/read.ts';
 import {
   FLOAT,
@@ -58,14 +58,14 @@ describe('reading ONNX files', () => {
     const g = graph([add('x', 'w', 'y')], [info('x'), info('w')], [info('y')], [tensorOf(f32([1, 2]), 'w')]);
     const model = await open(modelBytes(g, 13, { irVersion: 3 }));
     expect(model.graph.inputs.map(({ name }) => name)).to.deep.equal(['x']);
-    expect([...evaluate(model, new Map([['x', f32([10, 20])]])).get('y')!.data]).to.deep.equal([11, 22]);
+    expect([...evaluateGraph(model, new Map([['x', f32([10, 20])]])).get('y')!.data]).to.deep.equal([11, 22]);
   });
 
   it('sorts nodes that the file has out of order', async () => {
     const g = graph([add('b', 'x', 'y'), add('a', 'x', 'b'), add('x', 'x', 'a')], [info('x')], [info('y')]);
     const model = await open(modelBytes(g));
     expect(model.graph.nodes.map(({ name }) => name)).to.deep.equal(['a', 'b', 'y']);
-    expect(evaluate(model, new Map([['x', f32([1])]])).get('y')!.data[0]).to.equal(4);
+    expect(evaluateGraph(model, new Map([['x', f32([1])]])).get('y')!.data[0]).to.equal(4);
   });
 
   const bad: [string, () => Uint8Array, string][] = [
@@ -236,7 +236,7 @@ describe('reading ONNX files', () => {
     const typed = tensorProto({ name: 'w', dims: [3], dataType: raw.dataType, int64Data: [1n, -2n, 3n] });
     for (const w of [raw, typed]) {
       const g = graph([add('x', 'w', 'y')], [info('x', 'int64')], [info('y', 'int64')], [w]);
-      const y = evaluate(await open(modelBytes(g)), new Map([['x', i64([10, 10, 10])]])).get('y')!;
+      const y = evaluateGraph(await open(modelBytes(g)), new Map([['x', i64([10, 10, 10])]])).get('y')!;
       expect([...y.data]).to.deep.equal([11n, 8n, 13n]);
     }
   });

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { InputError } from '../../../lib/errors.ts';
 import { layerDetails } from '../../../lib/judge/details.ts';
 import type { Comparison } from '../../../lib/judge/judge.ts';
-import { difference, margin, readBaseline } from '../../../lib/report/baseline.ts';
+import { margin, readBaseline, sinceBaseline } from '../../../lib/report/baseline.ts';
 import { verificationJson } from '../../../lib/report/reports.ts';
 import { differenceText } from '../../../lib/report/terminal.ts';
 import type { VerifyResult } from '../../../lib/verify/index.ts';
@@ -35,7 +35,7 @@ describe('a baseline', () => {
 
   async function lost(before: VerifyResult, now: VerifyResult): Promise<string> {
     const baseline = await readBaseline(saved(JSON.stringify(verificationJson(before))));
-    return difference(baseline, now).layers[0].lost;
+    return sinceBaseline(baseline, now).layers[0].lost;
   }
   const noBits = { bits: null, arithmetic: null };
   const grown = (kind: Kind, before: number, now: number): Promise<string> =>
@@ -99,7 +99,7 @@ describe('a baseline', () => {
   it('a layer that is no longer compared is a loss, a new one is not', async () => {
     const two = verification([row('conv1'), row('conv2')]);
     const baseline = await readBaseline(saved(JSON.stringify(verificationJson(two))));
-    const found = difference(baseline, verification([row('conv1'), row('conv3')]));
+    const found = sinceBaseline(baseline, verification([row('conv1'), row('conv3')]));
     expect(found.lost).to.deep.equal(['conv2']);
     expect(found.layers.map(({ layer }) => layer)).to.deep.equal(['conv1', 'conv3', 'conv2']);
     expect(differenceText(found)).to.match(/^conv2: no longer compared\nLOST BITS: 1 of 3 layers/);
@@ -151,7 +151,7 @@ describe('a baseline', () => {
   it('of another network: refused', async () => {
     const other = verification([row('conv1')], { network: 'caffenet' });
     const baseline = await readBaseline(saved(JSON.stringify(verificationJson(other))));
-    expect(() => difference(baseline, verification([row('conv1')]))).to.throw(
+    expect(() => sinceBaseline(baseline, verification([row('conv1')]))).to.throw(
       InputError,
       /caffenet, not on bvlc/,
     );

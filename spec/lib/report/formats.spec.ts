@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { difference } from '../../../lib/report/baseline.ts';
+import { sinceBaseline } from '../../../lib/report/baseline.ts';
 import { escapeXml } from '../../../lib/report/escape.ts';
 import { annotations, stepSummary } from '../../../lib/report/github.ts';
 import { junitXml } from '../../../lib/report/junit.ts';
@@ -59,7 +59,7 @@ describe('JUnit XML', () => {
     ]);
     const baseline = { file: 'b.json', network: 'bvlc-alexnet', device: 'cpu', versions: {}, layers };
     const now = verification([row('conv1')]);
-    const xml = junitXml(now, difference(baseline, now));
+    const xml = junitXml(now, sinceBaseline(baseline, now));
     expect(xml).to.match(/name="conv1">\s*<failure type="lost-bits" message="22.0 effective bits, 24.0 in/);
     expect(xml).to.match(/name="conv0">\s*<failure type="lost-bits" message="no longer compared"/);
     expect(xml).to.include('tests="2" failures="2"');
