@@ -3,7 +3,7 @@ import { type AttributeProto, decodeModel, encodeModel, type NodeProto } from '.
 import type { Value } from '../../../lib/array/value.ts';
 import { InputError } from '../../../lib/errors.ts';
 import { relativeDifference } from '../../../lib/judge/judge.ts';
-import { evaluate, evaluateNode } from '../../../lib/onnx/evaluate.ts';
+import { evaluateGraph, evaluateNode } from '../../../lib/onnx/evaluate.ts';
 import { readModel } from '../../../lib/onnx/read.ts';
 import { asTensor } from '../../../lib/onnx/value.ts';
 import { noiseFor, verifyGraph } from '../../../lib/verify/nodes.ts';
@@ -142,12 +142,12 @@ async function differs(bytes: Uint8Array, file: Uint8Array, name: string): Promi
   const trace = (_: unknown, outputs: ReadonlyMap<string, Value>) => {
     for (const [key, value] of outputs) values.set(key, value);
   };
-  evaluate(model, feeds, { trace });
+  evaluateGraph(model, feeds, { trace });
   try {
     const other = await readModel(file, 'wrong.onnx');
     const node = other.graph.nodes.find(({ outputs }) => outputs[0] === name)!;
     const y = evaluateNode(other, node, values).get(name)!;
-    evaluate(other, feeds);
+    evaluateGraph(other, feeds);
     const own = values.get(name)!;
     return y.shape.join() === own.shape.join() && relativeDifference(asTensor(y), asTensor(own)) > 0.01;
   } catch {
