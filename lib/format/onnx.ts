@@ -15,7 +15,7 @@ import {
 import { type Field, fields, fieldsOf, framed, header, lengthOf, unpackVarints } from '../../export/wire.ts';
 import { joined } from '../../export/write.ts';
 import { bytesOf } from '../array/dtype.ts';
-import { floatValue, type LazyValue, type NumericValue, widen } from '../array/value.ts';
+import type { LazyValue, NumericValue } from '../array/value.ts';
 import { about, bad, type Source } from './source.ts';
 import { adviceFor, LFS_POINTER } from './strangers.ts';
 import { fromLatin1 } from './strings.ts';
@@ -169,53 +169,19 @@ function wholeNumber(word: string, title: string): number {
   throw new Error(`${title} must be a number of bytes (= '${word.slice(0, 40)}')`);
 }
 
-// ---- weights --------------------------------------------------------------------------------------------
+// ---- as a file of tensors -----------------------------------------------------------------------------------------------
 
-/**
- * The weights and biases in the order of the nodes that use them (Conv, Gemm, MatMul), unread. `inOut` names those of
- * Gemm without transB and of MatMul: (in, out). Throws InputError.
- */
+/** The initializers, unread, and what the file says about itself. Throws InputError. */
 export function openOnnx(source: Source) {
   const { graph, metadataProps } = about(source.name, () => openModel(source));
-  const initializers = new Map<string, TensorProto>();
+  const tensors = new Map<string, LazyValue>();
   for (const tensor of graph?.initializer ?? []) {
     const name = tensor.name ?? '';
-    if (initializers.has(name)) throw bad(source, `two initialisers are called '${name}'`);
-    initializers.set(name, tensor);
+    if (tensors.has(name)) throw bad(source, `two initialisers are called '${name}'`);
+    const dtype = about(source.name, () => dtypeOfTensor(tensor));
+    if (dtype === 'string') continue;
+    const read = () => about(source.name, () => valueOfTensor(tensor) as NumericValue);
+    tensors.set(name, { dtype, shape: tensor.dims, read });
   }
-  if (initializers.size === 0) throw bad(source, 'the ONNX model has no initialisers');
-  const used = new Set<string>();
-  const inOut = new Set<string>();
-  const factors = new Map<string, number>();
-  for (const { opType, input, attribute } of graph?.node ?? []) {
-    if (!['Conv', 'Gemm', 'MatMul'].includes(opType)) continue;
-    const given = (name: string) => attribute.find((each) => each.name === name);
-    for (const name of input.slice(1, 3)) used.add(name);
-    if (opType === 'MatMul' || (opType === 'Gemm' && !given('transB')?.i)) inOut.add(input[1]);
-    if (opType === 'Gemm') factors.set(input[1], given('alpha')?.f ?? 1).set(input[2], given('beta')?.f ?? 1);
-  }
-  const names = used.size > 0 ? [...used].filter((name) => initializers.has(name)) : [...initializers.keys()];
-  if (names.length === 0) {
-    throw bad(source, 'no Conv, Gemm or MatMul of this model has its weights in the file');
-  }
-  const tensors = names.map(
-    (name) => [name, lazy(source, initializers.get(name) as TensorProto, factors.get(name))] as const,
-  );
-  const metadata = new Map(metadataProps.map(({ key, value }) => [key, value]));
-  return { tensors: new Map(tensors), metadata, inOut };
-}
-
-/** A tensor's value times the factor that Gemm gives it (alpha, beta): rounded once, halves to float32. */
-function lazy(source: Source, tensor: TensorProto, factor = 1): LazyValue {
-  const dtype = about(source.name, () => dtypeOfTensor(tensor));
-  if (dtype === 'string') throw bad(source, `${titleOfTensor(tensor)} holds strings`);
-  const read = () => about(source.name, () => valueOfTensor(tensor) as NumericValue);
-  const shape = tensor.dims;
-  if (factor === 1) return { dtype, shape, read };
-  const scaled = () =>
-    floatValue(
-      widen(read()).map((value) => value * factor),
-      shape,
-    );
-  return { dtype: dtype === 'float64' ? dtype : 'float32', shape, read: scaled };
+  return { tensors, metadata: new Map(metadataProps.map(({ key, value }) => [key, value])) };
 }

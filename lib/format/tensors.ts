@@ -29,6 +29,8 @@ export interface TensorFile {
   readonly notes: readonly string[];
   /** Names of fully connected weights that the file is known to hold as (in, out). */
   readonly inOut: ReadonlySet<string>;
+  /** Names of those whose inputs are known to be maps in the order H,W,C. */
+  readonly mapsLast?: ReadonlySet<string>;
   close(): void;
 }
 

@@ -6,7 +6,7 @@ import { hostApart } from '../runtime/apart.ts';
 import type { Device, Session } from '../runtime/session.ts';
 import { fromSession, toSession } from '../runtime/values.ts';
 import { evaluateGraph } from './evaluate.ts';
-import { readModelFile } from './files.ts';
+import { wholeModel } from './files.ts';
 import { type Model, Unsupported, type ValueInfo } from './model.ts';
 import { readModel } from './read.ts';
 import { unsupported } from './registry.ts';
@@ -67,7 +67,7 @@ export const onnxruntimeEngine = (device: Device): Engine => ({
       await host[Symbol.asyncDispose]();
     };
     try {
-      const opened = await host.open((await readModelFile(path)).bytes, device, { name: path });
+      const opened = await host.open(wholeModel(path), device, { name: path });
       session = opened;
       const reason = strangeType(opened);
       if (reason) throw new InputError(reason);

@@ -1,7 +1,6 @@
 /** Model files whole, as runs read and write them: with their external data. */
 import { realpathSync } from 'node:fs';
 import path, { dirname, resolve } from 'node:path';
-import { decodeModel, type ModelProto } from '../../export/proto.ts';
 import { joined, type ModelFile, modelFile } from '../../export/write.ts';
 import { openFile } from '../disk/source.ts';
 import type { Guard, Target } from '../disk/target.ts';
@@ -42,17 +41,13 @@ function externalFiles(path: string): string[] {
   ]);
 }
 
-/**
- * A model file's bytes, external data taken in, and what they say. Throws InputError, naming the file, if it
- * is none, is damaged, or names files that are not beside it.
- */
-export async function readModelFile(path: string): Promise<{ bytes: Uint8Array; model: ModelProto }> {
+/** A model file's bytes, external data taken in. Throws InputError, naming the file, if it is none or is damaged. */
+export function wholeModel(path: string): Uint8Array {
   const source = openFile(path);
   try {
     const lazy = openModel(source);
     const external = lazy.graph?.initializer.some(({ externalData }) => externalData.length > 0);
-    const bytes = external ? joined(modelFile(lazy).chunks()) : source.read(0, source.size);
-    return { bytes, model: decodeModel(bytes) };
+    return external ? joined(modelFile(lazy).chunks()) : source.read(0, source.size);
   } catch (error) {
     throw error instanceof InputError ? error : new InputError(`${path}: ${(error as Error).message}`);
   } finally {

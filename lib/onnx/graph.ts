@@ -38,7 +38,10 @@ function infoOf({ name, type }: ValueInfoProto): ValueInfo {
   if (dtype === undefined) {
     throw new Unsupported(`value '${name}': elements of ${dataTypeName(tensor?.elemType)} are not supported`);
   }
-  const shape = tensor?.shape?.dim.map(({ dimValue, dimParam }) => dimValue ?? dimParam ?? null) ?? null;
+  const extents = tensor?.shape?.dim.map(({ dimValue = 0, dimParam }) =>
+    dimValue > 0 ? dimValue : (dimParam ?? null),
+  );
+  const shape = extents ?? null;
   return { name, dtype, shape };
 }
 
@@ -116,15 +119,20 @@ export function graphOf(proto: GraphProto, opsets: ReadonlyMap<string, number>):
   return { name: proto.name ?? '', nodes: sorted(nodes, given), initializers, inputs, outputs };
 }
 
-/** All names that a node reads, those inside its subgraphs included. */
-function readNames(node: Node): Set<string> {
+/** All names that a node reads, those that its subgraphs read of the graphs around them included. */
+export function readNames(node: Node): Set<string> {
   const names = new Set(node.inputs.filter((name) => name !== ''));
-  for (const attribute of node.attributes.values()) {
-    if (attribute.kind !== 'graph') continue;
-    for (const inner of attribute.value.nodes) for (const name of readNames(inner)) names.add(name);
-    for (const { name } of attribute.value.outputs) names.add(name);
-  }
+  for (const attribute of node.attributes.values())
+    if (attribute.kind === 'graph') for (const name of freeNames(attribute.value)) names.add(name);
   return names;
+}
+
+/** What a subgraph reads and does not make itself: a name of its own may be that of a value outside. */
+function freeNames({ nodes, inputs, initializers, outputs }: Graph): string[] {
+  const made = [...inputs.map(({ name }) => name), ...nodes.flatMap((node) => node.outputs)];
+  const own = new Set([...made, ...initializers.keys()]);
+  const read = [...nodes.flatMap((node) => [...readNames(node)]), ...outputs.map(({ name }) => name)];
+  return read.filter((name) => !own.has(name));
 }
 
 /** The nodes in an order in which each comes after what it reads, otherwise as in the file (Kahn's algorithm). */

@@ -113,5 +113,6 @@ function renamedGraph(graph: GraphProto, call: Call): GraphProto {
     initializer: graph.initializer.map(named),
     input: graph.input.map(named),
     output: graph.output.map(named),
+    valueInfo: [],
   };
 }

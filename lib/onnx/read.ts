@@ -5,7 +5,9 @@
  * graph. Every refusal is an InputError of one line that names the file.
  */
 import { totalmem } from 'node:os';
+import { joined } from '../../export/index.ts';
 import type { ModelProto } from '../../export/proto.ts';
+import { modelFile } from '../../export/write.ts';
 import { openFile } from '../disk/source.ts';
 import { EnvironmentError, InputError } from '../errors.ts';
 import { openModel } from '../format/onnx.ts';
@@ -21,16 +23,40 @@ const IR = { oldest: 3, newest: 13 };
  * The model in a file, or in bytes (`name` stands for the file in messages; external data then has no folder
  * to lie in). InputError for whatever cannot be read or makes no sense.
  */
-export async function readModel(given: string | Uint8Array, name?: string): Promise<Model> {
+export const readModel = (given: string | Uint8Array, name?: string): Promise<Model> =>
+  reading(given, name, (proto, _, title) => modelOf(proto, title));
+
+export interface ModelInBytes {
+  /** As onnxruntime is given it: external data and the model's own functions taken in. */
+  readonly bytes: Uint8Array;
+  readonly model: Model;
+}
+
+/** A model file with the bytes that hold all of it. InputError as `readModel`. */
+export const readModelFile = (path: string): Promise<ModelInBytes> =>
+  reading(path, path, async (proto, source, title) => {
+    const external = proto.graph!.initializer.some(({ externalData }) => externalData.length > 0);
+    const asItIs = proto.functions.length === 0 && !external;
+    const whole = { ...proto, graph: inlined(proto, proto.graph!), functions: [] };
+    const bytes = asItIs ? source.read(0, source.size) : joined(modelFile(whole).chunks());
+    return { bytes, model: await readModel(bytes, title) };
+  });
+
+async function reading<T>(
+  given: string | Uint8Array,
+  name: string | undefined,
+  use: (proto: ModelProto, source: Source, title: string) => T | Promise<T>,
+): Promise<T> {
   const title = name ?? (typeof given === 'string' ? given : 'the model');
   const source = sourceOf(given, title);
   try {
     const proto = openModel(source);
     checkVersions(proto);
     checkMemory(proto);
-    return modelOf(proto, title);
+    return await use(proto, source, title);
   } catch (error) {
-    if (error instanceof Unsupported) throw new Unsupported(refusal(title, error.message).message);
+    if (error instanceof Unsupported && !error.message.startsWith(title))
+      throw new Unsupported(refusal(title, error.message).message);
     throw error instanceof InputError || error instanceof EnvironmentError
       ? error
       : refusal(title, (error as Error).message);

@@ -74,6 +74,10 @@ export function unsupported(model: Model): { node: Node; reason: string }[] {
   });
 }
 
+/** Whether a node and what its subgraphs hold can be evaluated. */
+export const isSupported = (model: Model, node: Node): boolean =>
+  unsupported({ ...model, graph: { ...model.graph, nodes: [node] } }).length === 0;
+
 function unsupportedReason(model: Model, node: Node): string | null {
   const opset = model.opsets.get(node.domain);
   const title = titleOf(node, opset);

@@ -1,6 +1,6 @@
 /** The function behind `alexnet verify`, with the command's own words as options. */
 import { joined } from '../../export/index.ts';
-import type { ModelProto } from '../../export/proto.ts';
+import { decodeModel } from '../../export/proto.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { checkAgainst, resolveNetwork } from '../checks.ts';
 import { InputError } from '../errors.ts';
@@ -8,14 +8,13 @@ import { readInput } from '../networks/input.ts';
 import { modelOf } from '../networks/modelfile.ts';
 import { resolve } from '../networks/resolve.ts';
 import { readFeeds } from '../onnx/feeds.ts';
-import { readModelFile } from '../onnx/files.ts';
-import { readModel } from '../onnx/read.ts';
+import { type ModelInBytes, readModelFile } from '../onnx/read.ts';
 import { chooseDevice, type Device, describeChoice, LABELS } from '../runtime/devices.ts';
 import { TF32_VARIABLE, tf32IsOn } from '../runtime/tf32.ts';
 import { verifyLayers } from './layers.ts';
 import { noiseFor, verifyGraph } from './nodes.ts';
 import { type VerifyOptions, verifyChecks } from './options.ts';
-import { metadataOf, type Pair, pairOf } from './pairing.ts';
+import { type Pair, pairOf } from './pairing.ts';
 import { prepareTraining, refuseWithoutGraph } from './training/options.ts';
 import type { Verification } from './verification.ts';
 
@@ -66,10 +65,10 @@ async function prepare(options: VerifyOptions, device: Device): Promise<Prepared
   refuseWithoutGraph(options);
   if (path === undefined) return prepareLayers(await fromNetwork(options, device), options, device);
   const file = await readModelFile(path);
-  const named = options.network ?? metadataOf(file.model, 'network');
+  const named = options.network ?? file.model.metadata.get('network');
   return naming(path, async () =>
     named === undefined && !asksForWeights(options)
-      ? prepareGraph(path, file.bytes, options, device)
+      ? prepareGraph(file, options, device)
       : prepareLayers(await fromFile(file, named, options), options, device),
   );
 }
@@ -106,26 +105,24 @@ async function fromNetwork(options: VerifyOptions, device: Device): Promise<Foun
 }
 
 async function fromFile(
-  { bytes, model }: { bytes: Uint8Array; model: ModelProto },
+  { bytes, model }: ModelInBytes,
   named: string | Network | undefined,
   options: VerifyOptions,
 ): Promise<Found> {
   if (asksForWeights(options)) {
     const { network, weights, source, notes } = await resolve({ ...options, network: named });
-    return { pair: pairOf(bytes, model, network, weights), weights: source, notes };
+    return { pair: pairOf(bytes, decodeModel(bytes), network, weights), weights: source, notes };
   }
-  const source = metadataOf(model, 'weights.source');
+  const source = model.metadata.get('weights.source');
   const weights = source === undefined ? "the file's own" : `the file's own (${source})`;
-  return { pair: pairOf(bytes, model, resolveNetwork(named)), weights, notes: [] };
+  return { pair: pairOf(bytes, decodeModel(bytes), resolveNetwork(named)), weights, notes: [] };
 }
 
 async function prepareGraph(
-  path: string,
-  bytes: Uint8Array,
+  { bytes, model }: ModelInBytes,
   options: VerifyOptions,
   device: Device,
 ): Promise<Prepared> {
-  const model = await readModel(bytes, path);
   const { inputs } = model.graph;
   const given = options.input ?? [];
   const words = typeof given === 'string' ? [given] : given;

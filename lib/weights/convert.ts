@@ -14,7 +14,6 @@ import {
   truth,
 } from '../checks.ts';
 import { checkTargets } from '../disk/target.ts';
-import { withTensorFile } from '../disk/tensors.ts';
 import { InputError } from '../errors.ts';
 import { about } from '../format/source.ts';
 import type { TensorFile } from '../format/tensors.ts';
@@ -23,7 +22,7 @@ import { withExternalData } from '../onnx/files.ts';
 import { convertConventions, difference, dropoutOf, type Wish, withDropout } from './conventions.ts';
 import { fetched } from './get.ts';
 import { arrange } from './layout.ts';
-import { candidates, preprocessOf, transposed } from './load.ts';
+import { candidates, preprocessOf, transposed, withWeightFile } from './load.ts';
 import { type Mapping, mapTensors } from './mapping.ts';
 import { type NamesOption, targetOf, writable, writeWeights } from './write.ts';
 
@@ -66,7 +65,7 @@ export async function convertWeights(name: string, file: string, options: Conver
   await checkTargets([target], guard);
   const wanted = options.network ?? known?.source.network;
   const network = wanted === undefined ? undefined : resolveNetwork(wanted);
-  return withTensorFile(from, async (opened) => {
+  return withWeightFile(from, async (opened) => {
     const { mapping: raw, certain } = mappingOf(from, opened, network);
     const dropout = opened.metadata.get('dropout');
     const mapping = raw && { ...raw, network: withDropout(raw.network, dropout) };

@@ -4,11 +4,10 @@ import type { Shape, Storage } from '../../reference/tensor.ts';
 import type { NumericDType } from '../array/dtype.ts';
 import { type NumericValue, widen } from '../array/value.ts';
 import { checkArgument, resolveNetwork, text } from '../checks.ts';
-import { withTensorFile } from '../disk/tensors.ts';
 import type { TensorFile } from '../format/tensors.ts';
 import { mappingOf, readArrays } from './convert.ts';
 import { fileOf } from './get.ts';
-import { candidates } from './load.ts';
+import { candidates, withWeightFile } from './load.ts';
 
 export interface TensorDiff {
   readonly name: string;
@@ -43,8 +42,8 @@ export async function diffWeights(one: string, other: string, network?: string):
   const wanted = network === undefined ? null : resolveNetwork(network);
   const a = fileOf(one);
   const b = fileOf(other);
-  return withTensorFile(a, (first) =>
-    withTensorFile(b, (second) => {
+  return withWeightFile(a, (first) =>
+    withWeightFile(b, (second) => {
       const fitting = (path: string, file: TensorFile) =>
         candidates(path, file).map((found) => found.network.name);
       const both = wanted ? [] : fitting(b, second);

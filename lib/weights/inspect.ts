@@ -5,13 +5,12 @@ import type { Shape, Storage } from '../../reference/tensor.ts';
 import type { NumericDType } from '../array/dtype.ts';
 import { widen } from '../array/value.ts';
 import { checkArgument, resolveNetwork, text } from '../checks.ts';
-import { withTensorFile } from '../disk/tensors.ts';
 import { about } from '../format/source.ts';
 import type { TensorFile } from '../format/tensors.ts';
 import { dropoutOf } from './conventions.ts';
 import { fileOf } from './get.ts';
 import { describeLayout } from './layout.ts';
-import { candidates, preprocessOf } from './load.ts';
+import { candidates, preprocessOf, withWeightFile } from './load.ts';
 import { type Mapping, mapTensors } from './mapping.ts';
 
 export interface InspectedTensor {
@@ -51,7 +50,7 @@ export async function inspectWeights(name: string, network?: string): Promise<In
   checkArgument('inspectWeights: file', name, text);
   const path = fileOf(name);
   const chosen = network === undefined ? undefined : resolveNetwork(network);
-  return withTensorFile(path, (file) => {
+  return withWeightFile(path, (file) => {
     const found = chosen ? [about(path, () => mapTensors(chosen, file))] : candidates(path, file);
     const mapping = found[0] ?? null;
     const places = new Map(mapping?.assignments.map((part) => [part.theirs, part]));

@@ -29,12 +29,15 @@ function squeeze(shape: Shape, rank: number): Shape {
   return extra > 0 && shape.slice(0, extra).every((extent) => extent === 1) ? shape.slice(extra) : shape;
 }
 
+/** A convolution whose kernel covers the map, (K,C,R,S), as the fully connected layer that it is: (K, C·R·S). */
+const asMatrix = (shape: Shape): Shape => (shape.length === 4 ? [shape[0], sizeOf(shape.slice(1))] : shape);
+
 /**
  * The layouts in which a tensor of that shape could be the layer's weight, its input having `x` (1,C,H,W)
  * or (1,I).
  */
 export function weightLayouts(layer: Weighted, x: Shape, shape: Shape): Layout[] {
-  if (layer.kind === 'linear') return linearLayouts(x[1], squeeze(shape, 2));
+  if (layer.kind === 'linear') return linearLayouts(x[1], asMatrix(squeeze(shape, 2)));
   const { groups } = layer.attributes;
   const C = x[1] / groups;
   const [R, S] = layer.kernel;

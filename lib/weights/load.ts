@@ -12,6 +12,8 @@ import { InputError } from '../errors.ts';
 import { about } from '../format/source.ts';
 import type { TensorFile } from '../format/tensors.ts';
 import { classCount, classesIn } from '../labels/labels.ts';
+import { productsOf } from '../onnx/products.ts';
+import { readModel } from '../onnx/read.ts';
 import { convertConventions, dropoutOf, withDropout } from './conventions.ts';
 import { fetched } from './get.ts';
 import { arrange, arrangeParts, describeLayout, type Layout } from './layout.ts';
@@ -50,8 +52,14 @@ export async function loadWeights(path: string, network?: Network): Promise<Load
   return { ...loaded, source: `${source.name} (${loaded.source})` };
 }
 
+/** What `use` makes of a file of weights: of an ONNX file, those that its convolutions and matrices compute with. */
+export const withWeightFile = <T>(path: string, use: (file: TensorFile) => T | Promise<T>): Promise<T> =>
+  withTensorFile(path, async (file) =>
+    use(file.format === 'ONNX' ? { ...file, ...productsOf(await readModel(path)) } : file),
+  );
+
 async function loadFile(path: string, network?: Network, published?: Preprocess): Promise<Loaded> {
-  return withTensorFile(path, async (file) => {
+  return withWeightFile(path, async (file) => {
     const plan = network ? about(path, () => mapTensors(network, file)) : infer(path, file);
     const read = await readWeights(path, file, plan.assignments);
     const { weights, notes } = about(path, () => refolded(plan.network, read, file));

@@ -27,7 +27,7 @@ export interface Mapping {
   readonly notes: readonly string[];
 }
 
-type Tensors = Pick<TensorFile, 'tensors' | 'inOut'>;
+type Tensors = Pick<TensorFile, 'tensors' | 'inOut' | 'mapsLast'>;
 
 /**
  * The mapping of the file's tensors to the network. Throws Error, in one line, where tensors are missing,
@@ -38,7 +38,7 @@ export function mapTensors(network: Network, file: Tensors): Mapping {
   const known = nameByConvention(network, names);
   const wanted = known ? namesUnder(network, known.naming) : null;
   const complete = wanted !== null && known?.names.size === wanted.size;
-  const pairs = complete ? known.names : byShape(network, file, known);
+  const pairs = complete ? known.names : byFewNames(network, file, known);
   const used = new Set(pairs.values());
   const extra = names.filter((name) => !used.has(name) && !isBookkeeping(name, file));
   if (extra.length > 0) throw new Error(`${network.name} has no place for ${list(extra)}`);
@@ -49,6 +49,20 @@ export function mapTensors(network: Network, file: Tensors): Mapping {
   const by = 'order and shape';
   const notes = [`tensors matched by ${known ? `${namesOf(known.naming)} and ` : ''}${by}`];
   return { ...fitted, by, naming: null, notes };
+}
+
+/** Names that are known by chance do not fit: then none of them counts. */
+function byFewNames(network: Network, file: Tensors, known: Named | null): ReadonlyMap<string, string> {
+  try {
+    return byShape(network, file, known);
+  } catch (error) {
+    if (!known || known.naming === 'this project') throw error;
+    try {
+      return byShape(network, file, null);
+    } catch {
+      throw error;
+    }
+  }
 }
 
 const namesOf = (naming: Named['naming']): string =>
@@ -93,7 +107,8 @@ const shapeOf = ({ tensors }: Tensors, name: string): Shape => tensors.get(name)
 function layOut(network: Network, file: Tensors, pairs: ReadonlyMap<string, string>): Assignment[] {
   const assignments: Assignment[] = [];
   let native: Layout['axes'] | null = null;
-  const votes = fullyConnected(network, file, pairs);
+  // a file that tells of some matrices tells of all
+  const votes = file.inOut.size > 0 ? 0 : fullyConnected(network, file, pairs);
   walk(network, (layer, x, before) => {
     const own = `${layer.name}.weight`;
     const bias = `${layer.name}.bias`;
@@ -108,7 +123,7 @@ function layOut(network: Network, file: Tensors, pairs: ReadonlyMap<string, stri
     const inOut = file.inOut.has(theirs) || votes > 0 || (votes === 0 && native === 'HWIO');
     let layout = pick(layouts, inOut);
     if (layer.kind === 'conv2d') native ??= layout.axes;
-    if (native === 'HWIO' && layout.axes === 'IO' && before) {
+    if (before && (file.mapsLast?.has(theirs) || (native === 'HWIO' && layout.axes === 'IO'))) {
       layout = { ...layout, flatten: before.slice(1) as [number, number, number] };
     }
     const K = layout.shape[0];

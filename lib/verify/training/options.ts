@@ -1,13 +1,12 @@
 /** The options of `alexnet verify --graph gradients|training`, and what they mean. */
-import type { ModelProto } from '../../../export/proto.ts';
 import type { Hyper } from '../../../reference/training/optimiser.ts';
 import { InputError } from '../../errors.ts';
 import { readInput } from '../../networks/input.ts';
 import { resolve } from '../../networks/resolve.ts';
-import { readModelFile } from '../../onnx/files.ts';
+import type { Model } from '../../onnx/model.ts';
+import { readModelFile } from '../../onnx/read.ts';
 import type { Device } from '../../runtime/failures.ts';
 import type { GraphOptions, VerifyOptions } from '../options.ts';
-import { metadataOf } from '../pairing.ts';
 import type { Verification } from '../verification.ts';
 import { readLabels, readMasks } from './labels.ts';
 import { verifyTraining } from './training.ts';
@@ -17,7 +16,7 @@ export async function prepareTraining(options: VerifyOptions, device: Device) {
   const { graph = 'gradients', model: path, seed = 0, input: given, batch: size } = options;
   refuse(options, graph);
   const file = path === undefined ? undefined : await readModelFile(path);
-  const name = options.network ?? (file && metadataOf(file.model, 'network'));
+  const name = options.network ?? file?.model.metadata.get('network');
   const { network, weights, source, notes } = await resolve({ ...options, network: name });
   const written = file && batchOf(file.model);
   const { tensor: input, source: inputSource } = await readInput(network, {
@@ -65,9 +64,9 @@ export async function prepareTraining(options: VerifyOptions, device: Device) {
 }
 
 /** The batch for which a graph was written: the mean over it is part of the graph. */
-function batchOf({ graph }: ModelProto): number | undefined {
-  const input = graph?.input.find(({ name }) => name === 'input');
-  return input?.type?.tensorType?.shape?.dim[0]?.dimValue;
+function batchOf({ graph }: Model): number | undefined {
+  const N = graph.inputs.find(({ name }) => name === 'input')?.shape?.[0];
+  return typeof N === 'number' ? N : undefined;
 }
 
 /** Images where nothing says how many. */
