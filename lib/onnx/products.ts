@@ -7,7 +7,7 @@
  *   H,W,C                a matrix whose input was flattened in that order: what lies behind it was transposed to it
  */
 import { sizeOf } from '../../reference/tensor.ts';
-import { room } from '../array/dtype.ts';
+import { zerosOf } from '../array/dtype.ts';
 import {
   floatValue,
   type LazyValue,
@@ -235,7 +235,7 @@ function stacked(parts: readonly Part[]): Part {
   const rows = parts.reduce((sum, part) => sum + part.shape[0], 0);
   const whole = [rows, ...shape.slice(1)];
   const read = (): NumericValue => {
-    const data = room(dtype, sizeOf(whole));
+    const data = zerosOf(dtype, sizeOf(whole));
     let at = 0;
     for (const part of parts) {
       const values = part.read().data;

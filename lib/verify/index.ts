@@ -1,14 +1,15 @@
 /** The function behind `alexnet verify`, with the command's own words as options. */
 import { joined } from '../../export/index.ts';
-import { decodeModel } from '../../export/proto.ts';
 import type { Network } from '../../reference/networks/layers.ts';
+import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { checkAgainst, resolveNetwork } from '../checks.ts';
 import { InputError } from '../errors.ts';
 import { readInput } from '../networks/input.ts';
 import { modelOf } from '../networks/modelfile.ts';
 import { resolve } from '../networks/resolve.ts';
 import { readFeeds } from '../onnx/feeds.ts';
-import { type ModelInBytes, readModelFile } from '../onnx/read.ts';
+import type { Model, ValueInfo } from '../onnx/model.ts';
+import { type ModelInBytes, readModel, readModelFile } from '../onnx/read.ts';
 import { chooseDevice, type Device, describeChoice, LABELS } from '../runtime/devices.ts';
 import { TF32_VARIABLE, tf32IsOn } from '../runtime/tf32.ts';
 import { verifyLayers } from './layers.ts';
@@ -65,11 +66,24 @@ async function prepare(options: VerifyOptions, device: Device): Promise<Prepared
   refuseWithoutGraph(options);
   if (path === undefined) return prepareLayers(await fromNetwork(options, device), options, device);
   const file = await readModelFile(path);
+  mustRun(path, file.model);
   const named = options.network ?? file.model.metadata.get('network');
   return naming(path, async () =>
     named === undefined && !asksForWeights(options)
       ? prepareGraph(file, options, device)
       : prepareLayers(await fromFile(file, named, options), options, device),
+  );
+}
+
+/** onnxruntime's oldest opset. */
+const OLDEST_OPSET = 7;
+
+function mustRun(path: string, { opsets }: Model): void {
+  const opset = opsets.get('') ?? OLDEST_OPSET;
+  if (opset >= OLDEST_OPSET) return;
+  throw new InputError(
+    `${path}: opset ${opset}, and onnxruntime runs ${OLDEST_OPSET} and later: convert the file with onnx.version_converter ` +
+      'to verify it (`alexnet run` evaluates it as it is)',
   );
 }
 
@@ -84,17 +98,43 @@ interface Found {
 
 async function prepareLayers(found: Found, options: VerifyOptions, device: Device): Promise<Prepared> {
   const { pair, weights, notes } = found;
-  const { input: from, seed, log } = options;
-  const { tensor, source } = await readInput(pair.network, { from, seed, log: log ?? (() => {}) });
-  const run = () => verifyLayers({ ...options, pair, input: tensor, device });
-  return { title: `network: ${pair.network.name}`, weights, notes, input: source, run };
+  const { input: from, seed, log = () => {}, batch = pair.input.batch } = options;
+  const fixed = pair.input.batch;
+  if (fixed !== undefined && batch !== fixed)
+    throw new InputError(`--batch ${batch}: the file takes ${fixed} images a run, no other number`);
+  const { tensor, source } = await readInput(pair.network, { from, seed, batch, log });
+  const N = tensor.shape[0];
+  if (options.batch !== undefined && options.batch > N)
+    throw new InputError(`--batch ${batch}: there are ${N} images; leave it out`);
+  const input = fixed === undefined ? tensor : repeatedTo(Math.ceil(N / fixed) * fixed, tensor);
+  const run = () => verifyLayers({ ...options, pair, input, batch, device });
+  const told = input.shape[0] === N ? source : `${source}, repeated: the file takes ${fixed} images a run`;
+  const title = `network: ${pair.network.name}`;
+  return { title, weights, notes: [...notes, ...notCompared(pair)], input: told, run };
+}
+
+/** The images again from the first, until they are `count`. */
+function repeatedTo(count: number, images: Tensor): Tensor {
+  const [N, ...rest] = images.shape;
+  if (count === N) return images;
+  const values = dense(images);
+  const all = Float32Array.from({ length: (values.length / N) * count }, (_, i) => values[i % values.length]);
+  return tensor(all, [count, ...rest]);
+}
+
+function notCompared({ match, network }: Pair): string[] {
+  const ops = match.tail.flatMap(({ nodes }) => nodes.map(({ op }) => op));
+  return ops.length > 0
+    ? [`not compared: what follows ${network.layers.at(-1)?.name} in the file (${ops.join(', ')})`]
+    : [];
 }
 
 async function fromNetwork(options: VerifyOptions, device: Device): Promise<Found> {
   const { network, weights, source, notes } = await resolve(options);
   const lrn = options.lrn ?? (device === 'webgpu' ? 'decomposed' : 'native');
   const file = modelOf(network, weights, { source, lrn, passing: true });
-  const pair = pairOf(joined(file.chunks()), file.model, network, weights);
+  const bytes = joined(file.chunks());
+  const pair = pairOf({ bytes, model: await readModel(bytes) }, network, weights);
   const hasLrn = network.layers.some((layer) => layer.kind === 'lrn');
   if (!hasLrn || lrn === 'native' || options.lrn) return { pair, weights: source, notes };
   return {
@@ -105,17 +145,17 @@ async function fromNetwork(options: VerifyOptions, device: Device): Promise<Foun
 }
 
 async function fromFile(
-  { bytes, model }: ModelInBytes,
+  file: ModelInBytes,
   named: string | Network | undefined,
   options: VerifyOptions,
 ): Promise<Found> {
   if (asksForWeights(options)) {
     const { network, weights, source, notes } = await resolve({ ...options, network: named });
-    return { pair: pairOf(bytes, decodeModel(bytes), network, weights), weights: source, notes };
+    return { pair: pairOf(file, network, weights), weights: source, notes };
   }
-  const source = model.metadata.get('weights.source');
+  const source = file.model.metadata.get('weights.source');
   const weights = source === undefined ? "the file's own" : `the file's own (${source})`;
-  return { pair: pairOf(bytes, decodeModel(bytes), resolveNetwork(named)), weights, notes: [] };
+  return { pair: pairOf(file, resolveNetwork(named)), weights, notes: [] };
 }
 
 async function prepareGraph(
@@ -129,7 +169,11 @@ async function prepareGraph(
   if (!Array.isArray(words))
     throw new InputError('numbers for a graph of no known network: give them as NAME=FILE.npy');
   const feeds = await readFeeds(words, inputs.length === 1 ? inputs[0].name : undefined);
-  const missing = inputs.filter(({ name }) => !feeds.has(name));
+  const missing = inputs.filter(({ name }) => !feeds.has(name)).map((input) => inBatch(input, options.batch));
+  if (options.batch !== undefined && missing.length < inputs.length)
+    throw new InputError(
+      `--batch ${options.batch}: without --network what is given is fed at once; leave it out`,
+    );
   for (const input of missing) feeds.set(input.name, noiseFor(input, options.seed ?? 0));
   const noisy = missing.map(({ name }) => `${name}: uniform noise, seed ${options.seed ?? 0}`);
   return {
@@ -141,6 +185,17 @@ async function prepareGraph(
     ],
     run: () => verifyGraph({ ...options, bytes, model, feeds, device }),
   };
+}
+
+/** The input with that many images, where the file leaves their number open. */
+function inBatch(input: ValueInfo, batch: number | undefined): ValueInfo {
+  const [N, ...rest] = input.shape ?? [];
+  if (batch === undefined || N === batch) return input;
+  if (!input.shape || typeof N === 'number')
+    throw new InputError(
+      `--batch ${batch}: the input '${input.name}' takes ${N ?? 'any'} images; leave it out`,
+    );
+  return { ...input, shape: [batch, ...rest] };
 }
 
 /** Puts the file's name in front of an error about what is in it. */

@@ -1,51 +1,97 @@
 /**
- * Which values and weights of an ONNX graph belong to which layer of a network: by name where the file names
- * its values as the layers are named, else by the order of convolutions, fully connected layers,
- * normalisations and poolings.
+ * Which steps of an ONNX graph compute which layers of a network.
+ *
+ * Both are chains, and they are laid side by side so that the least is left over: a step that has a layer's form is that
+ * layer (`forms`), one that passes its values on belongs to none. What a layer computes is not looked at here: its
+ * values are compared, whatever nodes make them.
  */
-import type { GraphProto, NodeProto, TensorProto } from '../../export/proto.ts';
 import type { Kind, Layer, Network } from '../../reference/networks/layers.ts';
-import { inputsOf, type Weights } from '../../reference/oracle.ts';
-import { type Storage, type Tensor, tensor } from '../../reference/tensor.ts';
-import { isFloat } from '../array/dtype.ts';
-import { widened } from '../array/value.ts';
+import { inputsOf } from '../../reference/oracle.ts';
 import { InputError } from '../errors.ts';
-import { valueOfTensor } from '../format/tensorproto.ts';
+import type { Graph } from '../onnx/model.ts';
+import { orderAfter, type Product } from '../onnx/products.ts';
+import { type Step, stepsOf } from '../onnx/steps.ts';
 
 export interface Match {
-  readonly by: 'name' | 'order';
   /** Name of the ONNX value that holds each layer's output. */
   readonly values: ReadonlyMap<string, string>;
-  /** Layer by the names of the node that computes it and of that node's output. */
+  /** Layers whose maps, flattened or not, lie in the order H,W,C in that value. */
+  readonly mapsLast: ReadonlySet<string>;
+  /** Layer by the names of the nodes that compute it and of their outputs. */
   readonly nodes: ReadonlyMap<string, string>;
-  /** The file's own weights, under this project's names and in its layout. */
-  readonly weights: Weights;
-  /** What the file lacks, by layer: a disagreement before any number is compared. */
+  /** Where a layer has weights, by layer. */
+  readonly products: ReadonlyMap<string, Product>;
+  /** What the file lacks or has too much, by layer: a disagreement before any number is compared. */
   readonly faults: ReadonlyMap<string, string>;
   /** Whether a layer is computed by one native LRN node. */
   readonly nativeLrn: ReadonlySet<string>;
+  /** What follows the last layer. */
+  readonly tail: readonly Step[];
 }
 
-/** The nodes that anchor a layer, by its kind. */
-const anchors: Partial<Record<Kind, readonly string[]>> = {
-  conv2d: ['Conv'],
-  linear: ['Gemm', 'MatMul'],
-  lrn: ['LRN'],
-  maxpool: ['MaxPool', 'AveragePool', 'GlobalMaxPool', 'GlobalAveragePool'],
-  avgpool: ['AveragePool', 'MaxPool', 'GlobalAveragePool'],
-};
+// ---- the forms of each kind of layer --------------------------------------------------------------------------------
 
-/** The nodes that make up the other layers. */
-const followers: Partial<Record<Kind, readonly string[]>> = {
-  relu: ['Relu'],
-  tanh: ['Tanh'],
-  sigmoid: ['Sigmoid'],
-  softmax: ['Softmax'],
-  dropout: ['Dropout', 'Mul', 'Identity'],
-  flatten: ['Flatten', 'Reshape'],
-  adaptiveavgpool: ['AveragePool', 'GlobalAveragePool', 'Identity'],
-  concat: ['Concat'],
-  split: ['Split', 'Slice'],
+const opsOf = ({ nodes }: Step): readonly string[] => nodes.map(({ op }) => op);
+const only =
+  (...ops: readonly string[]) =>
+  (step: Step): boolean =>
+    step.nodes.length === 1 && step.product === undefined && ops.includes(step.nodes[0].op);
+const has = (step: Step, ...ops: readonly string[]): boolean => opsOf(step).some((op) => ops.includes(op));
+
+/** x / (k + α·mean(x²))^β, written out in whatever way. */
+const normalises = (step: Step): boolean =>
+  step.nodes.length > 3 && has(step, 'Div', 'Pow') && !has(step, 'Exp');
+const isFlat = (step: Step): boolean =>
+  only('Flatten', 'Reshape', 'Squeeze')(step) ||
+  (step.nodes.length > 1 && step.nodes.at(-1)!.op === 'Reshape');
+const isProduct = ({ product }: Step): boolean => product !== undefined;
+const isPool = only('MaxPool', 'AveragePool', 'GlobalMaxPool', 'GlobalAveragePool');
+const isActivation = only(
+  ...'Relu Tanh Sigmoid Clip Max Abs Neg LeakyRelu PRelu Elu Selu Celu Gelu HardSigmoid Softplus'.split(' '),
+);
+
+interface Form {
+  /** What the layer's operator is called, for messages. */
+  readonly called: string;
+  readonly is: (step: Step, layer: Layer) => boolean;
+  /** What stands in its place in a wrong file: it is compared, and found wrong. */
+  readonly instead?: (step: Step) => boolean;
+}
+
+const forms: { readonly [K in Kind]: Form } = {
+  conv2d: { called: 'Conv', is: ({ product }) => product?.nodes.some(({ op }) => op === 'Conv') ?? false },
+  linear: { called: 'Gemm', is: isProduct },
+  lrn: { called: 'LRN', is: (step) => only('LRN')(step) || normalises(step) },
+  mapnorm: { called: 'normalisation', is: normalises, instead: only('LRN') },
+  maxpool: { called: 'MaxPool', is: only('MaxPool'), instead: isPool },
+  avgpool: { called: 'AveragePool', is: only('AveragePool'), instead: isPool },
+  adaptiveavgpool: {
+    called: 'AveragePool',
+    is: (step, { attributes }) =>
+      only(
+        'AveragePool',
+        ...(`${(attributes as { size: unknown }).size}` === '1,1' ? ['GlobalAveragePool'] : []),
+      )(step),
+    instead: isPool,
+  },
+  relu: { called: 'Relu', is: only('Relu', 'Clip', 'Max'), instead: isActivation },
+  tanh: { called: 'Tanh', is: only('Tanh'), instead: isActivation },
+  sigmoid: { called: 'Sigmoid', is: only('Sigmoid'), instead: isActivation },
+  softmax: {
+    called: 'Softmax',
+    is: (step) => only('Softmax')(step) || (has(step, 'Exp') && has(step, 'Div')),
+    instead: only('LogSoftmax', 'Sigmoid'),
+  },
+  dropout: {
+    called: 'Dropout',
+    is: (step, { attributes }) =>
+      (attributes as { convention: string }).convention === 'paper'
+        ? only('Dropout', 'Mul', 'Div')(step)
+        : only('Dropout', 'Identity')(step),
+  },
+  flatten: { called: 'Flatten', is: isFlat },
+  concat: { called: 'Concat', is: only('Concat') },
+  split: { called: 'Split', is: only('Split', 'Slice') },
 };
 
 /** Layers that change nothing at test time, so that a file may do without them. */
@@ -54,178 +100,188 @@ const dispensable = (layer: Layer): boolean =>
   layer.kind === 'adaptiveavgpool' ||
   (layer.kind === 'dropout' && layer.attributes.convention === 'inverted');
 
-/** Matches graph and network. Throws InputError where not even the convolutions pair up. */
-export function match(graph: GraphProto, network: Network, input: string): Match {
-  const graphOf = index(graph);
-  const named = network.layers.filter((layer) => layer.kind in anchors);
-  const byName = named.filter((layer) => graphOf.producer.has(layer.name)).length > named.length / 2;
-  const found = { values: new Map([['input', input]]), weights: new Map(), faults: new Map() };
-  if (byName) matchByName(graphOf, network, found);
-  else matchByOrder(graphOf, network, found);
-  return { by: byName ? 'name' : 'order', ...found, ...aboutNodes(graphOf, network, found.values) };
+/** Whether a step passes its values on, in another shape or order at most; padding belongs to what follows. */
+function passes(step: Step, next: Step | undefined): boolean {
+  if (only('Identity', 'Cast', 'Dropout', 'Unsqueeze')(step) || isFlat(step)) return true;
+  if (only('Pad')(step)) return next !== undefined && (isProduct(next) || isPool(next));
+  return only('Transpose')(step) && orderAfter(step.nodes[0]) !== undefined;
 }
 
-/** What was found so far. */
-interface Found {
-  readonly values: Map<string, string>;
-  readonly weights: Map<string, Tensor>;
-  readonly faults: Map<string, string>;
+// ---- laying the chains side by side ---------------------------------------------------------------------------------
+
+/** A layer, a step, or both. */
+interface Pairing {
+  readonly layer?: Layer;
+  readonly step?: Step;
+  readonly cost: number;
 }
 
-interface Index {
-  readonly graph: GraphProto;
-  readonly producer: ReadonlyMap<string, NodeProto>;
-  readonly consumers: ReadonlyMap<string, readonly NodeProto[]>;
-  readonly initializers: ReadonlyMap<string, TensorProto>;
+/** Costs: what is left over costs one, a layer with weights more than all that a wrong file leaves over around it. */
+const LEFT = 1;
+const WEIGHTED = 4;
+const NAMED = -0.25;
+/** So that of two ways that leave nothing over, the one with more pairs is taken. */
+const PAIRED = -0.01;
+
+const isWeighted = ({ kind }: Layer): boolean => kind === 'conv2d' || kind === 'linear';
+const named = ({ to, nodes }: Step, { name }: Layer): boolean =>
+  to === name || nodes.some((node) => node.name === name);
+
+function costOfPair(layer: Layer, step: Step): number {
+  const form = forms[layer.kind];
+  const bonus = PAIRED + (named(step, layer) ? NAMED : 0);
+  if (form.is(step, layer)) return bonus;
+  const instead = form.instead?.(step) || (named(step, layer) && !isWeighted(layer) && !isProduct(step));
+  return instead ? LEFT + bonus : Number.POSITIVE_INFINITY;
 }
 
-function index(graph: GraphProto): Index {
-  const producer = new Map<string, NodeProto>();
-  const consumers = new Map<string, NodeProto[]>();
-  for (const node of graph.node) {
-    for (const name of node.output) producer.set(name, node);
-    for (const name of node.input) consumers.set(name, [...(consumers.get(name) ?? []), node]);
-  }
-  return {
-    graph,
-    producer,
-    consumers,
-    initializers: new Map(graph.initializer.map((t) => [t.name ?? '', t])),
+/** The pairing of least cost (Needleman and Wunsch 1970); steps behind the last layer cost nothing. */
+function sideBySide(layers: readonly Layer[], steps: readonly Step[]): Pairing[] {
+  const costs = Array.from({ length: layers.length + 1 }, () => new Float64Array(steps.length + 1));
+  const ways = (i: number, j: number): readonly Pairing[] => {
+    const layer = layers[i];
+    const step = steps[j];
+    const missing = dispensable(layer) ? 0 : isWeighted(layer) ? WEIGHTED : LEFT;
+    const alone = { layer, cost: missing + costs[i + 1][j] };
+    if (!step) return [alone];
+    return [
+      { layer, step, cost: costOfPair(layer, step) + costs[i + 1][j + 1] },
+      { step, cost: (passes(step, steps[j + 1]) ? 0 : LEFT) + costs[i][j + 1] },
+      alone,
+    ];
   };
-}
-
-function matchByName(graphOf: Index, network: Network, found: Found): void {
-  const { values, faults } = found;
-  for (const [at, layer] of network.layers.entries()) {
-    if (graphOf.producer.has(layer.name)) values.set(layer.name, layer.name);
-    else if (dispensable(layer)) values.set(layer.name, values.get(inputsOf(network, at)[0])!);
-    else faults.set(layer.name, `the file has no value '${layer.name}'`);
-    if (layer.kind === 'conv2d' || layer.kind === 'linear')
-      readWeights(graphOf, layer, dotProductBehind(graphOf, layer.name), found);
+  const best = (i: number, j: number): Pairing => ways(i, j).reduce((a, b) => (b.cost < a.cost ? b : a));
+  for (let i = layers.length - 1; i >= 0; i--)
+    for (let j = steps.length; j >= 0; j--) costs[i][j] = best(i, j).cost;
+  const pairings: Pairing[] = [];
+  for (let i = 0, j = 0; i < layers.length; ) {
+    const pairing = best(i, j);
+    pairings.push(pairing);
+    if (pairing.layer) i++;
+    if (pairing.step) j++;
   }
+  return pairings;
 }
 
-/** Throws InputError where not even the convolutions pair up. */
-function matchByOrder(graphOf: Index, network: Network, found: Found): void {
-  const { values, faults } = found;
-  const anchoring = new Set(Object.values(anchors).flat());
-  const queue = graphOf.graph.node.filter((node) => anchoring.has(node.opType));
-  for (const [at, layer] of network.layers.entries()) {
-    const before = values.get(inputsOf(network, at)[0]);
-    const wanted = anchors[layer.kind];
-    if (wanted) {
-      const node = wanted.includes(queue[0]?.opType) ? queue.shift()! : undefined;
-      const next = queue[0]?.opType ?? 'the end';
-      if (node) values.set(layer.name, outputOf(graphOf, node));
-      else faults.set(layer.name, `the file has no ${wanted[0]} here (next is ${next})`);
-      if (layer.kind === 'conv2d' || layer.kind === 'linear') readWeights(graphOf, layer, node, found);
+// ---- what it means --------------------------------------------------------------------------------------------------
+
+/**
+ * `mapsLast`: the input's maps are fed as N,H,W,C. Throws InputError where a layer with weights is not there, and where a
+ * network that is no chain has layers whose names are not the file's.
+ */
+export function match(
+  network: Network,
+  graph: Graph,
+  products: readonly Product[],
+  { input, mapsLast }: { readonly input: string; readonly mapsLast: boolean },
+): Match {
+  const chained = network.layers.every(
+    ({ inputs }, at) => !inputs || inputs.join() === (network.layers[at - 1]?.name ?? 'input'),
+  );
+  const steps = chained ? stepsOf(graph, input, products) : [];
+  const pairings = chained ? sideBySide(network.layers, steps) : byName(network.layers, graph, products);
+  if (pairings.some(({ layer, step }) => layer && !step && isWeighted(layer)))
+    throw notThis(network, pairings, steps);
+  const found: Found = {
+    values: new Map([['input', input]]),
+    mapsLast: new Set(mapsLast ? ['input'] : []),
+    nodes: new Map(),
+    products: new Map(),
+    faults: new Map(),
+    nativeLrn: new Set(),
+  };
+  let order = mapsLast ? 'HWC' : 'CHW';
+  let extra: Step | undefined;
+  for (const [at, { layer, step }] of pairings.entries()) {
+    if (step) order = step.nodes.reduce((known, node) => orderAfter(node) ?? known, order);
+    if (!layer) {
+      if (!passes(step!, pairings[at + 1]?.step)) extra = step;
       continue;
     }
-    const ops = followers[layer.kind] ?? [];
-    const next = graphOf.consumers.get(before ?? '')?.find((node) => ops.includes(node.opType));
-    if (next) {
-      values.set(layer.name, next.output[0]);
-      if (queue[0] === next) queue.shift();
-    } else if (before !== undefined && dispensable(layer)) values.set(layer.name, before);
-    else faults.set(layer.name, `the file has no ${ops[0]} after ${inputsOf(network, at)[0]}`);
+    const { name, kind } = layer;
+    const [before] = inputsOf(network, network.layers.indexOf(layer));
+    if (step) {
+      if (extra) found.faults.set(name, `${name} reads the output of ${titleOf(extra)}, not of ${before}`);
+      extra = undefined;
+      if (kind === 'linear') order = 'CHW';
+      if (order === 'HWC') found.mapsLast.add(name);
+      take(layer, step, found);
+    } else if (dispensable(layer) && found.values.has(before)) {
+      found.values.set(name, found.values.get(before)!);
+      if (found.mapsLast.has(before)) found.mapsLast.add(name);
+    } else
+      found.faults.set(name, `the file has no ${forms[kind].called} here (next is ${nextOf(pairings, at)})`);
   }
-  const convolutions = network.layers.filter((layer) => layer.kind === 'conv2d');
-  if (convolutions.every((layer) => !values.has(layer.name))) {
-    throw new InputError(`the file's graph is not ${network.name}: it has no convolution in the right place`);
+  return { ...found, tail: steps.slice(pairings.filter(({ step }) => step).length) };
+}
+
+interface Found {
+  readonly values: Map<string, string>;
+  readonly mapsLast: Set<string>;
+  readonly nodes: Map<string, string>;
+  readonly products: Map<string, Product>;
+  readonly faults: Map<string, string>;
+  readonly nativeLrn: Set<string>;
+}
+
+/** Layers whose values have their names. */
+function byName(layers: readonly Layer[], { nodes }: Graph, products: readonly Product[]): Pairing[] {
+  return layers.map((layer) => {
+    const { name } = layer;
+    const maker = nodes.find(({ outputs }) => outputs.includes(name));
+    const product = products.find(({ output }) => output === name);
+    const step = maker && {
+      nodes: product?.nodes ?? [maker],
+      from: '',
+      to: name,
+      ...(product ? { product } : {}),
+    };
+    return { layer, cost: 0, ...(step ? { step } : {}) };
+  });
+}
+
+/** Notes that a step is that layer. */
+function take({ name, kind }: Layer, step: Step, found: Found): void {
+  const { values, products, faults, nativeLrn, nodes } = found;
+  values.set(name, step.to);
+  if (step.product) {
+    products.set(name, step.product);
+    if (step.product.bias === undefined && !faults.has(name)) faults.set(name, 'the file adds no bias here');
   }
+  if (kind === 'lrn' && step.nodes[0].op === 'LRN') nativeLrn.add(name);
+  // onnxruntime calls a node that it rewrote by its output
+  for (const each of step.nodes.flatMap((node) => [node.name, ...node.outputs])) nodes.set(each, name);
 }
 
-/** A layer's value: of MatMul followed by Add, the sum's. */
-function outputOf(graphOf: Index, node: NodeProto): string {
-  const sum = node.opType === 'MatMul' ? biasOf(graphOf, node) : undefined;
-  return (sum ?? node).output[0];
-}
+const titleOf = (step: Step): string => {
+  const ops = [...new Set(opsOf(step))];
+  const words = ops.length > 3 ? `${ops.slice(0, 2).join(', ')} … ${ops.at(-1)}` : ops.join(', ');
+  return `${words} ('${step.to}')`;
+};
 
-/** The Add that gives a MatMul its bias. */
-function biasOf(graphOf: Index, node: NodeProto): NodeProto | undefined {
-  const readers = graphOf.consumers.get(node.output[0]) ?? [];
-  return readers.length === 1 && readers[0].opType === 'Add' ? readers[0] : undefined;
-}
+const nextOf = (pairings: readonly Pairing[], at: number): string => {
+  const next = pairings.slice(at + 1).find(({ step }) => step)?.step;
+  return next ? opsOf(next)[0] : 'the end';
+};
 
-/** The Conv, Gemm or MatMul that makes a value, looking through casts. */
-function dotProductBehind(graphOf: Index, value: string): NodeProto | undefined {
-  let node = graphOf.producer.get(value);
-  for (let hops = 0; node && hops < 4; hops++) {
-    if (['Conv', 'Gemm', 'MatMul'].includes(node.opType)) return node;
-    const matmul = node.input.map((name) => graphOf.producer.get(name)).find((n) => n?.opType === 'MatMul');
-    node = matmul ?? graphOf.producer.get(node.input[0]);
+/** The first place where the chains part, in one line. */
+function notThis({ name }: Network, pairings: readonly Pairing[], steps: readonly Step[]): InputError {
+  let j = 0;
+  for (const [at, { layer, step }] of pairings.entries()) {
+    const [there] = [step ?? steps[j]];
+    if (step) j++;
+    const right = layer
+      ? step
+        ? forms[layer.kind].is(step, layer)
+        : dispensable(layer)
+      : passes(step!, pairings[at + 1]?.step);
+    if (right) continue;
+    const next = layer ?? pairings.slice(at).find((pairing) => pairing.layer)?.layer;
+    const found = there ? titleOf(there) : 'nothing more';
+    return new InputError(
+      `${next?.name}: the file has ${found} where ${name} has ${next ? forms[next.kind].called : 'its end'}: ` +
+        'it is another network; without --network its nodes are verified one by one',
+    );
   }
-  return undefined;
-}
-
-function readWeights(
-  graphOf: Index,
-  layer: Layer,
-  node: NodeProto | undefined,
-  { weights, faults }: Found,
-): void {
-  const weight = node && constant(graphOf, node.input[1]);
-  if (!node || !weight) {
-    if (!faults.has(layer.name)) faults.set(layer.name, 'the file has no weights for it');
-    return;
-  }
-  const transposed = node.opType === 'MatMul' || (node.opType === 'Gemm' && attribute(node, 'transB') !== 1);
-  weights.set(`${layer.name}.weight`, transposed ? transpose(weight) : weight);
-  const sum = biasOf(graphOf, node);
-  const bias = sum
-    ? sum.input.map((name) => constant(graphOf, name)).find((t) => t)
-    : constant(graphOf, node.input[2]);
-  if (bias) weights.set(`${layer.name}.bias`, tensor(bias.data as Storage, [bias.data.length]));
-  else faults.set(layer.name, 'the file adds no bias here');
-}
-
-const attribute = (node: NodeProto, name: string): number | undefined =>
-  node.attribute.find((candidate) => candidate.name === name)?.i;
-
-/** An initializer or Constant, looking through Identity and Cast. */
-function constant(graphOf: Index, name: string | undefined): Tensor | undefined {
-  for (let hops = 0; name && hops < 4; hops++) {
-    const proto: TensorProto | undefined = graphOf.initializers.get(name) ?? constantNode(graphOf, name);
-    if (proto) return floats(proto);
-    const node: NodeProto | undefined = graphOf.producer.get(name);
-    if (!node || !['Identity', 'Cast'].includes(node.opType)) return undefined;
-    name = node.input[0];
-  }
-  return undefined;
-}
-
-function constantNode(graphOf: Index, name: string): TensorProto | undefined {
-  const node = graphOf.producer.get(name);
-  return node?.opType === 'Constant' ? node.attribute.find((a) => a.name === 'value')?.t : undefined;
-}
-
-function floats(proto: TensorProto): Tensor | undefined {
-  const { dtype, data } = widened(valueOfTensor(proto));
-  return isFloat(dtype) ? tensor(data as Storage, proto.dims) : undefined;
-}
-
-function transpose(w: Tensor): Tensor {
-  const [I, O] = w.shape;
-  const data = new Float32Array(I * O);
-  for (let o = 0; o < O; o++) for (let i = 0; i < I; i++) data[o * I + i] = w.data[i * O + o];
-  return tensor(data, [O, I]);
-}
-
-function aboutNodes(
-  { producer }: Index,
-  network: Network,
-  values: ReadonlyMap<string, string>,
-): Pick<Match, 'nodes' | 'nativeLrn'> {
-  const nodes = new Map<string, string>();
-  const nativeLrn = new Set<string>();
-  for (const layer of network.layers) {
-    const value = values.get(layer.name) ?? '';
-    const node = producer.get(value);
-    // onnxruntime calls a node that it rewrote by its output
-    for (const name of [node?.name ?? '', value]) {
-      if (node && name !== '' && !nodes.has(name)) nodes.set(name, layer.name);
-    }
-    if (layer.kind === 'lrn' && node?.opType === 'LRN') nativeLrn.add(layer.name);
-  }
-  return { nodes, nativeLrn };
+  return new InputError(`it is not ${name}; without --network its nodes are verified one by one`);
 }

@@ -62,7 +62,7 @@ export interface VerifyOptions extends Choice, GraphOptions, JudgeOptions {
   readonly model?: string;
   /** Files or numbers; default: noise. */
   readonly input?: Given;
-  /** Images a run; default: all at once. */
+  /** Images of noise (1, or as many as the file fixes); of those that are given, so many a run (all at once). */
   readonly batch?: number;
   /** Default auto; what `chooseDevice` gave is not tried again. */
   readonly device?: 'auto' | Device | DeviceChoice;

@@ -1,23 +1,24 @@
 /** A model file paired with a network: which of its values and weights are whose. */
-import { dataTypes } from '../../export/dtypes.ts';
-import type { GraphProto, ModelProto } from '../../export/proto.ts';
 import { fitNetwork } from '../../reference/networks/fit.ts';
 import type { Network } from '../../reference/networks/layers.ts';
-import type { Weights } from '../../reference/oracle.ts';
-import { dense, zeros } from '../../reference/tensor.ts';
+import { shapes, type Weights } from '../../reference/oracle.ts';
+import { dense, type Shape, type Storage, type Tensor, tensor } from '../../reference/tensor.ts';
+import { floatValue, type LazyValue, widen } from '../array/value.ts';
 import { InputError } from '../errors.ts';
 import { CHECKSUMS, checksum } from '../networks/modelfile.ts';
+import type { Model, ValueInfo } from '../onnx/model.ts';
+import { type Products, productsOf } from '../onnx/products.ts';
+import type { ModelInBytes } from '../onnx/read.ts';
+import { arrange } from '../weights/layout.ts';
+import { layOut } from '../weights/mapping.ts';
 import { type Match, match } from './match.ts';
 
 export interface Pair {
-  readonly model: Uint8Array;
+  readonly file: ModelInBytes;
   readonly network: Network;
   /** The weights that the oracle computes with. */
   readonly weights: Weights;
-  /** Name of the graph's input. */
-  readonly input: string;
-  /** Names of the graph's outputs. */
-  readonly outputs: readonly string[];
+  readonly input: InputPort;
   readonly match: Match;
   /** A float16 file: results are rounded to float16. */
   readonly half: boolean;
@@ -28,107 +29,147 @@ export interface Pair {
   readonly unlike: ReadonlyMap<string, string>;
 }
 
+export interface InputPort {
+  readonly name: string;
+  readonly half: boolean;
+  /** (N,H,W,C). */
+  readonly mapsLast: boolean;
+  /** Images a run, where the file fixes them. */
+  readonly batch?: number;
+}
+
 /**
  * Pairs a model with a network. `given` are the weights it should have; without them the file's own are taken, the
  * network's widths follow them, and they are held against the checksums that the file recorded when it was written.
  * Throws InputError where the file cannot be that network.
  */
-export function pairOf(bytes: Uint8Array, model: ModelProto, network: Network, given?: Weights): Pair {
-  const graph = model.graph;
-  if (!graph) throw new InputError('the model has no graph');
-  mustDeclareOpsets(model, graph);
-  const input = inputOf(graph, network);
-  const found = match(graph, network, input);
-  const half = graph.initializer.some((t) => t.dataType === dataTypes.float16);
-  const about = { model: bytes, input, outputs: graph.output.map(({ name }) => name), half };
+export function pairOf(file: ModelInBytes, network: Network, given?: Weights): Pair {
+  const { model } = file;
+  const input = inputOf(model, network);
+  const found = productsOf(model);
+  const matched = match(network, model.graph, found.products, {
+    input: input.name,
+    mapsLast: input.mapsLast,
+  });
+  const own = weightsOf(network, found, matched);
+  const floats = [...found.tensors.values()];
+  const half = input.half || floats.some(({ dtype }) => dtype === 'float16');
   if (given) {
-    const unlike = unlikeGiven(found.weights, given, half);
-    return { ...about, network, weights: given, match: found, unlike };
+    const unlike = unlikeGiven(own, given, network, half);
+    return { file, network, weights: given, input, match: matched, half, unlike };
   }
-  const faults = new Map([...found.faults, ...changedWeights(model, found.weights)]);
-  const weights = withBiases(found.weights, network);
-  const fitted = widened(network, weights);
-  return { ...about, network: fitted, weights, match: { ...found, faults }, unlike: new Map() };
+  const faults = new Map([...changedWeights(model, own), ...matched.faults]);
+  const fitted = asInput(() => fitNetwork(network, new Map([...own].map(([name, t]) => [name, t.shape]))));
+  return {
+    file,
+    network: fitted,
+    weights: own,
+    input,
+    match: { ...matched, faults },
+    half,
+    unlike: new Map(),
+  };
 }
 
-/**
- * onnxruntime runs a file that declares no opset for a node's domain as if it were its own newest: nothing
- * says what it means.
- */
-function mustDeclareOpsets({ opsetImport }: ModelProto, graph: GraphProto): void {
-  const short = (domain: string | undefined): string => (domain === 'ai.onnx' ? '' : (domain ?? ''));
-  const declared = new Set(opsetImport.map(({ domain }) => short(domain)));
-  const stray = graph.node.find(({ domain }) => !declared.has(short(domain)));
-  if (!stray) return;
-  throw new InputError(
-    `node '${stray.name || stray.output[0]}' (${stray.opType}): no opset is declared for '${short(stray.domain) || 'ai.onnx'}'`,
-  );
-}
-
-/** Name of the graph's only input that is fed, if its shape is the network's. */
-function inputOf(graph: GraphProto, network: Network): string {
-  const constants = new Set(graph.initializer.map((t) => t.name));
-  const feeds = graph.input.filter(({ name }) => !constants.has(name));
-  if (feeds.length !== 1) {
-    throw new InputError(
-      `the model has ${feeds.length} inputs (${feeds.map((f) => f.name).join(', ')}): one is needed`,
-    );
+/** The graph's only input that is fed, if its shape is the network's. */
+function inputOf({ graph }: Model, { name: called, input: wanted }: Network): InputPort {
+  const [port, ...more] = graph.inputs as readonly (ValueInfo | undefined)[];
+  if (!port || more.length > 0) {
+    const names = graph.inputs.map(({ name }) => name).join(', ');
+    throw new InputError(`the model has ${graph.inputs.length} inputs (${names}): one is needed`);
   }
-  const dims = feeds[0].type?.tensorType?.shape?.dim.slice(1).map((dim) => dim.dimValue);
-  const fits = dims?.every((extent, axis) => extent === undefined || extent === network.input[axis]) ?? true;
-  if (!fits) throw new InputError(`the model takes [N,${dims}], ${network.name} takes [N,${network.input}]`);
-  return feeds[0].name;
+  const { name, dtype, shape } = port;
+  if (dtype !== null && dtype !== 'float32' && dtype !== 'float16')
+    throw new InputError(`the model's input '${name}' is ${dtype}: ${called} takes float32 or float16`);
+  const [N, ...rest] = shape ?? [];
+  const fits = (order: Shape): boolean =>
+    !shape ||
+    (rest.length === 3 && rest.every((extent, axis) => typeof extent !== 'number' || extent === order[axis]));
+  const [C, H, W] = wanted;
+  const mapsLast = !fits(wanted) && fits([H, W, C]);
+  if (!fits(wanted) && !mapsLast)
+    throw new InputError(`the model takes [N,${rest.map((n) => n ?? '?')}], ${called} takes [N,${wanted}]`);
+  return { name, half: dtype === 'float16', mapsLast, ...(typeof N === 'number' ? { batch: N } : {}) };
 }
 
-function widened(network: Network, weights: Weights): Network {
+function asInput<T>(run: () => T): T {
   try {
-    return fitNetwork(network, new Map([...weights].map(([name, t]) => [name, t.shape])));
+    return run();
   } catch (error) {
     throw new InputError((error as Error).message);
   }
 }
 
-/** Zeros where the file adds no bias: a fault names the layer already, and the walk goes on behind it. */
-function withBiases(weights: Weights, network: Network): Weights {
-  const result = new Map(weights);
-  for (const { name } of network.layers) {
-    const weight = weights.get(`${name}.weight`);
-    if (weight && !weights.has(`${name}.bias`)) result.set(`${name}.bias`, zeros([weight.shape[0]]));
+/** The file's own weights in this project's order; zeros where it adds no bias, which is a fault already. */
+function weightsOf(network: Network, { tensors, inOut, mapsLast }: Products, { products }: Match): Weights {
+  const all = new Map<string, LazyValue>(tensors);
+  const pairs = new Map<string, string>();
+  for (const [layer, { weight, bias = `${layer}'s zeros` }] of products) {
+    const { shape } = tensors.get(weight)!;
+    const K = shape[inOut.has(weight) ? 1 : 0];
+    const zeros = floatValue(new Float32Array(K), [K]);
+    if (!all.has(bias)) all.set(bias, { ...zeros, read: () => zeros });
+    pairs.set(`${layer}.weight`, weight).set(`${layer}.bias`, bias);
   }
-  return result;
+  const read = new Map<string, Storage>();
+  const assignments = asInput(() => layOut(network, { tensors: all, inOut, mapsLast }, pairs));
+  return new Map(
+    assignments.map(({ own, theirs, layout }) => {
+      const data = read.get(theirs) ?? widen(all.get(theirs)!.read());
+      read.set(theirs, data);
+      return [own, tensor(arrange(data, layout), layout.shape)];
+    }),
+  );
 }
 
 const inThousands = (count: number): string => count.toLocaleString('en-US');
 
 /** More than a rounding on the way into the file: 2⁻²² of the value, in float16 2⁻¹⁰ or its smallest subnormal. */
-function unlikeGiven(own: Weights, given: Weights, half: boolean): Map<string, string> {
+function unlikeGiven(own: Weights, given: Weights, network: Network, half: boolean): Map<string, string> {
   const [relative, absolute] = half ? [2 ** -10, 2 ** -24] : [2 ** -22, 0];
+  const differing = (a: Storage, b: Storage): number => {
+    // a model that was built from these very weights
+    if (a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length) return 0;
+    let count = 0;
+    for (let i = 0; i < b.length; i++) {
+      if (!(Math.abs(a[i] - b[i]) <= relative * Math.abs(b[i]) + absolute)) count++;
+    }
+    return count;
+  };
   const faults = new Map<string, string>();
   for (const [name, wanted] of given) {
     const found = own.get(name);
-    if (!found || found.shape.join() !== wanted.shape.join()) continue;
-    const a = dense(found);
-    const b = dense(wanted);
-    // a model that was built from these very weights
-    if (a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.length === b.length) continue;
-    let differing = 0;
-    for (let i = 0; i < b.length; i++) {
-      if (!(Math.abs(a[i] - b[i]) <= relative * Math.abs(b[i]) + absolute)) differing++;
-    }
     const layer = name.replace(/\.(weight|bias)$/, '');
-    if (differing > 0 && !faults.has(layer))
-      faults.set(
-        layer,
-        `the file's ${name} differs from the given one in ${inThousands(differing)} of ${inThousands(b.length)} values`,
-      );
+    if (!found || found.shape.join() !== wanted.shape.join() || faults.has(layer)) continue;
+    const [a, b] = [dense(found), dense(wanted)];
+    const count = differing(a, b);
+    if (count === 0) continue;
+    const maps = name.endsWith('weight') ? flattenedInto(network, layer) : undefined;
+    const moved = maps && differing(arrange(a, { axes: 'OI', shape: wanted.shape, flatten: maps }), b) === 0;
+    const what = moved
+      ? `the file's ${name} is the given one with its inputs in the order H,W,C`
+      : `the file's ${name} differs from the given one in ${inThousands(count)} of ${inThousands(b.length)} values`;
+    faults.set(layer, what);
   }
   return faults;
 }
 
+/** [C,H,W] of the maps that a fully connected layer reads flattened. */
+export function flattenedInto(
+  { layers, ...network }: Network,
+  name: string,
+): readonly [number, number, number] | undefined {
+  const at = layers.findIndex((layer) => layer.name === name);
+  const before = layers.slice(0, at).findLastIndex(({ kind }) => kind !== 'flatten' && kind !== 'dropout');
+  if (layers[at]?.kind !== 'linear' || before < 0) return undefined;
+  const maps = shapes({ ...network, layers: layers.slice(0, before + 1) }).get(layers[before].name)!;
+  return maps.length === 4 ? [maps[1], maps[2], maps[3]] : undefined;
+}
+
 /** Layers whose weights are not those that the file was written with. */
-function changedWeights(model: ModelProto, weights: Weights): Map<string, string> {
+function changedWeights({ metadata }: Model, weights: Weights): Map<string, string> {
   const faults = new Map<string, string>();
-  const recorded = metadataOf(model, CHECKSUMS);
+  const recorded = metadata.get(CHECKSUMS);
   if (recorded === undefined) return faults;
   let sums: Record<string, unknown>;
   try {
@@ -138,13 +179,10 @@ function changedWeights(model: ModelProto, weights: Weights): Map<string, string
   }
   for (const [name, sum] of Object.entries(sums)) {
     const layer = name.replace(/\.(weight|bias)$/, '');
-    const own = weights.get(name);
+    const own: Tensor | undefined = weights.get(name);
     if (faults.has(layer)) continue;
     if (!own) faults.set(layer, `${name} is missing, though the file was written with it`);
     else if (checksum(own) !== sum) faults.set(layer, `${name} was changed after the file was written`);
   }
   return faults;
 }
-
-export const metadataOf = (model: ModelProto, key: string): string | undefined =>
-  model.metadataProps.find((entry) => entry.key === key)?.value;

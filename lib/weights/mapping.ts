@@ -101,10 +101,10 @@ function walk(network: Network, choose: (layer: Weighted, x: Shape, before: Shap
 const shapeOf = ({ tensors }: Tensors, name: string): Shape => tensors.get(name)?.shape ?? [];
 
 /**
- * The layout of every tensor, widths following from layer to layer. Throws Error naming tensor and expected
+ * The layout of every tensor of `pairs`, this project's names → the file's; widths following from layer to layer. Throws Error naming tensor and expected
  * shape.
  */
-function layOut(network: Network, file: Tensors, pairs: ReadonlyMap<string, string>): Assignment[] {
+export function layOut(network: Network, file: Tensors, pairs: ReadonlyMap<string, string>): Assignment[] {
   const assignments: Assignment[] = [];
   let native: Layout['axes'] | null = null;
   // a file that tells of some matrices tells of all

@@ -50,7 +50,7 @@ export function register(program: Command): void {
     .argument('[model.onnx]', 'file to verify; default: the network as export writes it');
   weightOptions(command)
     .option('--input <file>', 'a picture, or .npy or .npz for exact numbers; may be repeated', gather)
-    .option('--batch <n>', 'images a run', integer(1))
+    .option('--batch <n>', 'images of noise; of images that are given, so many a run', integer(1))
     .addOption(deviceOption())
     .option('--strict-device', 'exit 3 where a layer ran on another device')
     .addOption(lrnOption())

@@ -1,0 +1,72 @@
+/** The same network as other exporters write it: its weights are read and it passes, and with a fault in it it fails. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { joined } from '../../export/index.ts';
+import { decodeModel, encodeModel, type ModelProto } from '../../export/proto.ts';
+import { fromTensor } from '../../lib/array/value.ts';
+import { modelOf } from '../../lib/networks/modelfile.ts';
+import { verify } from '../../lib/verify/index.ts';
+import { loadWeights } from '../../lib/weights/load.ts';
+import { networkNamed } from '../../reference/networks/index.ts';
+import { dense } from '../../reference/tensor.ts';
+import { narrow, randomWeights } from '../support/models.ts';
+import { forms } from '../support/rewrites.ts';
+import { writeSafetensors } from '../support/tensor-bytes.ts';
+
+describe('verify --network and --weights read the forms of other exporters', () => {
+  const bvlc = networkNamed('bvlc-alexnet');
+  const network = narrow(bvlc);
+  const weights = randomWeights(network, 4);
+  const exported = joined(modelOf(network, weights, { source: 'random', passing: true }).chunks());
+  let folder: string;
+  let right: string;
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'forms-'));
+    right = join(folder, 'right.safetensors');
+    writeFileSync(right, writeSafetensors(new Map([...weights].map(([name, t]) => [name, fromTensor(t)]))));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  /** The exported model after these changes, as a file. */
+  function changed(name: string, ...changes: readonly ((model: ModelProto) => void)[]): string {
+    const model = decodeModel(Uint8Array.from(exported));
+    model.metadataProps = [];
+    for (const change of changes) change(model);
+    model.graph!.valueInfo = [];
+    for (const node of model.graph!.node) [node.name] = node.output;
+    const file = join(folder, `${name.replace(/\W+/g, '-')}.onnx`);
+    writeFileSync(file, encodeModel(model));
+    return file;
+  }
+  const judged = async (model: string, given?: string) => {
+    const { verdict, first } = await verify({
+      model,
+      network: 'bvlc-alexnet',
+      weights: given,
+      device: 'cpu',
+    });
+    return { verdict, first };
+  };
+
+  for (const { name, rewrite, fault, layer } of forms) {
+    it(`${name}: the weights to the last bit`, async () => {
+      const read = await loadWeights(changed(name, rewrite), bvlc);
+      for (const [own, t] of weights)
+        expect([...dense(read.weights.get(own)!)], own).to.deep.equal([...dense(t)]);
+    });
+
+    it(`${name}: passes, by the file's own weights and by those it should have`, async () => {
+      const file = changed(name, rewrite);
+      expect(await judged(file)).to.deep.equal({ verdict: 'pass', first: null });
+      expect(await judged(file, right)).to.deep.equal({ verdict: 'pass', first: null });
+    });
+
+    it(`${name}: with a fault it fails at ${layer}`, async () => {
+      const file = changed(`${name} wrong`, rewrite, fault);
+      expect(await judged(file, right)).to.deep.equal({ verdict: 'fail', first: layer });
+    });
+  }
+});
