@@ -196,6 +196,7 @@ export function match(
     if (step) order = step.nodes.reduce((known, node) => orderAfter(node) ?? known, order);
     if (!layer) {
       if (!passes(step!, pairings[at + 1]?.step)) extra = step;
+      else if (!extra && !only('Pad')(step!)) passOn(step!, order, found);
       continue;
     }
     const { name, kind } = layer;
@@ -222,6 +223,15 @@ interface Found {
   readonly products: Map<string, Product>;
   readonly faults: Map<string, string>;
   readonly nativeLrn: Set<string>;
+}
+
+/** The layer before takes the value that is passed on: another shape, or what a Reshape around a node restores. */
+function passOn({ to }: Step, order: string, { values, mapsLast }: Found): void {
+  const [name, value] = [...values].at(-1)!;
+  if (name === 'input' || name === value) return;
+  values.set(name, to);
+  if (order === 'HWC') mapsLast.add(name);
+  else mapsLast.delete(name);
 }
 
 /** Layers whose values have their names. */
