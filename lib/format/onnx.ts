@@ -169,7 +169,7 @@ function wholeNumber(word: string, title: string): number {
   throw new Error(`${title} must be a number of bytes (= '${word.slice(0, 40)}')`);
 }
 
-// ---- as a file of tensors -----------------------------------------------------------------------------------------------
+// ---- as a file of tensors ----------------------------------------------------------------------------------------
 
 /** The initializers, unread, and what the file says about itself. Throws InputError. */
 export function openOnnx(source: Source) {

@@ -1,7 +1,7 @@
 /**
  * The convolutions and fully connected layers of a graph, in whatever form a file has them, with their weights.
  *
- *   Conv, Gemm, MatMul   weights and bias constant, behind whatever nodes make them; Gemm's alpha and beta multiplied in
+ *   Conv, Gemm, MatMul   constant weights and bias, behind whatever nodes make them, times Gemm's alpha and beta
  *   … + Add              the bias that the node itself does not have
  *   Split, Convs, Concat a convolution in groups
  *   H,W,C                a matrix whose input was flattened in that order: what lies behind it was transposed to it
@@ -96,7 +96,7 @@ export function productsOf(model: Model): Products {
   return { products, tensors, inOut, mapsLast };
 }
 
-// ---- the graph's wires ----------------------------------------------------------------------------------------------
+// ---- the graph's wires -------------------------------------------------------------------------------------------
 
 interface Wiring {
   readonly constants: ReadonlyMap<string, Value>;
@@ -163,7 +163,7 @@ function constant(name: string, { constants, producer }: Wiring, factor = 1): Pa
   return { name: origin, value: `${name} × ${factor}`, dtype, shape, read: scaled };
 }
 
-// ---- forms ----------------------------------------------------------------------------------------------------------
+// ---- forms -------------------------------------------------------------------------------------------------------
 
 function productOf(node: Node, wires: Wiring): Found[] {
   const { op, domain, inputs, outputs, attributes } = node;
@@ -213,7 +213,7 @@ function withBias(product: Found, wires: Wiring): Found {
   return { ...product, nodes: all, output: sum.outputs[0], bias: repeated(added, K) };
 }
 
-/** The convolution in groups that a Concat of convolutions makes, each of which reads a part of one value's channels. */
+/** The convolution in groups that a Concat of convolutions makes, each of which reads some channels of one value. */
 function grouped(node: Node, parts: ReadonlyMap<string, Found>, wires: Wiring): Found | undefined {
   const found = node.inputs.map((name) => parts.get(name));
   if (found.length < 2 || !found.every((part): part is Found => part?.kind === 'conv')) return undefined;

@@ -1,9 +1,9 @@
 /**
  * Which steps of an ONNX graph compute which layers of a network.
  *
- * Both are chains, and they are laid side by side so that the least is left over: a step that has a layer's form is that
- * layer (`forms`), one that passes its values on belongs to none. What a layer computes is not looked at here: its
- * values are compared, whatever nodes make them.
+ * Both are chains, and they are laid side by side so that the least is left over: a step that has a layer's form is
+ * that layer (`forms`), one that passes its values on belongs to none. What a layer computes is not looked at here:
+ * its values are compared, whatever nodes make them.
  */
 import type { Kind, Layer, Network } from '../../reference/networks/layers.ts';
 import { inputsOf } from '../../reference/oracle.ts';
@@ -29,7 +29,7 @@ export interface Match {
   readonly tail: readonly Step[];
 }
 
-// ---- the forms of each kind of layer --------------------------------------------------------------------------------
+// ---- the forms of each kind of layer -----------------------------------------------------------------------------
 
 const opsOf = ({ nodes }: Step): readonly string[] => nodes.map(({ op }) => op);
 const only =
@@ -107,7 +107,7 @@ function passes(step: Step, next: Step | undefined): boolean {
   return only('Transpose')(step) && orderAfter(step.nodes[0]) !== undefined;
 }
 
-// ---- laying the chains side by side ---------------------------------------------------------------------------------
+// ---- laying the chains side by side ------------------------------------------------------------------------------
 
 /** A layer, a step, or both. */
 interface Pairing {
@@ -163,11 +163,11 @@ function sideBySide(layers: readonly Layer[], steps: readonly Step[]): Pairing[]
   return pairings;
 }
 
-// ---- what it means --------------------------------------------------------------------------------------------------
+// ---- what it means -----------------------------------------------------------------------------------------------
 
 /**
- * `mapsLast`: the input's maps are fed as N,H,W,C. Throws InputError where a layer with weights is not there, and where a
- * network that is no chain has layers whose names are not the file's.
+ * `mapsLast`: the input's maps are fed as N,H,W,C. A network that branches is matched by the names of its values.
+ * Throws InputError where a layer with weights is not there.
  */
 export function match(
   network: Network,

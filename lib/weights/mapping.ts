@@ -101,8 +101,8 @@ function walk(network: Network, choose: (layer: Weighted, x: Shape, before: Shap
 const shapeOf = ({ tensors }: Tensors, name: string): Shape => tensors.get(name)?.shape ?? [];
 
 /**
- * The layout of every tensor of `pairs`, this project's names → the file's; widths following from layer to layer. Throws Error naming tensor and expected
- * shape.
+ * The layout of every tensor of `pairs`, this project's names → the file's; widths follow from layer to layer. Throws
+ * Error naming tensor and expected shape.
  */
 export function layOut(network: Network, file: Tensors, pairs: ReadonlyMap<string, string>): Assignment[] {
   const assignments: Assignment[] = [];

@@ -1,4 +1,4 @@
-/** The same network as other exporters write it: its weights are read and it passes, and with a fault in it it fails. */
+/** The same network as other exporters write it: its weights are read, it passes, and with a fault it fails. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,8 +11,8 @@ import { verify } from '../../lib/verify/index.ts';
 import { loadWeights } from '../../lib/weights/load.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { dense } from '../../reference/tensor.ts';
+import { forms } from '../support/exporters.ts';
 import { narrow, randomWeights } from '../support/models.ts';
-import { forms } from '../support/rewrites.ts';
 import { writeSafetensors } from '../support/tensor-bytes.ts';
 
 describe('verify --network and --weights read the forms of other exporters', () => {

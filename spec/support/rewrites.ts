@@ -1,22 +1,9 @@
-/**
- * An exported bvlc-alexnet rewritten into the forms in which other exporters write the same function, each with a fault
- * that this form can have, and the layer at which the fault must show.
- */
+/** An exported bvlc-alexnet rewritten node by node into the forms of other exporters. */
 import { type GraphProto, type ModelProto, type NodeProto, nodeProto } from '../../export/proto.ts';
 import { valueOfTensor } from '../../lib/format/tensorproto.ts';
 import { type AttributeValue, attribute, f32, i64, tensorOf } from './onnx.ts';
 
-export interface Form {
-  readonly name: string;
-  /** Changes the exported model without changing what it computes. */
-  readonly rewrite: (model: ModelProto) => void;
-  /** Changes the rewritten model's function. */
-  readonly fault: (model: ModelProto) => void;
-  /** The first layer that is wrong then. */
-  readonly layer: string;
-}
-
-const node = (
+export const node = (
   op: string,
   input: readonly string[],
   output: string | readonly string[],
@@ -29,7 +16,7 @@ const node = (
     Object.entries(attributes).map(([name, value]) => attribute(name, value)),
   );
 
-const graphOf = ({ graph }: ModelProto): GraphProto => graph as GraphProto;
+export const graphOf = ({ graph }: ModelProto): GraphProto => graph as GraphProto;
 
 /** The node that makes a value. */
 export const makerOf = (model: ModelProto, name: string): NodeProto => {
@@ -39,7 +26,7 @@ export const makerOf = (model: ModelProto, name: string): NodeProto => {
 };
 
 /** Other nodes in a node's place. */
-function replace(model: ModelProto, old: NodeProto, ...nodes: readonly NodeProto[]): void {
+export function replace(model: ModelProto, old: NodeProto, ...nodes: readonly NodeProto[]): void {
   graphOf(model).node.splice(graphOf(model).node.indexOf(old), 1, ...nodes);
 }
 
@@ -49,11 +36,16 @@ const initializer = (model: ModelProto, name: string) => {
   return found;
 };
 
-const valuesOf = (model: ModelProto, name: string): Float32Array =>
+export const valuesOf = (model: ModelProto, name: string): Float32Array =>
   Float32Array.from(valueOfTensor(initializer(model, name)).data as Float32Array);
 
 /** An initializer of that name, in place of one that there may be. */
-function put(model: ModelProto, name: string, data: Iterable<number>, shape: readonly number[]): string {
+export function put(
+  model: ModelProto,
+  name: string,
+  data: Iterable<number>,
+  shape: readonly number[],
+): string {
   const list = graphOf(model).initializer;
   const at = list.findIndex((tensor) => tensor.name === name);
   const made = tensorOf(f32([...data], shape), name);
@@ -62,17 +54,17 @@ function put(model: ModelProto, name: string, data: Iterable<number>, shape: rea
   return name;
 }
 
-function integers(model: ModelProto, name: string, values: readonly number[]): string {
+export function integers(model: ModelProto, name: string, values: readonly number[]): string {
   graphOf(model).initializer.push(tensorOf(i64(values), name));
   return name;
 }
 
-const CONVS = ['conv1', 'conv2', 'conv3', 'conv4', 'conv5'];
-const FCS = ['fc6', 'fc7', 'fc8'];
-const dims = (model: ModelProto, name: string): number[] => initializer(model, name).dims;
+export const CONVS = ['conv1', 'conv2', 'conv3', 'conv4', 'conv5'];
+export const FCS = ['fc6', 'fc7', 'fc8'];
+export const dims = (model: ModelProto, name: string): number[] => initializer(model, name).dims;
 
 /** A weight's or bias' largest value with its sign turned. */
-const negate =
+export const negate =
   (name: string) =>
   (model: ModelProto): void => {
     const values = valuesOf(model, name);
@@ -82,7 +74,7 @@ const negate =
   };
 
 /** The bias by an Add; of a Conv as [1,K,1,1]. */
-function biasByAdd(model: ModelProto, name: string): void {
+export function biasByAdd(model: ModelProto, name: string): void {
   const product = makerOf(model, name);
   const bias = product.input.pop() as string;
   if (product.opType === 'Conv') initializer(model, bias).dims = [1, ...dims(model, bias), 1, 1];
@@ -98,7 +90,7 @@ const transposed = (w: Float32Array, [O, I]: readonly number[]): Float32Array =>
 const hwcOrder = (C: number, area: number): number[] =>
   Array.from({ length: C * area }, (_, at) => (at % C) * area + Math.floor(at / C));
 
-function withMatMul(model: ModelProto, name: string): void {
+export function withMatMul(model: ModelProto, name: string): void {
   const gemm = makerOf(model, name);
   const [x, weight, bias] = gemm.input;
   const [O, I] = dims(model, weight);
@@ -112,7 +104,7 @@ function withMatMul(model: ModelProto, name: string): void {
 }
 
 /** The torch exporter's normalisation: squares, one more axis, padding, an average over channels. */
-function torchLrn(model: ModelProto, name: string): void {
+export function torchLrn(model: ModelProto, name: string): void {
   const lrn = makerOf(model, name);
   const [x] = lrn.input;
   const number = (key: string) => lrn.attribute.find((a) => a.name === key)!;
@@ -143,7 +135,7 @@ function torchLrn(model: ModelProto, name: string): void {
 }
 
 /** A convolution in two groups as two convolutions of half the channels. */
-function splitGroups(model: ModelProto, name: string): void {
+export function splitGroups(model: ModelProto, name: string): void {
   const conv = makerOf(model, name);
   const [x, weight, bias] = conv.input;
   const [K, ...rest] = dims(model, weight);
@@ -169,7 +161,7 @@ function splitGroups(model: ModelProto, name: string): void {
 }
 
 /** Fully connected layers as convolutions, a Flatten behind the last. */
-function asConvolutions(model: ModelProto): void {
+export function asConvolutions(model: ModelProto): void {
   const { node: list } = graphOf(model);
   replace(model, makerOf(model, 'flatten'));
   for (const [i, name] of FCS.entries()) {
@@ -183,7 +175,7 @@ function asConvolutions(model: ModelProto): void {
 }
 
 /** pool5's maps transposed to H,W,C before they are flattened; `reorder`: fc6's columns with them. */
-function mapsLast(model: ModelProto, reorder: boolean): void {
+export function mapsLast(model: ModelProto, reorder: boolean): void {
   const flatten = makerOf(model, 'flatten');
   replace(
     model,
@@ -204,7 +196,7 @@ function mapsLast(model: ModelProto, reorder: boolean): void {
 }
 
 /** Everything but convolution, pooling and LRN on N,H,W,C, as tf2onnx leaves it. */
-function mapsLastAround(model: ModelProto): void {
+export function mapsLastAround(model: ModelProto): void {
   for (const name of ['conv1', 'conv2', 'conv3', 'conv4', 'conv5']) {
     const at = name.at(-1);
     const conv = makerOf(model, name);
@@ -222,7 +214,7 @@ function mapsLastAround(model: ModelProto): void {
 }
 
 /** x.view(x.size(0), -1) */
-function flattenByShape(model: ModelProto): void {
+export function flattenByShape(model: ModelProto): void {
   integers(model, 'first', [0]);
   integers(model, 'rest', [-1]);
   replace(
@@ -236,7 +228,7 @@ function flattenByShape(model: ModelProto): void {
 }
 
 /** conv3 and its ReLU, and conv1's padding, by functions of the model's own. */
-function byFunction(model: ModelProto): void {
+export function byFunction(model: ModelProto): void {
   const conv = makerOf(model, 'conv3');
   const relu = makerOf(model, 'relu3');
   const body = [
@@ -259,7 +251,7 @@ function byFunction(model: ModelProto): void {
 }
 
 /** Values with numbers for names. */
-function unnamed(model: ModelProto): void {
+export function unnamed(model: ModelProto): void {
   const graph = graphOf(model);
   const names = new Map(graph.node.flatMap(({ output }) => output).map((name, i) => [name, `${101 + i}`]));
   const to = (name: string) => names.get(name) ?? name;
@@ -268,172 +260,3 @@ function unnamed(model: ModelProto): void {
   for (const info of graph.output) info.name = to(info.name);
   graph.valueInfo = [];
 }
-
-export const forms: readonly Form[] = [
-  {
-    name: 'the bias of a convolution by Add',
-    rewrite: (model) => void CONVS.map((name) => biasByAdd(model, name)),
-    fault: negate('conv3.bias'),
-    layer: 'conv3',
-  },
-  {
-    name: 'the bias of Gemm by Add',
-    rewrite: (model) => void FCS.map((name) => biasByAdd(model, name)),
-    fault: (model) => void (makerOf(model, 'fc7').opType = 'Sub'),
-    layer: 'fc7',
-  },
-  {
-    name: 'MatMul and Add',
-    rewrite: (model) => void FCS.map((name) => withMatMul(model, name)),
-    fault: negate('fc8.weight'),
-    layer: 'fc8',
-  },
-  {
-    name: "Gemm's alpha and beta",
-    rewrite(model) {
-      makerOf(model, 'fc7').attribute.push(attribute('alpha', 0.5), attribute('beta', 0.25));
-      for (const [name, factor] of [
-        ['fc7.weight', 2],
-        ['fc7.bias', 4],
-      ] as const)
-        put(
-          model,
-          name,
-          valuesOf(model, name).map((v) => v * factor),
-          dims(model, name),
-        );
-    },
-    fault: (model) => void (makerOf(model, 'fc7').attribute.at(-1)!.f = 0.5),
-    layer: 'fc7',
-  },
-  {
-    name: 'weights in Constant nodes',
-    rewrite(model) {
-      const graph = graphOf(model);
-      for (const tensor of graph.initializer)
-        graph.node.unshift({
-          ...node('Constant', [], tensor.name!),
-          attribute: [{ ...attribute('value', 0), type: 4, i: undefined, t: { ...tensor, name: '' } }],
-        });
-      graph.initializer = [];
-    },
-    fault: (model) => void (makerOf(model, 'conv2.weight').attribute[0].t!.rawData![3] ^= 0x80),
-    layer: 'conv2',
-  },
-  {
-    name: 'kernels (H,W,I,O) behind Transpose, Identity and Mul',
-    rewrite(model) {
-      for (const name of CONVS) {
-        const weight = `${name}.weight`;
-        const [K, C, R, S] = dims(model, weight);
-        const w = valuesOf(model, weight);
-        const hwio = w.map((_, at) => {
-          const [k, c, rs] = [at % K, Math.floor(at / K) % C, Math.floor(at / (K * C))];
-          return w[(k * C + c) * R * S + rs] / 2;
-        });
-        put(model, weight, hwio, [R, S, C, K]);
-        put(model, 'two', [2], []);
-        makerOf(model, name).input[1] = `${weight}/oihw`;
-        graphOf(model).node.unshift(
-          node('Identity', [weight], `${weight}/same`),
-          node('Mul', [`${weight}/same`, 'two'], `${weight}/whole`),
-          node('Transpose', [`${weight}/whole`], `${weight}/oihw`, { perm: [3, 2, 0, 1] }),
-        );
-      }
-    },
-    fault: (model) => void (makerOf(model, 'conv4.weight/oihw').attribute[0].ints = [3, 2, 1, 0]),
-    layer: 'conv4',
-  },
-  {
-    name: 'groups as Split, convolutions and Concat',
-    rewrite: (model) => void ['conv2', 'conv4', 'conv5'].map((name) => splitGroups(model, name)),
-    fault: (model) => void makerOf(model, 'conv4/bare').input.reverse(),
-    layer: 'conv4',
-  },
-  {
-    name: 'padding by a node in front',
-    rewrite(model) {
-      const conv = makerOf(model, 'conv2');
-      conv.attribute.find(({ name }) => name === 'pads')!.ints = [0, 0, 0, 0];
-      integers(model, 'conv2/pads', [0, 0, 2, 2, 0, 0, 2, 2]);
-      const { node: list } = graphOf(model);
-      list.splice(list.indexOf(conv), 0, node('Pad', [conv.input[0], 'conv2/pads'], 'conv2/padded'));
-      conv.input[0] = 'conv2/padded';
-    },
-    fault: (model) => void (makerOf(model, 'conv2/padded').attribute = [attribute('mode', 'edge')]),
-    layer: 'conv2',
-  },
-  {
-    name: 'fully connected layers as convolutions',
-    rewrite: asConvolutions,
-    fault: negate('fc6.weight'),
-    layer: 'fc6',
-  },
-  {
-    name: 'maps flattened as H,W,C',
-    rewrite: (model) => mapsLast(model, true),
-    fault: (model) => void (makerOf(model, 'pool5/hwc').attribute[0].ints = [0, 3, 2, 1]),
-    layer: 'flatten',
-  },
-  {
-    name: 'activations as N,H,W,C',
-    rewrite: mapsLastAround,
-    fault: (model) => void (makerOf(model, 'relu3').attribute[0].ints = [0, 3, 2, 1]),
-    layer: 'conv4',
-  },
-  {
-    name: 'a Reshape to a computed shape',
-    rewrite: flattenByShape,
-    fault: (model) => void (makerOf(model, 'relu6').opType = 'Abs'),
-    layer: 'relu6',
-  },
-  {
-    name: "torch's normalisation",
-    rewrite: (model) => void ['norm1', 'norm2'].map((name) => torchLrn(model, name)),
-    fault: (model) => void put(model, 'norm2/beta', [0.5], []),
-    layer: 'norm2',
-  },
-  {
-    name: 'functions of the model',
-    rewrite: byFunction,
-    fault: (model) =>
-      void (model.functions[0].node[0].attribute.find(({ name }) => name === 'pads')!.ints = [2, 2, 0, 0]),
-    layer: 'conv3',
-  },
-  {
-    name: 'nodes in reverse order and values without names',
-    rewrite(model) {
-      unnamed(model);
-      graphOf(model).node.reverse();
-    },
-    fault: (model) => void Object.assign(graphOf(model).node.at(-3)!, { opType: 'Identity', attribute: [] }),
-    layer: 'norm1',
-  },
-  {
-    name: "Caffe's names in place",
-    rewrite(model) {
-      for (const each of graphOf(model).node) {
-        each.output = each.output.map((name) =>
-          name.replace(/^relu(\d)$/, (_, n) => `${n < 6 ? 'conv' : 'fc'}${n}_relu`),
-        );
-        each.input = each.input.map((name) =>
-          name.replace(/^relu(\d)$/, (_, n) => `${n < 6 ? 'conv' : 'fc'}${n}_relu`),
-        );
-      }
-    },
-    fault: (model) => void (makerOf(model, 'conv4_relu').opType = 'Tanh'),
-    layer: 'relu4',
-  },
-  {
-    name: 'Identity, Softmax and Clip elsewhere',
-    rewrite(model) {
-      const relu = makerOf(model, 'relu5');
-      put(model, 'zero', [0], []);
-      replace(model, relu, node('Clip', [relu.input[0], 'zero'], 'relu5'));
-      graphOf(model).node.push(node('Identity', ['prob'], 'out'), node('Mul', ['out', 'out'], 'more'));
-      graphOf(model).output[0].name = 'more';
-    },
-    fault: (model) => void put(model, 'zero', [-0.01], []),
-    layer: 'relu5',
-  },
-];
