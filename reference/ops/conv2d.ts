@@ -7,9 +7,9 @@
  *
  * Paper   Krizhevsky, Sutskever, Hinton 2012, section 3.5: the kernels of conv2, conv4 and conv5 (here G = 2) "are
  *         connected only to those kernel maps in the previous layer which reside on the same GPU".
- * ONNX    Conv, since opset 1 (auto_pad is never used; pads are [top, left, bottom, right]). Clash   cuda-convnet
- * rounds the output size up; the same arithmetic is written here as pad [0,0,3,3] on a 224 input. Letters x
- * (N,C,H,W), w (K,C/G,R,S), b (K), y (N,K,P,Q).
+ * ONNX    Conv, since opset 1 (auto_pad is never used; pads are [top, left, bottom, right]).
+ * Clash   cuda-convnet rounds the output size up; the same arithmetic is written here as pad [0,0,3,3] on a 224 input.
+ * Letters x (N,C,H,W), w (K,C/G,R,S), b (K), y (N,K,P,Q).
  */
 import { dense, map, type Precision, precisionOf, type Shape, type Tensor, zeros } from '../tensor.ts';
 import { type Backward, type Forward, gradientOf, type ShapeOf, type Terms } from './operation.ts';
