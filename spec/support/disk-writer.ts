@@ -1,4 +1,4 @@
-/** Writes files when told to, as a process or as a thread of its own: see spec/lib/disk/concurrent.spec.ts. */
+/** Writes files when told to, as a process or as a thread of its own: see spec/suite/concurrent.spec.ts. */
 import { parentPort } from 'node:worker_threads';
 import { type Output, writeTogether } from '../../lib/disk/write.ts';
 

@@ -2,16 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { Classifier } from '../../../lib/classify/classifier.ts';
-import { openDataset } from '../../../lib/data/open.ts';
-import { readCheckpoint, saveCheckpoint } from '../../../lib/train/checkpoint.ts';
-import { validate } from '../../../lib/train/device.ts';
-import { Diverged, train } from '../../../lib/train/index.ts';
-import { sized } from '../../../lib/train/network.ts';
-import { networkNamed } from '../../../reference/networks/index.ts';
-import { weightShapes } from '../../../reference/oracle.ts';
-import { sizeOf, tensor } from '../../../reference/tensor.ts';
-import { temporary, tinyCifar } from '../../support/training-data.ts';
+import { Classifier } from '../../lib/classify/classifier.ts';
+import { openDataset } from '../../lib/data/open.ts';
+import { readCheckpoint, saveCheckpoint } from '../../lib/train/checkpoint.ts';
+import { validate } from '../../lib/train/device.ts';
+import { Diverged, train } from '../../lib/train/index.ts';
+import { sized } from '../../lib/train/network.ts';
+import { networkNamed } from '../../reference/networks/index.ts';
+import { weightShapes } from '../../reference/oracle.ts';
+import { sizeOf, tensor } from '../../reference/tensor.ts';
+import { temporary, tinyCifar } from '../support/training-data.ts';
 
 describe('validation', function () {
   this.timeout(180_000);

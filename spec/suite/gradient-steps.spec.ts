@@ -1,12 +1,12 @@
 /** Gradients of whole networks against the complex step (smooth layers) and central differences (all layers). */
 import { expect } from 'chai';
-import { flatten, type Layer, linear, type Network } from '../../../reference/networks/layers.ts';
-import { shapes, type Weights, weightShapes } from '../../../reference/oracle.ts';
-import { dense, sizeOf, type Tensor, tensor } from '../../../reference/tensor.ts';
-import { backward } from '../../../reference/training/gradient.ts';
-import { type ComplexTensor, complexLoss } from '../../support/complex.ts';
-import { slopeAt } from '../../support/gradcheck.ts';
-import { batchOf, difference, hashed, initial, narrow, narrowNets } from '../../support/training.ts';
+import { flatten, type Layer, linear, type Network } from '../../reference/networks/layers.ts';
+import { shapes, type Weights, weightShapes } from '../../reference/oracle.ts';
+import { dense, sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
+import { backward } from '../../reference/training/gradient.ts';
+import { type ComplexTensor, complexLoss } from '../support/complex.ts';
+import { slopeAt } from '../support/gradcheck.ts';
+import { batchOf, difference, hashed, initial, narrow, narrowNets } from '../support/training.ts';
 
 const float64 = { precision: 'float64' } as const;
 

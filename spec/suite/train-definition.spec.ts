@@ -1,13 +1,13 @@
 /** Training a network that is given in full and not by name. */
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { InputError } from '../../../lib/errors.ts';
-import { readCheckpoint } from '../../../lib/train/checkpoint.ts';
-import { train } from '../../../lib/train/index.ts';
-import { loadWeights } from '../../../lib/weights/load.ts';
-import { cifarAlexnet } from '../../../reference/networks/cifar.ts';
-import type { Network } from '../../../reference/networks/layers.ts';
-import { temporary, tinyCifar } from '../../support/training-data.ts';
+import { InputError } from '../../lib/errors.ts';
+import { readCheckpoint } from '../../lib/train/checkpoint.ts';
+import { train } from '../../lib/train/index.ts';
+import { loadWeights } from '../../lib/weights/load.ts';
+import { cifarAlexnet } from '../../reference/networks/cifar.ts';
+import type { Network } from '../../reference/networks/layers.ts';
+import { temporary, tinyCifar } from '../support/training-data.ts';
 
 describe('training a definition of one’s own', function () {
   this.timeout(180_000);

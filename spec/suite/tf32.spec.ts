@@ -1,7 +1,7 @@
 import { expect } from 'chai';
-import { InputError } from '../../../lib/errors.ts';
-import { needsRestart, tf32IsOn } from '../../../lib/runtime/tf32.ts';
-import { runModule } from '../../support/child.ts';
+import { InputError } from '../../lib/errors.ts';
+import { needsRestart, tf32IsOn } from '../../lib/runtime/tf32.ts';
+import { runModule } from '../support/child.ts';
 
 const off = { NVIDIA_TF32_OVERRIDE: '0' };
 

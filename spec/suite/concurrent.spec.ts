@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { startThread } from '../../../lib/data/threads.ts';
-import { type Output, writeTogether } from '../../../lib/disk/write.ts';
-import { TSX } from '../../support/child.ts';
+import { startThread } from '../../lib/data/threads.ts';
+import { type Output, writeTogether } from '../../lib/disk/write.ts';
+import { TSX } from '../support/child.ts';
 
 const ROUNDS = 200;
 /** Where forcing to the disk takes no time: only the order of events counts here. */
@@ -27,9 +27,9 @@ describe('many writers of one file', function () {
     `<svg x=""><!-- alexnet-oracle -->${`${writer}-${round};`.repeat(2000)}`;
 
   it(`${ROUNDS} rounds in this process, others and threads: nothing is lost, mixed or left`, async () => {
-    const module = fileURLToPath(new URL('../../support/disk-writer.ts', import.meta.url));
+    const module = fileURLToPath(new URL('../support/disk-writer.ts', import.meta.url));
     const children = [1, 2].map(() => fork(module, { execArgv: ['--import', TSX] }));
-    const threads = [1, 2].map(() => startThread('../../support/disk-writer', import.meta.url, null));
+    const threads = [1, 2].map(() => startThread('../support/disk-writer', import.meta.url, null));
     const others = [
       ...children.map((child) => ({ port: child, send: (outputs: Output[]) => void child.send(outputs) })),
       ...threads.map((thread) => ({
@@ -71,10 +71,10 @@ describe('many writers of one file', function () {
   });
 
   it('of many that meet the lock of a killed process one alone gets it', async () => {
-    const lock = new URL('../../../lib/disk/lock.ts', import.meta.url).href;
+    const lock = new URL('../../lib/disk/lock.ts', import.meta.url).href;
     const dead = spawn('true');
     await once(dead, 'exit');
-    const { self } = await import('../../../lib/disk/temporary.ts');
+    const { self } = await import('../../lib/disk/temporary.ts');
     const stale = { ...self, pid: dead.pid, token: 't', host: 'h', since: 's' };
     writeFileSync(path('.alexnet.lock'), JSON.stringify(stale));
     const program = `

@@ -4,12 +4,12 @@
  * standard allows, up or down.
  */
 import { expect } from 'chai';
-import { arithmetic, classes, U32 } from '../../../lib/bounds/arithmetic.ts';
-import type { Layer } from '../../../reference/networks/layers.ts';
-import { normals, words } from '../../../reference/random.ts';
-import { dense, type Shape, type Tensor, tensor } from '../../../reference/tensor.ts';
-import { dot, flush, orders } from '../../support/float32.ts';
-import { judgeLayer } from '../../support/judge-layer.ts';
+import { arithmetic, classes, U32 } from '../../lib/bounds/arithmetic.ts';
+import type { Layer } from '../../reference/networks/layers.ts';
+import { normals, words } from '../../reference/random.ts';
+import { dense, type Shape, type Tensor, tensor } from '../../reference/tensor.ts';
+import { dot, flush, orders } from '../support/float32.ts';
+import { judgeLayer } from '../support/judge-layer.ts';
 
 /** Float32 arithmetic of a device, as far off as it may be. */
 interface Machine {
