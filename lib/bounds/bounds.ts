@@ -81,6 +81,8 @@ export interface LayerCall {
   readonly layer: Layer;
   readonly inputs: readonly Tensor[];
   readonly weights: Weights;
+  /** [C,H,W] of the maps that a fully connected layer reads flattened, where it does. */
+  readonly maps?: readonly [number, number, number];
 }
 
 /** One layer's forward pass; `exact` is its result in float64. */

@@ -20,7 +20,7 @@ import { findMean, type Mean } from '../image/mean.ts';
 import { type Choice, type Chosen, choiceChecks, resolve } from '../networks/resolve.ts';
 import type { Choice as DeviceChoice } from '../runtime/devices.ts';
 import { readPreprocess } from '../weights/preprocess.ts';
-import { withBoxed } from '../weights/shipped.ts';
+import { requireWeights } from '../weights/shipped.ts';
 import { classNamesOf, type Engine, type EngineOptions, engineChecks, openEngine } from './engine.ts';
 
 export interface ClassifierOptions extends Choice, EngineOptions {
@@ -107,12 +107,12 @@ export class Classifier implements AsyncDisposable {
   }
 
   /**
-   * Without weights: those in the box for that network (cifar-alexnet), else random ones. Throws InputError for
+   * Without weights: those in the box for that network (cifar-alexnet); random ones need a seed. Throws InputError for
    * weights or names that do not fit, EnvironmentError for a device that does not work.
    */
   static async open(given: ClassifierOptions = {}): Promise<Classifier> {
     checkAgainst(classifierChecks, given, 'Classifier.open');
-    const options = withBoxed(given);
+    const options = requireWeights('Classifier.open', given);
     const wanted = options.preprocess === undefined ? undefined : await readPreprocess(options.preprocess);
     const chosen = await resolve(options);
     const model = { ...chosen, preprocess: wanted ?? chosen.preprocess };

@@ -25,7 +25,7 @@ import { findMean, type Mean } from '../image/mean.ts';
 import { type Choice, type Chosen, choiceChecks, resolve } from '../networks/resolve.ts';
 import type { Choice as DeviceChoice } from '../runtime/devices.ts';
 import { readPreprocess } from '../weights/preprocess.ts';
-import { withBoxed } from '../weights/shipped.ts';
+import { requireWeights } from '../weights/shipped.ts';
 import { eachBatch, type Failure } from './batches.ts';
 import { type Matching, matchClasses } from './labels.ts';
 import { type Confusion, confusions, counter, type Share, type Tally, wilson } from './tally.ts';
@@ -117,14 +117,14 @@ export interface Evaluation {
 }
 
 /**
- * Evaluates; without weights, those in the box for that network (cifar-alexnet), else random ones. Rejects with
+ * Evaluates; without weights, with those in the box for that network (cifar-alexnet). Rejects with
  * InputError, in one line, for data, weights or options that do not fit each other, and if no picture could be
  * read; with EnvironmentError for a device or decoder that is not there.
  */
 export async function evaluate(given: EvaluateOptions): Promise<Evaluation> {
   checkAgainst(checks, given, 'evaluate');
   checkArgument('evaluate: data', given.data, text);
-  const options = withBoxed(given);
+  const options = requireWeights('evaluate', given);
   const wanted = options.preprocess === undefined ? undefined : await readPreprocess(options.preprocess);
   const data = await openDataset(options.data);
   try {

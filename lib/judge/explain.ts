@@ -37,17 +37,17 @@ export interface Suspect {
  * worst element (`image`) among them, so that mistakes along the batch show. Stops after `seconds`.
  */
 export function explanationOf(
-  { layer, inputs, weights }: LayerCall,
+  { inputs, ...of }: LayerCall,
   { y, exact, bound }: Suspect,
   image: number,
   seconds = 20,
 ): Explanation {
   const images = y.shape[0] === 1 ? [0] : [...new Set([0, Math.max(1, image)])];
   const pick = (t: Tensor): Tensor => imagesOf(t, images);
-  const call = namedCallOf({ layer, inputs: inputs.map(pick), weights });
+  const call = namedCallOf({ ...of, inputs: inputs.map(pick) });
   const limits = dense(pick(tensor(bound, y.shape))) as Float64Array;
   const suspect = { y: pick(y), exact: pick(exact), bound: limits };
-  const known = mutants.filter(({ operation }) => operation === layer.kind);
+  const known = mutants.filter(({ operation }) => operation === of.layer.kind);
   const until = Date.now() + 1000 * seconds;
   const shares = new Map<string, number>();
   for (const mutant of known) {
@@ -110,10 +110,13 @@ function rms(values: ArrayLike<number>): number {
 }
 
 /** A layer's call under the names that the mistakes know: x, w, b; x0, x1 … of concat. */
-export function namedCallOf({ layer, inputs, weights }: LayerCall): NamedCall {
+export function namedCallOf({ layer, inputs, weights, maps }: LayerCall): NamedCall {
   const names = layer.kind === 'concat' ? inputs.map((_, i) => `x${i}`) : ['x', 'w', 'b'];
   const operands = operandsOf(layer, inputs, weights).map((t, i) => [names[i], t]);
-  return { attributes: layer.attributes ?? {}, inputs: Object.fromEntries(operands) };
+  return {
+    attributes: { ...layer.attributes, ...(maps ? { maps } : {}) },
+    inputs: Object.fromEntries(operands),
+  };
 }
 
 /** Some images of a batch, copied. */

@@ -17,6 +17,7 @@ import {
 import { checkTargets, type Guard } from '../disk/target.ts';
 import { InputError } from '../errors.ts';
 import { modelTargets, withExternalData, writeModelFile } from '../onnx/files.ts';
+import { requireWeights } from '../weights/shipped.ts';
 import { modelOf } from './modelfile.ts';
 import { type Choice, choiceChecks, resolve } from './resolve.ts';
 
@@ -78,8 +79,8 @@ const checks: Checks<ExportOptions> = {
 };
 
 /**
- * Writes a network with its weights as ONNX. Throws InputError, for a file that must be kept before anything is
- * computed; nothing half-written is left.
+ * Writes a network with its weights as ONNX: without any those in the box (cifar-alexnet); random ones need a seed.
+ * Throws InputError, for a file that must be kept before anything is computed; nothing half-written is left.
  */
 export async function exportOnnx(file: string, options: ExportOptions = {}): Promise<Exported> {
   checkArgument('exportOnnx: file', file, text);
@@ -92,7 +93,7 @@ export async function exportOnnx(file: string, options: ExportOptions = {}): Pro
   const externalData = options.externalData ? `${basename(file)}.data` : undefined;
   const guard = guardOf(options);
   await checkTargets(modelTargets(file, externalData), guard);
-  const { network, weights, source, classes, notes } = await resolve(options);
+  const { network, weights, source, classes, notes } = await resolve(requireWeights('export', options));
   const model = modelOf(network, weights, { source, classes, opset, batch, lrn, precision, externalData });
   await writeModelFile(file, model, guard);
   const parameters = parameterCount(network);

@@ -17,7 +17,7 @@ import type { Device } from '../runtime/failures.ts';
 import { examine, verificationOf } from './engine.ts';
 import type { Match } from './match.ts';
 import type { JudgeOptions, VerifyOptions } from './options.ts';
-import type { InputPort, Pair } from './pairing.ts';
+import { flattenedInto, type InputPort, type Pair } from './pairing.ts';
 import type { Provider } from './provider.ts';
 import { sessionsOf } from './sessions.ts';
 import { type Computation, disturbed, mustBeFinite, type Subject, tensorOf, type Values } from './subject.ts';
@@ -159,7 +159,7 @@ function layersOf(
       reads,
       makes: [{ name, kind }],
       judge: (values) => [judgedOutput(call(values), contextOf(layer))],
-      layer: call,
+      layer: (values) => ({ ...call(values), maps: flattenedInto(network, name) }),
       fault: match.faults.get(name),
       unlike: pair.unlike.get(name),
       half,

@@ -1,6 +1,7 @@
 /** The trained model that comes with the package: fixtures/cifar-alexnet, made by recipes/cifar-alexnet.json. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { resolveNetwork } from '../checks.ts';
 import { InputError } from '../errors.ts';
 
 const NETWORK = 'cifar-alexnet';
@@ -24,17 +25,15 @@ export function boxedWeights(network: unknown): string | undefined {
   return undefined;
 }
 
-/** The same choice with the weights in the box where no weights are given. */
-export function withBoxed<T extends Choice>(choice: T): T {
-  if (choice.weights !== undefined || choice.seed !== undefined || choice.init !== undefined) return choice;
-  const weights = boxedWeights(choice.network);
-  return weights === undefined ? choice : { ...choice, weights };
-}
-
-/** The choice with the weights in the box. Throws InputError where weights are neither there nor drawn from a seed. */
+/**
+ * The choice with the weights in the box, where neither weights nor a seed are given. Throws InputError where there are
+ * none: nobody gets random weights without having asked for them.
+ */
 export function requireWeights<T extends Choice>(command: string, choice: T): T {
-  const found = withBoxed(choice);
-  if (found.seed !== undefined || found.weights !== undefined) return found;
+  if (choice.seed !== undefined || choice.weights !== undefined) return choice;
+  const weights = choice.init === undefined ? boxedWeights(choice.network) : undefined;
+  if (weights !== undefined) return { ...choice, weights };
+  resolveNetwork(choice.network as string | undefined); // an unknown one is said to be that
   throw new InputError(
     `${command} needs weights: --weights FILE, or --network ${NETWORK}, which brings its own (random ones: --seed 0)`,
   );

@@ -11,6 +11,7 @@ import { openDataset } from '../../lib/data/open.ts';
 import { openTensorFile } from '../../lib/disk/tensors.ts';
 import { evaluate } from '../../lib/evaluate/index.ts';
 import { cifar10 } from '../../lib/labels/labels.ts';
+import { exportOnnx } from '../../lib/networks/export.ts';
 import { verify } from '../../lib/verify/index.ts';
 import { boxedWeights } from '../../lib/weights/shipped.ts';
 import { TSX } from '../support/child.ts';
@@ -90,6 +91,13 @@ describe('the model in the box', function () {
     expect(classifier.model.source).to.include('cifar-alexnet');
     await using random = await Classifier.open({ network, seed: 0, device: 'cpu' });
     expect(random.model.random).to.equal(true);
+    const refused = await Classifier.open({ network: 'torchvision', device: 'cpu' }).catch((e: Error) => e);
+    expect(String(refused)).to.match(/Classifier\.open needs weights/);
+  });
+
+  it('export takes it', async () => {
+    const { weights } = await exportOnnx(join(folder, 'box.onnx'), { network });
+    expect(weights).to.include('cifar-alexnet');
   });
 
   it('a network without one in the box still needs weights, and is told of this one', () => {

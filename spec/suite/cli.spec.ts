@@ -69,6 +69,7 @@ describe('alexnet on wrong use: one line, the right exit code, nothing left behi
       2,
       /--weights and --seed/,
     ],
+    ['export without weights', ['export', 'o.onnx', '--network', 'cifar10-full'], 2, /export needs weights/],
     ['predict without weights', ['predict', 'noise.jpg'], 2, /predict needs weights/],
     ['a folder for an output', ['export', '.', '--network', 'cifar10-full'], 2, /folder|directory/],
     ['an output in no folder', ['export', 'no/o.onnx', '--network', 'cifar10-full'], 2, /no\/o\.onnx/],
@@ -125,7 +126,16 @@ describe('alexnet on wrong use: one line, the right exit code, nothing left behi
   });
 
   it('export --json tells the bytes of both files', () => {
-    const args = ['export', 'e.onnx', '--network', 'cifar10-full', '--external-data', '--json'];
+    const args = [
+      'export',
+      'e.onnx',
+      '--network',
+      'cifar10-full',
+      '--seed',
+      '0',
+      '--external-data',
+      '--json',
+    ];
     const { out } = alexnet(args, folder);
     const sizes = ['e.onnx', 'e.onnx.data'].map((name) => statSync(join(folder, name)).size);
     expect(JSON.parse(out).bytes).to.equal(sizes[0] + sizes[1]);

@@ -24,6 +24,7 @@ import { readNpz } from '../support/tensor-bytes.ts';
 
 const MAIN = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
 const NET = ['--network', 'cifar10-full'];
+const RANDOM = [...NET, '--seed', '0'];
 
 describe('what commands write, and what they leave alone', function () {
   this.timeout(300_000);
@@ -32,8 +33,8 @@ describe('what commands write, and what they leave alone', function () {
   const read = (name: string): string => readFileSync(path(name), 'latin1');
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'alexnet-'));
-    expect((await alexnet(['export', 'net.onnx', ...NET])).status).to.equal(0);
-    expect((await alexnet(['export', 'apart.onnx', ...NET, '--external-data'])).status).to.equal(0);
+    expect((await alexnet(['export', 'net.onnx', ...RANDOM])).status).to.equal(0);
+    expect((await alexnet(['export', 'apart.onnx', ...RANDOM, '--external-data'])).status).to.equal(0);
     expect((await alexnet(['weights', 'convert', 'net.onnx', 'w.safetensors', ...NET])).status).to.equal(0);
     expect((await alexnet(['weights', 'convert', 'net.onnx', 'w.npz', ...NET])).status).to.equal(0);
   });
@@ -71,7 +72,7 @@ describe('what commands write, and what they leave alone', function () {
   it('every command overwrites what it wrote, and keeps what it did not unless forced', async () => {
     const verify = ['verify', 'net.onnx', ...NET, '--device', 'cpu'];
     const commands: [string, string[]][] = [
-      ['own.onnx', ['export', 'own.onnx', ...NET]],
+      ['own.onnx', ['export', 'own.onnx', ...RANDOM]],
       ['own.safetensors', ['weights', 'convert', 'net.onnx', 'own.safetensors', ...NET]],
       ['own.npz', ['weights', 'convert', 'net.onnx', 'own.npz', ...NET]],
       ['save/oracle.npz', [...verify, '--save', 'save']],
@@ -100,7 +101,7 @@ describe('what commands write, and what they leave alone', function () {
       expect((await alexnet(args)).status).to.equal(0);
       const before = read(name);
       await refused(args, KEPT);
-      await refused(['export', name, ...NET], KEPT);
+      await refused(['export', name, ...RANDOM], KEPT);
       expect(read(name)).to.equal(before);
       expect((await alexnet([...args, '--force'])).status).to.equal(0);
     }
@@ -153,7 +154,7 @@ describe('what commands write, and what they leave alone', function () {
   });
 
   it('a link stays, its target and the mode of what was there too', async () => {
-    expect((await alexnet(['export', 'real.onnx', ...NET])).status).to.equal(0);
+    expect((await alexnet(['export', 'real.onnx', ...RANDOM])).status).to.equal(0);
     execFileSync('chmod', ['600', path('real.onnx')]);
     symlinkSync('real.onnx', path('link.onnx'));
     const { ino } = statSync(path('real.onnx'));
@@ -165,19 +166,19 @@ describe('what commands write, and what they leave alone', function () {
   });
 
   it('/dev/null stays, a pipe gets the model, standard output gets it alone', async () => {
-    expect((await alexnet(['export', '/dev/null', ...NET])).status).to.equal(0);
+    expect((await alexnet(['export', '/dev/null', ...RANDOM])).status).to.equal(0);
     expect(statSync('/dev/null').isCharacterDevice()).to.equal(true);
     execFileSync('mkfifo', [path('pipe')]);
     const file = openSync(path('through'), 'w');
     const reader = spawn('cat', [path('pipe')], { stdio: ['ignore', file, 'inherit'] });
     const ended = new Promise((done) => reader.on('close', done));
-    expect((await alexnet(['export', 'pipe', ...NET])).status).to.equal(0);
+    expect((await alexnet(['export', 'pipe', ...RANDOM])).status).to.equal(0);
     await ended;
     closeSync(file);
     expect(read('through')).to.equal(read('net.onnx'));
     expect(statSync(path('pipe')).isFIFO()).to.equal(true);
     const stdout = openSync(path('out'), 'w');
-    const { status, err } = apart(['export', '/dev/stdout', ...NET], { stdout });
+    const { status, err } = apart(['export', '/dev/stdout', ...RANDOM], { stdout });
     closeSync(stdout);
     expect(status).to.equal(0);
     expect(err).to.match(/^\/dev\/stdout: cifar10-full, /);

@@ -39,7 +39,7 @@ describe('docs/json.md and --json', function () {
   }
 
   const small = ['--network', 'cifar-relu'];
-  it('export', () => check('export', ['m.onnx', ...small]));
+  it('export', () => check('export', ['m.onnx', ...small, '--seed', '0']));
   it('export --graph training', () => check('export', ['t.onnx', ...small, '--graph', 'training']));
   it('summary', () => check('summary', small));
   it('verify', () => check('verify', ['m.onnx', '--device', 'cpu', '--report-json', 'r.json']));

@@ -1,5 +1,11 @@
 /** Faults planted in an exported file: each changes the graph or a weight, and names the layer that is wrong first. */
-import { type ModelProto, type NodeProto, type TensorProto, tensorProto } from '../../export/proto.ts';
+import {
+  type ModelProto,
+  type NodeProto,
+  nodeProto,
+  type TensorProto,
+  tensorProto,
+} from '../../export/proto.ts';
 import { valueOfTensor } from '../../lib/format/tensorproto.ts';
 
 export interface Fault {
@@ -56,6 +62,36 @@ export const faults: readonly Fault[] = [
     plant: (model) => {
       const alpha = attribute(nodeOf(model, 'norm1'), 'alpha');
       alpha.f = (alpha.f ?? 0) * 5;
+    },
+  },
+  {
+    name: 'LRN over three channels',
+    layer: 'norm1',
+    called: 'window too narrow, alpha divided by it',
+    plant: (model) => {
+      attribute(nodeOf(model, 'norm1'), 'size').i = 3;
+    },
+  },
+  {
+    name: 'a mean subtracted in front',
+    layer: 'conv1',
+    called: "conv1 reads the output of Sub ('less'), not of input",
+    plant: (model) => {
+      const conv = nodeOf(model, 'conv1');
+      model.graph!.initializer.push(floatTensor('mean', [1, 3, 1, 1], Float32Array.of(104, 117, 123)));
+      model.graph!.node.unshift(nodeProto('Sub', [conv.input[0], 'mean'], ['less']));
+      conv.input[0] = 'less';
+    },
+  },
+  {
+    name: 'fc6 for maps in the order H,W,C',
+    layer: 'fc6',
+    called: 'weights for inputs in the order H,W,C',
+    plant: (model) => {
+      const columns = model.graph!.initializer.find(({ name }) => name === 'fc6.weight')!.dims[1];
+      const C = columns / 36;
+      const from = (at: number) => at - (at % columns) + (at % C) * 36 + Math.floor((at % columns) / C);
+      changeWeight(model, 'fc6.weight', (w) => Float32Array.from(w, (_, at) => w[from(at)]));
     },
   },
   {

@@ -5,7 +5,6 @@ import { writeWhole } from '../../disk/write.ts';
 import { type EvaluateOptions, type Evaluation, evaluate } from '../../evaluate/index.ts';
 import { withExternalData } from '../../onnx/files.ts';
 import { confusionSvg, evaluationHtml, evaluationJson, evaluationText } from '../../report/evaluation.ts';
-import { requireWeights } from '../../weights/shipped.ts';
 import {
   decoderOption,
   deviceOption,
@@ -59,7 +58,6 @@ export function register(program: Command): void {
 
 async function run(data: string, options: Options): Promise<void> {
   const { json, html, svg, force, views, preprocess, ...rest } = options;
-  requireWeights('evaluate', options);
   const page = html === undefined ? undefined : ({ path: html, mark: 'html', option: '--html' } as const);
   const drawing = svg === undefined ? undefined : ({ path: svg, mark: 'svg', option: '--svg' } as const);
   const files = [data, options.weights, options.mean, preprocess, options.classNames];

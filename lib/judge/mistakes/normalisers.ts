@@ -16,6 +16,8 @@ lrn.attributes('window too wide', ({ size, alpha }) => ({
 lrn.attributes('window too narrow', ({ size, alpha }) =>
   size > 2 ? { size: size - 2, alpha: (alpha * (size - 2)) / size } : {},
 );
+lrn.attributes('window too wide, alpha divided by it', ({ size }) => ({ size: size + 2 }));
+lrn.attributes('window too narrow, alpha divided by it', ({ size }) => (size > 2 ? { size: size - 2 } : {}));
 lrn.attributes('window of one', ({ size, alpha, divide }) => ({
   size: 1,
   alpha: divide ? alpha / size : alpha,

@@ -3,7 +3,18 @@
  * wrong fully connected layers.
  */
 import { dense, reshape, type Tensor } from '../../../reference/tensor.ts';
-import { arranged, each, keep, misread, mutantsOf, reverse, roll, transpose, withBits } from './tools.ts';
+import {
+  arranged,
+  each,
+  keep,
+  misread,
+  mutantsOf,
+  type NamedCall,
+  reverse,
+  roll,
+  transpose,
+  withBits,
+} from './tools.ts';
 
 const conv = mutantsOf('conv2d');
 
@@ -150,6 +161,19 @@ linear.input('first input left out', 'w', (w) => keep(w, 1, 1, w.shape[1]));
 linear.input('last input left out', 'w', (w) => keep(w, 1, 0, w.shape[1] - 1));
 linear.input('inputs in reverse order', 'x', (x) => reverse(x, 1));
 linear.input('the first row for all', 'x', (x) => arranged(x, x.shape, ([, i]) => [0, i]));
+/** The columns of a matrix as if its maps lay in the order H,W,C; maps that nobody tells of are taken for square. */
+const flattenedLast = (t: Tensor, { attributes }: NamedCall): Tensor => {
+  const I = t.shape[1];
+  const side = [16, 13, 8, 7, 6, 5, 4, 3, 2].find((n) => I % (n * n) === 0 && I > n * n);
+  const area: number | undefined = attributes.maps
+    ? attributes.maps[1] * attributes.maps[2]
+    : side && side * side;
+  if (area === undefined) throw new Error('no maps make such a row');
+  const C = I / area;
+  return arranged(t, t.shape, ([row, at]) => [row, (at % C) * area + Math.floor(at / C)]);
+};
+linear.input('weights for inputs in the order H,W,C', 'w', flattenedLast);
+linear.input('inputs flattened in the order H,W,C', 'x', flattenedLast);
 linear.input('weights rounded to bfloat16', 'w', (w) => withBits(w, 8));
 linear.input('input rounded to TF32', 'x', (x) => withBits(x, 11));
 linear.output('neurons in reverse order', (y) => reverse(y, 1));
