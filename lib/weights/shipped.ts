@@ -26,8 +26,8 @@ export function boxedWeights(network: unknown): string | undefined {
 }
 
 /**
- * The choice with the weights in the box, where neither weights nor a seed are given. Throws InputError where there are
- * none: nobody gets random weights without having asked for them.
+ * The choice with the weights in the box, where neither weights nor a seed are given. Throws InputError where there
+ * are none: nobody gets random weights without having asked for them.
  */
 export function requireWeights<T extends Choice>(command: string, choice: T): T {
   if (choice.seed !== undefined || choice.weights !== undefined) return choice;
