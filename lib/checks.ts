@@ -16,8 +16,14 @@ export const number =
   (what: string, fits: (value: number) => boolean): Check =>
   (value) =>
     typeof value === 'number' && Number.isFinite(value) && fits(value) ? undefined : what;
-export const whole = (least: number): Check =>
-  number(`an integer of at least ${least}`, (v) => Number.isSafeInteger(v) && v >= least);
+export const whole = (least: number, most = Number.MAX_SAFE_INTEGER): Check =>
+  number(range(least, most), (v) => Number.isSafeInteger(v) && v >= least && v <= most);
+export const range = (least: number, most: number): string =>
+  most === Number.MAX_SAFE_INTEGER
+    ? `an integer of at least ${least}`
+    : `an integer from ${least} to ${most}`;
+/** Threads that decode: each is an engine of its own, of some 30 MB. So many need 8 GB. */
+export const MOST_THREADS = 256;
 export const positive = number('above 0', (v) => v > 0);
 export const least0 = number('at least 0', (v) => v >= 0);
 

@@ -1,17 +1,18 @@
 /** Options that several commands share, and how their words become values. */
+
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { networks } from '../../reference/networks/index.ts';
 import { methods } from '../../reference/training/init.ts';
+import { range } from '../checks.ts';
 import { deviceWords } from '../runtime/devices.ts';
 
-/** An integer of at least `least`. */
+/** An integer of at least `least`, at most `most`. */
 export const integer =
-  (least: number) =>
+  (least: number, most = Number.MAX_SAFE_INTEGER) =>
   (text: string): number => {
     const value = Number(text);
-    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least) {
-      throw new InvalidArgumentError(`It must be an integer of at least ${least}.`);
-    }
+    if (!/^\d+$/.test(text) || value < least || value > most)
+      throw new InvalidArgumentError(`It must be ${range(least, most)}.`);
     return value;
   };
 

@@ -11,6 +11,7 @@ import {
   checkAgainst,
   checkArgument,
   either,
+  MOST_THREADS,
   text,
   thing,
   whole,
@@ -73,7 +74,7 @@ const checks: Checks<EvaluateOptions> = {
   top: whole(1),
   classNames: text,
   decoder: among(['jpeg-js', 'sharp']),
-  threads: whole(1),
+  threads: whole(1, MOST_THREADS),
   log: called,
   progress: called,
 };

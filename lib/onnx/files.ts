@@ -46,6 +46,9 @@ export function wholeModel(path: string): Uint8Array {
   const source = openFile(path);
   try {
     const lazy = openModel(source);
+    // onnxruntime makes them dense, however large that is
+    if (lazy.graph && lazy.graph.sparseInitializer.length > 0)
+      throw new Error('sparse initializers are not supported');
     const external = lazy.graph?.initializer.some(({ externalData }) => externalData.length > 0);
     return external ? joined(modelFile(lazy).chunks()) : source.read(0, source.size);
   } catch (error) {

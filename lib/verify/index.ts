@@ -3,6 +3,7 @@ import { joined } from '../../export/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { checkAgainst, resolveNetwork } from '../checks.ts';
+import { shortage } from '../disk/errno.ts';
 import { InputError } from '../errors.ts';
 import { readInput } from '../networks/input.ts';
 import { modelOf } from '../networks/modelfile.ts';
@@ -48,7 +49,8 @@ export async function verify(options: VerifyOptions = {}): Promise<VerifyResult>
   if (tf32IsOn(device) && options.require !== 'tf32') {
     log(`TF32 is on: set ${TF32_VARIABLE}=0 before the process starts to switch it off`);
   }
-  return { ...(await run()), model: options.model ?? null, weights, inputSource: input };
+  const found = options.model === undefined ? await run() : await naming(options.model, run);
+  return { ...found, model: options.model ?? null, weights, inputSource: input };
 }
 
 interface Prepared {
@@ -203,8 +205,9 @@ async function naming<T>(path: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    if (error instanceof InputError && !error.message.startsWith(path))
-      throw new InputError(`${path}: ${error.message}`);
-    throw error;
+    const { constructor: kind, message } = error as Error;
+    // what the readers and the oracle throw of a shape or a number
+    if (!(kind === InputError || kind === Error || kind === RangeError) || shortage(error)) throw error;
+    throw new InputError(message.startsWith(path) ? message : `${path}: ${message}`);
   }
 }

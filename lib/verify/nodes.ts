@@ -7,7 +7,7 @@ import { decodeModel } from '../../export/proto.ts';
 import { streamOf, uniform, words } from '../../reference/random.ts';
 import { type Shape, sizeOf, type Tensor } from '../../reference/tensor.ts';
 import { isFloat } from '../array/dtype.ts';
-import type { Value } from '../array/value.ts';
+import { byteSize, type Value } from '../array/value.ts';
 import { classes } from '../bounds/arithmetic.ts';
 import { draws, judgedNode } from '../bounds/nodes.ts';
 import { InputError } from '../errors.ts';
@@ -138,6 +138,9 @@ function floatsOf(values: ReadonlyMap<string, Value>, { graph }: Model): Map<str
   return new Map(floats.map(([name, v]) => [name, asTensor(v)]));
 }
 
+/** Bytes; a batch of 1,700 images of 227×227. */
+const MOST_NOISE = 2 ** 30;
+
 /** Numbers for an input that is not given: uniform in [−1, 1); open extents are 1. Throws where it is no float. */
 export function noiseFor({ name, dtype, shape }: ValueInfo, seed: number): Value {
   if (!shape || (dtype !== 'float32' && dtype !== 'float64' && dtype !== 'float16')) {
@@ -146,6 +149,11 @@ export function noiseFor({ name, dtype, shape }: ValueInfo, seed: number): Value
     );
   }
   const extents: Shape = shape.map((extent) => (typeof extent === 'number' && extent > 0 ? extent : 1));
+  const size = byteSize('float32', extents);
+  if (!(size <= MOST_NOISE))
+    throw new InputError(
+      `the model's input '${name}' is [${shape}], too large for noise: give it with --input ${name}=FILE.npy`,
+    );
   const drawn = words(seed, streamOf(name), sizeOf(extents));
   const half = (v: number): number => Math.round(v * 1024) / 1024; // exact in float16 too
   return { dtype, shape: extents, data: Float32Array.from(drawn, (word) => half(2 * uniform(word) - 1)) };

@@ -171,12 +171,12 @@ function changedWeights({ metadata }: Model, weights: Weights): Map<string, stri
   const faults = new Map<string, string>();
   const recorded = metadata.get(CHECKSUMS);
   if (recorded === undefined) return faults;
-  let sums: Record<string, unknown>;
+  let sums: unknown;
   try {
     sums = JSON.parse(recorded);
-  } catch {
-    throw new InputError(`the model's metadata '${CHECKSUMS}' is not JSON: export it again`);
-  }
+  } catch {}
+  if (typeof sums !== 'object' || sums === null)
+    throw new InputError(`the model's metadata '${CHECKSUMS}' is no JSON of checksums: export it again`);
   for (const [name, sum] of Object.entries(sums)) {
     const layer = name.replace(/\.(weight|bias)$/, '');
     const own: Tensor | undefined = weights.get(name);

@@ -4,13 +4,13 @@
  * is complete and checked.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import fs from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { dirname } from 'node:path';
 import { shortage } from '../disk/errno.ts';
+import { openFile } from '../disk/source.ts';
 import { EnvironmentError } from '../errors.ts';
-import { type GetOptions, get } from './http.ts';
+import { Final, type GetOptions, get } from './http.ts';
 import { openPart, type Part } from './part.ts';
 
 export interface Wanted {
@@ -32,6 +32,9 @@ export interface DownloadOptions extends GetOptions {
   /** Milliseconds before the first retry; doubled each time. */
   readonly pause?: number;
 }
+
+/** Bytes a second: 244 MB would take three days. A server that sends less keeps the line busy and no more. */
+const LEAST_RATE = 1000;
 
 /** No source here is larger; a server that sends more is not believed. */
 const MOST_BYTES = 2 ** 30;
@@ -88,9 +91,6 @@ async function fetchAll(wanted: Wanted, part: Part, options: DownloadOptions): P
     }
   }
 }
-
-/** A failure that trying again will not mend. */
-class Final extends Error {}
 
 const failed = ({ url }: Wanted, { message, cause }: Error): EnvironmentError =>
   new EnvironmentError(`${url}: download failed: ${message || String(cause ?? 'connection lost')}`);
@@ -153,6 +153,7 @@ async function receive(
 ): Promise<void> {
   const file = await fs.open(part, start === 0 ? 'w' : 'r+');
   let done = start;
+  let window = { from: done, since: performance.now() };
   answer.setTimeout(idle, () => answer.destroy(new Error(`nothing arrived for ${idle / 1000} s`)));
   try {
     progress(done, total);
@@ -162,6 +163,10 @@ async function receive(
       await file.write(chunk, 0, chunk.length, done);
       done += chunk.length;
       progress(done, total);
+      if (performance.now() - window.since < idle) continue;
+      if (done - window.from < (LEAST_RATE * idle) / 1000)
+        throw new Error(`${done - window.from} bytes in ${idle / 1000} s are too few`);
+      window = { from: done, since: performance.now() };
     }
     await file.sync();
   } finally {
@@ -172,15 +177,31 @@ async function receive(
 }
 
 /** Throws, and removes what came, where it is not what was published. */
-async function check({ url, hashes, bytes }: Wanted, part: Part): Promise<void> {
-  const sums = hashes.map(({ algorithm }) => createHash(algorithm));
-  for await (const chunk of createReadStream(part.path)) for (const sum of sums) sum.update(chunk as Buffer);
-  const found = sums.map((sum) => sum.digest('hex'));
-  const wrong = hashes.findIndex(({ digits }, i) => !found[i].startsWith(digits));
-  const size = await part.size();
-  if (wrong < 0 && size === (bytes ?? size)) return;
+async function check(wanted: Wanted, part: Part): Promise<void> {
+  const wrong = unlike(part.path, wanted);
+  if (wrong === null) return;
   await part.remove();
-  const { algorithm, digits } = hashes[Math.max(wrong, 0)];
-  const what = `${size} bytes, ${algorithm} ${found[Math.max(wrong, 0)]}, published ${digits}`;
-  throw new EnvironmentError(`${url}: what came is not the file: ${what}`);
+  throw new EnvironmentError(`${wanted.url}: what came is not the file: ${wrong}`);
+}
+
+const PIECE = 2 ** 24;
+
+/** How a file is not the published one, in words; null where it is. Reads all of it. */
+export function unlike(path: string, { bytes, hashes }: Pick<Wanted, 'bytes' | 'hashes'>): string | null {
+  const file = openFile(path);
+  try {
+    if (bytes !== null && file.size !== bytes) return `${file.size} bytes, published ${bytes}`;
+    const sums = hashes.map(({ algorithm }) => createHash(algorithm));
+    for (let at = 0; at < file.size; at += PIECE) {
+      const piece = file.read(at, Math.min(PIECE, file.size - at));
+      for (const sum of sums) sum.update(piece);
+    }
+    for (const [i, { algorithm, digits }] of hashes.entries()) {
+      const found = sums[i].digest('hex');
+      if (!found.startsWith(digits)) return `${file.size} bytes, ${algorithm} ${found}, published ${digits}`;
+    }
+    return null;
+  } finally {
+    file.close();
+  }
 }

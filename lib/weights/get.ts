@@ -12,7 +12,7 @@ import {
   whole,
 } from '../checks.ts';
 import { InputError } from '../errors.ts';
-import { type DownloadOptions, download } from './download.ts';
+import { type DownloadOptions, download, unlike } from './download.ts';
 import {
   cachedPath,
   cacheFolder,
@@ -54,8 +54,8 @@ export interface Got {
 }
 
 /**
- * The file of a public source, downloaded if it is not in the cache. Throws InputError and
- * EnvironmentError.
+ * The file of a public source, downloaded if it is not in the cache, whole and as it was published. Throws InputError
+ * and EnvironmentError.
  */
 export async function getWeights(name: string, options: GetWeightsOptions = {}): Promise<Got> {
   checkArgument('getWeights: name', name, text);
@@ -66,24 +66,26 @@ export async function getWeights(name: string, options: GetWeightsOptions = {}):
     throw new InputError(`no public weights '${name}': one of ${sources.map((s) => s.name).join(', ')}`);
   const path = cachedPath(source, folder);
   if (offline && force) throw new InputError('--offline and --force exclude each other: take one of them');
-  if (existsSync(path) && !force) return { source, path, downloaded: false };
-  if (offline)
-    throw new InputError(`${name}: not in the cache (${path}), and --offline forbids the download`);
+  const wrong = existsSync(path) ? unlike(path, source) : 'not in the cache';
+  if (wrong === null && !force) return { source, path, downloaded: false };
+  if (offline) throw new InputError(`${name}: ${path}: ${wrong}, and --offline forbids the download`);
   await download({ ...source, target: path }, options);
   return { source, path, downloaded: true };
 }
 
 /**
  * What --weights NAME means: the cached file of a public source, unless there is a file of that name.
- * Null if it is no source's name. Throws InputError, naming the command, where it was not fetched yet.
+ * Null if it is no source's name. Throws InputError, naming the command, where it was not fetched yet, and where what
+ * lies there is not what was published.
  */
 export function fetched(name: string): { source: PublicSource; path: string } | null {
   const source = existsSync(name) ? undefined : sourceNamed(name);
   if (!source) return null;
   const path = cachedPath(source);
-  if (existsSync(path)) return { source, path };
+  const wrong = existsSync(path) ? unlike(path, source) : 'not here yet';
+  if (wrong === null) return { source, path };
   throw new InputError(
-    `${name}: not here yet; \`alexnet weights get ${name}\` downloads it (${mebibytes(source)})`,
+    `${name}: ${wrong}; \`alexnet weights get ${name}\` downloads it (${mebibytes(source)})`,
   );
 }
 

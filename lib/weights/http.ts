@@ -4,7 +4,7 @@
  * tunnel for https. Sources: RFC 9110 (redirects, CONNECT), the usual meaning of HTTP_PROXY, HTTPS_PROXY,
  * ALL_PROXY and NO_PROXY.
  */
-import http, { type IncomingMessage } from 'node:http';
+import http, { type ClientRequest, type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { Socket } from 'node:net';
 import tls from 'node:tls';
@@ -12,9 +12,12 @@ import tls from 'node:tls';
 export interface GetOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly env?: NodeJS.ProcessEnv;
-  /** Milliseconds without a byte after which the connection is given up. */
+  /** Milliseconds in which an answer must begin, and in which it must not bring too little. */
   readonly idle?: number;
 }
+
+/** A failure that trying again will not mend. */
+export class Final extends Error {}
 
 const MOST_REDIRECTS = 5;
 const AGENT = 'alexnet-oracle';
@@ -30,17 +33,17 @@ export async function get(address: string, options: GetOptions = {}): Promise<In
     answer.destroy();
     const next = parse(location, url);
     if (url.protocol === 'https:' && next.protocol !== 'https:') {
-      throw new Error(`redirected from https to ${next.protocol}//${next.host}: refused`);
+      throw new Final(`redirected from https to ${next.protocol}//${next.host}: refused`);
     }
     url = next;
   }
-  throw new Error(`more than ${MOST_REDIRECTS} redirects`);
+  throw new Final(`more than ${MOST_REDIRECTS} redirects`);
 }
 
 function parse(address: string, base?: URL): URL {
   const url = URL.canParse(address, base?.href) ? new URL(address, base?.href) : null;
   if (!url || !['http:', 'https:'].includes(url.protocol)) {
-    throw new Error(`'${address.slice(0, 200)}' is no http or https address`);
+    throw new Final(`'${address.slice(0, 200)}' is no http or https address`);
   }
   return url;
 }
@@ -90,9 +93,15 @@ function send(
   return new Promise((resolve, reject) => {
     const way = socket ? { createConnection: () => socket } : { agent: false as const };
     const asked = client.request({ hostname: bare(hostname), port, path, headers, ...way }, resolve);
-    asked.setTimeout(idle, () => asked.destroy(new Error(`no answer for ${idle / 1000} s`)));
-    asked.on('error', reject).end();
+    within(idle, asked, 'no answer').on('error', reject).end();
   });
+}
+
+/** Gives the request up where its answer is not there in time, whatever trickles in. */
+function within(idle: number, asked: ClientRequest, what: string): ClientRequest {
+  const timer = setTimeout(() => asked.destroy(new Error(`${what} for ${idle / 1000} s`)), idle);
+  for (const event of ['response', 'connect', 'close']) asked.once(event, () => clearTimeout(timer));
+  return asked;
 }
 
 /** IPv6 addresses without their brackets. */
@@ -111,8 +120,7 @@ function connect(proxy: URL, url: URL, idle: number): Promise<Socket> {
       headers: { host: target, ...authorisation(proxy) },
       agent: false,
     });
-    asked.setTimeout(idle, () => asked.destroy(new Error(`no answer from the proxy for ${idle / 1000} s`)));
-    asked.on('connect', ({ statusCode }, socket) => {
+    within(idle, asked, 'no answer from the proxy').on('connect', ({ statusCode }, socket) => {
       if (statusCode === 200) resolve(socket);
       else {
         socket.destroy();

@@ -37,7 +37,7 @@ const NAMES = [
     "'",
     '\\u',
   ],
-  ...['\0', '../x', 'x'.repeat(5000), 'undefined', '%s', '\ud800', 'conv1', 'input', 'fc6.weight'],
+  ...['\0', '../x', 'x'.repeat(5000), 'hasOwnProperty', '%s', '\ud800', 'conv1', 'input', 'fc6.weight'],
 ];
 const NUMBERS = [0, -1, 1, 2, 3, -2, 7, 255, 2 ** 31, -(2 ** 31), 2 ** 40, 2 ** 62, -(2 ** 63), 100_000];
 const FLOATS = [0, -1, 1, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1e-40, 3e38, -0.5];

@@ -1,8 +1,9 @@
 /**
  * Changes COUNT models of this family (networks as they are exported, every operator in every form) and gives them to
  * run, verify with and without --network, weights inspect and predict: `node --import=tsx spec/fuzz/graphs.ts [COUNT]
- * [SEED]`. Each must end in a verdict or in an InputError or EnvironmentError of one line, within 10 s; anything else
- * is printed with the model's number. Prints what it saw as JSON; exits 1 where there was anything else.
+ * [SEED] [FIRST]`. Each must end in a verdict or in an InputError or EnvironmentError of one line, within 10 s of a
+ * processor; anything else is printed with the model's number. Prints what it saw as JSON; exits 1 where there was
+ * anything else.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -32,7 +33,7 @@ import { changed } from './change.ts';
 import { generator } from './mutate.ts';
 import { watchdog } from './watchdog.ts';
 
-const [count = 200, start = 1] = process.argv.slice(2, 4).map(Number);
+const [count = 200, start = 1, first = 0] = process.argv.slice(2, 5).map(Number);
 const SLOWEST = 10_000;
 /** Seconds of silence after which a command is taken to hang; more than 10 s of a processor that others use too. */
 const HANGING = 60;
@@ -103,7 +104,7 @@ const foreign =
 const seen = { models: 0, results: 0, refused: 0, unwritable: 0, slowest: 0, reasons: new Set<string>() };
 let breaches = 0;
 const alive = watchdog(HANGING);
-for (let i = 0; i < count; i++) {
+for (let i = first; i < first + count; i++) {
   const random = generator(start * 1_000_003 + i);
   const seed = random() < 0.3 ? nets[Math.floor(random() * nets.length)] : operators[i % operators.length];
   let bytes: Uint8Array;
@@ -119,9 +120,10 @@ for (let i = 0; i < count; i++) {
     if (name === 'predict' && !seed.network) continue;
     const title = `${start}:${i} ${seed.name}: ${name}`;
     alive(title);
-    const begin = performance.now();
+    const before = process.cpuUsage();
     const breach = await command(seed).then(inResult, inError);
-    const ms = performance.now() - begin;
+    const { user, system } = process.cpuUsage(before);
+    const ms = (user + system) / 1000;
     seen.slowest = Math.max(seen.slowest, Math.round(ms));
     if (breach) report(title, breach);
     if (ms > SLOWEST) report(title, `took ${Math.round(ms)} ms`);
@@ -138,15 +140,14 @@ function inResult(text: string): string | null {
 
 function inError(error: Error): string | null {
   seen.refused++;
-  seen.reasons.add(error.message.replace(/[\d'"].*/s, ''));
+  seen.reasons.add(error.message.replaceAll(file, '').replace(/[\d'"].*/s, ''));
   const known = error instanceof InputError || error instanceof EnvironmentError;
   if (!known || error.message === '') return `${error.stack}`;
-  return said(error.message) ?? (error.message.length > 3000 ? `a line of ${error.message.length}` : null);
+  return said(error.message);
 }
 
-/** 'undefined' may be what a value of the file is called. */
 function said(text: string): string | null {
-  const found = foreign.exec(text.replaceAll("'undefined'", ''));
+  const found = foreign.exec(text);
   return found && `says ${found[0]}: ${text.slice(Math.max(0, found.index - 200), found.index + 100)}`;
 }
 

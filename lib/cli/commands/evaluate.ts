@@ -1,5 +1,6 @@
 /** alexnet evaluate: how good a network is on a data set. */
 import type { Command } from 'commander';
+import { MOST_THREADS } from '../../checks.ts';
 import { checkTargets, type Target } from '../../disk/target.ts';
 import { writeWhole } from '../../disk/write.ts';
 import { type EvaluateOptions, type Evaluation, evaluate } from '../../evaluate/index.ts';
@@ -48,7 +49,7 @@ export function register(program: Command): void {
     .addOption(deviceOption())
     .addOption(engineOption('who computes', ['onnxruntime', 'oracle']))
     .addOption(decoderOption())
-    .option('--threads <n>', 'threads that decode', integer(1))
+    .option('--threads <n>', 'threads that decode', integer(1, MOST_THREADS))
     .option('--html <file>', 'write a page with table and picture there')
     .option('--svg <file>', 'draw the confusions there')
     .addOption(forceOption())

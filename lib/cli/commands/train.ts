@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { methods } from '../../../reference/training/init.ts';
 import { rules } from '../../../reference/training/optimiser.ts';
+import { MOST_THREADS } from '../../checks.ts';
 import { percent } from '../../report/table.ts';
 import { deviceWords } from '../../runtime/devices.ts';
 import {
@@ -50,7 +51,7 @@ export function register(program: Command): void {
     .option('--validation-images <n>', 'so many validation images, spread evenly', integer(1))
     .option('--validate-every <epochs>', 'epochs from one validation to the next (1)', integer(1))
     .addOption(oneOf('--device <device>', 'where to train (auto)', deviceWords))
-    .option('--threads <n>', 'threads that decode and distort', integer(1))
+    .option('--threads <n>', 'threads that decode and distort', integer(1, MOST_THREADS))
     .option('--out <dir>', 'folder for checkpoints, logs and curves (training)')
     .option('--resume', 'go on from the checkpoint in that folder')
     .option('--checkpoint-every <steps>', 'steps between checkpoints (an epoch)', integer(1))

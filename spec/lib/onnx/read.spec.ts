@@ -1,9 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { type ModelProto, tensorProto } from '../../../export/proto.ts';
 import { InputError } from '../../../lib/errors.ts';
+import { onnxruntimeEngine } from '../../../lib/onnx/engines.ts';
 import { evaluateGraph } from '../../../lib/onnx/evaluate.ts';
 import { readModel } from '../../../lib/onnx/read.ts';
 import {
@@ -17,6 +19,7 @@ import {
   open,
   tensorOf,
 } from '../../support/onnx.ts';
+import { skipBecause } from '../../support/skip.ts';
 
 /** The one-line InputError with which a promise fails. */
 async function refusal(promise: Promise<unknown>): Promise<string> {
@@ -207,6 +210,15 @@ describe('reading ONNX files', () => {
       expect(await refusal(readModel(write({ location: 'link.bin' })))).to.contain(
         "leads out of the model's folder",
       );
+    });
+
+    it('is refused where it is a pipe, on which reading would wait for ever', async function () {
+      if (process.platform === 'win32') skipBecause(this, 'there are no named pipes');
+      const path = write({ location: 'pipe' });
+      execFileSync('mkfifo', [join(folder, 'inside', 'pipe')]);
+      expect(await refusal(readModel(path))).to.contain('pipe: is not a plain file');
+      const opened = await onnxruntimeEngine('cpu').open(path);
+      expect(opened).to.have.property('unsupported').that.contains('pipe: is not a plain file');
     });
 
     it('is refused where the file or the range is not there', async () => {

@@ -2,12 +2,13 @@
 
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http, { type Server } from 'node:http';
 import https from 'node:https';
 import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 import { expect } from 'chai';
 import { EnvironmentError, InputError } from '../../../lib/errors.ts';
 import { type GetWeightsOptions, getWeights } from '../../../lib/weights/get.ts';
@@ -204,6 +205,28 @@ describe('weights get', () => {
     await fails(/no answer for 0.05 s/, {}, { idle: 50, retries: 0 });
   });
 
+  it('gives up a server that sends a byte now and then, in its answer or before it', async () => {
+    const drip = (to: Writable, text: string) => {
+      const timer = setInterval(() => to.write(text), 10);
+      to.on('error', () => {}).on('close', () => clearInterval(timer));
+    };
+    behave = (_, answer) => drip(answer.writeHead(200, { 'content-length': 1e6 }), 'x');
+    await fails(/\d+ bytes in 0.1 s are too few/, {}, { idle: 100, retries: 0 });
+    behave = ({ socket }) => drip(socket, 'HTTP/1.1 100 Continue\r\n\r\n');
+    await fails(/no answer for 0.1 s/, {}, { idle: 100, retries: 0 });
+  });
+
+  it('downloads again what lies in the cache under the right name and is another file', async () => {
+    for (const other of [content.subarray(1), Buffer.from(content).fill(7, 500, 501)]) {
+      const { path } = await fetch({}, { force: true });
+      writeFileSync(path, other);
+      const offline = await fetch({}, { offline: true }).catch((e: Error) => e);
+      expect((offline as Error).message).to.match(/weights\.bin: \d+ bytes, .*published .*--offline forbids/);
+      expect((await fetch()).downloaded).to.equal(true);
+      expect(readFileSync(path).equals(content)).to.equal(true);
+    }
+  });
+
   it('follows redirects, relative ones too, but not for ever and to no other scheme', async () => {
     behave = (asked, answer) => {
       if (asked.url === '/files/weights.bin') answer.writeHead(302, { location: `${origin}/a` }).end();
@@ -214,9 +237,12 @@ describe('weights get', () => {
     expect(log.map(({ url }) => url)).to.deep.equal(['/files/weights.bin', '/a', '/b/c']);
     rmSync(join(folder, 'weights.bin'));
     behave = (_, answer) => answer.writeHead(301, { location: '/again' }).end();
-    await fails(/more than 5 redirects/, {}, { retries: 0 });
+    log = [];
+    await fails(/more than 5 redirects/, {}, { retries: 3 });
+    expect(log.length).to.equal(6); // once: another try would be as hopeless
     behave = (_, answer) => answer.writeHead(301, { location: 'file:///etc/passwd' }).end();
-    await fails(/no http or https address/, {}, { retries: 0 });
+    await fails(/no http or https address/, {}, { retries: 3 });
+    expect(log.length).to.equal(7);
   });
 
   it('says what there is for an unknown name, and that --offline forbids the download', async () => {

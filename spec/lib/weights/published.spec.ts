@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,6 +44,7 @@ describe('proxies and the cache folder', () => {
 describe('--weights NAME', () => {
   it('is the cached file with the published network and preprocessing; before that it names the command', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'cache-'));
+    const { bytes, hashes } = publicSources[3];
     const before = process.env.XDG_CACHE_HOME;
     process.env.XDG_CACHE_HOME = folder;
     try {
@@ -53,11 +55,21 @@ describe('--weights NAME', () => {
       const tiny = readFileSync(new URL('../../../fixtures/format/weights/onnx/typed.onnx', import.meta.url));
       // another geometry, the same names: bvlc's 227 as the zoo's 224 has the same shapes
       writeFileSync(path, tiny);
+      const other = await loadWeights('onnx-zoo').catch((e: Error) => e);
+      expect((other as Error).message).to.match(
+        /^onnx-zoo: \d+ bytes, published \d+; `alexnet weights get onnx-zoo`/,
+      );
+      const digits = createHash('sha256').update(tiny).digest('hex');
+      Object.assign(publicSources[3], {
+        bytes: tiny.length,
+        hashes: [{ algorithm: 'sha256', digits, by: '' }],
+      });
       const loaded = await loadWeights('onnx-zoo');
       expect(loaded.network.name).to.equal('onnx-zoo');
       expect(loaded.preprocess).to.deep.equal(networkNamed('onnx-zoo').preprocess);
       expect(loaded.source).to.match(/^onnx-zoo \(/);
     } finally {
+      Object.assign(publicSources[3], { bytes, hashes });
       if (before === undefined) delete process.env.XDG_CACHE_HOME;
       else process.env.XDG_CACHE_HOME = before;
       rmSync(folder, { recursive: true });
