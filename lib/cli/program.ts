@@ -1,5 +1,6 @@
 /** The program: runs one command line and returns its exit code; every error is one line. */
 import { Command, CommanderError, Help } from 'commander';
+import { InputError } from '../errors.ts';
 import { version } from '../version.ts';
 import * as conform from './commands/conform.ts';
 import * as doctor from './commands/doctor.ts';
@@ -41,8 +42,11 @@ export async function attempt(program: Command, argv: readonly string[]): Promis
       .configureHelp(help)
       .exitOverride();
   }
-  // this file's own: no command knows it
-  program.hook('preAction', (_, command) => void command.setOptionValue('debug', undefined));
+  program.hook('preAction', (_, command) => {
+    refuseEmpty(command);
+    // this file's own: no command knows it
+    command.setOptionValue('debug', undefined);
+  });
   try {
     await program.parseAsync([...argv]);
     // errors of a stream come after the write
@@ -51,6 +55,16 @@ export async function attempt(program: Command, argv: readonly string[]): Promis
   } catch (error) {
     return explain(error as Error, argv.includes('--debug'));
   }
+}
+
+/** An empty word is a variable of a script that was not set. */
+function refuseEmpty(command: Command): void {
+  for (const [key, value] of Object.entries(command.opts())) {
+    const option = command.options.find((one) => one.attributeName() === key);
+    if ([value].flat().includes(''))
+      throw new InputError(`${option?.long} is empty: give it a value, or leave it out`);
+  }
+  if (command.args.includes('')) throw new InputError('an argument is empty: give a name, or leave it out');
 }
 
 /** Where a description would have fewer columns beside its term than this, it stands below. */

@@ -96,7 +96,8 @@ export async function placeOf(path: string): Promise<Place> {
     const real = await follow(path);
     if (typeof real === 'number') return { kind: 'descriptor', fd: real };
     const found = await stat(real, { bigint: true }).catch(absent);
-    if (found?.isDirectory()) throw new InputError(`${path}: is a folder; give the name of a file`);
+    if (found?.isDirectory() || path.endsWith('/'))
+      throw new InputError(`${path}: is a folder; give the name of a file`);
     await access(found ? real : dirname(real), constants.W_OK);
     if (!found) return { kind: 'new', path: real };
     if (!found.isFile()) return { kind: 'stream', path: real };
