@@ -12,7 +12,7 @@ import { checkWire, type MessageKind } from './check.ts';
 // a named import type-checks and fails at run time: the package is CommonJS whose names Node does not see
 const { onnx } = onnxProto;
 
-interface StringEntry {
+export interface StringEntry {
   key: string;
   value: string;
 }
@@ -35,7 +35,7 @@ export interface TensorProto {
   docString?: string;
 }
 
-interface SparseTensorProto {
+export interface SparseTensorProto {
   values?: TensorProto;
   indices?: TensorProto;
   dims: number[];
@@ -73,7 +73,7 @@ export interface NodeProto {
   docString?: string;
 }
 
-interface Dimension {
+export interface Dimension {
   dimValue?: number;
   dimParam?: string;
   denotation?: string;

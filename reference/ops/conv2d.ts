@@ -25,7 +25,7 @@ export interface Attributes {
 const positive = (value: number): boolean => Number.isInteger(value) && value > 0;
 
 /** What a layer says about its weights. */
-interface Sizes {
+export interface ConvSizes {
   /** K. */
   readonly channels: number;
   /** [R, S]. */
@@ -34,10 +34,10 @@ interface Sizes {
 }
 
 /** (K,C/G,R,S) and (K). */
-export const parameters = (x: Shape, { channels, kernel, attributes }: Sizes): readonly [Shape, Shape] => [
-  [channels, x[1] / attributes.groups, ...kernel],
-  [channels],
-];
+export const parameters = (
+  x: Shape,
+  { channels, kernel, attributes }: ConvSizes,
+): readonly [Shape, Shape] => [[channels, x[1] / attributes.groups, ...kernel], [channels]];
 
 /** (N,K,P,Q). */
 export const shape: ShapeOf<Attributes> = ([x, w], { stride, pad, dilation, groups }) => {

@@ -12,13 +12,13 @@ import { dense, type Precision, precisionOf, type Shape, sizeOf, type Tensor, ze
 import { type Backward, type Forward, gradientOf, type ShapeOf, type Terms } from './operation.ts';
 
 /** What a layer says about its weights. */
-interface Sizes {
+export interface LinearSizes {
   /** Number of neurons. */
   readonly channels: number;
 }
 
 /** (O,I) and (O). */
-export const parameters = (x: Shape, { channels }: Sizes): readonly [Shape, Shape] => [
+export const parameters = (x: Shape, { channels }: LinearSizes): readonly [Shape, Shape] => [
   [channels, x[1]],
   [channels],
 ];
