@@ -71,7 +71,8 @@ export function conformanceDoc(
   const of = (result: Conformance, operator: string) =>
     result.tests.filter(({ name }) => operators.get(name) === operator);
   const byOperator = names.map((operator) => {
-    const [oracle, ort] = [of(onnx.oracle, operator), of(onnx.onnxruntime, operator)];
+    const oracle = of(onnx.oracle, operator);
+    const ort = of(onnx.onnxruntime, operator);
     return [operator, oracle.length, passed(oracle), passed(ort)];
   });
   const engines = (results: Results) =>

@@ -38,7 +38,8 @@ export const expected = (name = 'expected.npz'): Arrays => readNpz(fixture(name)
 /** Largest and mean absolute difference of two arrays of equal length. */
 export function differences(a: ArrayLike<number>, b: ArrayLike<number>): { max: number; mean: number } {
   if (a.length !== b.length || a.length === 0) throw new Error(`lengths ${a.length} and ${b.length}`);
-  let [max, sum] = [0, 0];
+  let max = 0;
+  let sum = 0;
   for (let i = 0; i < a.length; i++) {
     const difference = Math.abs(a[i] - b[i]);
     max = Math.max(max, difference);

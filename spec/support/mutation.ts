@@ -162,7 +162,8 @@ const asValue = (t: Tensor): Value => ({
 export function fault(probe: Probe, result: Tensor, by: 'tolerance' | 'bound'): string | null {
   const seen = firstDifference(asValue(result), asValue(probe.expected));
   if (seen || by === 'tolerance') return seen;
-  const [y, e] = [Float32Array.from(dense(result)), dense(probe.expected)];
+  const y = Float32Array.from(dense(result));
+  const e = dense(probe.expected);
   const bound = boundOf(probe);
   for (let i = 0; i < e.length; i++) {
     const same = y[i] === Math.fround(e[i]) || Number.isNaN(e[i]);

@@ -88,7 +88,8 @@ export const resultsIn = (file: 'gradients.npz' | 'trajectory.npz'): Map<string,
 /** Largest difference of two arrays, relative to the largest value of the second. */
 export function difference(got: ArrayLike<number>, wanted: ArrayLike<number>): number {
   if (got.length !== wanted.length) return Infinity;
-  let [largest, error] = [0, 0];
+  let largest = 0;
+  let error = 0;
   for (let i = 0; i < wanted.length; i++) {
     largest = Math.max(largest, Math.abs(wanted[i]));
     error = Math.max(error, Math.abs(got[i] - wanted[i]));
