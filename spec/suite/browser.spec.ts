@@ -1,11 +1,11 @@
 /** lib/fast without node.ts loads in a browser, and computes there with the bits of the plain loops here. */
 import { expect } from 'chai';
 import { build } from 'esbuild';
-import { networkNamed } from '../../../reference/networks/index.ts';
-import { forward } from '../../../reference/oracle.ts';
-import { dense, tensor } from '../../../reference/tensor.ts';
-import { initialise } from '../../../reference/training/init.ts';
-import { launchChromium } from '../../support/chromium.ts';
+import { networkNamed } from '../../reference/networks/index.ts';
+import { forward } from '../../reference/oracle.ts';
+import { dense, tensor } from '../../reference/tensor.ts';
+import { initialise } from '../../reference/training/init.ts';
+import { launchChromium } from '../support/chromium.ts';
 
 /** Runs in the page: the logits of an image, and why the kernels did not compute ('' where they did). */
 const page = `

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import { runModule } from '../../support/child.ts';
-import { needsSwiftshader } from '../../support/swiftshader.ts';
+import { runModule } from '../support/child.ts';
+import { needsSwiftshader } from '../support/swiftshader.ts';
 
 const START = `
   import { readdirSync } from 'node:fs';

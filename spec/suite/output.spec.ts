@@ -4,16 +4,16 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { fromTensor, type NumericValue } from '../../../lib/array/value.ts';
-import { writeNpy } from '../../../lib/format/npy.ts';
-import { harmless } from '../../../lib/report/escape.ts';
-import { networkNamed } from '../../../reference/networks/index.ts';
-import { initialise } from '../../../reference/training/init.ts';
-import { runHere } from '../../support/child.ts';
-import { narrow } from '../../support/models.ts';
-import { f32, graph, info, modelBytes } from '../../support/onnx.ts';
-import { writeNpz, writeSafetensors } from '../../support/tensor-bytes.ts';
-import { HOSTILE_NAMES } from '../../support/verification.ts';
+import { fromTensor, type NumericValue } from '../../lib/array/value.ts';
+import { writeNpy } from '../../lib/format/npy.ts';
+import { harmless } from '../../lib/report/escape.ts';
+import { networkNamed } from '../../reference/networks/index.ts';
+import { initialise } from '../../reference/training/init.ts';
+import { runHere } from '../support/child.ts';
+import { narrow } from '../support/models.ts';
+import { f32, graph, info, modelBytes } from '../support/onnx.ts';
+import { writeNpz, writeSafetensors } from '../support/tensor-bytes.ts';
+import { HOSTILE_NAMES } from '../support/verification.ts';
 
 /** What a terminal obeys, and what GitHub's runner does: it trims a line before it looks for `::`. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for

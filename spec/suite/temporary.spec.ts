@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 
-const loader = new URL('../../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
-const module = new URL('../../../lib/disk/temporary.ts', import.meta.url).href;
+const loader = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
+const module = new URL('../../lib/disk/temporary.ts', import.meta.url).href;
 
 describe('temporary files', () => {
   let folder: string;
