@@ -8,7 +8,7 @@ import type { LayerRow } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
 import { escapeMarkdown, escapeMessage, escapeProperty } from './escape.ts';
 import { findings } from './findings.ts';
-import { bitsOf, ratio, scientific } from './table.ts';
+import { layerFigures } from './table.ts';
 import { verdictLine } from './terminal.ts';
 
 const MARKS = { pass: '✅', suspicious: '⚠️', fail: '❌', untested: '⚪' } as const;
@@ -50,20 +50,18 @@ export function stepSummary(result: VerifyResult, difference?: Difference): stri
 
 function layerTable(rows: readonly LayerRow[]): string {
   const lines = rows.slice(0, MOST_ROWS).map((row) => {
-    const { layer, verdict, introduced, accumulated, devices } = row;
+    const { layer, verdict, devices } = row;
+    const numbers = layerFigures.map(({ of }) => of(row));
     const cells = [
       `${MARKS[verdict]} ${escapeMarkdown(layer)}`,
-      introduced ? ratio(introduced.overBound) : '–',
-      bitsOf(row),
-      introduced ? scientific(introduced.relativeError) : '–',
-      accumulated === null ? '–' : scientific(accumulated),
+      ...numbers,
       escapeMarkdown(devices.join(', ')),
     ];
     return `| ${cells.join(' | ')} |`;
   });
   return [
-    '| layer | error/bound | bits | introduced | accumulated | device |',
-    '| --- | ---: | ---: | ---: | ---: | --- |',
+    `| layer | ${layerFigures.map(({ title }) => title).join(' | ')} | device |`,
+    `| --- |${layerFigures.map(() => ' ---: |').join('')} --- |`,
     ...lines,
     ...(rows.length > MOST_ROWS ? [`| … and ${rows.length - MOST_ROWS} more | | | | | |`] : []),
   ].join('\n');

@@ -19,7 +19,16 @@ import {
   stripChart,
   ulpHistogram,
 } from './plots/verification.ts';
-import { bitsOf, elementLine, measures, ratio, runName, scientific, thousands, whereText } from './table.ts';
+import {
+  elementLine,
+  layerFigures,
+  measures,
+  ratio,
+  runName,
+  scientific,
+  thousands,
+  whereText,
+} from './table.ts';
 import { verdictLine } from './terminal.ts';
 
 /** Layers whose details are open when the page is: the first that did not pass. */
@@ -100,15 +109,12 @@ ${await figures((width) => stripChart(strips, width))}
 }
 
 function layerTable(rows: readonly LayerRow[]): string {
-  const titles = ['introduced', 'accumulated', 'error/bound', 'bits'];
+  const titles = layerFigures.map(({ title }) => title);
   const body = rows.map((row) => {
-    const { layer, kind, shape, introduced, accumulated, verdict, reason, devices } = row;
-    const numbers = [
-      introduced ? scientific(introduced.relativeError) : '–',
-      accumulated === null ? '–' : scientific(accumulated),
-      introduced ? ratio(introduced.overBound) + bar(introduced.overBound) : '–',
-      bitsOf(row) || '–',
-    ];
+    const { layer, kind, shape, introduced, verdict, reason, devices } = row;
+    const numbers = layerFigures.map(({ title, of }) =>
+      title === 'error/bound' && introduced ? of(row) + bar(introduced.overBound) : of(row) || '–',
+    );
     return `<tr><td class="whole name"><b>${escapeXml(layer)}</b> <span class="muted">${kind} ${shape.slice(1).join('×')}</span></td>
 ${numberCells(numbers, titles)}<td class="device" data-label="device">${escapeXml(devices.join(', ') || '–')}</td>
 <td class="${verdict}" data-label="verdict">${marked(verdict, reason)}</td></tr>`;

@@ -86,6 +86,14 @@ export function bitsOf({ introduced }: LayerRow): string {
   return introduced.arithmetic === 'undetermined' ? 'undetermined' : introduced.bits.toFixed(1);
 }
 
+/** The columns of figures in every table of layers. */
+export const layerFigures: readonly { readonly title: string; of(row: LayerRow): string }[] = [
+  { title: 'introduced', of: ({ introduced }) => (introduced ? scientific(introduced.relativeError) : '–') },
+  { title: 'accumulated', of: ({ accumulated }) => (accumulated === null ? '–' : scientific(accumulated)) },
+  { title: 'error/bound', of: ({ introduced }) => (introduced ? ratio(introduced.overBound) : '–') },
+  { title: 'bits', of: bitsOf },
+];
+
 /** error/bound 0.11, 21.3 effective bits, introduced 1.2e-7, accumulated 3.4e-7, on CPU. */
 export function measures(row: LayerRow): string {
   const { introduced, accumulated, devices } = row;

@@ -7,10 +7,9 @@ import { LABELS } from '../runtime/failures.ts';
 import type { LayerRow, RunReport, Verification } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
 import { oneLine } from './escape.ts';
-import { bitsOf, elementLine, right, scientific, table, whereText } from './table.ts';
+import { elementLine, layerFigures, right, table, whereText } from './table.ts';
 
-const numbers = ['introduced', 'accumulated', 'error/bound', 'bits'].map(right);
-const columns = ['layer', 'shape', ...numbers, 'device', 'verdict'];
+const columns = ['layer', 'shape', ...layerFigures.map(({ title }) => right(title)), 'device', 'verdict'];
 
 /** The table; its last lines are notes and the verdict. */
 export function verificationText(result: Verification): string {
@@ -18,10 +17,7 @@ export function verificationText(result: Verification): string {
   const rows = shown.map((row) => [
     row.layer,
     (result.training ? row.shape : row.shape.slice(1)).join('×'),
-    row.introduced ? scientific(row.introduced.relativeError) : '–',
-    row.accumulated === null ? '–' : scientific(row.accumulated),
-    row.introduced ? ratio(row.introduced.overBound) : '–',
-    bitsOf(row),
+    ...layerFigures.map(({ of }) => of(row)),
     row.devices.join('+') || '–',
     row.reason ? `${word(row)}: ${row.reason}` : word(row),
   ]);
@@ -43,9 +39,6 @@ const isShown = ({ layer, kind, verdict }: LayerRow): boolean =>
 
 const word = ({ verdict }: LayerRow): string =>
   verdict === 'pass' ? 'ok' : verdict === 'fail' ? 'FAIL' : verdict;
-
-const ratio = (value: number): string =>
-  value === 0 ? '0' : value < 0.001 ? '<0.001' : value < 1000 ? value.toPrecision(2) : scientific(value);
 
 const runText = ({ model, graph, optimised, level, verdict, first, reason }: RunReport): string => {
   const how = !optimised ? 'not optimised' : level === 'all' ? 'optimised' : `optimised (${level})`;
