@@ -101,7 +101,10 @@ function energyMap(
   const upTo = (h: number, w: number): number =>
     sums[Math.min(H, Math.max(0, h)) * (W + 1) + Math.min(W, Math.max(0, w))];
   const around = (h: number, w: number): number => {
-    const [top, left, bottom, right] = [h - TILE + 1, w - TILE + 1, h + TILE + 2, w + TILE + 2];
+    const top = h - TILE + 1;
+    const left = w - TILE + 1;
+    const bottom = h + TILE + 2;
+    const right = w + TILE + 2;
     return Math.max(0, upTo(bottom, right) - upTo(top, right) - upTo(bottom, left) + upTo(top, left));
   };
   return { whole: upTo(H, W), around };

@@ -171,8 +171,11 @@ const session = await ort.InferenceSession.create(readFileSync(here('model.onnx'
   graphOptimizationLevel: 'disabled',
 });
 const { data } = (await session.run(feeds))[output];
-const [expected, bound] = [npy('expected.npy').data, npy('bound.npy').data];
-let [worst, at, beyond] = [0, 0, 0];
+const expected = npy('expected.npy').data;
+const bound = npy('bound.npy').data;
+let worst = 0;
+let at = 0;
+let beyond = 0;
 for (let i = 0; i < expected.length; i++) {
   const error = Math.abs(data[i] - expected[i]);
   const ratio = error === 0 ? 0 : error / bound[i];

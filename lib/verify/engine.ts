@@ -9,6 +9,7 @@
 import { isFloat } from '../array/dtype.ts';
 import type { Value } from '../array/value.ts';
 import { U16, U32 } from '../bounds/arithmetic.ts';
+import { InputError } from '../errors.ts';
 import { OVERFLOWS, relativeDifference } from '../judge/judge.ts';
 import type { Margin } from '../judge/margin.ts';
 import { type Why, why } from '../judge/why.ts';
@@ -55,8 +56,8 @@ export async function examine(
   let found: Found | undefined;
   let placement: Placement | null = null;
   for (const way of provider.ways) {
-    const run = await provider.run(subject.feeds, way).catch(dead);
-    if (run instanceof Died) {
+    const run = await provider.run(subject.feeds, way).catch((error) => finding(error, plain));
+    if (run instanceof Error) {
       runs.push({ ...headOf(subject, way), unstable: [], verdict: 'fail', reason: run.message, first: null });
       continue;
     }
@@ -84,9 +85,9 @@ export async function examine(
   };
 }
 
-/** That onnxruntime died is a finding, unlike every other error. */
-function dead(error: unknown): Died {
-  if (error instanceof Died) return error;
+/** That onnxruntime died is a finding, and that it refuses to optimise what it runs; every other error is thrown. */
+function finding(error: Error, plain: Run | undefined): Error {
+  if (error instanceof Died || (plain && error instanceof InputError)) return error;
   throw error;
 }
 

@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel, type ModelProto } from '../../export/proto.ts';
 import { fromTensor, type Value } from '../../lib/array/value.ts';
+import { InputError } from '../../lib/errors.ts';
 import { writeNpy } from '../../lib/format/npy.ts';
 import { modelOf } from '../../lib/networks/modelfile.ts';
 import { evaluateGraph } from '../../lib/onnx/evaluate.ts';
@@ -162,6 +163,24 @@ describe('verify on any graph', function () {
       'pass',
       'pass',
       'fail',
+    ]);
+    // what runs as it is must run when it is optimised too
+    const refusing: Provider = {
+      device: 'cpu',
+      ways: [
+        { graph: 'tapped', level: 'disabled' },
+        { graph: 'tapped', level: 'all' },
+      ],
+      run: async (_, { level }) => {
+        if (level === 'all') throw new InputError('onnxruntime cannot use it');
+        return { values: chain, placement: null, unstable: [] };
+      },
+      [Symbol.asyncDispose]: async () => {},
+    };
+    const { runs } = await examine(subject, refusing);
+    expect(runs.map(({ verdict, reason }) => [verdict, reason])).to.deep.equal([
+      ['pass', ''],
+      ['fail', 'onnxruntime cannot use it'],
     ]);
   });
 });

@@ -37,7 +37,8 @@ const gemm: Kernel = (call) => {
   if (a.shape.length !== 2 || b.shape.length !== 2) {
     throw new Error(`A and B must be matrices (= [${a.shape}] and [${b.shape}])`);
   }
-  const [transA, transB] = [call.flag('transA'), call.flag('transB')];
+  const transA = call.flag('transA');
+  const transB = call.flag('transB');
   const [M, I] = transA ? [a.shape[1], a.shape[0]] : a.shape;
   const [N, J] = transB ? b.shape : [b.shape[1], b.shape[0]];
   if (I !== J) throw new Error(`A [${a.shape}] and B [${b.shape}] do not fit`);
@@ -48,7 +49,8 @@ const gemm: Kernel = (call) => {
   if (c && broadcastShape([c.shape, shape]).join() !== shape.join()) {
     throw new Error(`C [${c.shape}] does not broadcast to [${shape}]`);
   }
-  const [alpha, beta] = [call.float('alpha', 1), call.float('beta', 1)];
+  const alpha = call.float('alpha', 1);
+  const beta = call.float('beta', 1);
   const [A, B] = [a, b].map((v) => (isInteger(a.dtype) ? Float64Array.from(numbers(v)) : floatData(v)));
   const rows = transA ? transposed(A, a.shape[0], a.shape[1]) : A;
   const columns = transB ? B : transposed(B, b.shape[0], b.shape[1]);
@@ -73,13 +75,16 @@ function matmulShapes(a: Shape, b: Shape): { A: Shape; B: Shape; batch: Shape; r
 const matmul: Kernel = (call) => {
   const [a, b] = call.inputs(2);
   const { A, B, batch, result } = matmulShapes(a.shape, b.shape);
-  const [M, I, N] = [A.at(-2)!, A.at(-1)!, B.at(-1)!];
+  const [M, I] = A.slice(-2);
+  const N = B.at(-1)!;
   const [ia, ib] = [A, B].map((shape) => broadcastIndex(shape.slice(0, -2), batch));
   const size = countOf(result);
   if (isInteger(a.dtype)) {
     const [X, W] = [bigints(a), bigints(b)];
     const y = (at: number): bigint => {
-      const [n, m, batchAt] = [at % N, Math.floor(at / N) % M, Math.floor(at / (M * N))];
+      const n = at % N;
+      const m = Math.floor(at / N) % M;
+      const batchAt = Math.floor(at / (M * N));
       let sum = 0n;
       for (let i = 0; i < I; i++) sum += X[(ia[batchAt] * M + m) * I + i] * W[(ib[batchAt] * I + i) * N + n];
       return sum;
