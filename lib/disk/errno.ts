@@ -30,7 +30,10 @@ const shortages: Readonly<Record<string, string>> = {
 /** What the machine is short of, where that is what the error says. */
 export function shortage(error: unknown): string | undefined {
   const { code = '', message } = error as NodeJS.ErrnoException;
-  if (error instanceof RangeError && /allocation failed|Invalid typed array length/.test(message))
+  if (
+    error instanceof RangeError &&
+    /allocation failed|could not allocate memory|Invalid typed array length/.test(message)
+  )
     return 'the memory is used up';
   return Object.hasOwn(shortages, code) ? shortages[code] : undefined;
 }
