@@ -37,8 +37,11 @@ import { fromLatin1, fromUtf8, toLatin1 } from './strings.ts';
 const ALLOWANCE = 2 ** 25;
 
 /** Why nothing can be had of a pickle in which there are names that are not known. */
-export const whyRefused = ([name]: readonly string[]): string | undefined =>
-  name && `refused: the pickle names '${name}', which is not on the list of harmless names`;
+export function whyRefused([name]: readonly string[]): string | undefined {
+  if (name === 'torch._utils._rebuild_tensor_v3' || name?.startsWith('torch.float8'))
+    return 'tensors of a type that is not read (float8 or the like): save them as float32, {k: v.float() for k, v in …}';
+  return name && `refused: the pickle names '${name}', which is not on the list of harmless names`;
+}
 
 /**
  * The value that the pickle at `at` describes, where it ends, and the names in it that are not known. Throws

@@ -2,7 +2,7 @@
 import { decodeModel } from '../../export/proto.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { forward, inputsOf, runLayer } from '../../reference/oracle.ts';
-import { cast, type Shape, sizeOf, type Tensor } from '../../reference/tensor.ts';
+import { cast, dense, type Shape, type Storage, sizeOf, type Tensor } from '../../reference/tensor.ts';
 import { isFloat } from '../array/dtype.ts';
 import { fromTensor, type NumericValue, narrowed, type Value, widened } from '../array/value.ts';
 import { classes, type Requirement } from '../bounds/arithmetic.ts';
@@ -14,11 +14,12 @@ import { marginOf } from '../judge/margin.ts';
 import { constantsOf } from '../onnx/constants.ts';
 import { evaluateNode } from '../onnx/evaluate.ts';
 import type { Device } from '../runtime/failures.ts';
+import type { Evidence } from './bundle.ts';
 import { examine, verificationOf } from './engine.ts';
 import type { Match } from './match.ts';
 import type { JudgeOptions, VerifyOptions } from './options.ts';
 import { flattenedInto, type InputPort, type Pair } from './pairing.ts';
-import type { Provider } from './provider.ts';
+import type { Provider, Run, Way } from './provider.ts';
 import { sessionsOf } from './sessions.ts';
 import { type Computation, disturbed, mustBeFinite, type Subject, tensorOf, type Values } from './subject.ts';
 import type { Verification } from './verification.ts';
@@ -58,7 +59,9 @@ export async function verifyLayers(given: LayersSettings): Promise<Verification>
     },
     settings,
   );
-  const found = await examine(subject, inOwnOrder(provider, match, chain), settings);
+  const own = inOwnOrder(provider, match, chain);
+  const examined = await examine(subject, own.provider, settings);
+  const found = { ...examined, evidence: examined.evidence && own.inFileOrder(examined.evidence) };
   const values = [...found.values]
     .filter(([name]) => name !== end)
     .map(([name, v]) => [name, tensorOf(v)] as const);
@@ -89,8 +92,11 @@ function accept(value: Value, name: string, end: string | undefined): Value {
   throw new InputError(`the model's value '${name}' is ${value.dtype}, not a float`);
 }
 
-/** The provider with each layer's value in the layer's own shape, its maps in the order C,H,W. */
-function inOwnOrder(provider: Provider, { mapsLast }: Match, chain: ReadonlyMap<string, Tensor>): Provider {
+/**
+ * The provider with each layer's value in the layer's own shape, its maps in the order C,H,W; and a bug report's values
+ * as the file has them.
+ */
+function inOwnOrder(provider: Provider, { mapsLast, values }: Match, chain: ReadonlyMap<string, Tensor>) {
   let maps: Shape = [];
   const sizes = new Map<string, Shape>();
   for (const [name, { shape }] of chain) {
@@ -103,19 +109,37 @@ function inOwnOrder(provider: Provider, { mapsLast }: Match, chain: ReadonlyMap<
     const moved = mapsLast.has(name) ? channelsFirst(value, sizes.get(name)!) : value;
     return { ...moved, shape: wanted };
   };
+  let first: Run | undefined;
   return {
-    ...provider,
-    async run(feeds, way) {
-      const run = await provider.run(feeds, way);
-      return { ...run, values: new Map([...run.values].map(([name, value]) => [name, own(name, value)])) };
+    provider: {
+      ...provider,
+      async run(feeds: ReadonlyMap<string, Value>, way: Way) {
+        const run = await provider.run(feeds, way);
+        first ??= run;
+        return { ...run, values: new Map([...run.values].map(([name, value]) => [name, own(name, value)])) };
+      },
+    },
+    inFileOrder(evidence: Evidence): Evidence {
+      const { layer, exact, bound } = evidence;
+      const known = new Map([...(first?.values ?? [])].map(([name, value]) => [values.get(name), value]));
+      const inputs = new Map([...evidence.inputs].map(([name, value]) => [name, known.get(name) ?? value]));
+      const y = first?.values.get(layer);
+      if (!y || sizeOf(y.shape) !== exact.size) return { ...evidence, inputs };
+      const [C, H, W] = sizes.get(layer)!;
+      const back = (data: Storage): Value => {
+        const value = { dtype: 'float64', shape: y.shape, data: Float64Array.from(data) } as const;
+        return mapsLast.has(layer) ? channelsFirst(value, [H * W, C, 1]) : value;
+      };
+      const limits = back(bound).data as Float64Array;
+      return { ...evidence, inputs, y: tensorOf(y), exact: tensorOf(back(dense(exact))), bound: limits };
     },
   };
 }
 
 /** Maps that lie as H,W,C, flattened or not, in the order C,H,W. */
 function channelsFirst({ dtype, shape, data }: Value, [C, H, W]: Shape): Value {
-  const from = data as Float32Array;
-  const to = new Float32Array(from.length);
+  const from = data as Storage;
+  const to = new (from.constructor as Float64ArrayConstructor)(from.length) as Storage;
   const area = H * W;
   for (let n = 0; n < from.length; n += C * area)
     for (let c = 0; c < C; c++) for (let p = 0; p < area; p++) to[n + c * area + p] = from[n + p * C + c];

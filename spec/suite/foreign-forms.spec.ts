@@ -1,18 +1,20 @@
 /** The same network as other exporters write it: its weights are read, it passes, and with a fault it fails. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel, type ModelProto } from '../../export/proto.ts';
-import { fromTensor } from '../../lib/array/value.ts';
+import { fromTensor, type NumericValue, toTensor } from '../../lib/array/value.ts';
 import { modelOf } from '../../lib/networks/modelfile.ts';
+import { partOf } from '../../lib/verify/bundle.ts';
 import { verify } from '../../lib/verify/index.ts';
 import { loadWeights } from '../../lib/weights/load.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { dense } from '../../reference/tensor.ts';
 import { forms } from '../support/exporters.ts';
-import { narrow, randomWeights } from '../support/models.ts';
+import { narrow, randomWeights, runFile } from '../support/models.ts';
+import { makerOf } from '../support/rewrites.ts';
 import { writeSafetensors } from '../support/tensor-bytes.ts';
 
 describe('verify --network and --weights read the forms of other exporters', () => {
@@ -69,4 +71,27 @@ describe('verify --network and --weights read the forms of other exporters', () 
       expect(await judged(file, right)).to.deep.equal({ verdict: 'fail', first: layer });
     });
   }
+
+  it('a bug report has the values as the file has them: maps as N,H,W,C', async () => {
+    const { rewrite } = forms.find(({ name }) => name === 'activations as N,H,W,C')!;
+    const shifted = (model: ModelProto) => {
+      makerOf(model, 'conv3/chw').attribute.find(({ name }) => name === 'pads')!.ints = [2, 2, 0, 0];
+    };
+    const about = { network: 'bvlc-alexnet', weights: right, device: 'cpu' } as const;
+    const result = await verify({ ...about, model: changed('report', rewrite, shifted) });
+    const { layer, model, inputs, output, y, exact, bound } = result.evidence!;
+    const K = weights.get('conv3.weight')!.shape[0];
+    expect([layer, y.shape, exact.shape]).to.deep.equal(['conv3', [1, 13, 13, K], [1, 13, 13, K]]);
+    const [x] = [...inputs]
+      .filter(([name]) => name !== 'input')
+      .map(([, value]) => toTensor(value as NumericValue));
+    const run = async (whole: ModelProto) => {
+      const results = await runFile(encodeModel(partOf(whole, [...inputs.keys()], output)), x);
+      return dense(results.get(output)!);
+    };
+    expect([...(await run(model))]).to.deep.equal([...dense(y)]);
+    const correct = await run(decodeModel(readFileSync(changed('correct', rewrite))));
+    const ideal = dense(exact);
+    expect(correct.every((v: number, i: number) => Math.abs(v - ideal[i]) <= bound[i])).to.equal(true);
+  });
 });

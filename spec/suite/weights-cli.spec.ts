@@ -18,6 +18,8 @@ describe('alexnet weights', function () {
     writeFileSync(join(folder, 'cat.jpg'), Buffer.from('ffd8ffe000104a464946', 'hex'));
     writeFileSync(join(folder, 'empty'), '');
     writeFileSync(join(folder, 'bare.pkl'), "cos\nsystem\n(S'touch was-here'\ntR.", 'latin1');
+    const float8 = '\x80\x02ctorch._utils\n_rebuild_tensor_v3\n(I1\ntR.';
+    writeFileSync(join(folder, 'float8.pkl'), float8, 'latin1');
     writeFileSync(join(folder, 'evil.pkl'), "\x80\x02cos\nsystem\n(S'touch was-here'\ntR.", 'latin1');
   });
   after(() => rmSync(folder, { recursive: true }));
@@ -66,6 +68,7 @@ describe('alexnet weights', function () {
     ['a folder', ['inspect', '.'], /is a directory/],
     ['a picture', ['inspect', 'cat.jpg'], /cat\.jpg: a picture, not weights/],
     ['an empty file', ['inspect', 'empty'], /empty: the file is empty/],
+    ['tensors of float8', ['inspect', 'float8.pkl'], /float8.*: save them as float32/],
     ['a bare pickle', ['inspect', 'bare.pkl'], /refused: the pickle names 'os\.system'/],
     [
       'a mean for a padded conv1',
