@@ -93,8 +93,8 @@ function accept(value: Value, name: string, end: string | undefined): Value {
 }
 
 /**
- * The provider with each layer's value in the layer's own shape, its maps in the order C,H,W; and a bug report's values
- * as the file has them.
+ * The provider with each layer's value in the layer's own shape, its maps in the order C,H,W; and a bug report's
+ * values as the file has them.
  */
 function inOwnOrder(provider: Provider, { mapsLast, values }: Match, chain: ReadonlyMap<string, Tensor>) {
   let maps: Shape = [];
