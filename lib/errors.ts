@@ -5,6 +5,9 @@ export class InputError extends Error {
   override readonly name = 'InputError';
 }
 
+/** Something that ONNX has and this program does not. */
+export class Unsupported extends InputError {}
+
 /** The asked device or a library is missing, or --strict-device was not met: exit 3. */
 export class EnvironmentError extends Error {
   override readonly name = 'EnvironmentError';

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { decodeTensor } from '../../export/proto.ts';
 import type { Value } from '../array/value.ts';
 import { among, type Checks, called, checkAgainst, checkArgument, texts } from '../checks.ts';
-import { EnvironmentError, InputError } from '../errors.ts';
+import { EnvironmentError, InputError, Unsupported } from '../errors.ts';
 import {
   type Engine,
   isRefused,
@@ -111,7 +111,8 @@ async function runTest(test: TestFolder, engine: Engine): Promise<Verdict> {
     return { status: 'passed', ...(worst !== undefined && { bound: worst }) };
   } catch (error) {
     if (error instanceof EnvironmentError && !(error instanceof Died)) throw error;
-    return { status: 'failed', reason: (error as Error).message.replace(`${test.model}: `, '') };
+    const reason = (error as Error).message.replace(`${test.model}: `, '');
+    return { status: error instanceof Unsupported ? 'unsupported' : 'failed', reason };
   } finally {
     await opened?.close();
   }
@@ -153,6 +154,7 @@ async function readValue(path: string): Promise<Value> {
   try {
     return valueFrom(decodeTensor(await readFile(path)));
   } catch (error) {
-    throw new Error(`${basename(path)}: ${(error as Error).message}`);
+    const Kind = error instanceof Unsupported ? Unsupported : Error;
+    throw new Kind(`${basename(path)}: ${(error as Error).message}`);
   }
 }

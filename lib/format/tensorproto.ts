@@ -8,6 +8,7 @@ import { dataTypeName } from '../../export/dtypes.ts';
 import type { TensorProto } from '../../export/proto.ts';
 import { type DType, dtypeOfOnnx, type NumericDType, viewAs, zerosOf } from '../array/dtype.ts';
 import { byteSize, type NumericValue, type Value } from '../array/value.ts';
+import { Unsupported } from '../errors.ts';
 
 /** TensorProto.DataLocation. */
 export const EXTERNAL = 1;
@@ -22,7 +23,7 @@ export function dtypeOfTensor(tensor: TensorProto): DType {
   const dtype = dtypeOfOnnx(tensor.dataType);
   if (dtype) return dtype;
   const type = dataTypeName(tensor.dataType);
-  throw new Error(`${titleOfTensor(tensor)}: elements of ${type} are not supported`);
+  throw new Unsupported(`${titleOfTensor(tensor)}: elements of ${type} are not supported`);
 }
 
 /** Bytes of its numbers in raw data or an external file. Throws for strings and for a shape that makes no sense. */

@@ -1,13 +1,13 @@
 /** The two engines that tests run on, behind one face: the oracle's evaluator, and onnxruntime on a device. */
 import { type DType, isNumeric } from '../array/dtype.ts';
 import type { Value } from '../array/value.ts';
-import { InputError } from '../errors.ts';
+import { InputError, Unsupported } from '../errors.ts';
 import { hostApart } from '../runtime/apart.ts';
 import type { Device, Session } from '../runtime/session.ts';
 import { fromSession, toSession } from '../runtime/values.ts';
 import { evaluateGraph } from './evaluate.ts';
 import { wholeModel } from './files.ts';
-import { type Model, Unsupported, type ValueInfo } from './model.ts';
+import type { Model, ValueInfo } from './model.ts';
 import { readModel } from './read.ts';
 import { unsupported } from './registry.ts';
 

@@ -16,8 +16,9 @@ import {
 import { dtypeOfOnnx } from '../array/dtype.ts';
 import type { Value } from '../array/value.ts';
 import { widened } from '../array/value.ts';
+import { Unsupported } from '../errors.ts';
 import { valueOfTensor } from '../format/tensorproto.ts';
-import { type Attribute, type Graph, type Node, Unsupported, type ValueInfo } from './model.ts';
+import type { Attribute, Graph, Node, ValueInfo } from './model.ts';
 
 const decoder = new TextDecoder();
 

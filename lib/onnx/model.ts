@@ -53,9 +53,6 @@ export interface Model {
   readonly graph: Graph;
 }
 
-/** A model with something that ONNX has and the evaluator does not. */
-export class Unsupported extends InputError {}
-
 const LONGEST = 500;
 
 /** An error about a model's file, in one line: control characters become '?' and move no cursor. */

@@ -9,13 +9,13 @@ import { joined } from '../../export/index.ts';
 import type { ModelProto } from '../../export/proto.ts';
 import { modelFile } from '../../export/write.ts';
 import { openFile } from '../disk/source.ts';
-import { EnvironmentError, InputError } from '../errors.ts';
+import { EnvironmentError, InputError, Unsupported } from '../errors.ts';
 import { openModel } from '../format/onnx.ts';
 import { adopt, type Source } from '../format/source.ts';
 import { bytesOfTensor, dtypeOfTensor } from '../format/tensorproto.ts';
 import { checkNames, graphOf } from './graph.ts';
 import { inlined } from './inline.ts';
-import { type Model, refusal, Unsupported } from './model.ts';
+import { type Model, refusal } from './model.ts';
 
 const IR = { oldest: 3, newest: 13 };
 

@@ -19,7 +19,7 @@ import * as unary from './ops/unary.ts';
 
 /** The opsets of ai.onnx whose every form of these operators is known here. */
 const OLDEST_OPSET = 6;
-const NEWEST_OPSET = 25;
+const NEWEST_OPSET = 27;
 
 const TRAINING = 'ai.onnx.preview.training';
 

@@ -2,7 +2,8 @@
  * Values from little: Constant ConstantOfShape Range OneHot Cast CastLike.
  *
  * Versions: Constant has value alone until 10, sparse_value 11 (refused), value_float … value_strings since 12; Cast's
- * `to` is a name until 5 and a number since 6, strings since 9; OneHot takes negative indices since 11.
+ * `to` is a name until 5 and a number since 6, strings since 9; OneHot takes negative indices since 11; Range has
+ * stash_type since 27.
  */
 import { type DType, dtypeOfOnnx, isFloat, isInteger } from '../../array/dtype.ts';
 import type { Data, Value } from '../../array/value.ts';
@@ -58,7 +59,10 @@ const range: Kernel = (call) => {
   const [start, limit, delta] = bounds.map(only);
   if (delta === 0) throw new Error('delta must not be 0');
   const size = countOf([Math.max(0, Math.ceil((limit - start) / delta))]);
-  const at = (i: number): number => start + i * delta;
+  // since 27 the halves are counted in float32 unless stash_type says otherwise; products and sums round there
+  const stashed = call.version >= 27 && dtype.endsWith('float16') && call.int('stash_type', 1) === 1;
+  const at = (i: number): number =>
+    stashed ? Math.fround(start + Math.fround(i * delta)) : start + i * delta;
   if (isInteger(dtype)) return integers(dtype, (i) => BigInt(at(i)), [size]);
   return call.floats(
     bounds[0],
@@ -148,7 +152,7 @@ export const operators: Operators = {
     'value value_float value_floats value_int value_ints value_string value_strings',
   ),
   ConstantOfShape: operator('9 20 21 23 24 25', constantOfShape, 'value'),
-  Range: operator('11', range),
+  Range: operator('11 27', range, 'stash_type'),
   OneHot: operator('9 11', oneHot, 'axis'),
   Cast: operator('1 6 9 13 19 21 23 24 25', cast, 'to saturate round_mode'),
   CastLike: operator('15 19 21 23 24 25', castLike, 'saturate round_mode'),

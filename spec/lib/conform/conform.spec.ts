@@ -151,6 +151,21 @@ describe('alexnet conform', () => {
     expect(await verdicts('onnxruntime')).to.deep.equal(all);
   });
 
+  it('calls an initializer in int4 unsupported, on either engine', async () => {
+    const g = graph(
+      [{ op: 'Add', inputs: ['x', 'w'] }],
+      [info('x', 'float32', [4])],
+      [info('y', 'float32', [4])],
+    );
+    const w = { name: 'w', dataType: 22, dims: [4], rawData: Uint8Array.of(0x21, 0x43) };
+    const initializer = [w] as unknown as typeof g.initializer;
+    write('weights', modelBytes({ ...g, initializer }, 21, { irVersion: 10 }), [x], [x]);
+    for (const engine of ['oracle', 'onnxruntime'] as const) {
+      const { tests } = await conform([root], { engine });
+      expect(tests.map(({ name, status }) => `${name} ${status}`)).to.deep.equal(['weights unsupported']);
+    }
+  });
+
   it('follows links to folders', async () => {
     const elsewhere = mkdtempSync(join(tmpdir(), 'alexnet-conform-'));
     write('deep', relu, [x], [x]);

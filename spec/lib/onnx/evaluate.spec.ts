@@ -217,6 +217,29 @@ describe('evaluating ONNX models', () => {
     expect(await refusal(() => run('Pad', [f32([1]), pads]))).to.contain('does not fit');
   });
 
+  it('counts halves in float32 since opset 27, unless stash_type says otherwise', async () => {
+    const half = (x: number): Value => ({ dtype: 'float16', shape: [], data: Float32Array.of(x) });
+    // 3 + 2⁻¹⁴·i: in float16 every term is rounded once, from the exact sum or from a float32
+    const bounds = [half(3), half(3.01), half(2 ** -14)];
+    const ranges = await Promise.all(
+      [11, 27].map(async (opset) => {
+        const { bytes, feeds } = single('Range', bounds, {}, { opset, types: ['float16'] });
+        return list(evaluateGraph(await open(bytes), feeds).get('y0')!);
+      }),
+    );
+    expect(ranges[1]).to.deep.equal(ranges[0]);
+    // 2⁻¹⁴·i + 2⁹ needs 24 bits and more: float32 rounds first
+    const wide = [half(512), half(1024), half(2 ** -14 + 2 ** -24)];
+    const float32 = single('Range', wide, {}, { opset: 27, types: ['float16'] });
+    const y = list(
+      evaluateGraph(await open(float32.bytes), float32.feeds, { precision: 'float64' }).get('y0')!,
+    );
+    expect(y[1]).to.equal(Math.fround(512 + (2 ** -14 + 2 ** -24)));
+    const own = single('Range', wide, { stash_type: 10 }, { opset: 27, types: ['float16'] });
+    const z = list(evaluateGraph(await open(own.bytes), own.feeds, { precision: 'float64' }).get('y0')!);
+    expect(z[1]).to.equal(512 + (2 ** -14 + 2 ** -24));
+  });
+
   it('trains with Dropout’s seed as numpy draws, y = x·mask/(1 − ratio)', async () => {
     const x = f32([1, 1, 1, 1]);
     const [y, mask] = await run('Dropout', [x, f32([0.6], []), bool([1], [])], { seed: 5489 }, 13, 2);

@@ -24,7 +24,7 @@ describe('the evaluator’s operators', () => {
     it(`${name}: knows every version up to opset 25 and every attribute`, () => {
       const dot = name.lastIndexOf('.');
       const found = findOperator(name.slice(0, Math.max(dot, 0)), name.slice(dot + 1), 25)!;
-      expect(found.operator.since).to.deep.equal(schema.since);
+      expect(found.operator.since.filter((since) => since <= 25)).to.deep.equal(schema.since);
       const attributes = schema.attributes.filter((attribute) => !refused.includes(attribute));
       expect([...found.operator.attributes].sort()).to.deep.equal(attributes);
     });
@@ -59,12 +59,12 @@ describe('the evaluator’s operators', () => {
       "node 'inner Erf' (Erf, opset 13): the operator is not supported here",
       "node 'odd' (Relu, opset 13): attribute 'slope' is not known",
     ]);
-    const [newest] = unsupported(await open(modelBytes(main, 26)));
+    const [newest] = unsupported(await open(modelBytes(main, 27)));
     expect(newest.reason).to.contain('operator is not supported');
     const relu = graph([{ op: 'Relu' }], [info('x')], [info('y')]);
-    for (const opset of [5, 26]) {
+    for (const opset of [5, 28]) {
       expect(unsupported(await open(modelBytes(relu, opset)))[0].reason).to.contain(
-        'opsets 6 to 25 are known',
+        'opsets 6 to 27 are known',
       );
     }
   });
