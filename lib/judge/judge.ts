@@ -46,7 +46,7 @@ export interface Comparison {
  * shapes differ.
  */
 export function judge(y: Tensor, { exact, bounds }: Judged, required: OperandRounding): Comparison {
-  const asSum = orVanishing(compare(y, exact, bounds, required), exact, bounds);
+  const asSum = orVanishing(compare(y, exact, bounds, required), y, exact, bounds);
   if (asSum.verdict !== 'fail' || !bounds.normwise || !bounds.squares) return asSum;
   const wider = bounds.normwise();
   const bound = bounds.bound.map((limit, i) => limit + wider.bound[i]);
@@ -58,10 +58,11 @@ export function judge(y: Tensor, { exact, bounds }: Judged, required: OperandRou
   return { ...asTransform, verdict: 'suspicious', reason, named: NORMWISE };
 }
 
-/** Where 0 is within every bound nothing can be told: values that are all but 0 are below float32's range. */
-function orVanishing(found: Comparison, exact: Tensor, { bound }: Bounds): Comparison {
-  if (found.verdict !== 'fail' || found.beyond > 0 || found.count === 0) return found;
+/** Where 0 is within every bound, zeros tell nothing: values that are all but 0 are below float32's range. */
+function orVanishing(found: Comparison, y: Tensor, exact: Tensor, { bound }: Bounds): Comparison {
   const E = dense(exact);
+  const silent = dense(y).every((value) => value === 0) && E.some((value) => value !== 0);
+  if ((found.verdict !== 'fail' && !silent) || found.beyond > 0 || found.count === 0) return found;
   if (!bound.every((limit, i) => Math.abs(E[i]) <= limit)) return found;
   return { ...found, verdict: 'untested', reason: 'too small to be told from 0: this tests nothing' };
 }

@@ -15,17 +15,22 @@ const schemas: Record<string, Schema> = JSON.parse(
 /** Refused with a reason, as all sparse tensors are. */
 const refused = ['sparse_value'];
 
+/** What opsets 26 and 27 change of these (onnx/docs/Changelog.md); the package that made the schemas ends at 25. */
+const newer: Record<string, Schema> = { Range: { since: [27], attributes: ['stash_type'] } };
+
 describe('the evaluator’s operators', () => {
   it('are those that it promises, no more and no fewer', () => {
     expect(operatorNames().sort()).to.deep.equal(Object.keys(schemas).sort());
   });
 
   for (const [name, schema] of Object.entries(schemas)) {
-    it(`${name}: knows every version up to opset 25 and every attribute`, () => {
+    it(`${name}: knows every version up to opset 27 and every attribute`, () => {
       const dot = name.lastIndexOf('.');
       const found = findOperator(name.slice(0, Math.max(dot, 0)), name.slice(dot + 1), 25)!;
-      expect(found.operator.since.filter((since) => since <= 25)).to.deep.equal(schema.since);
-      const attributes = schema.attributes.filter((attribute) => !refused.includes(attribute));
+      expect(found.operator.since).to.deep.equal([...schema.since, ...(newer[name]?.since ?? [])]);
+      const attributes = [...schema.attributes, ...(newer[name]?.attributes ?? [])].filter(
+        (attribute) => !refused.includes(attribute),
+      );
       expect([...found.operator.attributes].sort()).to.deep.equal(attributes);
     });
   }
