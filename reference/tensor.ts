@@ -6,6 +6,7 @@
  */
 import ndarray, { type NdArray } from 'ndarray';
 import { must, mustBeShape, mustBeTensor } from './named.ts';
+import { plainView } from './view.ts';
 
 export type Shape = readonly number[];
 export type Storage = Float32Array | Float64Array;
@@ -32,7 +33,16 @@ export function tensor(data: Storage, shape: Shape): Tensor {
   if (data.length !== sizeOf(shape)) {
     throw new RangeError(`tensor: shape [${shape}] needs ${sizeOf(shape)} values (data has ${data.length})`);
   }
-  return ndarray(data, [...shape]);
+  return viewOf(data, shape);
+}
+
+function viewOf(data: Storage, shape: Shape): Tensor {
+  try {
+    return ndarray(data, [...shape]);
+  } catch (error) {
+    if (error instanceof EvalError) return plainView(data, shape);
+    throw error;
+  }
 }
 
 /** A tensor of zeros. */

@@ -16,15 +16,20 @@ export interface ChildOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly args?: readonly string[];
   readonly input?: string;
+  /** Node's own options. */
+  readonly node?: readonly string[];
 }
 
 /** Imports in the text start with '@/', the repository's root. */
-export function runModule(text: string, { env, args = [], input }: ChildOptions): SpawnSyncReturns<string> {
+export function runModule(
+  text: string,
+  { env, args = [], input, node = [] }: ChildOptions,
+): SpawnSyncReturns<string> {
   const folder = mkdtempSync(join(tmpdir(), 'alexnet-spec-'));
   try {
     const file = join(folder, 'main.mts');
     writeFileSync(file, text.replaceAll("'@/", `'${ROOT.href}`));
-    const argv = ['--import', TSX, file, ...args];
+    const argv = [...node, '--import', TSX, file, ...args];
     return spawnSync(process.execPath, argv, { env, input, encoding: 'utf8', maxBuffer: 1 << 26 });
   } finally {
     rmSync(folder, { recursive: true });
