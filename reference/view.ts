@@ -4,7 +4,8 @@
  * methods, same results (github.com/scijs/ndarray), at the price of loops over the axes.
  */
 import type { NdArray } from 'ndarray';
-import type { Storage } from './tensor.ts';
+
+type Storage = Float32Array | Float64Array;
 
 /** A row-major view of `data`. */
 export const plainView = (data: Storage, shape: readonly number[]): NdArray<Storage> => {
