@@ -78,7 +78,7 @@ function weightedSums(layer: Weighted, pass: ForwardPass, context: BoundsContext
   return { ...bounds, deviation, normwise: () => normwise(layer, x, w, exact.shape, context.operands) };
 }
 
-export interface Products extends Pick<BoundsContext, 'device' | 'operands'> {
+interface ProductContext extends Pick<BoundsContext, 'device' | 'operands'> {
   /** The largest values of both operands, added. */
   readonly largest: number;
   /** Σ(w·x)² without b²; default: as the terms say. */
@@ -90,7 +90,11 @@ export interface Products extends Pick<BoundsContext, 'device' | 'operands'> {
  * operands are rounded to fewer bits, plus the oracle's own γ with u = 2⁻⁵³.
  * Expectation: λ√n·u·Σ|w·x| with n = m + 1 roundings (Higham and Mary 2019, theorem 2.4).
  */
-export function productBounds({ magnitude, squares, count }: Terms, exact: Tensor, about: Products): Bounds {
+export function productBounds(
+  { magnitude, squares, count }: Terms,
+  exact: Tensor,
+  about: ProductContext,
+): Bounds {
   const mag = dense(magnitude);
   const own = dense(squares);
   const total = own instanceof Float64Array ? own : new Float64Array(own);
