@@ -8,6 +8,7 @@
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { describe } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
 import { ONNX_TOLERANCE, type TestTolerance } from './compare.ts';
 
@@ -33,9 +34,7 @@ const MAX_DEPTH = 4;
 export async function findTests(folders: readonly string[]): Promise<TestFolder[]> {
   const tests: TestFolder[] = [];
   for (const folder of folders) {
-    const found = await stat(folder).catch(() => undefined);
-    if (!found?.isDirectory()) throw new InputError(`${folder}: there is no such folder`);
-    const inside = await testsIn(resolve(folder), 0);
+    const inside = await testsIn(folder, 0);
     if (inside.length === 0) {
       throw new InputError(
         `${folder}: no tests in the ONNX backend-test layout (model.onnx, test_data_set_0/…)`,
@@ -47,7 +46,9 @@ export async function findTests(folders: readonly string[]): Promise<TestFolder[
 }
 
 async function testsIn(folder: string, depth: number): Promise<TestFolder[]> {
-  const entries = await readdir(folder, { withFileTypes: true });
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {
+    throw new InputError(`${folder}: ${describe(error)}`);
+  });
   const names = entries.map((entry) => entry.name).sort();
   if (names.includes('model.onnx')) return [await testOf(folder, names)];
   // a link counts as what it leads to
@@ -76,7 +77,7 @@ async function testOf(folder: string, names: readonly string[]): Promise<TestFol
     const files = await readdir(path);
     sets.push({ inputs: numbered(path, files, 'input_'), outputs: numbered(path, files, 'output_') });
   }
-  const test = { name: basename(folder), model: join(folder, 'model.onnx'), sets };
+  const test = { name: basename(resolve(folder)), model: join(folder, 'model.onnx'), sets };
   return names.includes('data.json')
     ? { ...test, tolerance: await toleranceIn(join(folder, 'data.json')) }
     : test;

@@ -1,5 +1,6 @@
 /** Files of the disk as sources: the one place from which the readers of lib/format get them. */
 import { closeSync, fstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { EnvironmentError, InputError } from '../errors.ts';
 import { bad, type Source, sourceOf } from '../format/source.ts';
@@ -22,8 +23,24 @@ export function describe(error: unknown): string {
   if (code === 'ENOENT') return 'no such file';
   if (code === 'EACCES' || code === 'EPERM') return 'no permission to open it';
   if (code === 'EISDIR') return 'is a directory, not a file';
+  if (code === 'ENOTDIR') return 'is a file, not a directory';
   if (code === 'ENAMETOOLONG') return 'the name is too long';
   return message;
+}
+
+function unreadable(name: string, error: unknown): Error {
+  const short = shortage(error);
+  if (short) return new EnvironmentError(`${name}: cannot be read: ${short}`);
+  return bad({ name }, describe(error));
+}
+
+/** The text of a file or a pipe. Rejects with InputError for what is missing, unreadable, a folder or blank. */
+export async function readText(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch((error) => {
+    throw unreadable(path, error);
+  });
+  if (text.trim() === '') throw bad({ name: path }, 'the file is empty');
+  return text;
 }
 
 /** An open file. The caller closes it. Throws InputError for what is missing, unreadable or no plain file. */
@@ -35,9 +52,7 @@ export function openFile(path: string, name = path): Source {
     if (!kind.isFile()) throw bad({ name }, 'is not a plain file');
     fd = openSync(path, 'r');
   } catch (error) {
-    const short = shortage(error);
-    if (short) throw new EnvironmentError(`${name}: cannot be read: ${short}`);
-    throw error instanceof InputError ? error : bad({ name }, describe(error));
+    throw error instanceof InputError ? error : unreadable(name, error);
   }
   return sourceOf(name, fstatSync(fd).size, {
     readInto: (target, offset) => readFully(fd, name, target, offset),

@@ -1,6 +1,6 @@
 /** Names for class numbers. */
-import { readFile } from 'node:fs/promises';
 import type { Network } from '../../reference/networks/layers.ts';
+import { readText } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
 import { imagenet1000 } from './imagenet1000.ts';
 
@@ -37,17 +37,7 @@ export function classesIn(metadata: ReadonlyMap<string, string>): readonly strin
  * is not `classes`.
  */
 export async function readClassNames(path: string, classes: number): Promise<readonly string[]> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    const reason =
-      error.code === 'ENOENT'
-        ? 'there is no such file'
-        : error.code === 'EISDIR'
-          ? 'it is a folder'
-          : error.message;
-    throw new InputError(`${path}: ${reason}`);
-  });
-  if (text.trim() === '') throw new InputError(`${path}: the file is empty: it needs one name a line`);
-  const names = text
+  const names = (await readText(path))
     .replace(/^\uFEFF/, '')
     .replace(/\r?\n$/, '')
     .split(/\r?\n/);

@@ -13,8 +13,8 @@
  * What copies or selects must stay exact. Softmax' bound follows the values least: it counts from an eighth
  * of the bound on, the others from 1/64.
  */
-import { readFile } from 'node:fs/promises';
 import type { Kind } from '../../reference/networks/layers.ts';
+import { readText } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
 import type { Verdict } from '../judge/judge.ts';
 import type { LayerRow, Verification } from '../verify/verification.ts';
@@ -49,10 +49,7 @@ interface Baseline {
 
 /** A saved report. The file may be anything: throws InputError, naming it, if it is none. */
 export async function readBaseline(file: string): Promise<Baseline> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    const known: Record<string, string> = { ENOENT: 'there is no such file', EISDIR: 'it is a folder' };
-    throw new InputError(`${file}: ${known[error.code ?? ''] ?? error.message}`);
-  });
+  const text = await readText(file);
   try {
     return parse(file, JSON.parse(text));
   } catch (error) {

@@ -2,7 +2,6 @@
  * What can be said about a training run, in code, in a JSON file (--config) and on the command line; the last
  * one wins.
  */
-import { readFile } from 'node:fs/promises';
 import { type Augmentation, augmentations } from '../../reference/input/augment.ts';
 import { type Method, methods } from '../../reference/training/init.ts';
 import { type Rule, rules } from '../../reference/training/optimiser.ts';
@@ -22,7 +21,7 @@ import {
   truth,
   whole,
 } from '../checks.ts';
-import { describe } from '../disk/source.ts';
+import { readText } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
 import { type Device, deviceWords } from '../runtime/devices.ts';
 
@@ -208,9 +207,7 @@ export const checkOptions = (options: object, where = 'train'): void =>
 
 /** The options in a JSON file; '$'-keys and 'about' are for readers. Rejects with InputError naming the file. */
 export async function readConfig(path: string): Promise<Partial<TrainOptions>> {
-  const source = await readFile(path, 'utf8').catch((error) => {
-    throw new InputError(`${path}: ${describe(error)}`);
-  });
+  const source = await readText(path);
   let value: unknown;
   try {
     value = JSON.parse(source);

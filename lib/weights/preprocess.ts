@@ -2,10 +2,9 @@
  * Preprocessing as it travels with weights, one JSON text under the metadata key 'preprocess', and as --preprocess
  * names it.
  */
-import { readFile } from 'node:fs/promises';
 import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { networks } from '../../reference/networks/index.ts';
-import { describe } from '../disk/source.ts';
+import { readText } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
 import { about } from '../format/source.ts';
 
@@ -62,8 +61,10 @@ export async function readPreprocess(given: string | Preprocess): Promise<Prepro
   if (typeof given !== 'string') return parsePreprocess(formatPreprocess(given));
   const known = networks.find(({ name }) => name === given);
   if (known) return known.preprocess;
-  const text = await readFile(given, 'utf8').catch((error) => {
-    throw new InputError(`--preprocess ${given}: no network's name, and as a file: ${describe(error)}`);
+  const text = await readText(given).catch((error) => {
+    throw error instanceof InputError
+      ? new InputError(`${error.message}, and no network has this name`)
+      : error;
   });
   return about(given, () => parsePreprocess(text));
 }

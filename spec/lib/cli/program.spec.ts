@@ -32,7 +32,7 @@ const lines: readonly (readonly [words: string, said: RegExp])[] = [
   ['train nowhere', /nowhere: no such file/],
   ['train . --config nope.json', /nope\.json: no such file/],
   ['conform', /name a folder of tests/],
-  ['conform nowhere', /there is no such folder/],
+  ['conform nowhere', /nowhere: no such file/],
   ['doctor x', /too many arguments for 'doctor'/],
   ['weights nope', /unknown command 'nope'/],
   ['weights inspect nowhere', /nowhere: no such file/],
