@@ -58,6 +58,8 @@ export interface BoundsContext {
   readonly half: boolean;
   /** Whether LRN is onnxruntime's native CPU kernel, which keeps a running sum. */
   readonly runningSum: boolean;
+  /** Whether a node of its own adds the bias: the sum without it is stored too. */
+  readonly biasApart?: boolean;
 }
 
 /** A value's exact result, from the device's own operands, and how far a right device may be from it. */
@@ -167,12 +169,17 @@ export function summed(parts: readonly Judged[], device: DeviceArithmetic): Judg
  */
 export function inFloat16(bounds: Bounds, exact: Tensor, ofInput: OfInput = () => 0): Bounds {
   const y = dense(exact);
-  const stored = (i: number): number => halfStep(y[i]);
+  const stored = storedAsHalves(bounds, (i) => y[i]);
+  return { ...loosened(stored, ofInput), most: FLOAT16_MAX };
+}
+
+/** The same bounds where what `of` says is rounded to float16 on the way: the result, or a sum that leads to it. */
+export function storedAsHalves(bounds: Bounds, of: (i: number) => number): Bounds {
+  const step = (i: number): number => halfStep(of(i));
   const { squares } = bounds;
   return {
-    ...loosened(bounds, (i) => stored(i) + ofInput(i)),
-    ...(squares && { squares: { ...squares, noise: squares.noise.map((noise, i) => noise + stored(i)) } }),
-    most: FLOAT16_MAX,
+    ...loosened(bounds, step),
+    ...(squares && { squares: { ...squares, noise: squares.noise.map((noise, i) => noise + step(i)) } }),
   };
 }
 

@@ -8,10 +8,11 @@
  * - dx  at most K/G·R·S products dy·w (fully connected: as many as neurons)
  */
 import type { Terms } from '../../reference/ops/operation.ts';
-import { dense, map, sizeOf, type Tensor } from '../../reference/tensor.ts';
+import { dense, map, type Storage, sizeOf, type Tensor } from '../../reference/tensor.ts';
 import * as fast from '../fast/index.ts';
 import {
   arithmetic,
+  FLOAT16_MAX,
   FLOAT32_MAX,
   gamma,
   HALF_SUBNORMAL,
@@ -30,6 +31,7 @@ import {
   largest,
   type OperationBounds,
   relativeTo,
+  storedAsHalves,
   underflow,
 } from './bounds.ts';
 import { inputTransform, normwise, transformable } from './normwise.ts';
@@ -37,7 +39,12 @@ import { inputTransform, normwise, transformable } from './normwise.ts';
 type Weighted = LayersOf<'conv2d' | 'linear'>;
 
 const products: OperationBounds<'conv2d' | 'linear'> = {
-  forward: weightedSums,
+  forward(layer, pass, context) {
+    const bounds = weightedSums(layer, pass, context);
+    const b = pass.weights.get(`${layer.name}.bias`);
+    // in float32 that rounding is the last but one of the m + 1 in any order
+    return context.half && context.biasApart && b ? withSumAsHalves(bounds, pass.exact, dense(b)) : bounds;
+  },
   // what is relative is among the rounded operands; subnormal inputs add 2⁻²⁵ each
   ofInput(layer, { weights, exact: { shape } }) {
     const w = weights.get(`${layer.name}.weight`) as Tensor;
@@ -141,6 +148,17 @@ function sequentialNoise(
   return products.map((square, i) => {
     const y = Math.abs(exact[i]);
     return y > magnitude[i] / 2 ? (U32 * n * y) / 2 : U32 * Math.sqrt(n * (square / 2 + (y * y) / 3));
+  });
+}
+
+/** The sum s = ŷ − b, itself off by the bound, is float16 before b is added; where it may overflow, so may y. */
+function withSumAsHalves(bounds: Bounds, exact: Tensor, b: Storage): Bounds {
+  const y = dense(exact);
+  const [, K, ...plane] = exact.shape;
+  const PQ = sizeOf(plane);
+  return storedAsHalves(bounds, (i) => {
+    const most = Math.abs(y[i] - b[Math.floor(i / PQ) % K]) + bounds.bound[i];
+    return most < FLOAT16_MAX ? most : Number.POSITIVE_INFINITY;
   });
 }
 

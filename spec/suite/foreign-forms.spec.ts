@@ -14,7 +14,7 @@ import { networkNamed } from '../../reference/networks/index.ts';
 import { dense } from '../../reference/tensor.ts';
 import { forms } from '../support/exporters.ts';
 import { narrow, randomWeights, runFile } from '../support/models.ts';
-import { makerOf } from '../support/rewrites.ts';
+import { biasByAdd, CONVS, FCS, graphOf, makerOf } from '../support/rewrites.ts';
 import { writeSafetensors } from '../support/tensor-bytes.ts';
 
 describe('verify --network and --weights read the forms of other exporters', () => {
@@ -33,8 +33,12 @@ describe('verify --network and --weights read the forms of other exporters', () 
   after(() => rmSync(folder, { recursive: true }));
 
   /** The exported model after these changes, as a file. */
-  function changed(name: string, ...changes: readonly ((model: ModelProto) => void)[]): string {
-    const model = decodeModel(Uint8Array.from(exported));
+  function changed(
+    name: string,
+    from: Uint8Array,
+    ...changes: readonly ((model: ModelProto) => void)[]
+  ): string {
+    const model = decodeModel(Uint8Array.from(from));
     model.metadataProps = [];
     for (const change of changes) change(model);
     model.graph!.valueInfo = [];
@@ -55,22 +59,35 @@ describe('verify --network and --weights read the forms of other exporters', () 
 
   for (const { name, rewrite, fault, layer } of forms) {
     it(`${name}: the weights to the last bit`, async () => {
-      const read = await loadWeights(changed(name, rewrite), bvlc);
+      const read = await loadWeights(changed(name, exported, rewrite), bvlc);
       for (const [own, t] of weights)
         expect([...dense(read.weights.get(own)!)], own).to.deep.equal([...dense(t)]);
     });
 
     it(`${name}: passes, by the file's own weights and by those it should have`, async () => {
-      const file = changed(name, rewrite);
+      const file = changed(name, exported, rewrite);
       expect(await judged(file)).to.deep.equal({ verdict: 'pass', first: null });
       expect(await judged(file, right)).to.deep.equal({ verdict: 'pass', first: null });
     });
 
     it(`${name}: with a fault it fails at ${layer}`, async () => {
-      const file = changed(`${name} wrong`, rewrite, fault);
+      const file = changed(`${name} wrong`, exported, rewrite, fault);
       expect(await judged(file, right)).to.deep.equal({ verdict: 'fail', first: layer });
     });
   }
+
+  it('float16, every bias by Add: passes, and a bias that is wrong fails', async () => {
+    const form = { source: 'random', passing: true, precision: 'float16' } as const;
+    const halves = joined(modelOf(network, weights, form).chunks());
+    const byAdd = (model: ModelProto) => void [...CONVS, ...FCS].map((name) => biasByAdd(model, name));
+    const negated = (model: ModelProto) => {
+      const { rawData } = graphOf(model).initializer.find(({ name }) => name === 'conv3.bias')!;
+      for (let i = 1; i < rawData!.length; i += 2) rawData![i] ^= 0x80;
+    };
+    expect(await judged(changed('halves', halves, byAdd))).to.deep.equal({ verdict: 'pass', first: null });
+    const wrong = changed('halves wrong', halves, byAdd, negated);
+    expect(await judged(wrong, right)).to.deep.equal({ verdict: 'fail', first: 'conv3' });
+  });
 
   it('a bug report has the values as the file has them: maps as N,H,W,C', async () => {
     const { rewrite } = forms.find(({ name }) => name === 'activations as N,H,W,C')!;
@@ -78,7 +95,7 @@ describe('verify --network and --weights read the forms of other exporters', () 
       makerOf(model, 'conv3/chw').attribute.find(({ name }) => name === 'pads')!.ints = [2, 2, 0, 0];
     };
     const about = { network: 'bvlc-alexnet', weights: right, device: 'cpu' } as const;
-    const result = await verify({ ...about, model: changed('report', rewrite, shifted) });
+    const result = await verify({ ...about, model: changed('report', exported, rewrite, shifted) });
     const { layer, model, inputs, output, y, exact, bound } = result.evidence!;
     const K = weights.get('conv3.weight')!.shape[0];
     expect([layer, y.shape, exact.shape]).to.deep.equal(['conv3', [1, 13, 13, K], [1, 13, 13, K]]);
@@ -90,7 +107,7 @@ describe('verify --network and --weights read the forms of other exporters', () 
       return dense(results.get(output)!);
     };
     expect([...(await run(model))]).to.deep.equal([...dense(y)]);
-    const correct = await run(decodeModel(readFileSync(changed('correct', rewrite))));
+    const correct = await run(decodeModel(readFileSync(changed('correct', exported, rewrite))));
     const ideal = dense(exact);
     expect(correct.every((v: number, i: number) => Math.abs(v - ideal[i]) <= bound[i])).to.equal(true);
   });

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { fromFloat16, toFloat16 } from '../../../export/float16.ts';
 import { classes } from '../../../lib/bounds/arithmetic.ts';
 import type { BoundsContext } from '../../../lib/bounds/bounds.ts';
 import type { Comparison } from '../../../lib/judge/judge.ts';
@@ -151,5 +152,41 @@ describe('bounds of dot products', () => {
       weights: new Map([...c.weights].map(([k, t]) => [k, tensor(new Float32Array(t.data.length), t.shape)])),
     };
     expect(judge(still, evaluate(still, 'forward', false)).verdict).to.equal('untested');
+  });
+
+  describe('a bias that a node of its own adds, values stored as float16', () => {
+    const halves = (values: readonly number[]) => [...fromFloat16(toFloat16(Float32Array.from(values)))];
+    const row = (values: readonly number[], shape: readonly number[]) =>
+      tensor(Float32Array.from(values), shape);
+    const m = 100;
+    /** Sums of one sign, most of which the bias takes back: their float16 is much coarser than the result's. */
+    function judged(biasApart: boolean, { scale = 1, wrong = 0 } = {}): Comparison {
+      const drawn = normals(3, 1, (OUTPUTS + 1) * m).map((v) => scale * Math.abs(v));
+      const x = halves([...drawn.slice(0, m)]);
+      const w = halves([...drawn.slice(m)]);
+      const sums = Array.from({ length: OUTPUTS }, (_, o) =>
+        dot(w.slice(o * m, (o + 1) * m), x, 0, 'forward', false),
+      );
+      const b = halves(sums.map((s) => Math.max(-0.95 * s, -65504)));
+      const y = halves(halves(sums).map((s, o) => s + b[o] * (1 + wrong)));
+      const weights = new Map([
+        ['fc.weight', row(w, [OUTPUTS, m])],
+        ['fc.bias', row(b, [OUTPUTS])],
+      ]);
+      const how = { ...context, half: true, biasApart };
+      return judgeLayer(layer, [row(x, [1, m])], row(y, [1, OUTPUTS]), weights, how);
+    }
+
+    it('the rounding of the sum before it is allowed, and a wrong bias is not', () => {
+      expect(judged(true).verdict).to.equal('pass');
+      expect(judged(false).verdict).to.equal('fail');
+      expect(judged(true, { wrong: 0.01 }).verdict).to.equal('fail');
+    });
+
+    it('where that sum overflows nothing is promised', () => {
+      const scale = Math.sqrt(1300);
+      expect(judged(true, { scale }).reason).to.match(/^overflows/);
+      expect(judged(false, { scale }).verdict).to.equal('fail');
+    });
   });
 });
