@@ -91,8 +91,8 @@ function finding(error: Error, plain: Run | undefined): Error {
   throw error;
 }
 
-/** Where every run that shows all values died. */
-function nothingFound(subject: Subject, reason: string): Found {
+/** The rows where every run that shows all values died. */
+export function nothingFound(subject: Subject, reason: string): Found {
   const rows = subject.computations().flatMap(({ makes }) =>
     makes.map(({ name, kind }): LayerReport => {
       const shape = subject.chain(name)?.shape ?? [];

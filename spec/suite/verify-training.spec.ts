@@ -1,10 +1,13 @@
 import { expect } from 'chai';
+import { dataTypes } from '../../export/dtypes.ts';
 import { buildGradients, buildStep } from '../../export/index.ts';
-import type { NodeProto } from '../../export/proto.ts';
+import { type NodeProto, nodeProto } from '../../export/proto.ts';
 import { networkNamed, networks } from '../../reference/networks/index.ts';
 import { weightShapes } from '../../reference/oracle.ts';
 import { runModule } from '../support/child.ts';
 import { narrow } from '../support/models.ts';
+import { attribute } from '../support/onnx.ts';
+import { skipBecause } from '../support/skip.ts';
 import { needsSwiftshader } from '../support/swiftshader.ts';
 import { verifyNarrow, withNodes } from '../support/verify-training.ts';
 
@@ -130,6 +133,36 @@ describe('verify --graph training: planted faults are named', function () {
     expect(layers.filter((row) => row.verdict === 'fail').map(({ kind }) => kind)).to.not.include(
       'parameter',
     );
+  });
+
+  it('onnxruntime dies of the state after the first step: what was found before is kept', async function () {
+    if (process.arch !== 'x64') skipBecause(this, 'only x64 traps where a quotient overflows');
+    const constant = (name: string, value: bigint): NodeProto =>
+      nodeProto(
+        'Constant',
+        [],
+        [name],
+        [attribute('value', { dtype: 'int64', shape: [1], data: BigInt64Array.of(value) })],
+      );
+    // −2⁶³ over −1 where a velocity is not 0, which no first one is
+    const dying = (node: NodeProto): readonly NodeProto[] => [
+      ...[constant('least', -(2n ** 63n)), constant('minus', -1n), constant('plus', 1n), node],
+      nodeProto('Cast', ['conv1.bias.velocity'], ['moves'], [attribute('to', dataTypes.bool)]),
+      nodeProto('Where', ['moves', 'minus', 'plus'], ['divisor']),
+      nodeProto('Div', ['least', 'divisor'], ['quotient']),
+    ];
+    const file = step(at('conv1.bias.velocity.next', dying));
+    const { verdict, runs, layers } = await verifyNarrow(NET, { graph: 'training', steps: 3, file });
+    expect(verdict).to.equal('fail');
+    const rows = (k: number) => layers.filter(({ layer }) => layer.startsWith(`step${k}/`));
+    expect([...new Set(rows(1).map((row) => row.verdict))]).to.deep.equal(['pass']);
+    expect([...new Set(rows(2).map((row) => `${row.verdict}: ${row.reason}`))]).to.deep.equal([
+      'untested: onnxruntime died (SIGFPE)',
+    ]);
+    expect(rows(2)).to.have.lengthOf(rows(1).length);
+    expect(rows(3)).to.deep.equal([]);
+    const told = runs.filter((run) => run.verdict === 'fail').map(({ reason, first }) => ({ reason, first }));
+    expect(told).to.deep.equal([{ reason: 'onnxruntime died (SIGFPE) in step 2', first: null }]);
   });
 
   it('weight decay has the wrong sign: the velocity of that parameter', async () => {

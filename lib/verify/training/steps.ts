@@ -18,10 +18,11 @@ import {
   parameterBounds,
   velocityBounds,
 } from '../../bounds/update.ts';
-import { type Examined, examine, judgeAll, type Reported } from '../engine.ts';
+import { Died } from '../../runtime/apart.ts';
+import { type Examined, examine, judgeAll, nothingFound, type Reported } from '../engine.ts';
 import type { JudgeOptions } from '../options.ts';
 import { type Computation, type Subject, tensorOf, type Values } from '../subject.ts';
-import type { LayerRow } from '../verification.ts';
+import type { LayerRow, RunReport } from '../verification.ts';
 import { type Chain, disturbedChain, oracleChain } from './chain.ts';
 import { forwardAndBack } from './gradients.ts';
 import { aboutGraph, feedsOf, runsOf, type TrainingGraph } from './graphs.ts';
@@ -64,6 +65,7 @@ export async function verifySteps(settings: StepSettings): Promise<Stepped> {
   let device = start;
   let oracle = widened(start, options);
   let first: Examined | undefined;
+  const runs: RunReport[] = [];
   for (let k = 1; k <= steps; k++) {
     const chain = k === 1 ? settings.chain : oracleChain(network, oracle.weights, batch, options);
     const next = updateAll(oracle.weights, oracle.momenta, chain.gradients, hyper);
@@ -72,10 +74,19 @@ export async function verifySteps(settings: StepSettings): Promise<Stepped> {
     if (!first) {
       first = await examine(subject, provider, settings);
       rows.push(...first.rows.map(inStep(k)));
+      runs.push(...first.runs);
       values = first.values;
     } else {
       const { ran } = first;
-      const run = await provider.run(subject.feeds, provider.ways[0]);
+      const run = await provider.run(subject.feeds, provider.ways[0]).catch((error: Error) => error);
+      if (run instanceof Error) {
+        if (!(run instanceof Died)) throw run;
+        const lost = nothingFound(subject, run.message).rows.map((row) => ({ ...row, devices: [] }));
+        rows.push(...lost.map(inStep(k)));
+        const head = { ...first.runs[0], unstable: [], verdict: 'fail', first: null } as const;
+        runs.push({ ...head, reason: `${run.message} in step ${k}` });
+        break; // there is no state to go on from
+      }
       const later = judgeAll(subject, run).rows.map((row) => ({ ...row, devices: ran(row.layer) }));
       rows.push(...later.map(inStep(k)));
       values = run.values;
@@ -85,7 +96,7 @@ export async function verifySteps(settings: StepSettings): Promise<Stepped> {
     save(saved.device, k, device, values.has('loss') ? tensorOf(values.get('loss')) : undefined);
     save(saved.oracle, k, oracle, chain.values.get('loss'));
   }
-  return { ...(first as Examined), ...saved, rows };
+  return { ...(first as Examined), ...saved, rows, runs };
 }
 
 /** 'conv1.weight.next' is called step1/conv1.weight. */
