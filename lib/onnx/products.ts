@@ -37,6 +37,8 @@ export interface Products {
   readonly inOut: ReadonlySet<string>;
   /** Weights of matrices whose inputs are maps flattened in the order H,W,C. */
   readonly mapsLast: ReadonlySet<string>;
+  /** What the graph computes whatever it is fed. */
+  readonly constants: ReadonlyMap<string, Value>;
 }
 
 interface Found extends Omit<Product, 'weight' | 'bias'> {
@@ -93,7 +95,7 @@ export function productsOf(model: Model): Products {
       const part = constant(name, wires);
       if (part) called(part);
     }
-  return { products, tensors, inOut, mapsLast };
+  return { products, tensors, inOut, mapsLast, constants: wires.constants };
 }
 
 // ---- the graph's wires -------------------------------------------------------------------------------------------

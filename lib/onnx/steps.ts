@@ -3,6 +3,7 @@
  * the nodes between one of them and the next. Most steps are of one node; a normalisation written out, or a Split into
  * groups up to its Concat, is one step.
  */
+import type { Value } from '../array/value.ts';
 import { readNames } from './graph.ts';
 import type { Graph, Node } from './model.ts';
 import type { Product } from './products.ts';
@@ -13,10 +14,17 @@ export interface Step {
   readonly to: string;
   /** Where all of it is a convolution or a fully connected layer. */
   readonly product?: Product;
+  /** Whether it multiplies by 1 or adds 0. */
+  readonly neutral?: boolean;
 }
 
-/** The longest of the chains from `input` to an output. */
-export function stepsOf(graph: Graph, input: string, products: readonly Product[]): Step[] {
+/** The longest of the chains from `input` to an output. `constants`: what the graph computes whatever it is fed. */
+export function stepsOf(
+  graph: Graph,
+  input: string,
+  products: readonly Product[],
+  constants: ReadonlyMap<string, Value>,
+): Step[] {
   const owner = new Map(products.flatMap((product) => product.nodes.map((node) => [node, product] as const)));
   const chains = graph.outputs.map((output) => chainTo(output.name, input, graph));
   const longest = chains.reduce((best, chain) => (chain.length > best.length ? chain : best), []);
@@ -27,9 +35,22 @@ export function stepsOf(graph: Graph, input: string, products: readonly Product[
     const last = steps.at(-1);
     if (whole && last?.product === product)
       steps[steps.length - 1] = { ...last, nodes: [...last.nodes, ...step.nodes], to: step.to };
-    else steps.push(whole ? { ...step, product } : step);
+    else steps.push(whole ? { ...step, product } : { ...step, neutral: isNeutral(step, constants) });
   }
   return steps;
+}
+
+const NEUTRAL: Readonly<Record<string, number>> = { Mul: 1, Div: 1, Add: 0, Sub: 0 };
+
+/** x·1, 1·x, x/1, x + 0, 0 + x, x − 0. */
+function isNeutral({ nodes: [node, ...more], from }: Step, constants: ReadonlyMap<string, Value>): boolean {
+  const { op, domain, inputs } = node;
+  const other = inputs.find((name) => name !== from);
+  const value = other === undefined ? undefined : constants.get(other);
+  if (more.length > 0 || domain !== '' || !(op in NEUTRAL) || !value || value.dtype === 'string')
+    return false;
+  if ((op === 'Div' || op === 'Sub') && inputs[0] !== from) return false;
+  return (value.data as Float32Array).every((v) => Number(v) === NEUTRAL[op]);
 }
 
 function chainTo(output: string, input: string, { nodes }: Graph): Step[] {

@@ -9,7 +9,7 @@ import type { Kind, Layer, Network } from '../../reference/networks/layers.ts';
 import { inputsOf } from '../../reference/oracle.ts';
 import { InputError } from '../errors.ts';
 import type { Graph } from '../onnx/model.ts';
-import { orderAfter, type Product } from '../onnx/products.ts';
+import { orderAfter, type Product, type Products } from '../onnx/products.ts';
 import { type Step, stepsOf } from '../onnx/steps.ts';
 
 export interface Match {
@@ -102,7 +102,7 @@ const dispensable = (layer: Layer): boolean =>
 
 /** Whether a step passes its values on, in another shape or order at most; padding belongs to what follows. */
 function passes(step: Step, next: Step | undefined): boolean {
-  if (only('Identity', 'Cast', 'Dropout', 'Unsqueeze')(step) || isFlat(step)) return true;
+  if (step.neutral || only('Identity', 'Cast', 'Dropout', 'Unsqueeze')(step) || isFlat(step)) return true;
   if (only('Pad')(step)) return next !== undefined && (isProduct(next) || isPool(next));
   return only('Transpose')(step) && orderAfter(step.nodes[0]) !== undefined;
 }
@@ -172,13 +172,13 @@ function sideBySide(layers: readonly Layer[], steps: readonly Step[]): Pairing[]
 export function match(
   network: Network,
   graph: Graph,
-  products: readonly Product[],
+  { products, constants }: Products,
   { input, mapsLast }: { readonly input: string; readonly mapsLast: boolean },
 ): Match {
   const chained = network.layers.every(
     ({ inputs }, at) => !inputs || inputs.join() === (network.layers[at - 1]?.name ?? 'input'),
   );
-  const steps = chained ? stepsOf(graph, input, products) : [];
+  const steps = chained ? stepsOf(graph, input, products, constants) : [];
   const pairings = chained ? sideBySide(network.layers, steps) : byName(network.layers, graph, products);
   if (pairings.some(({ layer, step }) => layer && !step && isWeighted(layer)))
     throw notThis(network, pairings, steps);

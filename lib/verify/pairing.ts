@@ -47,7 +47,7 @@ export function pairOf(file: ModelInBytes, network: Network, given?: Weights): P
   const { model } = file;
   const input = inputOf(model, network);
   const found = productsOf(model);
-  const matched = match(network, model.graph, found.products, {
+  const matched = match(network, model.graph, found, {
     input: input.name,
     mapsLast: input.mapsLast,
   });

@@ -2,7 +2,7 @@
  * The forms in which other exporters write the function of an exported bvlc-alexnet, each with a fault that it can
  * have, and the layer at which the fault must show.
  */
-import type { ModelProto } from '../../export/proto.ts';
+import type { ModelProto, NodeProto } from '../../export/proto.ts';
 import { attribute } from './onnx.ts';
 import {
   asConvolutions,
@@ -205,4 +205,41 @@ export const forms: readonly Form[] = [
     fault: (model) => void put(model, 'zero', [-0.01], []),
     layer: 'relu5',
   },
+  {
+    name: 'nodes between the layers that change nothing',
+    rewrite(model) {
+      put(model, 'one', [0.5], []);
+      put(model, 'zeros', [0, -0], [2, 1, 1, 1]);
+      integers(model, 'first', [0]);
+      between(model, 'conv1', node('Add', ['one', 'one'], 'whole'), (x, y) => node('Mul', ['whole', x], y));
+      between(model, 'relu1', node('Gather', ['zeros', 'first'], 'zero'), (x, y) =>
+        node('Add', [x, 'zero'], y),
+      );
+      between(model, 'pool2', node('Identity', ['whole'], 'same'), (x, y) => node('Div', [x, 'same'], y));
+      between(model, 'relu3', node('Cast', ['relu3'], 'wide', { to: 11 }), (_, y) =>
+        node('Cast', ['wide'], y, { to: 1 }),
+      );
+      between(model, 'conv4', node('Identity', ['conv4'], 'conv4/1'), (_, y) =>
+        node('Sub', ['conv4/1', 'zero'], y),
+      );
+      between(model, 'fc6', node('Dropout', ['fc6'], 'fc6/kept'), (_, y) =>
+        node('Mul', ['fc6/kept', 'same'], y),
+      );
+    },
+    fault: (model) => void put(model, 'one', [0.5 + 2 ** -12], []),
+    layer: 'relu1',
+  },
 ];
+
+/** Two nodes behind a value, which make what the others read then of it. */
+function between(
+  model: ModelProto,
+  name: string,
+  first: NodeProto,
+  last: (x: string, y: string) => NodeProto,
+) {
+  const { node: list } = graphOf(model);
+  for (const each of list)
+    each.input = each.input.map((input) => (input === name ? `${name}/passed` : input));
+  list.splice(list.indexOf(makerOf(model, name)) + 1, 0, first, last(name, `${name}/passed`));
+}
