@@ -13,8 +13,24 @@ import { loadWeights } from '../../lib/weights/load.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { dense } from '../../reference/tensor.ts';
 import { forms } from '../support/exporters.ts';
-import { narrow, randomWeights, runFile } from '../support/models.ts';
-import { biasByAdd, CONVS, FCS, graphOf, makerOf } from '../support/rewrites.ts';
+import { narrow, randomWeights, runFile, uniform } from '../support/models.ts';
+import {
+  biasByAdd,
+  CONVS,
+  FCS,
+  flattenByShape,
+  graphOf,
+  makerOf,
+  mapsLast,
+  negate,
+  node,
+  put,
+  replace,
+  splitGroups,
+  torchLrn,
+  unnamed,
+  withMatMul,
+} from '../support/rewrites.ts';
 import { writeSafetensors } from '../support/tensor-bytes.ts';
 
 describe('verify --network and --weights read the forms of other exporters', () => {
@@ -87,6 +103,47 @@ describe('verify --network and --weights read the forms of other exporters', () 
     expect(await judged(changed('halves', halves, byAdd))).to.deep.equal({ verdict: 'pass', first: null });
     const wrong = changed('halves wrong', halves, byAdd, negated);
     expect(await judged(wrong, right)).to.deep.equal({ verdict: 'fail', first: 'conv3' });
+  });
+
+  it('a random form for each layer passes, and with a wrong weight fails at its layer', async () => {
+    const same = (): void => {};
+    const clip = (model: ModelProto, name: string): void => {
+      const relu = makerOf(model, name);
+      replace(model, relu, node('Clip', [relu.input[0], put(model, `${name}/0`, [0], [])], name));
+    };
+    const choices: [readonly string[], readonly ((model: ModelProto, name: string) => void)[]][] = [
+      [
+        ['conv1', 'conv3'],
+        [same, biasByAdd],
+      ],
+      [
+        ['conv2', 'conv4', 'conv5'],
+        [same, biasByAdd, splitGroups],
+      ],
+      [FCS, [same, biasByAdd, withMatMul]],
+      [
+        ['norm1', 'norm2'],
+        [same, torchLrn],
+      ],
+      [['flatten'], [same, flattenByShape, (model) => mapsLast(model, true)]],
+      [
+        ['relu1', 'relu2', 'relu3', 'relu4', 'relu5', 'relu6', 'relu7'],
+        [same, clip],
+      ],
+      [['all'], [same, unnamed]],
+    ];
+    for (let seed = 1; seed <= 12; seed++) {
+      const next = uniform(seed * 7919);
+      const pick = <T>(of: readonly T[]): T => of[Math.floor(((next() + 1) / 2) * of.length)];
+      const rewrite = (model: ModelProto): void => {
+        for (const [names, ways] of choices) for (const name of names) pick(ways)(model, name);
+      };
+      const file = changed(`random ${seed}`, exported, rewrite);
+      expect(await judged(file, right), `seed ${seed}`).to.deep.equal({ verdict: 'pass', first: null });
+      const layer = pick([...CONVS, ...FCS]);
+      const wrong = changed(`random ${seed} wrong`, exported, negate(`${layer}.weight`), rewrite);
+      expect(await judged(wrong, right), `seed ${seed}`).to.deep.equal({ verdict: 'fail', first: layer });
+    }
   });
 
   it('a bug report has the values as the file has them: maps as N,H,W,C', async () => {
