@@ -26,7 +26,7 @@ export interface Field {
   readonly value: number;
 }
 
-export const invalid = (what: string): Error => new RangeError(`not a valid protobuf file: ${what}`);
+export const invalid = (what: string): Error => new Error(`not a valid protobuf file: ${what}`);
 
 /** [value, position after it]; values over 2⁵³ are rounded. */
 function varint(bytes: Uint8Array, at: number, end: number): [number, number] {
