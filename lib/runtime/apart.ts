@@ -53,6 +53,12 @@ interface Child {
 const PATIENCE = 3000;
 const waiting: Child[] = [];
 
+const leave = (child: Child): void => {
+  if (waiting.includes(child)) waiting.splice(waiting.indexOf(child), 1);
+};
+
+const FOLDER = process.cwd();
+
 /** Opens sessions as openSession does, but that they reject with Died too. They share a process, until it dies. */
 export function hostApart(): Host {
   let child: Child | undefined;
@@ -67,7 +73,10 @@ export function hostApart(): Host {
       child = undefined;
       if (!kept || kept.death) return;
       waiting.push(kept);
-      kept.idle = setTimeout(() => kept.end(), PATIENCE).unref();
+      kept.idle = setTimeout(() => {
+        leave(kept); // from now on it is of no use to anybody
+        kept.end();
+      }, PATIENCE).unref();
     },
   };
 }
@@ -107,6 +116,8 @@ async function started(): Promise<Child> {
   remember(folder);
   const script = fileURLToPath(new URL(`./apart-child${extname(import.meta.url)}`, import.meta.url));
   const spawned = spawn(process.execPath, [...loaders(process.execArgv), script], {
+    // where Node's own options were looked up
+    cwd: FOLDER,
     // a profile that it leaves when it dies goes with the folder
     env: { ...process.env, TMPDIR: folder },
     stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
@@ -138,7 +149,7 @@ async function started(): Promise<Child> {
   };
   gone.then((death) => {
     child.death = death;
-    if (waiting.includes(child)) waiting.splice(waiting.indexOf(child), 1);
+    leave(child);
   });
   keepAlive(spawned, false);
   return child;
@@ -162,7 +173,11 @@ function mourned(spawned: ChildProcess): Promise<Error> {
     spawned.on('error', ({ message }) =>
       resolve(new EnvironmentError(`no process can be started for onnxruntime: ${message}`)),
     );
-    spawned.on('close', (code, signal) => resolve(new Died(lastWords(code, signal, said))));
+    spawned.on('close', (code, signal) => {
+      const words = lastWords(code, signal, said);
+      // Node ends so where a module is missing or an error is thrown: that was not onnxruntime
+      resolve(code === 1 ? new EnvironmentError(words.replace('died', 'has no process')) : new Died(words));
+    });
   });
 }
 
