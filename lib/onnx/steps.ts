@@ -19,7 +19,7 @@ export interface Step {
 }
 
 /** The longest of the chains from `input` to an output. `constants`: what the graph computes whatever it is fed. */
-export function stepsOf(
+export function longestChain(
   graph: Graph,
   input: string,
   products: readonly Product[],

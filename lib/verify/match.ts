@@ -10,7 +10,7 @@ import { inputsOf } from '../../reference/oracle.ts';
 import { InputError } from '../errors.ts';
 import type { Graph } from '../onnx/model.ts';
 import { orderAfter, type Product, type Products } from '../onnx/products.ts';
-import { type Step, stepsOf } from '../onnx/steps.ts';
+import { longestChain, type Step } from '../onnx/steps.ts';
 
 export interface Match {
   /** Name of the ONNX value that holds each layer's output. */
@@ -178,7 +178,7 @@ export function match(
   const chained = network.layers.every(
     ({ inputs }, at) => !inputs || inputs.join() === (network.layers[at - 1]?.name ?? 'input'),
   );
-  const steps = chained ? stepsOf(graph, input, products, constants) : [];
+  const steps = chained ? longestChain(graph, input, products, constants) : [];
   const pairings = chained ? sideBySide(network.layers, steps) : byName(network.layers, graph, products);
   if (pairings.some(({ layer, step }) => layer && !step && isWeighted(layer)))
     throw notThis(network, pairings, steps);
