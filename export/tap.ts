@@ -68,6 +68,15 @@ function produced(node: NodeProto, index: number, types: ReadonlyMap<string, num
       return attribute('value')?.t?.dataType ?? (attribute('value_float') ? dataTypes.float32 : undefined);
     case 'ConstantOfShape':
       return attribute('value')?.t?.dataType ?? dataTypes.float32;
+    case 'RandomNormal':
+    case 'RandomUniform':
+      return attribute('dtype')?.i ?? dataTypes.float32;
+    case 'Multinomial':
+      return attribute('dtype')?.i ?? dataTypes.int32;
+    case 'RandomNormalLike':
+    case 'RandomUniformLike':
+    case 'Bernoulli':
+      return attribute('dtype')?.i ?? types.get(node.input[0]);
     case 'CastLike':
     case 'Where':
       return types.get(node.input[1]);

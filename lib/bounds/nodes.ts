@@ -4,6 +4,7 @@ import { isFloat } from '../array/dtype.ts';
 import type { Value } from '../array/value.ts';
 import { evaluateNode, type Values } from '../onnx/evaluate.ts';
 import type { Node } from '../onnx/model.ts';
+import { drawsNumbers } from '../onnx/registry.ts';
 import { asTensor, elements, only } from '../onnx/value.ts';
 import { arithmetic } from './arithmetic.ts';
 import { halfStep, inFloat16, type Judged, type OfInput, type Told } from './bounds.ts';
@@ -13,6 +14,7 @@ import { boundsOfOutput, type NodeCall, readsHalves } from './onnx.ts';
 /** What is known of these outputs of a node. */
 export function judgedNode(call: NodeCall, outputs: readonly string[]): readonly (Judged | Told)[] {
   const { model, node, values } = call;
+  if (drawsNumbers(node)) return outputs.map((name) => givenOutput(call, name));
   if (draws(node, values)) return outputs.map((_, i) => drawnOutput(call, i));
   const exacts = evaluateNode(model, node, values, 'float64');
   return outputs.map((name) => {
@@ -24,10 +26,21 @@ export function judgedNode(call: NodeCall, outputs: readonly string[]): readonly
   });
 }
 
-/** Whether a node's mask is of the device's own generator. */
-export function draws({ op, inputs }: Node, values: Values): boolean {
+/** Whether a node's numbers or its mask are of the device's own generator. */
+export function draws(node: Node, values: Values): boolean {
+  if (drawsNumbers(node)) return true;
+  const { op, inputs } = node;
   const [, ratio, training] = inputs.map((name) => values.get(name));
   return op === 'Dropout' && !!training && only(training) !== 0 && (!ratio || only(ratio) !== 0);
+}
+
+/** Numbers that a device draws are what they are; their type and shape are known. */
+function givenOutput({ model, node, values }: NodeCall, name: string): Told {
+  const given = ({ dtype, shape }: Value) => `${dtype} [${shape}]`;
+  const y = given(values.get(name) as Value);
+  const right = given(evaluateNode(model, node, values).get(name) as Value);
+  if (y === right) return { verdict: 'untested', reason: 'random' };
+  return { verdict: 'fail', reason: `${y} on the device, ${right} in the oracle` };
 }
 
 /** y is judged by the mask, where there is one, and the mask by its rate. */

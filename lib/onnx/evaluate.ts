@@ -16,6 +16,8 @@ export interface GraphRunOptions extends Limits {
   readonly precision?: Precision;
   /** Iterations after which a Loop is taken for one that never ends (100,000). */
   readonly maxIterations?: number;
+  /** Nodes of the main graph that draw numbers run, on numbers that no other engine draws; else they are refused. */
+  readonly drawing?: boolean;
   /** Called with every node of the main graph and its outputs, by name. */
   readonly trace?: (node: Node, outputs: ReadonlyMap<string, Value>) => void;
 }
@@ -34,7 +36,7 @@ const MAX_ITERATIONS = 100_000;
  * feeds that do not fit, a node that fails.
  */
 export function evaluateGraph(model: Model, feeds: Feeds, options: GraphRunOptions = {}): Map<string, Value> {
-  refuseUnsupported(model);
+  refuseUnsupported(model, options.drawing);
   checkFeeds(model, feeds);
   const { precision = 'float32', maxIterations = MAX_ITERATIONS, trace } = options;
   const { outputs } = model.graph;

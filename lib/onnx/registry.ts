@@ -10,6 +10,7 @@ import * as gemm from './ops/gemm.ts';
 import type { Operators } from './ops/kernel.ts';
 import * as normalisation from './ops/normalisation.ts';
 import * as pooling from './ops/pooling.ts';
+import * as random from './ops/random.ts';
 import * as reduce from './ops/reduce.ts';
 import * as shape from './ops/shape.ts';
 import * as slice from './ops/slice.ts';
@@ -43,7 +44,11 @@ const domains: Readonly<Record<string, Operators>> = {
   [TRAINING]: training.operators,
 };
 
-/** Names of the operators, those of other domains with the domain in front. */
+/** Whether the operator draws numbers, which ONNX leaves to each engine. */
+export const drawsNumbers = ({ domain, op }: Node): boolean =>
+  domain === '' && Object.hasOwn(random.operators, op);
+
+/** Names of the operators that have one right result, those of other domains with the domain in front. */
 export const operatorNames = (): string[] =>
   Object.entries(domains).flatMap(([domain, table]) =>
     Object.keys(table).map((name) => (domain === '' ? name : `${domain}.${name}`)),
@@ -55,7 +60,7 @@ export function findOperator(
   op: string,
   opset: number,
 ): { operator: Operators[string]; version: number } | null {
-  const table = domains[domain];
+  const table = domain === '' && Object.hasOwn(random.operators, op) ? random.operators : domains[domain];
   if (!table || !Object.hasOwn(table, op)) return null;
   const operator = table[op];
   const version = operator.since.findLast((since) => since <= opset);
@@ -66,10 +71,14 @@ export function findOperator(
 export const titleOf = (node: Node, opset: number | undefined): string =>
   `node '${node.name}' (${node.domain ? `${node.domain}.` : ''}${node.op}, opset ${opset ?? 'undeclared'})`;
 
-/** The nodes that cannot be evaluated, each with one line that says why, subgraphs included. */
-export function unsupported(model: Model): { node: Node; reason: string }[] {
+/**
+ * The nodes that cannot be evaluated, each with one line that says why, subgraphs included. Nodes that draw numbers are
+ * among them, but with `drawing` those of the main graph are not.
+ */
+export function unsupported(model: Model, drawing = false): { node: Node; reason: string }[] {
   return [...allNodes(model.graph)].flatMap((node) => {
-    const reason = unsupportedReason(model, node);
+    const draws = drawsNumbers(node) && !(drawing && model.graph.nodes.includes(node));
+    const reason = unsupportedReason(model, node, draws);
     return reason ? [{ node, reason }] : [];
   });
 }
@@ -78,12 +87,12 @@ export function unsupported(model: Model): { node: Node; reason: string }[] {
 export const isSupported = (model: Model, node: Node): boolean =>
   unsupported({ ...model, graph: { ...model.graph, nodes: [node] } }).length === 0;
 
-function unsupportedReason(model: Model, node: Node): string | null {
+function unsupportedReason(model: Model, node: Node, draws: boolean): string | null {
   const opset = model.opsets.get(node.domain);
   const title = titleOf(node, opset);
   if (opset === undefined) return `${title}: the model does not declare an opset for its domain`;
   const found = findOperator(node.domain, node.op, opset);
-  if (!found) return `${title}: the operator is not supported here`;
+  if (!found || draws) return `${title}: the operator is not supported here`;
   // what has not changed up to the oldest opset is known below it too
   const since = findOperator(node.domain, node.op, Math.max(opset, OLDEST_OPSET))?.version;
   if (node.domain === '' && (found.version !== since || opset > NEWEST_OPSET)) {
@@ -104,7 +113,7 @@ function* allNodes(graph: Graph): Iterable<Node> {
 }
 
 /** Throws an InputError for the first node that cannot be evaluated. */
-export function refuseUnsupported(model: Model): void {
-  const [first] = unsupported(model);
+export function refuseUnsupported(model: Model, drawing?: boolean): void {
+  const [first] = unsupported(model, drawing);
   if (first) throw refusal(model.name, first.reason);
 }

@@ -38,6 +38,7 @@ export async function verifyGraph(settings: GraphSettings): Promise<Verification
   const chain = new Map<string, Value>(feeds);
   evaluateGraph(model, feeds, {
     precision,
+    drawing: true,
     trace: (_, outputs) => {
       for (const [name, value] of outputs) chain.set(name, value);
     },

@@ -12,6 +12,7 @@ import { judgedNode } from '../../../lib/bounds/nodes.ts';
 import { writeNpy } from '../../../lib/format/npy.ts';
 import { judge } from '../../../lib/judge/judge.ts';
 import { readModel } from '../../../lib/onnx/read.ts';
+import { run } from '../../../lib/onnx/run.ts';
 import { verify } from '../../../lib/verify/index.ts';
 import { noiseFor, verifyGraph } from '../../../lib/verify/nodes.ts';
 import { type Shape, tensor } from '../../../reference/tensor.ts';
@@ -184,6 +185,49 @@ describe('verify on the nodes of a graph', function () {
       'y: not compared, computed from values that are random, overflow or have no bound',
     ]);
     expect(result.layers.find(({ layer }) => layer === 'y')?.accumulated).to.equal(null);
+  });
+
+  it('numbers that a node draws are untested, and all behind them is judged from the device’s own', async () => {
+    const nodes: NodeText[] = [
+      { op: 'RandomNormal', inputs: [], outputs: ['n'], attributes: { shape: [2, 30] } },
+      {
+        op: 'RandomUniform',
+        inputs: [],
+        outputs: ['u'],
+        attributes: { shape: [2, 30], dtype: dataTypes.float32 },
+      },
+      { op: 'RandomNormalLike', inputs: ['x'], outputs: ['nl'] },
+      { op: 'RandomUniformLike', inputs: ['x'], outputs: ['ul'], attributes: { low: { float: 0.25 } } },
+      { op: 'Bernoulli', inputs: ['u'], outputs: ['b'] },
+      {
+        op: 'Multinomial',
+        inputs: ['x'],
+        outputs: ['m'],
+        attributes: { sample_size: 3, dtype: dataTypes.int64 },
+      },
+      { op: 'Sum', inputs: ['x', 'n', 'nl', 'ul', 'b'], outputs: ['s'] },
+      { op: 'Tanh', inputs: ['s'], outputs: ['y'] },
+      { op: 'Cast', inputs: ['m'], outputs: ['c'], attributes: { to: dataTypes.float32 } },
+      { op: 'Exp', inputs: ['x'], outputs: ['e'] },
+    ];
+    const outputs = [info('y'), info('c'), info('e')];
+    const { rows, result } = await judged(nodes, [info('x', 'float32', [2, 30])], outputs);
+    const random = {
+      n: 'untested',
+      u: 'untested',
+      nl: 'untested',
+      ul: 'untested',
+      b: 'untested',
+      m: 'untested',
+    };
+    expect(rows).to.deep.equal({ ...random, s: 'pass', y: 'pass', c: 'pass', e: 'pass' });
+    const told = result.layers.filter(({ verdict }) => verdict === 'untested').map(({ reason }) => reason);
+    expect([...new Set(told)]).to.deep.equal(['random']);
+    const row = (name: string) => result.layers.find(({ layer }) => layer === name);
+    expect([row('y')?.accumulated, row('n')?.accumulated]).to.deep.equal([null, null]);
+    expect(row('e')?.accumulated).to.be.a('number');
+    const refusal = await run(join(folder, 'm.onnx')).catch((e) => e);
+    expect(refusal.message).to.match(/\(RandomNormal, opset 15\): the operator is not supported here$/);
   });
 
   it('values that overflow are called so', async () => {
