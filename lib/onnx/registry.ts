@@ -72,8 +72,8 @@ export const titleOf = (node: Node, opset: number | undefined): string =>
   `node '${node.name}' (${node.domain ? `${node.domain}.` : ''}${node.op}, opset ${opset ?? 'undeclared'})`;
 
 /**
- * The nodes that cannot be evaluated, each with one line that says why, subgraphs included. Nodes that draw numbers are
- * among them, but with `drawing` those of the main graph are not.
+ * The nodes that cannot be evaluated, each with one line that says why, subgraphs included. Nodes that draw numbers
+ * are among them; with `drawing` those of the main graph are not.
  */
 export function unsupported(model: Model, drawing = false): { node: Node; reason: string }[] {
   return [...allNodes(model.graph)].flatMap((node) => {
