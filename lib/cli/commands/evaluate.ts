@@ -49,7 +49,7 @@ export function register(program: Command): void {
     .addOption(deviceOption())
     .addOption(engineOption('who computes', ['onnxruntime', 'oracle']))
     .addOption(decoderOption())
-    .option('--threads <n>', 'threads that decode', integer(1, MOST_THREADS))
+    .option('--threads <n>', `threads that decode, ${MOST_THREADS} at most`, integer(1, MOST_THREADS))
     .option('--html <file>', 'write a page with table and picture there')
     .option('--svg <file>', 'draw the confusions there')
     .addOption(forceOption())

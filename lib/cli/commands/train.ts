@@ -51,7 +51,11 @@ export function register(program: Command): void {
     .option('--validation-images <n>', 'so many validation images, spread evenly', integer(1))
     .option('--validate-every <epochs>', 'epochs from one validation to the next (1)', integer(1))
     .addOption(oneOf('--device <device>', 'where to train (auto)', deviceWords))
-    .option('--threads <n>', 'threads that decode and distort', integer(1, MOST_THREADS))
+    .option(
+      '--threads <n>',
+      `threads that decode and distort, ${MOST_THREADS} at most`,
+      integer(1, MOST_THREADS),
+    )
     .option('--out <dir>', 'folder for checkpoints, logs and curves (training)')
     .option('--resume', 'go on from the checkpoint in that folder')
     .option('--checkpoint-every <steps>', 'steps between checkpoints (an epoch)', integer(1))
