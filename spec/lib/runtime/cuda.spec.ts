@@ -13,13 +13,15 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { addCuda, removeCuda } from '../../../lib/runtime/cuda.ts';
 import type { Installation } from '../../../lib/runtime/installation.ts';
+import { skipBecause } from '../../support/skip.ts';
 
 describe('onnxruntime with CUDA from the npm registry', () => {
   let modules: string;
   let found: Installation;
 
   beforeEach(function () {
-    if (process.platform !== 'linux' || process.arch !== 'x64') this.skip();
+    if (process.platform !== 'linux' || process.arch !== 'x64')
+      skipBecause(this, 'onnxruntime has CUDA for linux/x64 alone');
     modules = mkdtempSync(join(tmpdir(), 'alexnet-cuda-'));
     const root = join(modules, 'onnxruntime-node');
     mkdirSync(root);

@@ -134,7 +134,11 @@ export async function planted(bytes: Uint8Array, seed: number): Promise<{ met: M
   }
 }
 
-/** Whether the wrong node's value, from the right one's operands, is of the same shape and differs by a hundredth. */
+/**
+ * Whether the wrong node's value, from the right one's operands, is of the same shape and differs by a hundredth: a
+ * choice of faults, not a tolerance. Twenty of float16's unit roundoffs (2⁻¹¹) are more than rounding moves a vector
+ * by, so each such fault has to be noticed.
+ */
 async function differs(bytes: Uint8Array, file: Uint8Array, name: string): Promise<boolean> {
   const feeds = await feedsOf(bytes);
   const model = await readModel(bytes, 'right.onnx');
