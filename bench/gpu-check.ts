@@ -53,6 +53,7 @@ function plan(): [number, Question][] {
   ];
   const cuda: [number, Question][] = [
     [60, { part: 'tf32', network, device: 'cuda', tf32: true }],
+    [90, { part: 'switched', network: 'cifar-alexnet', device: 'cuda', tf32: true }],
     [60, { part: 'peer', network, device: 'cuda', batches: [large], python }],
     [90, { part: 'step', network, device: 'cuda', batches: [large], python }],
     [60, { part: 'speed', network, device: 'cuda', batches, tf32: true }],

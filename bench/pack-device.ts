@@ -13,7 +13,7 @@
  *   bash FOLDER/run.sh bench/device.js --batches 1,128
  *   bash FOLDER/run.sh lib/cli/main.js doctor
  *
- * Pieces (pack.00, pack.01 …) of at most 60 MiB lie beside run.sh; those that had to be copied one after the other
+ * Pieces (pack.00, pack.01 …) of at most 50 MiB lie beside run.sh; those that had to be copied one after the other
  * may lie in the folder that ALEXNET_PIECES names.
  */
 import { execFileSync } from 'node:child_process';
@@ -45,7 +45,7 @@ const { values: options, positionals } = parseArgs({
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const OUT = resolve(positionals[0] ?? join(ROOT, '.device'));
 const STAGE = join(OUT, 'stage');
-const PIECE = 60 * 2 ** 20;
+const PIECE = 50 * 2 ** 20;
 
 if (process.platform !== 'linux' || process.arch !== 'x64')
   throw new Error('pack on linux/x64: Node travels along');

@@ -7,10 +7,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { intermediates, joined, tap } from '../../export/index.ts';
 import { doctor, verify } from '../../lib/index.ts';
 import { modelOf } from '../../lib/networks/modelfile.ts';
 import { type Device, openSession, type Session } from '../../lib/runtime/session.ts';
+import { TF32_VARIABLE } from '../../lib/runtime/tf32.ts';
 import { asTensor, type SessionValue } from '../../lib/runtime/values.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { dense, sizeOf, type Tensor } from '../../reference/tensor.ts';
@@ -31,6 +33,8 @@ export interface Question {
   /** TF32 stays on; the process gets NVIDIA_TF32_OVERRIDE=0 else. */
   readonly tf32?: boolean;
   readonly python?: string;
+  /** When TF32 is switched off, for `switched`. */
+  readonly when?: 'before' | 'after' | 'main' | 'worker';
 }
 
 export interface Found {
@@ -102,6 +106,49 @@ const tf32: Part = async ({ network, device }) => {
     says: `${told.length} of ${products.length} convolutions and fully connected layers told from float32: ${bits.join(', ')} bits`,
   };
 };
+
+/**
+ * Whether TF32 can be switched off in a process that runs already (lib/runtime/tf32.ts): the variable set before the
+ * first session, after one, before a worker's, and by a worker. A try is another process: `when` says which this is.
+ */
+const switched: Part = async ({ network, when }) => {
+  if (when === undefined) {
+    const tries = ['before', 'after', 'main', 'worker'] as const;
+    const bits = tries.map((word) => tried({ part: 'switched', network, when: word }));
+    const says = tries.map((word, i) => `${word}: ${bits[i]}`).join(', ');
+    return { ok: null, says: `least bits after ${TF32_VARIABLE}=0 was set in the process: ${says}` };
+  }
+  if (when === 'after') await leastBits(network!);
+  if (when !== 'worker') process.env[TF32_VARIABLE] = '0';
+  const bits =
+    when === 'main' || when === 'worker' ? await inWorker(network!, when) : await leastBits(network!);
+  return { ok: null, says: bits.toFixed(1) };
+};
+
+function tried(question: Question): string {
+  const { [TF32_VARIABLE]: _, ...env } = process.env;
+  const argv = [...process.execArgv, process.argv[1], `--part=${JSON.stringify(question)}`];
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, argv, {
+    encoding: 'utf8',
+    env,
+    timeout: 30_000,
+  });
+  if (status === 0) return (JSON.parse(stdout.trim().split('\n').at(-1)!) as Found).says;
+  return `ended with ${signal ?? status}: ${stderr.trim().split('\n').at(-1)}`;
+}
+
+/** Fewest effective bits of the convolutions and fully connected layers on CUDA. */
+export async function leastBits(network: string): Promise<number> {
+  const { layers } = await verify({ network, device: 'cuda', require: 'tf32' });
+  const products = layers.filter(({ kind }) => kind === 'conv2d' || kind === 'linear');
+  return Math.min(...products.map(({ introduced }) => introduced?.bits ?? Number.POSITIVE_INFINITY));
+}
+
+function inWorker(network: string, when: 'main' | 'worker'): Promise<number> {
+  const script = new URL(`./switched-worker${extname(import.meta.url)}`, import.meta.url);
+  const worker = new Worker(script, { workerData: { network, when } });
+  return new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
+}
 
 /** A file whose norm1 has another k must fail, in norm1. */
 const planted: Part = async ({ network, device }) => {
@@ -254,4 +301,4 @@ const step: Part = async ({ network, device, batches = [128], python = 'python3'
   }
 };
 
-export const parts = { diagnosis, right, tf32, planted, determinism, speed, peer, step };
+export const parts = { diagnosis, right, tf32, switched, planted, determinism, speed, peer, step };

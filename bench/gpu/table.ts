@@ -43,6 +43,7 @@ const titles: Readonly<Record<Question['part'], string>> = {
   diagnosis: 'doctor',
   right: 'verify',
   tf32: 'verify with TF32 on',
+  switched: 'TF32 switched off in the process',
   planted: 'a planted fault',
   determinism: 'determinism',
   speed: 'images/s',
