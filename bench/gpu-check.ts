@@ -5,14 +5,15 @@
  *   npm run gpu [-- --on cuda,webgpu] [--minutes 8] [--json gpu.json] [--python python3] [--small]
  *   on a bare machine (bench/pack-device.ts):  bash .device/run.sh bench/gpu-check.js --json gpu.json
  *
- * Each step runs in a process of its own with a limit, and what fails or dies stops none of the others. The JSON file
- * and the table beside it (gpu.md) are written after every step; what no time was left for stands in them as not run.
+ * Each step runs in a process of its own with a limit, and what fails or dies stops none of the others. What times
+ * nothing runs side by side first, a process for every four cores. The JSON file and the table beside it (gpu.md) are
+ * written after every step; what no time was left for stands in them as not run.
  * `npx tsx bench/gpu/document.ts gpu.json` puts the table into docs/devices.md. --small takes the smallest network
  * for a try of the check itself.
  */
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { gpus } from '../lib/runtime/hardware.ts';
 import { installation } from '../lib/runtime/installation.ts';
@@ -20,7 +21,7 @@ import type { Device } from '../lib/runtime/session.ts';
 import { TF32_VARIABLE } from '../lib/runtime/tf32.ts';
 import { networks } from '../reference/networks/index.ts';
 import { type Found, parts, type Question } from './gpu/parts.ts';
-import { markdown, type Row } from './gpu/table.ts';
+import { lineOf, markdown, type Row } from './gpu/table.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -44,8 +45,8 @@ function plan(): [number, Question][] {
   const on = (device: Device): [number, Question][] => [
     [60, { part: 'right', network, device }],
     [60, { part: 'planted', network, device }],
-    [90, { part: 'right', graph: 'gradients', network, device, batches: [options.small ? 2 : 8] }],
-    [90, { part: 'right', graph: 'training', network, device, batches: [options.small ? 2 : 8] }],
+    [90, { part: 'right', graph: 'gradients', network, device, batches: [4] }],
+    [120, { part: 'right', graph: 'training', network, device, batches: [2] }],
     [60, { part: 'right', precision: 'float16', network, device }],
     [60, { part: 'determinism', network, device }],
     [60, { part: 'speed', network, device, batches }],
@@ -89,26 +90,32 @@ async function main(): Promise<void> {
     command: `bench/gpu-check.ts ${process.argv.slice(2).join(' ')}`.trim(),
     date: new Date().toISOString().slice(0, 10),
   };
-  const rows: Row[] = [];
-  for (const [limit, question] of plan()) {
+  const steps = plan();
+  const found: Row[] = [];
+  const rows = () => Object.values(found); // as planned, without those that are still to come
+  const step = async (at: number): Promise<void> => {
+    const [limit, question] = steps[at];
     const left = (deadline - performance.now()) / 1000;
     const start = performance.now();
-    const found: Found =
+    const saw: Found =
       left < 5
         ? { ok: null, says: 'not run: no time was left' }
         : await apart(question, Math.min(limit, left), left < limit);
     const seconds = Number(((performance.now() - start) / 1000).toFixed(1));
-    rows.push({ question, seconds, ...found });
-    writeFileSync(options.json, `${JSON.stringify({ machine, rows }, null, 1)}\n`);
-    writeFileSync(options.json.replace(/(\.json)?$/, '.md'), markdown({ machine, rows }));
-    process.stderr.write(
-      `${markdown({ machine, rows: rows.slice(-1) })
-        .trim()
-        .split('\n')
-        .at(-1)}\n`,
-    );
-  }
-  process.exitCode = rows.some(({ ok }) => ok === false) ? 1 : 0;
+    found[at] = { question, seconds, ...saw };
+    writeFileSync(options.json, `${JSON.stringify({ machine, rows: rows() }, null, 1)}\n`);
+    writeFileSync(options.json.replace(/(\.json)?$/, '.md'), markdown({ machine, rows: rows() }));
+    process.stderr.write(`${lineOf(found[at])}\n`);
+  };
+  const timed = ([, { part }]: (typeof steps)[number]) =>
+    part === 'speed' || part === 'peer' || part === 'step';
+  const waiting = [...steps.keys()].filter((at) => !timed(steps[at]));
+  const worker = async () => {
+    for (let at = waiting.shift(); at !== undefined; at = waiting.shift()) await step(at);
+  };
+  await Promise.all(Array.from({ length: Math.ceil(availableParallelism() / 4) }, worker));
+  for (const at of steps.keys()) if (timed(steps[at])) await step(at);
+  process.exitCode = rows().some(({ ok }) => ok === false) ? 1 : 0;
 }
 
 /** One step in a process of its own; what ended it is its finding, unless the whole run's time did (`cut`). */

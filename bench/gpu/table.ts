@@ -25,19 +25,21 @@ export function markdown({ machine, rows }: Report): string {
   const head =
     `${cards || 'no GPU'}, ${machine.processor}, Node ${machine.node}, onnxruntime-node ${machine.onnxruntime}, ` +
     `${machine.date}: \`${machine.command}\``;
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
   return [
     head,
     '',
     line(['step', 'result', 's', 'found']),
     line(['---', '---', '---:', '---']),
-    ...rows.map(({ question, ok, seconds, says }) =>
-      line([titleOf(question), ok === null ? '' : ok ? 'ok' : 'NOT OK', String(seconds), says]),
-    ),
+    ...rows.map(lineOf),
     '',
   ].join('\n');
 }
+
+export const lineOf = ({ question, ok, seconds, says }: Row): string =>
+  line([titleOf(question), ok === null ? '' : ok ? 'ok' : 'NOT OK', String(seconds), says]);
+
+const line = (cells: readonly string[]): string =>
+  `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
 
 const titles: Readonly<Record<Question['part'], string>> = {
   diagnosis: 'doctor',
