@@ -20,7 +20,7 @@ import { installation } from '../lib/runtime/installation.ts';
 import type { Device } from '../lib/runtime/session.ts';
 import { TF32_VARIABLE } from '../lib/runtime/tf32.ts';
 import { networks } from '../reference/networks/index.ts';
-import { type Found, parts, type Question } from './gpu/parts.ts';
+import { type Found, lastWords, parts, type Question } from './gpu/parts.ts';
 import { lineOf, markdown, type Row } from './gpu/table.ts';
 
 const { values: options } = parseArgs({
@@ -139,14 +139,11 @@ function apart(question: Question, seconds: number, cut: boolean): Promise<Found
       const last = out.trim().split('\n').at(-1) ?? '';
       if (code === 0) return resolve(JSON.parse(last) as Found);
       if (signal === 'SIGKILL' && cut) return resolve({ ok: null, says: 'stopped: no time was left' });
-      const said =
-        words.split('\n').findLast((line) => /^\s*\w*Error\b.*: /.test(line)) ??
-        words.trim().split('\n').at(-1)!;
       const ended =
         signal === 'SIGKILL'
           ? `not done after ${seconds.toFixed(0)} s`
           : `ended with ${signal ?? `exit code ${code}`}`;
-      resolve({ ok: false, says: `${ended}: ${said.trim().slice(0, 300)}` });
+      resolve({ ok: false, says: `${ended}: ${lastWords(words)}` });
     });
   });
 }

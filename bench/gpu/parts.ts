@@ -134,8 +134,17 @@ function tried(question: Question): string {
     timeout: 30_000,
   });
   if (status === 0) return (JSON.parse(stdout.trim().split('\n').at(-1)!) as Found).says;
-  return `ended with ${signal ?? status}: ${stderr.trim().split('\n').at(-1)}`;
+  return `ended with ${signal ?? status}: ${lastWords(stderr)}`;
 }
+
+/** The line that says what went wrong, of what a process that died left on its standard error. */
+export const lastWords = (stderr: string): string =>
+  (
+    stderr.split('\n').findLast((line) => /^\s*\w*Error\b.*: /.test(line)) ??
+    stderr.trim().split('\n').at(-1)!
+  )
+    .trim()
+    .slice(0, 300);
 
 /** Fewest effective bits of the convolutions and fully connected layers on CUDA. */
 export async function leastBits(network: string): Promise<number> {
