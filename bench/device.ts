@@ -22,7 +22,7 @@ import { table } from '../lib/report/table.ts';
 import { type Device, LABELS, probe } from '../lib/runtime/devices.ts';
 import { gpus } from '../lib/runtime/hardware.ts';
 import { installation } from '../lib/runtime/installation.ts';
-import { openSession, type Session } from '../lib/runtime/session.ts';
+import { lrnOf, openSession, type Session } from '../lib/runtime/session.ts';
 import { TF32_VARIABLE } from '../lib/runtime/tf32.ts';
 import { asTensor } from '../lib/runtime/values.ts';
 import { dense, type Tensor, tensor } from '../reference/tensor.ts';
@@ -125,7 +125,7 @@ async function measure(configuration: Configuration): Promise<Result> {
   if (verdict === 'fail') return head;
   const expected = values.oracle.get(layers.at(-1)!.layer)!;
   const { network: built, weights, source } = await resolve({ network });
-  const lrn = device === 'webgpu' ? 'decomposed' : 'native';
+  const lrn = lrnOf(device);
   const bytes = joined(modelOf(built, weights, { source, lrn }).chunks());
   const image = (await readInput(built, {})).tensor;
   const start = performance.now();

@@ -21,16 +21,23 @@ import {
 
 export type FloatType = 'float32' | 'float16';
 
-/** Whose kernels a training graph is laid out for. */
-export type TrainingTarget = 'cpu' | 'gpu';
+/** Whose kernels a training graph is laid out for; gpu: CUDA's. */
+export const trainingTargets = ['cpu', 'gpu', 'webgpu'] as const;
+export type TrainingTarget = (typeof trainingTargets)[number];
+
+/**
+ * native: the operator LRN; decomposed: AveragePool and arithmetic, for devices without that operator; band: the
+ * window's sum as a product with a matrix, for devices that would move every value to pool over channels.
+ */
+export const lrnForms = ['native', 'decomposed', 'band'] as const;
+export type LrnForm = (typeof lrnForms)[number];
 
 export interface GraphSettings {
   /** Element type of weights and of the values between layers. */
   readonly precision: FloatType;
   /** Batch size, or 'dynamic' for a dimension called N. */
   readonly batch: number | 'dynamic';
-  /** native: the operator LRN; decomposed: AveragePool and arithmetic, for devices without that operator. */
-  readonly lrn: 'native' | 'decomposed';
+  readonly lrn: LrnForm;
   /** Of graphs that train; default cpu. */
   readonly target?: TrainingTarget;
 }
@@ -146,6 +153,11 @@ export class GraphBuilder {
   /** `x` under another shape: 0 keeps the dimension in that place, −1 takes what is left. */
   reshape(x: string, dims: readonly number[], output: string, shape = `${output}/shape`): string {
     return this.node('Reshape', [x, this.integers(shape, dims)], output);
+  }
+
+  /** factor·x in float32; `constant` is what the factor is called. */
+  scaled(x: string, factor: number, constant: string, output: string): string {
+    return this.node('Mul', [x, this.scalar(constant, factor, 'float32')], output);
   }
 
   transpose(x: string, perm: readonly number[], output: string): string {

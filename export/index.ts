@@ -4,7 +4,7 @@
  * @module alexnet-oracle/export
  */
 export type { Augment } from './augment.ts';
-export type { FloatType, TrainingTarget } from './graph.ts';
+export { type FloatType, type LrnForm, lrnForms, type TrainingTarget, trainingTargets } from './graph.ts';
 export type { Steps } from './loop.ts';
 export { type BuildModelOptions, buildModel, producer } from './model.ts';
 export type * from './proto.ts';

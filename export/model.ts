@@ -8,7 +8,14 @@ import { mustBeNetwork, mustBeObject, mustBeWeights } from '../reference/named.t
 import type { Network } from '../reference/networks/layers.ts';
 import { inputsOf, shapes, type Weights, weightShapes } from '../reference/oracle.ts';
 import { emitters } from './emitters.ts';
-import { type FloatType, GraphBuilder, type GraphSettings, withBatch } from './graph.ts';
+import {
+  type FloatType,
+  GraphBuilder,
+  type GraphSettings,
+  type LrnForm,
+  lrnForms,
+  withBatch,
+} from './graph.ts';
 import type { ModelProto } from './proto.ts';
 import { type ModelFile, modelFile } from './write.ts';
 
@@ -17,8 +24,8 @@ export interface BuildModelOptions {
   readonly opset?: number;
   /** Images in a batch, or 'dynamic' (default). */
   readonly batch?: number | 'dynamic';
-  /** native (default): the operator LRN; decomposed: for devices without it, such as WebGPU. */
-  readonly lrn?: 'native' | 'decomposed';
+  /** native (default): the operator LRN; decomposed: for devices without it; band: for WebGPU. See LrnForm. */
+  readonly lrn?: LrnForm;
   /** float32 (default), or float16 with float32 at both ends. */
   readonly precision?: FloatType;
   /** Name of a second file for the weights, to lie beside the first. */
@@ -88,8 +95,7 @@ function settingsOf({
 }: BuildModelOptions): GraphSettings {
   if (batch !== 'dynamic' && !(Number.isSafeInteger(batch) && batch > 0))
     throw new RangeError(`batch must be a positive integer or 'dynamic' (= ${batch})`);
-  if (lrn !== 'native' && lrn !== 'decomposed')
-    throw new RangeError(`lrn must be 'native' or 'decomposed' (= ${lrn})`);
+  if (!lrnForms.includes(lrn)) throw new RangeError(`lrn must be one of ${lrnForms.join(', ')} (= ${lrn})`);
   if (precision !== 'float32' && precision !== 'float16')
     throw new RangeError(`precision must be 'float32' or 'float16' (= ${precision})`);
   return { batch, lrn, precision };

@@ -19,7 +19,7 @@ import { trunk } from '../reference/training/gradient.ts';
 import { type Augment, emitAugment } from './augment.ts';
 import { emitGradients } from './backward.ts';
 import { emitTrainingLayer } from './emitters.ts';
-import { GraphBuilder, type TrainingTarget } from './graph.ts';
+import { GraphBuilder, type LrnForm, type TrainingTarget } from './graph.ts';
 import { loopOf, type Steps } from './loop.ts';
 import { emitLoss } from './loss.ts';
 import { modelAround } from './model.ts';
@@ -38,8 +38,10 @@ interface TrainingGraphOptions {
   readonly batch: number;
   /** Masks for the dropout layers as inputs (default), or neither mask nor scaling. */
   readonly dropout?: boolean;
-  /** cpu (default), or gpu: which form convolutions and their gradients have. The same mathematics. */
+  /** cpu (default), gpu or webgpu: which form convolutions, LRN and their gradients have. The same mathematics. */
   readonly target?: TrainingTarget;
+  /** Default: band on webgpu, else decomposed. The gradient needs values that the native operator keeps to itself. */
+  readonly lrn?: Exclude<LrnForm, 'native'>;
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
@@ -136,10 +138,13 @@ function productsOf(network: Network): ReadonlyMap<string, GradientSource> {
   );
 }
 
-function builderOf(network: Network, { batch, augment, target }: BuildStepOptions): GraphBuilder {
+function builderOf(
+  network: Network,
+  { batch, augment, target, lrn = target === 'webgpu' ? 'band' : 'decomposed' }: BuildStepOptions,
+): GraphBuilder {
   if (!Number.isSafeInteger(batch) || batch < 1)
     throw new RangeError(`batch must be a positive integer (= ${batch})`);
-  const g = new GraphBuilder({ precision: 'float32', batch, lrn: 'decomposed', target });
+  const g = new GraphBuilder({ precision: 'float32', batch, lrn, target });
   const shape = [batch, ...network.input];
   if (augment) {
     emitAugment(g, augment, batch, network.preprocess);

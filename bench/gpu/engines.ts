@@ -11,7 +11,7 @@ import { modelFile } from '../../export/write.ts';
 import { fromTensor, type NumericValue } from '../../lib/array/value.ts';
 import { operations } from '../../lib/fast/index.ts';
 import { modelOf } from '../../lib/networks/modelfile.ts';
-import { type Device, openSession } from '../../lib/runtime/session.ts';
+import { type Device, lrnOf, openSession } from '../../lib/runtime/session.ts';
 import { asTensor, type SessionValue } from '../../lib/runtime/values.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { forward } from '../../reference/oracle.ts';
@@ -30,7 +30,7 @@ export async function ours(
   { precision = 'float32', input = 'float32', tf32 }: How,
 ) {
   const weights = initialise(net, 0, 'kaiming');
-  const lrn = device === 'webgpu' ? 'decomposed' : 'native';
+  const lrn = lrnOf(device);
   const file = modelOf(net, weights, { source: 'seed 0', precision, lrn, passing: true });
   const session = await openSession(joined((input === 'uint8' ? takingBytes(file) : file).chunks()), device);
   const image = pixels(net, 1);

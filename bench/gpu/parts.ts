@@ -11,7 +11,7 @@ import { Worker } from 'node:worker_threads';
 import { intermediates, joined, tap } from '../../export/index.ts';
 import { doctor, verify } from '../../lib/index.ts';
 import { modelOf } from '../../lib/networks/modelfile.ts';
-import { type Device, openSession, type Session } from '../../lib/runtime/session.ts';
+import { type Device, lrnOf, openSession, type Session } from '../../lib/runtime/session.ts';
 import { TF32_VARIABLE } from '../../lib/runtime/tf32.ts';
 import { asTensor, type SessionValue } from '../../lib/runtime/values.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
@@ -64,7 +64,7 @@ const right: Part = async ({ network, device, precision, graph, batches }) => {
       const options = {
         source: 'seed 0',
         precision,
-        lrn: device === 'webgpu' ? 'decomposed' : 'native',
+        lrn: lrnOf(device!),
       } as const;
       writeFileSync(model, joined(modelOf(net, initialise(net, 0, 'kaiming'), options).chunks()));
     }
@@ -171,7 +171,7 @@ const planted: Part = async ({ network, device }) => {
   try {
     const model = join(folder, 'm.onnx');
     const weights = initialise(net, 0, 'kaiming');
-    const lrn = device === 'webgpu' ? 'decomposed' : 'native';
+    const lrn = lrnOf(device!);
     writeFileSync(model, joined(modelOf({ ...net, layers }, weights, { source: 'seed 0', lrn }).chunks()));
     const { verdict, first, layers: rows } = await verify({ model, network, device });
     return {
@@ -188,7 +188,7 @@ const determinism: Part = async ({ network, device }) => {
   const net = networkNamed(network!);
   const file = modelOf(net, initialise(net, 0, 'kaiming'), {
     source: 'seed 0',
-    lrn: device === 'webgpu' ? 'decomposed' : 'native',
+    lrn: lrnOf(device!),
     passing: true,
   });
   const names = net.layers.map(({ name }) => name);

@@ -12,7 +12,7 @@
  */
 import type { LayerOf } from '../../reference/networks/layers.ts';
 import type { GraphBuilder } from '../graph.ts';
-import { type Piece, productMaps, unfold } from './unfold.ts';
+import { isGpu, type Piece, productMaps, unfold } from './unfold.ts';
 
 type Conv2d = LayerOf<'conv2d'>;
 
@@ -27,12 +27,12 @@ const FEW_TAPS = 25;
  * Whether a product of matrices is faster than Conv: on the CPU for maps of fewer pixels than there are filters in a
  * group, on WebGPU never. CUDA has the GPU's layout too, unmeasured.
  */
-export const isSmall = ({ settings }: GraphBuilder, pixels: number, filters: number): boolean =>
-  settings.target !== 'gpu' && pixels < filters;
+export const isSmall = (g: GraphBuilder, pixels: number, filters: number): boolean =>
+  !isGpu(g) && pixels < filters;
 
 export function emitWeightGradient(g: GraphBuilder, layer: Conv2d, x: string, dy: string, dw: string): void {
   const few = layer.kernel[0] * layer.kernel[1] <= FEW_TAPS;
-  if (few || g.settings.target === 'gpu') byProducts(g, layer, x, dy, dw);
+  if (few || isGpu(g)) byProducts(g, layer, x, dy, dw);
   else byConvolution(g, layer, x, dy, dw);
 }
 
@@ -82,11 +82,10 @@ function byProducts(g: GraphBuilder, layer: Conv2d, x: string, dy: string, dw: s
   const { groups: G } = layer.attributes;
   const [N, K, P, Q] = g.dims(dy) as number[];
   const axis = g.integers(`${dw}/axis`, [0]);
-  const productOf = g.settings.target === 'gpu' ? imageByImage : atOnce;
+  const productOf = isGpu(g) ? imageByImage : atOnce;
   let sum = '';
   // made anew and not kept from the forward pass: pieces that stay in the cache gain more than that costs
-  const made =
-    g.settings.target === 'gpu' ? (layer.kernel[0] * layer.kernel[1] * K * (g.dims(x)[1] as number)) / G : 0;
+  const made = isGpu(g) ? (layer.kernel[0] * layer.kernel[1] * K * (g.dims(x)[1] as number)) / G : 0;
   for (const [i, { u, from, to }] of unfolded(g, layer, x, [P, Q], `${dw}/unfolded`, made).entries()) {
     const bounds = [g.integers(`${dw}/from${i}`, [from]), g.integers(`${dw}/to${i}`, [to]), axis];
     const some = to - from === N ? dy : g.node('Slice', [dy, ...bounds], `${dw}/dy${i}`);

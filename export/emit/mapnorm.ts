@@ -20,10 +20,14 @@ const alphaOf = ({ alpha, divide, size }: Mapnorm['attributes']): number =>
 
 export const emit: Emit<'mapnorm'> = (g, layer, [x]) => {
   const { name, attributes } = layer;
-  const mean = (squares: string) => averaged(g, squares, `${name}/mean`, attributes, false);
-  return inFloat32(g, x, name, (wide, output) =>
-    normalise(g, layer, [wide, output, paper], alphaOf(attributes), mean),
-  );
+  const mean = (squares: string, output: string) =>
+    g.scaled(
+      averaged(g, squares, `${name}/mean`, attributes, false),
+      alphaOf(attributes),
+      `${name}/alpha`,
+      output,
+    );
+  return inFloat32(g, x, name, (wide, output) => normalise(g, layer, [wide, output, paper], mean));
 };
 
 /** The mean over size × size values, zeros outside the map counted; `mirrored`: the windows that contain a value. */
@@ -43,6 +47,9 @@ function averaged(
 
 export const backward: EmitBackward<'mapnorm'> = (g, layer, reverse) => {
   const { attributes } = layer;
-  const mean = (v: string) => averaged(g, v, `${reverse.dx[0]}/mean`, attributes, true);
-  normaliseBackward(g, layer, reverse, alphaOf(attributes), mean);
+  const [dx] = reverse.dx;
+  const factor = 2 * alphaOf(attributes) * attributes.beta;
+  normaliseBackward(g, layer, reverse, (v, output) =>
+    g.scaled(averaged(g, v, `${dx}/mean`, attributes, true), factor, `${dx}/factor`, output),
+  );
 };

@@ -1,6 +1,6 @@
 /**
  * What both normalisations share: y = x / s^β with s = k + α·mean(x²), in float32 whatever the graph's precision,
- * because the square of a value over 256 overflows float16. `mean` adds the pooling over a value's window.
+ * because the square of a value over 256 overflows float16. How the window is summed is each one's own.
  */
 import type { GraphBuilder } from '../graph.ts';
 import type { Reverse } from './emitter.ts';
@@ -22,16 +22,14 @@ export function inFloat32(
   return g.cast(body(wide, `${name}/y`), name, 'float16');
 }
 
-/** Adds y as `output`; s is called `<layer>/s`. */
+/** Adds y as `output`; s is called `<layer>/s`. `scaledMean`: α·mean over a value's window. */
 export function normalise(
   g: GraphBuilder,
   { name, attributes: { beta, k } }: Normaliser,
   [x, output, doc]: readonly [string, string, string],
-  alpha: number,
-  mean: (squares: string) => string,
+  scaledMean: (squares: string, output: string) => string,
 ): string {
-  const squares = mean(g.node('Mul', [x, x], `${name}/square`));
-  const scaled = g.node('Mul', [squares, g.scalar(`${name}/alpha`, alpha, 'float32')], `${name}/scaled`);
+  const scaled = scaledMean(g.node('Mul', [x, x], `${name}/square`), `${name}/scaled`);
   const s = g.node('Add', [scaled, g.scalar(`${name}/k`, k, 'float32')], `${name}/s`);
   return g.node('Div', [x, power(g, name, s, beta)], output, {}, doc);
 }
@@ -50,20 +48,19 @@ function power(g: GraphBuilder, name: string, s: string, beta: number): string {
 
 /**
  * dx = dy/s^β − 2αβ·x·mean′(dy·x/s^β/s); mean′ runs over the windows that contain a value instead of the window around
- * it: the same pooling with its pads exchanged.
+ * it: the same pooling with its pads exchanged. `mirroredMean`: 2αβ·mean′.
  */
 export function normaliseBackward(
   g: GraphBuilder,
   { name, attributes: { beta } }: Normaliser,
   { inputs: [x], dy, dx: [dx] }: Reverse<string>,
-  alpha: number,
-  mirroredMean: (v: string) => string,
+  mirroredMean: (v: string, output: string) => string,
 ): void {
   const s = `${name}/s`;
   const power = beta === 1 ? s : beta === 0.5 ? `${name}/root` : `${name}/power`;
   const t = g.node('Div', [dy, power], `${dx}/direct`);
   const product = g.node('Mul', [t, x], `${dx}/product`);
   const v = g.node('Div', [product, s], `${dx}/v`);
-  const spread = g.node('Mul', [mirroredMean(v), g.scalar(`${dx}/factor`, 2 * alpha * beta)], `${dx}/spread`);
+  const spread = mirroredMean(v, `${dx}/spread`);
   g.node('Sub', [t, g.node('Mul', [spread, x], `${dx}/others`)], dx);
 }

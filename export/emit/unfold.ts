@@ -36,6 +36,8 @@ const PIECE = {
   gpu: { bytes: 2 ** 29, most: Number.POSITIVE_INFINITY },
 } as const;
 
+export const isGpu = ({ settings: { target = 'cpu' } }: GraphBuilder): boolean => target !== 'cpu';
+
 /** U of x (N,C,H,W), in pieces; `made`: values that are made from U for each image. Values are called `<prefix>/…`. */
 export function unfold(g: GraphBuilder, x: string, windows: Windows, prefix: string, made = 0): Piece[] {
   const [N, C, H, W] = g.dims(x) as number[];
@@ -49,7 +51,7 @@ export function unfold(g: GraphBuilder, x: string, windows: Windows, prefix: str
   const perGroup = Array.from({ length: G }, (_, group) => Array.from(map, (place) => place * G + group));
   const reads = g.counters(`${prefix}/reads`, perGroup.flat(), [G, 1, places, taps]);
   const bytes = 4 * N * Math.max(places * taps * C, made);
-  const piece = PIECE[g.settings.target ?? 'cpu'];
+  const piece = PIECE[isGpu(g) ? 'gpu' : 'cpu'];
   const count = Math.min(N, piece.most, Math.ceil(bytes / piece.bytes));
   return Array.from({ length: count }, (_, i): Piece => {
     const from = Math.floor((i * N) / count);

@@ -58,6 +58,8 @@ export interface BoundsContext {
   readonly half: boolean;
   /** Whether LRN is onnxruntime's native CPU kernel, which keeps a running sum. */
   readonly runningSum: boolean;
+  /** Whether LRN sums its windows by a matrix with zeros in it. */
+  readonly band?: boolean;
   /** Whether a node of its own adds the bias: the sum without it is stored too. */
   readonly biasApart?: boolean;
 }

@@ -38,8 +38,8 @@ function scaledInput({ kind, attributes }: Normalising, { inputs: [x], exact }: 
 }
 
 export const lrn: OperationBounds<'lrn'> = {
-  forward: ({ attributes }, { inputs: [x], exact }, { device, runningSum }) =>
-    lrnBounds(attributes, x, exact, arithmetic[device], runningSum),
+  forward: ({ attributes }, { inputs: [x], exact }, { device, runningSum, band = false }) =>
+    lrnBounds(attributes, x, exact, arithmetic[device], { runningSum, band }),
   ofInput: scaledInput,
   backward: normalised,
 };
@@ -79,22 +79,41 @@ interface Normaliser {
   readonly k: number;
 }
 
-/** x and ŷ (N,C,H,W). `sequential`: the native kernel of onnxruntime's CPU provider, which keeps a running sum. */
+/** x and ŷ (N,C,H,W). */
 function lrnBounds(
   attributes: ops.lrn.Attributes,
   x: Tensor,
   exact: Tensor,
   device: DeviceArithmetic,
-  sequential: boolean,
+  form: Pick<Required<BoundsContext>, 'runningSum' | 'band'>,
 ): Bounds {
   const s = ops.lrn.denominators(x, attributes);
-  if (sequential && attributes.groups === 1) return runningSum(attributes, x, s, exact, device);
-  return normalisation(attributes.size, attributes, s, exact, device);
+  if (form.runningSum && attributes.groups === 1) return runningSum(attributes, x, s, exact, device);
+  const bounds = normalisation(attributes.size, attributes, s, exact, device);
+  return form.band ? withOverflows(x, bounds) : bounds;
+}
+
+/** A band matrix multiplies the squares outside of a window by 0: an infinite one is NaN in every channel of its pixel. */
+function withOverflows(x: Tensor, bounds: Bounds): Bounds {
+  const X = dense(x);
+  const [N, C, H, W] = x.shape;
+  const HW = H * W;
+  const bound = bounds.bound.slice();
+  for (let i = 0; i < N * C * HW; i++) {
+    if (X[i] * X[i] <= FLOAT32_MAX) continue;
+    const pixel = i - (i % (C * HW)) + (i % HW);
+    for (let c = 0; c < C; c++) bound[pixel + c * HW] = Number.POSITIVE_INFINITY;
+  }
+  return {
+    bound,
+    anyOrder: bounds.bound,
+    named: 'a band matrix makes 0·∞, NaN, of the squares outside of a window',
+  };
 }
 
 /**
  * Relative error of x·s^−β in the decomposed form, for each s of `n` squares; ∞ where a sum may overflow. An
- * underflowing square costs at most α·2⁻¹²⁶ of s.
+ * underflowing square costs at most α·2⁻¹²⁶ of s, its product with α, as in a band matrix, 2⁻¹²⁶.
  */
 function normaliserError(
   n: number,
@@ -105,7 +124,7 @@ function normaliserError(
   const ofSum = powered(gamma(n + 4 + device.divide), beta);
   return s.map((v) => {
     if (!overflowFree((v - k) / alpha)) return Number.POSITIVE_INFINITY;
-    return ofSum + (beta * n * alpha * MIN_NORMAL) / v + powerError(v, beta, device);
+    return ofSum + (beta * n * (alpha + 1) * MIN_NORMAL) / v + powerError(v, beta, device);
   });
 }
 
@@ -293,7 +312,7 @@ function normalised(
   return [{ bound }];
 }
 
-/** What τ lost in each of t, t·x, v, their mean and F·mean does to dx. */
+/** What τ lost in each of t, t·x, v, their mean and F·mean, or F·v in a band matrix, does to dx. */
 function lost(
   X: ArrayLike<number>,
   s: Float64Array,
@@ -302,5 +321,5 @@ function lost(
 ): Float64Array {
   const smallest = s.reduce((least, v) => Math.min(least, v), Number.POSITIVE_INFINITY);
   const through = n * ((largest(X) + 1) / smallest + 1) + n;
-  return new Float64Array(X).map((x) => tau * (3 + Math.abs(x) * (1 + factor * through)));
+  return new Float64Array(X).map((x) => tau * (3 + Math.abs(x) * (n + factor * through)));
 }

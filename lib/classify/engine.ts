@@ -13,7 +13,7 @@ import { classCount, classNames, readClassNames } from '../labels/labels.ts';
 import { modelOf } from '../networks/modelfile.ts';
 import type { Chosen } from '../networks/resolve.ts';
 import { type Choice, chooseDevice, type Device, deviceWords } from '../runtime/devices.ts';
-import { openSession } from '../runtime/session.ts';
+import { lrnOf, openSession } from '../runtime/session.ts';
 import { asTensor } from '../runtime/values.ts';
 
 export interface EngineOptions {
@@ -55,9 +55,8 @@ export async function openEngine(model: Computable, options: EngineOptions = {})
 /** The same on a device that is known to work. */
 export async function onDevice(model: Computable, device: Device): Promise<Omit<Engine, 'device'>> {
   const { network, weights, source } = model;
-  const lrn = device === 'webgpu' ? 'decomposed' : 'native';
   const session = await openSession(
-    joined(modelOf(network, weights, { source, lrn, passing: true }).chunks()),
+    joined(modelOf(network, weights, { source, lrn: lrnOf(device), passing: true }).chunks()),
     device,
   );
   const input = session.inputs[0].name;

@@ -1,6 +1,7 @@
 /** Options that several commands share, and how their words become values. */
 
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { lrnForms } from '../../export/index.ts';
 import { networks } from '../../reference/networks/index.ts';
 import { methods } from '../../reference/training/init.ts';
 import { range } from '../checks.ts';
@@ -53,7 +54,7 @@ export const decoderOption = (): Option =>
   oneOf('--decoder <decoder>', 'who decodes pictures', ['jpeg-js', 'sharp'], 'jpeg-js');
 
 export const lrnOption = (): Option =>
-  oneOf('--lrn <form>', 'LRN as the native operator or decomposed into others', ['native', 'decomposed']);
+  oneOf('--lrn <form>', 'LRN as the native operator, decomposed, or by a band matrix', lrnForms);
 
 export const forceOption = (): Option =>
   new Option('--force', 'overwrite files that this program did not write (never one that it reads)');

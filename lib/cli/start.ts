@@ -10,7 +10,8 @@ import { classNames } from '../labels/labels.ts';
 import { exportOnnx } from '../networks/export.ts';
 import { megabytes, thousands } from '../report/table.ts';
 import { verificationText } from '../report/terminal.ts';
-import { chooseDevice, type Device, LABELS } from '../runtime/devices.ts';
+import { chooseDevice, type Device } from '../runtime/devices.ts';
+import { BAND_NOTE, lrnOf } from '../runtime/session.ts';
 import { restartForTf32 } from '../runtime/tf32.ts';
 import { verify } from '../verify/index.ts';
 import { predictionText } from './commands/predict.ts';
@@ -29,12 +30,12 @@ async function start(photos: readonly string[], asked: 'auto' | Device, force?: 
   const choice = await chooseDevice(asked);
   const { device } = choice;
   if (await restartForTf32(device, false, tell)) return;
-  const lrn = device === 'webgpu' ? 'decomposed' : 'native';
+  const lrn = lrnOf(device);
   const made = await exportOnnx(MODEL, { network: 'alexnet2012', seed: 0, lrn, force });
   sayLine(
     `${MODEL}: ${made.network}, ${thousands(made.parameters)} parameters (${made.weights}), ${megabytes(made.bytes)}`,
   );
-  if (lrn === 'decomposed') sayLine(`LRN is decomposed: ${LABELS[device]} has no kernel for it`);
+  if (lrn === 'band') sayLine(BAND_NOTE);
   const result = await verify({ model: MODEL, input: photos, device: choice, log: sayLine });
   say(`\n${verificationText(result)}\n`);
   if (photos.length > 0) {

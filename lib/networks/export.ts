@@ -1,6 +1,14 @@
 /** The function behind `alexnet export`. Graphs that train hold no weights: parameters are their inputs. */
 import { basename } from 'node:path';
-import { buildGradients, buildStep, type ModelFile } from '../../export/index.ts';
+import {
+  buildGradients,
+  buildStep,
+  type LrnForm,
+  lrnForms,
+  type ModelFile,
+  type TrainingTarget,
+  trainingTargets,
+} from '../../export/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { parameterCount } from '../../reference/oracle.ts';
 import {
@@ -32,7 +40,7 @@ export interface ExportOptions extends Choice {
   readonly opset?: number;
   /** Images a batch, or 'dynamic' (default). */
   readonly batch?: number | 'dynamic';
-  readonly lrn?: 'native' | 'decomposed';
+  readonly lrn?: LrnForm;
   readonly precision?: 'float32' | 'float16';
   /** Put the weights into `<file>.data` beside the model. */
   readonly externalData?: boolean;
@@ -46,7 +54,7 @@ export interface ExportOptions extends Choice {
   /** Overwrite files that this program did not write. */
   readonly force?: boolean;
   /** For a graph that trains: kernels of which processor it is laid out for; default cpu. */
-  readonly target?: 'cpu' | 'gpu';
+  readonly target?: TrainingTarget;
 }
 
 export interface Exported {
@@ -69,13 +77,13 @@ const checks: Checks<ExportOptions> = {
   ...choiceChecks,
   opset: whole(1),
   batch: either("an integer of at least 1, or 'dynamic'", whole(1), among(['dynamic'])),
-  lrn: among(['native', 'decomposed']),
+  lrn: among(lrnForms),
   precision: among(['float32', 'float16']),
   externalData: truth,
   graph: among(['inference', 'gradients', 'training']),
   loop: truth,
   force: truth,
-  target: among(['cpu', 'gpu']),
+  target: among(trainingTargets),
 };
 
 /**
@@ -146,20 +154,21 @@ async function networkOf(options: Choice): Promise<{ network: Network; notes: re
 
 /** The model for `options.graph`. Throws InputError for options that such a graph does not have. */
 function trainingModel(network: Network, options: ExportOptions): ModelFile {
-  const { graph, batch = PAPER_BATCH, loop, target, opset = TRAINING_OPSET } = options;
+  const { graph, batch = PAPER_BATCH, loop, target, lrn, opset = TRAINING_OPSET } = options;
   const where = `--graph ${graph}`;
   if (opset !== TRAINING_OPSET) throw new InputError(`${where} needs --opset ${TRAINING_OPSET} (= ${opset})`);
   if (batch === 'dynamic')
     throw new InputError(`${where} needs a fixed --batch: the mean over the batch is part of the graph`);
   for (const [name, given] of [
     ['--precision float16', options.precision === 'float16'],
-    ['--lrn native', options.lrn === 'native'],
+    ['--lrn native', lrn === 'native'],
     ['--external-data', options.externalData],
     ['--seed or --init', options.seed !== undefined || options.init !== undefined],
   ] as const) {
     if (given) throw new InputError(`${where} and ${name} do not go together: leave one of them out`);
   }
   if (graph === 'gradients' && loop) throw new InputError('--loop needs --graph training');
-  if (graph === 'gradients') return buildGradients(network, { batch, ...(target ? { target } : {}) });
-  return buildStep(network, { batch, ...(target ? { target } : {}), ...(loop ? { steps: 'dynamic' } : {}) });
+  const form = { batch, target, lrn: lrn as Exclude<LrnForm, 'native'> | undefined };
+  if (graph === 'gradients') return buildGradients(network, form);
+  return buildStep(network, { ...form, ...(loop ? { steps: 'dynamic' } : {}) });
 }

@@ -1,7 +1,7 @@
 /** The ONNX file of a network with its weights: what `alexnet export` writes and the other commands run. */
 import { createHash } from 'node:crypto';
 import { fromFloat16, toFloat16 } from '../../export/float16.ts';
-import { buildModel, type ModelFile } from '../../export/index.ts';
+import { buildModel, type LrnForm, type ModelFile } from '../../export/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
@@ -15,7 +15,7 @@ export interface ModelOptions {
   readonly opset?: number;
   /** Images a batch, or 'dynamic' (default). */
   readonly batch?: number | 'dynamic';
-  readonly lrn?: 'native' | 'decomposed';
+  readonly lrn?: LrnForm;
   readonly precision?: 'float32' | 'float16';
   /** Name of the file beside the model that holds the weights; default: they are in the model. */
   readonly externalData?: string;

@@ -175,6 +175,7 @@ function productOf(node: Node, wires: Wiring): Found[] {
     return given?.kind === 'float' || given?.kind === 'int' ? given.value : usual;
   };
   if (op === 'Gemm' && number('transA', 0) !== 0) return [];
+  if (op === 'Conv' && isSquare(wires.producer.get(inputs[0]))) return []; // LRN's window sum, no layer's weights
   const [alpha, beta] = op === 'Gemm' ? [number('alpha', 1), number('beta', 1)] : [1, 1];
   const weight = constant(inputs[1], wires, alpha);
   if (!weight || weight.shape.length < 2) return [];
@@ -185,6 +186,9 @@ function productOf(node: Node, wires: Wiring): Found[] {
   const found = { kind, nodes: [node], input: inputs[0], output: outputs[0], weight, inOut } as const;
   return [bias ? { ...found, bias: repeated(bias, K) } : found];
 }
+
+/** x·x. */
+const isSquare = (node: Node | undefined): boolean => node?.op === 'Mul' && node.inputs[0] === node.inputs[1];
 
 /** One value a neuron, where the file has one for all of them. */
 function repeated(bias: Part, K: number): Part {

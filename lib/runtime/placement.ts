@@ -123,7 +123,7 @@ export function assertPlacement(placement: Placement, device: Device, layers: re
   if (elsewhere.size === 0) return;
   const where = [...elsewhere].map(([other, names]) => `${names.join(' ')} ran on ${other}`).join(', ');
   throw new EnvironmentError(
-    `--strict-device: ${where}, not on ${LABELS[device]}: leave it out, or use --lrn decomposed ` +
+    `--strict-device: ${where}, not on ${LABELS[device]}: leave it out, or use --lrn band ` +
       'where LRN is the reason',
   );
 }

@@ -6,12 +6,12 @@ import { randomUUID } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
-import type { TrainingTarget } from '../../export/graph.ts';
+import type { LrnForm, TrainingTarget } from '../../export/graph.ts';
 import { type Renamed, renamed } from '../../export/rename.ts';
 import { tap } from '../../export/tap.ts';
 import { forget, orFull, remember, temporaryFolder } from '../disk/temporary.ts';
 import { InputError } from '../errors.ts';
-import type { Device } from './failures.ts';
+import { type Device, LABELS } from './failures.ts';
 import { guarded, loadOnnxruntime, type Onnxruntime } from './onnxruntime.ts';
 import { type Placement, parseProfile } from './placement.ts';
 import { probeModel } from './probe-model.ts';
@@ -20,7 +20,11 @@ import { fromOrt, type SessionValue, toOrt } from './values.ts';
 export type { Device } from './failures.ts';
 
 /** What the graphs that train are laid out for. */
-export const targetOf = (device: Device): TrainingTarget => (device === 'cpu' ? 'cpu' : 'gpu');
+export const targetOf = (device: Device): TrainingTarget => (device === 'cuda' ? 'gpu' : device);
+
+/** LRN's form in a graph for that device. CUDA under TF32 would round the squares that a band matrix is fed. */
+export const lrnOf = (device: Device): LrnForm => (device === 'webgpu' ? 'band' : 'native');
+export const BAND_NOTE = `LRN is a product with a band matrix: ${LABELS.webgpu} has no kernel for it`;
 
 export interface SessionOptions {
   /** onnxruntime's graph optimisations: all of them (default), none, or a level between: fusion can cause a fault. */

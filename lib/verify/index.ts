@@ -11,7 +11,8 @@ import { resolve } from '../networks/resolve.ts';
 import { readFeeds } from '../onnx/feeds.ts';
 import type { Model, ValueInfo } from '../onnx/model.ts';
 import { type ModelInBytes, readModel, readModelFile } from '../onnx/read.ts';
-import { chooseDevice, type Device, describeChoice, LABELS } from '../runtime/devices.ts';
+import { chooseDevice, type Device, describeChoice } from '../runtime/devices.ts';
+import { BAND_NOTE, lrnOf } from '../runtime/session.ts';
 import { TF32_VARIABLE, tf32IsOn } from '../runtime/tf32.ts';
 import { verifyLayers } from './layers.ts';
 import { noiseFor, verifyGraph } from './nodes.ts';
@@ -133,17 +134,12 @@ function notCompared({ match, network }: Pair): string[] {
 
 async function fromNetwork(options: VerifyOptions, device: Device): Promise<Found> {
   const { network, weights, source, notes } = await resolve(options);
-  const lrn = options.lrn ?? (device === 'webgpu' ? 'decomposed' : 'native');
+  const lrn = options.lrn ?? lrnOf(device);
   const file = modelOf(network, weights, { source, lrn, passing: true });
   const bytes = joined(file.chunks());
   const pair = pairOf({ bytes, model: await readModel(bytes) }, network, weights);
-  const hasLrn = network.layers.some((layer) => layer.kind === 'lrn');
-  if (!hasLrn || lrn === 'native' || options.lrn) return { pair, weights: source, notes };
-  return {
-    pair,
-    weights: source,
-    notes: [...notes, `LRN is decomposed: ${LABELS[device]} has no kernel for it`],
-  };
+  const chosen = lrn === 'band' && !options.lrn && network.layers.some((layer) => layer.kind === 'lrn');
+  return { pair, weights: source, notes: chosen ? [...notes, BAND_NOTE] : notes };
 }
 
 async function fromFile(

@@ -169,6 +169,7 @@ function layersOf(
     half,
     // WebGPU has no LRN kernel and leaves it to the CPU's
     runningSum: device !== 'cuda' && match.nativeLrn.has(layer.name),
+    band: match.bandLrn.has(layer.name),
     biasApart: match.products.get(layer.name)?.nodes.some(({ op }) => op === 'Add'),
   });
   const after = tailOf(pair);

@@ -25,6 +25,8 @@ export interface Match {
   readonly faults: ReadonlyMap<string, string>;
   /** Whether a layer is computed by one native LRN node. */
   readonly nativeLrn: ReadonlySet<string>;
+  /** Whether a convolution sums its windows: a product with a band matrix. */
+  readonly bandLrn: ReadonlySet<string>;
   /** What follows the last layer. */
   readonly tail: readonly Step[];
 }
@@ -189,6 +191,7 @@ export function match(
     products: new Map(),
     faults: new Map(),
     nativeLrn: new Set(),
+    bandLrn: new Set(),
   };
   let order = mapsLast ? 'HWC' : 'CHW';
   let extra: Step | undefined;
@@ -223,6 +226,7 @@ interface Found {
   readonly products: Map<string, Product>;
   readonly faults: Map<string, string>;
   readonly nativeLrn: Set<string>;
+  readonly bandLrn: Set<string>;
 }
 
 /** The layer before takes the value that is passed on: another shape, or what a Reshape around a node restores. */
@@ -252,13 +256,14 @@ function byName(layers: readonly Layer[], { nodes }: Graph, products: readonly P
 
 /** Notes that a step is that layer. */
 function take({ name, kind }: Layer, step: Step, found: Found): void {
-  const { values, products, faults, nativeLrn, nodes } = found;
+  const { values, products, faults, nativeLrn, bandLrn, nodes } = found;
   values.set(name, step.to);
   if (step.product) {
     products.set(name, step.product);
     if (step.product.bias === undefined && !faults.has(name)) faults.set(name, 'the file adds no bias here');
   }
   if (kind === 'lrn' && step.nodes[0].op === 'LRN') nativeLrn.add(name);
+  if (kind === 'lrn' && has(step, 'Conv')) bandLrn.add(name);
   // onnxruntime calls a node that it rewrote by its output
   for (const each of step.nodes.flatMap((node) => [node.name, ...node.outputs])) nodes.set(each, name);
 }

@@ -1,4 +1,5 @@
 /** The options of `verify`: the command's own words. */
+import { type LrnForm, lrnForms } from '../../export/index.ts';
 import type { Precision } from '../../reference/tensor.ts';
 import type { Masks } from '../../reference/training/gradient.ts';
 import { type Rule, rules } from '../../reference/training/optimiser.ts';
@@ -66,7 +67,8 @@ export interface VerifyOptions extends Choice, GraphOptions, JudgeOptions {
   readonly batch?: number;
   /** Default auto; what `chooseDevice` gave is not tried again. */
   readonly device?: 'auto' | Device | DeviceChoice;
-  readonly lrn?: 'native' | 'decomposed';
+  /** LRN's form in the network as it is written; default: native, band on WebGPU. */
+  readonly lrn?: LrnForm;
   /** The oracle's own chain by the plain loops, not their fast twins. */
   readonly plain?: boolean;
   readonly tf32?: boolean;
@@ -82,7 +84,7 @@ export const verifyChecks: Checks<VerifyOptions> = {
   input: either('a file, a list of files, or a tensor', text, texts, tensorLike),
   batch: whole(1),
   device: either(`one of ${deviceWords.join(', ')}`, among(deviceWords), thing('')),
-  lrn: among(['native', 'decomposed']),
+  lrn: among(lrnForms),
   plain: truth,
   tf32: truth,
   log: called,

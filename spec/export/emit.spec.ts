@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { expect } from 'chai';
-import { type BuildModelOptions, buildModel } from '../../export/index.ts';
+import { type BuildModelOptions, buildModel, lrnForms } from '../../export/index.ts';
 import { forward } from '../../lib/fast/oracle.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { map } from '../../reference/tensor.ts';
@@ -60,6 +60,15 @@ const cases: Record<string, { layer: Layer; options?: BuildModelOptions }> = {
   'lrn decomposed, β = 0.6': {
     layer: { kind: 'lrn', name: 'y', attributes: { ...lrn, beta: 0.6 } },
     options: { lrn: 'decomposed' },
+  },
+  'lrn by a band matrix': { layer: { kind: 'lrn', name: 'y', attributes: lrn }, options: { lrn: 'band' } },
+  'lrn by a band matrix, in groups, even window below': {
+    layer: {
+      kind: 'lrn',
+      name: 'y',
+      attributes: { ...lrn, groups: 2, size: 4, even: 'below', divide: true, k: 1 },
+    },
+    options: { lrn: 'band' },
   },
   mapnorm: { layer: { kind: 'mapnorm', name: 'y', attributes: mapnorm } },
   'mapnorm, even window, α not divided': {
@@ -191,7 +200,7 @@ describe('export/emit', () => {
   });
 
   it('float16 computes normalisation in float32: values of thousands do not overflow', async () => {
-    for (const form of ['native', 'decomposed'] as const) {
+    for (const form of lrnForms) {
       for (const layer of [
         cases['lrn native'].layer,
         cases['lrn, even window below'].layer,

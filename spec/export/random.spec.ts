@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { lrnForms } from '../../export/index.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import { inputsOf, shapes } from '../../reference/oracle.ts';
 import { networkOf, random, randomWeights, run, uniform } from '../support/models.ts';
@@ -89,7 +90,7 @@ describe('export of random networks', () => {
     it(`${seed}: ${network.layers.map(({ kind }) => kind).join(', ')}`, async () => {
       const weights = randomWeights(network, seed);
       const x = random([1 + (seed % 3), ...network.input], seed, 3);
-      const lrn = seed % 2 === 0 ? 'native' : 'decomposed';
+      const lrn = lrnForms[seed % 3];
       const values = await run(network, weights, x, { lrn, opset: 13 + (seed % 6), optimised: seed % 4 > 1 });
       values.set('input', x);
       for (const [index, layer] of network.layers.entries()) {

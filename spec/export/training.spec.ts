@@ -63,6 +63,7 @@ describe('export/training: gradients', () => {
       ['cpu', false],
       ['cpu', true],
       ['gpu', true],
+      ['webgpu', true],
     ] as const) {
       it(`${net.name}, for a ${target}: loss, errors and every gradient are PyTorch's (optimisation ${optimised ? 'all' : 'off'})`, async () => {
         const [network, arrays] = load(net);

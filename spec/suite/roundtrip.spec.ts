@@ -24,6 +24,7 @@ describe('weights in exported ONNX files', function () {
   const ways = {
     plain: {},
     decomposed: { lrn: 'decomposed' },
+    band: { lrn: 'band' },
     external: { externalData: true },
     'opset 18': { opset: 18 },
   } as const;

@@ -17,7 +17,7 @@ const [, , name] = process.argv;
 const wide = networkNamed(name);
 const layers = wide.layers.map((layer) => layer.channels ? { ...layer, channels: 8 } : layer);
 const how = { crop: wide.input[1], offsets: 'all', mirror: true, chunk: 1, lighting: 'root' };
-const file = buildStep({ ...wide, layers }, { batch: 3, augment: { side: wide.input[1] + 4, how }, target: 'gpu' });
+const file = buildStep({ ...wide, layers }, { batch: 3, augment: { side: wide.input[1] + 4, how }, target: 'webgpu' });
 const feeds = new Map();
 const next = uniform(5);
 const types = { float32: Float32Array, uint8: Uint8Array, int32: Int32Array };

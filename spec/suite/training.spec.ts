@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import * as ort from 'onnxruntime-node';
-import { buildGradients, joined } from '../../export/index.ts';
+import { buildGradients, joined, trainingTargets } from '../../export/index.ts';
 import type { NumericValue } from '../../lib/array/value.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
@@ -103,7 +103,7 @@ describe('gradients of every network at narrow widths', function () {
   });
 
   for (const [index, { name }] of networks.entries()) {
-    for (const target of ['cpu', 'gpu'] as const) {
+    for (const target of trainingTargets) {
       it(`${name}, graph for a ${target}: every parameter's and the input's are PyTorch's, on the CPU`, async function () {
         if (jobs === null) {
           console.log("      skipped: Debian's python3-torch is not installed");

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fromTensor } from '../../lib/array/value.ts';
 import { exportOnnx, type VerifyOptions, type VerifyResult, verify } from '../../lib/index.ts';
 import type { Device } from '../../lib/runtime/devices.ts';
-import { holdDevice } from '../../lib/runtime/session.ts';
+import { holdDevice, lrnOf } from '../../lib/runtime/session.ts';
 import { networkNamed, networks } from '../../reference/networks/index.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense, tensor } from '../../reference/tensor.ts';
@@ -86,6 +86,6 @@ await report('six channels a group', { network: 'cifar-alexnet', weights: six })
 
 const right = randomWeights(narrow(networkNamed(FAULTY), 8), 1);
 const model = join(folder, 'faulty.onnx');
-const lrn = device === 'webgpu' ? 'decomposed' : 'native';
+const lrn = lrnOf(device);
 await exportOnnx(model, { network: FAULTY, weights: weightFile('faulty', withFault(right)), lrn });
 await report('a fault', { model, network: FAULTY, weights: weightFile('right', right) });

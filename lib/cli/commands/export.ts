@@ -1,5 +1,6 @@
 /** alexnet export: writes a network with its weights as ONNX. */
 import type { Command } from 'commander';
+import { trainingTargets } from '../../../export/index.ts';
 import { type ExportOptions, exportOnnx } from '../../networks/export.ts';
 import { megabytes, thousands } from '../../report/table.ts';
 import { forceOption, integer, jsonOption, lrnOption, oneOf, weightOptions } from '../options.ts';
@@ -26,7 +27,7 @@ export function register(program: Command): void {
     .addOption(oneOf('--graph <kind>', GRAPH, ['inference', 'gradients', 'training'], 'inference'))
     .option('--loop', 'with --graph training: as many steps a call as the inputs hold')
     .addOption(
-      oneOf('--target <processor>', 'what a graph that trains is laid out for (cpu)', ['cpu', 'gpu']),
+      oneOf('--target <processor>', 'what a graph that trains is laid out for (cpu)', trainingTargets),
     )
     .option('--external-data', 'put the weights into OUT.onnx.data beside the model')
     .addOption(forceOption())

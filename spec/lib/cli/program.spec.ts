@@ -10,7 +10,7 @@ const lines: readonly (readonly [words: string, said: RegExp])[] = [
   ['verify --seed x', /'--seed <n>' argument 'x' is invalid\. It must be an integer of at least 0/],
   ['verify a b', /too many arguments for 'verify'/],
   ['verify --batch 0', /an integer of at least 1/],
-  ['verify --lrn x', /Allowed choices are native, decomposed/],
+  ['verify --lrn x', /Allowed choices are native, decomposed, band/],
   ['verify --input', /'--input <file>' argument missing/],
   ['verify --learning-rate abc', /It must be a number/],
   ['verify --network lenet', /unknown network 'lenet' \(there are: alexnet2012/],
