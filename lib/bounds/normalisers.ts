@@ -93,7 +93,7 @@ function lrnBounds(
   return form.band ? withOverflows(x, bounds) : bounds;
 }
 
-/** A band matrix multiplies the squares outside of a window by 0: an infinite one is NaN in all channels of its pixel. */
+/** A band matrix multiplies what is outside of a window by 0: an infinite square is NaN in every channel. */
 function withOverflows(x: Tensor, bounds: Bounds): Bounds {
   const X = dense(x);
   const [N, C, H, W] = x.shape;
