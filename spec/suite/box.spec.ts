@@ -1,5 +1,4 @@
 /** The trained model in the box: fixtures/cifar-alexnet. */
-import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,10 +13,9 @@ import { cifar10 } from '../../lib/labels/labels.ts';
 import { exportOnnx } from '../../lib/networks/export.ts';
 import { verify } from '../../lib/verify/index.ts';
 import { boxedWeights } from '../../lib/weights/shipped.ts';
-import { TSX } from '../support/child.ts';
+import { runHere } from '../support/child.ts';
 import { shared } from '../support/shared.ts';
 
-const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
 const network = 'cifar-alexnet';
 const card = readFileSync(new URL('../../fixtures/cifar-alexnet/README.md', import.meta.url), 'utf8');
 
@@ -31,8 +29,7 @@ describe('the model in the box', function () {
     folder = mkdtempSync(join(tmpdir(), 'alexnet-box-'));
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
-  const alexnet = (...args: string[]) =>
-    spawnSync(process.execPath, ['--import', TSX, main, ...args], { cwd: folder, encoding: 'utf8' });
+  const alexnet = (...args: string[]) => runHere(args, folder);
 
   it('takes at most 2 MB, all of it float16', async () => {
     const path = boxedWeights(network)!;
@@ -74,9 +71,9 @@ describe('the model in the box', function () {
     }
     data.close();
     const files = truth.map((_, i) => `${i}.png`);
-    const run = alexnet('predict', ...files, '--network', network, '--device', 'cpu', '--json');
-    expect(run.status, run.stderr).to.equal(0);
-    const { predictions, weights } = JSON.parse(run.stdout);
+    const run = await alexnet('predict', ...files, '--network', network, '--device', 'cpu', '--json');
+    expect(run.status, run.err).to.equal(0);
+    const { predictions, weights } = JSON.parse(run.out);
     expect(weights).to.include('weights.safetensors');
     const right = predictions.filter(
       ({ guesses }: { guesses: { name: string }[] }, i: number) => guesses[0].name === truth[i],
@@ -100,11 +97,11 @@ describe('the model in the box', function () {
     expect(weights).to.include('cifar-alexnet');
   });
 
-  it('a network without one in the box still needs weights, and is told of this one', () => {
+  it('a network without one in the box still needs weights, and is told of this one', async () => {
     cpSync(fileURLToPath(new URL('../../fixtures/image/rgb8.png', import.meta.url)), join(folder, 'a.png'));
-    const run = alexnet('predict', 'a.png', '--network', 'alexnet2012');
+    const run = await alexnet('predict', 'a.png', '--network', 'alexnet2012');
     expect(run.status).to.equal(2);
-    expect(run.stderr).to.match(/predict needs weights: --weights FILE, or --network cifar-alexnet/);
+    expect(run.err).to.match(/predict needs weights: --weights FILE, or --network cifar-alexnet/);
   });
 
   it('verifies layer by layer on the CPU', async () => {

@@ -1,26 +1,8 @@
-import { spawnSync } from 'node:child_process';
-import {
-  closeSync,
-  existsSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-
-const loader = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
-const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
-
-function alexnet(args: readonly string[], cwd: string): { status: number | null; out: string; err: string } {
-  const run = spawnSync(process.execPath, ['--import', loader, main, ...args], { cwd, encoding: 'utf8' });
-  return { status: run.status, out: run.stdout, err: run.stderr };
-}
+import { runHere } from '../support/child.ts';
 
 describe('alexnet on wrong use: one line, the right exit code, nothing left behind', () => {
   let folder: string;
@@ -81,8 +63,8 @@ describe('alexnet on wrong use: one line, the right exit code, nothing left behi
     ],
   ];
   for (const [what, args, status, message] of cases) {
-    it(`${what}: exit ${status}`, () => {
-      const run = alexnet(args, folder);
+    it(`${what}: exit ${status}`, async () => {
+      const run = await runHere(args, folder);
       expect(run.err).to.match(message);
       expect(run.err.trim().split('\n')).to.have.lengthOf(1);
       expect(run.status).to.equal(status);
@@ -90,42 +72,27 @@ describe('alexnet on wrong use: one line, the right exit code, nothing left behi
     });
   }
 
-  it('--device cuda without CUDA: exit 3', function () {
+  it('--device cuda without CUDA: exit 3', async function () {
     if (existsSync('/dev/nvidia0')) {
       console.log('      skipped: there is an NVIDIA GPU here');
       this.skip();
     }
-    const run = alexnet(['verify', '--network', 'cifar10-full', '--device', 'cuda'], folder);
+    const run = await runHere(['verify', '--network', 'cifar10-full', '--device', 'cuda'], folder);
     expect(run.err).to.match(/--device cuda does not work here/);
     expect(run.err.trim().split('\n')).to.have.lengthOf(1);
     expect(run.status).to.equal(3);
   });
 
-  it('standard output that cannot be written: one line, exit 3', function () {
-    if (!existsSync('/dev/full')) {
-      console.log('      skipped: there is no /dev/full');
-      this.skip();
-    }
-    const full = openSync('/dev/full', 'w');
-    const args = ['--import', loader, main, 'summary'];
-    const run = spawnSync(process.execPath, args, { encoding: 'utf8', stdio: ['ignore', full, 'pipe'] });
-    closeSync(full);
-    expect(run.stderr).to.equal(
-      'alexnet: standard output cannot be written: the disk is full: make room, or choose another disk\n',
-    );
-    expect(run.status).to.equal(3);
-  });
-
-  it('a file that cannot be read as text does not get onto the terminal', () => {
+  it('a file that cannot be read as text does not get onto the terminal', async () => {
     writeFileSync(join(folder, 'noise.jpg'), Buffer.from([0x7b, 0x1b, 0x5b, 0x32, 0x4a, 0x0a, 0x07]));
-    const run = alexnet(['predict', 'x.jpg', '--seed', '0', '--preprocess', 'noise.jpg'], folder);
+    const run = await runHere(['predict', 'x.jpg', '--seed', '0', '--preprocess', 'noise.jpg'], folder);
     expect(run.err)
       .to.match(/noise\.jpg.*no valid JSON/)
       .and.not.include('\x1b');
     expect(run.status).to.equal(2);
   });
 
-  it('export --json tells the bytes of both files', () => {
+  it('export --json tells the bytes of both files', async () => {
     const args = [
       'export',
       'e.onnx',
@@ -136,13 +103,13 @@ describe('alexnet on wrong use: one line, the right exit code, nothing left behi
       '--external-data',
       '--json',
     ];
-    const { out } = alexnet(args, folder);
+    const { out } = await runHere(args, folder);
     const sizes = ['e.onnx', 'e.onnx.data'].map((name) => statSync(join(folder, name)).size);
     expect(JSON.parse(out).bytes).to.equal(sizes[0] + sizes[1]);
   });
 
-  it('summary --json is one JSON object and nothing else', () => {
-    const { out, status } = alexnet(['summary', '--network', 'torchvision', '--json'], folder);
+  it('summary --json is one JSON object and nothing else', async () => {
+    const { out, status } = await runHere(['summary', '--network', 'torchvision', '--json'], folder);
     expect(JSON.parse(out).total).to.include({ parameters: 61_100_840, macs: 714_188_480 });
     expect(status).to.equal(0);
   });

@@ -1,27 +1,17 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { fromTensor, toTensor } from '../../lib/array/value.ts';
 import { writeNpy } from '../../lib/format/npy.ts';
 import { tensor } from '../../reference/tensor.ts';
+import { runHere } from '../support/child.ts';
 import { graph, info, modelBytes } from '../support/onnx.ts';
 import { readNpz } from '../support/tensor-bytes.ts';
 
-const loader = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
-const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
-
 describe('alexnet run and alexnet conform', () => {
   let folder: string;
-  const alexnet = (...args: string[]) => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', loader, main, ...args], {
-      cwd: folder,
-      encoding: 'utf8',
-    });
-    return { status, out: stdout, err: stderr.replace(/^npm warn.*\n/gm, '') };
-  };
+  const alexnet = (...args: string[]) => runHere(args, folder);
   const npy = (values: readonly number[], shape: readonly number[]): Uint8Array =>
     writeNpy(fromTensor(tensor(Float32Array.from(values), shape)));
 
@@ -45,21 +35,21 @@ describe('alexnet run and alexnet conform', () => {
 
   const values = (file: string) => readNpz(readFileSync(join(folder, file)));
 
-  it('run computes the same on the oracle and on onnxruntime', () => {
+  it('run computes the same on the oracle and on onnxruntime', async () => {
     for (const [engine, file] of [
       ['oracle', 'a.npz'],
       ['onnxruntime', 'b.npz'],
     ]) {
       const args = ['--input', 'x=x.npy', '--engine', engine, '--device', 'cpu', '--out', file];
-      const { status, out, err } = alexnet('run', 'm.onnx', ...args);
+      const { status, out, err } = await alexnet('run', 'm.onnx', ...args);
       expect({ status, err }).to.deep.equal({ status: 0, err: '' });
       expect(out).to.contain('y  float32 [2,2]');
     }
     expect(toTensor(values('a.npz').get('y')!).data).to.deep.equal(toTensor(values('b.npz').get('y')!).data);
   });
 
-  it('run --all --precision float64 writes every value, unrounded', () => {
-    const { status, out } = alexnet(
+  it('run --all --precision float64 writes every value, unrounded', async () => {
+    const { status, out } = await alexnet(
       ...[
         'run',
         'm.onnx',
@@ -103,8 +93,8 @@ describe('alexnet run and alexnet conform', () => {
     ['folders and --write', ['conform', '.', '--write', 'w'], /takes no folders/],
   ];
   for (const [what, args, message] of refusals) {
-    it(`refuses ${what} in one line, exit 2`, () => {
-      const { status, err } = alexnet(...args);
+    it(`refuses ${what} in one line, exit 2`, async () => {
+      const { status, err } = await alexnet(...args);
       expect(status).to.equal(2);
       expect(err).to.match(message);
       expect(err.trim().split('\n')).to.have.length(1);
@@ -112,15 +102,17 @@ describe('alexnet run and alexnet conform', () => {
     });
   }
 
-  it('conform --write writes tests that conform runs; one that disagrees makes exit 1', () => {
-    expect(JSON.parse(alexnet('conform', '--write', 'v', '--json').out).written.length).to.be.above(100);
-    const first = alexnet('conform', 'v', '--json');
+  it('conform --write writes tests that conform runs; one that disagrees makes exit 1', async () => {
+    expect(JSON.parse((await alexnet('conform', '--write', 'v', '--json')).out).written.length).to.be.above(
+      100,
+    );
+    const first = await alexnet('conform', 'v', '--json');
     expect(first.status).to.equal(0);
     const result = JSON.parse(first.out);
     expect([result.passed, result.failed, result.unsupported]).to.deep.equal([result.tests.length, 0, 0]);
     const data = 'v/test_relu_rows/test_data_set_0';
     writeFileSync(join(folder, data, 'output_0.pb'), readFileSync(join(folder, data, 'input_0.pb')));
-    const second = alexnet('conform', 'v');
+    const second = await alexnet('conform', 'v');
     expect(second.status).to.equal(1);
     expect(second.out).to.match(/failed +test_relu_rows: output 'y': \d+ of 21 values differ/);
   });

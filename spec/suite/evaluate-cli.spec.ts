@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,18 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { formatPreprocess } from '../../lib/weights/preprocess.ts';
 import { cifarAlexnet } from '../../reference/networks/cifar.ts';
-import { TSX } from '../support/child.ts';
+import { runHere } from '../support/child.ts';
 
-const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
 const fixtures = fileURLToPath(new URL('../../fixtures/data/', import.meta.url));
-
-function alexnet(args: readonly string[], cwd: string) {
-  const run = spawnSync(process.execPath, ['--import', TSX, main, 'evaluate', ...args], {
-    cwd,
-    encoding: 'utf8',
-  });
-  return { status: run.status, out: run.stdout, err: run.stderr };
-}
 
 describe('alexnet evaluate', () => {
   const net = ['--network', 'cifar-alexnet', '--seed', '0', '--engine', 'oracle'];
@@ -71,15 +61,15 @@ describe('alexnet evaluate', () => {
     ],
   ];
   for (const [what, args, message] of cases) {
-    it(`${what}: exit 2, one line, nothing written`, () => {
-      const { status, out, err } = alexnet(args, folder);
+    it(`${what}: exit 2, one line, nothing written`, async () => {
+      const { status, out, err } = await runHere(['evaluate', ...args], folder);
       expect(err).to.match(message);
       expect(err.trim().split('\n')).to.have.length(1);
       expect([status, out]).to.deep.equal([2, '']);
     });
   }
 
-  it('prints JSON alone on stdout, writes page and drawing, no progress off a terminal', () => {
+  it('prints JSON alone on stdout, writes page and drawing, no progress off a terminal', async () => {
     const args = [
       'cifar',
       ...net,
@@ -93,7 +83,7 @@ describe('alexnet evaluate', () => {
       '--svg',
       'o.svg',
     ];
-    const { status, out, err } = alexnet(args, folder);
+    const { status, out, err } = await runHere(['evaluate', ...args], folder);
     expect([status, err]).to.deep.equal([0, '']);
     const result = JSON.parse(out);
     expect(result).to.include({ version: 1, network: 'cifar-alexnet', device: 'oracle', views: 2, count: 5 });
@@ -109,10 +99,13 @@ describe('alexnet evaluate', () => {
     expect(readFileSync(join(folder, 'o.svg'), 'utf8')).to.match(/^<svg .*<\/svg>\n$/s);
   });
 
-  it('names a picture that cannot be read, counts the others, and exits with 2', () => {
+  it('names a picture that cannot be read, counts the others, and exits with 2', async () => {
     writeFileSync(join(folder, 'four.txt'), 'circle\ncross\nsquare\nstripes\na\nb\nc\nd\ne\nf\n');
     writeFileSync(join(folder, 'folders', 'val', 'cross', '0.png'), 'no picture');
-    const { status, out, err } = alexnet(['folders', ...net, '--class-names', 'four.txt'], folder);
+    const { status, out, err } = await runHere(
+      ['evaluate', 'folders', ...net, '--class-names', 'four.txt'],
+      folder,
+    );
     expect(err).to.match(/^alexnet: folders.val.cross.0\.png: .*\n$/);
     expect(out)
       .to.match(/of 7 /)

@@ -1,16 +1,14 @@
 /** docs/json.md against what every command prints: one object, the fields that are told of and no others. */
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { runHere } from '../support/child.ts';
 import { differences, parseShape } from '../support/jsonshape.ts';
 import { shared } from '../support/shared.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const loader = join(root, 'node_modules/tsx/dist/loader.mjs');
-const main = join(root, 'lib/cli/main.ts');
 const text = readFileSync(join(root, 'docs/json.md'), 'utf8');
 
 /** The shapes that the section of a command gives, all as alternatives. */
@@ -29,11 +27,10 @@ describe('docs/json.md and --json', function () {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  function check(command: string, args: readonly string[], status = 0): void {
-    const words = [loader, main, ...command.split(' '), ...args, '--json'];
-    const run = spawnSync(process.execPath, ['--import', ...words], { cwd: folder, encoding: 'utf8' });
-    expect(run.status, run.stderr).to.equal(status);
-    const value = JSON.parse(run.stdout);
+  async function check(command: string, args: readonly string[], status = 0): Promise<void> {
+    const run = await runHere([...command.split(' '), ...args, '--json'], folder);
+    expect(run.status, run.err).to.equal(status);
+    const value = JSON.parse(run.out);
     expect(value.version).to.equal(1);
     expect(differences(value, told(command))).to.deep.equal([]);
   }
@@ -49,33 +46,33 @@ describe('docs/json.md and --json', function () {
   it('verify --graph training', () =>
     check('verify', [...small, '--device', 'cpu', '--graph', 'training', '--batch', '2']));
   it('doctor', () => check('doctor', []));
-  it('conform --write, and of what it wrote', () => {
-    check('conform', ['--write', 'vectors']);
-    check('conform', ['vectors']);
+  it('conform --write, and of what it wrote', async () => {
+    await check('conform', ['--write', 'vectors']);
+    await check('conform', ['vectors']);
   });
-  it('run', () => {
+  it('run', async () => {
     const zeros = Buffer.alloc(4 * 3 * 32 * 32);
     writeNpy(join(folder, 'x.npy'), zeros, [1, 3, 32, 32]);
-    check('run', ['m.onnx', '--input', 'input=x.npy', '--out', 'y.npz']);
+    await check('run', ['m.onnx', '--input', 'input=x.npy', '--out', 'y.npz']);
   });
   it('weights get, the list', () => check('weights get', []));
 
-  it('predict, with a picture that cannot be read', function () {
+  it('predict, with a picture that cannot be read', async function () {
     const weights = shared(this, 'weights/torchvision-narrow.npz');
     const pictures = ['caffe_cat.jpg', 'made_zero_byte.jpg'].map((name) => shared(this, `images/${name}`));
-    check('predict', [...pictures, '--weights', weights], 2);
+    await check('predict', [...pictures, '--weights', weights], 2);
   });
-  it('weights inspect, convert and diff', function () {
+  it('weights inspect, convert and diff', async function () {
     const weights = shared(this, 'weights/torchvision-narrow.npz');
-    check('weights inspect', [weights]);
-    check('weights convert', [weights, 'c.safetensors']);
-    check('weights diff', [weights, 'c.safetensors']);
+    await check('weights inspect', [weights]);
+    await check('weights convert', [weights, 'c.safetensors']);
+    await check('weights diff', [weights, 'c.safetensors']);
   });
-  it('evaluate and train', function () {
+  it('evaluate and train', async function () {
     const data = shared(this, 'cifar10');
-    check('evaluate', [data, ...small, '--seed', '0', '--limit', '20']);
+    await check('evaluate', [data, ...small, '--seed', '0', '--limit', '20']);
     const few = ['--images', '32', '--validation-images', '20', '--epochs', '1', '--batch', '16'];
-    check('train', [data, ...small, ...few, '--out', 'trained', '--device', 'cpu']);
+    await check('train', [data, ...small, ...few, '--out', 'trained', '--device', 'cpu']);
   });
 });
 

@@ -1,14 +1,13 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel } from '../../export/proto.ts';
 import { modelOf } from '../../lib/networks/modelfile.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { initialise } from '../../reference/training/init.ts';
-import { runModule } from '../support/child.ts';
+import { runHere } from '../support/child.ts';
 import { faults } from '../support/faults.ts';
 import { narrow } from '../support/models.ts';
 
@@ -30,20 +29,14 @@ describe('alexnet verify writes reports', () => {
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   function verify(model: string, args: readonly string[], more: NodeJS.ProcessEnv = {}) {
-    const { GITHUB_ACTIONS: _, GITHUB_STEP_SUMMARY: __, ...env } = process.env;
     const words = ['verify', path(model), '--network', 'bvlc-alexnet', '--device', 'cpu', ...args];
-    const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
-    const run = runModule(`await import(${JSON.stringify(`file://${main}`)});`, {
-      env: { ...env, ...more },
-      args: words,
-    });
-    return { status: run.status, out: run.stdout, err: run.stderr };
+    return runHere(words, folder, { GITHUB_ACTIONS: undefined, GITHUB_STEP_SUMMARY: undefined, ...more });
   }
 
-  it('a run that passes: exit 0, the files are there, and no other', () => {
+  it('a run that passes: exit 0, the files are there, and no other', async () => {
     const names = ['--report-json', 'r.json', '--junit', 'r.xml', '--sarif', 'r.sarif'];
     const args = names.map((word) => (word.startsWith('--') ? word : path(word)));
-    const { status, out } = verify('right.onnx', [...args, '--json']);
+    const { status, out } = await verify('right.onnx', [...args, '--json']);
     expect(status).to.equal(0);
     expect(readdirSync(folder).sort()).to.deep.equal([
       'r.json',
@@ -57,9 +50,9 @@ describe('alexnet verify writes reports', () => {
     expect(read('r.xml')).to.include(`tests="${network.layers.length + 2}" failures="0" errors="0"`);
   });
 
-  it('a run that fails: exit 1, and every report names the layer', () => {
+  it('a run that fails: exit 1, and every report names the layer', async () => {
     const args = ['--junit', path('w.xml'), '--sarif', path('w.sarif')];
-    const { status, out } = verify('wrong.onnx', args, { GITHUB_STEP_SUMMARY: path('summary.md') });
+    const { status, out } = await verify('wrong.onnx', args, { GITHUB_STEP_SUMMARY: path('summary.md') });
     expect(status).to.equal(1);
     expect(out).to.match(/FAIL/).and.not.to.include('::error');
     expect(read('w.xml')).to.match(/name="norm1">\s*<failure/);
@@ -69,31 +62,31 @@ describe('alexnet verify writes reports', () => {
     expect(read('summary.md')).to.match(/^### ❌ alexnet verify: FAIL/);
   });
 
-  it('annotations come on stderr in GitHub Actions, so that --json stays JSON', () => {
-    const { out, err } = verify('wrong.onnx', ['--json'], { GITHUB_ACTIONS: 'true' });
+  it('annotations come on stderr in GitHub Actions, so that --json stays JSON', async () => {
+    const { out, err } = await verify('wrong.onnx', ['--json'], { GITHUB_ACTIONS: 'true' });
     expect(JSON.parse(out).verdict).to.equal('fail');
     expect(err).to.match(/^::error file=.*wrong\.onnx,title=.*::norm1: /m);
   });
 
-  it('a summary that cannot be written is said and changes nothing else', () => {
-    const { status, err } = verify('right.onnx', [], { GITHUB_STEP_SUMMARY: folder });
+  it('a summary that cannot be written is said and changes nothing else', async () => {
+    const { status, err } = await verify('right.onnx', [], { GITHUB_STEP_SUMMARY: folder });
     expect(err).to.match(/^GITHUB_STEP_SUMMARY: .*cannot be written/m);
     expect(status).to.equal(0);
   });
 
-  it('--baseline: exit 0 against itself, exit 1 where bits were lost, exit 2 for what is none', () => {
-    expect(verify('right.onnx', ['--baseline', path('r.json')]).status).to.equal(0);
+  it('--baseline: exit 0 against itself, exit 1 where bits were lost, exit 2 for what is none', async () => {
+    expect((await verify('right.onnx', ['--baseline', path('r.json')])).status).to.equal(0);
     const better = JSON.parse(read('r.json'));
     for (const row of better.layers) if (row.layer === 'conv3') row.introduced.bits += 5;
     writeFileSync(path('better.json'), JSON.stringify(better));
-    const { status, out } = verify('right.onnx', ['--baseline', path('better.json')]);
+    const { status, out } = await verify('right.onnx', ['--baseline', path('better.json')]);
     expect(status).to.equal(1);
     expect(out).to.match(/conv3: .* effective bits, .* in the baseline[\s\S]*LOST BITS: 1 of/);
-    expect(verify('right.onnx', ['--baseline', path('r.xml')]).status).to.equal(2);
+    expect((await verify('right.onnx', ['--baseline', path('r.xml')])).status).to.equal(2);
   });
 
-  it('a report is never written over the model: exit 2 before anything runs', () => {
-    const { status, out, err } = verify('right.onnx', ['--junit', path('right.onnx')]);
+  it('a report is never written over the model: exit 2 before anything runs', async () => {
+    const { status, out, err } = await verify('right.onnx', ['--junit', path('right.onnx')]);
     expect([status, out]).to.deep.equal([2, '']);
     expect(err).to.match(/--junit would overwrite an input: name another file\n$/);
   });

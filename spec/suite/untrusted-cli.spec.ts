@@ -3,11 +3,9 @@
  * the file is read.
  */
 
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel, type ModelProto, tensorProto } from '../../export/proto.ts';
@@ -17,11 +15,10 @@ import { modelOf } from '../../lib/networks/modelfile.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { dense, type Tensor, tensor, zeros } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
+import { runHere } from '../support/child.ts';
 import { narrow, random } from '../support/models.ts';
 import { writeNpz, writeSafetensors } from '../support/tensor-bytes.ts';
 
-const loader = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
-const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
 const NETWORK = 'cifar10-full';
 
 const network = narrow(networkNamed(NETWORK));
@@ -104,34 +101,29 @@ describe('files that cannot be trusted: exit 2, one line', function () {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  const alexnet = (args: readonly string[]) =>
-    spawnSync(process.execPath, ['--import', loader, main, ...args], {
-      cwd: folder,
-      encoding: 'utf8',
-      timeout: 30_000,
-    });
+  const alexnet = (args: readonly string[]) => runHere(args, folder);
 
-  function refuses(args: readonly string[], reason: RegExp): void {
-    const run = alexnet(args);
-    const lines = run.stderr.trim().split('\n');
-    expect(run.status, run.stderr).to.equal(2);
+  async function refuses(args: readonly string[], reason: RegExp): Promise<void> {
+    const run = await alexnet(args);
+    const lines = run.err.trim().split('\n');
+    expect(run.status, run.err).to.equal(2);
     // notes about device and input may come first
     expect(lines.filter((line) => line.startsWith('alexnet: '))).to.have.lengthOf(1);
     expect(lines.at(-1))
       .to.match(/^alexnet: /)
       .and.match(reason);
-    expect(run.stderr).to.not.match(/^\s+at /m);
+    expect(run.err).to.not.match(/^\s+at /m);
   }
 
   for (const [what, [bytes, reason]] of Object.entries(models)) {
-    it(`a model with ${what}, as a network`, () => {
+    it(`a model with ${what}, as a network`, async () => {
       writeFileSync(path('m.onnx'), bytes);
-      refuses(['verify', 'm.onnx', '--network', NETWORK, '--device', 'cpu'], reason);
+      await refuses(['verify', 'm.onnx', '--network', NETWORK, '--device', 'cpu'], reason);
     });
-    it(`a model with ${what}, as any graph`, () => {
+    it(`a model with ${what}, as any graph`, async () => {
       const nameless = what.startsWith('a field') || what.startsWith('its second') ? bytes : anonymous(bytes);
       writeFileSync(path('m.onnx'), nameless);
-      refuses(['verify', 'm.onnx', '--device', 'cpu'], reason);
+      await refuses(['verify', 'm.onnx', '--device', 'cpu'], reason);
     });
   }
 
@@ -160,18 +152,18 @@ describe('files that cannot be trusted: exit 2, one line', function () {
     'an input of 2 GB that is not there': ['x.npy', HUGE_ARRAY, ['--input', 'x.npy'], /bytes|cut|end/],
   };
   for (const [what, [name, bytes, args, reason]] of Object.entries(others)) {
-    it(what, () => {
+    it(what, async () => {
       writeFileSync(path(name), bytes);
-      refuses(['verify', '--network', NETWORK, '--device', 'cpu', ...args], reason);
+      await refuses(['verify', '--network', NETWORK, '--device', 'cpu', ...args], reason);
     });
   }
 
-  it('weights that make every output the same: the verdict is UNTESTED', () => {
+  it('weights that make every output the same: the verdict is UNTESTED', async () => {
     writeFileSync(
       path('w.npz'),
       npz((t) => zeros(t.shape)),
     );
-    const { status, stdout } = alexnet([
+    const { status, out } = await alexnet([
       'verify',
       '--network',
       NETWORK,
@@ -181,7 +173,7 @@ describe('files that cannot be trusted: exit 2, one line', function () {
       'w.npz',
     ]);
     expect(status).to.equal(2);
-    expect(stdout.trimEnd().split('\n').at(-1)).to.match(
+    expect(out.trimEnd().split('\n').at(-1)).to.match(
       /^UNTESTED: .* of the output: \w+: constant in the oracle/,
     );
   });

@@ -1,12 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { runHere } from '../support/child.ts';
 
-const loader = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
-const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
 const tiny = fileURLToPath(new URL('../../fixtures/format/weights/tiny.npz', import.meta.url));
 const guerzhoy = tiny.replace('tiny.npz', 'guerzhoy.npy');
 
@@ -23,43 +21,38 @@ describe('alexnet weights', function () {
     writeFileSync(join(folder, 'evil.pkl'), "\x80\x02cos\nsystem\n(S'touch was-here'\ntR.", 'latin1');
   });
   after(() => rmSync(folder, { recursive: true }));
-  const alexnet = (...args: string[]) => {
-    const env = { ...process.env, XDG_CACHE_HOME: folder };
-    const argv = ['--import', loader, main, 'weights', ...args];
-    return spawnSync(process.execPath, argv, { cwd: folder, env, encoding: 'utf8' });
-  };
+  const alexnet = (...args: string[]) => runHere(['weights', ...args], folder, { XDG_CACHE_HOME: folder });
 
-  it('inspect: a table for people, JSON for programs', () => {
-    const { stdout, status } = alexnet('inspect', guerzhoy);
+  it('inspect: a table for people, JSON for programs', async () => {
+    const { out, status } = await alexnet('inspect', guerzhoy);
     expect(status).to.equal(0);
-    expect(stdout).to.match(/^[^\n]+: npy of objects, [\d,]+ bytes, [\d,]+ values\n/);
-    expect(stdout).to.match(/fc6\/0 +float32 +144×8 .* fc6\.weight +\(in,out\) transposed .* H,W,C to C,H,W/);
-    const json = JSON.parse(alexnet('inspect', guerzhoy, '--json').stdout);
+    expect(out).to.match(/^[^\n]+: npy of objects, [\d,]+ bytes, [\d,]+ values\n/);
+    expect(out).to.match(/fc6\/0 +float32 +144×8 .* fc6\.weight +\(in,out\) transposed .* H,W,C to C,H,W/);
+    const json = JSON.parse((await alexnet('inspect', guerzhoy, '--json')).out);
     expect(json).to.include({ version: 1, format: 'npy of objects', by: 'Caffe names' });
     expect(json.tensors).to.have.length(16);
   });
 
-  it('convert, then diff: the same bits, exit 0; others, exit 1', () => {
-    const made = alexnet('convert', guerzhoy, 'w.pth', '--network', 'bvlc-alexnet', '--json');
-    expect(made.status, made.stderr).to.equal(0);
-    expect(JSON.parse(made.stdout)).to.include({ version: 1, network: 'bvlc-alexnet', tensors: 16 });
-    expect(made.stderr).to.match(/conv1\.weight, .*: \(H,W,I,O\) transposed to \(O,I,H,W\)\n/);
-    const same = alexnet('diff', tiny, 'w.pth');
-    expect(same.stdout).to.match(/hold the same bits \(16 tensors\)/);
+  it('convert, then diff: the same bits, exit 0; others, exit 1', async () => {
+    const made = await alexnet('convert', guerzhoy, 'w.pth', '--network', 'bvlc-alexnet', '--json');
+    expect(made.status, made.err).to.equal(0);
+    expect(JSON.parse(made.out)).to.include({ version: 1, network: 'bvlc-alexnet', tensors: 16 });
+    expect(made.err).to.match(/conv1\.weight, .*: \(H,W,I,O\) transposed to \(O,I,H,W\)\n/);
+    const same = await alexnet('diff', tiny, 'w.pth');
+    expect(same.out).to.match(/hold the same bits \(16 tensors\)/);
     expect(same.status).to.equal(0);
-    alexnet('convert', 'w.pth', 'rgb.npz', '--network', 'bvlc-alexnet', '--channels', 'RGB');
-    const other = alexnet('diff', tiny, 'rgb.npz', '--json');
+    await alexnet('convert', 'w.pth', 'rgb.npz', '--network', 'bvlc-alexnet', '--channels', 'RGB');
+    const other = await alexnet('diff', tiny, 'rgb.npz', '--json');
     expect(other.status).to.equal(1);
-    const differing = JSON.parse(other.stdout).tensors.filter((t: { differing: number }) => t.differing > 0);
+    const differing = JSON.parse(other.out).tensors.filter((t: { differing: number }) => t.differing > 0);
     expect(differing.map((t: { name: string }) => t.name)).to.deep.equal(['conv1.weight']);
   });
 
-  it('get: the list of what there is', () => {
-    const { stdout, status } = alexnet('get');
+  it('get: the list of what there is', async () => {
+    const { out, status } = await alexnet('get');
     expect(status).to.equal(0);
-    for (const name of ['torchvision', 'bvlc-alexnet', 'caffenet', 'onnx-zoo'])
-      expect(stdout).to.include(name);
-    expect(JSON.parse(alexnet('get', '--json').stdout).sources).to.have.length(5);
+    for (const name of ['torchvision', 'bvlc-alexnet', 'caffenet', 'onnx-zoo']) expect(out).to.include(name);
+    expect(JSON.parse((await alexnet('get', '--json')).out).sources).to.have.length(5);
   });
 
   const wrong: [string, string[], RegExp][] = [
@@ -95,13 +88,13 @@ describe('alexnet weights', function () {
     ['public weights before they are here', ['inspect', 'torchvision'], /`alexnet weights get torchvision`/],
   ];
   for (const [what, args, reason] of wrong) {
-    it(`refuses ${what} with exit 2 and one line`, () => {
-      const { stdout, stderr, status } = alexnet(...args);
-      expect(status, stderr).to.equal(2);
-      expect(stderr)
+    it(`refuses ${what} with exit 2 and one line`, async () => {
+      const { out, err, status } = await alexnet(...args);
+      expect(status, err).to.equal(2);
+      expect(err)
         .to.match(reason)
         .and.match(/^alexnet: [^\n]+\n$/);
-      expect(stdout).to.equal('');
+      expect(out).to.equal('');
     });
   }
 

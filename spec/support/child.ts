@@ -36,11 +36,23 @@ export function runModule(
   }
 }
 
-/** A command line in this process, from a folder: far faster than one of its own. What it prints is kept apart. */
-export async function runHere(args: readonly string[], folder: string) {
+/** A variable that is undefined is none. */
+function setVariables(variables: NodeJS.ProcessEnv): void {
+  for (const [name, value] of Object.entries(variables)) {
+    if (value === undefined) delete process.env[name];
+    else process.env[name] = value;
+  }
+}
+
+/**
+ * A command line in this process, from a folder, with these variables of the environment: far faster than one of its
+ * own. What it prints is kept apart.
+ */
+export async function runHere(args: readonly string[], folder: string, env: NodeJS.ProcessEnv = {}) {
   const { alexnet } = await import('../../lib/cli/program.ts');
   const { exitCode } = process;
   const before = process.cwd();
+  const variables = Object.fromEntries(Object.keys(env).map((name) => [name, process.env[name]]));
   const said = { out: '', err: '' };
   const streams = [
     ['out', process.stdout],
@@ -48,6 +60,7 @@ export async function runHere(args: readonly string[], folder: string) {
   ] as const;
   const writes = streams.map(([, stream]) => stream.write);
   process.chdir(folder);
+  setVariables(env);
   process.exitCode = undefined;
   for (const [name, stream] of streams) {
     stream.write = (text: string | Uint8Array) => {
@@ -61,6 +74,7 @@ export async function runHere(args: readonly string[], folder: string) {
   } finally {
     for (const [i, [, stream]] of streams.entries()) stream.write = writes[i];
     process.chdir(before);
+    setVariables(variables);
     process.exitCode = exitCode;
   }
 }
