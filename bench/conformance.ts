@@ -8,6 +8,7 @@ import { writeVectors } from '../lib/conform/vectors.ts';
 import { conformanceDoc, operatorsOf, type Results } from '../spec/support/conformance-doc.ts';
 import { tallied, tallyText } from '../spec/support/generated/tally.ts';
 import { mutationTable } from '../spec/support/mutation-table.ts';
+import { readLeft, readResults, section, withSection } from './self/document.ts';
 
 const data = fileURLToPath(new URL('../../shared/data/onnx-backend-tests', import.meta.url));
 const target = fileURLToPath(new URL('../docs/conformance.md', import.meta.url));
@@ -27,5 +28,6 @@ const own = await onBoth(vectors);
 rmSync(vectors, { recursive: true });
 const { text } = await mutationTable(data);
 const generated = tallyText(500, await tallied(500));
-writeFileSync(target, conformanceDoc(await onBoth(data), own, await operatorsOf(data), text, generated));
+const document = conformanceDoc(await onBoth(data), own, await operatorsOf(data), text, generated);
+writeFileSync(target, withSection(document, section(readResults(), readLeft())));
 console.log(target);

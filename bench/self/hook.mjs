@@ -1,0 +1,40 @@
+/**
+ * A module hook that puts one mutated file in the place of the right one. A spec is loaded as FILE?mutant=N; what it
+ * loads gets the same mark where it leads to the mutated file, so that Node loads it anew, and nothing else.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+let folder = '';
+let known = { id: '', file: '', through: new Set() };
+
+export const initialize = (at) => {
+  folder = at;
+};
+
+function planted(id) {
+  if (known.id !== id) {
+    const { file, through } = JSON.parse(readFileSync(`${folder}/${id}.json`, 'utf8'));
+    known = { id, file, through: new Set(through) };
+  }
+  return known;
+}
+
+const idOf = (url) => /\?mutant=(\d+)$/.exec(url ?? '')?.[1];
+
+export async function resolve(specifier, context, next) {
+  const id = idOf(context.parentURL) ?? idOf(specifier);
+  const found = await next(specifier.replace(/\?mutant=\d+$/, ''), context);
+  if (id === undefined || !found.url.startsWith('file:')) return found;
+  return planted(id).through.has(fileURLToPath(found.url))
+    ? { ...found, url: `${found.url}?mutant=${id}` }
+    : found;
+}
+
+export async function load(url, context, next) {
+  const id = idOf(url);
+  if (id === undefined) return next(url, context);
+  const plain = url.slice(0, url.indexOf('?'));
+  if (fileURLToPath(plain) !== planted(id).file) return next(plain, context);
+  return { format: 'module', source: readFileSync(`${folder}/${id}.js`, 'utf8'), shortCircuit: true };
+}

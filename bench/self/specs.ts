@@ -1,0 +1,42 @@
+/** Which specs a source file reaches: the nearest first. */
+import { posix } from 'node:path';
+import { importsOf, type Source, sourcesBelow } from '../../spec/support/source.ts';
+
+export interface Reach {
+  /** Spec files, those of the file's own folder before others, then by the number of imports between. */
+  readonly specs: readonly string[];
+  /** Everything that loads the file, itself included. */
+  readonly through: readonly string[];
+}
+
+/** Looks through the specs of these folders; sources are those of the whole repository. */
+export function reachOf(folders: readonly string[]): (file: string) => Reach {
+  const sources = ['reference', 'export', 'lib', 'spec', 'bench'].flatMap(sourcesBelow);
+  const importers = new Map<string, string[]>();
+  for (const source of sources) for (const target of loadedBy(source)) push(importers, target, source.path);
+  const isSpec = (path: string) =>
+    path.endsWith('.spec.ts') && folders.some((folder) => path.startsWith(`${folder}/`));
+  return (file) => {
+    const distances = distancesFrom(file, importers);
+    const own = (path: string) => Number(!posix.dirname(path).endsWith(posix.dirname(file)));
+    const through = [...distances.keys()];
+    const specs = through.filter(isSpec);
+    const order = (path: string) => 1000 * own(path) + (distances.get(path) as number);
+    return { through, specs: specs.sort((a, b) => order(a) - order(b) || (a < b ? -1 : 1)) };
+  };
+}
+
+const loadedBy = (source: Source): string[] =>
+  importsOf(source).flatMap(({ kind, target }) => (kind === 'type' ? [] : target));
+
+function push(map: Map<string, string[]>, key: string, value: string): void {
+  map.set(key, [...(map.get(key) ?? []), value]);
+}
+
+function distancesFrom(file: string, importers: ReadonlyMap<string, string[]>): Map<string, number> {
+  const distances = new Map([[file, 0]]);
+  for (const [path, distance] of distances)
+    for (const importer of importers.get(path) ?? [])
+      if (!distances.has(importer)) distances.set(importer, distance + 1);
+  return distances;
+}
