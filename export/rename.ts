@@ -9,8 +9,11 @@
  * Source: field numbers from onnx/onnx.proto (IR 8).
  */
 import { checkWire } from './check.ts';
-import { fieldAt, framed, framedText } from './wire.ts';
+import { fieldAt, framed, framedText, lengthOf } from './wire.ts';
 import { joined } from './write.ts';
+
+/** ModelProto.graph. */
+const GRAPH = 7;
 
 /** By message: which fields are names, which are messages with names in them, and which are left out. */
 const messages = {
@@ -41,15 +44,21 @@ type Message = keyof typeof messages;
 
 export interface Renamed {
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The model without the further outputs: the same memory, and a reader joins the two pieces of the graph. */
+  readonly untapped: Uint8Array<ArrayBuffer>;
   /** What a value of the file is called now; undefined where the file has none of that name. */
   readonly valueNames: ReadonlyMap<string, string>;
   /** A text that speaks of n1 and v2, as one that speaks of the file's names. */
   original(text: string): string;
 }
 
-/** Throws an Error of one line where the bytes are no model. */
-export function renamed(file: Uint8Array): Renamed {
-  checkWire(file, 'model');
+/**
+ * `taps`: the bytes of a GraphProto whose outputs are the model's too (tap.ts). They follow as a second piece of its
+ * graph, so that one copy of the weights serves with and without them (protobuf.dev: 'Last One Wins', of messages).
+ * Throws an Error of one line where the bytes are not a model.
+ */
+export function renamed(model: Uint8Array, taps = new Uint8Array()): Renamed {
+  checkWire(model, 'model');
   const valueNames = new Map([['', '']]);
   const originals = new Map<string, string>();
   let nodes = 0;
@@ -63,7 +72,7 @@ export function renamed(file: Uint8Array): Renamed {
     return given;
   }
 
-  function rewritten(message: Message, start: number, end: number): Uint8Array[] {
+  function rewritten(file: Uint8Array, message: Message, start = 0, end = file.length): Uint8Array[] {
     const pieces: Uint8Array[] = [];
     let copied = start;
     for (let at = start; at < end; ) {
@@ -79,7 +88,7 @@ export function renamed(file: Uint8Array): Renamed {
       copied = field.end;
       if (what === 'value') pieces.push(...framedText(field.number, valueName(text(file, field))));
       else if (what !== 'nothing')
-        pieces.push(...framed(field.number, rewritten(what, field.start, field.end)));
+        pieces.push(...framed(field.number, rewritten(file, what, field.start, field.end)));
     }
     pieces.push(file.subarray(copied, end));
     if (message === 'graph') pieces.push(...framedText(2, 'graph'));
@@ -91,8 +100,11 @@ export function renamed(file: Uint8Array): Renamed {
     return pieces;
   }
 
+  const own = rewritten(model, 'model');
+  const bytes = joined([...own, ...framed(GRAPH, rewritten(taps, 'graph'))]);
   return {
-    bytes: joined(rewritten('model', 0, file.length)),
+    bytes,
+    untapped: bytes.subarray(0, lengthOf(own)),
     valueNames,
     // n5_nchwc and v3_token_2 are onnxruntime's own
     original: (said) =>

@@ -111,7 +111,14 @@ export function tap(source: Uint8Array | ModelProto, names?: readonly string[]):
   mustBeObject('model', source);
   if (names !== undefined) must(Array.isArray(names), 'names', 'a list', names);
   const model = source instanceof Uint8Array ? decodeModel(source) : source;
-  const { graph } = model;
+  const output = furtherOutputs(model, names);
+  if (source instanceof Uint8Array) return withGraphTail(source, encodeGraph({ output }));
+  const graph = model.graph!;
+  return joined(modelFile({ ...model, graph: { ...graph, output: [...graph.output, ...output] } }).chunks());
+}
+
+/** What `tap` adds to a model's outputs. */
+export function furtherOutputs({ graph }: ModelProto, names?: readonly string[]): ValueInfoProto[] {
   if (!graph) throw new RangeError('tap: the file has no graph');
   const made = new Set(graph.node.flatMap((node) => node.output));
   const outputs = new Set(graph.output.map(({ name }) => name));
@@ -120,9 +127,7 @@ export function tap(source: Uint8Array | ModelProto, names?: readonly string[]):
   const wanted = new Set((names ?? intermediates(graph)).filter((name) => !outputs.has(name)));
   const types = typesOf(graph);
   const infos = new Map(graph.valueInfo.map((info) => [info.name, info]));
-  const output = [...wanted].map((name) => infos.get(name) ?? typed(name, types.get(name)));
-  if (source instanceof Uint8Array) return withGraphTail(source, encodeGraph({ output }));
-  return joined(modelFile({ ...model, graph: { ...graph, output: [...graph.output, ...output] } }).chunks());
+  return [...wanted].map((name) => infos.get(name) ?? typed(name, types.get(name)));
 }
 
 const typed = (name: string, elemType: number | undefined): ValueInfoProto =>

@@ -7,7 +7,7 @@
 import { totalmem } from 'node:os';
 import { joined } from '../../export/index.ts';
 import type { ModelProto } from '../../export/proto.ts';
-import { modelFile } from '../../export/write.ts';
+import { type ModelFile, modelFile } from '../../export/write.ts';
 import { openFile } from '../disk/source.ts';
 import { EnvironmentError, InputError, Unsupported } from '../errors.ts';
 import { openModel } from '../format/onnx.ts';
@@ -41,6 +41,12 @@ export const readModelFile = (path: string): Promise<ModelInBytes> =>
     const bytes = asItIs ? source.read(0, source.size) : joined(modelFile(whole).chunks());
     return { bytes, model: await readModel(bytes, title) };
   });
+
+/** A model that was just built: its weights stay where they are. */
+export const builtModel = (file: ModelFile, name = 'the model'): ModelInBytes => ({
+  bytes: joined(file.chunks()),
+  model: modelOf(file.model, name),
+});
 
 async function reading<T>(
   given: string | Uint8Array,

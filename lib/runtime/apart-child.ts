@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { type Answer, type Call, CHANNEL } from './apart.ts';
 import { next, post } from './frames.ts';
-import { holdDevice, openSession, type Session } from './session.ts';
+import { type Host, holdDevice, type Session } from './session.ts';
 import type { SessionValue } from './values.ts';
 
 /** This process's own folder, for profiles. */
@@ -25,15 +25,14 @@ type Values = ReadonlyMap<string, SessionValue>;
 
 const sessions = new Map<number, Session>();
 let model = new Uint8Array();
-let held: Promise<unknown> | undefined;
+let host: Promise<Host> | undefined;
 
 async function answer(call: Call, values: Values): Promise<{ answer: Answer; values?: Values }> {
   if (call.what === 'open') {
     const { id, device, options } = call;
     model = (values.get('model')?.data as Uint8Array<ArrayBuffer>) ?? model;
-    held ??= holdDevice(device);
-    await held;
-    const session = await openSession(model, device, options);
+    host ??= holdDevice(device);
+    const session = await (await host).open(model, device, options);
     sessions.set(id, session);
     return { answer: { inputs: session.inputs, outputs: session.outputs } };
   }

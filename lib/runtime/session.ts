@@ -7,8 +7,9 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
 import type { LrnForm, TrainingTarget } from '../../export/graph.ts';
+import { decodeModel, encodeGraph } from '../../export/proto.ts';
 import { type Renamed, renamed } from '../../export/rename.ts';
-import { tap } from '../../export/tap.ts';
+import { furtherOutputs } from '../../export/tap.ts';
 import { forget, orFull, remember, temporaryFolder } from '../disk/temporary.ts';
 import { InputError } from '../errors.ts';
 import { type Device, LABELS } from './failures.ts';
@@ -27,7 +28,10 @@ export const lrnOf = (device: Device): LrnForm => (device === 'webgpu' ? 'band' 
 export const BAND_NOTE = `LRN is a product with a band matrix: ${LABELS.webgpu} has no kernel for it`;
 
 export interface SessionOptions {
-  /** onnxruntime's graph optimisations: all of them (default), none, or a level between: fusion can cause a fault. */
+  /**
+   * onnxruntime's graph optimisations: all of them (default), none, or a level between: fusion can cause a fault. With
+   * none the CPU's kernels do not rearrange weights beforehand either: half the time of opening a full-size model.
+   */
   readonly optimise?: boolean | 'basic' | 'extended';
   /** Threads inside one operator on the CPU; default: onnxruntime's own choice, one a core. */
   readonly threads?: number;
@@ -72,14 +76,29 @@ export interface Session {
  * Opens a model on one device. onnxruntime never sees the file's names (export/rename.ts).
  * InputError: the model cannot be used. EnvironmentError: onnxruntime or the device cannot.
  */
-export async function openSession(
+export const openSession = (
   model: Uint8Array,
   device: Device,
   options: SessionOptions = {},
-): Promise<Session> {
-  const { name: label = 'the model', profile, taps = [] } = options;
-  if (model.length === 0) throw new InputError(`${label} is empty`);
-  const names = namesFor(model, taps, label);
+): Promise<Session> => openRenamed(namesFor(model, options), device, options);
+
+const THE_MODEL = 'the model';
+
+function namesFor(model: Uint8Array, { taps = [], name = THE_MODEL }: SessionOptions): Renamed {
+  if (model.length === 0) throw new InputError(`${name} is empty`);
+  try {
+    return renamed(model, taps.length > 0 ? tapsOf(model, taps) : undefined);
+  } catch (error) {
+    throw new InputError(`${name}: ${(error as Error).message}`);
+  }
+}
+
+const tapsOf = (model: Uint8Array, taps: readonly string[]) =>
+  encodeGraph({ output: furtherOutputs(decodeModel(model), taps) });
+
+async function openRenamed(names: Renamed, device: Device, options: SessionOptions): Promise<Session> {
+  const { name: label = THE_MODEL, profile, taps = [] } = options;
+  const bytes = taps.length > 0 ? names.bytes : names.untapped;
   const ort = await loadOnnxruntime();
   const profiles = profile ? await temporaryFolder('alexnet-profile-') : undefined;
   if (profiles) remember(profiles);
@@ -87,7 +106,7 @@ export async function openSession(
     const session = await guarded(
       device,
       `${label}: onnxruntime cannot use it`,
-      () => ort.InferenceSession.create(names.bytes, settings(device, options, profiles)),
+      () => ort.InferenceSession.create(bytes, settings(device, options, profiles)),
       names.original,
     );
     return opened(ort, session, device, label, names, profiles);
@@ -97,28 +116,30 @@ export async function openSession(
   }
 }
 
-function namesFor(model: Uint8Array, taps: readonly string[], label: string): Renamed {
-  try {
-    return renamed(taps.length > 0 ? tap(model, taps) : model);
-  } catch (error) {
-    throw new InputError(`${label}: ${(error as Error).message}`);
-  }
-}
-
 /** Where sessions are opened. */
 export interface Host extends AsyncDisposable {
   open: typeof openSession;
 }
 
 /**
- * This process, which keeps the device warm while several sessions are opened on it one after the other: dispose of it
- * when they are done. onnxruntime makes WebGPU's device, with all its compiled shaders, when the first session opens
+ * This process, which keeps the device warm and the model at hand while several sessions are opened one after the
+ * other: dispose of it when they are done. onnxruntime makes WebGPU's device, with all its compiled shaders, when the first session opens
  * and throws it away when the last one goes: three runs of one network take about half the time so. Nothing is done on
  * CPU and CUDA. Throws as `openSession` does.
  */
 export async function holdDevice(device: Device): Promise<Host> {
   const held = device === 'webgpu' ? await openSession(probeModel(), device) : undefined;
-  return { open: openSession, [Symbol.asyncDispose]: async () => held?.release() };
+  let last: { model: Uint8Array; taps: readonly string[]; names: Renamed } | undefined;
+  return {
+    async open(model, on, options = {}) {
+      const { taps = [] } = options;
+      const serves = last?.model === model && (taps.length === 0 || taps.join('\0') === last.taps.join('\0'));
+      if (!serves) last = undefined; // its memory before the next is made
+      last ??= { model, taps, names: namesFor(model, options) };
+      return openRenamed(last.names, on, options);
+    },
+    [Symbol.asyncDispose]: async () => held?.release(),
+  };
 }
 
 async function discard(folder: string): Promise<void> {
@@ -136,6 +157,7 @@ function settings(
     graphOptimizationLevel: optimise === true ? 'all' : optimise || 'disabled',
     logSeverityLevel: 4,
     ...(memoryPlan ? {} : { enableMemPattern: false }),
+    ...(optimise === false && device === 'cpu' ? { extra: { session: { disable_prepacking: '1' } } } : {}),
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     ...(profile && folder ? { enableProfiling: true, profileFilePrefix: join(folder, randomUUID()) } : {}),
   };

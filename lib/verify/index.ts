@@ -1,5 +1,4 @@
 /** The function behind `alexnet verify`, with the command's own words as options. */
-import { joined } from '../../export/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { checkAgainst, resolveNetwork } from '../checks.ts';
@@ -10,7 +9,7 @@ import { modelOf } from '../networks/modelfile.ts';
 import { resolve } from '../networks/resolve.ts';
 import { readFeeds } from '../onnx/feeds.ts';
 import type { Model, ValueInfo } from '../onnx/model.ts';
-import { type ModelInBytes, readModel, readModelFile } from '../onnx/read.ts';
+import { builtModel, type ModelInBytes, readModelFile } from '../onnx/read.ts';
 import { chooseDevice, type Device, describeChoice } from '../runtime/devices.ts';
 import { BAND_NOTE, lrnOf } from '../runtime/session.ts';
 import { TF32_VARIABLE, tf32IsOn } from '../runtime/tf32.ts';
@@ -136,8 +135,7 @@ async function fromNetwork(options: VerifyOptions, device: Device): Promise<Foun
   const { network, weights, source, notes } = await resolve(options);
   const lrn = options.lrn ?? lrnOf(device);
   const file = modelOf(network, weights, { source, lrn, passing: true });
-  const bytes = joined(file.chunks());
-  const pair = pairOf({ bytes, model: await readModel(bytes) }, network, weights);
+  const pair = pairOf(builtModel(file), network, weights);
   const chosen = lrn === 'band' && !options.lrn && network.layers.some((layer) => layer.kind === 'lrn');
   return { pair, weights: source, notes: chosen ? [...notes, BAND_NOTE] : notes };
 }

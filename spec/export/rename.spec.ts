@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { renamed } from '../../export/rename.ts';
-import { openSession } from '../../lib/runtime/session.ts';
+import { holdDevice, openSession } from '../../lib/runtime/session.ts';
 import { asTensor, type SessionValue } from '../../lib/runtime/values.ts';
 import { dense, tensor } from '../../reference/tensor.ts';
 import { f32, graph, info, modelBytes, type NodeText, tensorOf } from '../support/onnx.ts';
@@ -28,6 +28,8 @@ const x = (): ReadonlyMap<string, SessionValue> => new Map([['x', tensor(Float32
 const numbers = (values: ReadonlyMap<string, SessionValue>, name: string): number[] => [
   ...dense(asTensor(values.get(name)!, name)),
 ];
+
+const unsigned = (value: number) => value + 0; // −0 is 0
 
 describe('a model with other names', () => {
   it('shows onnxruntime none of the names, and places and returns values by their own', async () => {
@@ -122,6 +124,23 @@ describe('a model with other names', () => {
         (e: Error) => e,
       );
     expect(error?.message).to.match(/^the model: onnxruntime cannot run it: .*Name:'sum'/);
+  });
+
+  it('serves a host that opens one model again and again, with taps and without, and then another', async () => {
+    await using host = await holdDevice('cpu');
+    const model = chain(['a', 'b', 'c']);
+    const outputs = async (bytes: Uint8Array, taps: readonly string[]) => {
+      await using session = await host.open(bytes, 'cpu', { taps });
+      const values = await session.run(x());
+      return Object.fromEntries(
+        [...values.keys()].map((name) => [name, numbers(values, name).map(unsigned)]),
+      );
+    };
+    expect(await outputs(model, ['a·'])).to.deep.equal({ y: [0, 0], a·: [0, 2] });
+    expect(await outputs(model, [])).to.deep.equal({ y: [0, 0] });
+    expect(await outputs(model, ['b·'])).to.deep.equal({ y: [0, 0], b·: [0, -2] });
+    expect(await outputs(chain(['a', 'b']), [])).to.deep.equal({ y: [0, -2] });
+    expect(await outputs(model, [])).to.deep.equal({ y: [0, 0] });
   });
 
   it('copies weights once and refuses what is no model', () => {
