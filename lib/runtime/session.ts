@@ -123,9 +123,9 @@ export interface Host extends AsyncDisposable {
 
 /**
  * This process, which keeps the device warm and the model at hand while several sessions are opened one after the
- * other: dispose of it when they are done. onnxruntime makes WebGPU's device, with all its compiled shaders, when the first session opens
- * and throws it away when the last one goes: three runs of one network take about half the time so. Nothing is done on
- * CPU and CUDA. Throws as `openSession` does.
+ * other: dispose of it when they are done. onnxruntime makes WebGPU's device, with all its compiled shaders, when the
+ * first session opens and throws it away when the last one goes: three runs of one network take about half the time
+ * so. Throws as `openSession` does.
  */
 export async function holdDevice(device: Device): Promise<Host> {
   const held = device === 'webgpu' ? await openSession(probeModel(), device) : undefined;
