@@ -31,10 +31,12 @@ export function commandLines() {
 
   /** Whether --device decides: on no machine are both the CPU and CUDA what `auto` takes. */
   async function heedsDevice(line: string): Promise<boolean> {
-    const cpu = await run(`${line} --device cpu`);
-    const cuda = await run(`${line} --device cuda`);
+    const cpu = await run(`${line} --json --device cpu`);
+    const cuda = await run(`${line} --json --device cuda`);
     const missing = /^alexnet: --device cuda does not work here/m.test(cuda.err);
-    return cpu.status === 0 && (missing || cuda.out !== cpu.out);
+    const on = ({ out }: { out: string }, device: string) =>
+      new RegExp(`"(device|engine)":"[^"]*${device}"`, 'i').test(out);
+    return on(cpu, 'cpu') && (missing || on(cuda, 'cuda'));
   }
 
   return {

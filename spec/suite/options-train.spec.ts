@@ -1,0 +1,233 @@
+/** What the options of train do: options.spec.ts reads the titles. */
+import { readFileSync, renameSync } from 'node:fs';
+import { expect } from 'chai';
+import { readTensors, writeTensors } from '../../lib/disk/tensors.ts';
+import { readCheckpoint, saveWeights } from '../../lib/train/checkpoint.ts';
+import { type TrainOptions, train } from '../../lib/train/index.ts';
+import { circumstances, optionChecks } from '../../lib/train/options.ts';
+import { preprocess } from '../../reference/input/preprocess.ts';
+import { networkNamed } from '../../reference/networks/index.ts';
+import type { Network } from '../../reference/networks/layers.ts';
+import type { Weights } from '../../reference/oracle.ts';
+import { dense, sizeOf, tensor } from '../../reference/tensor.ts';
+import { backward } from '../../reference/training/gradient.ts';
+import { initialise } from '../../reference/training/init.ts';
+import { commandLines } from '../support/command-lines.ts';
+import { refusal } from '../support/data-fixtures.ts';
+import { difference } from '../support/training.ts';
+import { tinyCifar } from '../support/training-data.ts';
+
+const whole = networkNamed('cifar-alexnet');
+/** At a twentieth of its widths. */
+const narrow: Network = {
+  ...whole,
+  layers: whole.layers.map((layer) =>
+    'channels' in layer && layer.name !== 'fc8'
+      ? { ...layer, channels: Math.max(4, 4 * Math.round(layer.channels / 80)) }
+      : layer,
+  ),
+};
+
+/** Every second picture of the records, ready for the network, and its label. */
+function batchOf(records: Buffer, spec = narrow.preprocess) {
+  const pictures = Array.from({ length: 20 }, (_, n) => records.subarray(2 * n * 3073, (2 * n + 1) * 3073));
+  const inputs = pictures.map((record) => {
+    const data = Uint8Array.from({ length: 3072 }, (_, i) => record[1 + (i % 3) * 1024 + Math.floor(i / 3)]);
+    return dense(preprocess({ width: 32, height: 32, data }, spec));
+  });
+  const input = tensor(Float32Array.from(inputs.flatMap((x) => [...x])), [20, 3, 28, 28]);
+  return { input, labels: pictures.map((record) => record[0]), dropout: 'none' } as const;
+}
+
+describe('options of train', function () {
+  this.timeout(120_000);
+  const { path, write, json, run, heedsDevice } = commandLines();
+  const records = readFileSync(`${tinyCifar(path('data'), 40, 10)}/data_batch_1.bin`);
+  const small = '--network cifar-alexnet --width 0.05 --device cpu --threads 1';
+  const checkpoint = (out: string) => readCheckpoint(path(`${out}/checkpoint.safetensors`));
+
+  it('train --config, --network, --width, --epochs, --batch, --learning-rate, --momentum, --weight-decay, --update, --schedule, --augment, --no-dropout, --init, --last-deviation, --seed, --images, --out; train() biasDecay: two steps by hand', async () => {
+    write('c.json', '{"biasDecay": true, "epochs": 9}');
+    const size = '--epochs 2 --images 20 --batch 20 --augment none --no-dropout --seed 7 --init caffe';
+    const hyper = '--learning-rate 0.02 --momentum 0.5 --weight-decay 0.1 --update caffe --schedule step';
+    const line = `train data ${small} --config c.json ${size} --last-deviation 0.3 ${hyper} --out hand`;
+    expect(await json(line)).to.include({ steps: 2, epochs: 2, images: 20 });
+    const start = new Map(initialise(narrow, 7, 'caffe'));
+    // Kaiming's draws have a deviation of √(2/fan-in)
+    const drawn = initialise(narrow, 7, 'kaiming').get('fc8.weight')!;
+    const factor = 0.3 / Math.sqrt(2 / sizeOf(drawn.shape.slice(1)));
+    start.set(
+      'fc8.weight',
+      tensor(
+        Float32Array.from(dense(drawn), (w) => w * factor),
+        drawn.shape,
+      ),
+    );
+    let weights: Weights = start;
+    const momenta = new Map([...start].map(([name, { data }]) => [name, new Float64Array(data.length)]));
+    // a third of two epochs, rounded up, is one: then a tenth
+    for (const rate of [0.02, 0.002]) {
+      const { gradients } = backward(narrow, weights, batchOf(records), {
+        precision: 'float64',
+        ties: 'every',
+      });
+      weights = new Map(
+        [...weights].map(([name, w]) => {
+          const g = dense(gradients.get(name)!);
+          const v = momenta.get(name)!;
+          // Caffe's lr_mult of a bias is 2; its decay_mult 0 is overruled
+          const own = name.endsWith('.bias') ? 2 * rate : rate;
+          for (const [i, value] of dense(w).entries()) v[i] = 0.5 * v[i] + own * (g[i] + 0.1 * value);
+          return [
+            name,
+            tensor(
+              Float64Array.from(dense(w), (value, i) => value - v[i]),
+              w.shape,
+            ),
+          ];
+        }),
+      );
+    }
+    // two steps of float32, each √1000·u off
+    const tolerance = 10 * Math.sqrt(1000) * 2 ** -24;
+    const { state } = checkpoint('hand');
+    expect([...state.weights.keys()].sort()).to.deep.equal([...weights.keys()].sort());
+    // a bias that began at 0 is a sum of thousands of terms that cancel: what it lost is not bounded here
+    const solid = [...weights].filter(([name]) => dense(start.get(name)!).some((value) => value !== 0));
+    expect(solid.filter(([name]) => name.endsWith('.bias'))).not.to.deep.equal([]);
+    for (const [name, { data }] of solid)
+      expect(difference(state.weights.get(name)!.data, data), name).to.be.below(tolerance);
+  });
+
+  it('train --resume: what is trained may not change, where and how it is trained may', async () => {
+    const others: Required<Omit<TrainOptions, (typeof circumstances)[number]>> = {
+      ...{ network: 'cifar-relu', width: 0.1, weights: 'w.npz', freeze: ['conv1'], epochs: 3, batch: 10 },
+      ...{ learningRate: 0.01, momentum: 0.9, weightDecay: 0.2, biasDecay: false, update: 'paper' },
+      ...{
+        schedule: 'constant',
+        augment: 'cifar',
+        dropout: true,
+        init: 'paper',
+        lastDeviation: 0.2,
+        seed: 8,
+      },
+      ...{ images: 10, validationImages: 5, validateEvery: 2 },
+    };
+    expect([...Object.keys(others), ...circumstances].sort()).to.deep.equal(Object.keys(optionChecks).sort());
+    const run = { data: path('data'), out: path('hand'), resume: true } as const;
+    for (const [key, value] of Object.entries(others))
+      expect(await refusal(() => train({ ...run, [key]: value }))).to.match(
+        new RegExp(`was made with ${key} .*, not .*: leave it out$`),
+      );
+    const more = `--epochs 1 --batch 10 --schedule constant --augment none`;
+    await json(`train data ${small} ${more} --out moved`);
+    renameSync(path('data'), path('there'));
+    renameSync(path('moved'), path('here'));
+    const changed = '--device cpu --threads 2 --checkpoint-every 3 --resume --epochs 2';
+    expect((await json(`train there ${changed} --out here`)).history).to.have.length(2);
+    renameSync(path('there'), path('data'));
+  });
+
+  it('train --weights, --freeze: begins with these, and leaves those layers', async () => {
+    const given = initialise(narrow, 3, 'kaiming');
+    await writeTensors(path('w.npz'), given);
+    const line = `train data --network cifar-alexnet --device cpu --threads 1 --epochs 1 --batch 20`;
+    await json(`${line} --weights w.npz --freeze conv1,fc8 --out frozen`);
+    const { weights } = checkpoint('frozen').state;
+    const same = [...given].filter(([name, w]) => difference(weights.get(name)!.data, w.data) === 0);
+    expect(same.map(([name]) => name)).to.deep.equal([
+      'conv1.weight',
+      'conv1.bias',
+      'fc8.weight',
+      'fc8.bias',
+    ]);
+    for (const [name, w] of given) expect(difference(weights.get(name)!.data, w.data), name).to.be.below(0.5);
+  });
+
+  it('train --weights: with the preprocessing that the file tells of', async () => {
+    const spec = {
+      ...whole.preprocess,
+      channels: 'BGR',
+      mean: [90, 100, 110],
+      deviation: [50, 60, 70],
+    } as const;
+    const given = initialise(narrow, 3, 'kaiming');
+    await saveWeights(path('own.safetensors'), 'cifar-alexnet', spec, given);
+    const how = '--epochs 1 --images 20 --batch 20 --augment none --no-dropout --device cpu --threads 1';
+    const { history } = await json(`train data --weights own.safetensors ${how} --out own`);
+    const { loss } = backward(narrow, given, batchOf(records, spec));
+    expect(history[0].loss).to.be.closeTo(loss, 1e-5 * loss);
+    expect(checkpoint('own').progress.preprocess).to.deep.equal(spec);
+    const { metadata } = await json('weights inspect own/weights.safetensors');
+    expect(JSON.parse(metadata.preprocess)).to.deep.equal(spec);
+  });
+
+  it('train --validation-images, --validate-every: which images, after which epochs', async () => {
+    const line = `train data ${small} --epochs 3 --batch 20`;
+    const { err } = await run(`${line} --validation-images 3 --validate-every 2 --out seldom`);
+    expect(err).to.match(/40 images of 10 classes, 3 to validate/);
+    const { history } = checkpoint('seldom').progress;
+    expect(history.map(({ validation }) => Boolean(validation))).to.deep.equal([false, true, true]);
+    expect((3 * history[1].validation!.error1) % 1).to.be.closeTo(0, 1e-9);
+  });
+
+  it('train --checkpoint-every; train() log, progress, epoch, signal: a run that is watched, and stopped in the middle of an epoch', async () => {
+    const abort = new AbortController();
+    const told: string[] = [];
+    const seen: number[][] = [];
+    const base = {
+      data: path('data'),
+      network: 'cifar-alexnet',
+      width: 0.05,
+      batch: 4,
+      device: 'cpu',
+      threads: 1,
+    } as const;
+    const out = path('watched');
+    const first = await train({
+      ...base,
+      out,
+      epochs: 2,
+      checkpointEvery: 2,
+      signal: abort.signal,
+      log: (line) => void told.push(line),
+      epoch: ({ epoch }) => void told.push(`epoch ${epoch}`),
+      progress({ epoch, step, steps }) {
+        const done = (epoch - 1) * steps + step;
+        seen.push([done, checkpoint('watched').progress.steps]);
+        if (done >= 13) abort.abort();
+      },
+    });
+    // a checkpoint is written after each second step: what lies there is at most two steps old
+    for (const [done, saved] of seen) expect(saved).to.equal(2 * Math.ceil(done / 2) - 2);
+    expect([first.stopped, first.epochs]).to.deep.equal([true, 1]);
+    expect(first.steps).to.equal(seen.at(-1)![0]);
+    expect(first.steps).to.be.within(13, 14);
+    expect(checkpoint('watched').progress).to.include({ epoch: 1, steps: first.steps });
+    expect(told[0]).to.match(/^cifar-alexnet, 40 images of 10 classes, 10 to validate$/);
+    expect(told.at(-1)).to.equal('epoch 1');
+    const rest = await train({ ...base, out, resume: true, epochs: 2 });
+    expect([rest.stopped, rest.steps]).to.deep.equal([false, 20]);
+  });
+
+  it('train --threads: so many make the batches', async () => {
+    const started = async (threads: number) => {
+      let workers = 0;
+      const count = () => void workers++;
+      process.on('worker', count);
+      const how = '--width 0.05 --network cifar-alexnet --epochs 1 --augment none --batch 20 --device cpu';
+      await json(`train data ${how} --threads ${threads} --out threads${threads}`);
+      process.off('worker', count);
+      return workers;
+    };
+    const one = await started(1);
+    // those that make batches, and those that decode for the validation
+    expect(await started(3)).to.equal(one + 4);
+  });
+
+  it('train --device: where it trains', async () => {
+    const line = 'train data --network cifar-alexnet --width 0.05 --epochs 1 --batch 20 --threads 1';
+    expect(await heedsDevice(`${line} --out devices --resume`)).to.equal(true);
+    expect((await readTensors(path('devices/best.safetensors'))).size).to.equal(16);
+  });
+});
