@@ -1,14 +1,19 @@
 /** What the options of summary, export, run, conform and weights do: options.spec.ts reads the titles. */
 import { createHash } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { decodeModel } from '../../export/proto.ts';
+import { fromTensor } from '../../lib/array/value.ts';
 import { conform } from '../../lib/conform/index.ts';
-import { readTensors } from '../../lib/disk/tensors.ts';
+import { readTensors, writeTensors } from '../../lib/disk/tensors.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
+import { zeros } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
 import { commandLines, narrowWeights } from '../support/command-lines.ts';
+import { fixture, refusal } from '../support/data-fixtures.ts';
 import { graph, info, modelBytes, type NodeText } from '../support/onnx.ts';
+import { skipBecause } from '../support/skip.ts';
 
 /** A digest of each parameter's bits, by name. */
 const bitsOf = (tensors: ReadonlyMap<string, { readonly data: ArrayBufferView | readonly unknown[] }>) =>
@@ -110,7 +115,7 @@ describe('options of summary and export', () => {
 });
 
 describe('options of run and conform', () => {
-  const { write, npz, json, refused, heedsDevice } = commandLines();
+  const { path, bytes, write, npz, json, refused, heedsDevice } = commandLines();
   before(() => {
     const third = { op: 'Constant', inputs: [], outputs: ['third'], attributes: { value_float: 1 / 3 } };
     const product = { op: 'Mul', inputs: ['third', 'third'], outputs: ['y'] };
@@ -158,7 +163,32 @@ describe('options of run and conform', () => {
     expect(seen).to.deep.equal([[{ ...there.tests[0], ...(seen as [object][])[0][0] }, 1, 1]]);
   });
 
-  it('run --device: onnxruntime where it is asked for', async () => {
+  it('run --force; conform --force; evaluate --force: what this program did not write is overwritten only so', async () => {
+    mkdirSync(path('mine/test_relu_rows'), { recursive: true });
+    const picture = `evaluate ${fixture('cifar')} --network cifar-alexnet --engine oracle --limit 1 --threads 1`;
+    for (const [file, line] of [
+      ['mine.npz', 'run m.onnx --out mine.npz'],
+      ['mine/test_relu_rows/model.onnx', 'conform --write mine'],
+      ['mine.svg', `${picture} --svg mine.svg`],
+    ]) {
+      write(file, 'my own');
+      expect(await refused(line)).to.match(/exists, and nothing in it shows that this program wrote it/);
+      await json(`${line} --force`);
+      expect(bytes(file).toString('latin1')).not.to.equal('my own');
+    }
+  });
+
+  it('writeTensors() force: as the commands have it', async () => {
+    write('mine.npy', 'my own');
+    const tensors = { x: fromTensor(zeros([2])) };
+    expect(await refusal(() => writeTensors(path('mine.npy'), tensors))).to.match(
+      /exists, and nothing in it/,
+    );
+    await writeTensors(path('mine.npy'), tensors, { force: true });
+    expect((await readTensors(path('mine.npy'))).get('array')!.shape).to.deep.equal([2]);
+  });
+
+  it('run --engine, --device: onnxruntime where it is asked for', async () => {
     expect(await heedsDevice('run m.onnx --out d.npz --force --engine onnxruntime')).to.equal(true);
   });
 });
@@ -248,6 +278,27 @@ describe('options of weights', () => {
     } finally {
       if (before === undefined) delete process.env.XDG_CACHE_HOME;
       else process.env.XDG_CACHE_HOME = before;
+    }
+  });
+});
+
+describe('options of doctor', () => {
+  const { refused, run } = commandLines();
+
+  it('doctor --add-cuda, --remove-cuda: onnxruntime is replaced, and put back', async function () {
+    if (process.platform !== 'linux' || process.arch !== 'x64')
+      skipBecause(this, 'onnxruntime has CUDA for linux/x64 alone');
+    const before = { ...process.env };
+    Object.assign(process.env, { npm_config_registry: 'http://127.0.0.1:9/', npm_config_fetch_retries: '0' });
+    try {
+      const { status, err } = await run('doctor --add-cuda');
+      expect([status, err.match(/npm pack failed|CUDA was added already/)?.length], err).to.deep.equal([
+        /already/.test(err) ? 2 : 3,
+        1,
+      ]);
+      if (!/already/.test(err)) expect(await refused('doctor --remove-cuda')).to.match(/has not run here/);
+    } finally {
+      process.env = before;
     }
   });
 });

@@ -46,7 +46,7 @@ describe('options of train', function () {
   const small = '--network cifar-alexnet --width 0.05 --device cpu --threads 1';
   const checkpoint = (out: string) => readCheckpoint(path(`${out}/checkpoint.safetensors`));
 
-  it('train --config, --network, --width, --epochs, --batch, --learning-rate, --momentum, --weight-decay, --update, --schedule, --augment, --no-dropout, --init, --last-deviation, --seed, --images, --out; train() biasDecay: two steps by hand', async () => {
+  it('train --config, --network, --width, --epochs, --batch, --learning-rate, --momentum, --weight-decay, --update, --schedule, --augment, --no-dropout, --init, --last-deviation, --seed, --images, --out; train() biasDecay, data: two steps by hand', async () => {
     write('c.json', '{"biasDecay": true, "epochs": 9}');
     const size = '--epochs 2 --images 20 --batch 20 --augment none --no-dropout --seed 7 --init caffe';
     const hyper = '--learning-rate 0.02 --momentum 0.5 --weight-decay 0.1 --update caffe --schedule step';

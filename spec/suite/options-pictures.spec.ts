@@ -1,0 +1,243 @@
+/** What the options of predict and evaluate do: options.spec.ts reads the titles. */
+import { copyFileSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'chai';
+import { predict } from '../../lib/classify/predict.ts';
+import { writeTensors } from '../../lib/disk/tensors.ts';
+import { evaluate } from '../../lib/evaluate/index.ts';
+import { decodeImage } from '../../lib/image/decode.ts';
+import { loadWeights } from '../../lib/weights/load.ts';
+import { formatPreprocess } from '../../lib/weights/preprocess.ts';
+import { boxedWeights } from '../../lib/weights/shipped.ts';
+import { type Preprocess, preprocess } from '../../reference/input/preprocess.ts';
+import { networkNamed } from '../../reference/networks/index.ts';
+import type { Network } from '../../reference/networks/layers.ts';
+import { forward, type Weights } from '../../reference/oracle.ts';
+import { dense } from '../../reference/tensor.ts';
+import { initialise } from '../../reference/training/init.ts';
+import { commandLines } from '../support/command-lines.ts';
+import { fixture } from '../support/data-fixtures.ts';
+import { random, randomWeights } from '../support/models.ts';
+
+interface Guess {
+  readonly class: number;
+  readonly name: string;
+  readonly probability: number;
+}
+const image = (name: string): string =>
+  fileURLToPath(new URL(`../../fixtures/image/${name}`, import.meta.url));
+const names = 'abcdefghij';
+const SUM = 1e-6;
+
+/** A fixture's probabilities by the oracle alone, over the views. */
+async function probabilities(
+  network: Network,
+  weights: Weights,
+  how: Preprocess,
+  views: 1 | 10 = 1,
+  mean?: never,
+) {
+  const picture = await decodeImage(readFileSync(image('rgb-letters.jpg')), 'rgb-letters.jpg');
+  const y = [...dense(forward(network, weights, preprocess(picture, how, { views, meanImage: mean })))];
+  return Array.from(
+    { length: 10 },
+    (_, k) => y.filter((__, i) => i % 10 === k).reduce((a, b) => a + b) / views,
+  );
+}
+
+function same(guesses: readonly Guess[], expected: readonly number[]): void {
+  expect(guesses).to.have.length(expected.length);
+  // float32 on both sides: a hundred roundings of a number below 1
+  for (const guess of guesses) expect(guess.probability).to.be.closeTo(expected[guess.class], 100 * 2 ** -24);
+}
+
+describe('options of predict', function () {
+  this.timeout(60_000);
+  const { path, write, json, refused, heedsDevice, run } = commandLines();
+  const small = networkNamed('cifar-alexnet');
+  const boxed = async () => (await loadWeights(boxedWeights('cifar-alexnet')!, small)).weights;
+  const line = `predict ${image('rgb-letters.jpg')} --device cpu --top 10`;
+  const guessesOf = async (more: string) => (await json(`${line} ${more}`)).predictions[0].guesses as Guess[];
+
+  it('predict --network, --views, --top, --class-names: ten views’ mean, which sums to 1, of classes so called', async () => {
+    write('names.txt', [...names].join('\n'));
+    const guesses = await guessesOf('--network cifar-alexnet --views 10 --class-names names.txt');
+    same(guesses, await probabilities(small, await boxed(), small.preprocess, 10));
+    expect(guesses.reduce((sum, { probability }) => sum + probability, 0)).to.be.closeTo(1, SUM);
+    for (const { name, class: k } of guesses) expect(name).to.equal(names[k]);
+    const centre = await guessesOf('--network cifar-alexnet');
+    same(centre, await probabilities(small, await boxed(), small.preprocess));
+    expect(centre[0].probability).not.to.equal(guesses[0].probability);
+  });
+
+  it('predict --seed, --init: random weights, never beside those in the box', async () => {
+    const drawn = initialise(small, 4, 'paper');
+    same(
+      await guessesOf('--network cifar-alexnet --seed 4 --init paper'),
+      await probabilities(small, drawn, small.preprocess),
+    );
+    expect(await refused(`${line} --network cifar-alexnet --init paper`)).to.match(/predict needs weights/);
+  });
+
+  it('predict --weights, --preprocess, --mean: the file’s, another’s, a mean image', async () => {
+    const relu = networkNamed('cifar-relu');
+    const weights = randomWeights(relu, 3);
+    await writeTensors(path('w.npz'), weights);
+    const how = { ...relu.preprocess, resize: { mode: 'warp', size: 32 }, meanImage: 'none' } as const;
+    const bgr = { ...how, channels: 'BGR', mean: [0, 0, 0], deviation: [50, 50, 50] } as const;
+    write('bgr.json', formatPreprocess(bgr));
+    same(
+      await guessesOf('--network cifar-relu --weights w.npz --preprocess bgr.json'),
+      await probabilities(relu, weights, bgr),
+    );
+    const mean = random([3, 32, 32], 5, 100);
+    await writeTensors(path('m.npy'), { mean });
+    const wanting = { ...bgr, meanImage: 'required' } as const;
+    write('mean.json', formatPreprocess(wanting));
+    same(
+      await guessesOf('--network cifar-relu --weights w.npz --preprocess mean.json --mean m.npy'),
+      await probabilities(relu, weights, wanting, 1, mean as never),
+    );
+  });
+
+  it('predict --engine, --device: who computes', async () => {
+    const { device } = await json(`${line} --network cifar-alexnet --engine oracle`);
+    expect(device).to.equal('oracle');
+    const bare = line.replace('--device cpu ', '');
+    expect(await heedsDevice(`${bare} --network cifar-alexnet`)).to.equal(true);
+  });
+
+  it('predict --decoder, --scan-budget: who decodes, and how many samples of scans it may visit', async () => {
+    const { status, out, err } = await run(`${line} --network cifar-alexnet --decoder sharp`);
+    if (status === 0) expect(out).not.to.equal('');
+    else expect([status, err]).to.deep.equal([3, err.match(/.*sharp.*\n$/)?.[0]]);
+    const large = path('large.jpg');
+    copyFileSync(image('progressive.jpg'), large);
+    write('large.jpg', manyScans(readFileSync(large)));
+    expect(await refused('predict large.jpg --network cifar-alexnet --scan-budget 1')).to.match(/scan/);
+    const raised = await run('predict large.jpg --network cifar-alexnet --scan-budget 3');
+    expect(raised.err).not.to.match(/--scan-budget/);
+  });
+
+  it('predict() log: what a reader of the predictions should know', async () => {
+    const lines: string[] = [];
+    const how = { ...networkNamed('cifar-relu').preprocess, resize: { mode: 'warp', size: 32 } } as const;
+    const mean = path('m.npy');
+    await writeTensors(mean, { mean: random([3, 32, 32], 5, 100) }, { force: true });
+    const log = (text: string) => void lines.push(text);
+    const options = { network: 'cifar-relu', seed: 0, engine: 'oracle', preprocess: how, mean, log } as const;
+    await predict(image('rgb-letters.jpg'), options);
+    expect(lines).to.deep.equal([`mean image: ${mean}`]);
+  });
+});
+
+/** The header says 4000×4000, and the scans come twelve times. */
+function manyScans(file: Buffer): Buffer {
+  const sof = file.indexOf(Buffer.from([0xff, 0xc2]));
+  file.writeUInt16BE(4000, sof + 5);
+  file.writeUInt16BE(4000, sof + 7);
+  const first = file.indexOf(Buffer.from([0xff, 0xda]));
+  const scans = file.subarray(first, file.length - 2);
+  return Buffer.concat([
+    file.subarray(0, first),
+    ...Array.from({ length: 12 }, () => scans),
+    file.subarray(-2),
+  ]);
+}
+
+describe('options of evaluate', function () {
+  this.timeout(60_000);
+  const { path, write, text, json, run, refused, heedsDevice } = commandLines();
+  const cifar = fixture('cifar');
+  const line = `evaluate ${cifar} --device cpu --threads 1`;
+  const relu = networkNamed('cifar-relu');
+  const weights = randomWeights(relu, 3);
+  before(() => writeTensors(path('w.npz'), weights));
+
+  /** The mean loss of the records of a batch file, over the views, by the oracle alone. */
+  function lossOf(how: Preprocess, file = 'test_batch.bin', meanImage?: never): number {
+    const records = readFileSync(`${cifar}/${file}`);
+    const losses = Array.from({ length: records.length / 3073 }, (_, n) => {
+      const record = records.subarray(n * 3073, (n + 1) * 3073);
+      const data = Uint8Array.from(
+        { length: 3072 },
+        (__, i) => record[1 + (i % 3) * 1024 + Math.floor(i / 3)],
+      );
+      const x = preprocess({ width: 32, height: 32, data }, how, { meanImage });
+      return -Math.log(Math.max(2 ** -126, dense(forward(relu, weights, x))[record[0]]));
+    });
+    return losses.reduce((a, b) => a + b) / losses.length;
+  }
+  const close = (found: { loss: number }, loss: number) =>
+    expect(found.loss).to.be.closeTo(loss, 1e-4 * loss);
+  const net = '--network cifar-relu --weights w.npz';
+
+  it('evaluate --network, --weights, --split, --preprocess, --mean: the loss by hand', async () => {
+    close(await json(`${line} ${net}`), lossOf(relu.preprocess));
+    const trained = await json(`${line} ${net} --split train`);
+    expect(trained.data).to.include({ split: 'train', pictures: 15 });
+    const bgr = { ...relu.preprocess, channels: 'BGR' } as const;
+    write('bgr.json', formatPreprocess(bgr));
+    close(await json(`${line} ${net} --preprocess bgr.json`), lossOf(bgr));
+    const mean = random([3, 32, 32], 5, 100);
+    await writeTensors(path('other.npy'), { mean });
+    close(await json(`${line} ${net} --mean other.npy`), lossOf(relu.preprocess, undefined, mean as never));
+  });
+
+  it('evaluate --seed, --init: random weights, never beside those in the box', async () => {
+    const found = await json(`${line} --network cifar-alexnet --seed 4 --init paper`);
+    expect(found).to.include({ random: true, weights: 'seed 4, paper' });
+    const other = await json(`${line} --network cifar-alexnet --seed 5 --init caffe`);
+    expect(other.loss).not.to.equal(found.loss);
+    expect(await refused(`${line} --network cifar-alexnet --init paper`)).to.match(/evaluate needs weights/);
+  });
+
+  it('evaluate --views, --class-names, --top, --limit: views, names, k and pictures', async () => {
+    write('names.txt', [...names].join('\n'));
+    const found = await json(`${line} ${net} --views mirror --top 3 --limit 4`);
+    expect([found.views, found.topK.k, found.count]).to.deep.equal([2, 3, 4]);
+    expect((await json(`${line} ${net}`)).topK.k).to.equal(5);
+    const named = await json(`${line} ${net} --class-names names.txt`);
+    expect([named.names, named.matched]).to.deep.equal([[...names], 'order']);
+  });
+
+  it('evaluate --batch, --threads, --engine; evaluate() data, log, progress: pictures a run, threads, who computes', async () => {
+    const seen: number[][] = [];
+    const told: string[] = [];
+    let workers = 0;
+    const count = () => void workers++;
+    process.on('worker', count);
+    const options = { network: 'cifar-relu', weights: path('w.npz'), mean: path('other.npy') };
+    const found = await evaluate({
+      ...{ ...options, data: cifar, engine: 'oracle', batch: 2, threads: 3 },
+      log: (words) => void told.push(words),
+      progress: (done, total) => void seen.push([done, total]),
+    });
+    process.off('worker', count);
+    expect([found.device, workers]).to.deep.equal([null, 3]);
+    expect(seen).to.deep.equal([
+      [2, 5],
+      [4, 5],
+      [5, 5],
+    ]);
+    expect(told).to.include(`mean image: ${path('other.npy')}`);
+    expect((await json(`${line} ${net} --engine oracle --batch 2`)).device).to.equal('oracle');
+  });
+
+  it('evaluate --device: where it is computed', async () => {
+    expect(await heedsDevice(`evaluate ${cifar} ${net} --threads 1`)).to.equal(true);
+  });
+
+  it('evaluate --decoder: who decodes', async () => {
+    write('four.txt', 'circle\ncross\nsquare\nstripes\na\nb\nc\nd\ne\nf\n');
+    const folders = `evaluate ${fixture('folders')} --network cifar-alexnet --class-names four.txt`;
+    const { status, err } = await run(`${folders} --device cpu --decoder sharp`);
+    expect(status === 0 || /sharp is not installed/.test(err), err).to.equal(true);
+  });
+
+  it('evaluate --html, --svg: page and drawing', async () => {
+    await json(`${line} ${net} --html e.html --svg e.svg`);
+    expect(text('e.html')).to.match(/^<!doctype html>/);
+    expect(text('e.svg')).to.match(/^<svg /);
+  });
+});
