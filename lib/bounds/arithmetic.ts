@@ -5,7 +5,7 @@
  * for onnxruntime's CPU kernels, which document none, twice what was ever seen (docs/error-bounds.md tells
  * the sources).
  */
-import type { Device } from '../runtime/failures.ts';
+import type { Device, Executor } from '../runtime/failures.ts';
 
 /** Unit roundoff of float32 with rounding to nearest. */
 export const U32 = 2 ** -24;
@@ -51,6 +51,8 @@ export const classes: Record<Requirement, OperandRounding> = {
 export interface DeviceArithmetic {
   /** Whether subnormal numbers may be flushed to zero. */
   readonly flushes: boolean;
+  /** Whether it may convolve by Winograd's or the Fourier transform. */
+  readonly transforms: boolean;
   /** Maximal errors in units of u·|result|, i.e. half ULPs doubled: 1 is correctly rounded. */
   readonly divide: number;
   readonly sqrt: number;
@@ -63,10 +65,11 @@ export interface DeviceArithmetic {
   readonly log: (y: number) => number;
 }
 
-export const arithmetic: Record<Device, DeviceArithmetic> = {
+const devices: Record<Device, DeviceArithmetic> = {
   // IEEE division and square root; MLAS' exp and tanh polynomials and Eigen's pow document no bound
   cpu: {
     flushes: false,
+    transforms: false,
     divide: 1,
     sqrt: 1,
     exp: () => 8,
@@ -79,6 +82,7 @@ export const arithmetic: Record<Device, DeviceArithmetic> = {
   // powf 4, tanhf 2, logf 1
   cuda: {
     flushes: false,
+    transforms: true,
     divide: 4,
     sqrt: 4,
     exp: () => 4,
@@ -91,6 +95,7 @@ export const arithmetic: Record<Device, DeviceArithmetic> = {
   // exp2(y·log2 x)
   webgpu: {
     flushes: true,
+    transforms: false,
     divide: 5,
     sqrt: 9,
     exp: (x) => 2 * (3 + 2 * Math.abs(x)),
@@ -104,5 +109,19 @@ export const arithmetic: Record<Device, DeviceArithmetic> = {
     tanhNearZero: 10,
     // log: 2⁻²¹ absolute for x in [½, 2], else 3 ULP
     log: (y) => Math.max(2 ** 3, 6 * y),
+  },
+};
+
+const { cpu, webgpu } = devices;
+
+/** An engine of which nothing is known may do what any of them does: WebGPU's figures are the widest, but for pow. */
+export const arithmetic: Record<Executor, DeviceArithmetic> = {
+  ...devices,
+  other: {
+    ...webgpu,
+    transforms: true,
+    exp: (x) => Math.max(cpu.exp(x), webgpu.exp(x)),
+    pow: (base, exponent) => Math.max(cpu.pow(base, exponent), webgpu.pow(base, exponent)),
+    log: (y) => Math.max(cpu.log(y), webgpu.log(y)),
   },
 };

@@ -3,7 +3,7 @@ import type { Kind, Layer } from '../../reference/networks/layers.ts';
 import { operandsOf, type Weights } from '../../reference/oracle.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { operations } from '../fast/index.ts';
-import type { Device } from '../runtime/failures.ts';
+import type { Executor } from '../runtime/failures.ts';
 import {
   type DeviceArithmetic,
   FLOAT16_MAX,
@@ -32,6 +32,8 @@ export interface Bounds {
   readonly normwise?: () => Normwise;
   /** The largest number of the type that the device stores; default: float32's. */
   readonly most?: number;
+  /** Where the device's own inputs are not known: what its errors up to here should add up to, as one deviation. */
+  readonly accumulated?: Float64Array;
 }
 
 export interface Squares {
@@ -52,7 +54,7 @@ export interface Normwise {
 
 /** Whose arithmetic is assumed. */
 export interface BoundsContext {
-  readonly device: Device;
+  readonly device: Executor;
   readonly operands: OperandRounding;
   /** Stored as float16: one more rounding of the result, 2⁻¹¹. */
   readonly half: boolean;

@@ -2,7 +2,7 @@
 import { exp } from '../../reference/math.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import * as loss from '../../reference/training/loss.ts';
-import type { Device } from '../runtime/failures.ts';
+import type { Executor } from '../runtime/failures.ts';
 import { arithmetic, type DeviceArithmetic, gamma, U32 } from './arithmetic.ts';
 import { type Judged, underflow } from './bounds.ts';
 import { softmaxBounds } from './normalisers.ts';
@@ -12,7 +12,7 @@ export function lossBounds(
   logits: Tensor,
   labels: ArrayLike<number>,
   factor: number,
-  name: Device,
+  name: Executor,
 ): { loss: Judged; dlogits: Judged } {
   const device = arithmetic[name];
   const { loss: mean, losses, p } = loss.forward(logits, labels);

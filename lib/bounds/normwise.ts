@@ -1,11 +1,11 @@
 /**
  * The norm-wise tier: what a convolution by Winograd's or the Fourier transform keeps, where it need not keep
- * the bound of sums of products. Only cuDNN has such kernels among the engines here. docs/error-bounds.md
+ * the bound of sums of products. Among the devices here only cuDNN has such kernels. docs/error-bounds.md
  * derives the constants.
  */
 import type { Layer } from '../../reference/networks/layers.ts';
 import { dense, reshape, type Shape, type Tensor } from '../../reference/tensor.ts';
-import { gamma, type OperandRounding, U32 } from './arithmetic.ts';
+import { arithmetic, gamma, type OperandRounding, U32 } from './arithmetic.ts';
 import type { BoundsContext, LayersOf, Normwise } from './bounds.ts';
 
 export const NORMWISE = 'norm-wise, that of a convolution by Winograd or FFT';
@@ -120,7 +120,7 @@ export function inputTransform(
   shape: readonly number[],
   { device, operands }: BoundsContext,
 ): (() => Normwise) | undefined {
-  if (device !== 'cuda' || !transformable(layer)) return undefined;
+  if (!arithmetic[device].transforms || !transformable(layer)) return undefined;
   const { pad, groups: G } = layer.attributes;
   const [K, CG, R, S] = w.shape;
   const exchanged = reshape(w, [G, K / G, CG, R, S]).transpose(0, 2, 1, 3, 4);

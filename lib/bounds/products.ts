@@ -81,7 +81,7 @@ function weightedSums(layer: Weighted, pass: ForwardPass, context: BoundsContext
   });
   const one = Math.sqrt(terms.count + 1) * U32 + 2 * context.operands.t;
   const deviation = Float64Array.from(dense(terms.magnitude), (m) => one * m);
-  if (context.device !== 'cuda' || !transformable(layer)) return { ...bounds, deviation };
+  if (!arithmetic[context.device].transforms || !transformable(layer)) return { ...bounds, deviation };
   return { ...bounds, deviation, normwise: () => normwise(layer, x, w, exact.shape, context.operands) };
 }
 

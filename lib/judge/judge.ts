@@ -59,8 +59,9 @@ export function judge(y: Tensor, { exact, bounds }: Judged, required: OperandRou
 }
 
 /** Where 0 is within every bound, zeros tell nothing: values that are all but 0 are below float32's range. */
-function orVanishing(found: Comparison, y: Tensor, exact: Tensor, { bound }: Bounds): Comparison {
+function orVanishing(found: Comparison, y: Tensor, exact: Tensor, bounds: Bounds): Comparison {
   const E = dense(exact);
+  const bound = bounds.accumulated?.map((deviation) => SEQUENTIAL * deviation) ?? bounds.bound;
   const silent = dense(y).every((value) => value === 0) && E.some((value) => value !== 0);
   if ((found.verdict !== 'fail' && !silent) || found.beyond > 0 || found.count === 0) return found;
   if (!bound.every((limit, i) => Math.abs(E[i]) <= limit)) return found;
@@ -118,7 +119,12 @@ function compare(y: Tensor, exact: Tensor, bounds: Bounds, required: OperandRoun
   };
   const type = bounds.most === FLOAT16_MAX ? 'float16' : 'float32';
   const beyondType = `${OVERFLOWS}: the oracle's value, or a sum on the way, is beyond ${type} in ${overflows} of ${Y.length}`;
-  const about = { ownFaults, unbounded, overflow: overflows > 0 ? beyondType : null };
+  const about = {
+    ownFaults,
+    unbounded,
+    overflow: overflows > 0 ? beyondType : null,
+    ...throughLayers(bounds, errorSquare, exactSquare),
+  };
   return { ...verdictOf(Y, E, common, required, about), ...common };
 }
 
@@ -134,12 +140,33 @@ function overflown(y: number, e: number, bound: number, { most = FLOAT32_MAX, na
 
 type Measured = Omit<Comparison, 'verdict' | 'reason'>;
 
+interface About {
+  readonly ownFaults: number;
+  readonly unbounded: number;
+  readonly overflow: string | null;
+  /** ‖y − ŷ‖ over what errors should add up to, where a bound through several layers says little. */
+  readonly overAccumulated: number;
+  /** Whether that is as much as the values themselves. */
+  readonly drowned: boolean;
+}
+
+function throughLayers(
+  { accumulated }: Bounds,
+  errorSquare: number,
+  exactSquare: number,
+): Pick<About, 'overAccumulated' | 'drowned'> {
+  if (!accumulated) return { overAccumulated: 0, drowned: false };
+  const expected = SEQUENTIAL ** 2 * accumulated.reduce((sum, v) => sum + v * v, 0);
+  const overAccumulated = errorSquare === 0 ? 0 : Math.sqrt(errorSquare / expected);
+  return { overAccumulated, drowned: !(expected < exactSquare) };
+}
+
 function verdictOf(
   Y: ArrayLike<number>,
   E: ArrayLike<number>,
   measured: Measured,
   required: OperandRounding,
-  { ownFaults, unbounded, overflow }: { ownFaults: number; unbounded: number; overflow: string | null },
+  { ownFaults, unbounded, overflow, overAccumulated, drowned }: About,
 ): Pick<Comparison, 'verdict' | 'reason'> {
   const { beyond, count, bits, overExpectation } = measured;
   if (count === 0) return { verdict: 'pass', reason: '' }; // shapes agree, and there is nothing else
@@ -148,6 +175,11 @@ function verdictOf(
     const whose = measured.named && ownFaults === beyond ? `; the engine's own fault: ${measured.named}` : '';
     return { verdict: 'fail', reason: `${beyond} of ${count} values beyond the bound${whose}` };
   }
+  if (overAccumulated > 1)
+    return {
+      verdict: 'fail',
+      reason: `${overAccumulated.toPrecision(3)} times what rounding errors up to here may add up to`,
+    };
   const still = isConstant(E);
   const stuck = isConstant(Y);
   // where rounding explains that all are equal, they rightly are
@@ -161,6 +193,11 @@ function verdictOf(
     };
   }
   if (overflow !== null) return { verdict: 'untested', reason: overflow };
+  if (drowned && !still)
+    return {
+      verdict: 'untested',
+      reason: 'rounding on the way here may be as large: too many layers are missing',
+    };
   if (overExpectation !== null && overExpectation > 1) {
     return {
       verdict: 'suspicious',

@@ -19,7 +19,7 @@ export function verificationText(result: Verification): string {
     (result.training ? row.shape : row.shape.slice(1)).join('×'),
     ...layerFigures.map(({ of }) => of(row)),
     row.devices.join('+') || '–',
-    row.reason ? `${word(row)}: ${row.reason}` : word(row),
+    [word(row) + over(row), row.reason].filter(Boolean).join(': '),
   ]);
   const { why, margin } = result;
   const lines = [
@@ -37,18 +37,23 @@ const isShown = ({ layer, kind, verdict }: LayerRow): boolean =>
   !/^step\d+\//.test(layer) ||
   ['loss', 'velocity', 'parameter'].includes(kind);
 
+/** The missing layers that were judged with it. */
+const over = ({ through }: LayerRow): string => (through ? ` with ${through.join(' ')}` : '');
+
 const word = ({ verdict }: LayerRow): string =>
   verdict === 'pass' ? 'ok' : verdict === 'fail' ? 'FAIL' : verdict;
 
 const runText = ({ model, graph, optimised, level, verdict, first, reason }: RunReport): string => {
   const how = !optimised ? 'not optimised' : level === 'all' ? 'optimised' : `optimised (${level})`;
-  const which = `${model === 'training' ? 'step ' : ''}${graph}, ${how}`;
-  return `${which} ${verdict === 'pass' ? 'ok' : `${verdict.toUpperCase()}${first ? ` at ${first}` : ''}: ${reason}`}`;
+  const which = graph === 'elsewhere' ? graph : `${graph}, ${how}`;
+  const found =
+    verdict === 'pass' ? 'ok' : `${verdict.toUpperCase()}${first ? ` at ${first}` : ''}: ${reason}`;
+  return `${model === 'training' ? 'step ' : ''}${which} ${found}`;
 };
 
 function notes(result: Verification): string[] {
   const lines = [
-    `placement: ${result.placement}`,
+    ...(result.placement ? [`placement: ${result.placement}`] : []),
     'introduced: ‖device − oracle‖/‖oracle‖ given the device’s own input to the layer; accumulated: of the two chains',
     `runs: ${result.runs.map(runText).join(' · ')}`,
   ];

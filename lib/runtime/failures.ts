@@ -6,8 +6,16 @@
 /** An onnxruntime execution provider that is supported here. */
 export type Device = 'cpu' | 'cuda' | 'webgpu';
 
-/** How devices are written for people. */
-export const LABELS: Readonly<Record<Device, string>> = { cpu: 'CPU', cuda: 'CUDA', webgpu: 'WebGPU' };
+/** Whose arithmetic a value has: a device's, or that of an engine of which nothing is known. */
+export type Executor = Device | 'other';
+
+/** How they are written for people. */
+export const LABELS: Readonly<Record<Executor, string>> = {
+  cpu: 'CPU',
+  cuda: 'CUDA',
+  webgpu: 'WebGPU',
+  other: 'another engine',
+};
 
 interface Rule {
   readonly devices: readonly Device[];

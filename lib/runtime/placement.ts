@@ -6,7 +6,7 @@
  * nodes are moves that onnxruntime put in between. Names are mapped back to layers, in the order of the network.
  */
 import { EnvironmentError } from '../errors.ts';
-import { type Device, LABELS } from './failures.ts';
+import { type Executor, LABELS } from './failures.ts';
 
 export interface PlacedNode {
   /** The node's name in the model, as far as onnxruntime kept it. */
@@ -109,7 +109,7 @@ export function layerDevices(
 }
 
 /** `norm1 norm2 on CPU, 22 of 24 on WebGPU`: what ran elsewhere by name, what ran on the device by number. */
-export function describePlacement(placement: Placement, device: Device, layers: readonly string[]): string {
+export function describePlacement(placement: Placement, device: Executor, layers: readonly string[]): string {
   const here = LABELS[device];
   const elsewhere = strays(placement, device, layers);
   const count = layers.length - [...elsewhere.values()].reduce((sum, names) => sum + names.length, 0);
@@ -118,7 +118,7 @@ export function describePlacement(placement: Placement, device: Device, layers: 
 }
 
 /** EnvironmentError that names the layers which did not run on the device alone (`--strict-device`). */
-export function assertPlacement(placement: Placement, device: Device, layers: readonly string[]): void {
+export function assertPlacement(placement: Placement, device: Executor, layers: readonly string[]): void {
   const elsewhere = strays(placement, device, layers);
   if (elsewhere.size === 0) return;
   const where = [...elsewhere].map(([other, names]) => `${names.join(' ')} ran on ${other}`).join(', ');
@@ -129,7 +129,7 @@ export function assertPlacement(placement: Placement, device: Device, layers: re
 }
 
 /** Layers by the other device that ran them or a part of them. */
-function strays(placement: Placement, device: Device, layers: readonly string[]): Map<string, string[]> {
+function strays(placement: Placement, device: Executor, layers: readonly string[]): Map<string, string[]> {
   const found = new Map<string, string[]>();
   for (const [layer, devices] of layerDevices(placement, layers)) {
     const other = devices.find((name) => name !== LABELS[device]);

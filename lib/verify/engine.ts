@@ -246,7 +246,7 @@ function reportOf(
 const headOf = ({ model }: Subject, { graph, level }: Way) => ({
   graph,
   ...(model && { model }),
-  optimised: level !== 'disabled',
+  optimised: level !== 'disabled' && level !== 'unknown',
   level,
 });
 

@@ -10,13 +10,14 @@ import { resolve } from '../networks/resolve.ts';
 import { readFeeds } from '../onnx/feeds.ts';
 import type { Model, ValueInfo } from '../onnx/model.ts';
 import { builtModel, type ModelInBytes, readModelFile } from '../onnx/read.ts';
-import { chooseDevice, type Device, describeChoice } from '../runtime/devices.ts';
+import { chooseDevice, type Device, describeChoice, LABELS } from '../runtime/devices.ts';
 import { BAND_NOTE, lrnOf } from '../runtime/session.ts';
 import { TF32_VARIABLE, tf32IsOn } from '../runtime/tf32.ts';
+import { engineOf, prepareDump } from './dump/index.ts';
 import { verifyLayers } from './layers.ts';
 import { noiseFor, verifyGraph } from './nodes.ts';
 import { type VerifyOptions, verifyChecks } from './options.ts';
-import { type Pair, pairOf } from './pairing.ts';
+import { type FilePair, type Pair, pairOf, pairWithout } from './pairing.ts';
 import { prepareTraining, refuseWithoutGraph } from './training/options.ts';
 import type { Verification } from './verification.ts';
 
@@ -39,6 +40,7 @@ export async function verify(options: VerifyOptions = {}): Promise<VerifyResult>
   checkAgainst(verifyChecks, options, 'verify');
   const { log = () => {} } = options;
   const { device: asked = 'auto' } = options;
+  if (options.values !== undefined) return verifyValues(options);
   const choice = typeof asked === 'string' ? await chooseDevice(asked) : asked;
   const { device } = choice;
   const { title, weights, notes, input, run } = await prepare(options, device);
@@ -51,6 +53,32 @@ export async function verify(options: VerifyOptions = {}): Promise<VerifyResult>
   }
   const found = options.model === undefined ? await run() : await naming(options.model, run);
   return { ...found, model: options.model ?? null, weights, inputSource: input };
+}
+
+/** What another engine computed; onnxruntime is not loaded. */
+async function verifyValues(options: VerifyOptions): Promise<VerifyResult> {
+  const { model: path, log = () => {} } = options;
+  const device = engineOf(options);
+  const found = path === undefined ? await withoutFile(options) : await namedFile(path, options);
+  const { title, input, notes, run } = await prepareDump(found.pair, options, device);
+  const { weights } = found;
+  log(`${title}, weights: ${weights}${path ? `, model: ${path}` : ''}`);
+  log(`input: ${input}`);
+  log(`values: ${options.values}, arithmetic: ${LABELS[device]}`);
+  for (const line of [...found.notes, ...notes]) log(line);
+  return { ...(await run()), model: path ?? null, weights, inputSource: input };
+}
+
+async function withoutFile(options: VerifyOptions): Promise<Found<Pair>> {
+  const { network, weights, source, notes } = await resolve(options);
+  const proto = () => modelOf(network, weights, { source, passing: true }).model;
+  return { pair: pairWithout(network, weights, proto), weights: source, notes };
+}
+
+async function namedFile(path: string, options: VerifyOptions): Promise<Found> {
+  const file = await readModelFile(path);
+  const named = options.network ?? file.model.metadata.get('network');
+  return naming(path, () => fromFile(file, named, options));
 }
 
 interface Prepared {
@@ -92,8 +120,8 @@ function mustRun(path: string, { opsets }: Model): void {
 const asksForWeights = ({ weights, seed, init }: VerifyOptions): boolean =>
   weights !== undefined || seed !== undefined || init !== undefined;
 
-interface Found {
-  readonly pair: Pair;
+interface Found<P = FilePair> {
+  readonly pair: P;
   readonly weights: string;
   readonly notes: readonly string[];
 }

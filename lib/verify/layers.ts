@@ -1,33 +1,38 @@
 /** The layers of a network as a subject: a model's values are paired with them (pairing.ts). */
-import { decodeModel } from '../../export/proto.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { forward, inputsOf, runLayer } from '../../reference/oracle.ts';
-import { cast, dense, type Shape, type Storage, sizeOf, type Tensor } from '../../reference/tensor.ts';
-import { isFloat } from '../array/dtype.ts';
+import { cast, dense, type Storage, sizeOf, type Tensor } from '../../reference/tensor.ts';
+import { trunk } from '../../reference/training/gradient.ts';
+import { type FloatDType, isFloat } from '../array/dtype.ts';
 import { fromTensor, type NumericValue, narrowed, type Value, widened } from '../array/value.ts';
 import { classes, type Requirement } from '../bounds/arithmetic.ts';
-import type { BoundsContext, LayerCall } from '../bounds/bounds.ts';
-import { judgedOutput } from '../bounds/operations.ts';
+import type { BoundsContext } from '../bounds/bounds.ts';
 import { InputError } from '../errors.ts';
 import { operations, operationsFor } from '../fast/index.ts';
 import { marginOf } from '../judge/margin.ts';
 import { constantsOf } from '../onnx/constants.ts';
 import { evaluateNode } from '../onnx/evaluate.ts';
-import type { Device } from '../runtime/failures.ts';
+import type { Device, Executor } from '../runtime/failures.ts';
 import type { Evidence } from './bundle.ts';
 import { examine, verificationOf } from './engine.ts';
-import type { Match } from './match.ts';
 import type { JudgeOptions, VerifyOptions } from './options.ts';
-import { flattenedInto, type InputPort, type Pair } from './pairing.ts';
+import { channelsFirst, mapsOf } from './order.ts';
+import { type FilePair, flattenedInto, type InputPort, type Pair } from './pairing.ts';
 import type { Provider, Run, Way } from './provider.ts';
 import { sessionsOf } from './sessions.ts';
-import { type Computation, disturbed, mustBeFinite, type Subject, tensorOf, type Values } from './subject.ts';
+import { type Computation, disturbed, mustBeFinite, type Subject, tensorOf } from './subject.ts';
 import type { Verification } from './verification.ts';
+import { type Known, readsOf, walkThrough } from './walk.ts';
 
-interface LayersSettings extends JudgeOptions, Pick<VerifyOptions, 'model' | 'batch' | 'plain'> {
+interface SubjectSettings extends Pick<JudgeOptions, 'require' | 'precision'>, Pick<VerifyOptions, 'plain'> {
   readonly pair: Pair;
   /** (N,C,H,W). */
   readonly input: Tensor;
+  readonly device: Executor;
+}
+
+interface LayersSettings extends SubjectSettings, JudgeOptions, Pick<VerifyOptions, 'model' | 'batch'> {
+  readonly pair: FilePair;
   readonly device: Device;
 }
 
@@ -37,11 +42,8 @@ export async function verifyLayers(given: LayersSettings): Promise<Verification>
   const { match, file } = pair;
   const settings = pair.input.half ? { ...given, input: inHalves(given.input) } : given;
   const { input } = settings;
-  mustBeFinite('the input', input);
-  for (const [name, t] of pair.weights) mustBeFinite(name, t);
   const required = settings.require ?? (pair.half ? 'float16' : 'float32');
-  const chain = oracleChain(settings);
-  const subject = layersOf(settings, required, chain);
+  const { subject, chain } = layersOf(settings, required, tailOf(pair));
   const names = new Map([...match.values].filter(([, name]) => name !== pair.input.name));
   const outputs = file.model.graph.outputs.map(({ name }) => name);
   const shown = outputs.some((output) => [...names.values()].includes(output));
@@ -59,7 +61,7 @@ export async function verifyLayers(given: LayersSettings): Promise<Verification>
     },
     settings,
   );
-  const own = inOwnOrder(provider, match, chain);
+  const own = inOwnOrder(provider, pair, chain);
   const examined = await examine(subject, own.provider, settings);
   const found = { ...examined, evidence: examined.evidence && own.inFileOrder(examined.evidence) };
   const values = [...found.values]
@@ -75,7 +77,7 @@ const inHalves = (t: Tensor): Tensor =>
   tensorOf(widened(narrowed({ ...fromTensor(t), dtype: 'float16' } as NumericValue)));
 
 /** The oracle's own values by layer, the input among them. */
-function oracleChain({ pair, input, precision = 'float32', plain }: LayersSettings): Map<string, Tensor> {
+function oracleChain({ pair, input, precision = 'float32', plain }: SubjectSettings): Map<string, Tensor> {
   const chain = new Map<string, Tensor>([['input', input]]);
   forward(pair.network, pair.weights, input, {
     precision,
@@ -96,13 +98,12 @@ function accept(value: Value, name: string, end: string | undefined): Value {
  * The provider with each layer's value in the layer's own shape, its maps in the order C,H,W; and a bug report's
  * values as the file has them.
  */
-function inOwnOrder(provider: Provider, { mapsLast, values }: Match, chain: ReadonlyMap<string, Tensor>) {
-  let maps: Shape = [];
-  const sizes = new Map<string, Shape>();
-  for (const [name, { shape }] of chain) {
-    if (shape.length === 4) maps = shape.slice(1);
-    sizes.set(name, maps);
-  }
+function inOwnOrder(
+  provider: Provider,
+  { network, match: { mapsLast, values } }: Pair,
+  chain: ReadonlyMap<string, Tensor>,
+) {
+  const sizes = mapsOf(network, new Map([...chain].map(([name, { shape }]) => [name, shape])));
   const own = (name: string, value: Value): Value => {
     const wanted = chain.get(name)?.shape;
     if (!wanted || sizeOf(wanted) !== sizeOf(value.shape) || wanted[0] !== value.shape[0]) return value;
@@ -136,16 +137,6 @@ function inOwnOrder(provider: Provider, { mapsLast, values }: Match, chain: Read
   };
 }
 
-/** Maps that lie as H,W,C, flattened or not, in the order C,H,W. */
-function channelsFirst({ dtype, shape, data }: Value, [C, H, W]: Shape): Value {
-  const from = data as Storage;
-  const to = new (from.constructor as Float64ArrayConstructor)(from.length) as Storage;
-  const area = H * W;
-  for (let n = 0; n < from.length; n += C * area)
-    for (let c = 0; c < C; c++) for (let p = 0; p < area; p++) to[n + c * area + p] = from[n + p * C + c];
-  return { dtype, shape, data: to };
-}
-
 /** What is fed to the graph's input. */
 function fedTo({ half, mapsLast }: InputPort, input: Tensor): Value {
   const [N, C, H, W] = input.shape;
@@ -155,47 +146,71 @@ function fedTo({ half, mapsLast }: InputPort, input: Tensor): Value {
   return half ? { ...value, dtype: 'float16' } : value;
 }
 
-function layersOf(
-  { pair, input, device }: LayersSettings,
+/** Values that the nodes behind the last layer make of its values, where they can be computed. */
+type After = (name: string, values: ReadonlyMap<string, Tensor>) => Tensor | undefined;
+
+/** Of which values there are, and how they are written down: all, in float32. */
+interface There extends Pick<Known, 'has'> {
+  /** Whether there is such a value, read or not. */
+  readonly isJudged: (name: string) => boolean;
+  readonly type: (name: string) => FloatDType | undefined;
+}
+const everything: There = { has: () => true, isJudged: () => true, type: () => undefined };
+
+/** The subject and the oracle's own chain. Throws InputError for numbers that are none. */
+export function layersOf(
+  settings: SubjectSettings,
   required: Requirement,
-  chain: ReadonlyMap<string, Tensor>,
-): Subject {
-  const { network, weights, match, half, file } = pair;
-  const operands = classes[required];
+  after: After = () => undefined,
+  { has, isJudged, type }: There = everything,
+): { readonly subject: Subject; readonly chain: ReadonlyMap<string, Tensor> } {
+  const { pair, input, device } = settings;
+  const { network, weights, match, proto } = pair;
+  mustBeFinite('the input', input);
+  for (const [name, t] of weights) mustBeFinite(name, t);
+  const chain = oracleChain(settings);
   const fed = fromTensor(input);
-  const contextOf = (layer: Layer): BoundsContext => ({
-    device,
-    operands,
-    half,
-    // WebGPU has no LRN kernel and leaves it to the CPU's
-    runningSum: device !== 'cuda' && match.nativeLrn.has(layer.name),
-    band: match.bandLrn.has(layer.name),
-    biasApart: match.products.get(layer.name)?.nodes.some(({ op }) => op === 'Add'),
-  });
-  const after = tailOf(pair);
-  const computations = network.layers.map((layer, at): Computation => {
-    const { name, kind } = layer;
-    const reads = inputsOf(network, at);
-    const call = (values: Values): LayerCall => ({
-      layer,
-      inputs: reads.map((read) => tensorOf(values(read))),
-      weights,
-    });
+  const stored = (name: string): number => (type(name) === 'bfloat16' ? classes.bfloat16.t : 0);
+  function about(layer: Layer): BoundsContext {
+    const types = [layer.name, ...readsOf(network, layer, { has }).sources].map(type);
+    const half = pair.half || types.includes('float16');
+    const own = types.includes('bfloat16') ? 'bfloat16' : half ? 'float16' : 'float32';
     return {
-      reads,
-      makes: [{ name, kind }],
-      judge: (values) => [judgedOutput(call(values), contextOf(layer))],
-      layer: (values) => ({ ...call(values), maps: flattenedInto(network, name) }),
-      fault: match.faults.get(name),
-      unlike: pair.unlike.get(name),
+      device,
+      operands: classes[settings.require ?? own],
       half,
+      // WebGPU has no LRN kernel and leaves it to the CPU's; another engine may be onnxruntime
+      runningSum: device === 'other' || (device !== 'cuda' && match.nativeLrn.has(layer.name)),
+      band: match.bandLrn.has(layer.name),
+      biasApart: match.products.get(layer.name)?.nodes.some(({ op }) => op === 'Add'),
     };
-  });
-  return {
+  }
+  const computations = (): Computation[] => {
+    const walk = walkThrough(network, weights, about, { has, stored });
+    return network.layers
+      .filter(({ name }) => isJudged(name))
+      .map((layer): Computation => {
+        const { name, kind } = layer;
+        const { sources, missing } = readsOf(network, layer, { has });
+        const { half, operands } = about(layer);
+        return {
+          reads: sources,
+          makes: [{ name, kind }],
+          ...(missing.length > 0 && { through: missing }),
+          judge: (values) => [walk.judge(layer, values)],
+          layer: (values) => ({ ...walk.callOf(layer, values).call, maps: flattenedInto(network, name) }),
+          fault: match.faults.get(name),
+          unlike: pair.unlike.get(name),
+          half,
+          operands,
+        };
+      });
+  };
+  const subject: Subject = {
     name: network.name,
-    operands,
+    operands: classes[required],
     feeds: new Map([[pair.input.name, fedTo(pair.input, input)]]),
-    computations: () => computations,
+    computations,
     given: (name) => (name === 'input' ? fed : undefined),
     chain: (name) => chain.get(name) ?? after(name, chain),
     disturbed(draw, errors) {
@@ -208,17 +223,21 @@ function layersOf(
       return (name) => values.get(name) ?? after(name, values);
     },
     placed: { by: 'untouched', nodes: match.nodes },
-    file: { model: () => decodeModel(file.bytes), called: (name) => match.values.get(name) as string },
-    margin: (deviations) => marginOf(network, weights, chain, deviations),
+    file: { model: proto, called: (name) => match.values.get(name) as string },
+    // without the logits nothing is known of their errors
+    ...(has(trunk(network).layers.at(-1)!.name) && {
+      margin: (deviations) => marginOf(network, weights, chain, deviations),
+    }),
   };
+  return { subject, chain };
 }
 
-/** What the nodes behind the last layer make of its values: the graph's output, where the evaluator can say. */
-function tailOf({ file, network, match }: Pair) {
+/** Of the graph's output, where the evaluator can say. */
+function tailOf({ file, network, match }: FilePair): After {
   const { model } = file;
   const end = match.tail.at(-1)?.to;
   const { name: last } = network.layers[network.layers.length - 1];
-  return (name: string, values: ReadonlyMap<string, Tensor>): Tensor | undefined => {
+  return (name, values) => {
     const y = values.get(last);
     if (name !== end || !y || !match.values.has(last)) return undefined;
     const known = new Map<string, Value>([...constantsOf(model), [match.values.get(last)!, fromTensor(y)]]);

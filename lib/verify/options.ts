@@ -22,6 +22,7 @@ import {
 import type { Given } from '../networks/input.ts';
 import { type Choice, choiceChecks } from '../networks/resolve.ts';
 import { type Device, type Choice as DeviceChoice, deviceWords } from '../runtime/devices.ts';
+import type { MapOrder } from './dump/place.ts';
 import type { Level } from './provider.ts';
 
 /** How values are computed and judged, whatever is verified. */
@@ -65,7 +66,13 @@ export interface VerifyOptions extends Choice, GraphOptions, JudgeOptions {
   readonly input?: Given;
   /** Images of noise (1, or as many as the file fixes); of those that are given, so many a run (all at once). */
   readonly batch?: number;
-  /** Default auto; what `chooseDevice` gave is not tried again. */
+  /** Values that another engine computed, to be judged instead: a file of many, or a folder. */
+  readonly values?: string;
+  /** Of those values: a file that maps their names to ours, or the map. */
+  readonly names?: string | Readonly<Record<string, string>>;
+  /** How their maps lie; default: as their shapes say. */
+  readonly layout?: MapOrder;
+  /** Default auto; what `chooseDevice` gave is not tried again. Of `values`: whose arithmetic (auto: any). */
   readonly device?: 'auto' | Device | DeviceChoice;
   /** LRN's form in the network as it is written; default: native, band on WebGPU. */
   readonly lrn?: LrnForm;
@@ -83,6 +90,9 @@ export const verifyChecks: Checks<VerifyOptions> = {
   model: text,
   input: either('a file, a list of files, or a tensor', text, texts, tensorLike),
   batch: whole(1),
+  values: text,
+  names: either('a file, or names by name', text, thing('')),
+  layout: among(['NCHW', 'NHWC']),
   device: either(`one of ${deviceWords.join(', ')}`, among(deviceWords), thing('')),
   lrn: among(lrnForms),
   plain: truth,

@@ -1,4 +1,5 @@
 /** A model file paired with a network: which of its values and weights are whose. */
+import { decodeModel, type ModelProto } from '../../export/proto.ts';
 import { fitNetwork } from '../../reference/networks/fit.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { shapes, type Weights } from '../../reference/oracle.ts';
@@ -14,7 +15,6 @@ import { layOut } from '../weights/mapping.ts';
 import { type Match, match } from './match.ts';
 
 export interface Pair {
-  readonly file: ModelInBytes;
   readonly network: Network;
   /** The weights that the oracle computes with. */
   readonly weights: Weights;
@@ -27,6 +27,26 @@ export interface Pair {
    * without effect (a channel that is 0 everywhere) does not show it.
    */
   readonly unlike: ReadonlyMap<string, string>;
+  /** The model, its weights in it. */
+  readonly proto: () => ModelProto;
+}
+
+export interface FilePair extends Pair {
+  readonly file: ModelInBytes;
+}
+
+/** A network that no file was written of: values are called as its layers. */
+export function pairWithout(network: Network, weights: Weights, proto: () => ModelProto): Pair {
+  const values = new Map(['input', ...network.layers.map(({ name }) => name)].map((name) => [name, name]));
+  const none = new Map<string, string>();
+  return {
+    ...{ network, weights, proto, half: false, unlike: none },
+    input: { name: 'input', half: false, mapsLast: false },
+    match: {
+      ...{ values, mapsLast: new Set(), nodes: none, products: new Map(), faults: none },
+      ...{ nativeLrn: new Set(), bandLrn: new Set(), tail: [] },
+    },
+  };
 }
 
 export interface InputPort {
@@ -43,8 +63,9 @@ export interface InputPort {
  * network's widths follow them, and they are held against the checksums that the file recorded when it was written.
  * Throws InputError where the file cannot be that network.
  */
-export function pairOf(file: ModelInBytes, network: Network, given?: Weights): Pair {
+export function pairOf(file: ModelInBytes, network: Network, given?: Weights): FilePair {
   const { model } = file;
+  const proto = () => decodeModel(file.bytes);
   const input = inputOf(model, network);
   const found = productsOf(model);
   const matched = match(network, model.graph, found, {
@@ -56,7 +77,7 @@ export function pairOf(file: ModelInBytes, network: Network, given?: Weights): P
   const half = input.half || floats.some(({ dtype }) => dtype === 'float16');
   if (given) {
     const unlike = unlikeGiven(own, given, network, half);
-    return { file, network, weights: given, input, match: matched, half, unlike };
+    return { file, network, weights: given, input, match: matched, half, unlike, proto };
   }
   const faults = new Map([...changedWeights(model, own), ...matched.faults]);
   const fitted = asInput(() => fitNetwork(network, new Map([...own].map(([name, t]) => [name, t.shape]))));
@@ -68,6 +89,7 @@ export function pairOf(file: ModelInBytes, network: Network, given?: Weights): P
     match: { ...matched, faults },
     half,
     unlike: new Map(),
+    proto,
   };
 }
 

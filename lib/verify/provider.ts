@@ -1,10 +1,10 @@
 /**
- * Where the values come from that are judged: a session of onnxruntime on a device (sessions.ts). Whatever else
- * has them, a dump of another engine or a served model, is one more provider: it may lack values, and need not
- * know more than one way to run, nor where anything ran.
+ * Where the values come from that are judged: a session of onnxruntime on a device (sessions.ts), or a dump that
+ * another engine wrote (dump/). A provider may lack values, and need not know more than one way to run, nor where
+ * anything ran.
  */
 import type { Value } from '../array/value.ts';
-import type { Device } from '../runtime/failures.ts';
+import type { Executor } from '../runtime/failures.ts';
 import type { Placement } from '../runtime/placement.ts';
 
 /** onnxruntime's levels of graph optimisation. */
@@ -12,10 +12,10 @@ export type Level = 'basic' | 'extended' | 'all';
 
 /** A way to run a model. */
 export interface Way {
-  /** Every value is an output, or the outputs alone are. */
-  readonly graph: 'tapped' | 'untouched';
+  /** Every value is an output, or the outputs alone are; or it ran elsewhere, nobody knows how. */
+  readonly graph: 'tapped' | 'untouched' | 'elsewhere';
   /** onnxruntime's level of graph optimisation. */
-  readonly level: Level | 'disabled';
+  readonly level: Level | 'disabled' | 'unknown';
 }
 
 export interface Run {
@@ -29,7 +29,7 @@ export interface Run {
 
 export interface Provider extends AsyncDisposable {
   /** Whose arithmetic it is. */
-  readonly device: Device;
+  readonly device: Executor;
   /** The first has the values that are judged one by one. */
   readonly ways: readonly [Way, ...Way[]];
   /** Values for what is fed, by the model's input names. Throws InputError, or EnvironmentError for the device. */

@@ -20,7 +20,8 @@ export function* judgements(by: Computation, subject: Subject, values: Values): 
   for (const [i, { name, kind }] of by.makes.entries()) {
     const own = subject.chain(name);
     const y = values(name);
-    const head = { layer: name, kind, shape: own?.shape ?? y?.shape ?? [] };
+    const { through } = by;
+    const head = { layer: name, kind, shape: own?.shape ?? y?.shape ?? [], ...(through && { through }) };
     const missing = missingFor(by, y, own, values);
     if (missing !== null || !y) {
       const row = { verdict: 'fail', reason: missing ?? '', introduced: null, accumulated: null } as const;

@@ -1,11 +1,11 @@
 /** The provider that runs a model in sessions of onnxruntime on one device. */
-import { sizeOf } from '../../reference/tensor.ts';
-import type { NumericValue, Value } from '../array/value.ts';
+import type { Value } from '../array/value.ts';
 import { hostApart } from '../runtime/apart.ts';
 import type { Device } from '../runtime/failures.ts';
 import type { Placement } from '../runtime/placement.ts';
 import { holdDevice, type Session } from '../runtime/session.ts';
 import { fromSession, toSession } from '../runtime/values.ts';
+import { batchesOf, joinedBatches } from './batches.ts';
 import type { JudgeOptions } from './options.ts';
 import type { Provider, Run, Way } from './provider.ts';
 import { sameBits } from './rows.ts';
@@ -34,10 +34,7 @@ export async function sessionsOf(
   const { repeat = 1, levels = ['all'] } = options;
   const host = foreign ? hostApart() : await holdDevice(device);
   const wanted = [...new Set(names.values())];
-  const fetched = {
-    tapped: wanted,
-    untouched: wanted.filter((name) => outputs.includes(name)),
-  };
+  const shown = wanted.filter((name) => outputs.includes(name));
   let open: { readonly way: Way; readonly session: Session; placement?: Placement } | undefined;
 
   /** The session of a way; only the last one stays open. */
@@ -46,7 +43,8 @@ export async function sessionsOf(
     await open?.session.release();
     open = undefined;
     const taps = way.graph === 'tapped' ? wanted.filter((name) => !outputs.includes(name)) : [];
-    const optimise = way.level === 'all' ? true : way.level !== 'disabled' && way.level;
+    const { level } = way;
+    const optimise = level === 'basic' || level === 'extended' ? level : level === 'all';
     const session = await host.open(bytes, device, { optimise, profile: true, taps });
     open = { way, session };
     return open;
@@ -56,10 +54,10 @@ export async function sessionsOf(
     const parts = new Map<string, Value[]>();
     for (const images of batchesOf(feeds, batch)) {
       const given = new Map([...images].map(([name, value]) => [name, toSession(name, value)]));
-      for (const [name, value] of await session.run(given, fetched[way.graph]))
+      for (const [name, value] of await session.run(given, way.graph === 'untouched' ? shown : wanted))
         parts.set(name, [...(parts.get(name) ?? []), accept(fromSession(value), name)]);
     }
-    const values = new Map([...parts].map(([name, values]) => [name, joined(values)]));
+    const values = new Map([...parts].map(([name, values]) => [name, joinedBatches(values)]));
     return new Map([...names].flatMap(([own, name]) => (values.has(name) ? [[own, values.get(name)!]] : [])));
   }
 
@@ -86,39 +84,4 @@ export async function sessionsOf(
       await host[Symbol.asyncDispose]();
     },
   };
-}
-
-type Feeds = ReadonlyMap<string, Value>;
-
-/** The feeds, `batch` images at a time. */
-function* batchesOf(feeds: Feeds, batch: number | undefined): Generator<Feeds> {
-  const N = [...feeds.values()][0]?.shape[0] ?? 0;
-  if (batch === undefined || batch >= N) {
-    yield feeds;
-    return;
-  }
-  for (let n = 0; n < N; n += batch)
-    yield new Map([...feeds].map(([name, value]) => [name, images(value as NumericValue, n, batch)]));
-}
-
-function images({ dtype, shape: [N, ...rest], data }: NumericValue, first: number, batch: number): Value {
-  const size = data.length / N;
-  const part = data.subarray(first * size, (first + batch) * size);
-  return { dtype, shape: [part.length / size, ...rest], data: part };
-}
-
-/** Values one after the other along the batch axis. */
-function joined(parts: readonly Value[]): Value {
-  if (parts.length === 1) return parts[0];
-  const [{ dtype, shape }] = parts;
-  const N = parts.reduce((sum, part) => sum + part.shape[0], 0);
-  const whole = [N, ...shape.slice(1)];
-  const arrays = parts.map((part) => part.data as Float32Array);
-  const data = new (arrays[0].constructor as new (n: number) => Float32Array)(sizeOf(whole));
-  let at = 0;
-  for (const array of arrays) {
-    data.set(array, at);
-    at += array.length;
-  }
-  return { dtype, shape: whole, data };
 }

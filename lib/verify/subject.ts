@@ -29,6 +29,8 @@ export interface Computation {
   readonly fault?: string;
   /** Why it fails however well it computes: its weights are not those that it should have. */
   readonly unlike?: string;
+  /** Values that nobody has and that were walked through on the way from `reads`, in order. */
+  readonly through?: readonly string[];
   /** Stored as float16. */
   readonly half?: boolean;
   /** What its products must have; default: as the subject says. */

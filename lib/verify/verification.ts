@@ -5,7 +5,7 @@ import type { Details } from '../judge/details.ts';
 import type { Comparison, Verdict } from '../judge/judge.ts';
 import type { Margin } from '../judge/margin.ts';
 import type { Why } from '../judge/why.ts';
-import type { Device } from '../runtime/failures.ts';
+import type { Executor } from '../runtime/failures.ts';
 import type { Evidence } from './bundle.ts';
 import type { Way } from './provider.ts';
 
@@ -18,6 +18,8 @@ export interface LayerReport {
   readonly verdict: Verdict;
   /** One line: why not `pass`; empty if it is. */
   readonly reason: string;
+  /** Layers that a dump lacks and that were judged together with this one, from the last value that is there. */
+  readonly through?: readonly string[];
   /** Error that this layer introduced; null where there was nothing to compare. */
   readonly introduced: Comparison | null;
   /** ‖device − oracle‖ / ‖oracle‖ of the two chains. */
@@ -48,7 +50,8 @@ export interface Verification {
   /** Name of the network, or of the graph. */
   readonly network: string;
   readonly input: Shape;
-  readonly device: Device;
+  /** Whose arithmetic was assumed. */
+  readonly device: Executor;
   /** `norm1 norm2 on CPU, 22 of 24 on WebGPU`. */
   readonly placement: string;
   readonly required: Requirement;

@@ -51,6 +51,12 @@ export function register(program: Command): void {
   weightOptions(command)
     .option('--input <file>', 'a picture, or .npy or .npz for exact numbers; may be repeated', gather)
     .option('--batch <n>', 'images of noise; of images that are given, so many a run', integer(1))
+    .option(
+      '--values <path>',
+      'judge what another engine computed: .npz, .safetensors, or a folder of .npy or .pb',
+    )
+    .option('--names <map.json>', 'what the names of those values mean: {"theirs": "conv1", …}')
+    .addOption(oneOf('--layout <order>', 'how those values lie (as their shapes say)', ['NCHW', 'NHWC']))
     .addOption(deviceOption())
     .option('--strict-device', 'exit 3 where a layer ran on another device')
     .addOption(lrnOption())
@@ -96,7 +102,9 @@ async function run(model: string | undefined, options: Options): Promise<void> {
     await checkTargets(targets, guard);
     pending.files = targets.length > 0;
     const compare = await baselineOf(options);
-    const choice = await chooseDevice(options.device ?? 'auto');
+    const { device = 'auto', values } = options;
+    if (values !== undefined) return await judge(model, options, device, compare, guard);
+    const choice = await chooseDevice(device);
     if (await restartForTf32(choice.device, tf32 || require === 'tf32', tell)) return;
     await judge(model, options, choice, compare, guard);
   } finally {
@@ -108,7 +116,7 @@ async function run(model: string | undefined, options: Options): Promise<void> {
 async function judge(
   model: string | undefined,
   options: Options,
-  device: Choice,
+  device: Choice | 'auto' | Device,
   compare: Awaited<ReturnType<typeof baselineOf>>,
   guard: Guard,
 ): Promise<void> {
@@ -132,8 +140,8 @@ async function judge(
 }
 
 function guardOf(model: string | undefined, options: Options): Guard {
-  const { input, weights, labels, dropout, baseline, force } = options;
-  const files = [model, ...(input ?? []), weights, labels, dropout, baseline];
+  const { input, weights, labels, dropout, baseline, values, names, force } = options;
+  const files = [model, ...(input ?? []), weights, labels, dropout, baseline, values, names];
   return { inputs: withExternalData(files.filter((file) => typeof file === 'string')), force };
 }
 

@@ -19,6 +19,7 @@ import {
   velocityBounds,
 } from '../../bounds/update.ts';
 import { Died } from '../../runtime/apart.ts';
+import type { Device } from '../../runtime/failures.ts';
 import { type Examined, examine, judgeAll, nothingFound, type Reported } from '../engine.ts';
 import type { JudgeOptions } from '../options.ts';
 import { type Computation, type Subject, tensorOf, type Values } from '../subject.ts';
@@ -28,6 +29,7 @@ import { forwardAndBack } from './gradients.ts';
 import { aboutGraph, feedsOf, runsOf, type TrainingGraph } from './graphs.ts';
 
 interface StepSettings extends JudgeOptions {
+  readonly device: Device;
   readonly network: Network;
   readonly weights: Weights;
   readonly batch: Batch;
@@ -57,8 +59,8 @@ type Named = (name: string) => Tensor | undefined;
 
 /** The first step in every way that the device can run it, the others in the first of them. */
 export async function verifySteps(settings: StepSettings): Promise<Stepped> {
-  const { network, batch, hyper, graph, context, options, steps } = settings;
-  await using provider = await runsOf(graph, context.device, settings);
+  const { network, batch, hyper, graph, options, steps } = settings;
+  await using provider = await runsOf(graph, settings.device, settings);
   const saved = { device: new Map<string, Tensor>(), oracle: new Map<string, Tensor>() };
   const rows: LayerRow[] = [];
   const start: State = { weights: settings.weights, momenta: zeroMomenta(settings.weights) };

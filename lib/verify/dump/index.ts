@@ -1,0 +1,186 @@
+/**
+ * The provider of values that another engine wrote down: they are brought to the layers' names, shapes and order, and
+ * judged image by image as a session's are. Nothing here loads onnxruntime.
+ */
+import { shapes } from '../../../reference/oracle.ts';
+import { dense, type Tensor } from '../../../reference/tensor.ts';
+import { fromTensor, type NumericValue, type Value } from '../../array/value.ts';
+import { readText } from '../../disk/source.ts';
+import { InputError } from '../../errors.ts';
+import { readInput } from '../../networks/input.ts';
+import type { Executor } from '../../runtime/failures.ts';
+import { imagesOf, joinedBatches, worstOf } from '../batches.ts';
+import { examine, verificationOf } from '../engine.ts';
+import { layersOf } from '../layers.ts';
+import type { VerifyOptions } from '../options.ts';
+import type { FilePair, Pair } from '../pairing.ts';
+import type { Provider } from '../provider.ts';
+import { tensorOf } from '../subject.ts';
+import type { Verification } from '../verification.ts';
+import { inPlace, nameDump, nodeNames, torchNames } from './names.ts';
+import { type Placed, place } from './place.ts';
+import { readDump } from './read.ts';
+
+/** Options that speak of sessions, which there are none of. */
+const OF_SESSIONS = ['strictDevice', 'repeat', 'levels', 'lrn', 'tf32'] as const;
+
+/** Whose arithmetic is assumed. Throws InputError for options that need a session. */
+export function engineOf(options: VerifyOptions): Executor {
+  for (const key of OF_SESSIONS) {
+    if (options[key] === undefined) continue;
+    const option = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new InputError(
+      `--${option} does not go with --values, which were computed elsewhere: leave it out`,
+    );
+  }
+  const { device = 'auto' } = options;
+  const word = typeof device === 'string' ? device : device.device;
+  return word === 'auto' ? 'other' : word;
+}
+
+/** Reads the dump and the input. Throws InputError for what does not fit together. */
+export async function prepareDump(pair: Pair | FilePair, options: VerifyOptions, device: Executor) {
+  const { network } = pair;
+  const dumps = await readDump(options.values!);
+  const names = await namesIn(options.names);
+  const own = ['input', ...network.layers.map(({ name }) => name)];
+  const layerOf = invertedOf(pair);
+  const aliases = [
+    layerOf,
+    new Map(own.map((name) => [name, name])),
+    'file' in pair ? nodeNames(pair.file.model.graph, layerOf) : new Map(),
+    new Map([
+      ['data', 'input'],
+      ['output', own[own.length - 1]],
+    ]),
+    torchNames(network),
+  ];
+  const notes: string[] = [];
+  const parts = dumps.map((dump) => {
+    const named = nameDump([...dump.keys()], own, aliases, names);
+    const moved = inPlace(network, named.names, dump);
+    notes.push(...named.unmatched, ...moved.notes);
+    return place(dump, moved.names, network, options.layout);
+  });
+  const dump = together(parts);
+  const fed = dump.values.get('input');
+  const values = new Map([...dump.values].filter(([name]) => name !== 'input'));
+  const { input, source } = await inputOf(pair, options, dump, fed && tensorOf(fed));
+  const compared = values.size;
+  if (compared === 0) throw new InputError(`${options.values}: it holds the input and nothing else`);
+  return {
+    title: `network: ${network.name}`,
+    input: source,
+    notes: [...new Set(notes)],
+    run: () => verifyDump(pair, options, device, { ...dump, values }, input),
+  };
+}
+
+/** The model's names for the layers' values. */
+const invertedOf = ({ match }: Pair): Map<string, string> =>
+  new Map([...match.values].reverse().map(([ours, theirs]) => [theirs, ours]));
+
+/** What --names says. Throws InputError naming the file. */
+async function namesIn(given: VerifyOptions['names']): Promise<ReadonlyMap<string, string>> {
+  if (given === undefined) return new Map();
+  if (typeof given !== 'string') return new Map(Object.entries(given));
+  const text = await readText(given);
+  let map: unknown;
+  try {
+    map = JSON.parse(text);
+  } catch {}
+  const entries = Object.entries(Object(map));
+  if (typeof map !== 'object' || Array.isArray(map) || entries.some(([, name]) => typeof name !== 'string'))
+    throw new InputError(`${given}: it is not a JSON object of names, {"theirs": "conv1", …}`);
+  return new Map(entries as [string, string][]);
+}
+
+/** Runs of several files, one after the other. */
+function together(parts: readonly Placed[]): Placed {
+  const [first, ...rest] = parts;
+  if (rest.length === 0) return first;
+  const names = [...first.values.keys()];
+  for (const [i, { values, types }] of rest.entries())
+    if (
+      names.join() !== [...values.keys()].join() ||
+      names.some((name) => types.get(name) !== first.types.get(name))
+    )
+      throw new InputError(`--values: file ${i + 2} holds other values, or in other types, than the first`);
+  const all = names.map(
+    (name) => [name, joinedBatches(parts.map(({ values }) => values.get(name)!))] as const,
+  );
+  const count = parts.reduce((sum, part) => sum + part.images, 0);
+  return { ...first, images: count, values: new Map(all) };
+}
+
+/** What was fed: as given, else the dump's own, else noise. */
+async function inputOf(
+  { network }: Pair,
+  { input: from, seed, batch, log }: VerifyOptions,
+  dump: Placed,
+  own: Tensor | undefined,
+): Promise<{ input: Tensor; source: string }> {
+  if (from === undefined && own) return { input: own, source: "the values' own" };
+  const { tensor: input, source } = await readInput(network, {
+    from,
+    seed,
+    batch: batch ?? dump.images,
+    log,
+  });
+  const N = input.shape[0];
+  if (N !== dump.images)
+    throw new InputError(
+      `the values are of ${dump.images} images, the input of ${N}: give the same (--input)`,
+    );
+  const at = own ? dense(input).findIndex((v, i) => v !== dense(own)[i]) : -1;
+  if (at >= 0)
+    throw new InputError(
+      `the values hold another input than was given (first at ${at}: ${dense(own!)[at]}, not ${dense(input)[at]}): ` +
+        'leave --input out to take theirs',
+    );
+  return { input, source };
+}
+
+/** One run that is over. */
+const dumpOf = (values: ReadonlyMap<string, Value>, device: Executor): Provider => ({
+  device,
+  ways: [{ graph: 'elsewhere', level: 'unknown' }],
+  run: async () => ({ values, placement: null, unstable: [] }),
+  [Symbol.asyncDispose]: async () => {},
+});
+
+async function verifyDump(
+  pair: Pair,
+  options: VerifyOptions,
+  device: Executor,
+  { values, types }: Placed,
+  input: Tensor,
+): Promise<Verification> {
+  const worst = [...types.values()].find((type) => type === 'bfloat16') ?? 'float16';
+  const isHalf = pair.half || [...types.values()].some((type) => type.endsWith('float16'));
+  const required = options.require ?? (isHalf ? (worst as 'float16') : 'float32');
+  const shaped = shapes(pair.network, input.shape[0]);
+  const each: Verification[] = [];
+  for (let n = 0; n < input.shape[0]; n++) {
+    const one = (value: Value): Value => imagesOf(value as NumericValue, n, 1);
+    const fed = tensorOf(one(fromTensor(input)));
+    // of another shape: it is judged as it is, and not read
+    const isRight = (name: string) => values.get(name)?.shape.join() === shaped.get(name)?.join();
+    const there = new Map([...values].map(([name, value]) => [name, isRight(name) ? one(value) : value]));
+    const { subject, chain } = layersOf({ ...options, pair, device, input: fed }, required, undefined, {
+      has: isRight,
+      isJudged: (name) => there.has(name),
+      type: (name) => types.get(name),
+    });
+    await using provider = dumpOf(there, device);
+    const found = await examine(subject, provider);
+    const shown = [...there].map(([name, value]) => [name, tensorOf(value)] as const);
+    each.push(
+      verificationOf([found], {
+        ...{ network: subject.name, input: fed.shape, device, required },
+        values: { device: new Map([['input', fed], ...shown]), oracle: chain },
+      }),
+    );
+  }
+  return worstOf(each);
+}
