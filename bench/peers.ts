@@ -19,6 +19,7 @@ const VERSIONS = {
   convnetjs: 'convnetjs@0.3.0',
   node22: `node22@npm:node-${platform}@22.23.3`,
   node24: `node24@npm:node-${platform}@24.21.0`,
+  node26: `node26@npm:node-${platform}@26.12.1`,
 } as const;
 export type Peer = keyof typeof VERSIONS;
 
@@ -55,7 +56,7 @@ export function install(peers: readonly Peer[]): string | null {
 }
 
 /** The executable of another Node version. */
-export const nodeOf = (peer: 'node22' | 'node24'): string =>
+export const nodeOf = (peer: 'node22' | 'node24' | 'node26'): string =>
   `${folder}node_modules/${peer}/bin/node${process.platform === 'win32' ? '.exe' : ''}`;
 
 /** require() as it works inside bench/peers. */

@@ -23,6 +23,7 @@ const [fast, { alexnet }, { tell }] = await Promise.all([
 
 fast.configure({
   threads: fast.workers(Math.min(availableParallelism(), MOST_THREADS)),
+  wide: fast.widerIfFaster,
   missing: (reason) => tell(`${reason}: the oracle computes by its plain loops, far slower`),
 });
 process.exitCode = await alexnet(process.argv);

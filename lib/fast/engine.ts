@@ -55,13 +55,22 @@ export interface Threads {
 export interface Settings {
   /** Who shares the work; default: nobody. */
   readonly threads: Threads;
-  /** Tiles for V8's 256-bit revectorisation; slow unless the process runs with --experimental-wasm-revectorize. */
-  readonly wide: boolean;
+  /**
+   * Tiles for V8's 256-bit revectorisation; slow unless the process runs with --experimental-wasm-revectorize. A
+   * function (node.ts has one) is asked when the kernels are first wanted.
+   */
+  readonly wide: boolean | (() => Width);
   /** Told once, as soon as it is known, why the plain loops compute instead. */
   readonly missing: (reason: string) => void;
 }
 
-export interface FastEngine extends Features {
+export interface Width {
+  readonly wide: boolean;
+  /** For people: how that was found out. */
+  readonly why: string;
+}
+
+export interface FastEngine extends Features, Width {
   readonly memory: Memory;
   readonly kernels: Readonly<Record<string, KernelFunction>>;
   readonly tiles: Readonly<Record<Arithmetic, Tile>>;
@@ -70,7 +79,7 @@ export interface FastEngine extends Features {
   close(): void;
 }
 
-const alone: Threads = { count: 1, start: () => () => {} };
+export const alone: Threads = { count: 1, start: () => () => {} };
 
 let settings: Settings = { threads: alone, wide: false, missing: () => {} };
 let engine: FastEngine | null | undefined;
@@ -96,18 +105,29 @@ export function unavailable(): string {
 export function currentEngine(): FastEngine | null {
   if (engine === undefined) {
     missing = '';
-    engine = open();
+    const { threads, wide } = settings;
+    engine = openEngine(threads, typeof wide === 'function' ? wide() : { wide, why: 'as configured' });
     if (missing) settings.missing(missing);
   }
   return engine;
 }
 
-function open(): FastEngine | null {
+/** `f` with another engine in the place of the current one. */
+export function withEngine<T>(other: FastEngine, f: () => T): T {
+  const before = engine;
+  engine = other;
+  try {
+    return f();
+  } finally {
+    engine = before;
+  }
+}
+
+export function openEngine(threads: Threads, { wide, why }: Width): FastEngine | null {
   if (!webAssembly) {
     missing = 'this JavaScript engine has no WebAssembly';
     return null;
   }
-  const { threads, wide } = settings;
   const shared = threads.count > 1;
   const features: Features = { fma: webAssembly.validate(fusedProbe()), wide, shared };
   const bytes = assembleKernels(features);
@@ -119,7 +139,7 @@ function open(): FastEngine | null {
   const module = new webAssembly.Module(bytes);
   const kernels = new webAssembly.Instance(module, { js: { memory } }).exports;
   const close = threads.start(module, memory);
-  return { ...features, memory, kernels, tiles: tilesFor(features), threads: threads.count, close };
+  return { ...features, why, memory, kernels, tiles: tilesFor(features), threads: threads.count, close };
 }
 
 /** A shared memory reserves addresses for all that it may become: less where the process may not have that many. */

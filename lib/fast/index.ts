@@ -38,6 +38,7 @@ export {
   type Settings,
   type Threads,
   unavailable,
+  type Width,
 } from './engine.ts';
 export { conv2d, linear, lrn, mapnorm, maxpool };
 

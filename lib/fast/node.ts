@@ -11,6 +11,7 @@ import { Worker } from 'node:worker_threads';
 import type { Threads } from './engine.ts';
 
 export * from './index.ts';
+export { widerIfFaster } from './wide.ts';
 
 const LIFE = `
 const { workerData: { kernels, memory, thread } } = require('node:worker_threads');

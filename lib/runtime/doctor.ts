@@ -3,6 +3,7 @@
  * it.
  */
 import { existsSync, readFileSync } from 'node:fs';
+import { currentEngine, unavailable } from '../fast/engine.ts';
 import { chooseDevice, DEVICES, type Device, type Probe, probe } from './devices.ts';
 import { deviceFiles, type Gpu, gpus, orElse, type Vulkan, vulkan } from './hardware.ts';
 import {
@@ -24,6 +25,8 @@ export interface Missing {
 
 export interface Diagnosis {
   readonly node: { readonly version: string; readonly platform: string };
+  /** Bits of the registers in which the oracle computes, and why; 0: it has its plain loops alone. */
+  readonly oracle: { readonly vectors: 0 | 128 | 256; readonly why: string };
   readonly onnxruntime: { readonly loads: boolean; readonly version?: string; readonly reason?: string };
   readonly devices: readonly Probe[];
   /** What `--device auto` takes; undefined where onnxruntime does not load. */
@@ -57,6 +60,7 @@ export async function doctor(): Promise<Diagnosis> {
   };
   return {
     node: { version: process.version, platform: `${process.platform}/${process.arch}` },
+    oracle: oracle(),
     onnxruntime: {
       loads: reason === undefined,
       ...(found ? { version: found.version } : {}),
@@ -69,6 +73,11 @@ export async function doctor(): Promise<Diagnosis> {
       ...missingParts({ ...seen, addCuda: library ? undefined : cudaCommand(found), system: system() }),
     ],
   };
+}
+
+function oracle(): Diagnosis['oracle'] {
+  const engine = currentEngine();
+  return engine ? { vectors: engine.wide ? 256 : 128, why: engine.why } : { vectors: 0, why: unavailable() };
 }
 
 /** The machine as far as it decides which command adds a package. */

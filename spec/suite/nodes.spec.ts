@@ -12,6 +12,8 @@ describe('the specs of lib/fast under other versions of Node', function () {
     ['node22', []],
     ['node24', []],
     ['node24', ['--experimental-wasm-revectorize']],
+    ['node26', []],
+    ['node26', ['--experimental-wasm-revectorize']],
   ] as const) {
     it(`pass under ${peer} ${flags.join(' ')}`, function () {
       const reason = install([peer]);

@@ -38,9 +38,10 @@ export function register(program: Command): void {
 
 /** The diagnosis for people. */
 function doctorText(diagnosis: Diagnosis): string {
-  const { node, onnxruntime, devices, auto, missing } = diagnosis;
+  const { node, oracle, onnxruntime, devices, auto, missing } = diagnosis;
   const lines = [
     ['Node', `${node.version} on ${node.platform}`],
+    ['oracle', `${oracle.vectors ? `${oracle.vectors}-bit vectors` : 'plain loops'}: ${oracle.why}`],
     ['onnxruntime', onnxruntime.loads ? `${onnxruntime.version}` : `does not load: ${onnxruntime.reason}`],
     ...hardware(diagnosis),
     [],
