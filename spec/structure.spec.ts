@@ -20,6 +20,7 @@ const table: Record<string, { folders: string[]; packages: string[] }> = {
   },
   'lib/fast': { folders: ['reference', 'lib/fast'], packages: ['ndarray'] },
   'lib/fast/node.ts': { folders: ['lib/fast'], packages: ['node:worker_threads'] },
+  'lib/fast/wide.ts': { folders: ['reference', 'lib/fast'], packages: ['node:v8'] },
   // a page in a browser reads dropped files with these two
   'lib/array': { folders: ['reference', 'export', 'lib'], packages: [] },
   'lib/format': {
@@ -115,7 +116,7 @@ const importsBetween = (sources: readonly Source[]): ReadonlyMap<string, readonl
 
 /** The rooms of lib/, lowest first: a file imports from its own room and from those before it. */
 const rooms = (
-  'errors checks version array format disk runtime fast onnx bounds judge agree image labels weights networks classify ' +
+  'errors checks version array format disk fast runtime onnx bounds judge agree image labels weights networks classify ' +
   'conform data evaluate verify report train cli index'
 ).split(' ');
 
