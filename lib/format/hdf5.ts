@@ -7,7 +7,7 @@
  */
 
 import { isNumeric, viewAs } from '../array/dtype.ts';
-import { byteSize, type LazyValue, type NumericValue, swapBytes } from '../array/value.ts';
+import { byteSize, type LazyValue, type NumericValue } from '../array/value.ts';
 import { InputError } from '../errors.ts';
 import { bad, checkTotal, type Source } from './source.ts';
 import { fromLatin1 } from './strings.ts';
@@ -114,7 +114,7 @@ function walk(library: Library, file: bigint, source: Source, tensors: Map<strin
 }
 
 function openDataset(library: Library, file: bigint, source: Source, path: string): LazyValue | null {
-  const { type, size: width, shape, signed, littleEndian } = library.get_dataset_metadata(file, path);
+  const { type, size: width, shape, signed } = library.get_dataset_metadata(file, path);
   const kind = type === library.H5T_class_t.H5T_FLOAT.value ? 'float' : 'int';
   if (kind === 'int' && type !== library.H5T_class_t.H5T_INTEGER.value) return null;
   const dtype = `${kind === 'int' && !signed ? 'u' : ''}${kind}${8 * width}`;
@@ -131,13 +131,12 @@ function openDataset(library: Library, file: bigint, source: Source, path: strin
     } catch (error) {
       throw damaged(source, error);
     }
-    if (!littleEndian) swapBytes(bytes, width);
     return { dtype, shape, data: viewAs(dtype, bytes) };
   };
   return { dtype, shape, read };
 }
 
-/** Copies the dataset, a block of rows at a time, through WebAssembly's memory. */
+/** Copies the dataset, a block of rows at a time, through WebAssembly's memory: the library makes it little-endian. */
 function fetchRows(
   library: Library,
   file: bigint,

@@ -63,14 +63,19 @@ function missing(source: Source, key: string, where: string): never {
   throw bad(source, `the storage '${key.slice(0, 40)}' is not in the ${where}`);
 }
 
-const memberPlace = (member: Member, checksum: boolean): Place => ({
-  size: member.size,
-  read(offset, length) {
-    if (offset === 0 && length === member.size) return member.read({ checksum });
-    if (member.stored) return member.open().read(offset, length);
-    return member.read({ checksum }).slice(offset, offset + length);
-  },
-});
+function memberPlace(member: Member, checksum: boolean): Place {
+  let sound = !checksum;
+  return {
+    size: member.size,
+    read(offset, length) {
+      // a part alone has no checksum: the whole is looked at once
+      if (sound && member.stored) return member.open().read(offset, length);
+      const bytes = member.read({ checksum });
+      sound = true;
+      return length === member.size ? bytes : bytes.slice(offset, offset + length);
+    },
+  };
+}
 
 /** The magic number that torch.save puts first, as a protocol 2 pickle. */
 export const LEGACY_MAGIC = '\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20';

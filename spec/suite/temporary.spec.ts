@@ -1,10 +1,13 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 
 const loader = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
+const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
 const module = new URL('../../lib/disk/temporary.ts', import.meta.url).href;
 
 describe('temporary files', () => {
@@ -45,5 +48,34 @@ describe('temporary files', () => {
     expect(signal).to.equal('SIGINT');
     expect(stderr.trim()).to.equal('0');
     expect(existsSync(join(folder, 'half'))).to.equal(true);
+  });
+
+  /** Ends the command by Ctrl-C as soon as it has made something temporary; what is left then. */
+  async function interrupted(args: readonly string[]): Promise<string[]> {
+    rmSync(join(folder, 'half'));
+    rmSync(join(folder, 'done'));
+    const env = { ...process.env, TMPDIR: folder };
+    const child = spawn(process.execPath, ['--import', loader, main, ...args], {
+      cwd: folder,
+      env,
+      stdio: 'ignore',
+    });
+    const ended = once(child, 'exit');
+    const isTemporary = (name: string) => /^(\.alexnet-.*\.tmp|alexnet-profile-.*)$/.test(name);
+    while (!readdirSync(folder).some(isTemporary)) {
+      expect(child.exitCode, 'it ended before').to.equal(null);
+      await new Promise((done) => setTimeout(done, 1));
+    }
+    child.kill('SIGINT');
+    expect((await ended)[1]).to.equal('SIGINT');
+    return readdirSync(folder).filter((name) => name.includes('alexnet'));
+  }
+
+  it('go when Ctrl-C ends a command: half a file, the profile of a session', async () => {
+    const net = ['--network', 'alexnet2012', '--seed', '0'];
+    expect(await interrupted(['export', 'w.onnx', ...net])).to.deep.equal([]);
+    writeFileSync(join(folder, 'half'), '');
+    writeFileSync(join(folder, 'done'), '');
+    expect(await interrupted(['verify', '--network', 'cifar-alexnet', '--device', 'cpu'])).to.deep.equal([]);
   });
 });

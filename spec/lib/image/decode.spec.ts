@@ -167,4 +167,68 @@ describe('lib/image/decode', () => {
       expect(decodeImageSync(copy, 'x.jpg').width, `byte ${at} = ${value}`).to.equal(13);
     }
   });
+
+  /** The photo with these segments right behind its first two bytes. */
+  const withSegments = (
+    name: string,
+    ...segments: readonly (readonly [marker: number, data: Uint8Array])[]
+  ) => {
+    const photo = fixture(name);
+    const added = segments.flatMap(([marker, data]) => {
+      const length = Buffer.alloc(2);
+      length.writeUInt16BE(data.length + 2);
+      return [Buffer.of(0xff, marker), length, Buffer.from(data)];
+    });
+    return Buffer.concat([photo.subarray(0, 2), ...added, photo.subarray(2)]);
+  };
+  /** An EXIF block of one directory with one entry: orientation as LONG. */
+  function exifLong(orientation: number, big: boolean): Buffer {
+    const tiff = Buffer.alloc(26);
+    const put = (value: number, at: number, width: 2 | 4) =>
+      big ? tiff.writeUIntBE(value, at, width) : tiff.writeUIntLE(value, at, width);
+    tiff.write(big ? 'MM' : 'II');
+    for (const [value, at, width] of [
+      ...([
+        [42, 2, 2],
+        [8, 4, 4],
+        [1, 8, 2],
+      ] as const),
+      ...([
+        [0x0112, 10, 2],
+        [4, 12, 2],
+        [1, 14, 4],
+        [orientation, 18, 4],
+      ] as const),
+    ])
+      put(value, at, width);
+    return Buffer.concat([Buffer.from('Exif\0\0'), tiff]);
+  }
+
+  it('takes an orientation as LONG in either byte order, and of two EXIF segments the first', () => {
+    const plain = decodeImageSync(fixture('orientation1.jpg'), 'x.jpg');
+    const size = (bytes: Uint8Array) => {
+      const { width, height } = decodeImageSync(bytes, 'x.jpg');
+      return [width, height];
+    };
+    const [upright, turned] = [
+      [plain.width, plain.height],
+      [plain.height, plain.width],
+    ];
+    for (const big of [true, false])
+      expect(size(withSegments('orientation1.jpg', [0xe1, exifLong(6, big)])), `big: ${big}`).to.deep.equal(
+        turned,
+      );
+    const both = withSegments('orientation6.jpg', [0xe1, exifLong(1, true)], [0xe1, exifLong(6, true)]);
+    expect(size(both)).to.deep.equal(upright);
+  });
+
+  it('takes a JPEG with both JFIF and Adobe markers for YCbCr, as libjpeg does', () => {
+    const jfif = Buffer.from('JFIF\0\x01\x01\0\0\x01\0\x01\0\0', 'latin1');
+    const both = decodeImageSync(withSegments('rgb-adobe.jpg', [0xe0, jfif]), 'x.jpg');
+    const ycc = Buffer.from(fixture('rgb-adobe.jpg'));
+    // the transform: 0 is RGB, 1 is YCbCr
+    ycc[ycc.indexOf('Adobe') + 11] = 1;
+    expect(both.data).to.deep.equal(decodeImageSync(ycc, 'x.jpg').data);
+    expect(both.data).not.to.deep.equal(decodeImageSync(fixture('rgb-adobe.jpg'), 'x.jpg').data);
+  });
 });

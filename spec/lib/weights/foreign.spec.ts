@@ -221,6 +221,9 @@ describe('stateDict', () => {
       ['model', tensors('x', 'y')],
     ]);
     expect(names(averaged)).to.deep.equal(['x', 'y']);
+    const beside = new Map([...averaged, ['state_dict', tensors('r', 's')] as const]);
+    expect(names(beside)).to.deep.equal(['r', 's']);
+    expect(stateDict(beside, pick)?.others).to.deep.equal(['model', 'ema']);
     expect(names(tensors('a', 'b', 'c', 'd').set('params', tensors('lr')))).to.deep.equal([
       'a',
       'b',
