@@ -109,10 +109,14 @@ async function ours({ images, labels, masks }: Subject): Promise<Engine> {
     factors: new Map(),
   };
   // made here and held by nobody else: the state is half a gigabyte
-  const stepper: Stepper = await openStepper(spec, device, {
-    weights: initialise(network, 0, 'kaiming'),
-    momenta: new Map([...weightShapes(network)].map(([name, shape]) => [name, zeros(shape)])),
-  });
+  const stepper: Stepper = await openStepper(
+    spec,
+    { device },
+    {
+      weights: initialise(network, 0, 'kaiming'),
+      momenta: new Map([...weightShapes(network)].map(([name, shape]) => [name, zeros(shape)])),
+    },
+  );
   const feed: StepFeed = {
     images,
     offsets: new Int32Array(2 * batch),

@@ -12,19 +12,19 @@ import { operations } from '../fast/index.ts';
 import { classCount, classNames, readClassNames } from '../labels/labels.ts';
 import { modelOf } from '../networks/modelfile.ts';
 import type { Chosen } from '../networks/resolve.ts';
-import { type Choice, chooseDevice, type Device, deviceWords } from '../runtime/devices.ts';
+import { type Choice, chooseDevice, type DeviceWord, deviceWord, type Place } from '../runtime/devices.ts';
 import { lrnOf, openSession } from '../runtime/session.ts';
 import { asTensor } from '../runtime/values.ts';
 
 export interface EngineOptions {
   /** Of onnxruntime; default auto: the first of CUDA, WebGPU and CPU that works. */
-  readonly device?: 'auto' | Device;
+  readonly device?: DeviceWord;
   /** onnxruntime on the device (default), or the oracle, which needs no native code. */
   readonly engine?: 'onnxruntime' | 'oracle';
 }
 
 export const engineChecks: Checks<EngineOptions> = {
-  device: among(deviceWords),
+  device: deviceWord,
   engine: among(['onnxruntime', 'oracle']),
 };
 
@@ -49,15 +49,16 @@ export async function openEngine(model: Computable, options: EngineOptions = {})
     };
   }
   const device = await chooseDevice(options.device ?? 'auto');
-  return { device, ...(await onDevice(model, device.device)) };
+  return { device, ...(await onDevice(model, device)) };
 }
 
 /** The same on a device that is known to work. */
-export async function onDevice(model: Computable, device: Device): Promise<Omit<Engine, 'device'>> {
+export async function onDevice(model: Computable, { device, gpu }: Place): Promise<Omit<Engine, 'device'>> {
   const { network, weights, source } = model;
   const session = await openSession(
     joined(modelOf(network, weights, { source, lrn: lrnOf(device), passing: true }).chunks()),
     device,
+    { gpu },
   );
   const input = session.inputs[0].name;
   const output = session.outputs[0].name;

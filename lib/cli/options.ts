@@ -5,7 +5,7 @@ import { lrnForms } from '../../export/index.ts';
 import { networks } from '../../reference/networks/index.ts';
 import { methods } from '../../reference/training/init.ts';
 import { range } from '../checks.ts';
-import { deviceWords } from '../runtime/devices.ts';
+import { DEVICE_WORDS, deviceWord } from '../runtime/devices.ts';
 
 /** An integer of at least `least`, at most `most`. */
 export const integer =
@@ -43,8 +43,16 @@ export const weightOptions = (command: Command): Command =>
     .option('--seed <n>', 'random weights from this seed', integer(0))
     .addOption(oneOf('--init <method>', 'how random weights are drawn (kaiming)', methods));
 
-export const deviceOption = (): Option =>
-  oneOf('--device <device>', 'where onnxruntime runs', deviceWords, 'auto');
+/** `about`: where it has no default. */
+export function deviceOption(about?: string): Option {
+  const option = new Option('--device <device>', `${about ?? 'where onnxruntime runs'}: ${DEVICE_WORDS}`);
+  option.argParser((text) => {
+    const wish = deviceWord(text);
+    if (wish) throw new InvalidArgumentError(`It must be ${wish}.`);
+    return text;
+  });
+  return about ? option : option.default('auto');
+}
 
 /** The one that is meant where nothing is said comes first. */
 export const engineOption = (about: string, engines: readonly ('oracle' | 'onnxruntime')[]): Option =>

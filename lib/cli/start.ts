@@ -10,7 +10,7 @@ import { classNames } from '../labels/labels.ts';
 import { exportOnnx } from '../networks/export.ts';
 import { megabytes, thousands } from '../report/table.ts';
 import { verificationText } from '../report/terminal.ts';
-import { chooseDevice, type Device } from '../runtime/devices.ts';
+import { chooseDevice, type DeviceWord } from '../runtime/devices.ts';
 import { BAND_NOTE, lrnOf } from '../runtime/session.ts';
 import { restartForTf32 } from '../runtime/tf32.ts';
 import { verify } from '../verify/index.ts';
@@ -20,13 +20,13 @@ import { say, sayLine, tell } from './output.ts';
 import { attempt } from './program.ts';
 
 interface Options {
-  readonly device: 'auto' | Device;
+  readonly device: DeviceWord;
   readonly force?: boolean;
 }
 
 const MODEL = 'alexnet.onnx';
 
-async function start(photos: readonly string[], asked: 'auto' | Device, force?: boolean): Promise<void> {
+async function start(photos: readonly string[], asked: DeviceWord, force?: boolean): Promise<void> {
   const choice = await chooseDevice(asked);
   const { device } = choice;
   if (await restartForTf32(device, false, tell)) return;

@@ -18,7 +18,7 @@ import type { Model } from '../onnx/model.ts';
 import { readModel } from '../onnx/read.ts';
 import { unsupported } from '../onnx/registry.ts';
 import { Died } from '../runtime/apart.ts';
-import { chooseDevice, type Device, deviceWords } from '../runtime/devices.ts';
+import { chooseDevice, type Device, type DeviceWord, deviceWord } from '../runtime/devices.ts';
 import { checkBound, firstDifference, type TestTolerance } from './compare.ts';
 import { type DataSet, findTests, type TestFolder } from './layout.ts';
 
@@ -45,14 +45,14 @@ export interface ConformOptions {
   /** Who computes: the oracle (default), or onnxruntime on `device`. */
   readonly engine?: Engine['name'];
   /** Of onnxruntime; default auto: the first of CUDA, WebGPU and CPU that works. */
-  readonly device?: 'auto' | Device;
+  readonly device?: DeviceWord;
   /** Called after each test. */
   readonly onTest?: (result: TestResult, done: number, total: number) => void;
 }
 
 const checks: Checks<ConformOptions> = {
   engine: among(['oracle', 'onnxruntime']),
-  device: among(deviceWords),
+  device: deviceWord,
   onTest: called,
 };
 
@@ -70,7 +70,7 @@ export async function conform(
   if (folders.length === 0) throw new InputError('name a folder of tests, or --write one');
   const engine =
     options.engine === 'onnxruntime'
-      ? onnxruntimeEngine((await chooseDevice(options.device ?? 'auto')).device)
+      ? onnxruntimeEngine(await chooseDevice(options.device ?? 'auto'))
       : oracleEngine;
   const found = await findTests(folders);
   const start = performance.now();

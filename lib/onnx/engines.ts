@@ -3,6 +3,7 @@ import { type DType, isNumeric } from '../array/dtype.ts';
 import type { Value } from '../array/value.ts';
 import { InputError, Unsupported } from '../errors.ts';
 import { hostApart } from '../runtime/apart.ts';
+import type { Place } from '../runtime/devices.ts';
 import type { Device, Session } from '../runtime/session.ts';
 import { fromSession, toSession } from '../runtime/values.ts';
 import { evaluateGraph } from './evaluate.ts';
@@ -56,7 +57,7 @@ export const oracleEngine: Engine = {
 };
 
 /** A model runs in a process of its own: one that ends it is an error of its own (Died). */
-export const onnxruntimeEngine = (device: Device): Engine => ({
+export const onnxruntimeEngine = ({ device, gpu }: Place): Engine => ({
   name: 'onnxruntime',
   device,
   async open(path) {
@@ -67,7 +68,7 @@ export const onnxruntimeEngine = (device: Device): Engine => ({
       await host[Symbol.asyncDispose]();
     };
     try {
-      const opened = await host.open(wholeModel(path), device, { name: path });
+      const opened = await host.open(wholeModel(path), device, { name: path, gpu });
       session = opened;
       const reason = strangeType(opened);
       if (reason) throw new InputError(reason);

@@ -18,7 +18,7 @@ import { checkTargets } from '../disk/target.ts';
 import { writeWhole } from '../disk/write.ts';
 import { InputError } from '../errors.ts';
 import { npzPieces } from '../format/npy.ts';
-import { chooseDevice, type Device, deviceWords, LABELS } from '../runtime/devices.ts';
+import { chooseDevice, type DeviceWord, deviceWord, LABELS } from '../runtime/devices.ts';
 import type { Limits } from './budget.ts';
 import { isRefused, onnxruntimeEngine } from './engines.ts';
 import { evaluateGraph } from './evaluate.ts';
@@ -37,7 +37,7 @@ export interface RunOptions extends Limits {
   /** Who computes: the oracle (default), or onnxruntime on `device`. */
   readonly engine?: 'oracle' | 'onnxruntime';
   /** Of onnxruntime; default auto: the first of CUDA, WebGPU and CPU that works. */
-  readonly device?: 'auto' | Device;
+  readonly device?: DeviceWord;
   /** The oracle's storage of floats: rounded to the declared types after each node (default), or nowhere. */
   readonly precision?: Precision;
   /** The value of every node, not only the outputs; of the oracle alone. */
@@ -62,7 +62,7 @@ export interface RunResult {
 const checks: Checks<RunOptions> = {
   input: either('a list of NAME=FILE, or values by name', texts, thing('values')),
   engine: among(['oracle', 'onnxruntime']),
-  device: among(deviceWords),
+  device: deviceWord,
   precision: among(['float32', 'float64']),
   all: truth,
   maxMemory: whole(1),
@@ -115,11 +115,11 @@ async function onOracle(path: string, feeds: Values, options: RunOptions) {
 }
 
 async function onDevice(path: string, feeds: Values, asked: RunOptions['device'] = 'auto') {
-  const { device } = await chooseDevice(asked);
-  const opened = await onnxruntimeEngine(device).open(path);
+  const choice = await chooseDevice(asked);
+  const opened = await onnxruntimeEngine(choice).open(path);
   if (isRefused(opened)) throw new InputError(`${path}: ${opened.unsupported}`);
   try {
-    return { values: new Map(await opened.run(feeds)), engine: `onnxruntime on ${LABELS[device]}` };
+    return { values: new Map(await opened.run(feeds)), engine: `onnxruntime on ${LABELS[choice.device]}` };
   } finally {
     await opened.close();
   }

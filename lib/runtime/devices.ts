@@ -3,7 +3,8 @@
  * each that was passed over; a device that was asked for by name works or is an error. Nothing ever falls
  * back silently.
  */
-import { EnvironmentError } from '../errors.ts';
+import type { Check } from '../checks.ts';
+import { EnvironmentError, InputError } from '../errors.ts';
 import { type Device, LABELS } from './failures.ts';
 import { type Probe, probe } from './probe.ts';
 
@@ -13,8 +14,14 @@ export { type Probe, probe } from './probe.ts';
 /** In the order in which `auto` tries them. */
 export const DEVICES: readonly Device[] = ['cuda', 'webgpu', 'cpu'];
 
-/** What --device may be. */
-export const deviceWords: readonly ('auto' | Device)[] = ['auto', 'cpu', 'cuda', 'webgpu'];
+/** What --device may be: one of several NVIDIA GPUs by its number, too. */
+export type DeviceWord = 'auto' | Device | `${'cuda' | 'webgpu'}:${number}`;
+export const DEVICE_WORDS = 'auto, cpu, cuda, cuda:N, webgpu';
+
+export const deviceWord: Check = (value) =>
+  typeof value === 'string' && /^(?:auto|cpu|(?:cuda|webgpu)(?::\d{1,4})?)$/.test(value)
+    ? undefined
+    : `one of ${DEVICE_WORDS}`;
 
 export interface Refusal {
   readonly device: Device;
@@ -23,19 +30,33 @@ export interface Refusal {
 
 export interface Choice {
   readonly device: Device;
+  /** Which of several GPUs, from 0, where one was asked for by its number. */
+  readonly gpu?: number;
   /** The software driver that stands in for a GPU, where one was asked for by name. */
   readonly software?: string;
   /** The devices that `auto` passed over, and why. */
   readonly refusals: readonly Refusal[];
 }
 
+/** Where a session runs. */
+export type Place = Pick<Choice, 'device' | 'gpu'>;
+
 /**
  * The device to run on. A software WebGPU (SwiftShader, lavapipe) is slower than the CPU and computes on it
- * all the same: `auto` passes it over, `webgpu` takes it. EnvironmentError where the asked device, or every
- * device, does not work. `find` is how a device is tried; specs give their own.
+ * all the same: `auto` passes it over, `webgpu` takes it. InputError for webgpu:N; EnvironmentError where
+ * the asked device, or every device, does not work. `find` is how a device is tried; specs give their own.
  */
-export async function chooseDevice(asked: 'auto' | Device, find = probe): Promise<Choice> {
-  if (asked !== 'auto') return choice(named(await find(asked)), []);
+export async function chooseDevice(asked: DeviceWord, find = probe): Promise<Choice> {
+  if (asked !== 'auto') {
+    const [device, number] = asked.split(':') as [Device, string?];
+    const gpu = number === undefined ? undefined : Number(number);
+    if (device === 'webgpu' && gpu !== undefined)
+      throw new InputError(
+        `--device ${asked}: onnxruntime lets WebGPU's driver choose the GPU: use --device webgpu`,
+      );
+    const found = named(await find(device, gpu), asked);
+    return gpu === undefined ? choice(found, []) : { ...choice(found, []), gpu };
+  }
   const refusals: Refusal[] = [];
   for (const device of DEVICES) {
     const found = await find(device);
@@ -46,9 +67,9 @@ export async function chooseDevice(asked: 'auto' | Device, find = probe): Promis
   throw new EnvironmentError(refusals.at(-1)!.reason);
 }
 
-function named(found: Probe): Probe {
+function named(found: Probe, asked: DeviceWord): Probe {
   if (found.works) return found;
-  throw new EnvironmentError(`--device ${found.device} does not work here: ${found.reason}`);
+  throw new EnvironmentError(`--device ${asked} does not work here: ${found.reason}`);
 }
 
 const refusal = ({ works, reason, software, device }: Probe): string | undefined =>
@@ -63,7 +84,8 @@ const choice = ({ device, software }: Probe, refusals: readonly Refusal[]): Choi
 });
 
 /** A line for the device, `WebGPU (SwiftShader, in software)`, then one for each that was passed over, and why. */
-export function describeChoice({ device, software, refusals }: Choice): string[] {
-  const chosen = software ? `${LABELS[device]} (${software}, in software)` : LABELS[device];
+export function describeChoice({ device, gpu, software, refusals }: Choice): string[] {
+  const about = software ? `${software}, in software` : gpu === undefined ? undefined : `GPU ${gpu}`;
+  const chosen = about ? `${LABELS[device]} (${about})` : LABELS[device];
   return [chosen, ...refusals.map((refused) => `  not ${LABELS[refused.device]}: ${refused.reason}`)];
 }

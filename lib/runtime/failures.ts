@@ -50,6 +50,11 @@ const RULES: readonly Rule[] = [
   },
   {
     devices: ['cuda'],
+    matches: /Invalid device ID|invalid device ordinal|CUDA failure 101\b/i,
+    says: 'there is no GPU of that number: `nvidia-smi -L` lists them, from 0',
+  },
+  {
+    devices: ['cuda'],
     matches: /no kernel image is available/,
     says: 'the CUDA provider has no machine code for this GPU’s compute capability: use --device webgpu',
   },

@@ -4,6 +4,7 @@
  * Its global logger is set to 'fatal' before the first session: what it would print arrives as an exception
  * anyway.
  */
+import type { InferenceSession } from 'onnxruntime-node';
 import { EnvironmentError, InputError } from '../errors.ts';
 import { type Device, deviceFailure } from './failures.ts';
 
@@ -42,6 +43,10 @@ function loadFailure(error: Error & { readonly code?: string }): string {
   }
   return `onnxruntime-node does not load here (${reason}): install what it names, or ${INSTALL_COMMAND}`;
 }
+
+/** The provider of a device, on its GPU of that number. The binding takes a number for CUDA alone. */
+export const providerOf = (device: Device, gpu?: number): InferenceSession.ExecutionProviderConfig =>
+  device === 'cuda' && gpu !== undefined ? { name: device, deviceId: gpu } : device;
 
 /**
  * One of onnxruntime's error messages in one line: without its log prefix, source file, function and failed

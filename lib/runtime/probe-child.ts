@@ -1,9 +1,11 @@
 /**
  * What a probe runs in a process of its own, since a driver can crash the process that loads it: opens the
- * probe model on the device named in argv[2], runs it, and writes one line of JSON (ProbeAnswer) to stdout.
- * onnxruntime's and the loader's words stay on stderr, where the parent reads them.
+ * probe model on the device named in argv[2] (argv[3]: on its GPU of that number), runs it, and writes one line
+ * of JSON (ProbeAnswer) to stdout. onnxruntime's and the loader's words stay on stderr, where the parent reads them.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import type { Device } from './failures.ts';
+import { providerOf } from './onnxruntime.ts';
 import { PROBE_SHAPE, PROBE_X, probeModel } from './probe-model.ts';
 
 export interface ProbeAnswer {
@@ -13,12 +15,12 @@ export interface ProbeAnswer {
   readonly software?: string;
 }
 
-async function answer(device: string): Promise<ProbeAnswer> {
+async function answer(device: Device, gpu?: string): Promise<ProbeAnswer> {
   try {
     const ort = await import('onnxruntime-node');
     ort.env.logLevel = 'error';
     const session = await ort.InferenceSession.create(probeModel(), {
-      executionProviders: [device],
+      executionProviders: [providerOf(device, gpu === undefined ? undefined : Number(gpu))],
       logSeverityLevel: 3,
     });
     const { y } = await session.run({ x: new ort.Tensor('float32', PROBE_X, PROBE_SHAPE) });
@@ -49,4 +51,4 @@ function isGpu(descriptor: string): boolean {
   }
 }
 
-process.stdout.write(`${JSON.stringify(await answer(process.argv[2]))}\n`);
+process.stdout.write(`${JSON.stringify(await answer(process.argv[2] as Device, process.argv[3]))}\n`);

@@ -26,19 +26,20 @@ export interface Probe {
 /** Loading CUDA takes seconds, a software driver's first shader up to ten. */
 const PATIENCE = 60_000;
 
-const known = new Map<Device, Promise<Probe>>();
+const known = new Map<string, Promise<Probe>>();
 
-/** Whether the device works here, found out once a process. Never throws. */
-export function probe(device: Device): Promise<Probe> {
-  const found = known.get(device) ?? tryDevice(device);
-  known.set(device, found);
+/** Whether the device, or its GPU of that number, works here, found out once a process. Never throws. */
+export function probe(device: Device, gpu?: number): Promise<Probe> {
+  const key = `${device}:${gpu}`;
+  const found = known.get(key) ?? tryDevice(device, gpu);
+  known.set(key, found);
   return found;
 }
 
-async function tryDevice(device: Device): Promise<Probe> {
+async function tryDevice(device: Device, gpu: number | undefined): Promise<Probe> {
   const missing = device === 'cuda' ? cudaUnavailable() : undefined;
   if (missing) return { device, works: false, reason: missing };
-  return device === 'cpu' ? tryCpu() : tryApart(device);
+  return device === 'cpu' ? tryCpu() : tryApart(device, gpu);
 }
 
 async function tryCpu(): Promise<Probe> {
@@ -51,9 +52,9 @@ async function tryCpu(): Promise<Probe> {
   }
 }
 
-function tryApart(device: Device): Promise<Probe> {
+function tryApart(device: Device, gpu: number | undefined): Promise<Probe> {
   const script = fileURLToPath(new URL(`./probe-child${extname(import.meta.url)}`, import.meta.url));
-  const argv = [...loaders(process.execArgv), script, device];
+  const argv = [...loaders(process.execArgv), script, device, ...(gpu === undefined ? [] : [`${gpu}`])];
   return new Promise((resolve) => {
     execFile(
       process.execPath,

@@ -13,7 +13,7 @@ import { furtherOutputs } from '../../export/tap.ts';
 import { forget, orFull, remember, temporaryFolder } from '../disk/temporary.ts';
 import { InputError } from '../errors.ts';
 import { type Device, LABELS } from './failures.ts';
-import { guarded, loadOnnxruntime, type Onnxruntime } from './onnxruntime.ts';
+import { guarded, loadOnnxruntime, type Onnxruntime, providerOf } from './onnxruntime.ts';
 import { type Placement, parseProfile } from './placement.ts';
 import { probeModel } from './probe-model.ts';
 import { fromOrt, type SessionValue, toOrt } from './values.ts';
@@ -33,6 +33,8 @@ export interface SessionOptions {
    * none the CPU's kernels do not rearrange weights beforehand either: half the time of opening a full-size model.
    */
   readonly optimise?: boolean | 'basic' | 'extended';
+  /** Which of several NVIDIA GPUs, from 0. */
+  readonly gpu?: number;
   /** Threads inside one operator on the CPU; default: onnxruntime's own choice, one a core. */
   readonly threads?: number;
   /**
@@ -149,11 +151,11 @@ async function discard(folder: string): Promise<void> {
 
 function settings(
   device: Device,
-  { optimise = true, threads, profile, memoryPlan = true }: SessionOptions,
+  { optimise = true, gpu, threads, profile, memoryPlan = true }: SessionOptions,
   folder?: string,
 ): InferenceSession.SessionOptions {
   return {
-    executionProviders: [device],
+    executionProviders: [providerOf(device, gpu)],
     graphOptimizationLevel: optimise === true ? 'all' : optimise || 'disabled',
     logSeverityLevel: 4,
     ...(memoryPlan ? {} : { enableMemPattern: false }),

@@ -14,8 +14,9 @@ import { InputError } from '../errors.ts';
 import { eachBatch } from '../evaluate/batches.ts';
 import { counter } from '../evaluate/tally.ts';
 import { classCount } from '../labels/labels.ts';
+import type { Place } from '../runtime/devices.ts';
 import { openResident } from '../runtime/resident.ts';
-import { type Device, openSession, type Session, targetOf } from '../runtime/session.ts';
+import { openSession, type Session, targetOf } from '../runtime/session.ts';
 import { asTensor, type SessionValue } from '../runtime/values.ts';
 import { firstNotFinite } from '../weights/load.ts';
 import type { EpochRecord, TrainingState } from './checkpoint.ts';
@@ -51,13 +52,17 @@ export interface Stepper {
 }
 
 /** Rejects with InputError or EnvironmentError as openSession does. */
-export async function openStepper(spec: StepperSpec, device: Device, state: TrainingState): Promise<Stepper> {
+export async function openStepper(
+  spec: StepperSpec,
+  { device, gpu }: Place,
+  state: TrainingState,
+): Promise<Stepper> {
   const { network, masks: _, ...how } = spec;
   const options: BuildStepOptions = { ...how, target: targetOf(device) };
   const learned = [...weightShapes(network).keys()].filter((name) => spec.factors.get(name)?.rate !== 0);
   if (device === 'webgpu') return openSingle(spec, buildStep(network, options), learned, state);
   const loop = joined(buildStep(network, { ...options, steps: 'dynamic' }).chunks());
-  return openLoop(spec, await openSession(loop, device, { memoryPlan: false }), learned, state);
+  return openLoop(spec, await openSession(loop, device, { memoryPlan: false, gpu }), learned, state);
 }
 
 function openLoop(
@@ -171,7 +176,7 @@ export async function validate(
   network: Network,
   weights: Weights,
   split: Split,
-  device: Device,
+  device: Place,
   threads?: number,
 ): Promise<EpochRecord['validation']> {
   await using pool = openPool({ form: 'input', preprocess: network.preprocess }, { threads });

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { observe, type ScheduleSettings } from '../../reference/training/schedule.ts';
-import type { Device } from '../runtime/session.ts';
+import type { Device, Place } from '../runtime/devices.ts';
 import {
   CHECKPOINT,
   damaged,
@@ -70,7 +70,7 @@ type Options = Pick<TrainOptions, 'threads' | 'checkpointEvery'> & { readonly ou
 /** Trains to the end of the epochs or of the schedule, or until stopped. */
 export async function runEpochs(
   setup: Setup,
-  device: Device,
+  device: Place,
   options: Options,
   watching: Watching,
 ): Promise<Outcome> {
@@ -131,7 +131,7 @@ export async function runEpochs(
 
 interface Running {
   readonly setup: Setup;
-  readonly device: Device;
+  readonly device: Place;
   readonly options: Options;
   readonly watching: Watching;
   readonly log: Log;
@@ -187,7 +187,7 @@ function inputOf({ setup, progress, perEpoch }: Running, { job, feed }: Step) {
 
 /** As many steps as take about TARGET; at most four times as many as before. */
 function nextCall({ device, stepBytes, perCall }: Running, count: number, milliseconds: number): number {
-  const wanted = Math.round(TARGET[device] / Math.max(milliseconds / count, 0.01));
+  const wanted = Math.round(TARGET[device.device] / Math.max(milliseconds / count, 0.01));
   const most = Math.min(MOST_STEPS, Math.floor(CALL_BYTES / stepBytes), 4 * perCall);
   return Math.max(1, Math.min(wanted, most));
 }

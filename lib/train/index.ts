@@ -107,7 +107,7 @@ export async function train(options: TrainArguments): Promise<TrainResult> {
     log?.(`${network.name}, ${parts.train.count} images of ${data.classes.length} classes${held}`);
     for (const line of describeChoice(device)) log?.(line);
     await writeOwn(join(out, CLASS_FILE), classesText(data.classes));
-    const outcome = await runEpochs(setup, device.device, { ...rest, out }, watching);
+    const outcome = await runEpochs(setup, device, { ...rest, out }, watching);
     const { history, best } = outcome.progress;
     const weights = join(out, 'weights.safetensors');
     const { state } = readCheckpoint(join(out, CHECKPOINT));

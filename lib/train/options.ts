@@ -23,7 +23,7 @@ import {
 } from '../checks.ts';
 import { readText } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
-import { type Device, deviceWords } from '../runtime/devices.ts';
+import { type DeviceWord, deviceWord } from '../runtime/devices.ts';
 
 /**
  * What --schedule stands for, from ε and the number of epochs. plateau: the paper's, divided by 10 after three epochs
@@ -129,7 +129,7 @@ export interface TrainOptions {
    * ends before.
    */
   readonly validateEvery?: number;
-  readonly device?: 'auto' | Device;
+  readonly device?: DeviceWord;
   /** Threads that decode and distort; default: all cores but one. */
   readonly threads?: number;
   /** Folder for checkpoints, logs and curves; default 'training'. */
@@ -194,7 +194,7 @@ export const optionChecks: Checks<TrainOptions> = {
   images: whole(1),
   validationImages: whole(1),
   validateEvery: whole(1),
-  device: among(deviceWords),
+  device: deviceWord,
   threads: whole(1, MOST_THREADS),
   out: text,
   resume: truth,

@@ -42,8 +42,9 @@ export async function verify(options: VerifyOptions = {}): Promise<VerifyResult>
   const { device: asked = 'auto' } = options;
   if (options.values !== undefined) return verifyValues(options);
   const choice = typeof asked === 'string' ? await chooseDevice(asked) : asked;
-  const { device } = choice;
-  const { title, weights, notes, input, run } = await prepare(options, device);
+  const { device, gpu } = choice;
+  const settings = { ...options, gpu };
+  const { title, weights, notes, input, run } = await prepare(settings, device);
   log(`${title}, weights: ${weights}${options.model ? `, model: ${options.model}` : ''}`);
   log(`input: ${input}`);
   const [chosen, ...refused] = describeChoice(choice);

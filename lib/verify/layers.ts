@@ -15,7 +15,7 @@ import { evaluateNode } from '../onnx/evaluate.ts';
 import type { Device, Executor } from '../runtime/failures.ts';
 import type { Evidence } from './bundle.ts';
 import { examine, verificationOf } from './engine.ts';
-import type { JudgeOptions, VerifyOptions } from './options.ts';
+import type { JudgeSettings, VerifyOptions } from './options.ts';
 import { channelsFirst, mapsOf } from './order.ts';
 import { type FilePair, flattenedInto, type InputPort, type Pair } from './pairing.ts';
 import type { Provider, Run, Way } from './provider.ts';
@@ -24,14 +24,14 @@ import { type Computation, disturbed, mustBeFinite, type Subject, tensorOf } fro
 import type { Verification } from './verification.ts';
 import { type Known, readsOf, walkThrough } from './walk.ts';
 
-interface SubjectSettings extends Pick<JudgeOptions, 'require' | 'precision'>, Pick<VerifyOptions, 'plain'> {
+interface SubjectSettings extends Pick<JudgeSettings, 'require' | 'precision'>, Pick<VerifyOptions, 'plain'> {
   readonly pair: Pair;
   /** (N,C,H,W). */
   readonly input: Tensor;
   readonly device: Executor;
 }
 
-interface LayersSettings extends SubjectSettings, JudgeOptions, Pick<VerifyOptions, 'model' | 'batch'> {
+interface LayersSettings extends SubjectSettings, JudgeSettings, Pick<VerifyOptions, 'model' | 'batch'> {
   readonly pair: FilePair;
   readonly device: Device;
 }

@@ -17,12 +17,12 @@ import type { Graph, Model, ValueInfo } from '../onnx/model.ts';
 import { asTensor } from '../onnx/value.ts';
 import type { Device } from '../runtime/failures.ts';
 import { examine, verificationOf } from './engine.ts';
-import type { JudgeOptions } from './options.ts';
+import type { JudgeSettings } from './options.ts';
 import { sessionsOf } from './sessions.ts';
 import { type Computation, disturbed, type Subject, tensorOf, type Values } from './subject.ts';
 import type { Verification } from './verification.ts';
 
-interface GraphSettings extends JudgeOptions {
+interface GraphSettings extends JudgeSettings {
   readonly bytes: Uint8Array;
   readonly model: Model;
   /** By input name. */
@@ -32,7 +32,7 @@ interface GraphSettings extends JudgeOptions {
 
 /** Throws InputError for operators that the oracle does not have and for feeds that do not fit. */
 export async function verifyGraph(settings: GraphSettings): Promise<Verification> {
-  const { bytes, model, feeds, device, precision = 'float32', levels, repeat } = settings;
+  const { bytes, model, feeds, device, precision = 'float32' } = settings;
   const { graph } = model;
   mustBeNumbers(model, feeds);
   const chain = new Map<string, Value>(feeds);
@@ -47,10 +47,7 @@ export async function verifyGraph(settings: GraphSettings): Promise<Verification
   const outputs = graph.outputs.map(({ name }) => name);
   const judged = subject.computations().flatMap(({ makes }) => makes.map(({ name }) => name));
   const names = new Map([...outputs, ...judged].map((name) => [name, name]));
-  await using provider = await sessionsOf(
-    { device, bytes, foreign: true, names, outputs },
-    { levels, repeat },
-  );
+  await using provider = await sessionsOf({ device, bytes, foreign: true, names, outputs }, settings);
   const found = await examine(subject, provider, settings);
   const onDevice = new Map([...chain, ...found.values]);
   const input = feeds.get(graph.inputs[0]?.name)?.shape ?? [];

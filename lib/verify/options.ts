@@ -21,7 +21,12 @@ import {
 } from '../checks.ts';
 import type { Given } from '../networks/input.ts';
 import { type Choice, choiceChecks } from '../networks/resolve.ts';
-import { type Device, type Choice as DeviceChoice, deviceWords } from '../runtime/devices.ts';
+import {
+  DEVICE_WORDS,
+  type Choice as DeviceChoice,
+  type DeviceWord,
+  deviceWord,
+} from '../runtime/devices.ts';
 import type { MapOrder } from './dump/place.ts';
 import type { Level } from './provider.ts';
 
@@ -38,6 +43,9 @@ export interface JudgeOptions {
   /** Levels of graph optimisation besides none; default all. */
   readonly levels?: readonly Level[];
 }
+
+/** The same on a device's GPU of that number. */
+export type JudgeSettings = JudgeOptions & { readonly gpu?: number };
 
 /** Of `verify --graph`. */
 export interface GraphOptions {
@@ -73,7 +81,7 @@ export interface VerifyOptions extends Choice, GraphOptions, JudgeOptions {
   /** How their maps lie; default: as their shapes say. */
   readonly layout?: MapOrder;
   /** Default auto; what `chooseDevice` gave is not tried again. Of `values`: whose arithmetic (auto: any). */
-  readonly device?: 'auto' | Device | DeviceChoice;
+  readonly device?: DeviceWord | DeviceChoice;
   /** LRN's form in the network as it is written; default: native, band on WebGPU. */
   readonly lrn?: LrnForm;
   /** The oracle's own chain by the plain loops, not their fast twins. */
@@ -93,7 +101,7 @@ export const verifyChecks: Checks<VerifyOptions> = {
   values: text,
   names: either('a file, or names by name', text, thing('')),
   layout: among(['NCHW', 'NHWC']),
-  device: either(`one of ${deviceWords.join(', ')}`, among(deviceWords), thing('')),
+  device: either(`one of ${DEVICE_WORDS}`, deviceWord, thing('')),
   lrn: among(lrnForms),
   plain: truth,
   tf32: truth,

@@ -6,7 +6,7 @@ import type { Placement } from '../runtime/placement.ts';
 import { holdDevice, type Session } from '../runtime/session.ts';
 import { fromSession, toSession } from '../runtime/values.ts';
 import { batchesOf, joinedBatches } from './batches.ts';
-import type { JudgeOptions } from './options.ts';
+import type { JudgeSettings } from './options.ts';
 import type { Provider, Run, Way } from './provider.ts';
 import { sameBits } from './rows.ts';
 
@@ -28,10 +28,10 @@ interface SessionSource {
 /** Holds the device until it is disposed of. */
 export async function sessionsOf(
   source: SessionSource,
-  options: Pick<JudgeOptions, 'repeat' | 'levels'> = {},
+  options: Pick<JudgeSettings, 'repeat' | 'levels' | 'gpu'> = {},
 ): Promise<Provider> {
   const { device, bytes, foreign, names, outputs, batch, accept = (value) => value } = source;
-  const { repeat = 1, levels = ['all'] } = options;
+  const { repeat = 1, levels = ['all'], gpu } = options;
   const host = foreign ? hostApart() : await holdDevice(device);
   const wanted = [...new Set(names.values())];
   const shown = wanted.filter((name) => outputs.includes(name));
@@ -45,7 +45,7 @@ export async function sessionsOf(
     const taps = way.graph === 'tapped' ? wanted.filter((name) => !outputs.includes(name)) : [];
     const { level } = way;
     const optimise = level === 'basic' || level === 'extended' ? level : level === 'all';
-    const session = await host.open(bytes, device, { optimise, profile: true, taps });
+    const session = await host.open(bytes, device, { optimise, profile: true, taps, gpu });
     open = { way, session };
     return open;
   }

@@ -63,7 +63,7 @@ describe('every operator in every opset form, against onnxruntime', function () 
           const path = join(folder, 'm.onnx');
           const title = `${op}-${opset} ${Object.keys(attributes ?? {})}`;
           writeFileSync(path, bytes);
-          const opened = await onnxruntimeEngine('cpu').open(path);
+          const opened = await onnxruntimeEngine({ device: 'cpu' }).open(path);
           // not implemented there, in this version or type
           if (isRefused(opened)) {
             expect(opened.unsupported, title).to.match(/implementation|not a registered|Unrecognized|opset/i);

@@ -85,12 +85,9 @@ describe('validation', function () {
   it('a network that cannot tell its classes apart is right about the first alone', async () => {
     const { network, weights } = flat(0);
     const pictures = await openDataset(data);
-    const { loss, error1, error5 } = (await validate(
-      network,
-      weights,
-      pictures.splits.get('train')!,
-      'cpu',
-    ))!;
+    const { loss, error1, error5 } = (await validate(network, weights, pictures.splits.get('train')!, {
+      device: 'cpu',
+    }))!;
     pictures.close();
     // labels 0 to 7, all probabilities a tenth
     expect([error1, error5]).to.deep.equal([7 / 8, 3 / 8]);
@@ -102,7 +99,7 @@ describe('validation', function () {
   it('weights that overflow give no results, and predict says so in a line', async () => {
     const { network, weights } = flat(1e30);
     const pictures = await openDataset(data);
-    expect(await validate(network, weights, pictures.splits.get('train')!, 'cpu')).to.equal(null);
+    expect(await validate(network, weights, pictures.splits.get('train')!, { device: 'cpu' })).to.equal(null);
     pictures.close();
     await using net = await Classifier.open({ network: 'cifar-alexnet', weights, device: 'cpu' });
     const [prediction] = await net.classify('fixtures/image/5x3-interlaced.png');

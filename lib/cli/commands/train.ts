@@ -4,7 +4,6 @@ import { methods } from '../../../reference/training/init.ts';
 import { rules } from '../../../reference/training/optimiser.ts';
 import { MOST_THREADS } from '../../checks.ts';
 import { percent } from '../../report/table.ts';
-import { deviceWords } from '../../runtime/devices.ts';
 import {
   Diverged,
   type EpochRecord,
@@ -15,7 +14,7 @@ import {
   trainingText,
 } from '../../train/index.ts';
 import { augmentNames, readConfig, scheduleNames } from '../../train/options.ts';
-import { forceOption, integer, jsonOption, networkNames, oneOf, real } from '../options.ts';
+import { deviceOption, forceOption, integer, jsonOption, networkNames, oneOf, real } from '../options.ts';
 import { print, progressBar, tell } from '../output.ts';
 
 interface Options extends Omit<TrainOptions, 'data' | 'freeze'> {
@@ -50,7 +49,7 @@ export function register(program: Command): void {
     .option('--images <n>', 'so many training images, spread evenly', integer(1))
     .option('--validation-images <n>', 'so many validation images, spread evenly', integer(1))
     .option('--validate-every <epochs>', 'epochs from one validation to the next (1)', integer(1))
-    .addOption(oneOf('--device <device>', 'where to train (auto)', deviceWords))
+    .addOption(deviceOption('where to train (auto)'))
     .option(
       '--threads <n>',
       `threads that decode and distort, ${MOST_THREADS} at most`,

@@ -13,7 +13,7 @@ import {
   verificationJson,
 } from '../../report/reports.ts';
 import { differenceText, verificationText } from '../../report/terminal.ts';
-import { type Choice, chooseDevice, type Device } from '../../runtime/devices.ts';
+import { type Choice, chooseDevice, type DeviceWord } from '../../runtime/devices.ts';
 import { restartForTf32 } from '../../runtime/tf32.ts';
 import { bundleTargets, writeBundle } from '../../verify/bundle.ts';
 import { type VerifyOptions, type VerifyResult, verify } from '../../verify/index.ts';
@@ -32,7 +32,7 @@ import {
 import { command, pending, print, sayLine, takeAll, tell } from '../output.ts';
 
 interface Options extends Omit<VerifyOptions, 'model' | 'input' | 'device'>, ReportOptions {
-  readonly device?: 'auto' | Device;
+  readonly device?: DeviceWord;
   readonly input?: readonly string[];
   readonly save?: string;
   readonly bundle?: string;
@@ -116,7 +116,7 @@ async function run(model: string | undefined, options: Options): Promise<void> {
 async function judge(
   model: string | undefined,
   options: Options,
-  device: Choice | 'auto' | Device,
+  device: Choice | DeviceWord,
   compare: Awaited<ReturnType<typeof baselineOf>>,
   guard: Guard,
 ): Promise<void> {

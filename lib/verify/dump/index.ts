@@ -8,7 +8,7 @@ import { fromTensor, type NumericValue, type Value } from '../../array/value.ts'
 import { readText } from '../../disk/source.ts';
 import { InputError } from '../../errors.ts';
 import { readInput } from '../../networks/input.ts';
-import type { Executor } from '../../runtime/failures.ts';
+import type { Device, Executor } from '../../runtime/failures.ts';
 import { imagesOf, joinedBatches, worstOf } from '../batches.ts';
 import { examine, verificationOf } from '../engine.ts';
 import { layersOf } from '../layers.ts';
@@ -35,7 +35,7 @@ export function engineOf(options: VerifyOptions): Executor {
   }
   const { device = 'auto' } = options;
   const word = typeof device === 'string' ? device : device.device;
-  return word === 'auto' ? 'other' : word;
+  return word === 'auto' ? 'other' : (word.split(':')[0] as Device);
 }
 
 /** Reads the dump and the input. Throws InputError for what does not fit together. */

@@ -9,7 +9,7 @@ import { floatValue, fromTensor, type Value } from '../../array/value.ts';
 import { InputError } from '../../errors.ts';
 import type { Device } from '../../runtime/failures.ts';
 import { targetOf } from '../../runtime/session.ts';
-import type { JudgeOptions } from '../options.ts';
+import type { JudgeSettings } from '../options.ts';
 import type { Provider } from '../provider.ts';
 import { sessionsOf } from '../sessions.ts';
 import type { Subject } from '../subject.ts';
@@ -136,7 +136,7 @@ function unfed(name: string, { kind }: TrainingGraph): string {
 }
 
 /** Where the values of such a graph come from. */
-export const runsOf = (graph: TrainingGraph, device: Device, options: JudgeOptions): Promise<Provider> => {
+export const runsOf = (graph: TrainingGraph, device: Device, options: JudgeSettings): Promise<Provider> => {
   const { bytes, foreign, taps, outputs } = graph;
   const names = new Map(taps.map((name) => [name, name]));
   return sessionsOf({ device, bytes, foreign, names, outputs, accept }, options);

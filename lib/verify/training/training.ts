@@ -13,7 +13,7 @@ import { operationsFor } from '../../fast/index.ts';
 import type { Device } from '../../runtime/failures.ts';
 import { holdDevice } from '../../runtime/session.ts';
 import { type Examined, examine, type Reported, verificationOf } from '../engine.ts';
-import type { JudgeOptions, VerifyOptions } from '../options.ts';
+import type { JudgeSettings, VerifyOptions } from '../options.ts';
 import { mustBeFinite, type Subject, tensorOf } from '../subject.ts';
 import type { Verification } from '../verification.ts';
 import { type Chain, disturbedChain, oracleChain } from './chain.ts';
@@ -21,7 +21,7 @@ import { forwardAndBack } from './gradients.ts';
 import { aboutGraph, feedsOf, gradientsGraph, runsOf, stepGraph, type TrainingGraph } from './graphs.ts';
 import { verifySteps } from './steps.ts';
 
-interface TrainingSettings extends JudgeOptions, Pick<VerifyOptions, 'plain'> {
+interface TrainingSettings extends JudgeSettings, Pick<VerifyOptions, 'plain'> {
   readonly graph: 'gradients' | 'training';
   readonly network: Network;
   readonly weights: Weights;

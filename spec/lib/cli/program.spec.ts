@@ -8,6 +8,11 @@ import { runHere } from '../../support/child.ts';
 const lines: readonly (readonly [words: string, said: RegExp])[] = [
   ['nope', /unknown command 'nope' \(--help lists/],
   ['verify --seed x', /'--seed <n>' argument 'x' is invalid\. It must be an integer of at least 0/],
+  ['verify --device cuda:x', /It must be one of auto, cpu, cuda, cuda:N, webgpu/],
+  [
+    'verify --device webgpu:1',
+    /^alexnet: --device webgpu:1: onnxruntime lets WebGPU's driver choose the GPU/m,
+  ],
   ['verify a b', /too many arguments for 'verify'/],
   ['verify --batch 0', /an integer of at least 1/],
   ['verify --lrn x', /Allowed choices are native, decomposed, band/],

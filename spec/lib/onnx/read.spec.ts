@@ -217,7 +217,7 @@ describe('reading ONNX files', () => {
       const path = write({ location: 'pipe' });
       execFileSync('mkfifo', [join(folder, 'inside', 'pipe')]);
       expect(await refusal(readModel(path))).to.contain('pipe: is not a plain file');
-      const opened = await onnxruntimeEngine('cpu').open(path);
+      const opened = await onnxruntimeEngine({ device: 'cpu' }).open(path);
       expect(opened).to.have.property('unsupported').that.contains('pipe: is not a plain file');
     });
 

@@ -13,6 +13,7 @@ import {
 } from '../../../lib/runtime/devices.ts';
 import { deviceFailure } from '../../../lib/runtime/failures.ts';
 import { CUDA_LIBRARY, cudaLibrary, cudaUnavailable } from '../../../lib/runtime/installation.ts';
+import { providerOf } from '../../../lib/runtime/onnxruntime.ts';
 import { crash, loaders, verdict } from '../../../lib/runtime/probe.ts';
 import { runModule } from '../../support/child.ts';
 import { skipBecause } from '../../support/skip.ts';
@@ -80,6 +81,40 @@ describe('the choice of a device', () => {
     const dead: Probe = { device: 'cpu', works: false, reason: 'onnxruntime-node is not installed: …' };
     const error = await refused(chooseDevice('auto', table(noCuda, noWebgpu, dead)));
     expect(error.message).to.equal('onnxruntime-node is not installed: …');
+  });
+
+  it('takes one of several NVIDIA GPUs by its number, and says which', async () => {
+    const asked: unknown[] = [];
+    const find = async (device: string, gpu?: number): Promise<Probe> => {
+      asked.push([device, gpu]);
+      return gpu === 7
+        ? verdict(
+            'cuda',
+            { error: 'Invalid device ID: 7, must be between 0 (inclusive) and 2 (exclusive).' },
+            '',
+          )
+        : { device: 'cuda', works: true };
+    };
+    const choice = await chooseDevice('cuda:1', find);
+    expect(choice).to.deep.equal({ device: 'cuda', gpu: 1, refusals: [] });
+    expect(describeChoice(choice)).to.deep.equal(['CUDA (GPU 1)']);
+    expect((await refused(chooseDevice('cuda:7', find))).message).to.equal(
+      '--device cuda:7 does not work here: there is no GPU of that number: `nvidia-smi -L` lists them, from 0',
+    );
+    expect(asked).to.deep.equal([
+      ['cuda', 1],
+      ['cuda', 7],
+    ]);
+    expect(providerOf('cuda', 1)).to.deep.equal({ name: 'cuda', deviceId: 1 });
+    expect(providerOf('cuda')).to.equal('cuda');
+  });
+
+  it('of WebGPU by a number is refused: onnxruntime takes none', async () => {
+    const error = await chooseDevice('webgpu:1', table(cpu)).catch((reason) => reason);
+    expect([error.name, error.message]).to.deep.equal([
+      'InputError',
+      "--device webgpu:1: onnxruntime lets WebGPU's driver choose the GPU: use --device webgpu",
+    ]);
   });
 
   it('of CUDA without its libraries is refused with the command that adds them', async function () {
