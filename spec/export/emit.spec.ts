@@ -101,6 +101,13 @@ const cases: Record<string, { layer: Layer; options?: BuildModelOptions }> = {
       attributes: { kernel: [3, 4], stride: [3, 3], pad: [1, 1, 1, 1], rounding: 'caffe', divisor: 'caffe' },
     },
   },
+  'avgpool, caffe with pads that differ': {
+    layer: {
+      kind: 'avgpool',
+      name: 'y',
+      attributes: { kernel: [3, 4], stride: [3, 3], pad: [1, 0, 2, 1], rounding: 'caffe', divisor: 'caffe' },
+    },
+  },
   'adaptiveavgpool, equal bins': {
     layer: { kind: 'adaptiveavgpool', name: 'y', attributes: { size: [3, 7] } },
   },

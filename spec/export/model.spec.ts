@@ -2,8 +2,16 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect } from 'chai';
+import { dataTypes } from '../../export/dtypes.ts';
 import { buildModel, joined, producer, tap } from '../../export/index.ts';
-import { decodeModel, encodeModel } from '../../export/proto.ts';
+import {
+  decodeModel,
+  encodeModel,
+  type ModelProto,
+  type TensorProto,
+  tensorProto,
+} from '../../export/proto.ts';
+import { modelFile } from '../../export/write.ts';
 import { forward, inputsOf, shapes } from '../../lib/fast/oracle.ts';
 import { valueOfTensor } from '../../lib/format/tensorproto.ts';
 import { cifarAlexnet } from '../../reference/networks/cifar.ts';
@@ -35,6 +43,33 @@ describe('export/model', () => {
     const sections = new Map(model.graph!.node.map((node) => [node.name, node.docString]));
     expect(sections.get('norm1')).to.equal('section 3.3');
     expect(sections.get('relu1')).to.equal('section 3.1');
+  });
+
+  it('has no key of metadata for what it is not told', () => {
+    const keys = (options: object) =>
+      buildModel(network, weights, options).model.metadataProps.map(({ key }) => key);
+    expect(keys({})).to.deep.equal(['network', 'preprocess']);
+    expect(keys({ weightsSource: 'a' })).to.deep.equal(['network', 'preprocess', 'weights.source']);
+    expect(keys({ labels: ['a'] })).to.deep.equal(['network', 'preprocess', 'labels']);
+  });
+
+  it('refuses a model beyond 2 GB, which external data make small', () => {
+    // views of one block: 2³¹ bytes in all, without the memory for them
+    const block = new Uint8Array(2 ** 24);
+    const tensorAt = (i: number): TensorProto =>
+      tensorProto({ name: `w${i}`, dims: [block.length], dataType: dataTypes.uint8, rawData: block });
+    const { model } = buildModel(network, weights);
+    const large = (count: number): ModelProto => ({
+      ...model,
+      graph: { ...model.graph!, initializer: Array.from({ length: count }, (_, i) => tensorAt(i)) },
+    });
+    expect(() => modelFile(large(128))).to.throw(
+      /^a model of 21474\d{5} bytes exceeds protobuf's 2 GB: use ext/,
+    );
+    expect(modelFile(large(127)).byteLength).to.be.below(2 ** 31);
+    const { byteLength, external } = modelFile(large(128), 'm.data');
+    expect(byteLength).to.be.below(1e5);
+    expect(external!.byteLength).to.be.within(2 ** 31, 2 ** 31 + 100);
   });
 
   it('names this package and its version as the producer', () => {
@@ -179,6 +214,16 @@ describe('export/tap', () => {
     expect([...outputs.keys()]).to.deep.equal(['prob', 'conv1', 'pool1']);
     expect(() => tap(file.model, ['input'])).to.throw(/^tap: no node makes a value 'input'$/);
     expect(() => tap(file.model, ['conv99'])).to.throw(/'conv99'/);
+  });
+
+  it('makes one output of a name that is given twice, or that is an output already', async () => {
+    const twice = tap(tap(file.model, ['conv1', 'conv1', 'prob']), ['conv1', 'prob', 'pool1']);
+    expect(decodeModel(twice).graph!.output.map(({ name }) => name)).to.deep.equal([
+      'prob',
+      'conv1',
+      'pool1',
+    ]);
+    expect([...(await runFile(twice, input)).keys()]).to.deep.equal(['prob', 'conv1', 'pool1']);
   });
 
   it('taps files of others, which say no shapes, and leaves integer values alone', async () => {

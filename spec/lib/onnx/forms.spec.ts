@@ -1,7 +1,18 @@
 import { expect } from 'chai';
+import { dataTypes } from '../../../export/dtypes.ts';
 import type { Value } from '../../../lib/array/value.ts';
 import { evaluateGraph } from '../../../lib/onnx/evaluate.ts';
-import { type AttributeValue, f32, list, noise, open, refusal, run, single } from '../../support/onnx.ts';
+import {
+  type AttributeValue,
+  f32,
+  i64,
+  list,
+  noise,
+  open,
+  refusal,
+  run,
+  single,
+} from '../../support/onnx.ts';
 
 describe('operators in forms and on numbers that other engines do not run', () => {
   describe('forms that only opset 6 has (onnxruntime does not run them)', () => {
@@ -113,6 +124,36 @@ describe('operators in forms and on numbers that other engines do not run', () =
       expect(list(y)).to.deep.equal(pairs.map(([, , p]) => p));
       const [general] = await run('Pow', [f32([2, 10]), f32([0.3, -0.7])]);
       expect(list(general)).to.deep.equal([2 ** Math.fround(0.3), 10 ** Math.fround(-0.7)].map(Math.fround));
+    });
+
+    it('NaN cast to bool is true, as in C and NumPy, and −0 is false', async () => {
+      const x = f32([Number.NaN, -0, 0.25, Infinity]);
+      const [y] = await run('Cast', [x], { to: dataTypes.bool });
+      expect([y.dtype, ...list(y)]).to.deep.equal(['bool', 1, 0, 1, 1]);
+    });
+
+    it('MaxPool in float16 has −∞ for a window without a pixel', async () => {
+      const x: Value = { dtype: 'float16', shape: [1, 1, 2], data: Float32Array.of(1, -2) };
+      const pool = { kernel_shape: [1], strides: [2], pads: [2, 2] };
+      const { bytes, feeds } = single('MaxPool', [x], pool, { types: ['float16'] });
+      const [y] = evaluateGraph(await open(bytes), feeds).values();
+      expect(list(y)).to.deep.equal([-Infinity, 1, -Infinity]);
+    });
+
+    it('Adam at T = 1 corrects for its start, by hand', async () => {
+      const scalars = [f32([0.1], []), i64([1], [])];
+      const inputs = [...scalars, f32([1]), f32([4]), f32([2]), f32([8])];
+      const plain = {
+        epsilon: { float: 0 },
+        norm_coefficient: { float: 0 },
+        norm_coefficient_post: { float: 0 },
+      };
+      const how = { outputs: 3, domain: 'ai.onnx.preview.training' };
+      const { bytes, feeds } = single('Adam', inputs, { alpha: 0.5, beta: 0.75, ...plain }, how);
+      const [x, v, h] = evaluateGraph(await open(bytes), feeds).values();
+      // v = 0.5·2 + 0.5·4, h = 0.75·8 + 0.25·16, R·√(1 − 0.75)/(1 − 0.5) = R
+      expect([...list(v), ...list(h)]).to.deep.equal([3, 10]);
+      expect(list(x)).to.deep.equal([Math.fround(1 - (Math.fround(0.1) * 3) / Math.sqrt(10))]);
     });
   });
 });
