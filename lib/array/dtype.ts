@@ -34,29 +34,31 @@ interface Row {
   readonly safetensors: string;
   /** The class of PyTorch's typed storage. */
   readonly torch?: string;
+  /** The Open Inference Protocol's. */
+  readonly served: string;
 }
 
 const table: Readonly<Record<NumericDType, Row>> = {
-  float16: { array: Uint16Array, numpy: 'f2', safetensors: 'F16', torch: 'HalfStorage' },
-  bfloat16: { array: Uint16Array, safetensors: 'BF16', torch: 'BFloat16Storage' },
-  float32: { array: Float32Array, numpy: 'f4', safetensors: 'F32', torch: 'FloatStorage' },
-  float64: { array: Float64Array, numpy: 'f8', safetensors: 'F64', torch: 'DoubleStorage' },
-  int8: { array: Int8Array, numpy: 'i1', safetensors: 'I8', torch: 'CharStorage' },
-  int16: { array: Int16Array, numpy: 'i2', safetensors: 'I16', torch: 'ShortStorage' },
-  int32: { array: Int32Array, numpy: 'i4', safetensors: 'I32', torch: 'IntStorage' },
-  int64: { array: BigInt64Array, numpy: 'i8', safetensors: 'I64', torch: 'LongStorage' },
-  uint8: { array: Uint8Array, numpy: 'u1', safetensors: 'U8', torch: 'ByteStorage' },
-  uint16: { array: Uint16Array, numpy: 'u2', safetensors: 'U16' },
-  uint32: { array: Uint32Array, numpy: 'u4', safetensors: 'U32' },
-  uint64: { array: BigUint64Array, numpy: 'u8', safetensors: 'U64' },
-  bool: { array: Uint8Array, numpy: 'b1', safetensors: 'BOOL', torch: 'BoolStorage' },
+  float16: { array: Uint16Array, numpy: 'f2', safetensors: 'F16', torch: 'HalfStorage', served: 'FP16' },
+  bfloat16: { array: Uint16Array, safetensors: 'BF16', torch: 'BFloat16Storage', served: 'BF16' },
+  float32: { array: Float32Array, numpy: 'f4', safetensors: 'F32', torch: 'FloatStorage', served: 'FP32' },
+  float64: { array: Float64Array, numpy: 'f8', safetensors: 'F64', torch: 'DoubleStorage', served: 'FP64' },
+  int8: { array: Int8Array, numpy: 'i1', safetensors: 'I8', torch: 'CharStorage', served: 'INT8' },
+  int16: { array: Int16Array, numpy: 'i2', safetensors: 'I16', torch: 'ShortStorage', served: 'INT16' },
+  int32: { array: Int32Array, numpy: 'i4', safetensors: 'I32', torch: 'IntStorage', served: 'INT32' },
+  int64: { array: BigInt64Array, numpy: 'i8', safetensors: 'I64', torch: 'LongStorage', served: 'INT64' },
+  uint8: { array: Uint8Array, numpy: 'u1', safetensors: 'U8', torch: 'ByteStorage', served: 'UINT8' },
+  uint16: { array: Uint16Array, numpy: 'u2', safetensors: 'U16', served: 'UINT16' },
+  uint32: { array: Uint32Array, numpy: 'u4', safetensors: 'U32', served: 'UINT32' },
+  uint64: { array: BigUint64Array, numpy: 'u8', safetensors: 'U64', served: 'UINT64' },
+  bool: { array: Uint8Array, numpy: 'b1', safetensors: 'BOOL', torch: 'BoolStorage', served: 'BOOL' },
 };
 
 const numericDTypes = Object.keys(table) as NumericDType[];
 
 export const isNumeric = (name: string): name is NumericDType => Object.hasOwn(table, name);
 
-type Naming = 'numpy' | 'safetensors' | 'torch';
+type Naming = 'numpy' | 'safetensors' | 'torch' | 'served';
 
 /** What a format calls the type; undefined where it has no name for it. */
 export const codeOf = (dtype: NumericDType, naming: Naming): string | undefined => table[dtype][naming];

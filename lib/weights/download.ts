@@ -10,7 +10,7 @@ import { dirname } from 'node:path';
 import { shortage } from '../disk/errno.ts';
 import { openFile } from '../disk/source.ts';
 import { EnvironmentError } from '../errors.ts';
-import { Final, type GetOptions, get } from './http.ts';
+import { Final, get, type WebOptions } from '../web/http.ts';
 import { openPart, type Part } from './part.ts';
 
 export interface Wanted {
@@ -24,7 +24,7 @@ export interface Wanted {
   readonly hashes: readonly { readonly algorithm: string; readonly digits: string }[];
 }
 
-export interface DownloadOptions extends GetOptions {
+export interface DownloadOptions extends WebOptions {
   /** Called with bytes so far and in all (null if the server does not say). */
   readonly progress?: (done: number, total: number | null) => void;
   /** How often a cut connection is taken up again. */

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { proxyFor } from '../../../lib/weights/http.ts';
+import { proxyFor } from '../../../lib/web/http.ts';
 import { loadWeights } from '../../../lib/weights/load.ts';
 import { cachedPath, cacheFolder, publicSources } from '../../../lib/weights/published.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';

@@ -1,5 +1,5 @@
 /**
- * One GET over http or https, with redirects and proxies. Node 20's own clients know no proxy variables, so
+ * One request over http or https, with proxies; a GET follows redirects. Node 20's own clients know no proxy variables, so
  * the two ways through a proxy are done here: the absolute address in the request line for http, a CONNECT
  * tunnel for https. Sources: RFC 9110 (redirects, CONNECT), the usual meaning of HTTP_PROXY, HTTPS_PROXY,
  * ALL_PROXY and NO_PROXY.
@@ -9,11 +9,17 @@ import https from 'node:https';
 import type { Socket } from 'node:net';
 import tls from 'node:tls';
 
-export interface GetOptions {
+export interface WebOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly env?: NodeJS.ProcessEnv;
   /** Milliseconds in which an answer must begin, and in which it must not bring too little. */
   readonly idle?: number;
+}
+
+/** What a POST sends. */
+export interface Message {
+  readonly body: Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A failure that trying again will not mend. */
@@ -23,7 +29,7 @@ const MOST_REDIRECTS = 5;
 const AGENT = 'alexnet-oracle';
 
 /** The answer to the last of at most five redirects; its body is unread. Throws Error in one line. */
-export async function get(address: string, options: GetOptions = {}): Promise<IncomingMessage> {
+export async function get(address: string, options: WebOptions = {}): Promise<IncomingMessage> {
   let url = parse(address);
   for (let hops = 0; hops <= MOST_REDIRECTS; hops++) {
     const answer = await request(url, options);
@@ -38,6 +44,23 @@ export async function get(address: string, options: GetOptions = {}): Promise<In
     url = next;
   }
   throw new Final(`more than ${MOST_REDIRECTS} redirects`);
+}
+
+/** The answer to a GET, or with a message to a POST, whatever its status. Its unread body must come within `idle`. */
+export async function ask(
+  address: string,
+  options: WebOptions = {},
+  message?: Message,
+): Promise<IncomingMessage> {
+  const { idle = 120_000 } = options;
+  const headers = { ...options.headers, ...message?.headers };
+  const answer = await request(parse(address), { ...options, headers, idle }, message?.body);
+  const timer = setTimeout(
+    () => answer.destroy(new Error(`the answer was not complete after ${idle / 1000} s`)),
+    idle,
+  );
+  answer.once('close', () => clearTimeout(timer));
+  return answer;
 }
 
 function parse(address: string, base?: URL): URL {
@@ -64,14 +87,18 @@ export function proxyFor(url: URL, env: NodeJS.ProcessEnv = process.env): URL | 
 
 const portOf = (url: URL): string => url.port || (url.protocol === 'https:' ? '443' : '80');
 
-function request(url: URL, { headers = {}, env, idle = 30_000 }: GetOptions): Promise<IncomingMessage> {
+function request(
+  url: URL,
+  { headers = {}, env, idle = 30_000 }: WebOptions,
+  body?: Uint8Array,
+): Promise<IncomingMessage> {
   const proxy = proxyFor(url, env);
   const own = { host: url.host, 'user-agent': AGENT, 'accept-encoding': 'identity', ...headers };
-  if (!proxy) return send(url, url.pathname + url.search, own, idle);
-  if (url.protocol === 'http:') return send(proxy, url.href, { ...own, ...authorisation(proxy) }, idle);
+  if (!proxy) return send(url, url.pathname + url.search, own, idle, body);
+  if (url.protocol === 'http:') return send(proxy, url.href, { ...own, ...authorisation(proxy) }, idle, body);
   return connect(proxy, url, idle).then((socket) => {
     const secured = tls.connect({ socket, servername: url.hostname });
-    return send(url, url.pathname + url.search, own, idle, secured);
+    return send(url, url.pathname + url.search, own, idle, body, secured);
   });
 }
 
@@ -86,14 +113,20 @@ function send(
   path: string,
   headers: Readonly<Record<string, string>>,
   idle: number,
+  body?: Uint8Array,
   socket?: tls.TLSSocket,
 ): Promise<IncomingMessage> {
   const client = to.protocol === 'https:' ? https : http;
   const { hostname, port } = to;
   return new Promise((resolve, reject) => {
     const way = socket ? { createConnection: () => socket } : { agent: false as const };
-    const asked = client.request({ hostname: bare(hostname), port, path, headers, ...way }, resolve);
-    within(idle, asked, 'no answer').on('error', reject).end();
+    const method = body ? 'POST' : 'GET';
+    const length = body ? { 'content-length': body.length } : {};
+    const asked = client.request(
+      { hostname: bare(hostname), port, path, method, headers: { ...headers, ...length }, ...way },
+      resolve,
+    );
+    within(idle, asked, 'no answer').on('error', reject).end(body);
   });
 }
 
