@@ -1,7 +1,7 @@
 /**
- * One request over http or https, with proxies; a GET follows redirects. Node 20's own clients know no proxy variables, so
- * the two ways through a proxy are done here: the absolute address in the request line for http, a CONNECT
- * tunnel for https. Sources: RFC 9110 (redirects, CONNECT), the usual meaning of HTTP_PROXY, HTTPS_PROXY,
+ * One request over http or https, with proxies; a GET follows redirects. Node 20's own clients know no proxy
+ * variables, so the two ways through a proxy are done here: the absolute address in the request line for http, a
+ * CONNECT tunnel for https. Sources: RFC 9110 (redirects, CONNECT), the usual meaning of HTTP_PROXY, HTTPS_PROXY,
  * ALL_PROXY and NO_PROXY.
  */
 import http, { type ClientRequest, type IncomingMessage } from 'node:http';
