@@ -2,7 +2,7 @@
  * The same model with other names: its nodes are n0, n1 … and its values v0, v1 …
  *
  * onnxruntime writes names into its profile as they are, so that one with a quotation mark ends a string there, and
- * hands results over in an object, where `__proto__` is no name. Works on the file's bytes as tap does: weights are
+ * hands results over in an object, where `__proto__` is not a name. Works on the file's bytes as tap does: weights are
  * copied once. What is spelled alike stays so, in subgraphs and functions too. Extents of 0 and −1, which others write
  * for open ones, are left out: onnxruntime takes 0 at its word.
  *

@@ -16,7 +16,7 @@ export const plainView = (data: Storage, shape: readonly number[]): NdArray<Stor
 
 type At = number | null | undefined;
 
-/** An argument that selects: ndarray passes over what is no number, or below 0. */
+/** An argument that selects: ndarray passes over what is not a number, or below 0. */
 const given = (at: At): at is number => typeof at === 'number' && at >= 0;
 
 class View implements NdArray<Storage> {

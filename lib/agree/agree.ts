@@ -280,7 +280,7 @@ interface Plain {
   readonly values: Numbers;
 }
 
-/** Throws InputError, beginning with `name`, for what is no tensor in the CPU's memory. */
+/** Throws InputError, beginning with `name`, for what is not a tensor in the CPU's memory. */
 function plainOf(like: TensorLike, name: string): Plain {
   if (typeof like !== 'object' || like === null)
     throw new InputError(`${name} is ${like}: a tensor is needed`);
@@ -290,7 +290,7 @@ function plainOf(like: TensorLike, name: string): Plain {
   const shape = like.shape ?? like.dims;
   const { data } = like;
   if (!Array.isArray(shape) || !isNumbers(data)) {
-    throw new InputError(`${name} is no tensor: it needs data (an array of numbers) and shape or dims`);
+    throw new InputError(`${name} is not a tensor: it needs data (an array of numbers) and shape or dims`);
   }
   const strided = like.stride !== undefined && like.offset !== undefined;
   const values = strided ? toRowMajor(data as TypedArray, shape, like.stride!, like.offset!) : data;

@@ -30,7 +30,7 @@ declare global {
   }
 }
 
-/** What the plugin needs of chai, so that chai is no dependency. */
+/** What the plugin needs of chai, so that chai is not a dependency. */
 export interface ChaiLike {
   readonly Assertion: {
     addMethod(name: string, method: (this: AssertionLike, ...args: unknown[]) => void): void;

@@ -124,7 +124,7 @@ export class Classifier implements AsyncDisposable {
 
   /**
    * One prediction a picture, in order. One that cannot be read does not stop the others. Rejects with InputError for
-   * what is no picture at all.
+   * what is not a picture at all.
    */
   async classify(pictures: Pictures): Promise<Prediction[]> {
     const { top = 5 } = this.#options;

@@ -99,7 +99,7 @@ function places(temporary: string, path: string): boolean {
   }
 }
 
-/** Null where it has gone meanwhile. Throws InputError for a file that is no lock. */
+/** Null where it has gone meanwhile. Throws InputError for a file that is not a lock. */
 function holderOf(path: string): Holder | null {
   let text: string;
   try {
@@ -112,7 +112,7 @@ function holderOf(path: string): Holder | null {
     const holder = JSON.parse(text) as Holder;
     if (Number.isSafeInteger(holder.pid) && typeof holder.token === 'string') return holder;
   } catch {}
-  throw new InputError(`${path}: is no lock of this program: remove it if nothing writes there`);
+  throw new InputError(`${path}: is not a lock of this program: remove it if nothing writes there`);
 }
 
 /** Renames it first: of two that do this at once, one alone gets what it saw; the other gives back what it took. */

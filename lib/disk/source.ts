@@ -63,8 +63,8 @@ export function openFile(path: string, name = path): Source {
 }
 
 /**
- * A file below the folder of `path`. Refused: absolute paths, '..', symbolic links that lead out, what is no regular
- * file. The attacks are those of CVE-2022-25882, CVE-2024-27318 and CVE-2024-5187.
+ * A file below the folder of `path`. Refused: absolute paths, '..', symbolic links that lead out, whatever is not a
+ * regular file. The attacks are those of CVE-2022-25882, CVE-2024-27318 and CVE-2024-5187.
  */
 function openBeside(path: string, location: string): Source {
   const parts = location.split(/[\\/]/);

@@ -131,7 +131,7 @@ function compare(y: Tensor, exact: Tensor, bounds: Bounds, required: OperandRoun
 /** How the reason of a value begins that is beyond its type. */
 export const OVERFLOWS = 'overflows';
 
-/** Whether a value is no number where the oracle's is beyond what the device stores, or nothing is promised. */
+/** Whether a value is not a number where the oracle's is beyond what the device stores, or nothing is promised. */
 function overflown(y: number, e: number, bound: number, { most = FLOAT32_MAX, named }: Bounds): boolean {
   if (Number.isFinite(y) || Object.is(y, e)) return false;
   if (bound === Number.POSITIVE_INFINITY) return named === undefined || !Number.isNaN(y);
@@ -279,7 +279,7 @@ function effectiveBits(
 const SHORTENED = 2 ** -9;
 
 /**
- * The bits without the common factor by which truncated operands shorten every sum, which is no noise: it
+ * The bits without the common factor by which truncated operands shorten every sum, which is not noise: it
  * would make long sums of one sign look like bfloat16. Null where the errors have no such factor.
  */
 function withoutTruncation(

@@ -40,7 +40,7 @@ async function readFeed(file: string, name: string): Promise<Value> {
   }
 }
 
-/** Values that are given in memory, as the evaluator takes them. Throws InputError naming one that is no value. */
+/** Values that are given in memory, as the evaluator takes them. Throws InputError naming one that is not a value. */
 export function valuesOf(
   given: ReadonlyMap<string, Value | Tensor> | Readonly<Record<string, Value | Tensor>>,
 ): Map<string, Value> {

@@ -18,7 +18,7 @@ const FIRST_BYTE = 8;
 export const withExternalData = (paths: readonly string[]) => async (): Promise<readonly string[]> =>
   paths.flatMap((path) => [path, ...externalFiles(path)]);
 
-/** Empty for what is no model: whoever reads it says what is wrong with it. */
+/** Empty for what is not a model: whoever reads it says what is wrong with it. */
 function externalFiles(path: string): string[] {
   const locations = new Set<string>();
   try {

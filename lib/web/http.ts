@@ -66,7 +66,7 @@ export async function ask(
 function parse(address: string, base?: URL): URL {
   const url = URL.canParse(address, base?.href) ? new URL(address, base?.href) : null;
   if (!url || !['http:', 'https:'].includes(url.protocol)) {
-    throw new Final(`'${address.slice(0, 200)}' is no http or https address`);
+    throw new Final(`'${address.slice(0, 200)}' is not an http or https address`);
   }
   return url;
 }

@@ -126,7 +126,7 @@ async function startOf(answer: IncomingMessage, have: number, part: Part): Promi
   if (status === 416 && have > 0) {
     if (headers['content-range'] === `bytes */${have}`) return -1;
     await part.remove();
-    throw new Error('the part that is here is no part of the file any more');
+    throw new Error('the part that is here is not a part of the file any more');
   }
   if (status >= 500 || status === 429) throw new Error(`the server answers ${status}`);
   throw new Final(`the server answers ${status}`);

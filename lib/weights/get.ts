@@ -75,8 +75,8 @@ export async function getWeights(name: string, options: GetWeightsOptions = {}):
 
 /**
  * What --weights NAME means: the cached file of a public source, unless there is a file of that name.
- * Null if it is no source's name. Throws InputError, naming the command, where it was not fetched yet, and where what
- * lies there is not what was published.
+ * Null if it is not a source's name. Throws InputError, naming the command, where it was not fetched yet, and where
+ * what lies there is not what was published.
  */
 export function fetched(name: string): { source: PublicSource; path: string } | null {
   const source = existsSync(name) ? undefined : sourceNamed(name);

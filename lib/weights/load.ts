@@ -97,7 +97,7 @@ function refolded(network: Network, weights: Map<string, Tensor>, { metadata }: 
   return { weights: new Map([...made.arrays].map(([name, a]) => [name, toTensor(a)])), notes: made.notes };
 }
 
-/** What the file says that its inputs went through. Throws InputError where that is no preprocessing. */
+/** What the file says that its inputs went through. Throws InputError where that is not a preprocessing. */
 export function preprocessOf(path: string, file: TensorFile): Preprocess | undefined {
   const text = file.metadata.get('preprocess');
   return text === undefined ? undefined : about(path, () => parsePreprocess(text));

@@ -39,7 +39,7 @@ describe('machine code for GPUs', () => {
     expect(blanked).to.be.greaterThan(changed);
   });
 
-  it('runs on a GPU of the same major version that is no older', () => {
+  it('runs on a GPU of the same major version and no older one', () => {
     expect(codeFor(90, [75, 80, 90])).to.equal(90);
     expect(codeFor(89, [75, 80, 86, 90])).to.equal(86);
     expect(codeFor(87, [80, 86, 89])).to.equal(86);

@@ -82,7 +82,7 @@ describe('export/graph', () => {
       /^y: Reshape: \[N,6,5,4\] cannot be reshaped to \[-1,7\]$/,
     ],
     [
-      'a shape that is no constant',
+      'a shape that is not a constant',
       (g) => g.node('Reshape', ['x', 'x'], 'y'),
       /^y: Reshape: 'x' must be an int64 initializer$/,
     ],

@@ -251,7 +251,7 @@ describe('export/tap', () => {
     expect(Buffer.from(tapped.subarray(-5))).to.deep.equal(Buffer.from([0xf2, 0x07, 2, 104, 105]));
   });
 
-  it('refuses what is no model', () => {
+  it('refuses what is not a model', () => {
     expect(() => tap(Buffer.from('no model'))).to.throw(/not a valid protobuf file/);
     expect(() => tap(new Uint8Array(0))).to.throw(/^tap: the file has no graph$/);
   });

@@ -143,7 +143,7 @@ describe('a model with other names', () => {
     expect(await outputs(model, [])).to.deep.equal({ y: [0, 0] });
   });
 
-  it('copies weights once and refuses what is no model', () => {
+  it('copies weights once and refuses what is not a model', () => {
     const weights = f32(Array.from({ length: 1000 }, (_, i) => i));
     const bytes = modelBytes(
       graph([{ op: 'Add', inputs: ['x', 'w'] }], [info('x')], [info('y')], [tensorOf(weights, 'w')]),

@@ -51,7 +51,7 @@ const exported = (name: string): Seed => {
   return { name, model, feeds: new Map(), network: name };
 };
 
-/** One node; what is no float is an initializer, so that verify can make the inputs. */
+/** One node; what is not a float is an initializer, so that verify can make the inputs. */
 const formed = (op: string, { opsets: [first, last], ...form }: Form, at: number): Seed => {
   const opset = at % 2 ? last : (findOperator('', op, last)?.version ?? first);
   const { bytes, feeds } = single(op, form.inputs, form.attributes, {

@@ -57,7 +57,7 @@ describe('reference/random', () => {
     expect([...out]).to.deep.equal([...normals(1, 2, 40)].map((z) => Math.fround(0.3 * z)));
   });
 
-  it('a seed that is no integer from 0 to 2^53 - 1 is refused', () => {
+  it('a seed that is not an integer from 0 to 2^53 - 1 is refused', () => {
     for (const seed of [-1, 0.5, NaN, 2 ** 53, Infinity]) {
       expect(() => normals(seed, 0, 1)).to.throw(
         `random: seed must be an integer from 0 to 2^53 - 1 (= ${seed})`,

@@ -9,7 +9,10 @@ describe('alexnet on wrong use: one line, the right exit code, nothing left behi
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'alexnet-'));
     writeFileSync(join(folder, 'empty.onnx'), '');
-    writeFileSync(join(folder, 'noise.onnx'), Buffer.from('this is no model at all, whatever its name says'));
+    writeFileSync(
+      join(folder, 'noise.onnx'),
+      Buffer.from('this is not a model at all, whatever its name says'),
+    );
     writeFileSync(join(folder, 'noise.jpg'), 'no picture');
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
@@ -44,7 +47,7 @@ describe('alexnet on wrong use: one line, the right exit code, nothing left behi
     ['a missing model', ['verify', 'nothing.onnx'], 2, /nothing\.onnx: no such file/],
     ['a folder for a model', ['verify', '.'], 2, /not a file/],
     ['an empty model', ['verify', 'empty.onnx'], 2, /empty\.onnx/],
-    ['what is no model', ['verify', 'noise.onnx'], 2, /noise\.onnx/],
+    ['what is not a model', ['verify', 'noise.onnx'], 2, /noise\.onnx/],
     [
       'weights and a seed',
       ['export', 'o.onnx', '--weights', 'w.npz', '--seed', '1'],
@@ -56,7 +59,7 @@ describe('alexnet on wrong use: one line, the right exit code, nothing left behi
     ['a folder for an output', ['export', '.', '--network', 'cifar10-full'], 2, /folder|directory/],
     ['an output in no folder', ['export', 'no/o.onnx', '--network', 'cifar10-full'], 2, /no\/o\.onnx/],
     [
-      'an input that is no picture',
+      'an input that is not a picture',
       ['verify', '--network', 'torchvision', '--input', 'noise.jpg'],
       2,
       /noise\.jpg/,

@@ -188,7 +188,7 @@ describe('what ends a training run, or begins it otherwise', function () {
     );
   });
 
-  it('the command: exit 1 where the loss is no number, 2 for bad input, a line each', async () => {
+  it('the command: exit 1 where the loss is not a number, 2 for bad input, a line each', async () => {
     const lines: string[] = [];
     const write = process.stderr.write;
     process.stderr.write = (text: string | Uint8Array) => lines.push(String(text)) > 0;

@@ -68,7 +68,7 @@ export async function readMasks(
     const extra = [...file.tensors.keys()].find((name) => !wanted.includes(name));
     if (extra !== undefined)
       throw new InputError(
-        `${given}: '${extra}' is no dropout layer of ${network.name} (${wanted.join(', ')})`,
+        `${given}: '${extra}' is not a dropout layer of ${network.name} (${wanted.join(', ')})`,
       );
     const masks = new Map<string, Uint8Array>();
     for (const name of wanted) {

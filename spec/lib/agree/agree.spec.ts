@@ -167,7 +167,7 @@ describe('agreement of tensors', () => {
     expect(floats([-0], [1])).to.agreeWith(floats([0], [1]), { bound: 0 });
   });
 
-  it('shapes and types that differ are named, and nothing is no agreement', () => {
+  it('shapes and types that differ are named, and nothing compared does not agree', () => {
     const a = floats([1, 2], [1, 2]);
     expect(disagreement(a, floats([1, 2], [2, 1]), { bound: 1 })).to.match(
       /shapes.*\[1, 2\] instead of \[2, 1\]/,
@@ -193,7 +193,11 @@ describe('agreement of tensors', () => {
     ['no tolerance', () => disagreement(right, right), /how far may they be apart/],
     ['a bound and atol', () => disagreement(right, right, { bound: 1, atol: 1 }), /neither atol nor rtol/],
     ['a bound of another size', () => disagreement(right, right, { bound: [1] }), /bound has 1 values/],
-    ['what is no tensor', () => disagreement({ data: 'abc' }, right, { bound: 1 }), /actual is no tensor/],
+    [
+      'what is not a tensor',
+      () => disagreement({ data: 'abc' }, right, { bound: 1 }),
+      /actual is not a tensor/,
+    ],
     ['too few values', () => disagreement(floats([1], [2]), right, { bound: 1 }), /needs 2 values, it has 1/],
     [
       'data on a GPU',

@@ -88,6 +88,6 @@ describe('lib/disk/lock', () => {
       /process 4 on far \(if it is gone there, remove .*\.alexnet\.lock\)/,
     );
     writeFileSync(file(), 'no lock');
-    expect(() => lockFolder(folder)).to.throw(InputError, /is no lock of this program/);
+    expect(() => lockFolder(folder)).to.throw(InputError, /is not a lock of this program/);
   });
 });

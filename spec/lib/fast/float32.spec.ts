@@ -16,7 +16,7 @@ describe('sums in float32', () => {
   afterEach(() => fast.configure({ threads: fast.workers(1), wide: false }));
 
   it('round every product and every sum: a case worked by hand', () => {
-    // 2²⁴ + 1 is no float32: in float32 the ones are lost one by one, in float64 they are not
+    // 2²⁴ + 1 is not a float32: in float32 the ones are lost one by one, in float64 they are not
     const x = tensor(Float32Array.of(2 ** 24, 1, 1, 1, 1), [1, 5]);
     const w = tensor(new Float32Array(5).fill(1), [1, 5]);
     expect(fast.linear.forward([x, w], undefined, 'float32', 'float32').data[0]).to.equal(2 ** 24);

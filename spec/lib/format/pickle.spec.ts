@@ -116,7 +116,7 @@ describe('unpickle', () => {
     ['a string of 2⁶³ bytes', '\x8d\x00\x00\x00\x00\x00\x00\x00\x80abc', /truncated/],
     ['an integer of 2³¹ bytes', '\x8b\xff\xff\xff\x7f', /integer of/],
     ['an integer of a million digits', `L${'9'.repeat(1_000_000)}L\n.`, /not a number/],
-    ['a call to what is no function', 'K\x01)R.', /not a known function/],
+    ['a call to what is not a function', 'K\x01)R.', /not a known function/],
     ['a call to a type', 'ctorch\nFloatStorage\n)R.', /names 'torch.FloatStorage'|cannot be made/],
     ['a persistent id', 'K\x01Q.', /persistent/],
     [

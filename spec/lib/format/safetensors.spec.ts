@@ -87,7 +87,7 @@ describe('safetensors', () => {
     ['a hole', file({ a: entry('U8', [1], [1, 2]) }, new Uint8Array(2)), /hole or overlap/],
     ['bytes that belong to none', file({ a: entry('U8', [1], [0, 1]) }, new Uint8Array(2)), /belong to none/],
     ['data cut off', file({ a: entry('U8', [9], [0, 9]) }, new Uint8Array(8)), /truncated/],
-    ['metadata that is no text', file({ __metadata__: { a: 1 } }), /not text/],
+    ['metadata that is not a text', file({ __metadata__: { a: 1 } }), /not text/],
   ];
   for (const [what, data, reason] of wrong) {
     it(`refuses ${what} in one line`, () => {

@@ -45,7 +45,7 @@ describe('lib/image/decode', () => {
     expect([image.width, image.height]).to.deep.equal([13, 9]);
   });
 
-  it('says what a file is that is no picture it can read', () => {
+  it('says what a file is that is not a picture it can read', () => {
     expect(refusal(new Uint8Array(), 'none.jpg')).to.equal('none.jpg: the file is empty');
     expect(refusal(Buffer.from('hello'))).to.equal('x.png: not a picture: JPEG and PNG can be read');
     expect(refusal(Buffer.from('GIF89a....'))).to.include(

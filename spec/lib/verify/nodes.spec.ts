@@ -148,7 +148,7 @@ describe('verify on the nodes of a graph', function () {
     ]);
   });
 
-  it('a Cast to float16 and back that is taken away is no fault', async () => {
+  it('a Cast to float16 and back that is taken away is not a fault', async () => {
     const { verdict, result } = await judged(
       [
         { op: 'Tanh', inputs: ['x'], outputs: ['t'] },

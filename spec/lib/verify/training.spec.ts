@@ -159,7 +159,7 @@ describe('verify --graph: gradients of convolutions by transforms', () => {
     return judge(got, (part === 'dx' ? dx : dw)!, classes.float32);
   };
 
-  it("a kernel's dx by Winograd is no sum of products: a fault on the CPU, named on CUDA; scaled by 1.01 a fault on both", () => {
+  it("a kernel's dx by Winograd is not a sum of products: a fault on the CPU, named on CUDA; scaled by 1.01 a fault on both", () => {
     const layer = convolution(3);
     const [dy, x, w] = [
       sparse(random([1, 6, 11, 11], 1)),
@@ -246,7 +246,7 @@ describe('verify --graph: labels and masks', () => {
     const missing = file('missing.npz', [['drop7', mask(1440)]]);
     expect(await refusal(() => readMasks(NET, 2, missing))).to.match(/there is no mask 'drop8'/);
     const extra = file('extra.npz', [['drop6', mask(4)]]);
-    expect(await refusal(() => readMasks(NET, 2, extra))).to.match(/'drop6' is no dropout layer/);
+    expect(await refusal(() => readMasks(NET, 2, extra))).to.match(/'drop6' is not a dropout layer/);
     const two = file('two.npz', [
       ['drop7', mask(1440, 2)],
       ['drop8', mask(192)],

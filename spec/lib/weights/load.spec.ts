@@ -161,11 +161,11 @@ describe('loadWeights', () => {
     );
   });
 
-  it('refuses a missing file, a directory, an empty file and what is no file of weights', async () => {
+  it('refuses a missing file, a directory, an empty file and what is not a file of weights', async () => {
     await refused(join(folder, 'none.npz'), /no such file/);
     await refused(folder, /is a directory/);
     await refused(put('empty', new Uint8Array(0)), /empty/);
-    await refused(put('text', Buffer.from('hello, world, this is no file of weights')), /no known format/);
+    await refused(put('text', Buffer.from('hello, world, this is not a file of weights')), /no known format/);
     await refused('/dev/zero', /no plain file|not a plain file/);
   });
 });
