@@ -40,7 +40,7 @@ export async function verify(options: VerifyOptions = {}): Promise<VerifyResult>
   checkAgainst(verifyChecks, options, 'verify');
   const { log = () => {} } = options;
   const { device: asked = 'auto' } = options;
-  if (options.values !== undefined) return verifyValues(options);
+  if (options.values !== undefined || options.endpoint !== undefined) return verifyValues(options);
   const choice = typeof asked === 'string' ? await chooseDevice(asked) : asked;
   const { device, gpu } = choice;
   const settings = { ...options, gpu };
@@ -65,7 +65,7 @@ async function verifyValues(options: VerifyOptions): Promise<VerifyResult> {
   const { weights } = found;
   log(`${title}, weights: ${weights}${path ? `, model: ${path}` : ''}`);
   log(`input: ${input}`);
-  log(`values: ${options.values}, arithmetic: ${LABELS[device]}`);
+  log(`values: ${options.values ?? options.endpoint}, arithmetic: ${LABELS[device]}`);
   for (const line of [...found.notes, ...notes]) log(line);
   return { ...(await run()), model: path ?? null, weights, inputSource: input };
 }

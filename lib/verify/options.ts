@@ -76,6 +76,8 @@ export interface VerifyOptions extends Choice, GraphOptions, JudgeOptions {
   readonly batch?: number;
   /** Values that another engine computed, to be judged instead: a file of many, or a folder. */
   readonly values?: string;
+  /** A server of the Open Inference Protocol v2 whose outputs are judged: http://HOST:PORT/v2/models/NAME. */
+  readonly endpoint?: string;
   /** Of those values: a file that maps their names to ours, or the map. */
   readonly names?: string | Readonly<Record<string, string>>;
   /** How their maps lie; default: as their shapes say. */
@@ -99,6 +101,7 @@ export const verifyChecks: Checks<VerifyOptions> = {
   input: either('a file, a list of files, or a tensor', text, texts, tensorLike),
   batch: whole(1),
   values: text,
+  endpoint: text,
   names: either('a file, or names by name', text, thing('')),
   layout: among(['NCHW', 'NHWC']),
   device: either(`one of ${DEVICE_WORDS}`, deviceWord, thing('')),

@@ -7,6 +7,7 @@ import type { Margin } from '../judge/margin.ts';
 import type { Why } from '../judge/why.ts';
 import type { Executor } from '../runtime/failures.ts';
 import type { Evidence } from './bundle.ts';
+import type { ServedBy } from './dump/served.ts';
 import type { Way } from './provider.ts';
 
 export interface LayerReport {
@@ -65,6 +66,8 @@ export interface Verification {
   readonly why: Why | null;
   /** What rounding can do to the answer; null where there are no classes. */
   readonly margin: Margin | null;
+  /** What --endpoint adds. */
+  readonly served?: ServedBy;
   /** What --graph adds. */
   readonly training?: Training;
   /** The device's and the oracle's values by layer, with the input as 'input'. */

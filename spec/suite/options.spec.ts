@@ -43,6 +43,8 @@ const elsewhere: Readonly<Record<string, string>> = {
   'writeTensors() force': 'suite/options-files.spec.ts: writeTensors() force: as the commands have it',
   'train --force':
     "suite/train-failures.spec.ts: files that no run wrote are kept, a killed run's folder is taken up, two runs do not share one",
+  'verify --endpoint':
+    'suite/endpoint.spec.ts: every layer of a tapped model, the server named, its latency told',
   'verify --baseline':
     'suite/report-cli.spec.ts: --baseline: exit 0 against itself, exit 1 where bits were lost, exit 2 for what is none',
   'getWeights() folder': `${GET}: downloads once, with progress, and then takes what is in the cache`,

@@ -55,6 +55,7 @@ export function register(program: Command): void {
       '--values <path>',
       'judge what another engine computed: .npz, .safetensors, or a folder of .npy or .pb',
     )
+    .option('--endpoint <url>', 'judge what a server computes: http://HOST:PORT/v2/models/NAME')
     .option('--names <map.json>', 'what the names of those values mean: {"theirs": "conv1", …}')
     .addOption(oneOf('--layout <order>', 'how those values lie (as their shapes say)', ['NCHW', 'NHWC']))
     .addOption(deviceOption())
@@ -102,8 +103,9 @@ async function run(model: string | undefined, options: Options): Promise<void> {
     await checkTargets(targets, guard);
     pending.files = targets.length > 0;
     const compare = await baselineOf(options);
-    const { device = 'auto', values } = options;
-    if (values !== undefined) return await judge(model, options, device, compare, guard);
+    const { device = 'auto', values, endpoint } = options;
+    if (values !== undefined || endpoint !== undefined)
+      return await judge(model, options, device, compare, guard);
     const choice = await chooseDevice(device);
     if (await restartForTf32(choice.device, tf32 || require === 'tf32', tell)) return;
     await judge(model, options, choice, compare, guard);

@@ -20,17 +20,21 @@ import type { Verification } from '../verification.ts';
 import { inPlace, nameDump, nodeNames, torchNames } from './names.ts';
 import { type Placed, place } from './place.ts';
 import { readDump } from './read.ts';
+import { fromEndpoint, servedNotes } from './served.ts';
 
-/** Options that speak of sessions, which there are none of. */
-const OF_SESSIONS = ['strictDevice', 'repeat', 'levels', 'lrn', 'tf32'] as const;
+/** Options that speak of sessions, which there are none of. A served model can be asked again. */
+const OF_SESSIONS = ['strictDevice', 'levels', 'lrn', 'tf32'] as const;
 
 /** Whose arithmetic is assumed. Throws InputError for options that need a session. */
 export function engineOf(options: VerifyOptions): Executor {
-  for (const key of OF_SESSIONS) {
+  const { values, endpoint } = options;
+  if (values !== undefined && endpoint !== undefined)
+    throw new InputError('--values and --endpoint: values come from one of them, leave the other out');
+  for (const key of [...OF_SESSIONS, ...(endpoint === undefined ? (['repeat'] as const) : [])]) {
     if (options[key] === undefined) continue;
     const option = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     throw new InputError(
-      `--${option} does not go with --values, which were computed elsewhere: leave it out`,
+      `--${option} does not go with ${endpoint ? '--endpoint' : '--values'}, whose values are computed elsewhere: leave it out`,
     );
   }
   const { device = 'auto' } = options;
@@ -41,7 +45,8 @@ export function engineOf(options: VerifyOptions): Executor {
 /** Reads the dump and the input. Throws InputError for what does not fit together. */
 export async function prepareDump(pair: Pair | FilePair, options: VerifyOptions, device: Executor) {
   const { network } = pair;
-  const dumps = await readDump(options.values!);
+  const from = options.endpoint === undefined ? undefined : await fromEndpoint(network, options);
+  const dumps = from ? [from.dump] : await readDump(options.values!);
   const names = await namesIn(options.names);
   const own = ['input', ...network.layers.map(({ name }) => name)];
   const layerOf = invertedOf(pair);
@@ -55,24 +60,29 @@ export async function prepareDump(pair: Pair | FilePair, options: VerifyOptions,
     ]),
     torchNames(network),
   ];
-  const notes: string[] = [];
+  const notes: string[] = from ? servedNotes(from.served) : [];
+  const unstable: string[] = [];
   const parts = dumps.map((dump) => {
     const named = nameDump([...dump.keys()], own, aliases, names);
     const moved = inPlace(network, named.names, dump);
+    for (const [ours, theirs] of moved.names) if (from?.unstable.includes(theirs)) unstable.push(ours);
     notes.push(...named.unmatched, ...moved.notes);
     return place(dump, moved.names, network, options.layout);
   });
   const dump = together(parts);
   const fed = dump.values.get('input');
   const values = new Map([...dump.values].filter(([name]) => name !== 'input'));
-  const { input, source } = await inputOf(pair, options, dump, fed && tensorOf(fed));
-  const compared = values.size;
-  if (compared === 0) throw new InputError(`${options.values}: it holds the input and nothing else`);
+  const { input, source } = from ?? (await inputOf(pair, options, dump, fed && tensorOf(fed)));
+  if (values.size === 0)
+    throw new InputError(`${from?.served.address ?? options.values}: none of its values is a layer's`);
   return {
     title: `network: ${network.name}`,
     input: source,
     notes: [...new Set(notes)],
-    run: () => verifyDump(pair, options, device, { ...dump, values }, input),
+    run: async () => {
+      const found = await verifyDump(pair, options, device, { ...dump, values }, input, unstable);
+      return from ? { ...found, served: from.served } : found;
+    },
   };
 }
 
@@ -142,10 +152,14 @@ async function inputOf(
 }
 
 /** One run that is over. */
-const dumpOf = (values: ReadonlyMap<string, Value>, device: Executor): Provider => ({
+const dumpOf = (
+  values: ReadonlyMap<string, Value>,
+  device: Executor,
+  unstable: readonly string[],
+): Provider => ({
   device,
   ways: [{ graph: 'elsewhere', level: 'unknown' }],
-  run: async () => ({ values, placement: null, unstable: [] }),
+  run: async () => ({ values, placement: null, unstable }),
   [Symbol.asyncDispose]: async () => {},
 });
 
@@ -155,6 +169,7 @@ async function verifyDump(
   device: Executor,
   { values, types }: Placed,
   input: Tensor,
+  unstable: readonly string[],
 ): Promise<Verification> {
   const worst = [...types.values()].find((type) => type === 'bfloat16') ?? 'float16';
   const isHalf = pair.half || [...types.values()].some((type) => type.endsWith('float16'));
@@ -172,7 +187,7 @@ async function verifyDump(
       isJudged: (name) => there.has(name),
       type: (name) => types.get(name),
     });
-    await using provider = dumpOf(there, device);
+    await using provider = dumpOf(there, device, unstable);
     const found = await examine(subject, provider);
     const shown = [...there].map(([name, value]) => [name, tensorOf(value)] as const);
     each.push(
