@@ -17,6 +17,7 @@ const FILES =
   'suite/files-cli.spec.ts: every command overwrites what it wrote, and keeps what it did not unless forced';
 const GET = 'lib/weights/get.spec.ts';
 const GET_OPTIONS = 'lib/weights/get-options.spec.ts';
+const VALUES = 'suite/values.spec.ts';
 const AGREE = 'lib/agree/agree.spec.ts';
 const NODES = `${AGREE}: TF32 products within the bound are found by their bits, unless they are allowed`;
 const CONVOLUTION = `${AGREE}: a right convolution agrees with its oracle, within bounds that follow from the layer`;
@@ -45,6 +46,9 @@ const elsewhere: Readonly<Record<string, string>> = {
     "suite/train-failures.spec.ts: files that no run wrote are kept, a killed run's folder is taken up, two runs do not share one",
   'verify --endpoint':
     'suite/endpoint.spec.ts: every layer of a tapped model, the server named, its latency told',
+  'verify --values': `${VALUES}: the command: exit codes, reports, and options that do not go with it`,
+  'verify --names': `${VALUES}: names: PyTorch modules, OpenCV nodes, a map; what belongs to nothing is listed with what is near`,
+  'verify --layout': `${VALUES}: a layout that is told must be that of the shapes`,
   'verify --baseline':
     'suite/report-cli.spec.ts: --baseline: exit 0 against itself, exit 1 where bits were lost, exit 2 for what is none',
   'getWeights() folder': `${GET}: downloads once, with progress, and then takes what is in the cache`,

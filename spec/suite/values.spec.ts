@@ -151,6 +151,11 @@ describe('values that PyTorch computed', function () {
     expect(lines.join('\n')).to.include("'conv1' is taken for relu1");
   });
 
+  it('a layout that is told must be that of the shapes', async () => {
+    expect((await judged({ values: at('nhwc.npz'), layout: 'NHWC' })).verdict).to.equal('pass');
+    await refused({ values: at('nhwc.npz'), layout: 'NCHW' }, /is \[[\d,]+\], which is not NCHW/);
+  });
+
   it('two images: each is judged, the failing one named', async () => {
     expect((await judged({ input: pair, values: at('pair.npz') })).verdict).to.equal('pass');
     const values = new Map(await readTensors(at('pair.npz')));
