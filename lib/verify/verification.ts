@@ -7,7 +7,6 @@ import type { Margin } from '../judge/margin.ts';
 import type { Why } from '../judge/why.ts';
 import type { Executor } from '../runtime/failures.ts';
 import type { Evidence } from './bundle.ts';
-import type { ServedBy } from './dump/served.ts';
 import type { Way } from './provider.ts';
 
 export interface LayerReport {
@@ -77,6 +76,21 @@ export interface Verification {
   };
   /** The first failing layer as the device met it, for a bug report; null as `why` is. */
   readonly evidence: Evidence | null;
+}
+
+/** Whom the values are from, and how long it took. */
+export interface ServedBy {
+  readonly address: string;
+  /** The server's words. */
+  readonly model: string;
+  readonly platform: string;
+  /** Images a request takes at most; null where the server does not say. */
+  readonly maxBatch: number | null;
+  /** Of the requests that were sent. */
+  readonly images: number;
+  /** Median of the requests. */
+  readonly milliseconds: number;
+  readonly requests: number;
 }
 
 export interface Training {

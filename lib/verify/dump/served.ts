@@ -8,22 +8,8 @@ import { type Endpoint, openEndpoint } from '../../web/inference.ts';
 import { batchesOf, joinedBatches } from '../batches.ts';
 import type { VerifyOptions } from '../options.ts';
 import { sameBits } from '../rows.ts';
+import type { ServedBy } from '../verification.ts';
 import type { Dump } from './read.ts';
-
-/** Whom the values are from, and how long it took. */
-export interface ServedBy {
-  readonly address: string;
-  /** The server's words. */
-  readonly model: string;
-  readonly platform: string;
-  /** Images a request takes at most; null where the server does not say. */
-  readonly maxBatch: number | null;
-  /** Of the requests that were sent. */
-  readonly images: number;
-  /** Median of the requests. */
-  readonly milliseconds: number;
-  readonly requests: number;
-}
 
 export interface ServedValues {
   readonly dump: Dump;
