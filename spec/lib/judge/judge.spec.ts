@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { classes } from '../../../lib/bounds/arithmetic.ts';
 import type { Bounds } from '../../../lib/bounds/bounds.ts';
 import { NORMWISE } from '../../../lib/bounds/normwise.ts';
-import { distance, judge, relativeDifference } from '../../../lib/judge/judge.ts';
+import { distance, judge, overRatio, relativeDifference } from '../../../lib/judge/judge.ts';
 import { tensor } from '../../../reference/tensor.ts';
 
 const f64 = (values: readonly number[]) => Float64Array.from(values);
@@ -109,6 +109,24 @@ describe('the judge: bound and expectation', () => {
   });
 });
 
+describe('the judge: what went through several layers', () => {
+  // three times √(0.1² + 0.1²) = 0.4243
+  const accumulated = Float64Array.of(0.1, 0.1);
+
+  it('errors of three times what adds up pass, more fail', () => {
+    expect(judged([10.42, 20], [10, 20], { accumulated })).to.include({ verdict: 'pass' });
+    expect(judged([10.43, 20], [10, 20], { accumulated })).to.include({
+      verdict: 'fail',
+      reason: '1.01 times what rounding errors up to here may add up to',
+    });
+  });
+
+  it('values that such errors drown are untested', () => {
+    expect(judged([0.4, 0.2], [0.41, 0.1], { accumulated }).reason).to.match(/too many layers are missing$/);
+    expect(judged([0.4, 0.2], [0.42, 0.1], { accumulated })).to.include({ verdict: 'pass' });
+  });
+});
+
 describe('the judge: what tests nothing', () => {
   it('an oracle that is constant, and a device that alone is', () => {
     expect(judged([3, 3.5], [3, 3])).to.include({
@@ -122,6 +140,7 @@ describe('the judge: what tests nothing', () => {
     // where rounding explains that all are equal, they rightly are
     expect(judged([3, 3], [3, 3.5])).to.include({ verdict: 'pass' });
     expect(judged([3, 3], [3, 3.5], { bound: f64([1, Infinity]) })).to.include({ verdict: 'fail' });
+    expect(judged([3, 3], [3, 3.5], { bound: f64([Infinity, 1]) })).to.include({ verdict: 'pass' });
   });
 
   it('zeros where 0 is within every bound', () => {
@@ -223,6 +242,8 @@ describe('the judge: effective bits', () => {
     expect(own(3.5, Infinity)).to.equal(53);
     expect(own(3.5, 1)).to.be.below(3);
     expect(own(Infinity, 1)).to.equal(53);
+    const infinite = { squares: { ...squares(3), total: f64([1, 1, Infinity]) } };
+    expect(judged([1, 2 + 2 ** -8, 3], [1, 2, 3], infinite).bits).to.be.closeTo(8.5, 1e-9);
   });
 
   it('a common factor of up to −2⁻⁹, which truncation makes, is taken out below 10 bits', () => {
@@ -275,6 +296,14 @@ describe('distances', () => {
       Infinity,
       Infinity,
       Infinity,
+    ]);
+  });
+
+  it('over a bound that is no number they are infinite', () => {
+    expect([overRatio(1, NaN, false), overRatio(0, NaN, false), overRatio(1, 4, false)]).to.deep.equal([
+      Infinity,
+      0,
+      0.25,
     ]);
   });
 

@@ -105,6 +105,7 @@ describe('the margin', () => {
       'the answer: class 7 leads 12 by 3.20, rounding moves that by 4.2e-3 (one standard error): ' +
         'the chance that it changes the class is about 2e-5',
     );
+    expect(marginText({ ...one, image: 1 })).to.include('by 3.20 in image 1, ');
     expect(marginText({ ...one, image: 2, probability: 9e-16 })).to.match(
       /by 3\.20 in image 2, .* is below 1e-15$/,
     );
