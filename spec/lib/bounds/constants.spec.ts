@@ -76,4 +76,20 @@ describe('constants of docs/error-bounds.md', () => {
     expect(at(3)).to.deep.equal([24, 6, 18]);
     expect(at(0.5)).to.deep.equal([4, 1, 8]);
   });
+
+  it('an engine of which nothing is known has the widest of each', () => {
+    const { other, cpu, webgpu } = arithmetic;
+    expect([other.divide, other.sqrt, other.tanh, other.flushes, other.tanhNearZero]).to.deep.equal([
+      5,
+      9,
+      64,
+      true,
+      10,
+    ]);
+    // exp: 8 against 2·(3 + 2·0) and 2·(3 + 2·2); pow 48 against 24 and 2·(3 + 2·8 + 11·8); log 8y against 8, 24
+    expect([other.exp(0), other.exp(2)]).to.deep.equal([8, 14]);
+    expect([other.pow(4, 0.5), other.pow(2 ** 8, 1)]).to.deep.equal([48, webgpu.pow(2 ** 8, 1)]);
+    expect(webgpu.pow(2 ** 8, 1)).to.equal(214);
+    expect([other.log(0.5), other.log(3)]).to.deep.equal([8, cpu.log(3)]);
+  });
 });

@@ -1,6 +1,6 @@
 /**
- * How much of its bound an honest float32 evaluation uses: at least what is recorded, so that a bound which grows tenfold
- * shows, and no more than all of it. Every evaluation rounds after each operation, in the plain order.
+ * How much of its bound an honest float32 evaluation uses: at least what is recorded, so that a bound which grows
+ * tenfold shows, and no more than all of it. Every evaluation rounds after each operation, in the plain order.
  */
 import { expect } from 'chai';
 import type { Bounds, Judged } from '../../../lib/bounds/bounds.ts';

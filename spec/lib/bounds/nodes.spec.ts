@@ -1,0 +1,190 @@
+/** Bounds of the nodes of any graph against docs/error-bounds.md, worked out by hand. */
+import { expect } from 'chai';
+import type { Value } from '../../../lib/array/value.ts';
+import { arithmetic, classes } from '../../../lib/bounds/arithmetic.ts';
+import type { Judged, Told } from '../../../lib/bounds/bounds.ts';
+import { drawnDropout } from '../../../lib/bounds/elementwise.ts';
+import { judgedNode } from '../../../lib/bounds/nodes.ts';
+import type { Device } from '../../../lib/runtime/failures.ts';
+import { g, near, t, u } from '../../support/hand.ts';
+import { type AttributeValue, f32, i64, open, single } from '../../support/onnx.ts';
+
+/** What is known of a single node's output on a device. */
+async function known(
+  op: string,
+  inputs: readonly Value[],
+  attributes: Readonly<Record<string, AttributeValue>> = {},
+  device: Device = 'cpu',
+  y?: Value,
+): Promise<Judged | Told> {
+  const { bytes, feeds } = single(op, inputs, attributes, { types: [y?.dtype ?? 'float32'] });
+  const model = await open(bytes);
+  const values = new Map([...feeds, ...(y ? [['y0', y] as const] : [])]);
+  const call = { model, node: model.graph.nodes[0], values, device, operands: classes.float32 };
+  return judgedNode(call, ['y0'])[0];
+}
+const limits = async (...call: Parameters<typeof known>) => [
+  ...((await known(...call)) as Judged).bounds.bound,
+];
+const half = (...values: number[]): Value => ({ ...f32(values), dtype: 'float16' });
+
+describe('bounds by hand: nodes', () => {
+  it('what moves or selects is exact', async () => {
+    for (const op of ['Relu', 'Neg', 'Abs', 'Identity'])
+      expect(await limits(op, [f32([1, -2])]), op).to.deep.equal([0, 0]);
+    expect(await limits('Relu', [f32([1, -2])], {}, 'webgpu')).to.deep.equal([2 ** -126, 2 ** -126]);
+  });
+
+  it('one product, sum or difference: one rounding; a quotient by its licence', async () => {
+    const pair = [f32([3, 5]), f32([2, -4])];
+    near(await limits('Add', pair), [5 * u, 1 * u]);
+    near(await limits('Sub', pair), [1 * u, 9 * u]);
+    near(await limits('Mul', pair), [6 * u, 20 * u]);
+    near(await limits('Div', pair), [1.5 * u, 1.25 * u]);
+    near(await limits('Div', pair, {}, 'cuda'), [1.5 * 4 * u, 1.25 * 4 * u]);
+    near(await limits('Reciprocal', [f32([2, -4])], {}, 'webgpu'), [0.5 * 5 * u, 0.25 * 5 * u]);
+    near(await limits('Mul', [f32([0]), f32([1])]), [2 ** -150]);
+    near(await limits('Mul', [f32([0]), f32([1])], {}, 'webgpu'), [2 ** -125]);
+    expect(await limits('Div', [f32([1]), f32([0])])).to.deep.equal([0]);
+  });
+
+  it('functions by their licences: exponential and its last rounding, logarithm, power, root, tanh, logistic', async () => {
+    const on = async (device: Device) =>
+      Promise.all(
+        ['Exp', 'Log', 'Sqrt', 'Tanh', 'Sigmoid'].map(
+          async (op) => (await limits(op, [f32([4])], {}, device))[0] / u,
+        ),
+      );
+    const [e, log, tanh, sigmoid] = [Math.exp(4), Math.log(4), Math.tanh(4), 1 / (1 + Math.exp(-4))];
+    near(await on('cpu'), [9 * e, 8 * log, 2 * 1, 16 * tanh, 16 * (sigmoid + 1)]);
+    near(await on('cuda'), [5 * e, 2 * log, 2 * 4, 4 * tanh, 4 * (sigmoid + 1)]);
+    // exp 2·(3 + 2·4) = 22, log 6 units; tanh's 10u absolute
+    near(await on('webgpu'), [23 * e, 6 * log, 2 * 9, 64 * tanh + 10, 64 * (sigmoid + 1)]);
+    near(await limits('Pow', [f32([3]), f32([2])]), [9 * 48 * u]);
+    near(await limits('Pow', [f32([3]), f32([2])], {}, 'cuda'), [9 * 8 * u]);
+  });
+
+  it('sums of n terms: γ_{n+1}, of squares γ_{n+2}, averages γ_{n+4+d}', async () => {
+    const x = f32([1, -2, 3, -4], [1, 1, 2, 2]);
+    near(await limits('ReduceSum', [x, i64([2, 3])]), [10 * g(5)]);
+    near(await limits('ReduceSumSquare', [x], { axes: [2, 3] }), [30 * g(6)]);
+    for (const [op, attributes] of [
+      ['ReduceMean', { axes: [2, 3] }],
+      ['GlobalAveragePool', {}],
+    ] as const) {
+      near(await limits(op, [x], attributes), [2.5 * g(9)], op);
+      near(await limits(op, [x], attributes, 'cuda'), [2.5 * g(12)], op);
+    }
+    near(await limits('Sum', [f32([1]), f32([-2]), f32([3])]), [6 * g(4)]);
+    near(await limits('Mean', [f32([1]), f32([-2]), f32([3])]), [2 * g(8)]);
+    near(await limits('Sum', [f32([0]), f32([0])], {}, 'webgpu'), [2 * 2 ** -125]);
+    expect(await limits('Sum', [f32([1.8e38]), f32([-1.8e38])])).to.deep.equal([Infinity]);
+  });
+
+  it('MatMul has six roundings more, Gemm two', async () => {
+    const [a, b] = [f32([1, 2, 3, 4, 5, 6], [2, 3]), f32([1, -1, 2], [3, 1])];
+    // Σ|a·b| = 1 + 2 + 6, 4 + 5 + 12
+    near(
+      await limits('MatMul', [a, b]),
+      [9, 21].map((m) => m * (g(10) + 10 * 2 ** -53)),
+    );
+    const c = f32([0.5, -0.5], [2, 1]);
+    const gemm = { alpha: { float: 2 }, transA: 0 };
+    near(
+      await limits('Gemm', [f32([1, 2, 3, 4], [2, 2]), f32([1, -1], [2, 1]), c], gemm),
+      [6.5, 14.5].map((m) => m * (g(5) + 5 * 2 ** -53)),
+    );
+  });
+
+  it('batch normalisation: γ of seven roundings, a root and a division', async () => {
+    const one = (v: number) => f32([v], [1]);
+    const inputs = [f32([3], [1, 1, 1, 1]), one(-2), one(5), one(1), one(4)];
+    // scale·(|x| + |mean|)/√var + |B| = 2·4/2 + 5; ε = 0
+    const wanted = { cpu: 9 * g(9), cuda: 9 * g(15), webgpu: 9 * g(21) };
+    for (const [device, limit] of Object.entries(wanted))
+      near(
+        await limits('BatchNormalization', inputs, { epsilon: { float: 0 } }, device as Device),
+        [limit],
+        device,
+      );
+  });
+
+  it('log-softmax: softmax’s relative error made absolute, the logarithm’s, one rounding each of z, m + L and y', async () => {
+    const [p, q] = [1 / (1 + Math.exp(-1)), 1 / (1 + Math.exp(1))];
+    const L = Math.log1p(Math.exp(-1));
+    const found = await limits('LogSoftmax', [f32([1, 0], [1, 2])]);
+    const relative = p * 8 + q * 9 + 2;
+    expect(found[0] / u).to.be.closeTo(relative + 8 * L + 0 + 1 + L + L, 1e-4);
+    expect(found[1] / u).to.be.closeTo(relative + 8 * L + 1 + 1 + L + (1 + L), 1e-4);
+  });
+
+  it('integers must be equal', async () => {
+    const told = async (...device: number[]) =>
+      known('ArgMax', [f32([1, 5, 3, 9, 2, 4], [2, 3])], { axis: 1 }, 'cpu', i64(device, [2, 1]));
+    expect(await told(1, 0)).to.deep.equal({ verdict: 'pass', reason: '' });
+    expect(await told(1, 2)).to.deep.equal({ verdict: 'fail', reason: '1 of 2 values differ' });
+  });
+});
+
+describe('bounds by hand: nodes that read float16', () => {
+  const h = (v: number) => 2 ** -11 * Math.abs(v) + 2 ** -25;
+  const stored = (y: number) => h(y);
+  const one = async (op: string, inputs: readonly Value[]) => {
+    const y = half(...new Array(inputs[0].data.length).fill(0));
+    return (await limits(op, inputs, {}, 'cpu', y))[0];
+  };
+  const close = (actual: number, wanted: number) => expect(actual / wanted).to.be.closeTo(1, 1e-9);
+
+  it('sums, products and quotients: f(|x| + |δ|) − f(|x|), a divisor the other way', async () => {
+    const [a, b] = [half(3), half(-2)];
+    close(await one('Add', [a, b]), u + 2 ** -150 + stored(1) + h(3) + h(2));
+    close(await one('Sub', [a, b]), 5 * u + stored(5) + h(3) + h(2));
+    close(await one('Mul', [a, b]), 6 * u + stored(6) + (3 + h(3)) * (2 + h(2)) - 6);
+    close(await one('Div', [a, b]), 1.5 * u + stored(1.5) + (3 + h(3)) / (2 - h(2)) - 1.5);
+  });
+
+  it('monotone functions: the larger of |f(x ± δ) − f(x)|', async () => {
+    close(
+      await one('Exp', [half(2)]),
+      (8 + 1) * u * Math.exp(2) + stored(Math.exp(2)) + Math.exp(2 + h(2)) - Math.exp(2),
+    );
+    close(await one('Sqrt', [half(4)]), 2 * u + stored(2) + 2 - Math.sqrt(4 - h(4)));
+  });
+});
+
+describe('dropout that draws its own mask', () => {
+  const rate = (n: number, dropped: number, ratio = 0.5) => {
+    const x = t([n], ...new Array(n).fill(2));
+    const mask = Uint8Array.from({ length: n }, (_, i) => Number(i >= dropped));
+    const y = t([n], ...Array.from(mask, (m) => (m ? 2 / (1 - ratio) : 0)));
+    return drawnDropout(x, y, mask, ratio, arithmetic.cpu);
+  };
+
+  it('2·e^(−n·D) below 10⁻⁶ is a wrong rate', () => {
+    // ln(2·10⁶) = 14.509; n·D = 100·(0.24·ln 0.48 + 0.76·ln 1.52) = 14.207 where 24 are dropped, 15.387 where 23 are
+    expect(rate(100, 24).rate).to.deep.equal({ verdict: 'pass', reason: '' });
+    expect(rate(100, 23).rate).to.deep.equal({
+      verdict: 'fail',
+      reason: '23 of 100 values dropped, at a ratio of 0.5',
+    });
+    expect(rate(100, 76).rate.verdict).to.equal('pass');
+    expect(rate(100, 77).rate.verdict).to.equal('fail');
+  });
+
+  it('y is 0 or x/(1 − p), three roundings', () => {
+    const { judged } = rate(4, 1, 0.25);
+    near(judged.exact.data, [0, 8 / 3, 8 / 3, 8 / 3]);
+    near([...judged.bounds.bound].slice(1), new Array(3).fill((8 / 3) * g(3)));
+  });
+
+  it('without a mask what is not 0 was kept, and what may be 0 by underflow is not counted', () => {
+    const x = t([4], 1, 2 ** -21, 1, 0);
+    const { judged, rate: told } = drawnDropout(x, t([4], 0, 0, 2, 0), undefined, 0.5, arithmetic.cpu);
+    expect([...judged.exact.data]).to.deep.equal([0, 0, 2, 0]);
+    expect(told.verdict).to.equal('pass');
+    const none = t([30], ...new Array(30).fill(1));
+    expect(
+      drawnDropout(none, t([30], ...new Array(30).fill(0)), undefined, 0.5, arithmetic.cpu).rate.reason,
+    ).to.equal('30 of 30 values dropped, at a ratio of 0.5');
+  });
+});
