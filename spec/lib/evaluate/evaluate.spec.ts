@@ -225,4 +225,10 @@ describe('lib/evaluate', () => {
     await evaluate({ ...folders, batch: 3, progress: (done, total) => steps.push(`${done}/${total}`) });
     expect(steps).to.deep.equal(['3/8', '6/8', '8/8']);
   });
+
+  it('tells how long it waited as a share of the time: a thread starts longer than the oracle computes', async () => {
+    const { timing } = await evaluate({ ...folders, threads: 1 });
+    // 8 pictures take some 10 ms: a thousand times less or more would be 0 or above 0.9999
+    expect(timing.waited).to.be.within(0.1, 0.9995);
+  });
 });

@@ -1,10 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { openDataset } from '../../../lib/data/open.ts';
 import { checkOptions, distortionOf, readConfig, scheduleOf } from '../../../lib/train/options.ts';
+import { feedSpecOf, stepperSpecOf } from '../../../lib/train/plan.ts';
+import { start } from '../../../lib/train/start.ts';
 import { scheduleStart, settingsAt } from '../../../reference/training/schedule.ts';
 import { refusal } from '../../support/data-fixtures.ts';
-import { temporary } from '../../support/training-data.ts';
+import { temporary, tinyCifar } from '../../support/training-data.ts';
 
 const refused = (options: object) => refusal(async () => checkOptions(options));
 
@@ -55,6 +58,29 @@ describe('options of training', () => {
     expect(settingsAt(schedule, scheduleStart, 155, 156).learningRate).to.equal(0.04);
     expect(settingsAt(schedule, scheduleStart, 60 * 156, 156).finished).to.equal(true);
     expect(distortionOf(recipe.augment!, 'CIFAR-10')).to.include({ pad: 2, mirror: true, lighting: 'root' });
+  });
+
+  it('the committed recipe decays no bias, and every weight', async () => {
+    const { schedule: _, ...recipe } = await readConfig('recipes/cifar-alexnet.json');
+    const data = await openDataset(tinyCifar(join(folder, 'data')));
+    const setup = await start(data, { ...recipe, data: '', width: 0.05, augment: 'none' });
+    data.close();
+    const settings = settingsAt(setup.progress.schedule, scheduleStart, 0, 1);
+    for (const [name, { decay }] of stepperSpecOf(setup, feedSpecOf(setup), settings).factors)
+      expect(decay, name).to.equal(name.endsWith('.bias') ? 0 : 1);
+    const decaying = { ...setup.progress, options: { ...setup.progress.options, biasDecay: true } };
+    const factors = stepperSpecOf({ ...setup, progress: decaying }, feedSpecOf(setup), settings).factors;
+    expect(factors.get('conv1.bias')!.decay).to.equal(1);
+  });
+
+  it('few epochs warm up for a tenth of them', () => {
+    const rate = (epochs: number, step: number) =>
+      settingsAt(scheduleOf('cosine', 0.5, epochs), scheduleStart, step, 10).learningRate;
+    // 4 epochs: 4 steps of 40
+    expect([0, 1, 2, 3].map((step) => rate(4, step))).to.deep.equal([0.125, 0.25, 0.375, 0.5]);
+    expect([0, 1].map((step) => rate(1, step))).to.deep.equal([0.5, 0.5]);
+    expect([0, 9].map((step) => rate(10, step))).to.deep.equal([0.05, 0.5]);
+    expect(rate(4, 22)).to.be.closeTo(0.25, 0.03);
   });
 
   it('schedules by name follow rate and epochs; digits are not mirrored', () => {

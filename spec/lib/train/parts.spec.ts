@@ -1,9 +1,15 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { type Dataset, splitOf } from '../../../lib/data/dataset.ts';
 import { openDataset } from '../../../lib/data/open.ts';
-import { maskOf } from '../../../lib/train/feed.ts';
+import { EnvironmentError } from '../../../lib/errors.ts';
+import { assembleStep, maskOf, type StepFeed } from '../../../lib/train/feed.ts';
 import { fingerprint, orderOf, partsOf } from '../../../lib/train/images.ts';
+import { train } from '../../../lib/train/index.ts';
 import { begin, networkFor, sized } from '../../../lib/train/network.ts';
+import { feedSpecOf } from '../../../lib/train/plan.ts';
+import { start } from '../../../lib/train/start.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import { parameterCount } from '../../../reference/oracle.ts';
 import { initialise } from '../../../reference/training/init.ts';
@@ -98,5 +104,61 @@ describe('the parts of a run', () => {
     expect(fingerprint(cifar, both)).not.to.equal(fingerprint(cifar, partsOf(cifar, 0, 39)));
     cifar.close();
     expect(await refusal(() => openDataset(fixture('no-such')))).to.match(/no such file/);
+  });
+
+  it('the mean colour is in the range and the order of the network, and a border is made of it', async () => {
+    const data = await openDataset(tinyCifar(join(folder, 'colours')));
+    const records = readFileSync(join(folder, 'colours', 'data_batch_1.bin'));
+    const mean = [0, 1, 2].map((c) => {
+      const planes = Array.from({ length: 40 }, (_, n) =>
+        records.subarray(n * 3073 + 1 + c * 1024, n * 3073 + 1 + (c + 1) * 1024),
+      );
+      return planes.flatMap((plane) => [...plane]).reduce((a, b) => a + b) / (40 * 1024);
+    });
+    const base = networkNamed('cifar-relu');
+    for (const [channels, range] of [
+      ['RGB', 255],
+      ['BGR', 255],
+      ['BGR', 1],
+    ] as const) {
+      const preprocess = { ...base.preprocess, channels, range, meanImage: 'required' } as const;
+      const options = { data: '', augment: 'none', threads: 1 } as const;
+      const setup = await start(data, options, { ...base, name: 'own', preprocess });
+      const wanted = channels === 'RGB' ? mean : mean.toReversed();
+      for (const [c, found] of setup.network.preprocess.mean.entries())
+        expect(found).to.be.closeTo(range === 1 ? wanted[c] / 255 : wanted[c], 1e-9 * 255);
+      const spec = { ...feedSpecOf(setup), pad: 1, batch: 1, cache: undefined };
+      const job = {
+        step: 0,
+        first: 0,
+        lighting: false,
+        indices: [0],
+        pictures: [setup.parts.train.picture(0)],
+      };
+      const { images } = (await assembleStep(spec, job)) as StepFeed;
+      // planes of 34×34 in the order R, G, B: each begins with the border's corner
+      expect([0, 1, 2].map((c) => images[c * 34 * 34])).to.deep.equal(mean.map(Math.round));
+    }
+    data.close();
+  });
+
+  it('of equally good epochs the first is the best', async () => {
+    const run = { network: 'cifar-alexnet', width: 0.05, batch: 20, device: 'cpu', threads: 1 } as const;
+    const still = { ...run, learningRate: 1e-30, schedule: 'constant', augment: 'none', epochs: 3 } as const;
+    const data = tinyCifar(join(folder, 'ties'));
+    const { best, history } = await train({ ...still, data, out: join(folder, 'ties-out') });
+    expect(new Set(history.map(({ validation }) => validation!.error1)).size).to.equal(1);
+    expect(best).to.deep.equal({ epoch: 1, error1: history[0].validation!.error1 });
+  });
+
+  it('a thread that makes batches and ends, ends the run in one line', async () => {
+    const data = tinyCifar(join(folder, 'dead'));
+    process.once('worker', (worker) => worker.once('message', () => worker.terminate()));
+    const run = { network: 'cifar-alexnet', width: 0.05, batch: 20, device: 'cpu', threads: 1 } as const;
+    const error = await train({ ...run, data, augment: 'none', out: join(folder, 'dead-out') }).catch(
+      (e) => e,
+    );
+    expect(error).to.be.instanceOf(EnvironmentError);
+    expect(error.message).to.match(/^a thread that makes batches ended: [^\n]+$/);
   });
 });
