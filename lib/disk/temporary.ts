@@ -13,7 +13,8 @@ import { shortage } from './errno.ts';
 const paths = new Set<string>();
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-function removeAll(signal: (typeof signals)[number]): void {
+/** The first to hear of the signal: a listener for one signal is gone when it has run. */
+function removeAll(signal: NodeJS.Signals): void {
   if (process.listenerCount(signal) > 1) return;
   for (const path of paths) rmSync(path, { recursive: true, force: true });
   forget(...paths);
@@ -25,7 +26,7 @@ function removeAll(signal: (typeof signals)[number]): void {
  * itself, that is left to it.
  */
 export function remember(path: string): void {
-  if (paths.size === 0) for (const signal of signals) process.on(signal, removeAll);
+  if (paths.size === 0) for (const signal of signals) process.prependListener(signal, removeAll);
   paths.add(path);
 }
 

@@ -9,6 +9,7 @@ import type { IncomingMessage } from 'node:http';
 import { dirname } from 'node:path';
 import { shortage } from '../disk/errno.ts';
 import { openFile } from '../disk/source.ts';
+import { makeFolder } from '../disk/target.ts';
 import { EnvironmentError } from '../errors.ts';
 import { Final, get, type WebOptions } from '../web/http.ts';
 import { openPart, type Part } from './part.ts';
@@ -70,8 +71,10 @@ async function fetchAnywhere(wanted: Wanted, part: Part, options: DownloadOption
 }
 
 async function prepared({ target }: Wanted): Promise<Part> {
+  await makeFolder(dirname(target)).catch(({ message }) => {
+    throw new EnvironmentError(message);
+  });
   try {
-    await fs.mkdir(dirname(target), { recursive: true });
     return await openPart(target);
   } catch (error) {
     throw new EnvironmentError(`${dirname(target)}: cannot be written to: ${(error as Error).message}`);

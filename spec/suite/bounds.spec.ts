@@ -8,7 +8,8 @@ import { openSession, type SessionOptions } from '../../lib/runtime/session.ts';
 import { asTensor } from '../../lib/runtime/values.ts';
 import { flatten, type Layer, linear } from '../../reference/networks/layers.ts';
 import { fillNormals, words } from '../../reference/random.ts';
-import { type Shape, type Tensor, tensor, zeros } from '../../reference/tensor.ts';
+import { dense, type Shape, type Tensor, tensor, zeros } from '../../reference/tensor.ts';
+import { firstDifference } from '../support/bits.ts';
 import { judgeLayer } from '../support/judge-layer.ts';
 
 import { networkOf } from '../support/models.ts';
@@ -114,38 +115,47 @@ const context: BoundsContext = {
   runningSum: true,
 };
 
+interface Case {
+  readonly regime: string;
+  readonly bound: number;
+  readonly expectation: number;
+}
+
 /** Largest error over bound and over expectation of onnxruntime's values for one random case, at every level. */
-async function worst(
-  kind: string,
-  seed: number,
-  regime: string,
-): Promise<{ bound: number; expectation: number }> {
+async function worst(kind: string, seed: number): Promise<Case[]> {
   const d = dice(seed);
   const input: [number, number, number] = [d(2, 9), d(6, 12), d(6, 12)];
   const network = networkOf(input, ...makers[kind](d, input[0]));
   const weights: Weights = new Map(
     [...weightShapes(network)].map(([name, shape], i) => [name, normal(shape, seed, 20 + i, 0.5)]),
   );
-  const N = d(1, 3);
-  const drawn = normal([N, ...input], seed, 11);
-  const x = tensor(Float32Array.from(drawn.data, regimes[regime]), drawn.shape);
+  const drawn = normal([d(1, 3), ...input], seed, 11);
   const lrn = kind === 'lrn' ? lrnForms[seed % 3] : 'native';
+  const about = { ...context, runningSum: lrn === 'native', band: lrn === 'band' };
   const file = joined(buildModel(network, weights, { lrn }).chunks());
   const layer = network.layers[network.layers.length - 1];
   const [from] = inputsOf(network, network.layers.length - 1);
-  const fed = from === 'input' ? x : runLayer(network.layers[0], [x], weights, 'float32');
-  let [bound, expectation] = [0, 0];
+  const judged = new Map<string, Tensor>();
+  const cases = Object.keys(regimes).map((regime) => ({ regime, bound: 0, expectation: 0 }));
   for (const optimise of levels) {
+    // one session for all values: to open it takes longer than to run it
     await using session = await openSession(file, 'cpu', { optimise, threads: 1 });
-    const y = asTensor((await session.run(new Map([['input', x]]))).get('y')!, 'y');
-    const about = { ...context, runningSum: lrn === 'native', band: lrn === 'band' };
-    const found = judgeLayer(layer, [fed], y, weights, about);
-    // NaN where the running sum of onnxruntime's LRN went below 0, or of 0·∞: named, and reported as such
-    const ownFault = found.named !== null && Number.isNaN(found.worst?.device);
-    if (!ownFault) bound = Math.max(bound, found.overBound);
-    expectation = Math.max(expectation, found.overExpectation ?? 0);
+    for (const one of cases) {
+      const x = tensor(Float32Array.from(drawn.data, regimes[one.regime]), drawn.shape);
+      const fed = from === 'input' ? x : runLayer(network.layers[0], [x], weights, 'float32');
+      const y = asTensor((await session.run(new Map([['input', x]]))).get('y')!, 'y');
+      // most levels leave one layer as it is: the same bits are not judged again
+      const before = judged.get(one.regime);
+      if (before && firstDifference(dense(before), dense(y)) === -1) continue;
+      judged.set(one.regime, y);
+      const found = judgeLayer(layer, [fed], y, weights, about);
+      // NaN where the running sum of onnxruntime's LRN went below 0, or of 0·∞: named, and reported as such
+      const ownFault = found.named !== null && Number.isNaN(found.worst?.device);
+      if (!ownFault) one.bound = Math.max(one.bound, found.overBound);
+      one.expectation = Math.max(one.expectation, found.overExpectation ?? 0);
+    }
   }
-  return { bound, expectation };
+  return cases;
 }
 
 describe('bounds against onnxruntime, random shapes and values, every level of optimisation', () => {
@@ -153,9 +163,8 @@ describe('bounds against onnxruntime, random shapes and values, every level of o
   for (const kind of Object.keys(makers)) {
     it(`${kind}: no value beyond its bound, none beyond its expectation`, async function () {
       this.timeout(120_000);
-      for (const regime of Object.keys(regimes)) {
-        for (let seed = 0; seed < SEEDS; seed++) {
-          const { bound, expectation } = await worst(kind, seed, regime);
+      for (let seed = 0; seed < SEEDS; seed++) {
+        for (const { regime, bound, expectation } of await worst(kind, seed)) {
           expect(bound, `${regime}, seed ${seed}: error over bound`).to.be.at.most(1);
           // a false alarm has a probability of 1e-6 a layer (lib/bounds/bounds.ts, FALSE_ALARM)
           expect(expectation, `${regime}, seed ${seed}: error over expectation`).to.be.at.most(1);

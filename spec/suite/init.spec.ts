@@ -41,14 +41,14 @@ describe('initial weights of full-size networks', function () {
   }
 
   it('61 million weights take under 5 s of one core', function () {
-    // the least of three: a spec that runs beside this one on the same physical core slows it down
-    const times = Array.from({ length: 3 }, () => {
+    // at most three tries: a spec that runs beside this one on the same physical core slows it down
+    let seconds = Number.POSITIVE_INFINITY;
+    for (let tries = 0; tries < 3 && seconds >= 5; tries++) {
       const before = process.cpuUsage();
       initialise(networks[0], 1, 'kaiming');
       const { user, system } = process.cpuUsage(before);
-      return (user + system) / 1e6;
-    });
-    const seconds = Math.min(...times);
+      seconds = (user + system) / 1e6;
+    }
     this.test!.title += ` (${parameterCount(networks[0]).toLocaleString('en')} in ${seconds.toFixed(2)} s)`;
     expect(seconds).to.be.below(5);
   });

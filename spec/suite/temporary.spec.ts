@@ -43,6 +43,12 @@ describe('temporary files', () => {
     expect(existsSync(join(folder, 'half'))).to.equal(true);
   });
 
+  it('stay where a handler for one signal was there before them', () => {
+    const program = "forget('half'); process.once('SIGINT', () => {}); remember('half');";
+    expect(killed(program).status).to.equal(0);
+    expect(existsSync(join(folder, 'half'))).to.equal(true);
+  });
+
   it('leave no handler behind', () => {
     const { signal, stderr } = killed("forget('half'); console.error(process.listenerCount('SIGINT'));");
     expect(signal).to.equal('SIGINT');

@@ -2,11 +2,11 @@
  * Runs the text of a module in a process of its own, with tsx, so that it can import this project's sources.
  */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const ROOT = new URL('../../', import.meta.url);
 /** The loader with which a child process runs TypeScript. */
@@ -34,6 +34,23 @@ export function runModule(
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/**
+ * Path of a built file in dist/lib/cli: it starts in a third of the time that the source takes. Throws where it is
+ * older than the sources, which would be tested by nothing then.
+ */
+export function built(name: 'main.js' | 'start.js' = 'main.js'): string {
+  const path = fileURLToPath(new URL(`dist/lib/cli/${name}`, ROOT));
+  const at = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  for (const folder of ['reference', 'export', 'lib']) {
+    const entries = readdirSync(new URL(folder, ROOT), { recursive: true, withFileTypes: true });
+    for (const { parentPath, name: source } of entries.filter((entry) => entry.isFile())) {
+      if (statSync(join(parentPath, source)).mtimeMs > at)
+        throw new Error(`dist is older than ${join(parentPath, source)}: npm run build`);
+    }
+  }
+  return path;
 }
 
 /** A variable that is undefined is none. */
