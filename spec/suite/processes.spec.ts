@@ -76,7 +76,7 @@ const codes: readonly (readonly [code: number, words: string])[] = [
   [3, 'train data --network cifar-relu --device cuda --out other'],
 ];
 
-/** Before the program is loaded: alexnet2012 with few channels, and a fault in all that has 1000 classes, fc8 first. */
+/** Loaded first: alexnet2012 gets few channels, and all that has 1000 classes a fault, fc8 first. */
 const FAULT = `
 import { createRequire } from 'node:module';
 import { networkNamed } from '${new URL('dist/reference/networks/index.js', ROOT)}';

@@ -37,7 +37,7 @@ export interface LayerLine {
   readonly devices: readonly string[];
 }
 
-const FAULTY = 'caffenet';
+const FAULTY = 'cifar-alexnet';
 const FULL = 'alexnet2012';
 const [device, folder] = process.argv.slice(2) as [Device, string];
 
