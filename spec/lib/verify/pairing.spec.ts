@@ -1,0 +1,54 @@
+/** A file's own weights against those that it should have. */
+import { expect } from 'chai';
+import { buildModel } from '../../../export/index.ts';
+import { builtModel } from '../../../lib/onnx/read.ts';
+import { pairOf } from '../../../lib/verify/pairing.ts';
+import { conv, flatten, linear } from '../../../reference/networks/layers.ts';
+import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
+import { networkOf, randomWeights } from '../../support/models.ts';
+
+const network = networkOf([2, 4, 3], conv('conv', 3, 2), flatten('flat'), linear('fc', 4));
+const weights = randomWeights(network, 3);
+
+/** What is said of a file that was made from other weights: one value of fc.weight is changed. */
+function unlike(
+  change: (v: number) => number,
+  precision: 'float32' | 'float16' = 'float32',
+): Map<string, string> {
+  const other = new Map(weights);
+  const values = Float32Array.from(dense(weights.get('fc.weight')!));
+  values[5] = change(values[5]);
+  other.set('fc.weight', tensor(values, weights.get('fc.weight')!.shape));
+  const { unlike: found } = pairOf(builtModel(buildModel(network, other, { precision })), network, weights);
+  return new Map(found);
+}
+
+describe('given weights and those of the file', () => {
+  it('float32: 2⁻²³ of a value is a rounding on the way, 2⁻²¹ is another weight', () => {
+    expect([...unlike((v) => v * (1 + 2 ** -23))]).to.deep.equal([]);
+    expect([...unlike((v) => v * (1 - 2 ** -23))]).to.deep.equal([]);
+    const said = "the file's fc.weight differs from the given one in 1 of 72 values";
+    expect([...unlike((v) => v * (1 + 2 ** -21))]).to.deep.equal([['fc', said]]);
+    expect([...unlike((v) => v * (1 - 2 ** -21))]).to.deep.equal([['fc', said]]);
+    expect(unlike(() => Number.NaN).get('fc')).to.equal(said);
+  });
+
+  it('float16: 2⁻¹¹ of a value is a rounding, 2⁻⁹ is another weight', () => {
+    expect([...unlike((v) => v, 'float16')]).to.deep.equal([]);
+    expect(unlike((v) => v * (1 + 2 ** -8), 'float16').get('fc')).to.include('1 of 72 values');
+  });
+
+  it('inputs of a fully connected layer in the order H,W,C are told from other weights', () => {
+    const other = new Map(weights);
+    const w = weights.get('fc.weight')!;
+    // 3 maps of 3×2: column c·6 + p of the given weights is column p·3 + c of the file's
+    const moved: Tensor = tensor(new Float32Array(w.size), w.shape);
+    for (let k = 0; k < 4; k++)
+      for (let c = 0; c < 3; c++) for (let p = 0; p < 6; p++) moved.set(k, p * 3 + c, w.get(k, c * 6 + p));
+    other.set('fc.weight', moved);
+    const { unlike: found } = pairOf(builtModel(buildModel(network, other)), network, weights);
+    expect([...found]).to.deep.equal([
+      ['fc', "the file's fc.weight is the given one with its inputs in the order H,W,C"],
+    ]);
+  });
+});
