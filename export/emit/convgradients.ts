@@ -113,8 +113,10 @@ function atOnce(g: GraphBuilder, dy: string, u: string, G: number, output: strin
 function imageByImage(g: GraphBuilder, dy: string, u: string, G: number, output: string): string {
   const [n, K, P, Q] = g.dims(dy) as number[];
   const columns = g.dims(u)[2] as number;
-  const maps = g.reshape(dy, [n, G, K / G, P * Q], `${output}/maps`);
-  const rows = g.transpose(maps, [1, 0, 2, 3], `${output}/rows`);
+  const rows =
+    G === 1
+      ? g.reshape(dy, [G, n, K, P * Q], `${output}/rows`)
+      : g.transpose(g.reshape(dy, [n, G, K / G, P * Q], `${output}/maps`), [1, 0, 2, 3], `${output}/rows`);
   const images = g.reshape(u, [G, n, P * Q, columns], `${output}/images`);
   const each = g.node('MatMul', [rows, images], `${output}/each`);
   return g.sum(each, [1], output, `${output}/axis`);

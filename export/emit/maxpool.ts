@@ -68,13 +68,17 @@ function alongAxis(
   const pad = attributes.pad[axis];
   const H = g.dims(x)[2 + axis] as number;
   const P = g.dims(y)[2 + axis] as number;
+  const mapsLast = g.settings.target === 'webgpu';
+  const at = mapsLast ? 1 + axis : 1;
   const values = inMiddle(g, x, axis, `${dx}/x`);
   const maxima = inMiddle(g, y, axis, `${dx}/y`);
-  const amounts = [g.integers(`${dx}/pads`, [0, 0, 0, 0, 1, 0]), g.scalar(`${dx}/zero`, 0)];
+  const pads = g.dims(values).flatMap(() => [0, 0]);
+  pads[pads.length / 2 + at] = 1;
+  const amounts = [g.integers(`${dx}/pads`, pads), g.scalar(`${dx}/zero`, 0)];
   const gradients = [inMiddle(g, dy, axis, `${dx}/dy`), ...amounts];
   const padded = g.node('Pad', gradients, `${dx}/padded`, { mode: 'constant' });
   const read = (from: string, indices: string, places: Iterable<number>, output: string) =>
-    g.node('Gather', [from, g.counters(indices, places, [H])], output, { axis: 1 });
+    g.node('Gather', [from, g.counters(indices, places, [H])], output, { axis: at });
   let sum = '';
   for (let j = 0; j * stride < R; j++) {
     const windows = Array.from({ length: H }, (_, h) => {
@@ -89,11 +93,16 @@ function alongAxis(
     const share = g.node('Mul', [g.cast(is, `${prefix}/one`, 'float32'), gradient], `${prefix}/share`);
     sum = j === 0 ? share : g.node('Add', [sum, share], `${prefix}/sum`);
   }
-  g.reshape(axis === 1 ? g.transpose(sum, [0, 2, 1], `${dx}/back`) : sum, g.dims(x) as number[], dx);
+  if (mapsLast) g.transpose(sum, [0, 3, 1, 2], dx);
+  else g.reshape(axis === 1 ? g.transpose(sum, [0, 2, 1], `${dx}/back`) : sum, g.dims(x) as number[], dx);
 }
 
-/** (N·C,H,W), or (N,W,C·H) for columns: Gather copies long blocks, where single values took ten times as long. */
+/**
+ * (N·C,H,W), or (N,W,C·H) for columns: Gather copies long blocks, where single values took ten times as long. On
+ * WebGPU (N,H,W,C), as its convolutions leave the maps: onnxruntime takes this Transpose out against its own.
+ */
 function inMiddle(g: GraphBuilder, x: string, axis: 0 | 1, output: string): string {
+  if (g.settings.target === 'webgpu') return g.transpose(x, [0, 2, 3, 1], output);
   const [N, C, H, W] = g.dims(x) as number[];
   const flat = g.reshape(x, axis === 0 ? [N * C, H, W] : [N, C * H, W], `${output}/flat`, `${output}/shape`);
   return axis === 0 ? flat : g.transpose(flat, [0, 2, 1], output);
