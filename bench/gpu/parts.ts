@@ -97,7 +97,7 @@ const whyOf = (layers: readonly { layer: string; reason: string }[], first: stri
 
 /** With TF32 left on, every convolution and fully connected layer must be told from float32. */
 const tf32: Part = async ({ network, device }) => {
-  const { layers, verdict } = await verify({ network, device, require: 'float32' });
+  const { layers, verdict } = await verify({ network, device, require: 'float32', tf32: true });
   const products = layers.filter(({ kind }) => kind === 'conv2d' || kind === 'linear');
   const told = products.filter(({ verdict }) => verdict === 'fail');
   const bits = products.map(({ layer, introduced }) => `${layer} ${introduced?.bits?.toFixed(1)}`);

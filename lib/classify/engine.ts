@@ -14,6 +14,7 @@ import { modelOf } from '../networks/modelfile.ts';
 import type { Chosen } from '../networks/resolve.ts';
 import { type Choice, chooseDevice, type DeviceWord, deviceWord, type Place } from '../runtime/devices.ts';
 import { lrnOf, openSession } from '../runtime/session.ts';
+import { withoutTf32 } from '../runtime/tf32.ts';
 import { asTensor } from '../runtime/values.ts';
 
 export interface EngineOptions {
@@ -49,6 +50,7 @@ export async function openEngine(model: Computable, options: EngineOptions = {})
     };
   }
   const device = await chooseDevice(options.device ?? 'auto');
+  withoutTf32(device.device);
   return { device, ...(await onDevice(model, device)) };
 }
 

@@ -19,6 +19,7 @@ import { writeWhole } from '../disk/write.ts';
 import { InputError } from '../errors.ts';
 import { npzPieces } from '../format/npy.ts';
 import { chooseDevice, type DeviceWord, deviceWord, LABELS } from '../runtime/devices.ts';
+import { withoutTf32 } from '../runtime/tf32.ts';
 import type { Limits } from './budget.ts';
 import { isRefused, onnxruntimeEngine } from './engines.ts';
 import { evaluateGraph } from './evaluate.ts';
@@ -116,6 +117,7 @@ async function onOracle(path: string, feeds: Values, options: RunOptions) {
 
 async function onDevice(path: string, feeds: Values, asked: RunOptions['device'] = 'auto') {
   const choice = await chooseDevice(asked);
+  withoutTf32(choice.device);
   const opened = await onnxruntimeEngine(choice).open(path);
   if (isRefused(opened)) throw new InputError(`${path}: ${opened.unsupported}`);
   try {

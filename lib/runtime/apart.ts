@@ -13,6 +13,7 @@ import { next, post } from './frames.ts';
 import type { Placement } from './placement.ts';
 import { loaders } from './probe.ts';
 import type { Device, Host, Port, Session, SessionOptions } from './session.ts';
+import { TF32_VARIABLE } from './tf32.ts';
 import type { SessionValue } from './values.ts';
 
 /** onnxruntime ended the process that it ran in. */
@@ -43,6 +44,8 @@ interface Child {
   /** The model that it was sent last. */
   model?: Uint8Array;
   sessions: number;
+  /** What its environment says of TF32. */
+  readonly tf32: string | undefined;
   idle?: NodeJS.Timeout;
   /** One call is answered after the other. */
   ask(call: Call, values?: Values): Promise<Answer & { readonly values: Values }>;
@@ -57,6 +60,13 @@ const leave = (child: Child): void => {
   if (waiting.includes(child)) waiting.splice(waiting.indexOf(child), 1);
 };
 
+/** One that waits, if its environment is the one that a new process would have. */
+function idle(): Child | undefined {
+  const found = waiting.findLast(({ tf32 }) => tf32 === process.env[TF32_VARIABLE]);
+  if (found) leave(found);
+  return found;
+}
+
 const FOLDER = process.cwd();
 
 /** Opens sessions as openSession does, but that they reject with Died too. They share a process, until it dies. */
@@ -64,7 +74,7 @@ export function hostApart(): Host {
   let child: Child | undefined;
   return {
     async open(model, device, options = {}) {
-      if (!child || child.death) child = waiting.pop() ?? (await started());
+      if (!child || child.death) child = idle() ?? (await started());
       clearTimeout(child.idle);
       return openIn(child, model, device, options);
     },
@@ -130,6 +140,7 @@ async function started(): Promise<Child> {
   let last: Promise<unknown> = Promise.resolve();
   const child: Child = {
     sessions: 0,
+    tf32: process.env[TF32_VARIABLE],
     ask(call, values) {
       const answer = last.then(async () => {
         if (child.death) throw child.death;

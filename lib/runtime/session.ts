@@ -16,6 +16,7 @@ import { type Device, LABELS } from './failures.ts';
 import { guarded, loadOnnxruntime, type Onnxruntime, providerOf } from './onnxruntime.ts';
 import { type Placement, parseProfile } from './placement.ts';
 import { probeModel } from './probe-model.ts';
+import { cudaIsLoaded } from './tf32.ts';
 import { fromOrt, type SessionValue, toOrt } from './values.ts';
 
 export type { Device } from './failures.ts';
@@ -104,6 +105,7 @@ async function openRenamed(names: Renamed, device: Device, options: SessionOptio
   const ort = await loadOnnxruntime();
   const profiles = profile ? await temporaryFolder('alexnet-profile-') : undefined;
   if (profiles) remember(profiles);
+  if (device === 'cuda') cudaIsLoaded();
   try {
     const session = await guarded(
       device,

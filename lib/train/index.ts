@@ -9,6 +9,7 @@ import { InputError } from '../errors.ts';
 import { withExternalData } from '../onnx/files.ts';
 import { percent } from '../report/table.ts';
 import { type Choice, chooseDevice, describeChoice } from '../runtime/devices.ts';
+import { withoutTf32 } from '../runtime/tf32.ts';
 import {
   CHECKPOINT,
   checkpointIn,
@@ -96,6 +97,7 @@ export async function train(options: TrainArguments): Promise<TrainResult> {
     if (checkpointIn(out)) lock = await claimFolder(out, data.classes, guard);
     const found = checkpointIn(out);
     const device = await chooseDevice(rest.device ?? 'auto');
+    withoutTf32(device.device);
     const setup = found ? await resume(found, data, rest, definition) : await start(data, rest, definition);
     await makeFolder(out);
     lock ??= await claimFolder(out, data.classes, guard);

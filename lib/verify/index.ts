@@ -12,7 +12,7 @@ import type { Model, ValueInfo } from '../onnx/model.ts';
 import { builtModel, type ModelInBytes, readModelFile } from '../onnx/read.ts';
 import { chooseDevice, type Device, describeChoice, LABELS } from '../runtime/devices.ts';
 import { BAND_NOTE, lrnOf } from '../runtime/session.ts';
-import { TF32_VARIABLE, tf32IsOn } from '../runtime/tf32.ts';
+import { switchTf32Off } from '../runtime/tf32.ts';
 import { engineOf, prepareDump } from './dump/index.ts';
 import { verifyLayers } from './layers.ts';
 import { noiseFor, verifyGraph } from './nodes.ts';
@@ -49,9 +49,8 @@ export async function verify(options: VerifyOptions = {}): Promise<VerifyResult>
   log(`input: ${input}`);
   const [chosen, ...refused] = describeChoice(choice);
   for (const line of [`device: ${chosen}`, ...refused, ...notes]) log(line);
-  if (tf32IsOn(device) && options.require !== 'tf32') {
-    log(`TF32 is on: set ${TF32_VARIABLE}=0 before the process starts to switch it off`);
-  }
+  const on = options.tf32 || options.require === 'tf32' ? undefined : switchTf32Off(device);
+  if (on) log(on);
   const found = options.model === undefined ? await run() : await naming(options.model, run);
   return { ...found, model: options.model ?? null, weights, inputSource: input };
 }

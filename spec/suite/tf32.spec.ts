@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { InputError } from '../../lib/errors.ts';
-import { needsRestart, tf32IsOn } from '../../lib/runtime/tf32.ts';
+import { needsRestart, switchTf32Off, TF32_VARIABLE } from '../../lib/runtime/tf32.ts';
 import { runModule } from '../support/child.ts';
 
 const off = { NVIDIA_TF32_OVERRIDE: '0' };
@@ -19,11 +19,52 @@ describe('TF32', () => {
     expect(() => needsRestart('cuda', true, off)).to.throw(InputError, /unset it/);
   });
 
-  it('is on only on CUDA', () => {
-    expect([tf32IsOn('cuda', {}), tf32IsOn('cuda', off), tf32IsOn('webgpu', {})]).to.deep.equal([
-      true,
-      false,
-      false,
+  it('is switched off in the process for a function, once and only where that can work', () => {
+    const at = (
+      isMainThread: boolean,
+      loaded: boolean,
+      environment: Record<string, string | undefined> = {},
+    ) => {
+      const said = switchTf32Off('cuda', { environment, isMainThread, loaded });
+      return [said?.replace(/ before the process starts to switch it off$/, ''), environment[TF32_VARIABLE]];
+    };
+    expect(at(true, false)).to.deep.equal([undefined, '0']);
+    expect(at(true, true, { ...off })).to.deep.equal([undefined, '0']);
+    const mend = ': set NVIDIA_TF32_OVERRIDE=0';
+    expect(at(true, true)).to.deep.equal([
+      `TF32 is on, and a session on CUDA is open already${mend}`,
+      undefined,
+    ]);
+    expect(at(false, false)).to.deep.equal([
+      `TF32 is on, and a worker cannot change the process's environment${mend}`,
+      undefined,
+    ]);
+    expect(at(true, false, { NVIDIA_TF32_OVERRIDE: '1' })).to.deep.equal([
+      `TF32 is on, and NVIDIA_TF32_OVERRIDE=1 is set${mend}`,
+      '1',
+    ]);
+    const environment = {};
+    expect(switchTf32Off('webgpu', { environment, isMainThread: true, loaded: false })).to.equal(undefined);
+    expect(environment).to.deep.equal({});
+  });
+
+  it('is switched off before the first session on CUDA; after it, there is a warning of one line', () => {
+    const text = `
+      import { openSession } from '@/lib/runtime/session.ts';
+      import { probeModel } from '@/lib/runtime/probe-model.ts';
+      import { withoutTf32 } from '@/lib/runtime/tf32.ts';
+      process.on('warning', ({ message }) => console.log('main: ' + message));
+      withoutTf32('cuda');
+      console.log(process.env.NVIDIA_TF32_OVERRIDE);
+      delete process.env.NVIDIA_TF32_OVERRIDE;
+      await openSession(probeModel(), 'cuda').catch(() => {});
+      withoutTf32('cuda');`;
+    const env: NodeJS.ProcessEnv = { ...process.env };
+    delete env.NVIDIA_TF32_OVERRIDE;
+    const { stdout, stderr } = runModule(text, { env });
+    expect(stdout.trim().split('\n'), stderr).to.deep.equal([
+      '0',
+      'main: TF32 is on, and a session on CUDA is open already: set NVIDIA_TF32_OVERRIDE=0 before the process starts to switch it off',
     ]);
   });
 
