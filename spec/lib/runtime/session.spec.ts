@@ -70,6 +70,20 @@ describe('a session of onnxruntime', () => {
     expect((await failure(() => session.run(feeds()))).message).to.contain('released');
   });
 
+  it('computes in as many threads as it is told', async function () {
+    if (process.platform !== 'linux') skipBecause(this, 'only Linux tells');
+    const count = () => readdirSync('/proc/self/task').length;
+    const started = async (threads: number) => {
+      await using session = await openSession(probeModel(), 'cpu', { threads });
+      await session.run(feeds());
+      const open = count();
+      await session.release();
+      return open - count();
+    };
+    // the calling thread is one of them
+    expect([await started(1), await started(2), await started(5)]).to.deep.equal([0, 1, 4]);
+  });
+
   it('holds no threads and no memory after it is released', async function () {
     if (process.platform !== 'linux') skipBecause(this, 'only Linux tells');
     const cycle = async () => {

@@ -1,6 +1,14 @@
 /** Gradients of whole networks and training steps, against PyTorch and the two-tower form. */
 import { expect } from 'chai';
-import { concat, conv, from, type Network, split } from '../../../reference/networks/layers.ts';
+import {
+  concat,
+  conv,
+  flatten,
+  from,
+  linear,
+  type Network,
+  split,
+} from '../../../reference/networks/layers.ts';
 import { forward, type Weights } from '../../../reference/oracle.ts';
 import { cast, dense, type Tensor, tensor } from '../../../reference/tensor.ts';
 import { backward, step, trunk } from '../../../reference/training/gradient.ts';
@@ -225,6 +233,22 @@ describe('reference/gradient', () => {
     );
     expect(first.loss).to.equal(every.loss);
     expect(bits(first.dinput)).not.to.deep.equal(bits(every.dinput));
+  });
+
+  it("Caffe's clip bounds the loss of an improbable class, not its gradient", () => {
+    const small = { ...network, input: [1, 1, 2], layers: [flatten('flatten'), linear('fc', 2)] } as const;
+    const steep = new Map([
+      ['fc.weight', tensor(Float32Array.of(200, 0, 0, 0), [2, 2])],
+      ['fc.bias', tensor(new Float32Array(2), [2])],
+    ]);
+    const one = { input: tensor(Float32Array.of(1, 1), [1, 1, 1, 2]), labels: [1], dropout: 'none' } as const;
+    const [plain, clipped] = (['none', 'caffe'] as const).map((clip) =>
+      backward(small, steep, one, { clip }),
+    );
+    // −log 2⁻¹²⁶
+    expect([plain.loss, clipped.loss]).to.deep.equal([200, 126 * Math.LN2]);
+    expect([...dense(clipped.gradients.get('fc.bias')!)]).to.deep.equal([1, -1]);
+    expect(bits(clipped.dinput)).to.deep.equal(bits(plain.dinput));
   });
 
   it('errors name the layer', () => {
