@@ -194,19 +194,27 @@ function strayOutput(
   expected: ReadonlyMap<string, Float64Array>,
 ): Wrong | undefined {
   if (outputs.length === 0) return undefined;
+  const stray = strayFrom(subject, expected);
+  for (const [layer, y] of outputs) {
+    const reason = stray(layer, y);
+    if (reason !== null) return { layer, reason };
+  }
+  return undefined;
+}
+
+/** Whether a value is farther from the oracle's own than right rounding carries it, and how far; else null. */
+export function strayFrom(subject: Subject, expected: ReadonlyMap<string, Float64Array>) {
   const draws = Array.from({ length: CHAINS }, (_, draw) => subject.disturbed(draw, expected));
-  for (const [name, y] of outputs) {
+  return (name: string, y: Value): string | null => {
     const own = subject.chain(name)!;
     const distances = draws.map((draw) => relativeDifference(draw(name)!, own));
     // both sides are rounded once when they are stored
     const allowed = Math.max(...distances) + 2 * (y.dtype === 'float16' ? U16 : U32);
     const difference = relativeDifference(tensorOf(y), own);
-    if (difference <= allowed) continue;
+    if (difference <= allowed) return null;
     const limit = allowed.toExponential(1);
-    const reason = `off by ${difference.toExponential(1)} of the output, right rounding carries at most ${limit}`;
-    return { layer: name, reason };
-  }
-  return undefined;
+    return `off by ${difference.toExponential(1)} of the output, right rounding carries at most ${limit}`;
+  };
 }
 
 /** Values of which the oracle's chain says nothing: drawn, unbounded, overflown, or computed from such values. */

@@ -11,13 +11,16 @@ import { readFeeds } from '../onnx/feeds.ts';
 import type { Model, ValueInfo } from '../onnx/model.ts';
 import { builtModel, type ModelInBytes, readModelFile } from '../onnx/read.ts';
 import { chooseDevice, type Device, describeChoice, LABELS } from '../runtime/devices.ts';
+import type { Executor } from '../runtime/failures.ts';
 import { BAND_NOTE, lrnOf } from '../runtime/session.ts';
 import { switchTf32Off } from '../runtime/tf32.ts';
-import { engineOf, prepareDump } from './dump/index.ts';
+import { engineOf, prepareDump, readValues } from './dump/index.ts';
+import { gradientNames, nodeNames } from './dump/names.ts';
 import { verifyLayers } from './layers.ts';
 import { noiseFor, verifyGraph } from './nodes.ts';
 import { type VerifyOptions, verifyChecks } from './options.ts';
 import { type FilePair, type Pair, pairOf, pairWithout } from './pairing.ts';
+import { valuesOf } from './training/graphs.ts';
 import { prepareTraining, refuseWithoutGraph } from './training/options.ts';
 import type { Verification } from './verification.ts';
 
@@ -58,27 +61,43 @@ export async function verify(options: VerifyOptions = {}): Promise<VerifyResult>
 /** What another engine computed; onnxruntime is not loaded. */
 async function verifyValues(options: VerifyOptions): Promise<VerifyResult> {
   const { model: path, log = () => {} } = options;
-  const device = engineOf(options);
-  const found = path === undefined ? await withoutFile(options) : await namedFile(path, options);
-  const { title, input, notes, run } = await prepareDump(found.pair, options, device);
-  const { weights } = found;
+  const { title, weights, input, notes, run } = await prepareValues(options, engineOf(options));
   log(`${title}, weights: ${weights}${path ? `, model: ${path}` : ''}`);
   log(`input: ${input}`);
-  log(`values: ${options.values ?? options.endpoint}, arithmetic: ${LABELS[device]}`);
-  for (const line of [...found.notes, ...notes]) log(line);
+  log(`values: ${options.values ?? options.endpoint}, arithmetic: ${LABELS[engineOf(options)]}`);
+  for (const line of notes) log(line);
   return { ...(await run()), model: path ?? null, weights, inputSource: input };
+}
+
+async function prepareValues(options: VerifyOptions, device: Executor): Promise<Prepared> {
+  const { model: path, graph, values } = options;
+  if (graph !== undefined) {
+    if (values === undefined) throw new InputError('--graph does not go with --endpoint: leave it out');
+    const read = (network: Network) => readValues(options, valuesOf(network), [gradientNames(network)]);
+    return prepareTraining(options, 'cpu', read);
+  }
+  refuseWithoutGraph(options);
+  const file = path === undefined ? undefined : await readModelFile(path);
+  if (path === undefined || !file) return prepareDump(await withoutFile(options), options, device);
+  const named = options.network ?? file.model.metadata.get('network');
+  return naming(path, async () =>
+    values !== undefined && named === undefined && !asksForWeights(options)
+      ? prepareGraph(file, options, 'cpu', await graphValues(file, options))
+      : prepareDump(await fromFile(file, named, options), options, device),
+  );
+}
+
+/** Of any graph: by its values' names and its nodes'. */
+function graphValues({ model: { graph } }: ModelInBytes, options: VerifyOptions) {
+  const made = graph.nodes.flatMap(({ outputs }) => outputs).filter((name) => name !== '');
+  const own = [...graph.inputs.map(({ name }) => name), ...made];
+  return readValues(options, own, [nodeNames(graph, new Map(made.map((name) => [name, name])))]);
 }
 
 async function withoutFile(options: VerifyOptions): Promise<Found<Pair>> {
   const { network, weights, source, notes } = await resolve(options);
   const proto = () => modelOf(network, weights, { source, passing: true }).model;
   return { pair: pairWithout(network, weights, proto), weights: source, notes };
-}
-
-async function namedFile(path: string, options: VerifyOptions): Promise<Found> {
-  const file = await readModelFile(path);
-  const named = options.network ?? file.model.metadata.get('network');
-  return naming(path, () => fromFile(file, named, options));
 }
 
 interface Prepared {
@@ -186,6 +205,7 @@ async function prepareGraph(
   { bytes, model }: ModelInBytes,
   options: VerifyOptions,
   device: Device,
+  dump?: Awaited<ReturnType<typeof graphValues>>,
 ): Promise<Prepared> {
   const { inputs } = model.graph;
   const given = options.input ?? [];
@@ -193,6 +213,8 @@ async function prepareGraph(
   if (!Array.isArray(words))
     throw new InputError('numbers for a graph of no known network: give them as NAME=FILE.npy');
   const feeds = await readFeeds(words, inputs.length === 1 ? inputs[0].name : undefined);
+  for (const { name } of inputs)
+    if (dump?.values.has(name) && !feeds.has(name)) feeds.set(name, dump.values.get(name)!);
   const missing = inputs.filter(({ name }) => !feeds.has(name)).map((input) => inBatch(input, options.batch));
   if (options.batch !== undefined && missing.length < inputs.length)
     throw new InputError(
@@ -206,8 +228,9 @@ async function prepareGraph(
     input: [...words, ...noisy].join(', '),
     notes: [
       'the file names no network: it is compared node by node with its own graph (--network NAME compares layers)',
+      ...(dump?.notes ?? []),
     ],
-    run: () => verifyGraph({ ...options, bytes, model, feeds, device }),
+    run: () => verifyGraph({ ...options, bytes, model, feeds, device, dump }),
   };
 }
 

@@ -15,7 +15,8 @@ import { evaluateGraph, evaluateNode } from '../onnx/evaluate.ts';
 import { layerOf } from '../onnx/layer.ts';
 import type { Graph, Model, ValueInfo } from '../onnx/model.ts';
 import { asTensor } from '../onnx/value.ts';
-import type { Device } from '../runtime/failures.ts';
+import type { Device, Executor } from '../runtime/failures.ts';
+import { type Elsewhere, examineDump } from './dump/part.ts';
 import { examine, verificationOf } from './engine.ts';
 import type { JudgeSettings } from './options.ts';
 import { sessionsOf } from './sessions.ts';
@@ -28,11 +29,14 @@ interface GraphSettings extends JudgeSettings {
   /** By input name. */
   readonly feeds: ReadonlyMap<string, Value>;
   readonly device: Device;
+  /** Values that were computed elsewhere; default: a session's. */
+  readonly dump?: Elsewhere;
 }
 
 /** Throws InputError for operators that the oracle does not have and for feeds that do not fit. */
 export async function verifyGraph(settings: GraphSettings): Promise<Verification> {
-  const { bytes, model, feeds, device, precision = 'float32' } = settings;
+  const { bytes, model, feeds, precision = 'float32', dump } = settings;
+  const device = dump?.device ?? settings.device;
   const { graph } = model;
   mustBeNumbers(model, feeds);
   const chain = new Map<string, Value>(feeds);
@@ -43,12 +47,18 @@ export async function verifyGraph(settings: GraphSettings): Promise<Verification
       for (const [name, value] of outputs) chain.set(name, value);
     },
   });
-  const subject = nodesOf(settings, chain);
+  const subject = nodesOf({ ...settings, device }, chain);
   const outputs = graph.outputs.map(({ name }) => name);
   const judged = subject.computations().flatMap(({ makes }) => makes.map(({ name }) => name));
   const names = new Map([...outputs, ...judged].map((name) => [name, name]));
-  await using provider = await sessionsOf({ device, bytes, foreign: true, names, outputs }, settings);
-  const found = await examine(subject, provider, settings);
+  const isGiven = (name: string) =>
+    feeds.has(name) || graph.initializers.has(name) || !isFloat(subject.given(name)?.dtype ?? 'float32');
+  await using provider = dump
+    ? null
+    : await sessionsOf({ bytes, device: settings.device, foreign: true, names, outputs }, settings);
+  const found = provider
+    ? await examine(subject, provider, settings)
+    : await examineDump(subject, dump!, isGiven);
   const onDevice = new Map([...chain, ...found.values]);
   const input = feeds.get(graph.inputs[0]?.name)?.shape ?? [];
   return verificationOf([found], {
@@ -59,7 +69,7 @@ export async function verifyGraph(settings: GraphSettings): Promise<Verification
 
 /** `chain` are all values of the oracle's own evaluation. */
 export function nodesOf(
-  { bytes, model, feeds, device, require }: GraphSettings,
+  { bytes, model, feeds, device, require }: Omit<GraphSettings, 'device'> & { readonly device: Executor },
   chain: ReadonlyMap<string, Value>,
 ): Subject {
   const { graph } = model;

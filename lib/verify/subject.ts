@@ -69,6 +69,20 @@ export interface Subject {
   margin?(deviations: ReadonlyMap<string, Float64Array>): Margin | null;
 }
 
+/** The computation without the values that nobody wants. */
+export function making(computation: Computation, wanted: { has(name: string): boolean }): Computation {
+  const { makes } = computation;
+  const kept = [...makes.keys()].filter((i) => wanted.has(makes[i].name));
+  return {
+    ...computation,
+    makes: kept.map((i) => makes[i]),
+    judge(values) {
+      const judged = computation.judge(values);
+      return kept.map((i) => judged[i]);
+    },
+  };
+}
+
 /** A value that must be a float, as the judge takes it. */
 export const tensorOf = (value: Value | undefined): Tensor => toTensor(value as NumericValue);
 

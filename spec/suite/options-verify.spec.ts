@@ -1,4 +1,5 @@
 /** What the options of verify do: options.spec.ts reads the titles. */
+import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
@@ -25,7 +26,7 @@ const floats = (t: { readonly data: ArrayLike<unknown> }) => Float32Array.from(t
 
 describe('options of verify', function () {
   this.timeout(120_000);
-  const { path, write, text, npz, json, heedsDevice } = commandLines();
+  const { path, write, text, npz, json, refused, heedsDevice } = commandLines();
   const weights = randomWeights(small, 5);
   const verifyNet = (more: string, status?: number) =>
     json(`verify --network cifar10-full --device cpu ${more}`, status);
@@ -68,6 +69,21 @@ describe('options of verify', function () {
     const last = oracle.get('ip1')!;
     expect(last.dtype).to.equal('float64');
     expect([...last.data]).to.deep.equal([...valuesOf(weights, x, 'float64').get('ip1')!.data]);
+  });
+
+  it('verify --values, --names, --layout: what was computed elsewhere, its names and order', async () => {
+    const x = random([1, 3, 32, 32], 8);
+    await writeTensors(path('fed.npy'), { x });
+    const values = new Map(
+      [...valuesOf(weights, x)].map(([name, t]) => [name === 'norm1' ? 'LRN' : name, t]),
+    );
+    await writeTensors(path('dump.npz'), values);
+    writeFileSync(path('names.json'), '{"LRN": "norm1"}');
+    const line = 'verify --network cifar10-full --weights w.npz --input fed.npy --values dump.npz';
+    const { verdict, device, layers } = await json(`${line} --names names.json`);
+    expect([verdict, device, layers.length]).to.deep.equal(['pass', 'other', small.layers.length]);
+    expect((await json(line)).layers.length).to.equal(small.layers.length - 1);
+    expect(await refused(`${line} --layout NHWC`)).to.include('which is not NHWC');
   });
 
   it('verify --require, --tf32: what fails as float32 passes as TF32', async () => {

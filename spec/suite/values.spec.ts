@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { encodeTensor } from '../../export/proto.ts';
+import { buildModel } from '../../export/index.ts';
+import { encodeModel, encodeTensor } from '../../export/proto.ts';
 import type { NumericValue } from '../../lib/array/value.ts';
 import { readTensors } from '../../lib/disk/tensors.ts';
 import { writeNpy } from '../../lib/format/npy.ts';
@@ -18,6 +19,7 @@ import { writeNpz } from '../support/tensor-bytes.ts';
 const net = (name: string): Network => narrow(networkNamed(name));
 const network = net('alexnet2012');
 const weights = randomWeights(network, 3);
+const narrowed = net('torchvision');
 const input = random([1, ...network.input], 5, 100);
 const pair = random([2, ...network.input], 6, 100);
 const of = (...kinds: string[]): string[] =>
@@ -195,7 +197,7 @@ describe('values that PyTorch computed', function () {
   });
 
   it('names: PyTorch modules, OpenCV nodes, a map; what belongs to nothing is listed with what is near', async () => {
-    const torch = net('torchvision');
+    const torch = narrowed;
     const own = {
       network: torch,
       weights: randomWeights(torch, 2),
@@ -223,6 +225,69 @@ describe('values that PyTorch computed', function () {
     expect(lines.join('\n')).to.include("not compared: 'probb' (nearest: prob");
     await refused({ values: at('odd.npz'), names: { conv_9: 'fc8' } }, /no 'conv_9' \(nearest: conv_8/);
     await refused({ values: at('odd.npz'), names: { conv_8: 'fc' } }, /there is no 'fc' \(nearest: fc[678]/);
+  });
+
+  it('gradients and a step of training: what is there is judged, from operands that are there or from the input on', async () => {
+    const own = {
+      network: narrowed,
+      weights: randomWeights(narrowed, 2),
+      input: random([2, ...narrowed.input], 1, 2),
+    };
+    const labels = [3, 7];
+    const names = narrowed.layers.map(({ name }) => name);
+    // PyTorch gives the gradient of a window to one of its equal maxima, the graphs to each: zeros behind a ReLU are equal
+    const beforePools = ['drelu1', 'drelu2', 'drelu5'];
+    const backward = names.map((name) => `d${name}`).filter((name) => !beforePools.includes(name));
+    const grads = [...own.weights.keys()].map((name) => `${name}.grad`);
+    const next = [...own.weights.keys()].map((name) => `step1/${name}`);
+    const [all, parameters, wrong, alone, first] = runTorch(folder, [
+      { ...own, labels, name: 'gradients', keep: [...names, ...backward, ...grads, 'loss', ...next] },
+      { ...own, labels, name: 'parameters', keep: [...grads, 'loss'] },
+      {
+        ...own,
+        labels,
+        name: 'twice',
+        keep: [...names, ...backward, ...grads],
+        scale: { 'conv3.weight': 2 },
+      },
+      { ...own, labels, name: 'alone', keep: grads, scale: { 'conv3.weight': 1.01 } },
+      { ...own, labels, name: 'step', keep: next },
+    ]);
+    const run = (values: string, graph: 'gradients' | 'training' = 'gradients') =>
+      verify({ ...own, graph, labels, values, ...(graph === 'training' && { update: 'pytorch' }) });
+    for (const [values, graph] of [
+      [all, 'gradients'],
+      [all, 'training'],
+      [parameters, 'gradients'],
+      [first, 'training'],
+    ] as const) {
+      const { verdict, layers } = await run(values, graph);
+      expect(verdict, JSON.stringify(layers.map(({ layer, reason }) => [layer, reason]))).to.equal('pass');
+    }
+    const { layers } = await run(all);
+    const fromOperands = layers.find(({ layer }) => layer === 'dconv3.weight');
+    expect([fromOperands?.through, fromOperands?.introduced?.beyond]).to.deep.equal([undefined, 0]);
+    expect((await run(wrong)).first).to.equal('dconv3.weight');
+    expect((await run(alone)).first).to.equal('dconv3.weight');
+  });
+
+  it('any graph, node by node: what is missing between is not needed', async () => {
+    const model = at('foreign.onnx');
+    const { layers } = network;
+    const file = buildModel(network, weights, {});
+    writeFileSync(model, encodeModel({ ...file.model, metadataProps: [] }));
+    const all = await verify({ model, input: `input=${at('all.input.npy')}`, values: at('all.npz') });
+    expect(all.verdict).to.equal('pass');
+    expect(all.layers.length).to.equal(layers.length);
+    const some = await verify({
+      model,
+      input: `input=${at('all.input.npy')}`,
+      values: at('convolutions.npz'),
+    });
+    expect(some.verdict).to.equal('pass');
+    expect(some.layers[1].through).to.deep.equal(['pool1']);
+    const wrong = await verify({ model, input: `input=${at('all.input.npy')}`, values: at('between.npz') });
+    expect(wrong.first).to.equal('conv2');
   });
 
   it('the command: exit codes, reports, and options that do not go with it', async () => {

@@ -151,9 +151,40 @@ def run(job):
         module.register_forward_hook(
             lambda _module, _inputs, y, name=name: values.__setitem__(name, y.detach().clone() if copy else y.detach())
         )
+    if 'labels' in job:
+        return train(job, modules, x, values)
     with torch.no_grad():
         modules(x)
     save(job, {name: y for name, y in values.items() if name in job.get('keep', values)})
+
+
+def train(job, modules, x, values):
+    """Forward, back and one step of SGD with momentum and decay: every value, gradient and parameter."""
+    y = x.clone().requires_grad_()
+    tops = []
+    for name, module in modules.named_children():
+        y = module(y)
+        y.retain_grad()
+        tops.append((name, y))
+    loss = F.cross_entropy(y, torch.tensor(job['labels']))
+    loss.backward()
+    values['loss'] = loss.detach()
+    for name, top in tops:
+        values[f'd{name}'] = top.grad
+    sgd = torch.optim.SGD(modules.parameters(), lr=0.01, momentum=0.9, weight_decay=0.0005)
+    for name, p in modules.named_parameters():
+        values[f'{layer_of(name)}.grad'] = p.grad.clone() * job.get('scale', {}).get(layer_of(name), 1)
+    sgd.step()
+    for name, p in modules.named_parameters():
+        values[f'step1/{layer_of(name)}'] = p.detach()
+        values[f'step1/{layer_of(name)}.velocity'] = sgd.state[p]['momentum_buffer']
+    save(job, {name: y for name, y in values.items() if name in job.get('keep', values)})
+
+
+def layer_of(parameter):
+    """fc6.1.weight is fc6.weight."""
+    parts = parameter.split('.')
+    return f'{parts[0]}.{parts[-1]}'
 
 
 def save(job, values):

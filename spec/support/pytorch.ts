@@ -21,6 +21,9 @@ export interface Job {
   readonly layout?: 'NHWC';
   readonly copy?: boolean;
   readonly inplace?: boolean;
+  /** Forward, back, and a step; gradients times `scale`. */
+  readonly labels?: readonly number[];
+  readonly scale?: Readonly<Record<string, number>>;
   readonly keep?: readonly string[];
   readonly names?: Readonly<Record<string, string>>;
 }

@@ -4,7 +4,7 @@
  */
 import { shapes } from '../../../reference/oracle.ts';
 import { dense, type Tensor } from '../../../reference/tensor.ts';
-import { fromTensor, type NumericValue, type Value } from '../../array/value.ts';
+import { fromTensor, type NumericValue, type Value, widened } from '../../array/value.ts';
 import { readText } from '../../disk/source.ts';
 import { InputError } from '../../errors.ts';
 import { readInput } from '../../networks/input.ts';
@@ -14,10 +14,10 @@ import { examine, verificationOf } from '../engine.ts';
 import { layersOf } from '../layers.ts';
 import type { VerifyOptions } from '../options.ts';
 import type { FilePair, Pair } from '../pairing.ts';
-import type { Provider } from '../provider.ts';
 import { tensorOf } from '../subject.ts';
 import type { Verification } from '../verification.ts';
 import { inPlace, nameDump, nodeNames, torchNames } from './names.ts';
+import { dumpOf, type Elsewhere } from './part.ts';
 import { type Placed, place } from './place.ts';
 import { readDump } from './read.ts';
 import { fromEndpoint, servedNotes } from './served.ts';
@@ -42,8 +42,15 @@ export function engineOf(options: VerifyOptions): Executor {
   return word === 'auto' ? 'other' : (word.split(':')[0] as Device);
 }
 
+interface Found {
+  readonly pair: Pair | FilePair;
+  readonly weights: string;
+  readonly notes: readonly string[];
+}
+
 /** Reads the dump and the input. Throws InputError for what does not fit together. */
-export async function prepareDump(pair: Pair | FilePair, options: VerifyOptions, device: Executor) {
+export async function prepareDump(found: Found, options: VerifyOptions, device: Executor) {
+  const { pair, weights } = found;
   const { network } = pair;
   const from = options.endpoint === undefined ? undefined : await fromEndpoint(network, options);
   const dumps = from ? [from.dump] : await readDump(options.values!);
@@ -60,7 +67,7 @@ export async function prepareDump(pair: Pair | FilePair, options: VerifyOptions,
     ]),
     torchNames(network),
   ];
-  const notes: string[] = from ? servedNotes(from.served) : [];
+  const notes: string[] = [...found.notes, ...(from ? servedNotes(from.served) : [])];
   const unstable: string[] = [];
   const parts = dumps.map((dump) => {
     const named = nameDump([...dump.keys()], own, aliases, names);
@@ -77,6 +84,7 @@ export async function prepareDump(pair: Pair | FilePair, options: VerifyOptions,
     throw new InputError(`${from?.served.address ?? options.values}: none of its values is a layer's`);
   return {
     title: `network: ${network.name}`,
+    weights,
     input: source,
     notes: [...new Set(notes)],
     run: async () => {
@@ -84,6 +92,28 @@ export async function prepareDump(pair: Pair | FilePair, options: VerifyOptions,
       return from ? { ...found, served: from.served } : found;
     },
   };
+}
+
+/**
+ * The values of a graph that is no chain of layers: by its own names, `own`, or what `aliases` say. Halves are those of a
+ * graph that has halves. Throws InputError for values of several runs.
+ */
+export async function readValues(
+  options: VerifyOptions,
+  own: readonly string[],
+  aliases: readonly ReadonlyMap<string, string>[] = [],
+): Promise<Elsewhere & { readonly notes: readonly string[] }> {
+  const [dump, ...more] = await readDump(options.values!);
+  if (more.length > 0) throw new InputError(`${options.values}: several runs: a graph is judged by one`);
+  const itself = new Map(own.map((name) => [name, name]));
+  const { names, unmatched } = nameDump(
+    [...dump.keys()],
+    own,
+    [itself, ...aliases],
+    await namesIn(options.names),
+  );
+  const values = new Map([...names].map(([name, theirs]) => [name, widened(dump.get(theirs)!)]));
+  return { values, device: engineOf(options), notes: unmatched };
 }
 
 /** The model's names for the layers' values. */
@@ -151,18 +181,6 @@ async function inputOf(
   return { input, source };
 }
 
-/** One run that is over. */
-const dumpOf = (
-  values: ReadonlyMap<string, Value>,
-  device: Executor,
-  unstable: readonly string[],
-): Provider => ({
-  device,
-  ways: [{ graph: 'elsewhere', level: 'unknown' }],
-  run: async () => ({ values, placement: null, unstable }),
-  [Symbol.asyncDispose]: async () => {},
-});
-
 async function verifyDump(
   pair: Pair,
   options: VerifyOptions,
@@ -187,7 +205,7 @@ async function verifyDump(
       isJudged: (name) => there.has(name),
       type: (name) => types.get(name),
     });
-    await using provider = dumpOf(there, device, unstable);
+    await using provider = dumpOf({ values: there, device, unstable });
     const found = await examine(subject, provider);
     const shown = [...there].map(([name, value]) => [name, tensorOf(value)] as const);
     each.push(

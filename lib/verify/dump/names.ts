@@ -79,6 +79,22 @@ export function torchNames({ layers }: Network): Map<string, string> {
   ]);
 }
 
+/** Names for what --graph judges: PyTorch's `conv1.weight.grad`, a saved `step1/conv1.weight`, modules as above. */
+export function gradientNames(network: Network): Map<string, string> {
+  const names = new Map<string, string>();
+  const torch = torchNames(network);
+  const modules = [...torch, ...network.layers.map(({ name }) => [name, name] as const)];
+  for (const [module, layer] of modules) {
+    names.set(module, layer);
+    for (const parameter of ['weight', 'bias']) {
+      const own = `${layer}.${parameter}`;
+      names.set(`${module}.${parameter}.grad`, `d${own}`).set(`step1/d${own}`, `d${own}`);
+      names.set(`step1/${own}`, `${own}.next`).set(`step1/${own}.velocity`, `${own}.velocity.next`);
+    }
+  }
+  return names;
+}
+
 /**
  * A value that was overwritten in place: that of a layer with weights, without the activation's behind it, and nothing
  * in it that the activation would change. It is the activation's (Caffe's blobs, hooks that do not copy).

@@ -106,7 +106,8 @@ function orderOf(shape: Shape, own: Shape, [N, ...maps]: Shape): Order {
   return first ? 'NCHW' : 'NHWC';
 }
 
-const squeezed = (shape: Shape): string => shape.filter((extent) => extent !== 1).join();
+/** A shape without its extents of 1. */
+export const squeezed = (shape: Shape): string => shape.filter((extent) => extent !== 1).join();
 
 const toldBy = (orders: readonly Order[]): MapOrder =>
   orders.includes('NHWC') && !orders.includes('NCHW') ? 'NHWC' : 'NCHW';

@@ -12,7 +12,7 @@ import { scaledByMask } from '../../bounds/elementwise.ts';
 import { lossBounds } from '../../bounds/loss.ts';
 import { judgedGradients, judgedOutput } from '../../bounds/operations.ts';
 import { operations } from '../../fast/index.ts';
-import { type Computation, tensorOf, type Values } from '../subject.ts';
+import { type Computation, making, tensorOf, type Values } from '../subject.ts';
 
 interface ForwardAndBack extends Pick<Batch, 'labels' | 'dropout'> {
   readonly network: Network;
@@ -33,21 +33,7 @@ export function forwardAndBack(pass: ForwardAndBack): Computation[] {
     lossOf(pass, net.layers[net.layers.length - 1].name),
     ...backward(pass, net),
   ];
-  return all.map((one) => only(one, pass.wanted)).filter(({ makes }) => makes.length > 0);
-}
-
-/** The computation without the values that nobody wants. */
-function only(computation: Computation, wanted: ReadonlySet<string>): Computation {
-  const { makes } = computation;
-  const kept = [...makes.keys()].filter((i) => wanted.has(makes[i].name));
-  return {
-    ...computation,
-    makes: kept.map((i) => makes[i]),
-    judge(values) {
-      const judged = computation.judge(values);
-      return kept.map((i) => judged[i]);
-    },
-  };
+  return all.map((one) => making(one, pass.wanted)).filter(({ makes }) => makes.length > 0);
 }
 
 function forward({ weights, dropout, context }: ForwardAndBack, net: Network, at: number): Computation {

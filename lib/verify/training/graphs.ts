@@ -92,7 +92,7 @@ function graphOf(
 }
 
 /** Every value that may be judged; the state after a step too. */
-function valuesOf(network: Network): string[] {
+export function valuesOf(network: Network): string[] {
   const layers = trunk(network).layers.map(({ name }) => name);
   const parameters = [...weightShapes(network).keys()];
   return [

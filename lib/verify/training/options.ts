@@ -1,4 +1,5 @@
 /** The options of `alexnet verify --graph gradients|training`, and what they mean. */
+import type { Network } from '../../../reference/networks/layers.ts';
 import type { Hyper } from '../../../reference/training/optimiser.ts';
 import { InputError } from '../../errors.ts';
 import { readInput } from '../../networks/input.ts';
@@ -6,13 +7,18 @@ import { resolve } from '../../networks/resolve.ts';
 import type { Model } from '../../onnx/model.ts';
 import { readModelFile } from '../../onnx/read.ts';
 import type { Device } from '../../runtime/failures.ts';
+import type { Elsewhere } from '../dump/part.ts';
 import type { GraphOptions, VerifyOptions } from '../options.ts';
 import type { Verification } from '../verification.ts';
 import { readLabels, readMasks } from './labels.ts';
 import { verifyTraining } from './training.ts';
 
 /** What verify() does for these options. Throws InputError for those that do not go together. */
-export async function prepareTraining(options: VerifyOptions, device: Device) {
+export async function prepareTraining(
+  options: VerifyOptions,
+  device: Device,
+  read?: (network: Network) => Promise<Elsewhere & { readonly notes: readonly string[] }>,
+) {
   const { graph = 'gradients', model: path, seed = 0, input: given, batch: size } = options;
   refuse(options, graph);
   const file = path === undefined ? undefined : await readModelFile(path);
@@ -36,11 +42,14 @@ export async function prepareTraining(options: VerifyOptions, device: Device) {
   const masks = typeof options.dropout === 'string' ? options.dropout : 'given in memory';
   const about = [`labels: ${labelled}`, `dropout: ${dropout === 'none' ? 'none' : `masks ${masks}`}`];
   if (graph === 'training') about.push(stepsText(hyper, steps));
+  const dump = await read?.(network);
+  if (dump && steps !== 1)
+    throw new InputError('--steps: values that were computed elsewhere are of one step');
   return {
     title: `network: ${network.name}, graph: ${graph}`,
     weights: source,
     input: given === undefined ? `${inputSource}, batch ${N}` : inputSource,
-    notes: [...notes, ...about],
+    notes: [...notes, ...about, ...(dump?.notes ?? [])],
     run: async (): Promise<Verification> => ({
       ...(await verifyTraining({
         ...options,
@@ -51,6 +60,7 @@ export async function prepareTraining(options: VerifyOptions, device: Device) {
         hyper,
         steps,
         device,
+        dump,
         file: file?.bytes,
       })),
       training: {

@@ -20,6 +20,7 @@ import {
 } from '../../bounds/update.ts';
 import { Died } from '../../runtime/apart.ts';
 import type { Device } from '../../runtime/failures.ts';
+import { dumpOf, type Elsewhere, examineDump } from '../dump/part.ts';
 import { type Examined, examine, judgeAll, nothingFound, type Reported } from '../engine.ts';
 import type { JudgeOptions } from '../options.ts';
 import { type Computation, type Subject, tensorOf, type Values } from '../subject.ts';
@@ -30,6 +31,7 @@ import { aboutGraph, feedsOf, runsOf, type TrainingGraph } from './graphs.ts';
 
 interface StepSettings extends JudgeOptions {
   readonly device: Device;
+  readonly dump?: Elsewhere;
   readonly network: Network;
   readonly weights: Weights;
   readonly batch: Batch;
@@ -59,8 +61,8 @@ type Named = (name: string) => Tensor | undefined;
 
 /** The first step in every way that the device can run it, the others in the first of them. */
 export async function verifySteps(settings: StepSettings): Promise<Stepped> {
-  const { network, batch, hyper, graph, options, steps } = settings;
-  await using provider = await runsOf(graph, settings.device, settings);
+  const { network, batch, hyper, graph, options, steps, dump } = settings;
+  await using provider = dump ? dumpOf(stateAlone(dump)) : await runsOf(graph, settings.device, settings);
   const saved = { device: new Map<string, Tensor>(), oracle: new Map<string, Tensor>() };
   const rows: LayerRow[] = [];
   const start: State = { weights: settings.weights, momenta: zeroMomenta(settings.weights) };
@@ -74,7 +76,9 @@ export async function verifySteps(settings: StepSettings): Promise<Stepped> {
     const subject = stepOf(settings, device, oracleNames(chain, next, hyper));
     let values: ReadonlyMap<string, Value>;
     if (!first) {
-      first = await examine(subject, provider, settings);
+      first = dump
+        ? await examineDump(subject, stateAlone(dump), (name) => subject.given(name) !== undefined)
+        : await examine(subject, provider, settings);
       rows.push(...first.rows.map(inStep(k)));
       runs.push(...first.runs);
       values = first.values;
@@ -100,6 +104,12 @@ export async function verifySteps(settings: StepSettings): Promise<Stepped> {
   }
   return { ...(first as Examined), ...saved, rows, runs };
 }
+
+/** What a step ends with: gradients have the loss's factor in a step's graph, in somebody's dump they have none. */
+const stateAlone = ({ values, device }: Elsewhere): Elsewhere => ({
+  values: new Map([...values].filter(([name]) => name.endsWith('.next'))),
+  device,
+});
 
 /** 'conv1.weight.next' is called step1/conv1.weight. */
 const inStep =

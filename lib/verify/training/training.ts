@@ -12,6 +12,7 @@ import type { BoundsContext } from '../../bounds/bounds.ts';
 import { operationsFor } from '../../fast/index.ts';
 import type { Device } from '../../runtime/failures.ts';
 import { holdDevice } from '../../runtime/session.ts';
+import { type Elsewhere, examineDump } from '../dump/part.ts';
 import { type Examined, examine, type Reported, verificationOf } from '../engine.ts';
 import type { JudgeSettings, VerifyOptions } from '../options.ts';
 import { mustBeFinite, type Subject, tensorOf } from '../subject.ts';
@@ -30,13 +31,16 @@ interface TrainingSettings extends JudgeSettings, Pick<VerifyOptions, 'plain'> {
   readonly hyper: Hyper;
   readonly steps: number;
   readonly device: Device;
+  /** Values that were computed elsewhere; default: a session's. */
+  readonly dump?: Elsewhere;
   /** A file that should be this graph; default: the one that is exported. */
   readonly file?: Uint8Array;
 }
 
 /** Throws InputError for numbers that are none and for a file of another graph, EnvironmentError for the device. */
 export async function verifyTraining(settings: TrainingSettings): Promise<Verification> {
-  const { graph: kind, network, batch, device, hyper, precision = 'float32', plain, file } = settings;
+  const { graph: kind, network, batch, hyper, precision = 'float32', plain, file, dump } = settings;
+  const device = dump?.device ?? settings.device;
   mustBeFinite('the input', batch.input);
   for (const [name, t] of settings.weights) mustBeFinite(name, t);
   const required = settings.require ?? 'float32';
@@ -44,8 +48,8 @@ export async function verifyTraining(settings: TrainingSettings): Promise<Verifi
   const context: BoundsContext = { device, operands: classes[required], half: false, runningSum: false };
   const options: GradientOptions = { precision, operations: operationsFor({ plain }) };
   const chain = oracleChain(network, weights, batch, options);
-  await using _held = await holdDevice(device);
-  const graph = gradientsGraph(network, batch, device, kind === 'gradients' ? file : undefined);
+  await using _held = dump ? null : await holdDevice(settings.device);
+  const graph = gradientsGraph(network, batch, settings.device, kind === 'gradients' ? file : undefined);
   const gradients = await examineGradients({ ...settings, weights }, graph, context, chain);
   const { expected } = gradients;
   const parts: Reported[] = [gradients];
@@ -54,7 +58,7 @@ export async function verifyTraining(settings: TrainingSettings): Promise<Verifi
     oracle: results(chain.values, network),
   };
   if (kind === 'training') {
-    const step = stepGraph(network, batch, hyper, device, file);
+    const step = stepGraph(network, batch, hyper, settings.device, file);
     const about = { ...settings, weights, graph: step, context, options, chain, expected };
     const { device: onDevice, oracle, ...stepped } = await verifySteps(about);
     parts.push(stepped);
@@ -71,7 +75,7 @@ async function examineGradients(
   context: BoundsContext,
   chain: Chain,
 ): Promise<Examined> {
-  const { network, weights, batch, device } = settings;
+  const { network, weights, batch, device, dump } = settings;
   const pass = { ...batch, network, weights, wanted: graph.wanted, factor: 1, context };
   const subject: Subject = {
     ...aboutGraph(graph, network, feedsOf(graph, batch, weights)),
@@ -83,6 +87,7 @@ async function examineGradients(
       return (name) => values.get(name);
     },
   };
+  if (dump) return examineDump(subject, dump, (name) => subject.given(name) !== undefined);
   await using provider = await runsOf(graph, device, settings);
   return await examine(subject, provider, settings);
 }
