@@ -234,7 +234,7 @@ function isConstant(values: ArrayLike<number>): boolean {
 }
 
 /** Errors within so many times what one float32 accumulator makes say nothing about the operands. */
-const SEQUENTIAL = 3;
+export const SEQUENTIAL = 3;
 
 /**
  * −log₂ rms(err / √(‖w∘x‖² + b²)) over the elements with ‖w∘x‖ > 0: how many bits the products and sums kept.

@@ -5,6 +5,7 @@
  */
 import { fromTensor, type Value } from '../../array/value.ts';
 import { InputError } from '../../errors.ts';
+import { SEQUENTIAL } from '../../judge/judge.ts';
 import type { Executor } from '../../runtime/failures.ts';
 import { type Examined, examine, strayFrom } from '../engine.ts';
 import type { Provider } from '../provider.ts';
@@ -41,7 +42,7 @@ function partOfSubject(
   };
 }
 
-/** By value, what rounding is expected to do in a right run: in the oracle's own. */
+/** By value, what rounding does in a right run, the oracle's own: of products what one accumulator may do. */
 function expectedErrors(subject: Subject): Map<string, Float64Array> {
   const expected = new Map<string, Float64Array>();
   const own = (name: string): Value | undefined => {
@@ -50,9 +51,11 @@ function expectedErrors(subject: Subject): Map<string, Float64Array> {
   };
   for (const { makes, reads, judge } of subject.computations()) {
     if (reads.some((name) => own(name) === undefined)) continue;
-    for (const [i, judged] of judge(own).entries())
-      if (judged && 'bounds' in judged)
-        expected.set(makes[i].name, judged.bounds.expectation ?? judged.bounds.bound);
+    for (const [i, judged] of judge(own).entries()) {
+      if (!judged || !('bounds' in judged)) continue;
+      const { squares, expectation, bound } = judged.bounds;
+      expected.set(makes[i].name, squares?.noise.map((noise) => SEQUENTIAL * noise) ?? expectation ?? bound);
+    }
   }
   return expected;
 }
