@@ -235,7 +235,7 @@ describe('values that PyTorch computed', function () {
     };
     const labels = [3, 7];
     const names = narrowed.layers.map(({ name }) => name);
-    // PyTorch gives the gradient of a window to one of its equal maxima, the graphs to each: zeros behind a ReLU are equal
+    // PyTorch gives the gradient of a window to one of its equal maxima, the graphs to each of them
     const beforePools = ['drelu1', 'drelu2', 'drelu5'];
     const backward = names.map((name) => `d${name}`).filter((name) => !beforePools.includes(name));
     const grads = [...own.weights.keys()].map((name) => `${name}.grad`);

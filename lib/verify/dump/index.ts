@@ -95,8 +95,8 @@ export async function prepareDump(found: Found, options: VerifyOptions, device: 
 }
 
 /**
- * The values of a graph that is no chain of layers: by its own names, `own`, or what `aliases` say. Halves are those of a
- * graph that has halves. Throws InputError for values of several runs.
+ * The values of a graph that is not a chain of layers: by its own names, `own`, or what `aliases` say. Throws
+ * InputError for values of several runs.
  */
 export async function readValues(
   options: VerifyOptions,
