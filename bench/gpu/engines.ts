@@ -151,7 +151,7 @@ function mustAgree(got: ArrayLike<number>, expected: ArrayLike<number>, limit: n
 // ---- Images
 
 /** Whole numbers from 0 to 255, so that float32 and uint8 inputs are the same. */
-export function pixels({ input }: Network, batch: number): Tensor {
+function pixels({ input }: Network, batch: number): Tensor {
   const drawn = words(0, streamOf('bench.gpu.pixels'), batch * sizeOf(input));
   return tensor(
     Float32Array.from(drawn, (word) => word >>> 24),
@@ -159,33 +159,10 @@ export function pixels({ input }: Network, batch: number): Tensor {
   );
 }
 
-export function repeated(x: Tensor, batch: number): Tensor {
+function repeated(x: Tensor, batch: number): Tensor {
   const size = dense(x).length;
   const data = new Float32Array(batch * (size / x.shape[0]));
   for (let at = 0; at < data.length; at += size)
     data.set(dense(x).subarray(0, Math.min(size, data.length - at)), at);
   return tensor(data, [batch, ...x.shape.slice(1)]);
-}
-
-export const one = (x: Tensor): Tensor =>
-  tensor(dense(x).slice(0, dense(x).length / x.shape[0]), [1, ...x.shape.slice(1)]);
-
-/** Image n at place n + by. */
-export function rolled(x: Tensor, by: number): Tensor {
-  const size = dense(x).length / x.shape[0];
-  const data = new Float32Array(dense(x).length);
-  for (let n = 0; n < x.shape[0]; n++)
-    data.set(dense(x).subarray(n * size, (n + 1) * size), ((n + by) % x.shape[0]) * size);
-  return tensor(data, x.shape);
-}
-
-/** Largest distance in units in the last place: float32 patterns in order. */
-export function furthest(a: Float32Array, b: Float32Array): number {
-  const ordered = (values: Float32Array) =>
-    new Int32Array(values.slice().buffer).map((bits) => (bits < 0 ? -2147483648 - bits : bits));
-  const x = ordered(a);
-  const y = ordered(b);
-  let far = 0;
-  for (let i = 0; i < x.length; i++) far = Math.max(far, Math.abs(x[i] - y[i]));
-  return far;
 }

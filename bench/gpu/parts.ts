@@ -8,17 +8,16 @@ import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { intermediates, joined, tap } from '../../export/index.ts';
+import { joined } from '../../export/index.ts';
 import { doctor, verify } from '../../lib/index.ts';
 import { modelOf } from '../../lib/networks/modelfile.ts';
-import { type Device, lrnOf, openSession, type Session } from '../../lib/runtime/session.ts';
+import { type Device, lrnOf } from '../../lib/runtime/session.ts';
 import { TF32_VARIABLE } from '../../lib/runtime/tf32.ts';
-import { asTensor, type SessionValue } from '../../lib/runtime/values.ts';
+import { repeatLines } from '../../lib/verify/repeats.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
-import { dense, sizeOf, type Tensor } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
 import { median } from '../statistics.ts';
-import { furthest, one, ours, pixels, pytorch, repeated, rolled } from './engines.ts';
+import { ours, pytorch } from './engines.ts';
 
 /** What a part is asked; each uses what concerns it. */
 export interface Question {
@@ -185,52 +184,8 @@ const planted: Part = async ({ network, device }) => {
 
 /** Which layers keep their bits between runs, sessions, batch sizes and places in the batch. */
 const determinism: Part = async ({ network, device }) => {
-  const net = networkNamed(network!);
-  const file = modelOf(net, initialise(net, 0, 'kaiming'), {
-    source: 'seed 0',
-    lrn: lrnOf(device!),
-    passing: true,
-  });
-  const names = net.layers.map(({ name }) => name);
-  const bytes = joined(file.chunks());
-  const inner = new Set(intermediates(file.model.graph!));
-  const tapped = tap(
-    bytes,
-    names.filter((name) => inner.has(name)),
-  );
-  const images = pixels(net, 4);
-  const first = new Map<string, Float32Array>();
-  const compare = async (session: Session, x: Tensor, place: number, what: string): Promise<string> => {
-    const results = await session.run(
-      new Map([['input', x as unknown as SessionValue]]),
-      names.filter((n) => inner.has(n)),
-    );
-    const moved: string[] = [];
-    for (const [name, value] of results) {
-      const y = asTensor(value, name);
-      const size = sizeOf(y.shape) / y.shape[0];
-      const own = Float32Array.from(dense(y).subarray(place * size, (place + 1) * size));
-      const before = first.get(name);
-      if (!before) first.set(name, own);
-      else {
-        const far = furthest(before, own);
-        if (far > 0) moved.push(`${name} ${far} ULP`);
-      }
-    }
-    return `${what}: ${moved.length === 0 ? 'all bits the same' : moved.join(', ')}`;
-  };
-  const lines: string[] = [];
-  {
-    await using session = await openSession(tapped, device!);
-    await compare(session, images, 0, 'first');
-    lines.push(await compare(session, images, 0, 'same session'));
-    lines.push(await compare(session, rolled(images, 2), 2, 'another place in the batch'));
-    lines.push(await compare(session, repeated(images, 16), 0, 'batch 16'));
-    lines.push(await compare(session, one(images), 0, 'batch 1'));
-  }
-  await using other = await openSession(tapped, device!);
-  lines.push(await compare(other, images, 0, 'another session'));
-  return { ok: null, says: lines.join('; ') };
+  const { repeats = [] } = await verify({ network, device, repeat: 3 });
+  return { ok: null, says: repeatLines(repeats).join('; '), figures: repeats };
 };
 
 /** Images per second from host memory and back, after the outputs agree with the oracle's. */

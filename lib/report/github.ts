@@ -4,6 +4,7 @@ import { marginText } from '../judge/margin.ts';
 import { whyText } from '../judge/why.ts';
 import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
+import { repeatLines } from '../verify/repeats.ts';
 import type { LayerRow } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
 import { escapeMarkdown, escapeMessage, escapeProperty } from './escape.ts';
@@ -37,6 +38,9 @@ export function stepSummary(result: VerifyResult, difference?: Difference): stri
     about.map(escapeMarkdown).join(' · '),
     reasons.join('\n'),
     result.margin ? escapeMarkdown(marginText(result.margin)) : '',
+    repeatLines(result.repeats ?? [])
+      .map((line) => `- ${escapeMarkdown(line)}`)
+      .join('\n'),
     result.why
       ? whyText(result.why)
           .map((line) => `- ${escapeMarkdown(line)}`)

@@ -5,6 +5,7 @@ import { marginText } from '../judge/margin.ts';
 import type { Why } from '../judge/why.ts';
 import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
+import { repeatLines } from '../verify/repeats.ts';
 import type { LayerRow, Verification } from '../verify/verification.ts';
 import { version } from '../version.ts';
 import type { Change, Difference } from './baseline.ts';
@@ -95,6 +96,7 @@ function facts(result: VerifyResult): string {
     ['input', `${result.inputSource} (${result.input.join('×')})`],
     ['device', `${LABELS[result.device]}; ${result.placement}`],
     ['required arithmetic', result.required],
+    ...(result.repeats ? [['repeated', repeatLines(result.repeats).join('. ')] as const] : []),
   ];
   return `<dl class="facts">${entries.map(([key, value]) => fact(key, value)).join('')}</dl>`;
 }

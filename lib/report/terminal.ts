@@ -4,6 +4,7 @@ import { FALSE_ALARM } from '../bounds/products.ts';
 import { marginText } from '../judge/margin.ts';
 import { whyText } from '../judge/why.ts';
 import { LABELS } from '../runtime/failures.ts';
+import { repeatLines } from '../verify/repeats.ts';
 import type { LayerRow, RunReport, Verification } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
 import { oneLine } from './escape.ts';
@@ -24,6 +25,7 @@ export function verificationText(result: Verification): string {
   const { why, margin } = result;
   const lines = [
     ...notes(result),
+    ...repeatLines(result.repeats ?? []),
     ...(margin ? [marginText(margin)] : []),
     ...(why ? whyText(why) : []),
     verdictLine(result),

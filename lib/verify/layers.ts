@@ -12,6 +12,7 @@ import { operations, operationsFor } from '../fast/index.ts';
 import { marginOf } from '../judge/margin.ts';
 import { constantsOf } from '../onnx/constants.ts';
 import { evaluateNode } from '../onnx/evaluate.ts';
+import { Died } from '../runtime/apart.ts';
 import type { Device, Executor } from '../runtime/failures.ts';
 import type { Evidence } from './bundle.ts';
 import { examine, verificationOf } from './engine.ts';
@@ -63,14 +64,23 @@ export async function verifyLayers(given: LayersSettings): Promise<Verification>
   );
   const own = inOwnOrder(provider, pair, chain);
   const examined = await examine(subject, own.provider, settings);
+  const { repeat = 1 } = settings;
+  const fixed = pair.input.batch !== undefined;
+  const repeats = repeat > 1 ? await provider.repeats?.(subject.feeds, fixed).catch(unlessDied) : undefined;
   const found = { ...examined, evidence: examined.evidence && own.inFileOrder(examined.evidence) };
   const values = [...found.values]
     .filter(([name]) => name !== end)
     .map(([name, v]) => [name, tensorOf(v)] as const);
-  return verificationOf([found], {
+  const verification = verificationOf([found], {
     ...{ network: subject.name, input: input.shape, device, required },
     values: { device: new Map([['input', input], ...values]), oracle: chain },
   });
+  return repeats ? { ...verification, repeats } : verification;
+}
+
+/** An engine that dies is a finding already. */
+function unlessDied(error: unknown): undefined {
+  if (!(error instanceof Died)) throw error;
 }
 
 const inHalves = (t: Tensor): Tensor =>

@@ -6,6 +6,7 @@
 import type { Value } from '../array/value.ts';
 import type { Executor } from '../runtime/failures.ts';
 import type { Placement } from '../runtime/placement.ts';
+import type { Repeat } from './repeats.ts';
 
 /** onnxruntime's levels of graph optimisation. */
 export type Level = 'basic' | 'extended' | 'all';
@@ -34,4 +35,6 @@ export interface Provider extends AsyncDisposable {
   readonly ways: readonly [Way, ...Way[]];
   /** Values for what is fed, by the model's input names. Throws InputError, or EnvironmentError for the device. */
   run(feeds: ReadonlyMap<string, Value>, way: Way): Promise<Run>;
+  /** What else makes its values move; only of those that can be run again. `fixed`: the batch is as it is. */
+  repeats?(feeds: ReadonlyMap<string, Value>, fixed: boolean): Promise<readonly Repeat[]>;
 }

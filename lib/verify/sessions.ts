@@ -8,6 +8,7 @@ import { fromSession, toSession } from '../runtime/values.ts';
 import { batchesOf, joinedBatches } from './batches.ts';
 import type { JudgeSettings } from './options.ts';
 import type { Provider, Run, Way } from './provider.ts';
+import { repeatsOf } from './repeats.ts';
 import { sameBits } from './rows.ts';
 
 interface SessionSource {
@@ -50,6 +51,12 @@ export async function sessionsOf(
     return open;
   }
 
+  async function reopened(): Promise<Session> {
+    await open?.session.release();
+    open = undefined;
+    return (await sessionFor({ graph: 'tapped', level: 'all' })).session;
+  }
+
   async function once(session: Session, feeds: ReadonlyMap<string, Value>, way: Way) {
     const parts = new Map<string, Value[]>();
     for (const images of batchesOf(feeds, batch)) {
@@ -79,6 +86,11 @@ export async function sessionsOf(
       current.placement ??= await session.placement();
       return { values, placement: current.placement, unstable: [...unstable] };
     },
+    repeats: (feeds, fixed) =>
+      repeatsOf(feeds, repeat, fixed, async () => {
+        const session = await reopened();
+        return (given) => once(session, given, { graph: 'tapped', level: 'all' });
+      }),
     async [Symbol.asyncDispose]() {
       await open?.session.release();
       await host[Symbol.asyncDispose]();

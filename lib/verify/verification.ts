@@ -8,6 +8,7 @@ import type { Why } from '../judge/why.ts';
 import type { Executor } from '../runtime/failures.ts';
 import type { Evidence } from './bundle.ts';
 import type { Way } from './provider.ts';
+import type { Repeat } from './repeats.ts';
 
 export interface LayerReport {
   /** Name of the layer, node or gradient. */
@@ -65,6 +66,8 @@ export interface Verification {
   readonly why: Why | null;
   /** What rounding can do to the answer; null where there are no classes. */
   readonly margin: Margin | null;
+  /** What --repeat adds. */
+  readonly repeats?: readonly Repeat[];
   /** What --endpoint adds. */
   readonly served?: ServedBy;
   /** What --graph adds. */

@@ -64,7 +64,11 @@ export function register(program: Command): void {
     .addOption(oneOf('--require <arithmetic>', REQUIRE, ['float32', 'tf32', 'float16', 'bfloat16']))
     .option('--tf32', 'leave TF32 on: short for --require tf32')
     .addOption(oneOf('--precision <type>', "storage of the oracle's own chain", ['float32', 'float64']))
-    .option('--repeat <n>', 'run so often, and compare bit by bit', integer(1))
+    .option(
+      '--repeat <n>',
+      'run so often, and in other sessions and batches: which values keep their bits',
+      integer(1),
+    )
     .option('--plain', 'the oracle by its plain loops, not their fast twins')
     .addOption(
       oneOf('--graph <kind>', 'gradients of a batch, or steps of training too', ['gradients', 'training']),
