@@ -6,7 +6,6 @@
 import type { Value } from '../array/value.ts';
 import type { Executor } from '../runtime/failures.ts';
 import type { Placement } from '../runtime/placement.ts';
-import type { Repeat } from './repeats.ts';
 
 /** onnxruntime's levels of graph optimisation. */
 export type Level = 'basic' | 'extended' | 'all';
@@ -26,6 +25,17 @@ export interface Run {
   readonly placement: Placement | null;
   /** Values that were not the same, bit for bit, in every repetition. */
   readonly unstable: readonly string[];
+}
+
+/** Values compared with those of a run that differed in one thing. */
+export interface Repeat {
+  /** What was another: the run alone, its session, the image's place, the batch. */
+  readonly change: 'run' | 'session' | 'place' | 'batch';
+  readonly what: string;
+  /** Values that were compared. */
+  readonly compared: number;
+  /** Those that did not keep their bits, and by how many units in the last place, at most, each moved. */
+  readonly moved: readonly { readonly layer: string; readonly ulps: number }[];
 }
 
 export interface Provider extends AsyncDisposable {

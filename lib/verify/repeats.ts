@@ -5,16 +5,7 @@
  */
 import type { NumericValue, Value } from '../array/value.ts';
 import { imagesOf, joinedBatches } from './batches.ts';
-
-export interface Repeat {
-  /** What was another: the run alone, its session, the image's place, the batch. */
-  readonly change: 'run' | 'session' | 'place' | 'batch';
-  readonly what: string;
-  /** Values that were compared. */
-  readonly compared: number;
-  /** Those that did not keep their bits, and by how many units in the last place, at most, each moved. */
-  readonly moved: readonly { readonly layer: string; readonly ulps: number }[];
-}
+import type { Repeat } from './provider.ts';
 
 type Values = ReadonlyMap<string, Value>;
 /** A run in a session that stays open until the next is opened. */

@@ -7,8 +7,7 @@ import type { Margin } from '../judge/margin.ts';
 import type { Why } from '../judge/why.ts';
 import type { Executor } from '../runtime/failures.ts';
 import type { Evidence } from './bundle.ts';
-import type { Way } from './provider.ts';
-import type { Repeat } from './repeats.ts';
+import type { Repeat, Way } from './provider.ts';
 
 export interface LayerReport {
   /** Name of the layer, node or gradient. */
