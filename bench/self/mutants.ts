@@ -24,7 +24,8 @@ export const nameOf = ({ file, text, was, becomes }: Mutant): string =>
 export const mutated = (source: string, { start, end, becomes }: Mutant): string =>
   source.slice(0, start) + becomes + source.slice(end);
 
-type Plant = (node: ts.Node, becomes: string) => void;
+/** `from`: where the change begins, unless at the node itself. */
+type Plant = (node: ts.Node, becomes: string, from?: number) => void;
 
 const swapped: Readonly<Record<string, string>> = {
   ...{ '+': '-', '-': '+', '*': '/', '/': '*', '%': '*', '**': '*' },
@@ -70,11 +71,10 @@ function chosen(all: readonly Mutant[], most: number): Mutant[] {
 function mutantsIn(file: string, source: ts.SourceFile, checker: Checker): Mutant[] {
   const found: Mutant[] = [];
   const { text } = source;
-  const plant: Plant = (node, becomes) => {
-    const start = node.getStart(source);
+  const plant: Plant = (node, becomes, start = node.getStart(source)) => {
     const before = text.slice(0, start).split('\n');
     const line = text.split('\n')[before.length - 1].trim();
-    const was = text.slice(start, node.end);
+    const was = text.slice(start, node.end).replace(/\s+/g, ' ');
     if (was !== becomes)
       found.push({ file, line: before.length, text: line, was, becomes, start, end: node.end });
   };
@@ -138,7 +138,7 @@ function ofCall(
 ): void {
   const called = expression.getText(source);
   if (exchanged[called] !== undefined) plant(expression, exchanged[called]);
-  else if (given.length > 1) plant(given[given.length - 1], '');
+  else if (given.length > 1) plant(given[given.length - 1], '', given[given.length - 2].end);
 }
 
 function ofResult(node: ts.Node, source: ts.SourceFile, plant: Plant, checker: Checker): void {

@@ -28,7 +28,12 @@ export class Runner implements AsyncDisposable {
     const text = mutant ? mutated(source, mutant) : source;
     const from = { id, file: join(root, file), through: reach.through.map((path) => join(root, path)) };
     writeFileSync(join(this.folder, `${id}.json`), JSON.stringify(from));
-    const { code } = transformSync(text, { loader: 'ts', format: 'esm', target: 'node20' });
+    let code: string;
+    try {
+      ({ code } = transformSync(text, { loader: 'ts', format: 'esm', target: 'node20', logLevel: 'silent' }));
+    } catch {
+      return { failure: 'it does not compile', tests: 0, seconds: 0 };
+    }
     writeFileSync(join(this.folder, `${id}.js`), code);
     if (id % MUTANTS_A_PROCESS === 0) await this.stop();
     return this.order({ id, specs }, limit);

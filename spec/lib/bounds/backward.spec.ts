@@ -127,16 +127,19 @@ describe('gradients by hand: pools and functions', () => {
   });
 
   it('ReLU: exact; a device that flushes may take a subnormal y for 0', () => {
-    const y = t([1, 3], 1, 1e-39, -1);
-    const pass = { x: y, y, dy: t([1, 3], 2, -3, 4) };
+    const y = t([1, 3], 1e-39, 1, -1);
+    const pass = { x: y, y, dy: t([1, 3], -3, 2, 4) };
     near(limits(gradientsOf(layer('relu'), pass, cpu)[0]), [0, 0, 0]);
-    near(limits(gradientsOf(layer('relu'), pass, contextOn('webgpu'))[0]), [2 ** -126, 3, 2 ** -126]);
+    near(limits(gradientsOf(layer('relu'), pass, contextOn('webgpu'))[0]), [3, 2 ** -126, 2 ** -126]);
   });
 
   it('tanh: γ₃·|dy|·(y² + |1 − y²|); sigmoid γ₃ of the result; softmax γ_{K+3}·|y|·(|dy| + Σ|dy·y|)', () => {
     const y = t([1, 2], 0.5, 0.25);
     const pass = { x: y, y, dy: t([1, 2], 2, -4) };
     near(limits(gradientsOf(layer('tanh'), pass, cpu)[0]), [2 * g(3), 4 * g(3)]);
+    // beyond 1, as a device's licence allows: y² + |1 − y²| = 2.25 + 1.25
+    const over = { x: y, y: t([1, 2], 1.5, 0), dy: t([1, 2], 2, 1) };
+    near(limits(gradientsOf(layer('tanh'), over, cpu)[0]), [7 * g(3), g(3)]);
     near(limits(gradientsOf(layer('sigmoid'), pass, cpu)[0]), [0.5 * g(3), 0.75 * g(3)]);
     // Σ|dy·y| = 1 + 1
     near(limits(gradientsOf(layer('softmax'), pass, cpu)[0]), [0.5 * 4 * g(5), 0.25 * 6 * g(5)]);

@@ -172,6 +172,9 @@ describe('bounds by hand: what is exact, and functions', () => {
       expect(found[0] / u).to.be.closeTo(p * (first + common), 1e-4);
       expect(found[1] / u).to.be.closeTo(q * (second + common), 1e-4);
     }
+    // each image by itself
+    const both = boundOn('cpu', layer('softmax'), t([2, 2], 5, 0, 1, 0));
+    near(both.slice(2), [...boundOn('cpu', layer('softmax'), x)]);
     // a probability far below 2⁻¹²⁶ may become 0
     near([boundOn('cpu', layer('softmax'), t([1, 2], 0, -200))[1]], [2 ** -125]);
   });
