@@ -54,7 +54,13 @@ describe('lib/data/mnist', () => {
 
   it('takes the plain file where both are there', async () => {
     const packed = at('train-images-idx3-ubyte.gz');
-    writeFileSync(at('train-images-idx3-ubyte'), gunzipSync(readFileSync(packed)));
+    const plain = gunzipSync(readFileSync(packed));
+    plain[16] ^= 0xff; // the first pixel of the first picture
+    writeFileSync(at('train-images-idx3-ubyte'), plain);
+    const data = await openDataset(folder);
+    const { image } = await data.splits.get('train')!.get(0);
+    data.close();
+    expect(image.data[0]).to.equal(plain[16]);
     writeFileSync(packed, 'damaged');
     (await openDataset(folder)).close();
   });

@@ -15,6 +15,7 @@ import { expect } from 'chai';
 import { EnvironmentError, InputError } from '../../../lib/errors.ts';
 import { eachImage, loadImages, picturesOf, readPicture } from '../../../lib/image/load.ts';
 import { krizhevsky } from '../../../reference/input/preprocess.ts';
+import { dense } from '../../../reference/tensor.ts';
 import { fixturePath } from '../../support/golden-pictures.ts';
 import { skipBecause } from '../../support/skip.ts';
 
@@ -114,7 +115,15 @@ describe('lib/image/load', () => {
 
   it('makes ten views where they are asked for', async () => {
     const { images } = await loadImages([at('z.png')], spec, { views: 10 });
-    expect(images[0].tensor.shape).to.deep.equal([10, 3, 227, 227]);
+    const { tensor: views } = images[0];
+    expect(views.shape).to.deep.equal([10, 3, 227, 227]);
+    // five crops and their mirrors, no two alike
+    const rows = Array.from({ length: 10 }, (_, i) => [
+      ...dense(views).subarray(i * 3 * 227 ** 2, (i + 1) * 3 * 227 ** 2),
+    ]);
+    expect(new Set(rows.map((row) => row.join())).size).to.equal(10);
+    for (let i = 0; i < 5; i++)
+      expect(rows[i + 5].slice(0, 227), `view ${i}`).to.deep.equal(rows[i].slice(0, 227).reverse());
   });
 
   it('refuses folders, pipes, devices, missing and enormous files without opening them', async () => {
