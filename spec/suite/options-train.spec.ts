@@ -46,7 +46,7 @@ describe('options of train', function () {
   const small = '--network cifar-alexnet --width 0.05 --device cpu --threads 1';
   const checkpoint = (out: string) => readCheckpoint(path(`${out}/checkpoint.safetensors`));
 
-  it('train --config, --width, --epochs, --batch, --learning-rate, --momentum, --weight-decay, --update, --schedule, --augment, --no-dropout, --init, --last-deviation, --seed, --images, --out; train() biasDecay, data: two steps by hand', async () => {
+  it('train --config, --width, --epochs, --learning-rate, --momentum, --weight-decay, --update, --schedule, --augment, --no-dropout, --init, --last-deviation, --seed, --images, --out; train() biasDecay, data: two steps by hand', async () => {
     write('c.json', '{"biasDecay": true, "epochs": 9}');
     const size = '--epochs 2 --images 20 --batch 20 --augment none --no-dropout --seed 7 --init caffe';
     const hyper = '--learning-rate 0.02 --momentum 0.5 --weight-decay 0.1 --update caffe --schedule step';
@@ -162,11 +162,12 @@ describe('options of train', function () {
     expect(JSON.parse(metadata.preprocess)).to.deep.equal(spec);
   });
 
-  it('train --network, --validation-images, --validate-every: what is validated, on which images, after which epochs', async () => {
+  it('train --network, --batch, --validation-images, --validate-every: what is validated, on which images, after which epochs', async () => {
     const line = 'train data --network cifar-relu --width 0.1 --device cpu --threads 1 --epochs 3 --batch 20';
     const { err } = await run(`${line} --validation-images 3 --validate-every 2 --out seldom`);
     expect(err).to.match(/^cifar-relu, 40 images of 10 classes, 3 to validate$/m);
-    const { history } = checkpoint('seldom').progress;
+    const { history, steps } = checkpoint('seldom').progress;
+    expect(steps).to.equal(6);
     expect(history.map(({ validation }) => Boolean(validation))).to.deep.equal([false, true, true]);
     expect((3 * history[1].validation!.error1) % 1).to.be.closeTo(0, 1e-9);
   });
