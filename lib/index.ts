@@ -37,6 +37,9 @@ export { type Feeds, run, type RunOptions, type RunResult } from './onnx/run.ts'
 
 // verification
 export { verify, type VerifyOptions, type VerifyResult } from './verify/index.ts';
+export type { MapOrder } from './verify/dump/place.ts';
+export type { Repeat } from './verify/provider.ts';
+export type { ServedBy } from './verify/verification.ts';
 export { conform, type Conformance, type ConformOptions, type TestResult } from './conform/index.ts';
 export { writeVectors } from './conform/vectors.ts';
 
@@ -69,7 +72,8 @@ export type { DType, NumericDType } from './array/dtype.ts';
 export type { NumericValue, Value } from './array/value.ts';
 
 // this machine, and what can go wrong
-export type { Choice, Device } from './runtime/devices.ts';
+export type { Choice, Device, DeviceWord } from './runtime/devices.ts';
+export type { Executor } from './runtime/failures.ts';
 export { type Diagnosis, doctor } from './runtime/doctor.ts';
 export { EnvironmentError, InputError } from './errors.ts';
 

@@ -3,8 +3,8 @@
  * it is killed outright, by the next run that writes into the same folder.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync, readlinkSync, rmSync } from 'node:fs';
-import { type FileHandle, mkdtemp, open, readdir, rm, statfs } from 'node:fs/promises';
+import { mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { type FileHandle, open, readdir, rm, statfs } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EnvironmentError } from '../errors.ts';
@@ -76,16 +76,26 @@ async function sweep(folder: string): Promise<void> {
   }
 }
 
-/** A new folder below the system's temporary one. Rejects with EnvironmentError, naming TMPDIR. */
-export async function temporaryFolder(prefix: string): Promise<string> {
+/**
+ * A new folder below the system's temporary one, remembered in the same breath: a signal finds it. Throws
+ * EnvironmentError, naming TMPDIR.
+ */
+export function temporaryFolder(prefix: string): string {
   const parent = tmpdir();
-  return mkdtemp(join(parent, prefix)).catch((error: NodeJS.ErrnoException) => {
+  try {
+    const folder = mkdtempSync(join(parent, prefix));
+    remember(folder);
+    return folder;
+  } catch (error) {
     const short = shortage(error);
-    const missing = error.code === 'ENOENT' ? 'it does not exist' : 'no permission to write there';
+    const missing =
+      (error as NodeJS.ErrnoException).code === 'ENOENT'
+        ? 'it does not exist'
+        : 'no permission to write there';
     throw new EnvironmentError(
       `${parent}: no temporary folder can be made: ${short ?? missing}; TMPDIR names another place`,
     );
-  });
+  }
 }
 
 /** An error that came of a full temporary folder, as one that says so; every other as it is. */

@@ -7,7 +7,7 @@ import { rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { forget, remember, temporaryFolder } from '../disk/temporary.ts';
+import { forget, temporaryFolder } from '../disk/temporary.ts';
 import { EnvironmentError, InputError } from '../errors.ts';
 import { next, post } from './frames.ts';
 import type { Placement } from './placement.ts';
@@ -122,8 +122,7 @@ async function openIn(
 }
 
 async function started(): Promise<Child> {
-  const folder = await temporaryFolder('alexnet-onnxruntime-');
-  remember(folder);
+  const folder = temporaryFolder('alexnet-onnxruntime-');
   const script = fileURLToPath(new URL(`./apart-child${extname(import.meta.url)}`, import.meta.url));
   const spawned = spawn(process.execPath, [...loaders(process.execArgv), script], {
     // where Node's own options were looked up

@@ -10,7 +10,7 @@ import type { LrnForm, TrainingTarget } from '../../export/graph.ts';
 import { decodeModel, encodeGraph } from '../../export/proto.ts';
 import { type Renamed, renamed } from '../../export/rename.ts';
 import { furtherOutputs } from '../../export/tap.ts';
-import { forget, orFull, remember, temporaryFolder } from '../disk/temporary.ts';
+import { forget, orFull, temporaryFolder } from '../disk/temporary.ts';
 import { InputError } from '../errors.ts';
 import { type Device, LABELS } from './failures.ts';
 import { guarded, loadOnnxruntime, type Onnxruntime, providerOf } from './onnxruntime.ts';
@@ -79,7 +79,7 @@ export interface Session {
  * Opens a model on one device. onnxruntime never sees the file's names (export/rename.ts).
  * InputError: the model cannot be used. EnvironmentError: onnxruntime or the device cannot.
  */
-export const openSession = (
+export const openSession = async (
   model: Uint8Array,
   device: Device,
   options: SessionOptions = {},
@@ -103,8 +103,7 @@ async function openRenamed(names: Renamed, device: Device, options: SessionOptio
   const { name: label = THE_MODEL, profile, taps = [] } = options;
   const bytes = taps.length > 0 ? names.bytes : names.untapped;
   const ort = await loadOnnxruntime();
-  const profiles = profile ? await temporaryFolder('alexnet-profile-') : undefined;
-  if (profiles) remember(profiles);
+  const profiles = profile ? temporaryFolder('alexnet-profile-') : undefined;
   if (device === 'cuda') cudaIsLoaded();
   try {
     const session = await guarded(

@@ -241,7 +241,7 @@ describe('weights get', () => {
     await fails(/more than 5 redirects/, {}, { retries: 3 });
     expect(log.length).to.equal(6); // once: another try would be as hopeless
     behave = (_, answer) => answer.writeHead(301, { location: 'file:///etc/passwd' }).end();
-    await fails(/no http or https address/, {}, { retries: 3 });
+    await fails(/not an http or https address/, {}, { retries: 3 });
     expect(log.length).to.equal(7);
   });
 
