@@ -64,7 +64,11 @@ describe('run', () => {
       { engine: 'tensorrt' },
       /^run: engine must be one of oracle, onnxruntime \(= "tensorrt"\)$/,
     ],
-    ['another device', { device: 'tpu' }, /^run: device must be one of auto, cpu, cuda, cuda:N, webgpu \(= "tpu"\)$/],
+    [
+      'another device',
+      { device: 'tpu' },
+      /^run: device must be one of auto, cpu, cuda, cuda:N, webgpu \(= "tpu"\)$/,
+    ],
     ['no object', 3, /^run: options must be an object \(= 3\)$/],
     ['a number for a file', { out: 7n }, /^run: out must be a text \(= /],
     ['numbers without a shape', { input: { x: [1, 2, 3] } }, /^the input 'x' must be a tensor, or \{dtype/],
