@@ -29,10 +29,7 @@ export const lrnOf = (device: Device): LrnForm => (device === 'webgpu' ? 'band' 
 export const BAND_NOTE = `LRN is a product with a band matrix: ${LABELS.webgpu} has no kernel for it`;
 
 export interface SessionOptions {
-  /**
-   * onnxruntime's graph optimisations: all of them (default), none, or a level between: fusion can cause a fault. With
-   * none the CPU's kernels do not rearrange weights beforehand either: half the time of opening a full-size model.
-   */
+  /** onnxruntime's graph optimisations: all of them (default), none, or a level between: fusion can cause a fault. */
   readonly optimise?: boolean | 'basic' | 'extended';
   /** Which of several NVIDIA GPUs, from 0. */
   readonly gpu?: number;
@@ -160,7 +157,6 @@ function settings(
     graphOptimizationLevel: optimise === true ? 'all' : optimise || 'disabled',
     logSeverityLevel: 4,
     ...(memoryPlan ? {} : { enableMemPattern: false }),
-    ...(optimise === false && device === 'cpu' ? { extra: { session: { disable_prepacking: '1' } } } : {}),
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     ...(profile && folder ? { enableProfiling: true, profileFilePrefix: join(folder, randomUUID()) } : {}),
   };

@@ -97,6 +97,10 @@ async function run(model: string | undefined, options: Options): Promise<void> {
   if (tf32 && require && require !== 'tf32') {
     throw new InputError(`--tf32 is short for --require tf32: it does not go with --require ${require}`);
   }
+  const elsewhere =
+    options.values !== undefined ? '--values' : options.endpoint !== undefined && '--endpoint';
+  if (elsewhere && options.bundle !== undefined)
+    throw new InputError(`--bundle repeats a run of onnxruntime: it does not go with ${elsewhere}`);
   const guard = guardOf(model, options);
   // before the work: a folder that cannot be made is known then
   const made: (() => Promise<void>)[] = [];
