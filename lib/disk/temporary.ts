@@ -3,7 +3,7 @@
  * it is killed outright, by the next run that writes into the same folder.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { type FileHandle, open, readdir, rm, statfs } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -77,16 +77,18 @@ async function sweep(folder: string): Promise<void> {
 }
 
 /**
- * A new folder below the system's temporary one, remembered in the same breath: a signal finds it. Throws
+ * A new folder below the system's temporary one, remembered before it is there: a signal finds it. Throws
  * EnvironmentError, naming TMPDIR.
  */
 export function temporaryFolder(prefix: string): string {
   const parent = tmpdir();
+  const folder = join(parent, prefix + randomBytes(8).toString('hex'));
+  remember(folder);
   try {
-    const folder = mkdtempSync(join(parent, prefix));
-    remember(folder);
+    mkdirSync(folder, { mode: 0o700 });
     return folder;
   } catch (error) {
+    forget(folder);
     const short = shortage(error);
     const missing =
       (error as NodeJS.ErrnoException).code === 'ENOENT'
