@@ -45,17 +45,6 @@ export function openThreads<Job, Result>(options: ThreadOptions<Job, Result>): T
   /** Why nothing more can be done. */
   let ended: Error | undefined;
 
-  /** A worker that was referenced as it started did not always keep the process alive (Node 20): a timer does. */
-  let busy: NodeJS.Timeout | undefined;
-  const holdWhileBusy = (): void => {
-    const waits = [...all].some(({ jobs }) => jobs.length > 0);
-    if (waits) busy ??= setInterval(() => {}, 2 ** 30);
-    else {
-      clearInterval(busy);
-      busy = undefined;
-    }
-  };
-
   /** To the thread that has the least to do. */
   const send = (waiting: Waiting<Job, Result>): void => {
     const [first, ...others] = all;
@@ -65,8 +54,8 @@ export function openThreads<Job, Result>(options: ThreadOptions<Job, Result>): T
     }
     const thread = others.reduce((least, one) => (one.jobs.length < least.jobs.length ? one : least), first);
     thread.jobs.push(waiting);
+    thread.worker.ref();
     thread.worker.postMessage(waiting.job);
-    holdWhileBusy();
   };
 
   const add = (): void => {
@@ -76,7 +65,8 @@ export function openThreads<Job, Result>(options: ThreadOptions<Job, Result>): T
     thread.worker.on('message', (message: 'ready' | { readonly result: Result }) => {
       if (message === 'ready') thread.ready = true;
       else thread.jobs.shift()?.resolve(message.result);
-      holdWhileBusy();
+      // one that is being ended stays referenced: the process must not go before it
+      if (thread.jobs.length === 0 && all.has(thread)) thread.worker.unref();
     });
     thread.worker.on('error', (error: Error) => {
       reason = error.message.split('\n')[0];
@@ -97,7 +87,6 @@ export function openThreads<Job, Result>(options: ThreadOptions<Job, Result>): T
       ended = new EnvironmentError(`threads to decode in do not start: ${reason}`);
     }
     for (const waiting of jobs) send(waiting);
-    holdWhileBusy();
   };
 
   for (let i = 0; i < count; i++) add();
