@@ -11,6 +11,11 @@ import { type Tensor, tensor } from '../../reference/tensor.ts';
 export const u = 2 ** -24;
 export const g = (n: number): number => n / (2 ** 24 - n);
 
+/** What a sum of at most 30 roundings, worked out to first order in units of u, leaves out: 30²·u = 5.4·10⁻⁵. */
+export const SECOND_ORDER = 1e-4;
+/** Half a unit of the fourth decimal, in which λ√n is written down, and the double's rounding. */
+export const FOUR_DECIMALS = 5.1e-5;
+
 export const t = (shape: readonly number[], ...values: number[]): Tensor =>
   tensor(Float32Array.from(values), shape);
 

@@ -6,7 +6,7 @@ import { scaledByMask } from '../../../lib/bounds/elementwise.ts';
 import { lossBounds } from '../../../lib/bounds/loss.ts';
 import { factorOfLoss, parameterBounds, velocityBounds } from '../../../lib/bounds/update.ts';
 import { type Layer, linear } from '../../../reference/networks/layers.ts';
-import { contextOn, g, gradientsOf, near, t, u } from '../../support/hand.ts';
+import { contextOn, FOUR_DECIMALS, g, gradientsOf, near, SECOND_ORDER, t, u } from '../../support/hand.ts';
 
 const layer = (kind: Layer['kind'], attributes?: object): Layer => ({ name: 'y', kind, attributes }) as Layer;
 const cpu = contextOn('cpu');
@@ -78,7 +78,7 @@ describe('gradients by hand: sums of products', () => {
     ]);
     const [, , db] = gradientsOf(linear('y', 1), { x: ones(1), y: ones(1), dy: ones(1), weights }, cpu);
     // √(2·ln(2·400·10⁶)) = 6.403144, ·20 = 128.0629
-    expect(db!.bounds.expectation![0] / (400 * u)).to.be.closeTo(128.0629, 1e-3);
+    expect(db!.bounds.expectation![0] / (400 * u)).to.be.closeTo(128.0629, FOUR_DECIMALS);
     near(limits(db), [400 * g(400)]);
   });
 });
@@ -203,7 +203,7 @@ describe('loss by hand', () => {
       const { loss } = lossBounds(logits, [1], 1, name as keyof typeof devices);
       const relative = p * first + q * second + 2;
       const wanted = relative + licence + 1 + (1 + log) + mean * (1 + log);
-      expect(loss.bounds.bound[0] / u, name).to.be.closeTo(wanted, 1e-4);
+      expect(loss.bounds.bound[0] / u, name).to.be.closeTo(wanted, SECOND_ORDER);
       expect(loss.exact.data[0]).to.be.closeTo(1 + log, 1e-12);
     }
   });
@@ -211,7 +211,7 @@ describe('loss by hand', () => {
   it('the mean of two images: half of their sum’s', () => {
     const two = lossBounds(t([2, 2], 1, 0, 1, 0), [1, 1], 1, 'cpu').loss.bounds.bound[0];
     const relative = p * 8 + q * 9 + 2;
-    expect(two / u).to.be.closeTo(relative + 8 * log + 1 + (1 + log) + 4 * (1 + log), 1e-4);
+    expect(two / u).to.be.closeTo(relative + 8 * log + 1 + (1 + log) + 4 * (1 + log), SECOND_ORDER);
   });
 
   it('the logits’ gradient: softmax’s bound times |c|/N, and γ₆ of the result', () => {
@@ -220,8 +220,8 @@ describe('loss by hand', () => {
     const ofP = [p * (8 + common), q * (9 + common)];
     const magnitude = [p, 1 - q, 1 - p, q];
     for (const [i, m] of magnitude.entries()) {
-      expect(dlogits.bounds.bound[i] / u).to.be.closeTo(0.005 * (ofP[i % 2] + 6 * m), 1e-6);
-      expect(dlogits.exact.data[i]).to.be.closeTo(0.005 * (i % 3 === 0 ? -m : m), 1e-9);
+      expect(dlogits.bounds.bound[i] / u).to.be.closeTo(0.005 * (ofP[i % 2] + 6 * m), 0.005 * SECOND_ORDER);
+      expect(dlogits.exact.data[i]).to.be.closeTo(0.005 * (i % 3 === 0 ? -m : m), 1e-12);
     }
   });
 });

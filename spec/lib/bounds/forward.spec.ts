@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { classes } from '../../../lib/bounds/arithmetic.ts';
 import type { Device } from '../../../lib/runtime/failures.ts';
 import { type Layer, linear } from '../../../reference/networks/layers.ts';
-import { contextOn, g, judgedOf, near, t, u } from '../../support/hand.ts';
+import { contextOn, FOUR_DECIMALS, g, judgedOf, near, SECOND_ORDER, t, u } from '../../support/hand.ts';
 
 const devices = ['cpu', 'cuda', 'webgpu'] as const;
 const layer = (kind: Layer['kind'], attributes?: object): Layer => ({ name: 'y', kind, attributes }) as Layer;
@@ -53,13 +53,16 @@ describe('bounds by hand: sums of products', () => {
     const w100 = t([2, 100], ...new Array(200).fill(1));
     const many = (operands = classes.float32) =>
       judgedOf(linear('y', 2), ones(100), contextOn('cpu', { operands }), w100).bounds;
-    expect(many().expectation![0] / u).to.be.closeTo(6326.9416, 1e-3);
+    expect(many().expectation![0] / u).to.be.closeTo(6326.9416, FOUR_DECIMALS);
     near(many().deviation!, [100 * Math.sqrt(101) * u, 100 * Math.sqrt(101) * u]);
     near(
       many(classes.tf32).deviation!,
       [1, 1].map(() => 100 * (Math.sqrt(101) * u + 2 ** -9)),
     );
-    expect(many(classes.tf32).expectation![0]).to.be.closeTo(6326.9416 * u + 100 * 2 ** -9, 1e-9);
+    expect(many(classes.tf32).expectation![0]).to.be.closeTo(
+      6326.9416 * u + 100 * 2 ** -9,
+      FOUR_DECIMALS * u,
+    );
     near(judged('cpu').bounds.expectation!, [...judged('cpu').bounds.bound]);
   });
 
@@ -76,8 +79,8 @@ describe('bounds by hand: sums of products', () => {
 
   it('products below what underflow loses say nothing of the arithmetic', () => {
     const of = (v: number) => judgedOf(linear('y', 1), t([1, 1], v), contextOn('cpu'), t([1, 1], 1));
-    // u·√(v²) against m·2⁻¹⁵⁰: at v = 2⁻¹²⁶ = 1.18e-38
-    expect(of(1.2e-38).bounds.squares!.products[0] / 1.44e-76).to.be.closeTo(1, 1e-6);
+    // u·√(v²) against m·2⁻¹⁵⁰: at v = 2⁻¹²⁶ = 1.18e-38; v itself is rounded to float32, its square by 2u
+    expect(of(1.2e-38).bounds.squares!.products[0] / 1.44e-76).to.be.closeTo(1, 3 * u);
     expect(of(1.1e-38).bounds.squares!.products[0]).to.equal(0);
   });
 
@@ -169,8 +172,8 @@ describe('bounds by hand: what is exact, and functions', () => {
     for (const [device, [first, second, additions]] of Object.entries(terms)) {
       const common = p * first + q * second + additions;
       const found = boundOn(device as Device, layer('softmax'), x);
-      expect(found[0] / u).to.be.closeTo(p * (first + common), 1e-4);
-      expect(found[1] / u).to.be.closeTo(q * (second + common), 1e-4);
+      expect(found[0] / u).to.be.closeTo(p * (first + common), SECOND_ORDER);
+      expect(found[1] / u).to.be.closeTo(q * (second + common), SECOND_ORDER);
     }
     // each image by itself
     const both = boundOn('cpu', layer('softmax'), t([2, 2], 5, 0, 1, 0));
@@ -273,10 +276,6 @@ describe('bounds by hand: values stored as float16', () => {
     return { own, added: own.bound.map((limit, i) => limit - wide.bound[i]) };
   };
   const [h, eta] = [2 ** -11, 2 ** -25];
-  const close = (actual: ArrayLike<number>, expected: readonly number[]) => {
-    for (const [i, wanted] of expected.entries()) expect(actual[i] / wanted).to.be.closeTo(1, 1e-6);
-  };
-
   it('one rounding more of the result: 2⁻¹¹·|ŷ| + 2⁻²⁵; the largest number is 65504', () => {
     const { own, added } = half(layer('relu'), t([1, 2], 3, 0));
     near(added, [3 * h + eta, eta]);
@@ -285,25 +284,25 @@ describe('bounds by hand: values stored as float16', () => {
 
   it('dot products: 2⁻²⁵·Σ|w| more, and the sum before a bias that is added apart', () => {
     const of = (apart: boolean) => half(linear('y', 1), t([1, 2], 1, -2), t([1, 2], 3, 4), t([1], 1), apart);
-    close(of(false).added, [4 * h + eta + 7 * eta]); // ŷ = −4
+    near(of(false).added, [4 * h + eta + 7 * eta]); // ŷ = −4
     // the sum before it is −5, itself off by γ_3·12
-    close(of(true).added, [4 * h + eta + 7 * eta + (5 + 12 * g(3)) * h + eta]);
+    near(of(true).added, [4 * h + eta + 7 * eta + (5 + 12 * g(3)) * h + eta]);
     const noise = u * Math.sqrt(2 * (73 / 2 + 16 / 3));
     near(of(false).own.squares!.noise, [noise + 4 * h + eta]);
   });
 
   it('tanh and sigmoid by their input, averages by the mean of |x|, dropout by its result', () => {
-    close(half(layer('tanh'), t([1, 1], 0.5)).added, [(Math.tanh(0.5) + 0.5) * h + 2 * eta]);
-    close(half(layer('sigmoid'), t([1, 1], 0.5)).added, [(1 / (1 + Math.exp(-0.5)) + 0.5) * h + 2 * eta]);
-    close(half(layer('adaptiveavgpool', { size: [1, 1] }), t([1, 1, 1, 2], 3, -1)).added, [
+    near(half(layer('tanh'), t([1, 1], 0.5)).added, [(Math.tanh(0.5) + 0.5) * h + 2 * eta]);
+    near(half(layer('sigmoid'), t([1, 1], 0.5)).added, [(1 / (1 + Math.exp(-0.5)) + 0.5) * h + 2 * eta]);
+    near(half(layer('adaptiveavgpool', { size: [1, 1] }), t([1, 1, 1, 2], 3, -1)).added, [
       (1 + 2) * h + 2 * eta,
     ]);
-    close(half(layer('dropout', { ratio: 0.5, convention: 'paper' }), t([1, 1], 3)).added, [3 * h + 2 * eta]);
+    near(half(layer('dropout', { ratio: 0.5, convention: 'paper' }), t([1, 1], 3)).added, [3 * h + 2 * eta]);
   });
 
   it('softmax: ŷ·(e^(4·max|δ|) − 1)', () => {
     const p = 1 / (1 + Math.exp(-2));
-    close(
+    near(
       [half(layer('softmax'), t([1, 2], 2, 0)).added[0]],
       [p * Math.expm1(4 * (2 * h + eta)) + p * h + eta],
     );
@@ -313,6 +312,6 @@ describe('bounds by hand: values stored as float16', () => {
     const of = { size: 5, alpha: 1, beta: 0.75, k: 1, divide: true, even: 'above', groups: 1 };
     const y = 2 * 1.8 ** -0.75;
     const input = y * ((1 + h) * (1 - h) ** -1.5 - 1) + eta * (1.8 * (1 - h) ** 2) ** -0.75;
-    close(half(layer('lrn', of), t([1, 1, 1, 1], 2)).added, [input + y * h + eta]);
+    near(half(layer('lrn', of), t([1, 1, 1, 1], 2)).added, [input + y * h + eta]);
   });
 });

@@ -6,7 +6,7 @@ import type { Judged, Told } from '../../../lib/bounds/bounds.ts';
 import { drawnDropout } from '../../../lib/bounds/elementwise.ts';
 import { judgedNode } from '../../../lib/bounds/nodes.ts';
 import type { Device } from '../../../lib/runtime/failures.ts';
-import { g, near, t, u } from '../../support/hand.ts';
+import { g, near, SECOND_ORDER, t, u } from '../../support/hand.ts';
 import { type AttributeValue, f32, i64, open, single } from '../../support/onnx.ts';
 
 /** What is known of a single node's output on a device. */
@@ -114,8 +114,8 @@ describe('bounds by hand: nodes', () => {
     const L = Math.log1p(Math.exp(-1));
     const found = await limits('LogSoftmax', [f32([1, 0], [1, 2])]);
     const relative = p * 8 + q * 9 + 2;
-    expect(found[0] / u).to.be.closeTo(relative + 8 * L + 0 + 1 + L + L, 1e-4);
-    expect(found[1] / u).to.be.closeTo(relative + 8 * L + 1 + 1 + L + (1 + L), 1e-4);
+    expect(found[0] / u).to.be.closeTo(relative + 8 * L + 0 + 1 + L + L, SECOND_ORDER);
+    expect(found[1] / u).to.be.closeTo(relative + 8 * L + 1 + 1 + L + (1 + L), SECOND_ORDER);
   });
 
   it('integers must be equal', async () => {
