@@ -3,6 +3,7 @@ import { dense, sizeOf, type Tensor } from '../../reference/tensor.ts';
 import { FLOAT16_MAX, FLOAT32_MAX, type OperandRounding } from '../bounds/arithmetic.ts';
 import type { Bounds, Judged, Squares } from '../bounds/bounds.ts';
 import { NORMWISE } from '../bounds/normwise.ts';
+import { indexOf, type Pattern, patternOf } from './pattern.ts';
 
 /** pass; suspicious: beyond tier 2; fail; untested: the oracle's values are all the same, so nothing was tested. */
 export type Verdict = 'pass' | 'suspicious' | 'fail' | 'untested';
@@ -38,6 +39,8 @@ export interface Comparison {
   /** Elements compared, and those beyond the bound. */
   readonly count: number;
   readonly beyond: number;
+  /** How those lie; null where there are none. */
+  readonly pattern: Pattern | null;
 }
 
 /**
@@ -104,6 +107,9 @@ function compare(y: Tensor, exact: Tensor, bounds: Bounds, required: OperandRoun
     if (bounds.anyOrder && error > bounds.anyOrder[i]) needed = true;
     if (expectation && error / expectation[i] > overExpectation) overExpectation = error / expectation[i];
   }
+  const isBeyond = (i: number): boolean =>
+    !overflown(Y[i], E[i], bound[i], bounds) &&
+    overRatio(distance(Y[i], E[i]), bound[i], Number.isNaN(Y[i]) && bounds.named !== undefined) > 1;
   const bits = bounds.squares ? effectiveBits(Y, E, bounds) : null;
   const common = {
     maxError,
@@ -116,6 +122,7 @@ function compare(y: Tensor, exact: Tensor, bounds: Bounds, required: OperandRoun
     named: needed ? (bounds.named ?? null) : null,
     count: Y.length,
     beyond,
+    pattern: beyond > 0 ? patternOf(y.shape, isBeyond) : null,
   };
   const type = bounds.most === FLOAT16_MAX ? 'float16' : 'float32';
   const beyondType = `${OVERFLOWS}: the oracle's value, or a sum on the way, is beyond ${type} in ${overflows} of ${Y.length}`;
@@ -307,14 +314,9 @@ function withoutTruncation(
 
 /** One element, its position in the tensor spelt out. */
 export function elementAt(at: number, y: Tensor, E: ArrayLike<number>, bound: Float64Array): Worst {
-  const index: number[] = [];
-  let rest = at;
-  for (const extent of [...y.shape].reverse()) {
-    index.unshift(rest % extent);
-    rest = Math.floor(rest / extent);
-  }
   const device = dense(y)[at];
-  return { index, device, oracle: E[at], error: distance(device, E[at]), bound: bound[at] };
+  const error = distance(device, E[at]);
+  return { index: indexOf(at, y.shape), device, oracle: E[at], error, bound: bound[at] };
 }
 
 /** ‖y − o‖ / ‖o‖ of two tensors of one size: the accumulated error. ∞ where only one side is finite. */

@@ -2,7 +2,7 @@
 import { classes } from '../bounds/arithmetic.ts';
 import type { LayerRow, Verification } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
-import { runName, whereText } from './table.ts';
+import { runName, whereText, withText } from './table.ts';
 
 export interface FindingRule {
   readonly id: string;
@@ -109,7 +109,7 @@ export function findings({ layers, required, runs }: Verification, difference?: 
       found.push({
         rule,
         layer: row.layer,
-        message: `${row.layer}: ${[row.reason || rule.title, whereText(row)].filter(Boolean).join(', ')}`,
+        message: `${row.layer}${withText(row)}: ${[row.reason || rule.title, whereText(row)].filter(Boolean).join(', ')}`,
       });
   }
   const layersAgree = layers.every(({ verdict }) => verdict !== 'fail');

@@ -9,7 +9,7 @@ import type { LayerRow } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
 import { escapeMarkdown, escapeMessage, escapeProperty } from './escape.ts';
 import { findings } from './findings.ts';
-import { layerFigures } from './table.ts';
+import { layerFigures, withText } from './table.ts';
 import { verdictLine } from './terminal.ts';
 
 const MARKS = { pass: '✅', suspicious: '⚠️', fail: '❌', untested: '⚪' } as const;
@@ -57,7 +57,7 @@ function layerTable(rows: readonly LayerRow[]): string {
     const { layer, verdict, devices } = row;
     const numbers = layerFigures.map(({ of }) => of(row));
     const cells = [
-      `${MARKS[verdict]} ${escapeMarkdown(layer)}`,
+      `${MARKS[verdict]} ${escapeMarkdown(layer + withText(row))}`,
       ...numbers,
       escapeMarkdown(devices.join(', ')),
     ];

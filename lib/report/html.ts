@@ -29,6 +29,7 @@ import {
   scientific,
   thousands,
   whereText,
+  withText,
 } from './table.ts';
 import { verdictLine } from './terminal.ts';
 
@@ -117,7 +118,7 @@ function layerTable(rows: readonly LayerRow[]): string {
     const numbers = layerFigures.map(({ title, of }) =>
       title === 'error/bound' && introduced ? of(row) + bar(introduced.overBound) : of(row) || '–',
     );
-    return `<tr><td class="whole name"><b>${escapeXml(layer)}</b> <span class="muted">${kind} ${shape.slice(1).join('×')}</span></td>
+    return `<tr><td class="whole name"><b>${escapeXml(layer)}</b> <span class="muted">${kind} ${shape.slice(1).join('×')}${escapeXml(withText(row))}</span></td>
 ${numberCells(numbers, titles)}<td class="device" data-label="device">${escapeXml(devices.join(', ') || '–')}</td>
 <td class="${verdict}" data-label="verdict">${marked(verdict, reason)}</td></tr>`;
   });
@@ -184,7 +185,7 @@ async function layerSection(row: LayerRow, open: boolean): Promise<string> {
     .filter(Boolean)
     .map((text) => `<p>${escapeXml(text)}</p>`);
   return `<details data-layer="${escapeXml(layer)}"${open ? ' open' : ''}>
-<summary><b>${escapeXml(layer)}</b><span class="muted">${escapeXml(measures(row))}</span><span class="${verdict}">${marked(verdict)}</span></summary>
+<summary><b>${escapeXml(layer)}</b><span class="muted">${escapeXml(measures(row) + withText(row))}</span><span class="${verdict}">${marked(verdict)}</span></summary>
 <div class="inside">
 ${notes.join('')}
 ${details ? await distribution(details) : '<p class="muted">Nothing could be compared.</p>'}

@@ -7,7 +7,7 @@ import type { VerifyResult } from '../verify/index.ts';
 import type { LayerRow, RunReport } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
 import { escapeXml } from './escape.ts';
-import { elementLine, measures, runName, whereText } from './table.ts';
+import { elementLine, measures, runName, whereText, withText } from './table.ts';
 
 /** The whole file. */
 export function junitXml(result: VerifyResult, difference?: Difference): string {
@@ -45,6 +45,7 @@ interface Case {
 
 function testcase(row: LayerRow, result: VerifyResult, lost: string): Case {
   const { layer, verdict, reason, introduced } = row;
+  const measured = measures(row) + withText(row);
   const wrap = (kind: Case['kind'], inside: string): Case => ({
     kind,
     xml: element(layer, result.network, inside),
@@ -53,16 +54,17 @@ function testcase(row: LayerRow, result: VerifyResult, lost: string): Case {
     const worst = (row.details?.worst ?? (introduced?.worst ? [introduced.worst] : [])).map(elementLine);
     return wrap(
       'failures',
-      failure('disagreement', reason, [measures(row), whereText(row), ...worst].filter(Boolean).join('\n')),
+      failure('disagreement', reason, [measured, whereText(row), ...worst].filter(Boolean).join('\n')),
     );
   }
-  if (lost) return wrap('failures', failure('lost-bits', lost, measures(row)));
+  if (lost) return wrap('failures', failure('lost-bits', lost, measured));
   if (verdict === 'untested') {
     const isOutput = row === result.layers.at(-1);
-    const tag = isOutput ? `<error type="untested" message="${escapeXml(reason)}"/>` : skipped(reason);
+    const told = [reason, withText(row).trim()].filter(Boolean).join(', ');
+    const tag = isOutput ? `<error type="untested" message="${escapeXml(told)}"/>` : skipped(told);
     return wrap(isOutput ? 'errors' : 'skipped', tag);
   }
-  const note = reason ? `${verdict}: ${reason}\n${measures(row)}` : measures(row);
+  const note = reason ? `${verdict}: ${reason}\n${measured}` : measured;
   return wrap('passed', `<system-out>${escapeXml(note)}</system-out>`);
 }
 

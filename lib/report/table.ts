@@ -1,5 +1,6 @@
 /** Plain text tables for a terminal, and numbers as every report writes them, those of a layer among them. */
 import type { Worst } from '../judge/judge.ts';
+import { PARAMETER_AXES, patternText } from '../judge/pattern.ts';
 import type { LayerRow, RunReport } from '../verify/verification.ts';
 import { harmless, oneLine } from './escape.ts';
 
@@ -38,39 +39,19 @@ export const percent = (share: number | null): string =>
 export const elementLine = ({ index, device, oracle, error, bound }: Worst): string =>
   `[${index.join(', ')}]: ${device} on the device, ${oracle} in the oracle; error ${scientific(error)}, bound ${scientific(bound)}`;
 
-/**
- * Where a layer's values are beyond their bounds, if that is not everywhere: 'all in output channel 5, rows 0 to 1 of
- * 13'. Channels and positions are those of the maps that the page draws.
- */
-export function whereText({ kind, shape, introduced, details }: LayerRow): string {
-  if (!details || !introduced || introduced.beyond < 2) return '';
-  const { channels, positions } = details;
+/** Where a layer's values are beyond their bounds, if that is not everywhere: 'all in output channel 5'. */
+export const whereText = (row: LayerRow): string =>
+  row.introduced?.pattern ? patternText(row.introduced.pattern, row.shape, axisNames(row)) : '';
+
+function axisNames({ layer, kind, shape }: LayerRow): readonly string[] {
+  if (/\.(weight|bias)\b/.test(layer)) return PARAMETER_AXES;
   const channel = /^(gradient|parameter|velocity)/.test(kind) ? 'channel' : 'output channel';
-  const [, C, H, W] = shape;
-  const parts: string[] = [];
-  if (channels) parts.push(spanText(channel, channels.overBound, channels.per, C));
-  if (positions) {
-    const { shape: blocks, per, overBound } = positions;
-    const most = blocks.map((n) => new Array<number>(n).fill(0));
-    for (const [i, value] of overBound.entries()) {
-      const at = [Math.floor(i / blocks[1]), i % blocks[1]];
-      for (const axis of [0, 1]) most[axis][at[axis]] = Math.max(most[axis][at[axis]], value);
-    }
-    parts.push(spanText('row', most[0], per[0], H), spanText('column', most[1], per[1], W));
-  }
-  const said = parts.filter(Boolean).join(', ');
-  return said && `all in ${said}`;
+  if (shape.length === 2 || shape.length === 4) return ['image', channel, 'row', 'column'];
+  return shape.map((_, axis) => `axis-${axis} position`);
 }
 
-/** 'row 3', 'rows 2 to 5 of 13' for the entries above 1, `per` indices each; '' where they reach from end to end. */
-function spanText(what: string, over: readonly number[], per: number, extent: number): string {
-  const first = over.findIndex((value) => value > 1);
-  const last = over.findLastIndex((value) => value > 1);
-  if (first < 0 || (first === 0 && last === over.length - 1)) return '';
-  const from = first * per;
-  const to = Math.min(extent, (last + 1) * per) - 1;
-  return from === to ? `${what} ${from}` : `${what}s ${from} to ${to} of ${extent}`;
-}
+/** ' with relu1 pool1': the layers that a dump lacks and that were judged together with this one. */
+export const withText = ({ through }: LayerRow): string => (through ? ` with ${through.join(' ')}` : '');
 
 /** Which of the three runs: tapped, not optimised. */
 export const runName = ({ graph, optimised }: RunReport): string =>

@@ -8,7 +8,7 @@ import { repeatLines } from '../verify/repeats.ts';
 import type { LayerRow, RunReport, Verification } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
 import { oneLine } from './escape.ts';
-import { elementLine, layerFigures, right, table, whereText } from './table.ts';
+import { elementLine, layerFigures, right, table, whereText, withText } from './table.ts';
 
 const columns = ['layer', 'shape', ...layerFigures.map(({ title }) => right(title)), 'device', 'verdict'];
 
@@ -20,7 +20,7 @@ export function verificationText(result: Verification): string {
     (result.training ? row.shape : row.shape.slice(1)).join('×'),
     ...layerFigures.map(({ of }) => of(row)),
     row.devices.join('+') || '–',
-    [word(row) + over(row), row.reason].filter(Boolean).join(': '),
+    [word(row) + withText(row), row.reason].filter(Boolean).join(': '),
   ]);
   const { why, margin } = result;
   const lines = [
@@ -38,9 +38,6 @@ const isShown = ({ layer, kind, verdict }: LayerRow): boolean =>
   ['fail', 'suspicious'].includes(verdict) ||
   !/^step\d+\//.test(layer) ||
   ['loss', 'velocity', 'parameter'].includes(kind);
-
-/** The missing layers that were judged with it. */
-const over = ({ through }: LayerRow): string => (through ? ` with ${through.join(' ')}` : '');
 
 const word = ({ verdict }: LayerRow): string =>
   verdict === 'pass' ? 'ok' : verdict === 'fail' ? 'FAIL' : verdict;

@@ -2,6 +2,7 @@
 import { sizeOf, type Tensor } from '../../reference/tensor.ts';
 import { fromTensor, type NumericValue, type Value } from '../array/value.ts';
 import type { Worst } from '../judge/judge.ts';
+import { patternOfImages } from '../judge/pattern.ts';
 import { tensorOf } from './subject.ts';
 import { type LayerRow, overall, type Verification } from './verification.ts';
 
@@ -91,11 +92,12 @@ function worstRow(rows: readonly LayerRow[]): LayerRow {
   }, 0);
   const { shape, reason, introduced, ...row } = rows[n];
   const worst = introduced?.worst ? inBatch(introduced.worst, n) : null;
+  const pattern = patternOfImages(rows.map((one) => one.introduced?.pattern ?? null));
   return {
     ...row,
     shape: [rows.length, ...shape.slice(1)],
     reason: titled(reason, n),
-    introduced: introduced && { ...introduced, worst },
+    introduced: introduced && { ...introduced, worst, pattern },
   };
 }
 

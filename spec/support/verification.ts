@@ -38,6 +38,7 @@ export const comparison = (change: Partial<Comparison> = {}): Comparison => ({
   named: null,
   count: 100_000,
   beyond: 0,
+  pattern: null,
   ...change,
 });
 

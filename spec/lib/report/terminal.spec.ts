@@ -1,11 +1,12 @@
 import { expect } from 'chai';
-import { layerDetails } from '../../../lib/judge/details.ts';
-import { stepSummary } from '../../../lib/report/github.ts';
+import { patternOf } from '../../../lib/judge/pattern.ts';
+import { annotations, stepSummary } from '../../../lib/report/github.ts';
+import { htmlReport } from '../../../lib/report/html.ts';
 import { junitXml } from '../../../lib/report/junit.ts';
 import { sarifLog } from '../../../lib/report/sarif.ts';
 import { whereText } from '../../../lib/report/table.ts';
 import { verdictLine, verificationText } from '../../../lib/report/terminal.ts';
-import { zeros } from '../../../reference/tensor.ts';
+import type { LayerRow } from '../../../lib/verify/verification.ts';
 import { comparison, failed, row, verification } from '../../support/verification.ts';
 
 describe('what alexnet verify prints', () => {
@@ -56,34 +57,44 @@ describe('what alexnet verify prints', () => {
     expect(verdictLine(result)).to.match(/FAIL: .*only when the graph is optimised: prob disagrees.*off/);
   });
 
-  it('says where the fault is, as the page draws it', () => {
-    const fault = (over: readonly number[]) =>
-      row('conv2', {
-        verdict: 'fail',
-        shape: [1, 6, 8, 4],
-        introduced: comparison({ verdict: 'fail', beyond: 9 }),
-        details: {
-          ...layerDetails(zeros([1]), zeros([1]), { bound: new Float64Array(1) }, false),
-          channels: { per: 1, overBound: over },
-          positions: {
-            shape: [4, 4],
-            per: [2, 1],
-            overBound: [0, 0, 0, 0, 0, 9, 0, 0, 2, 9, 1, 0, 0, 0, 0, 0],
-          },
-        },
-      });
-    expect(whereText(fault([0, 0, 0, 0, 0, 7]))).to.equal(
-      'all in output channel 5, rows 2 to 5 of 8, columns 0 to 1 of 4',
-    );
-    expect(whereText(fault([7, 0, 0, 7, 1, 1]))).to.match(/^all in output channels 0 to 3 of 6, rows/);
-    expect(whereText(fault([7, 0, 0, 0, 0, 7]))).to.match(/^all in rows/);
-    expect(whereText(row('conv2'))).to.equal('');
-    const result = verification([fault([0, 0, 0, 0, 0, 7])]);
+  it('says where the fault is, in every report', async () => {
+    const fault = (wrong: (k: number, p: number) => boolean, change: Partial<LayerRow> = {}) => {
+      const { shape, ...rest } = { shape: [1, 6, 8, 4], ...change };
+      const pattern = patternOf(shape, (at) => wrong(Math.floor(at / 32), Math.floor(at / 4) % 8));
+      const introduced = comparison({ verdict: 'fail', beyond: 9, pattern });
+      return row('conv2', { verdict: 'fail', shape, introduced, ...rest });
+    };
+    const one = fault((k, p) => k === 5 && p > 1 && p < 6, { through: ['relu1', 'pool1'] });
     const said = 'all in output channel 5, rows 2 to 5 of 8';
+    expect(whereText(one)).to.equal(said);
+    expect(whereText(row('conv2'))).to.equal('');
+    expect(whereText(fault((k) => k === 5, { kind: 'gradient of conv2d' }))).to.equal('all in channel 5');
+    expect(whereText({ ...fault((k) => k === 0, { shape: [6, 8, 4] }), kind: 'Conv' })).to.equal(
+      'all in axis-0 position 0',
+    );
+    expect(whereText({ ...one, layer: 'dconv1.weight' })).to.include('input channel 5, kernel rows 2 to 5');
+    const result = verification([one]);
     expect(verificationText(result)).to.include(`conv2: ${said}`);
-    expect(junitXml(result)).to.include(said);
-    expect(stepSummary(result)).to.include(said);
-    expect(JSON.stringify(sarifLog(result))).to.include(said);
+    for (const report of [
+      junitXml(result),
+      stepSummary(result),
+      JSON.stringify(sarifLog(result)),
+      await htmlReport(result),
+      annotations(result).join(),
+    ])
+      expect(report).to.include(said).and.include('with relu1 pool1');
+  });
+
+  it('the segment that was judged is told of layers that agree or are untested too', async () => {
+    const through = ['relu1', 'norm1'];
+    const result = verification([
+      row('conv2', { through }),
+      row('conv3', { verdict: 'untested', reason: 'too small', through }),
+      row('prob'),
+    ]);
+    const texts = [junitXml(result), stepSummary(result), await htmlReport(result), verificationText(result)];
+    for (const text of texts) expect(text.match(/with relu1 norm1/g)?.length, text).to.be.at.least(2);
+    expect(JSON.stringify(sarifLog(result))).to.include('conv3 with relu1 norm1: too small');
   });
 
   it('suspicious and untested are words of their own', () => {
