@@ -32,7 +32,7 @@ export class Runner implements AsyncDisposable {
     try {
       ({ code } = transformSync(text, { loader: 'ts', format: 'esm', target: 'node20', logLevel: 'silent' }));
     } catch {
-      return { failure: 'it does not compile', tests: 0, seconds: 0 };
+      return { failure: 'it does not compile', seconds: 0 };
     }
     writeFileSync(join(this.folder, `${id}.js`), code);
     if (id % MUTANTS_A_PROCESS === 0) await this.stop();
@@ -45,12 +45,12 @@ export class Runner implements AsyncDisposable {
     const { signal } = settled;
     child.send(order);
     const outcome = await Promise.race([
-      once(child, 'message', { signal }).then(([message]) => message as Outcome),
+      once(child, 'message', { signal }).then(([message]) => message as Outcome & { readonly stops?: true }),
       once(child, 'exit', { signal }).then(() => cut('the process ended')),
       setTimeout(1000 * limit, cut(`no end after ${limit.toFixed(0)} s`), { signal }),
     ]);
     settled.abort();
-    if (outcome.tests < 0) await this.stop();
+    if (outcome.stops) await this.stop();
     return outcome;
   }
 
@@ -78,4 +78,5 @@ export class Runner implements AsyncDisposable {
   }
 }
 
-const cut = (failure: string): Outcome => ({ failure, tests: -1, seconds: 0 });
+/** Such a process is of no more use. */
+const cut = (failure: string) => ({ failure, seconds: 0, stops: true });

@@ -1,4 +1,4 @@
-/** Runs specs in one long-lived process, a mutant a message: { id, specs, limit }. The first failure ends a run. */
+/** Runs specs in one long-lived process, a mutant a message: { id, specs }. The first failure ends a run. */
 import { register } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -11,38 +11,47 @@ export interface Order {
 }
 
 export interface Outcome {
-  /** The title of the test that failed, or what made the specs impossible to load; null: all passed. */
+  /** The title of the test that failed, or what made a spec impossible to load; null: all passed. */
   readonly failure: string | null;
-  readonly tests: number;
+  /** The spec that it is of. */
+  readonly spec?: string;
+  /** Of all specs that ran. */
   readonly seconds: number;
 }
 
 register('./hook.mjs', import.meta.url, { data: process.argv[2] });
 
+/** One after the other: a spec that is not needed is not even loaded. */
 async function run({ id, specs }: Order): Promise<Outcome> {
   const began = performance.now();
+  const seconds = () => (performance.now() - began) / 1000;
+  for (const spec of specs) {
+    const failure = await failureOf(spec, id);
+    if (failure !== null) return { failure, spec, seconds: seconds() };
+  }
+  return { failure: null, seconds: seconds() };
+}
+
+async function failureOf(spec: string, id: number): Promise<string | null> {
   const mocha = new Mocha({ bail: true, timeout: 120_000, reporter: class extends Mocha.reporters.Base {} });
+  const path = join(root, spec);
   let failure: string | null = null;
-  let tests = 0;
   try {
-    for (const spec of specs) {
-      const path = join(root, spec);
-      mocha.suite.emit('pre-require', globalThis, path, mocha);
-      const loaded = await import(`${pathToFileURL(path)}?mutant=${id}`);
-      mocha.suite.emit('require', loaded, path, mocha);
-      mocha.suite.emit('post-require', globalThis, path, mocha);
-    }
+    mocha.suite.emit('pre-require', globalThis, path, mocha);
+    const loaded = await import(`${pathToFileURL(path)}?mutant=${id}`);
+    mocha.suite.emit('require', loaded, path, mocha);
+    mocha.suite.emit('post-require', globalThis, path, mocha);
     await new Promise<void>((done) => {
-      const runner = mocha.run(() => done());
-      runner.on('test end', () => tests++);
-      runner.on('fail', (test) => {
-        failure ??= test.fullTitle();
-      });
+      mocha
+        .run(() => done())
+        .on('fail', (test) => {
+          failure ??= test.fullTitle();
+        });
     });
   } catch (error) {
     failure = String(error).split('\n')[0];
   }
-  return { failure, tests, seconds: (performance.now() - began) / 1000 };
+  return failure;
 }
 
 process.on('message', async (order: Order) => process.send?.(await run(order)));
