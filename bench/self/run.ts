@@ -32,7 +32,7 @@ export class Runner implements AsyncDisposable {
     try {
       ({ code } = transformSync(text, { loader: 'ts', format: 'esm', target: 'node20', logLevel: 'silent' }));
     } catch {
-      return { failure: 'it does not compile', seconds: 0 };
+      return { failure: 'it does not compile', seconds: 0, cpu: 0 };
     }
     writeFileSync(join(this.folder, `${id}.js`), code);
     if (id % MUTANTS_A_PROCESS === 0) await this.stop();
@@ -79,4 +79,4 @@ export class Runner implements AsyncDisposable {
 }
 
 /** Such a process is of no more use. */
-const cut = (failure: string) => ({ failure, seconds: 0, stops: true });
+const cut = (failure: string) => ({ failure, seconds: 0, cpu: 0, stops: true });

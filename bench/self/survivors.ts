@@ -3,8 +3,12 @@ import type { FileResult, Survivor } from './document.ts';
 import { type Mutant, nameOf } from './mutants.ts';
 import { Runner } from './run.ts';
 import { type Reach, reachOf } from './specs.ts';
+import type { Outcome } from './worker.ts';
 
-/** Each file's mutants against the nearest specs that take no more than `budget` seconds together. */
+/** What a spec takes without a fault. */
+type Cost = Pick<Outcome, 'seconds' | 'cpu'>;
+
+/** Each file's mutants against the nearest specs that take no more than `budget` seconds of CPU together. */
 export async function* survivorsOf(
   mutants: readonly Mutant[],
   folders: readonly string[],
@@ -12,7 +16,7 @@ export async function* survivorsOf(
 ): AsyncGenerator<[string, FileResult]> {
   await using runner = new Runner();
   const reach = reachOf(folders);
-  const known = new Map<string, number>();
+  const known = new Map<string, Cost>();
   for (const file of new Set(mutants.map((mutant) => mutant.file))) {
     const reached = reach(file);
     const { specs, seconds } = await within(budget, runner, file, reached, known);
@@ -33,9 +37,9 @@ export async function* survivorsOf(
 }
 
 /** The specs that noticed most of the mutants before, for the time that they take, come first. */
-function inTurn(specs: readonly string[], secondsOf: ReadonlyMap<string, number>) {
+function inTurn(specs: readonly string[], costs: ReadonlyMap<string, Cost>) {
   const times = new Map<string, number>();
-  const worth = (spec: string) => (1 + (times.get(spec) ?? 0)) / (secondsOf.get(spec) as number);
+  const worth = (spec: string) => (1 + (times.get(spec) ?? 0)) / (costs.get(spec) as Cost).cpu;
   return {
     next: () => [...specs].sort((a, b) => worth(b) - worth(a)),
     noticed: (spec: string) => times.set(spec, 1 + (times.get(spec) ?? 0)),
@@ -48,28 +52,30 @@ async function within(
   runner: Runner,
   file: string,
   reach: Reach,
-  known: Map<string, number>,
+  known: Map<string, Cost>,
 ): Promise<{ specs: string[]; seconds: number }> {
   const specs: string[] = [];
   let seconds = 0;
+  let cpu = 0;
   let tooSlow = 0;
   for (const spec of reach.specs) {
-    if (seconds > 0.9 * budget || tooSlow === 3) break;
-    const own = known.get(spec) ?? (await secondsOf(spec));
+    if (cpu > 0.9 * budget || tooSlow === 3) break;
+    const own = known.get(spec) ?? (await costOf(spec));
     known.set(spec, own);
-    if (seconds + own > budget) {
+    if (cpu + own.cpu > budget) {
       tooSlow++;
       continue;
     }
-    seconds += own;
+    seconds += own.seconds;
+    cpu += own.cpu;
     specs.push(spec);
   }
   return { specs, seconds };
 
-  async function secondsOf(spec: string): Promise<number> {
-    const outcome = await runner.run(file, null, reach, [spec], 10 + 2 * budget);
-    if (outcome.failure === null) return outcome.seconds;
-    console.error(`${spec} fails without a fault (${outcome.failure}): left out`);
-    return Number.POSITIVE_INFINITY;
+  async function costOf(spec: string): Promise<Cost> {
+    const { failure, ...cost } = await runner.run(file, null, reach, [spec], 10 + 10 * budget);
+    if (failure === null) return cost;
+    console.error(`${spec} fails without a fault (${failure}): left out`);
+    return { seconds: 0, cpu: Number.POSITIVE_INFINITY };
   }
 }
