@@ -142,11 +142,18 @@ function ofCall(
 }
 
 function ofResult(node: ts.Node, source: ts.SourceFile, plant: Plant, checker: Checker): void {
+  if (ts.isNumericLiteral(node)) return; // a constant is one already
   const flags = checker.getTypeAtLocation(node)?.flags ?? 0;
   const own = node.getText(source);
-  if (flags & TypeFlags.NumberLike) plant(node, `2 * (${own})`);
+  if (flags & TypeFlags.NumberLike) plant(node, isOrder(node, source) ? `-(${own})` : `2 * (${own})`);
   else if (flags & TypeFlags.StringLike) plant(node, "''");
   else if (isLogical(node, source)) plant(node, `!(${own})`);
+}
+
+/** What sort is given: of its results the sign alone counts. */
+function isOrder({ parent }: ts.Node, source: ts.SourceFile): boolean {
+  const call = ts.isArrowFunction(parent) ? parent.parent : parent;
+  return ts.isCallExpression(call) && /[.](sort|toSorted)$/.test(call.expression.getText(source));
 }
 
 function isLogical(node: ts.Node, source: ts.SourceFile): boolean {

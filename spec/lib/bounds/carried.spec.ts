@@ -1,4 +1,4 @@
-/** Layers whose inputs nobody has, against docs/error-bounds.md: what a doubt becomes behind each, worked out by hand. */
+/** Layers whose inputs nobody has: what a doubt becomes behind each, worked out by hand (docs/error-bounds.md). */
 import { expect } from 'chai';
 import { classes } from '../../../lib/bounds/arithmetic.ts';
 import type { BoundsContext, Judged } from '../../../lib/bounds/bounds.ts';
