@@ -1,4 +1,5 @@
 /** Runs specs in one long-lived process, a mutant a message: { id, specs }. The first failure ends a run. */
+import { readFileSync } from 'node:fs';
 import { register } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -15,7 +16,7 @@ export interface Outcome {
   readonly failure: string | null;
   /** The spec that it is of. */
   readonly spec?: string;
-  /** Of all specs that ran; `cpu`: of this process, which says more on a busy machine. */
+  /** Of all specs that ran; `cpu` says more on a busy machine. */
   readonly seconds: number;
   readonly cpu: number;
 }
@@ -25,16 +26,25 @@ register('./hook.mjs', import.meta.url, { data: process.argv[2] });
 /** One after the other: a spec that is not needed is not even loaded. */
 async function run({ id, specs }: Order): Promise<Outcome> {
   const began = performance.now();
-  const before = process.cpuUsage();
-  const taken = () => {
-    const { user, system } = process.cpuUsage(before);
-    return { seconds: (performance.now() - began) / 1000, cpu: (user + system) / 1e6 };
-  };
+  const before = cpu();
+  const taken = () => ({ seconds: (performance.now() - began) / 1000, cpu: cpu() - before });
   for (const spec of specs) {
     const failure = await failureOf(spec, id);
     if (failure !== null) return { failure, spec, ...taken() };
   }
   return { failure: null, ...taken() };
+}
+
+/** Seconds of CPU of this process, and where the system tells of the processes that it started. */
+function cpu(): number {
+  try {
+    // user, system, and the same of children that ended, in hundredths
+    const ticks = readFileSync('/proc/self/stat', 'utf8').split(' ').slice(13, 17);
+    return ticks.reduce((sum, own) => sum + Number(own) / 100, 0);
+  } catch {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  }
 }
 
 async function failureOf(spec: string, id: number): Promise<string | null> {
