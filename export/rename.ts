@@ -3,19 +3,24 @@
  *
  * onnxruntime writes names into its profile as they are, so that one with a quotation mark ends a string there, and
  * hands results over in an object, where `__proto__` is not a name. Works on the file's bytes as tap does: weights are
- * copied once. What is spelled alike stays so, in subgraphs and functions too. Extents of 0 and −1, which others write
- * for open ones, are left out: onnxruntime takes 0 at its word.
+ * copied once. Large ones can be kept out of the file: then they are not copied at all, and onnxruntime maps them.
+ * What is spelled alike stays so, in subgraphs and functions too. Extents of 0 and −1, which others write for open
+ * ones, are left out: onnxruntime takes 0 at its word.
  *
- * Source: field numbers from onnx/onnx.proto (IR 8).
+ * Source: field numbers from onnx/onnx.proto (IR 8); onnx/docs/ExternalData.md.
  */
 import { checkWire } from './check.ts';
+import { encodeTensor } from './proto.ts';
 import { fieldAt, framed, framedText, lengthOf } from './wire.ts';
-import { joined } from './write.ts';
+import { dataFile, joined } from './write.ts';
 
 /** ModelProto.graph. */
 const GRAPH = 7;
 
-/** By message: which fields are names, which are messages with names in them, and which are left out. */
+/** Raw data of as many bytes are large. */
+const LARGE = 2 ** 20;
+
+/** By message: which fields are names, which are messages with names in them, which are weights or are left out. */
 const messages = {
   model: { 7: 'graph', 25: 'function' },
   graph: {
@@ -31,8 +36,9 @@ const messages = {
   function: { 4: 'value', 5: 'value', 7: 'node' },
   node: { 1: 'value', 2: 'value', 3: 'nothing', 5: 'attribute' },
   attribute: { 6: 'graph', 11: 'graph' },
-  tensor: { 8: 'value' },
-  sparse: { 1: 'tensor' },
+  tensor: { 8: 'value', 9: 'raw' },
+  sparse: { 1: 'values' },
+  values: { 8: 'value' },
   info: { 1: 'value', 2: 'type' },
   type: { 1: 'tensorType' },
   tensorType: { 2: 'shape' },
@@ -46,6 +52,8 @@ export interface Renamed {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** The model without the further outputs: the same memory, and a reader joins the two pieces of the graph. */
   readonly untapped: Uint8Array<ArrayBuffer>;
+  /** What belongs into the file `weights`: pieces of the model that was given, none where it has no large weights. */
+  readonly weights: readonly Uint8Array[];
   /** What a value of the file is called now; undefined where the file has none of that name. */
   readonly valueNames: ReadonlyMap<string, string>;
   /** A text that speaks of n1 and v2, as one that speaks of the file's names. */
@@ -55,12 +63,14 @@ export interface Renamed {
 /**
  * `taps`: the bytes of a GraphProto whose outputs are the model's too (tap.ts). They follow as a second piece of its
  * graph, so that one copy of the weights serves with and without them (protobuf.dev: 'Last One Wins', of messages).
+ * `weights`: the name of a file beside the model that large weights are read from; default: they stay inside.
  * Throws an Error of one line where the bytes are not a model.
  */
-export function renamed(model: Uint8Array, taps = new Uint8Array()): Renamed {
+export function renamed(model: Uint8Array, taps = new Uint8Array(), weights?: string): Renamed {
   checkWire(model, 'model');
   const valueNames = new Map([['', '']]);
   const originals = new Map<string, string>();
+  const outside = weights === undefined ? undefined : dataFile(weights);
   let nodes = 0;
 
   function valueName(name: string): string {
@@ -82,11 +92,14 @@ export function renamed(model: Uint8Array, taps = new Uint8Array()): Renamed {
         pieces.push(file.subarray(copied, field.tag));
         copied = field.end;
       }
-      const what = (messages[message] as Record<number, Message | 'value' | 'nothing'>)[field.number];
+      const what = (messages[message] as Record<number, Message | 'value' | 'raw' | 'nothing'>)[field.number];
       if (what === undefined || field.wire !== 2) continue;
+      if (what === 'raw' && !(outside && field.end - field.start >= LARGE)) continue;
       pieces.push(file.subarray(copied, field.tag));
       copied = field.end;
       if (what === 'value') pieces.push(...framedText(field.number, valueName(text(file, field))));
+      else if (what === 'raw')
+        pieces.push(encodeTensor(outside!.place(file.subarray(field.start, field.end))));
       else if (what !== 'nothing')
         pieces.push(...framed(field.number, rewritten(file, what, field.start, field.end)));
     }
@@ -105,6 +118,7 @@ export function renamed(model: Uint8Array, taps = new Uint8Array()): Renamed {
   return {
     bytes,
     untapped: bytes.subarray(0, lengthOf(own)),
+    weights: outside?.pieces ?? [],
     valueNames,
     // n5_nchwc and v3_token_2 are onnxruntime's own
     original: (said) =>

@@ -34,22 +34,33 @@ export function modelFile(model: ModelProto, external?: string): ModelFile {
   if (external === undefined) return inOne(model);
   if (!/^[^/\\:\0]+$/.test(external) || external === '.' || external === '..')
     throw new RangeError(`external data: '${external}' must be a bare file name beside the model`);
-  const data: Uint8Array[] = [];
-  let end = 0;
+  const file = dataFile(external);
   const initializer = (model.graph?.initializer ?? []).map((tensor): TensorProto => {
     const raw = tensor.rawData;
     if (!raw || raw.length < MIN_EXTERNAL) return tensor;
-    const gap = (ALIGNMENT - (end % ALIGNMENT)) % ALIGNMENT;
-    const offset = end + gap;
-    data.push(new Uint8Array(gap), raw);
-    end = offset + raw.length;
-    const place = { location: external, offset: String(offset), length: String(raw.length) };
-    const externalData = Object.entries(place).map(([key, value]) => ({ key, value }));
-    return { ...tensor, rawData: undefined, externalData, dataLocation: 1 };
+    return { ...tensor, rawData: undefined, ...file.place(raw) };
   });
-  data.push(DATA_END);
+  const data = [...file.pieces, DATA_END];
   const outside = { ...model, graph: model.graph && { ...model.graph, initializer } };
   return { ...inOne(outside), external: { location: external, ...chunksOf(data) } };
+}
+
+/** A second file that grows, each tensor at a multiple of 4096 bytes: nothing is copied. */
+export function dataFile(location: string) {
+  const pieces: Uint8Array[] = [];
+  let end = 0;
+  return {
+    pieces: pieces as readonly Uint8Array[],
+    /** Puts raw data there, and says where they lie in a TensorProto's words. */
+    place(raw: Uint8Array): Pick<TensorProto, 'externalData' | 'dataLocation'> {
+      const gap = (ALIGNMENT - (end % ALIGNMENT)) % ALIGNMENT;
+      const offset = end + gap;
+      pieces.push(new Uint8Array(gap), raw);
+      end = offset + raw.length;
+      const place = { location, offset: String(offset), length: String(raw.length) };
+      return { externalData: Object.entries(place).map(([key, value]) => ({ key, value })), dataLocation: 1 };
+    },
+  };
 }
 
 function inOne(model: ModelProto): ModelFile {

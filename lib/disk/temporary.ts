@@ -3,8 +3,8 @@
  * it is killed outright, by the next run that writes into the same folder.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
-import { type FileHandle, open, readdir, rm, statfs } from 'node:fs/promises';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { type FileHandle, open, statfs } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EnvironmentError } from '../errors.ts';
@@ -36,13 +36,17 @@ export function forget(...done: readonly string[]): void {
   if (paths.size === 0) for (const signal of signals) process.off(signal, removeAll);
 }
 
-const NAME = /^\.alexnet-([0-9a-f]{8})-(\d+)-(\d+)-[0-9a-f]{16}\.tmp$/;
+/** Of files, and of folders of some kind. */
+const NAME = /^(?:\.alexnet|alexnet-[a-z]+)-([0-9a-f]{8})-(\d+)-(\d+)-[0-9a-f]{16}(?:\.tmp)?$/;
+
+/** The end of a name that nobody else gives: whose it is, and a number. */
+function ownName(): string {
+  const { machine, pid, start } = self;
+  return `${machine}-${pid}-${start}-${randomBytes(8).toString('hex')}`;
+}
 
 /** A name of its own in a folder. */
-export function temporaryName(folder: string): string {
-  const { machine, pid, start } = self;
-  return join(folder, `.alexnet-${machine}-${pid}-${start}-${randomBytes(8).toString('hex')}.tmp`);
-}
+export const temporaryName = (folder: string): string => join(folder, `.alexnet-${ownName()}.tmp`);
 
 export interface Temporary {
   readonly path: string;
@@ -51,7 +55,7 @@ export interface Temporary {
 
 /** Opens a new temporary file. Whoever renames or removes it calls `forget`. */
 export async function openTemporary(folder: string, mode: number): Promise<Temporary> {
-  await sweep(folder);
+  sweep(folder);
   const path = temporaryName(folder);
   remember(path);
   try {
@@ -66,14 +70,16 @@ export async function openTemporary(folder: string, mode: number): Promise<Tempo
 const swept = new Set<string>();
 
 /** Removes what processes that are gone have left in a folder. */
-async function sweep(folder: string): Promise<void> {
+function sweep(folder: string): void {
   if (swept.has(folder)) return;
   swept.add(folder);
-  for (const name of await readdir(folder).catch(() => [])) {
-    const [, machine, pid, start] = NAME.exec(name) ?? [];
-    if (machine === undefined || lives({ machine, pid: Number(pid), start: Number(start) })) continue;
-    await rm(join(folder, name), { force: true }).catch(() => {});
-  }
+  try {
+    for (const name of readdirSync(folder)) {
+      const [, machine, pid, start] = NAME.exec(name) ?? [];
+      if (machine === undefined || lives({ machine, pid: Number(pid), start: Number(start) })) continue;
+      rmSync(join(folder, name), { recursive: true, force: true });
+    }
+  } catch {} // somebody else's, or gone in the meantime
 }
 
 /**
@@ -82,7 +88,8 @@ async function sweep(folder: string): Promise<void> {
  */
 export function temporaryFolder(prefix: string): string {
   const parent = tmpdir();
-  const folder = join(parent, prefix + randomBytes(8).toString('hex'));
+  const folder = join(parent, prefix + ownName());
+  sweep(parent);
   remember(folder);
   try {
     mkdirSync(folder, { mode: 0o700 });

@@ -3,7 +3,7 @@
  * work is an error with its reason, and `placement()` tells which nodes the device left to the CPU.
  */
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
 import type { LrnForm, TrainingTarget } from '../../export/graph.ts';
@@ -84,10 +84,14 @@ export const openSession = async (
 
 const THE_MODEL = 'the model';
 
-function namesFor(model: Uint8Array, { taps = [], name = THE_MODEL }: SessionOptions): Renamed {
+function namesFor(
+  model: Uint8Array,
+  { taps = [], name = THE_MODEL }: SessionOptions,
+  weights?: string,
+): Renamed {
   if (model.length === 0) throw new InputError(`${name} is empty`);
   try {
-    return renamed(model, taps.length > 0 ? tapsOf(model, taps) : undefined);
+    return renamed(model, taps.length > 0 ? tapsOf(model, taps) : undefined, weights);
   } catch (error) {
     throw new InputError(`${name}: ${(error as Error).message}`);
   }
@@ -96,7 +100,13 @@ function namesFor(model: Uint8Array, { taps = [], name = THE_MODEL }: SessionOpt
 const tapsOf = (model: Uint8Array, taps: readonly string[]) =>
   encodeGraph({ output: furtherOutputs(decodeModel(model), taps) });
 
-async function openRenamed(names: Renamed, device: Device, options: SessionOptions): Promise<Session> {
+/** `folder`: where the file of large weights lies. */
+async function openRenamed(
+  names: Renamed,
+  device: Device,
+  options: SessionOptions,
+  folder?: string,
+): Promise<Session> {
   const { name: label = THE_MODEL, profile, taps = [] } = options;
   const bytes = taps.length > 0 ? names.bytes : names.untapped;
   const ort = await loadOnnxruntime();
@@ -106,7 +116,7 @@ async function openRenamed(names: Renamed, device: Device, options: SessionOptio
     const session = await guarded(
       device,
       `${label}: onnxruntime cannot use it`,
-      () => ort.InferenceSession.create(bytes, settings(device, options, profiles)),
+      () => createFrom(ort, bytes, settings(device, options, profiles), folder),
       names.original,
     );
     return opened(ort, session, device, label, names, profiles);
@@ -114,6 +124,19 @@ async function openRenamed(names: Renamed, device: Device, options: SessionOptio
     if (profiles) await discard(profiles);
     throw error;
   }
+}
+
+/** onnxruntime finds a model's other files beside it, so that such a model must be a file itself. */
+async function createFrom(
+  ort: Onnxruntime,
+  model: Uint8Array,
+  options: InferenceSession.SessionOptions,
+  folder?: string,
+): Promise<InferenceSession> {
+  if (!folder) return ort.InferenceSession.create(model, options);
+  const path = join(folder, 'model.onnx');
+  await writeFile(path, model);
+  return ort.InferenceSession.create(path, options);
 }
 
 /** Where sessions are opened. */
@@ -129,18 +152,52 @@ export interface Host extends AsyncDisposable {
  */
 export async function holdDevice(device: Device): Promise<Host> {
   const held = device === 'webgpu' ? await openSession(probeModel(), device) : undefined;
-  let last: { model: Uint8Array; taps: readonly string[]; names: Renamed } | undefined;
+  let last: ({ model: Uint8Array; taps: readonly string[] } & Prepared) | undefined;
+  async function dropLast(): Promise<void> {
+    const folder = last?.folder;
+    last = undefined; // its memory before the next is made
+    if (folder) await discard(folder);
+  }
   return {
     async open(model, on, options = {}) {
       const { taps = [] } = options;
       const serves = last?.model === model && (taps.length === 0 || taps.join('\0') === last.taps.join('\0'));
-      if (!serves) last = undefined; // its memory before the next is made
-      last ??= { model, taps, names: namesFor(model, options) };
-      return openRenamed(last.names, on, options);
+      if (!serves) await dropLast();
+      last ??= { model, taps, ...(await prepared(model, options)) };
+      return openRenamed(last.names, on, options, last.folder);
     },
-    [Symbol.asyncDispose]: async () => held?.release(),
+    async [Symbol.asyncDispose]() {
+      await held?.release();
+      await dropLast();
+    },
   };
 }
+
+interface Prepared {
+  readonly names: Renamed;
+  /** Where its large weights lie; undefined where they are in the model. */
+  readonly folder?: string;
+}
+
+/**
+ * A model with its large weights in a file, from which onnxruntime maps them: in one piece it copies them three times
+ * for each session, half of what a full-size `verify` costs. Where the disk has no room they stay in the model.
+ */
+async function prepared(model: Uint8Array, options: SessionOptions): Promise<Prepared> {
+  const names = namesFor(model, options, WEIGHTS);
+  if (names.weights.length === 0) return { names };
+  let folder: string | undefined;
+  try {
+    folder = temporaryFolder('alexnet-model-');
+    await writeFile(join(folder, WEIGHTS), names.weights);
+    return { names, folder };
+  } catch {
+    if (folder) await discard(folder);
+    return { names: namesFor(model, options) };
+  }
+}
+
+const WEIGHTS = 'weights';
 
 async function discard(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });

@@ -1,4 +1,7 @@
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { expect } from 'chai';
+import { decodeModel } from '../../export/proto.ts';
 import { renamed } from '../../export/rename.ts';
 import { holdDevice, openSession } from '../../lib/runtime/session.ts';
 import { asTensor, type SessionValue } from '../../lib/runtime/values.ts';
@@ -154,5 +157,60 @@ describe('a model with other names', () => {
     );
     expect(found.original('n0 reads v1, v0_token_3 and xv1')).to.equal('Add → y reads w, x_token_3 and xv1');
     expect(() => renamed(Uint8Array.of(9, 9, 9))).to.throw('not a valid protobuf file');
+  });
+
+  describe('with its large weights in a file', () => {
+    const large = f32(Array.from({ length: 2 ** 18 }, (_, i) => i));
+    const small = f32([5]);
+    const nodes: NodeText[] = [
+      { op: 'Mul', inputs: ['x', 'c'], outputs: ['a'] },
+      { op: 'Add', inputs: ['a', 'w'], outputs: ['s'] },
+      { op: 'Neg', inputs: ['s'], outputs: ['y'] },
+    ];
+    const initializers = [tensorOf(small, 'c'), tensorOf(large, 'w')];
+    const model = modelBytes(graph(nodes, [info('x', 'float32', [1])], [info('y', 'float32')], initializers));
+    const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('alexnet-model-'));
+
+    it('holds none of them, and they are not copied', () => {
+      const { bytes, untapped, weights } = renamed(model, undefined, 'w.bin');
+      expect(bytes.length).to.be.below(1000);
+      expect(weights.map(({ length }) => length)).to.deep.equal([0, 2 ** 20]);
+      expect(weights[1].buffer).to.equal(model.buffer);
+      const { initializer } = decodeModel(untapped).graph!;
+      expect(initializer.map(({ rawData }) => rawData?.length)).to.deep.equal([4, undefined]);
+      expect(initializer[1].externalData).to.deep.equal([
+        { key: 'location', value: 'w.bin' },
+        { key: 'offset', value: '0' },
+        { key: 'length', value: String(2 ** 20) },
+      ]);
+    });
+
+    async function results(): Promise<number[]> {
+      await using host = await holdDevice('cpu');
+      await using session = await host.open(model, 'cpu', { taps: ['s'] });
+      const values = await session.run(new Map([['x', tensor(Float32Array.of(2), [1])]]));
+      await using again = await host.open(model, 'cpu');
+      const { y } = Object.fromEntries(await again.run(new Map([['x', tensor(Float32Array.of(2), [1])]])));
+      return ['s', 'y']
+        .map((name) => numbers(values, name)[1000])
+        .concat(dense(asTensor(y, 'y'))[2 ** 18 - 1]);
+    }
+
+    it('gives the same values, and leaves no file', async () => {
+      const before = folders();
+      expect(await results()).to.deep.equal([1010, -1010, -(2 ** 18 - 1 + 10)]);
+      expect(folders()).to.deep.equal(before);
+    });
+
+    it('keeps them inside where no file can be written', async () => {
+      const { TMPDIR } = process.env;
+      process.env.TMPDIR = '/dev/null';
+      try {
+        expect(await results()).to.deep.equal([1010, -1010, -(2 ** 18 - 1 + 10)]);
+      } finally {
+        if (TMPDIR === undefined) delete process.env.TMPDIR;
+        else process.env.TMPDIR = TMPDIR;
+      }
+    });
   });
 });

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -56,6 +56,24 @@ describe('temporary files', () => {
     expect(existsSync(join(folder, 'half'))).to.equal(true);
   });
 
+  it('go with the next run where the process was killed outright; those of a living one stay', () => {
+    const program = `
+      import { temporaryFolder } from ${JSON.stringify(module)};
+      import { writeFileSync } from 'node:fs';
+      writeFileSync(temporaryFolder('alexnet-model-') + '/weights', 'x');
+      process.kill(process.pid, 'SIGKILL');`;
+    const args = ['--import', loader, '--input-type=module', '-e', program];
+    const env = { ...process.env, TMPDIR: folder };
+    const left = () => readdirSync(folder).filter((name) => name.startsWith('alexnet-'));
+    spawnSync(process.execPath, args, { env });
+    const [first] = left();
+    expect(first).to.match(/^alexnet-model-/);
+    const living = first.replace(/-\d+-\d+-/, `-${process.pid}-0-`);
+    mkdirSync(join(folder, living));
+    spawnSync(process.execPath, args, { env });
+    expect(left()).to.have.length(2).and.include(living).and.not.include(first);
+  });
+
   /** Ends the command by Ctrl-C as soon as it has made something temporary; what is left then. */
   async function interrupted(args: readonly string[]): Promise<string[]> {
     rmSync(join(folder, 'half'));
@@ -67,7 +85,7 @@ describe('temporary files', () => {
       stdio: 'ignore',
     });
     const ended = once(child, 'exit');
-    const isTemporary = (name: string) => /^(\.alexnet-.*\.tmp|alexnet-profile-.*)$/.test(name);
+    const isTemporary = (name: string) => /^(\.alexnet-.*\.tmp|alexnet-(profile|model)-.*)$/.test(name);
     while (!readdirSync(folder).some(isTemporary)) {
       expect(child.exitCode, 'it ended before').to.equal(null);
       await new Promise((done) => setTimeout(done, 1));
