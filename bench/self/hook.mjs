@@ -1,15 +1,18 @@
 /**
  * A module hook that puts one mutated file in the place of the right one. A spec is loaded as FILE?mutant=N; what it
- * loads gets the same mark where it leads to the mutated file, so that Node loads it anew, and nothing else.
+ * loads gets the same mark where it leads to the mutated file, so that Node loads it anew, and nothing else. In a thread
+ * or a process that a spec starts everything is new, and nothing needs a mark.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 let folder = '';
+/** The mutant of this thread or process, where it has one alone. */
+let own;
 let known = { id: '', file: '', through: new Set() };
 
 export const initialize = (at) => {
-  folder = at;
+  ({ folder, own } = at);
 };
 
 function planted(id) {
@@ -32,9 +35,15 @@ export async function resolve(specifier, context, next) {
 }
 
 export async function load(url, context, next) {
-  const id = idOf(url);
-  if (id === undefined) return next(url, context);
-  const plain = url.slice(0, url.indexOf('?'));
-  if (fileURLToPath(plain) !== planted(id).file) return next(plain, context);
-  return { format: 'module', source: readFileSync(`${folder}/${id}.js`, 'utf8'), shortCircuit: true };
+  const id = idOf(url) ?? own;
+  if (id === undefined || !url.startsWith('file:')) return next(url, context);
+  const plain = url.replace(/\?mutant=\d+$/, '');
+  const loaded =
+    fileURLToPath(plain) === planted(id).file
+      ? { format: 'module', source: readFileSync(`${folder}/${id}.js`, 'utf8'), shortCircuit: true }
+      : await next(plain, context);
+  if (plain === url || !loaded.source) return loaded;
+  // the mark is nothing that the module should see: it starts threads by this address
+  const source = loaded.source.toString().replaceAll('import.meta.url', JSON.stringify(plain));
+  return { ...loaded, source };
 }

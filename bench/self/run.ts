@@ -26,7 +26,7 @@ export class Runner implements AsyncDisposable {
     const id = ++this.id;
     const source = readFileSync(join(root, file), 'utf8');
     const text = mutant ? mutated(source, mutant) : source;
-    const from = { id, file: join(root, file), through: reach.through.map((path) => join(root, path)) };
+    const from = { file: join(root, file), through: reach.through.map((path) => join(root, path)) };
     writeFileSync(join(this.folder, `${id}.json`), JSON.stringify(from));
     let code: string;
     try {

@@ -26,8 +26,16 @@ export function reachOf(folders: readonly string[]): (file: string) => Reach {
   };
 }
 
-const loadedBy = (source: Source): string[] =>
-  importsOf(source).flatMap(({ kind, target }) => (kind === 'type' ? [] : target));
+const loadedBy = (source: Source): string[] => [
+  ...importsOf(source).flatMap(({ kind, target }) => (kind === 'type' ? [] : target)),
+  ...startedBy(source),
+];
+
+/** Threads and processes of its own are named './feed-worker', whatever the ending. */
+const startedBy = ({ path, uncommented }: Source): string[] =>
+  [...uncommented.matchAll(/['`](\.\/[\w-]+)(?=['`]|\$\{)/g)].map(
+    ([, name]) => `${posix.join(posix.dirname(path), name)}.ts`,
+  );
 
 function push(map: Map<string, string[]>, key: string, value: string): void {
   map.set(key, [...(map.get(key) ?? []), value]);

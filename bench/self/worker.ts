@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { register } from 'node:module';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import Mocha from 'mocha';
 import { root } from '../../spec/support/source.ts';
 
@@ -21,11 +21,16 @@ export interface Outcome {
   readonly cpu: number;
 }
 
-register('./hook.mjs', import.meta.url, { data: process.argv[2] });
+const folder = process.argv[2];
+register('./hook.mjs', import.meta.url, { data: { folder } });
+// threads take no --import
+const inherit = fileURLToPath(new URL('./inherit.cjs', import.meta.url));
+process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --require="${inherit}"`;
 
 /** One after the other: a spec that is not needed is not even loaded. */
 async function run({ id, specs }: Order): Promise<Outcome> {
   const began = performance.now();
+  process.env.ALEXNET_MUTANT = JSON.stringify({ folder, own: `${id}` });
   const before = cpu();
   const taken = () => ({ seconds: (performance.now() - began) / 1000, cpu: cpu() - before });
   for (const spec of specs) {
