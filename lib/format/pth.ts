@@ -3,8 +3,8 @@
  *
  *   zip      since 1.6: <name>/data.pkl, <name>/data/<key> a storage each, stored and aligned, <name>/byteorder
  *   legacy   pickles one after the other (magic number, protocol 1001, system info, the object, the storages' keys),
- *            then each storage: its length as int64, its values
- * Source: torch/serialization.py (_save, _legacy_save), torch/_utils.py (_rebuild_tensor_v2).
+ *            then each storage: its length as int64, its values; little-endian whatever the system info says
+ * Source: torch/serialization.py (_save, _legacy_save), torch/csrc/serialization.cpp (writeFileRaw), torch/_utils.py.
  *
  * The state dict is the checkpoint itself, or the dictionary of tensors inside it that is called state_dict, model,
  * …; optimiser state is passed over. Written is the zip: data.pkl (protocol 2: an OrderedDict of _rebuild_tensor_v2),
@@ -86,14 +86,13 @@ export function openLegacyCheckpoint(source: Source) {
   const protocol = unpickle(source, plainGlobals, magic.end);
   if (protocol.value !== 1001) throw bad(source, 'a legacy checkpoint of an unknown protocol');
   const system = unpickle(source, plainGlobals, protocol.end);
-  const little = system.value instanceof Map ? system.value.get('little_endian') : true;
   const widths = new Map<string, number>();
   const globals = torchGlobals(({ key, dtype }) => widths.set(key, bytesOf(dtype)));
   const object = unpickle(source, globals, system.end);
   const keys = unpickle(source, plainGlobals, object.end);
   if (!Array.isArray(keys.value)) throw bad(source, 'damaged checkpoint: no list of storages');
   const places = legacyPlaces(source, widths, keys.value, keys.end);
-  return tensorsOf(source, object, places, little === false);
+  return tensorsOf(source, object, places, false);
 }
 
 /** Storages follow one another; how wide their values are is known from the pickle. */

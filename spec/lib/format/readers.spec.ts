@@ -93,6 +93,24 @@ describe('readers', () => {
       expect(read.get(name)!.data, name).to.deep.equal(value.data);
   });
 
+  it('.pth, legacy: little-endian on every machine, though its system info says otherwise', async () => {
+    // torch/csrc/serialization.cpp, writeFileRaw: lengths and values are turned round on a big-endian machine
+    const long = '\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19';
+    const system = '}(X\x0d\x00\x00\x00little_endian\x89X\x10\x00\x00\x00protocol_versionM\xe9\x03u';
+    const storage =
+      '(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x007X\x03\x00\x00\x00cpuK\x03NtQ';
+    const object = `}X\x01\x00\x00\x00actorch._utils\n_rebuild_tensor_v2\n(${storage}K\x00K\x03\x85K\x01\x85\x89}tRs`;
+    const pickles = [long, 'M\xe9\x03', system, object, ']X\x01\x00\x00\x007a'];
+    const head = pickles.map((pickle) => `\x80\x02${pickle}.`).join('');
+    // 3 values: 1, −2, 3.5
+    const values = '\x03\0\0\0\0\0\0\0' + '\0\0\x80\x3f' + '\0\0\0\xc0' + '\0\0\x60\x40';
+    const read = await readTensors(Buffer.from(head + values, 'latin1'));
+    expect([...read.get('a')!.data]).to.deep.equal([1, -2, 3.5]);
+    // a length of 3 as an older PyTorch on such a machine wrote it
+    const turned = Buffer.from(`${head}\0\0\0\0\0\0\0\x03${values.slice(8)}`, 'latin1');
+    expect(await refusal(() => readTensors(turned))).to.match(/^[^\n]+$/);
+  });
+
   it('HDF5: big-endian floats', async () => {
     const { FS } = (await ready) as unknown as {
       FS: { readFile(path: string): Uint8Array; unlink(path: string): void };
