@@ -14,7 +14,7 @@ import type { Order, Outcome } from './worker.ts';
 
 const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url));
 /** Each mutant leaves its modules behind in the process. */
-const MUTANTS_A_PROCESS = 60;
+const MUTANTS_A_PROCESS = 150;
 
 export class Runner implements AsyncDisposable {
   private readonly folder = mkdtempSync(join(tmpdir(), 'alexnet-mutants-'));

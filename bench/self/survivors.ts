@@ -73,8 +73,10 @@ async function within(
   return { specs, seconds };
 
   async function costOf(spec: string): Promise<Cost> {
-    const { failure, ...cost } = await runner.run(file, null, reach, [spec], 10 + 10 * budget);
-    if (failure === null) return cost;
+    const run = () => runner.run(file, null, reach, [spec], 10 + 10 * budget);
+    const { failure, ...cost } = await run();
+    // what is loaded the first time is loaded for all mutants
+    if (failure === null) return cost.cpu < 1 ? cost : run();
     console.error(`${spec} fails without a fault (${failure}): left out`);
     return { seconds: 0, cpu: Number.POSITIVE_INFINITY };
   }
