@@ -53,6 +53,8 @@ export interface DeviceArithmetic {
   readonly flushes: boolean;
   /** Whether it may convolve by Winograd's or the Fourier transform. */
   readonly transforms: boolean;
+  /** Whether products of fewer bits may run on tensor cores, which cut their sums off. */
+  readonly tensorCores: boolean;
   /** Maximal errors in units of u·|result|, i.e. half ULPs doubled: 1 is correctly rounded. */
   readonly divide: number;
   readonly sqrt: number;
@@ -70,6 +72,7 @@ const devices: Record<Device, DeviceArithmetic> = {
   cpu: {
     flushes: false,
     transforms: false,
+    tensorCores: false,
     divide: 1,
     sqrt: 1,
     exp: () => 8,
@@ -83,6 +86,7 @@ const devices: Record<Device, DeviceArithmetic> = {
   cuda: {
     flushes: false,
     transforms: true,
+    tensorCores: true,
     divide: 4,
     sqrt: 4,
     exp: () => 4,
@@ -96,6 +100,7 @@ const devices: Record<Device, DeviceArithmetic> = {
   webgpu: {
     flushes: true,
     transforms: false,
+    tensorCores: false,
     divide: 5,
     sqrt: 9,
     exp: (x) => 2 * (3 + 2 * Math.abs(x)),
@@ -120,6 +125,7 @@ export const arithmetic: Record<Executor, DeviceArithmetic> = {
   other: {
     ...webgpu,
     transforms: true,
+    tensorCores: true,
     exp: (x) => Math.max(cpu.exp(x), webgpu.exp(x)),
     pow: (base, exponent) => Math.max(cpu.pow(base, exponent), webgpu.pow(base, exponent)),
     log: (y) => Math.max(cpu.log(y), webgpu.log(y)),

@@ -106,7 +106,8 @@ export function productBounds(
   const own = dense(squares);
   const total = own instanceof Float64Array ? own : new Float64Array(own);
   const t = about.operands.t;
-  const relative = gamma(count + 1) + gamma(count + 1, U64) + 2 * t + t * t;
+  const roundings = t > 0 && arithmetic[about.device].tensorCores ? onTensorCores(count) : count + 1;
+  const relative = gamma(roundings) + gamma(count + 1, U64) + 2 * t + t * t;
   const underflow = arithmetic[about.device].flushes
     ? count * MIN_NORMAL * (2 + about.largest)
     : count * HALF_SUBNORMAL;
@@ -127,6 +128,13 @@ export function productBounds(
     squares: { total, products, noise: sequentialNoise(count, dense(exact), products, mag) },
   };
 }
+
+/**
+ * In units of u what tensor cores lose of m products: a block of k (4 to 16) and the sum so far are cut off at 24 bits
+ * of the largest, the result once more, each by 2u at most: ⌈m/k⌉·(k + 2)·2u. And a bias. Fasi, Higham, Mikaitis and
+ * Pranesh, 'Numerical behavior of NVIDIA tensor cores', PeerJ Computer Science 7:e330 (2021).
+ */
+const onTensorCores = (m: number): number => 3 * m + 37;
 
 /** λ√n·u for n roundings in each of M elements: what they exceed with probability FALSE_ALARM at most. */
 function expectationFactor(n: number, M: number): number {

@@ -7,7 +7,7 @@ import { networks } from '../../reference/networks/index.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
-import { roundTo } from '../support/float32.ts';
+import { roundTo, tensorCoreDot } from '../support/float32.ts';
 import { judgeLayer } from '../support/judge-layer.ts';
 
 import { narrow, random } from '../support/models.ts';
@@ -66,4 +66,47 @@ describe('float32, TF32 or float16, and bfloat16 are told apart in every layer o
       }
     }).timeout(60_000);
   }
+});
+
+describe('sums of tensor cores, which are cut off towards zero', () => {
+  const M = 9216;
+  const K = 12;
+  const layer = { name: 'fc6', kind: 'linear', channels: K } as unknown as Layer;
+  const signs = { 'of one sign': Math.abs, 'of both signs': float32 };
+  for (const [sign, f] of Object.entries(signs))
+    for (const [name, block, required] of [
+      ['TF32 or float16', 4, 'float16'],
+      ['TF32 or float16', 16, 'float16'],
+      ['truncated TF32', 4, 'tf32'],
+      ['bfloat16', 8, 'bfloat16'],
+    ] as const)
+      it(`${M} products ${sign}, operands ${name}, ${block} at a time: pass where that is allowed`, () => {
+        const { round } = operands[name];
+        const x = through(random([1, M], 5), Math.abs);
+        const w = through(random([K, M], 6), f);
+        const rounded = dense(through(w, round));
+        const X = dense(through(x, round));
+        const y = Float32Array.from({ length: K }, (_, k) =>
+          tensorCoreDot(rounded.subarray(k * M, (k + 1) * M), X, block),
+        );
+        const judgedAs = (as: Requirement) => {
+          const about = { device: 'cuda', half: false, runningSum: false } as const;
+          const weights = new Map([['fc6.weight', w]]);
+          return judgeLayer(layer, [x], tensor(y, [1, K]), weights, { ...about, operands: classes[as] });
+        };
+        const { verdict, reason } = judgedAs(required);
+        expect(verdict, reason).to.equal('pass');
+        // one float32 accumulator could do as badly where all terms have one sign
+        const noticed = sign === 'of one sign' ? ['fail', 'suspicious'] : ['fail'];
+        expect(judgedAs('float32').verdict).to.be.oneOf(noticed);
+      });
+
+  it('as they are on a V100: 4 products, no guard bit', () => {
+    // 1 + 2⁻²⁴ four times: each is cut off beside 1, and 4·2⁻²⁴ alone would have stayed
+    const ones = [1, 1, 1, 1];
+    const tiny = ones.map(() => 2 ** -24);
+    expect(tensorCoreDot([1, 0, 0, 0, ...tiny], [1, 1, 1, 1, ...ones], 4)).to.equal(1);
+    expect(tensorCoreDot([...tiny, 1, 0, 0, 0], [...ones, 1, 1, 1, 1], 4)).to.equal(1 + 2 ** -22);
+    expect(tensorCoreDot([-1.5, 0, 0, 2 ** -23 * 1.5], [1, 1, 1, 1], 4)).to.equal(-1.5 + 2 ** -23);
+  });
 });
