@@ -9,19 +9,18 @@ const lrn = mutantsOf('lrn');
 lrn.attributes('alpha not divided by the window, or divided', ({ divide }) => ({ divide: !divide }));
 lrn.attributes('no normalisation: alpha = 0', () => ({ alpha: 0 }));
 lrn.attributes('negative alpha', ({ alpha }) => ({ alpha: -alpha }));
-lrn.attributes('window too wide', ({ size, alpha }) => ({
-  size: size + 2,
-  alpha: (alpha * (size + 2)) / size,
-}));
-lrn.attributes('window too narrow', ({ size, alpha }) =>
-  size > 2 ? { size: size - 2, alpha: (alpha * (size - 2)) / size } : {},
+/** Another window with the same factor on its squares. */
+const sized = ({ size, alpha, divide }: ops.lrn.Attributes, other: number) => ({
+  size: other,
+  alpha: divide ? (alpha * other) / size : alpha,
+});
+lrn.attributes('window too wide', (own) => sized(own, own.size + 2));
+lrn.attributes('window too narrow', (own) => (own.size > 2 ? sized(own, own.size - 2) : {}));
+lrn.attributes('window too wide, alpha divided by it', ({ size }) => ({ size: size + 2, divide: true }));
+lrn.attributes('window too narrow, alpha divided by it', ({ size }) =>
+  size > 2 ? { size: size - 2, divide: true } : {},
 );
-lrn.attributes('window too wide, alpha divided by it', ({ size }) => ({ size: size + 2 }));
-lrn.attributes('window too narrow, alpha divided by it', ({ size }) => (size > 2 ? { size: size - 2 } : {}));
-lrn.attributes('window of one', ({ size, alpha, divide }) => ({
-  size: 1,
-  alpha: divide ? alpha / size : alpha,
-}));
+lrn.attributes('window of one', (own) => sized(own, 1));
 /** The kernel with another axis in the place of the channels. */
 const along =
   (order: readonly number[]) =>
@@ -37,11 +36,11 @@ lrn.attributes('alpha ten times as large', ({ alpha }) => ({ alpha: 10 * alpha }
 lrn.attributes('alpha thirty times as large', ({ alpha }) => ({ alpha: 30 * alpha }));
 
 // ---- others seen in ports of AlexNet
-lrn.attributes('alpha divided by the square of the window', ({ alpha, size }) => ({ alpha: alpha / size }));
-lrn.attributes('radius for width: a window of 2n + 1', ({ size, alpha, divide }) => ({
-  size: 2 * size + 1,
-  alpha: divide ? (alpha * (2 * size + 1)) / size : alpha,
+lrn.attributes('alpha divided by the square of the window', ({ alpha, size }) => ({
+  alpha: alpha / size,
+  divide: true,
 }));
+lrn.attributes('radius for width: a window of 2n + 1', (own) => sized(own, 2 * own.size + 1));
 lrn.attributes('k = 1 whatever is asked', () => ({ k: 1 }));
 lrn.attributes('k = 2 whatever is asked', () => ({ k: 2 }));
 lrn.attributes('k left out', () => ({ k: 0 }));
@@ -54,10 +53,7 @@ lrn.attributes('the extra channel of an even window on the other side', ({ even 
 }));
 lrn.attributes('groups ignored: windows reach across towers', () => ({ groups: 1 }));
 lrn.attributes('two groups where there is one', ({ groups }) => ({ groups: groups === 1 ? 2 : 1 }));
-lrn.attributes('window grown to the next odd size', ({ size, alpha, divide }) => ({
-  size: size + 1 - (size % 2),
-  alpha: divide ? (alpha * (size + 1 - (size % 2))) / size : alpha,
-}));
+lrn.attributes('window grown to the next odd size', (own) => sized(own, own.size + 1 - (own.size % 2)));
 lrn.output('multiplied instead of divided', (y, { inputs }) => {
   const X = dense(inputs.x);
   return each(y, (v, i) => (v === 0 ? 0 : (X[i] * X[i]) / v));
@@ -103,20 +99,25 @@ ofSum('only lower channels', square, (j, c) => (j >= 0 && j <= c ? j : null));
 
 const mapnorm = mutantsOf('mapnorm');
 mapnorm.attributes('alpha not divided by the window, or divided', ({ divide }) => ({ divide: !divide }));
-mapnorm.attributes('alpha divided by the side, not the area', ({ alpha, size }) => ({ alpha: alpha * size }));
-mapnorm.attributes('no normalisation', () => ({ alpha: 0 }));
-mapnorm.attributes('window too wide', ({ size, alpha }) => ({
-  size: size + 2,
-  alpha: (alpha * (size + 2) ** 2) / size ** 2,
+mapnorm.attributes('alpha divided by the side, not the area', ({ alpha, size }) => ({
+  alpha: alpha * size,
+  divide: true,
 }));
-mapnorm.attributes('window of one', ({ size, alpha }) => ({ size: 1, alpha: alpha / size ** 2 }));
+mapnorm.attributes('no normalisation', () => ({ alpha: 0 }));
+/** Another window with the same factor on its squares. */
+const sizedInMaps = ({ size, alpha, divide }: ops.mapnorm.Attributes, other: number) => ({
+  size: other,
+  alpha: divide ? (alpha * other ** 2) / size ** 2 : alpha,
+});
+mapnorm.attributes('window too wide', (own) => sizedInMaps(own, own.size + 2));
+mapnorm.attributes('window of one', (own) => sizedInMaps(own, 1));
 mapnorm.attributes('k = 1 whatever is asked', () => ({ k: 1 }));
 mapnorm.attributes('k = 2 whatever is asked', () => ({ k: 2 }));
 mapnorm.attributes('beta = 0.75 whatever is asked', () => ({ beta: 0.75 }));
 mapnorm.add('along channels instead of within maps', ({ inputs, attributes: { size, alpha, ...rest } }) =>
   rightResult('lrn', {
     inputs,
-    attributes: { ...rest, size, alpha: alpha / size, even: 'above', groups: 1 },
+    attributes: { ...rest, size, alpha: rest.divide ? alpha / size : alpha, even: 'above', groups: 1 },
   }),
 );
 mapnorm.add('rows only', ({ inputs: { x }, attributes }, kernel) => {
@@ -127,11 +128,11 @@ mapnorm.add('even windows reach the other way', ({ inputs: { x }, attributes }, 
   reverse(kernel({ inputs: { x: reverse(x, 2, 3) }, attributes }), 2, 3),
 );
 mapnorm.add('the divisor counts only pixels inside the image', ({ inputs: { x }, attributes }) => {
-  const { size, alpha, divide, k, beta } = attributes;
+  const { alpha, k, beta } = attributes;
   const sums = (t: Tensor) => ops.mapnorm.denominators(t, { ...attributes, alpha: 1, k: 0, divide: false });
   const S = sums(x);
   const counts = sums(map(x, () => 1));
-  return each(x, (v, i) => v / (k + (divide ? alpha / counts[i] : alpha / size) * S[i]) ** beta);
+  return each(x, (v, i) => v / (k + (alpha / counts[i]) * S[i]) ** beta);
 });
 
 const softmax = mutantsOf('softmax');
