@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import type { Squares } from '../../../lib/bounds/bounds.ts';
 import { layerDetails, ulp } from '../../../lib/judge/details.ts';
 import { tensor } from '../../../reference/tensor.ts';
 
@@ -29,6 +30,11 @@ describe('details of a layer', () => {
 
   it('one ULP of float16 is 2⁻¹⁰ at 1 and 2⁻²⁴ below the normal numbers', () => {
     expect([ulp(1, true), ulp(2047, true), ulp(1e-7, true)]).to.deep.equal([2 ** -10, 1, 2 ** -24]);
+  });
+
+  it('what is no number has the least of all', () => {
+    for (const x of [Infinity, -Infinity, Number.NaN])
+      expect([ulp(x), ulp(x, true)]).to.deep.equal([2 ** -149, 2 ** -24]);
   });
 
   // (N,C,H,W) = (2,3,4,5): errors at two elements, the bound is 2⁻²⁰ everywhere
@@ -144,5 +150,50 @@ describe('details of a layer', () => {
     );
     const largest = [...y].sort((a, b) => b - a).slice(0, 10);
     expect(found.worst.map(({ error }) => error)).to.deep.equal(largest);
+  });
+
+  /** Details of zeros that are off by `y`, with a bound of 3. */
+  const of = (extents: readonly number[], y: readonly number[], squares?: Squares) => {
+    const bound = new Float64Array(y.length).fill(3);
+    const exact = tensor(new Float64Array(y.length), extents);
+    return layerDetails(tensor(Float64Array.from(y), extents), exact, { bound, squares }, false);
+  };
+
+  it('a matrix has channels and no plane, a row neither, a plane of one value none; four digits are told', () => {
+    expect(of([2, 2], [0, 1, 2, 0])).to.deep.include({
+      channels: { per: 1, overBound: [0.6667, 0.3333] },
+      positions: null,
+    });
+    expect(of([2], [0, 1])).to.deep.include({ channels: null, positions: null });
+    expect(of([1, 2, 1, 1], [0, 1]).positions).to.equal(null);
+    expect(of([1, 1, 1, 2], [0, 1]).positions).to.deep.equal({
+      shape: [1, 2],
+      per: [1, 1],
+      overBound: [0, 0.3333],
+    });
+    expect(of([1, 1, 2, 1], [0, 1]).positions).to.deep.equal({
+      shape: [2, 1],
+      per: [1, 1],
+      overBound: [0, 0.3333],
+    });
+  });
+
+  it('the products’ share is a mean over the elements that have any', () => {
+    const share = (products: readonly number[], total: readonly number[]) => {
+      const noise = new Float64Array(products.length);
+      const squares = { products: Float64Array.from(products), total: Float64Array.from(total), noise };
+      return of([1, products.length], new Array(products.length).fill(0), squares).share;
+    };
+    // ½ and ¼; no products, and a sum that overflows
+    expect(share([1, 4, 0, 5], [2, 16, 3, Infinity])).to.equal(0.375);
+    expect(share([0, 5], [3, Infinity])).to.equal(null);
+    expect(of([1, 1], [0]).share).to.equal(null);
+  });
+
+  it('of equal ratios the larger error is the worse', () => {
+    const exact = tensor(new Float64Array(3), [3]);
+    const y = tensor(Float64Array.of(1, 4, 2), [3]);
+    const { worst } = layerDetails(y, exact, { bound: Float64Array.of(2, 8, 4) }, false);
+    expect(worst.map(({ error }) => error)).to.deep.equal([4, 2, 1]);
   });
 });
