@@ -84,7 +84,6 @@ export function doubtOf(judged: Judged, context: BoundsContext): Doubt {
 function ownDeviation({ exact, bounds }: Judged, { operands: { t } }: BoundsContext): Float64Array {
   const { squares, anyOrder, bound } = bounds;
   if (!squares) return anyOrder ?? bound;
-  if (t === 0) return squares.noise;
   const Y = dense(exact);
   return squares.noise.map((noise, i) =>
     Math.hypot(noise, 2 * t * (Math.sqrt(squares.total[i]) + Math.abs(Y[i]))),

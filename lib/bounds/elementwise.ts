@@ -59,10 +59,7 @@ export const tanh: OperationBounds<'tanh'> = {
   // dy·(1 − y²): y² and 1 − y² are rounded as they are, then the product
   backward(_, { y, dy }, _exact, { device }) {
     const Y = dense(y);
-    const magnitude = Float64Array.from(
-      dense(dy),
-      (d, i) => Math.abs(d) * (Y[i] * Y[i] + Math.abs(1 - Y[i] * Y[i])),
-    );
+    const magnitude = Float64Array.from(dense(dy), (d, i) => d * (Y[i] * Y[i] + Math.abs(1 - Y[i] * Y[i])));
     return [rounded(magnitude, 3, arithmetic[device])];
   },
 };

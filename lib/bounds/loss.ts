@@ -58,7 +58,8 @@ function meanBound(
     magnitude += losses[n];
   }
   const averaging = gamma(N + 1 + device.divide);
-  return (error + averaging * (magnitude + error)) / N + underflow(device, N * K);
+  // what underflows is lost beside γ
+  return (error + averaging * (magnitude + error)) / N;
 }
 
 /**

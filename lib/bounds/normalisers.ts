@@ -265,7 +265,7 @@ export function logSoftmaxBounds(x: Tensor, exact: Tensor, device: DeviceArithme
       const z = X[row + k] - m;
       const log = Math.max(0, z - Y[row + k]);
       const roundings = device.log(log) + Math.abs(z) + Math.abs(m) + log + Math.abs(Y[row + k]);
-      bound[row + k] = weighted / (1 - weighted) + roundings * U32 * (1 + 4 * weighted) + 2 * MIN_NORMAL;
+      bound[row + k] = weighted / (1 - weighted) + roundings * U32 * (1 + 4 * weighted);
     }
   }
   return { bound: bound.map((limit, i) => (Number.isFinite(Y[i]) ? limit : 0)) };

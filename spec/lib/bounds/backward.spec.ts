@@ -1,10 +1,9 @@
-/** Bounds of gradients, loss and updates against docs/error-bounds.md, worked out by hand on small examples. */
+/** Bounds of gradients and of the loss against docs/error-bounds.md, worked out by hand on small examples. */
 import { expect } from 'chai';
 import { arithmetic, classes } from '../../../lib/bounds/arithmetic.ts';
 import { type Judged, summed } from '../../../lib/bounds/bounds.ts';
 import { scaledByMask } from '../../../lib/bounds/elementwise.ts';
 import { lossBounds } from '../../../lib/bounds/loss.ts';
-import { factorOfLoss, parameterBounds, velocityBounds } from '../../../lib/bounds/update.ts';
 import { type Layer, linear } from '../../../reference/networks/layers.ts';
 import { contextOn, FOUR_DECIMALS, g, gradientsOf, near, SECOND_ORDER, t, u } from '../../support/hand.ts';
 
@@ -177,6 +176,53 @@ describe('gradients by hand: pools and functions', () => {
     near(limits(gradientsOf(maps, one, cpu)[0]), [inMaps * all(rho(14) + 50 * u, g(14), g(17))]);
   });
 
+  it('LRN: what is lost where nothing else is, τ·(3 + |x|·(n + F·(n·((max|x| + 1)/min s + 1) + n)))', () => {
+    const attributes = { size: 1, alpha: 1, beta: 0.75, k: 1, divide: true, even: 'above', groups: 1 };
+    const of = (
+      kind: 'lrn' | 'mapnorm',
+      about: object,
+      x: ReturnType<typeof t>,
+      device: 'cpu' | 'webgpu',
+    ) => {
+      const zero = t(x.shape, ...new Array(x.size).fill(0));
+      return limits(gradientsOf(layer(kind, about), { x, y: zero, dy: zero }, contextOn(device))[0]);
+    };
+    // s = 5, F = 1.5: 3 + 2·(1 + 1.5·(3/5 + 1 + 1))
+    near(of('lrn', attributes, t([1, 1, 1, 1], 2), 'cpu'), [12.8 * 2 ** -150]);
+    near(of('lrn', attributes, t([1, 1, 1, 1], 2), 'webgpu'), [12.8 * 2 ** -126]);
+    // s = 5 and 10, the larger |x| 3: 3 + 2·(1 + 1.5·(4/5 + 1 + 1)), 3 + 3·5.2
+    near(
+      of('lrn', attributes, t([1, 2, 1, 1], 2, -3), 'cpu'),
+      [13.4, 18.6].map((v) => v * 2 ** -150),
+    );
+    // n = 9, s = 13/9, F = 1/6: 9·(3·9/13 + 1) + 9 = 477/13
+    const maps = { size: 3, alpha: 1, beta: 0.75, k: 1, divide: true };
+    near(of('mapnorm', maps, t([1, 1, 1, 1], 2), 'cpu'), [(3 + 2 * (9 + 477 / 13 / 6)) * 2 ** -150]);
+  });
+
+  it('gradients are float64, and each of equal maxima gets all of dy', () => {
+    const about = { kernel: [1, 2], stride: [1, 2], pad: [0, 0, 0, 0], rounding: 'floor' };
+    const pass = { x: t([1, 1, 1, 2], 3, 3), y: t([1, 1, 1, 1], 3), dy: t([1, 1, 1, 1], 5) };
+    expect([...gradientsOf(layer('maxpool', about), pass, cpu)[0]!.exact.data]).to.deep.equal([5, 5]);
+    const y = t([1, 1], 2 ** -13);
+    // 1 − y² has more digits than float32
+    const [dx] = gradientsOf(layer('tanh'), { x: y, y, dy: t([1, 1], 1) }, cpu);
+    expect(dx!.exact.data[0]).to.equal(1 - 2 ** -26);
+    const none = gradientsOf(
+      linear('y', 1),
+      {
+        x: t([1, 1], 2),
+        y: t([1, 1], 0),
+        dy: t([1, 1], 1),
+        weights: new Map([['y.weight', t([1, 1], 3)]]),
+        wanted: { dx: false },
+      },
+      cpu,
+    );
+    expect(none[0]).to.equal(null);
+    expect(none[1]!.exact.data[0]).to.equal(2);
+  });
+
   it('several readers: each part’s bound, and γ_{r−1} of their magnitudes', () => {
     const part = (value: number, bound: number): Judged => ({
       exact: t([1], value),
@@ -208,6 +254,30 @@ describe('loss by hand', () => {
     }
   });
 
+  it('logits count by their distance to the largest alone', () => {
+    for (const by of [3, -3]) {
+      const moved = lossBounds(t([1, 2], 1 + by, by), [1], 1, 'cpu').loss.bounds.bound;
+      near(moved, [...lossBounds(logits, [1], 1, 'cpu').loss.bounds.bound]);
+    }
+  });
+
+  it('a thousand equal logits: ρ/(1 − ρ) of the sum, each rounding by 1 + ρ more', () => {
+    const K = 1000;
+    const many = lossBounds(t([1, K], ...new Array(K).fill(2)), [7], -0.5, 'cpu');
+    const rho = Math.expm1(8 * u) + g(K);
+    const log = Math.log(K);
+    // the logarithm's 8 units, no distance, the difference; the mean γ_{1+1+d}
+    const sum = rho / (1 - rho) + 9 * log * u * (1 + rho);
+    near(many.loss.bounds.bound, [sum + g(3) * (log + sum)]);
+    const e = Math.expm1(8 * u);
+    const ofP = 1e-3 * (2 * e + g(K + 2)) * (1 + e + g(K + 2));
+    const { bound } = many.dlogits.bounds;
+    near(
+      [bound[0], bound[7]],
+      [1e-3, 0.999].map((dz) => 0.5 * ((1 + g(6)) * ofP + g(6) * dz)),
+    );
+  });
+
   it('the mean of two images: half of their sum’s', () => {
     const two = lossBounds(t([2, 2], 1, 0, 1, 0), [1, 1], 1, 'cpu').loss.bounds.bound[0];
     const relative = p * 8 + q * 9 + 2;
@@ -223,60 +293,5 @@ describe('loss by hand', () => {
       expect(dlogits.bounds.bound[i] / u).to.be.closeTo(0.005 * (ofP[i % 2] + 6 * m), 0.005 * SECOND_ORDER);
       expect(dlogits.exact.data[i]).to.be.closeTo(0.005 * (i % 3 === 0 ? -m : m), 1e-12);
     }
-  });
-});
-
-describe('updates by hand', () => {
-  const coefficients = { learningRate: 0.5, momentum: 0.75, weightDecay: 0.25 } as Parameters<
-    typeof velocityBounds
-  >[1];
-  const state = { w: t([1, 2], 8, -4), v: t([1, 2], 2, 1) };
-
-  it('the loss’s factor is −ε, Caffe’s ε, PyTorch’s 1', () => {
-    expect((['paper', 'caffe', 'pytorch'] as const).map((rule) => factorOfLoss(rule, 0.5))).to.deep.equal([
-      -0.5, 0.5, 1,
-    ]);
-  });
-
-  it('v′ = µv + cw + rg: γ₈ of |µv| + |cw| + |rg|, where c is −ελ, Caffe’s ελ, PyTorch’s λ', () => {
-    const gradient = { value: t([1, 2], -3, 5) };
-    // r = 2 but for PyTorch
-    const wanted = {
-      paper: { exact: [1.5 - 1 - 6, 0.75 + 0.5 + 10], terms: [1.5 + 1 + 6, 0.75 + 0.5 + 10] },
-      caffe: { exact: [1.5 + 1 - 6, 0.75 - 0.5 + 10], terms: [1.5 + 1 + 6, 0.75 + 0.5 + 10] },
-      pytorch: { exact: [1.5 + 2 - 3, 0.75 - 1 + 5], terms: [1.5 + 2 + 3, 0.75 + 1 + 5] },
-    } as const;
-    for (const [rule, { exact, terms }] of Object.entries(wanted)) {
-      const found = velocityBounds(rule as keyof typeof wanted, coefficients, 2, state, gradient, cpu);
-      near(found.exact.data, exact, rule);
-      near(
-        limits(found),
-        terms.map((m) => m * g(8)),
-        rule,
-      );
-    }
-  });
-
-  it('in one Gemm with the products: γ_{N+9} of |µv| + |cw| + rΣ|dy·x|, judged by its bits', () => {
-    // N = 3: dw = Σ dy·x = (1·1 − 2·2 + 1·3, 2 + 2 + 0) = (0, 4)
-    const gradient = { dy: t([3, 1], 1, -2, 1), x: t([3, 2], 1, 2, 2, -1, 3, 0) };
-    const found = velocityBounds('paper', coefficients, 2, state, gradient, cpu);
-    near(found.exact.data, [0.5, 0.75 + 0.5 + 8]);
-    near(
-      limits(found),
-      [1.5 + 1 + 2 * 8, 0.75 + 0.5 + 2 * 4].map((m) => m * (g(12) + own(12))),
-    );
-    near(found.bounds.squares!.products, [4 * 26, 4 * 8]);
-    near(found.bounds.squares!.total, [4 * 26 + 2.25 + 1, 4 * 8 + 0.5625 + 0.25]);
-  });
-
-  it('w ± v′: one rounding; PyTorch multiplies first, γ₅·|εv′| more', () => {
-    const of = (rule: 'paper' | 'caffe' | 'pytorch') => parameterBounds(rule, coefficients, state, cpu);
-    near(of('paper').exact.data, [10, -3]);
-    near(of('caffe').exact.data, [6, -5]);
-    near(of('pytorch').exact.data, [7, -4.5]);
-    near(limits(of('paper')), [10 * u, 3 * u]);
-    near(limits(of('caffe')), [6 * u, 5 * u]);
-    near(limits(of('pytorch')), [7 * u + (1 + u) * g(5), 4.5 * u + (1 + u) * 0.5 * g(5)]);
   });
 });

@@ -77,6 +77,8 @@ describe('bounds by hand: sums of products', () => {
     // nearly all of one sign: u·m·|ŷ|/2 with ŷ = 1·3 + 2·4
     const { squares } = judgedOf(linear('y', 1), t([1, 2], 1, 2), contextOn('cpu'), t([1, 2], 3, 4)).bounds;
     near(squares!.noise, [11 * u]);
+    const negative = judgedOf(linear('y', 1), t([1, 2], -1, -2), contextOn('cpu'), t([1, 2], 3, 4));
+    near(negative.bounds.squares!.noise, [11 * u]);
   });
 
   it('products below what underflow loses say nothing of the arithmetic', () => {
@@ -140,6 +142,8 @@ describe('bounds by hand: what is exact, and functions', () => {
       near(boundOn(device, pool, t([1, 1, 2, 3], 0, 0, 0, 0, 0, 0)), [8 * tau[device]], device);
       near(boundOn(device, layer('adaptiveavgpool', { size: [1, 1] }), x), [3.5 * g(n)], device);
     }
+    // m is the kernel's, whatever the plane
+    near(boundOn('cpu', pool, t([1, 1, 2, 4], 1, -2, 3, -4, 5, -6, 1, 2)), [3 * g(11), 3 * g(11)]);
   });
 
   it('tanh: 16, 4, 64 units of |ŷ|; WebGPU’s 10u absolute; sigmoid as much of |ŷ| + 1', () => {
@@ -180,6 +184,12 @@ describe('bounds by hand: what is exact, and functions', () => {
     // each image by itself
     const both = boundOn('cpu', layer('softmax'), t([2, 2], 5, 0, 1, 0));
     near(both.slice(2), [...boundOn('cpu', layer('softmax'), x)]);
+    // a class that is ruled out is so in each image
+    near(boundOn('cpu', layer('softmax'), t([2, 2], 1, 0, 0, -Infinity)).slice(3), [2 ** -125]);
+    // a thousand equal classes: (e + c)(1 + c), each exponential off by 8u, c = 8u + γ_{K+2}
+    const equal = boundOn('cpu', layer('softmax'), t([1, 1000], ...new Array(1000).fill(3)));
+    const exp = Math.expm1(8 * u);
+    near([equal[999]], [1e-3 * (2 * exp + g(1002)) * (1 + exp + g(1002))]);
     // a probability far below 2⁻¹²⁶ may become 0
     near([boundOn('cpu', layer('softmax'), t([1, 2], 0, -200))[1]], [2 ** -125]);
   });
@@ -262,6 +272,14 @@ describe('bounds by hand: normalisation', () => {
     expect([...bound].map(Number.isFinite)).to.deep.equal([true, false, true, false]);
     expect([...anyOrder!].map(Number.isFinite)).to.deep.equal([true, false, true, true]);
     expect(named).to.include('band matrix');
+    const second = judgedOf(
+      lrn({ size: 1 }),
+      t([2, 2, 1, 2], 1, 2, 3, 4, 5, 6, 7, 2e19),
+      contextOn('cuda', { band: true }),
+    );
+    expect([...second.bounds.bound].map((v) => Number(v === Infinity))).to.deep.equal([
+      0, 0, 0, 0, 0, 1, 0, 1,
+    ]);
   });
 });
 

@@ -144,7 +144,7 @@ describe('the norm-wise bound by hand', () => {
       bound,
       [2 * 5, 2 * 13, 3 * 10, 3 * 17].flatMap((v) => new Array(64).fill(v * g(3 * 8 * 8 + 6))),
     );
-    for (const change of [{ stride: [2, 2] }, { dilation: [2, 2] }]) {
+    for (const change of [{ stride: [2, 2] }, { dilation: [2, 2] }] as const) {
       const P = 'stride' in change ? 4 : 6;
       const own = { ...conv, attributes: { ...attributes, ...change } } as Layer;
       const given = { ...pass, y: sparse([1, 4, P, P]), dy: sparse([1, 4, P, P]) };
