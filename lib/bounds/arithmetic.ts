@@ -59,6 +59,8 @@ export interface DeviceArithmetic {
   readonly divide: number;
   readonly sqrt: number;
   readonly exp: (x: number) => number;
+  /** exp may be 0 below this. */
+  readonly leastExp: number;
   readonly pow: (base: number, exponent: number) => number;
   readonly tanh: number;
   /** tanh near 0, where a quotient of exponentials cancels: units of u, absolute. */
@@ -76,6 +78,7 @@ const devices: Record<Device, DeviceArithmetic> = {
     divide: 1,
     sqrt: 1,
     exp: () => 8,
+    leastExp: MIN_NORMAL,
     pow: () => 48,
     tanh: 16,
     tanhNearZero: 0,
@@ -90,6 +93,7 @@ const devices: Record<Device, DeviceArithmetic> = {
     divide: 4,
     sqrt: 4,
     exp: () => 4,
+    leastExp: MIN_NORMAL,
     pow: () => 8,
     tanh: 4,
     tanhNearZero: 0,
@@ -104,6 +108,7 @@ const devices: Record<Device, DeviceArithmetic> = {
     divide: 5,
     sqrt: 9,
     exp: (x) => 2 * (3 + 2 * Math.abs(x)),
+    leastExp: MIN_NORMAL,
     pow: (base, exponent) => {
       const power = Math.abs(exponent * Math.log2(base));
       return 2 * (3 + 2 * power + (3 + 2 ** 3 * Math.abs(exponent)) * Math.max(1, power));
@@ -119,6 +124,12 @@ const devices: Record<Device, DeviceArithmetic> = {
 
 const { cpu, webgpu } = devices;
 
+/**
+ * OpenCV's exp: 7·10⁻⁶ relative (documentation of cv::exp). It scales a polynomial by 0.00967 (exp32f in
+ * modules/core/src/mathfuncs_core.simd.hpp), and cv::dnn flushes subnormals: below 2⁻¹²⁶/0.00967 it is 0.
+ */
+const opencv = { exp: 7e-6 / U32, leastExp: 2 ** -119 };
+
 /** An engine of which nothing is known may do what any of them does: WebGPU's figures are the widest, but for pow. */
 export const arithmetic: Record<Executor, DeviceArithmetic> = {
   ...devices,
@@ -126,7 +137,8 @@ export const arithmetic: Record<Executor, DeviceArithmetic> = {
     ...webgpu,
     transforms: true,
     tensorCores: true,
-    exp: (x) => Math.max(cpu.exp(x), webgpu.exp(x)),
+    exp: (x) => Math.max(opencv.exp, webgpu.exp(x)),
+    leastExp: opencv.leastExp,
     pow: (base, exponent) => Math.max(cpu.pow(base, exponent), webgpu.pow(base, exponent)),
     log: (y) => Math.max(cpu.log(y), webgpu.log(y)),
   },

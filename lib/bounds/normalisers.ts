@@ -210,7 +210,7 @@ function runningSum(
 /**
  * y_k = e^(x_k − m) / Σ e^(x_j − m). Numerator: the difference is rounded (|x_k − m|·u in the exponent), exp
  * adds its own error. Denominator: the mean of those errors weighted by y, and γ_K. Probabilities under 2⁻¹²⁶
- * may become 0.
+ * may become 0, or already where an engine's exponential does.
  */
 export function softmaxBounds(x: Tensor, exact: Tensor, device: DeviceArithmetic): Bounds {
   const [N, K] = x.shape;
@@ -230,7 +230,7 @@ export function softmaxBounds(x: Tensor, exact: Tensor, device: DeviceArithmetic
     }
     const common = weighted + gamma(K + device.divide + 1);
     for (let k = 0; k < K; k++)
-      bound[n * K + k] = Y[n * K + k] * (relative[k] + common) * (1 + common) + 2 * MIN_NORMAL;
+      bound[n * K + k] = Y[n * K + k] * (relative[k] + common) * (1 + common) + 2 * device.leastExp;
   }
   return { bound };
 }

@@ -196,7 +196,7 @@ describe('values that PyTorch computed', function () {
     }
   });
 
-  it('names: PyTorch modules, OpenCV nodes, a map; what belongs to nothing is listed with what is near', async () => {
+  it('names: PyTorch modules, OpenCV nodes, a map; what belongs to nothing is listed, what is twice is the same', async () => {
     const torch = narrowed;
     const own = {
       network: torch,
@@ -223,6 +223,13 @@ describe('values that PyTorch computed', function () {
     });
     expect(rest.layers.map(({ layer }) => layer)).to.include.members(['conv1', 'fc8']);
     expect(lines.join('\n')).to.include("not compared: 'probb' (nearest: prob");
+    const twice = [...(await readTensors(at('last.npz')))];
+    const [, fc8] = twice[0];
+    writeFileSync(at('twice.npz'), writeNpz([...twice, ['onnx_node!fc8', fc8]]));
+    expect((await judged({ values: at('twice.npz') })).verdict).to.equal('pass');
+    const other = { ...fc8, data: (fc8.data as Float32Array).map((v) => -v) } as NumericValue;
+    writeFileSync(at('twice.npz'), writeNpz([...twice, ['onnx_node!fc8', other]]));
+    await refused({ values: at('twice.npz') }, /'fc8' and 'onnx_node!fc8' are both fc8, with different/);
     await refused({ values: at('odd.npz'), names: { conv_9: 'fc8' } }, /no 'conv_9' \(nearest: conv_8/);
     await refused({ values: at('odd.npz'), names: { conv_8: 'fc' } }, /there is no 'fc' \(nearest: fc[678]/);
   });

@@ -97,6 +97,31 @@ ofSum('windows wrap around the channels', square, (j, _, C) => (j + 4 * C) % C);
 ofSum('the last channel repeated beyond the edge', square, (j, _, C) => Math.min(Math.max(j, 0), C - 1));
 ofSum('only lower channels', square, (j, c) => (j >= 0 && j <= c ? j : null));
 
+lrn.add('the divisor counts only channels that are there (OpenCV 4.6)', ({ inputs: { x }, attributes }) => {
+  const { alpha, divide, size } = attributes;
+  const ofMean = divide ? alpha : alpha * size;
+  return countingInside(x, attributes, ofMean, (t, sums) => ops.lrn.denominators(t, sums));
+});
+
+type Normaliser = Pick<ops.lrn.Attributes, 'alpha' | 'beta' | 'k' | 'divide'>;
+
+/** `alpha` times a mean of squares whose divisor leaves the padding out: count_include_pad ignored. */
+function countingInside<A extends Normaliser>(
+  x: Tensor,
+  attributes: A,
+  alpha: number,
+  denominators: (t: Tensor, attributes: A) => Float64Array,
+): Tensor {
+  const { k, beta } = attributes;
+  const sums = { ...attributes, alpha: 1, k: 0, divide: false };
+  const S = denominators(x, sums);
+  const counts = denominators(
+    map(x, () => 1),
+    sums,
+  );
+  return each(x, (v, i) => v / (k + (alpha / counts[i]) * S[i]) ** beta);
+}
+
 const mapnorm = mutantsOf('mapnorm');
 mapnorm.attributes('alpha not divided by the window, or divided', ({ divide }) => ({ divide: !divide }));
 mapnorm.attributes('alpha divided by the side, not the area', ({ alpha, size }) => ({
@@ -127,13 +152,9 @@ mapnorm.add('rows only', ({ inputs: { x }, attributes }, kernel) => {
 mapnorm.add('even windows reach the other way', ({ inputs: { x }, attributes }, kernel) =>
   reverse(kernel({ inputs: { x: reverse(x, 2, 3) }, attributes }), 2, 3),
 );
-mapnorm.add('the divisor counts only pixels inside the image', ({ inputs: { x }, attributes }) => {
-  const { alpha, k, beta } = attributes;
-  const sums = (t: Tensor) => ops.mapnorm.denominators(t, { ...attributes, alpha: 1, k: 0, divide: false });
-  const S = sums(x);
-  const counts = sums(map(x, () => 1));
-  return each(x, (v, i) => v / (k + (alpha / counts[i]) * S[i]) ** beta);
-});
+mapnorm.add('the divisor counts only pixels inside the image', ({ inputs: { x }, attributes }) =>
+  countingInside(x, attributes, attributes.alpha, (t, sums) => ops.mapnorm.denominators(t, sums)),
+);
 
 const softmax = mutantsOf('softmax');
 softmax.add('over the batch instead of the classes', ({ inputs: { x }, attributes }, kernel) =>

@@ -70,7 +70,7 @@ export async function prepareDump(found: Found, options: VerifyOptions, device: 
   const notes: string[] = [...found.notes, ...(from ? servedNotes(from.served) : [])];
   const unstable: string[] = [];
   const parts = dumps.map((dump) => {
-    const named = nameDump([...dump.keys()], own, aliases, names);
+    const named = nameDump(dump, own, aliases, names);
     const moved = inPlace(network, named.names, dump);
     for (const [ours, theirs] of moved.names) if (from?.unstable.includes(theirs)) unstable.push(ours);
     notes.push(...named.unmatched, ...moved.notes);
@@ -106,12 +106,7 @@ export async function readValues(
   const [dump, ...more] = await readDump(options.values!);
   if (more.length > 0) throw new InputError(`${options.values}: several runs: a graph is judged by one`);
   const itself = new Map(own.map((name) => [name, name]));
-  const { names, unmatched } = nameDump(
-    [...dump.keys()],
-    own,
-    [itself, ...aliases],
-    await namesIn(options.names),
-  );
+  const { names, unmatched } = nameDump(dump, own, [itself, ...aliases], await namesIn(options.names));
   const values = new Map([...names].map(([name, theirs]) => [name, widened(dump.get(theirs)!)]));
   return { values, device: engineOf(options), notes: unmatched };
 }

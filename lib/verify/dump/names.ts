@@ -19,14 +19,15 @@ interface NamedDump {
 
 /**
  * The dump's names by ours. `own` are the names that are judged, `given` what --names says. Throws InputError where
- * two values would be one, where a given name does not exist, and where no value is anything.
+ * two different values would be one, where a given name does not exist, and where no value is anything.
  */
 export function nameDump(
-  found: readonly string[],
+  dump: Dump,
   own: readonly string[],
   aliases: Aliases,
   given: ReadonlyMap<string, string> = new Map(),
 ): NamedDump {
+  const found = [...dump.keys()];
   for (const [theirs, ours] of given) {
     if (!found.includes(theirs))
       throw new InputError(`--names: the values have no '${theirs}'${nearestText(theirs, found)}`);
@@ -44,9 +45,11 @@ export function nameDump(
       continue;
     }
     const before = names.get(ours);
+    // OpenCV ends in a layer that repeats the last node's values
+    if (before !== undefined && sameBits(dump.get(before)!, dump.get(name))) continue;
     if (before !== undefined)
       throw new InputError(
-        `'${before}' and '${name}' are both ${ours}: leave one out, or say which in --names`,
+        `'${before}' and '${name}' are both ${ours}, with different values: leave one out, or say which in --names`,
       );
     names.set(ours, name);
   }
