@@ -86,7 +86,8 @@ describe('constants of docs/error-bounds.md', () => {
       true,
       10,
     ]);
-    // exp: OpenCV's 7·10⁻⁶·2²⁴ against 2·(3 + 2·2) and 2·(3 + 2·100), 0 below 2⁻¹²⁶/0.00967; pow 48 against 24 and 2·(3 + 2·8 + 11·8); log 8y against 8, 24
+    // exp: OpenCV's 7·10⁻⁶·2²⁴ against 2·(3 + 2·2) and 2·(3 + 2·100), 0 below 2⁻¹²⁶/0.00967;
+    // pow 48 against 24 and 2·(3 + 2·8 + 11·8); log 8y against 8, 24
     expect([other.exp(0), other.exp(2), other.exp(100)]).to.deep.equal([117.440512, 117.440512, 406]);
     expect(other.leastExp).to.be.within(2 ** -126 / 0.00967, 2 * (2 ** -126 / 0.00967));
     expect([other.pow(4, 0.5), other.pow(2 ** 8, 1)]).to.deep.equal([48, webgpu.pow(2 ** 8, 1)]);
