@@ -39,6 +39,7 @@ const places = {
       bytes.endsWith(`${sized[0]}\0${GENERATOR}`),
   ),
   json: head((bytes) => /^\s*\{\s*"version":\s*\d+,\s*"versions":\s*\{\s*"alexnet-oracle":/.test(bytes)),
+  run: head((bytes) => /^\s*\{\s*"version":\s*\d+,\s*"record":\s*"alexnet verify --save"/.test(bytes)),
   sarif: head((bytes) =>
     /^\{"\$schema":"[^"]*sarif[^"]*",[^{]*\{"tool":\{"driver":\{"name":"alexnet-oracle"/.test(bytes),
   ),

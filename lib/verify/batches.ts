@@ -76,7 +76,7 @@ export function worstOf(each: readonly Verification[]): Verification {
     why: why && { ...why, worst: inBatch(why.worst, failed) },
     evidence,
     margin: margins.toSorted((a, b) => b.probability - a.probability)[0] ?? null,
-    values: { device: values('device'), oracle: values('oracle') },
+    values: { ...first.values, device: values('device'), oracle: values('oracle') },
   };
 }
 

@@ -1,4 +1,5 @@
 /** The function behind `alexnet verify`, with the command's own words as options. */
+import type { LrnForm } from '../../export/graph.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { checkAgainst, resolveNetwork } from '../checks.ts';
@@ -16,6 +17,7 @@ import { BAND_NOTE, lrnOf } from '../runtime/session.ts';
 import { switchTf32Off } from '../runtime/tf32.ts';
 import { engineOf, prepareDump, readValues } from './dump/index.ts';
 import { gradientNames, nodeNames } from './dump/names.ts';
+import { type Recorded, recordedIn } from './dump/record.ts';
 import { verifyLayers } from './layers.ts';
 import { noiseFor, verifyGraph } from './nodes.ts';
 import { type VerifyOptions, verifyChecks } from './options.ts';
@@ -59,45 +61,53 @@ export async function verify(options: VerifyOptions = {}): Promise<VerifyResult>
 }
 
 /** What another engine computed; onnxruntime is not loaded. */
-async function verifyValues(options: VerifyOptions): Promise<VerifyResult> {
+async function verifyValues(given: VerifyOptions): Promise<VerifyResult> {
+  const recorded = await recordedIn(given);
+  const { options } = recorded ?? { options: given };
   const { model: path, log = () => {} } = options;
-  const { title, weights, input, notes, run } = await prepareValues(options, engineOf(options));
+  const { title, weights, input, notes, run } = await prepareValues(options, engineOf(options), recorded);
   log(`${title}, weights: ${weights}${path ? `, model: ${path}` : ''}`);
   log(`input: ${input}`);
   log(`values: ${options.values ?? options.endpoint}, arithmetic: ${LABELS[engineOf(options)]}`);
-  for (const line of notes) log(line);
+  for (const line of [...(recorded?.notes ?? []), ...notes]) log(line);
   return { ...(await run()), model: path ?? null, weights, inputSource: input };
 }
 
-async function prepareValues(options: VerifyOptions, device: Executor): Promise<Prepared> {
+async function prepareValues(
+  options: VerifyOptions,
+  device: Executor,
+  recorded?: Recorded,
+): Promise<Prepared> {
   const { model: path, graph, values } = options;
   if (graph !== undefined) {
     if (values === undefined) throw new InputError('--graph does not go with --endpoint: leave it out');
-    const read = (network: Network) => readValues(options, valuesOf(network), [gradientNames(network)]);
+    const read = (network: Network) =>
+      readValues(options, valuesOf(network), [gradientNames(network)], recorded);
     return prepareTraining(options, 'cpu', read);
   }
   refuseWithoutGraph(options);
   const file = path === undefined ? undefined : await readModelFile(path);
-  if (path === undefined || !file) return prepareDump(await withoutFile(options), options, device);
+  if (path === undefined || !file)
+    return prepareDump(await withoutFile(options, recorded?.lrn), options, device, recorded);
   const named = options.network ?? file.model.metadata.get('network');
   return naming(path, async () =>
     values !== undefined && named === undefined && !asksForWeights(options)
-      ? prepareGraph(file, options, 'cpu', await graphValues(file, options))
-      : prepareDump(await fromFile(file, named, options), options, device),
+      ? prepareGraph(file, options, 'cpu', await graphValues(file, options, recorded))
+      : prepareDump(await fromFile(file, named, options), options, device, recorded),
   );
 }
 
 /** Of any graph: by its values' names and its nodes'. */
-function graphValues({ model: { graph } }: ModelInBytes, options: VerifyOptions) {
+function graphValues({ model: { graph } }: ModelInBytes, options: VerifyOptions, recorded?: Recorded) {
   const made = graph.nodes.flatMap(({ outputs }) => outputs).filter((name) => name !== '');
   const own = [...graph.inputs.map(({ name }) => name), ...made];
-  return readValues(options, own, [nodeNames(graph, new Map(made.map((name) => [name, name])))]);
+  return readValues(options, own, [nodeNames(graph, new Map(made.map((name) => [name, name])))], recorded);
 }
 
-async function withoutFile(options: VerifyOptions): Promise<Found<Pair>> {
+async function withoutFile(options: VerifyOptions, lrn?: LrnForm): Promise<Found<Pair>> {
   const { network, weights, source, notes } = await resolve(options);
   const proto = () => modelOf(network, weights, { source, passing: true }).model;
-  return { pair: pairWithout(network, weights, proto), weights: source, notes };
+  return { pair: pairWithout(network, weights, proto, lrn), weights: source, notes };
 }
 
 interface Prepared {

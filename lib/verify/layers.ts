@@ -69,7 +69,7 @@ export async function verifyLayers(given: LayersSettings): Promise<Verification>
   const repeats = repeat > 1 ? await provider.repeats?.(subject.feeds, fixed).catch(unlessDied) : undefined;
   const found = { ...examined, evidence: examined.evidence && own.inFileOrder(examined.evidence) };
   const values = [...found.values]
-    .filter(([name]) => name !== end)
+    .filter(([name]) => chain.has(name))
     .map(([name, v]) => [name, tensorOf(v)] as const);
   const verification = verificationOf([found], {
     ...{ network: subject.name, input: input.shape, device, required },

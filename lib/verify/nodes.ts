@@ -63,7 +63,7 @@ export async function verifyGraph(settings: GraphSettings): Promise<Verification
   const input = feeds.get(graph.inputs[0]?.name)?.shape ?? [];
   return verificationOf([found], {
     ...{ network: subject.name, input, device, required: subject.operands.name },
-    values: { device: floatsOf(onDevice, model), oracle: floatsOf(chain, model) },
+    values: { device: floatsOf(onDevice, model), oracle: floatsOf(chain, model), types: halvesAmong(chain) },
   });
 }
 
@@ -145,6 +145,9 @@ function floatsOf(values: ReadonlyMap<string, Value>, { graph }: Model): Map<str
   const floats = [...values].filter(([name, v]) => isFloat(v.dtype) && !graph.initializers.has(name));
   return new Map(floats.map(([name, v]) => [name, asTensor(v)]));
 }
+
+const halvesAmong = (values: ReadonlyMap<string, Value>) =>
+  new Map([...values].flatMap(([name, { dtype }]) => (dtype === 'float16' ? [[name, dtype] as const] : [])));
 
 /** Bytes; a batch of 1,700 images of 227×227. */
 const MOST_NOISE = 2 ** 30;

@@ -1,4 +1,5 @@
 /** A model file paired with a network: which of its values and weights are whose. */
+import type { LrnForm } from '../../export/graph.ts';
 import { decodeModel, type ModelProto } from '../../export/proto.ts';
 import { fitNetwork } from '../../reference/networks/fit.ts';
 import type { Network } from '../../reference/networks/layers.ts';
@@ -37,8 +38,15 @@ export interface FilePair extends Pair {
   readonly file: ModelInBytes;
 }
 
-/** A network that no file was written of: values are called as its layers. */
-export function pairWithout(network: Network, weights: Weights, proto: () => ModelProto): Pair {
+/** A network that no file was written of: values are called as its layers. `lrn`: the form in which it was run. */
+export function pairWithout(
+  network: Network,
+  weights: Weights,
+  proto: () => ModelProto,
+  lrn?: LrnForm,
+): Pair {
+  const lrns = network.layers.filter(({ kind }) => kind === 'lrn').map(({ name }) => name);
+  const inForm = (form: LrnForm) => new Set(lrn === form ? lrns : []);
   const values = new Map(['input', ...network.layers.map(({ name }) => name)].map((name) => [name, name]));
   const none = new Map<string, string>();
   return {
@@ -46,7 +54,7 @@ export function pairWithout(network: Network, weights: Weights, proto: () => Mod
     input: { name: 'input', half: false, mapsLast: false },
     match: {
       ...{ values, mapsLast: new Set(), nodes: none, products: new Map(), faults: none },
-      ...{ nativeLrn: new Set(), bandLrn: new Set(), tail: [] },
+      ...{ nativeLrn: inForm('native'), bandLrn: inForm('band'), tail: [] },
     },
   };
 }

@@ -75,6 +75,8 @@ export interface Verification {
   readonly values: {
     readonly device: ReadonlyMap<string, Tensor>;
     readonly oracle: ReadonlyMap<string, Tensor>;
+    /** Of those that the device stored as halves. */
+    readonly types?: ReadonlyMap<string, 'float16' | 'bfloat16'>;
   };
   /** The first failing layer as the device met it, for a bug report; null as `why` is. */
   readonly evidence: Evidence | null;

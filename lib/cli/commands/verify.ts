@@ -1,4 +1,7 @@
 /** alexnet verify: compares every layer of a model on a device with the oracle. */
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { rules } from '../../../reference/training/optimiser.ts';
 import { checkTargets, type Guard, makeFolder, type Target } from '../../disk/target.ts';
@@ -16,8 +19,9 @@ import { differenceText, verificationText } from '../../report/terminal.ts';
 import { type Choice, chooseDevice, type DeviceWord } from '../../runtime/devices.ts';
 import { restartForTf32 } from '../../runtime/tf32.ts';
 import { bundleTargets, writeBundle } from '../../verify/bundle.ts';
+import { RUN } from '../../verify/dump/record.ts';
 import { type VerifyOptions, type VerifyResult, verify } from '../../verify/index.ts';
-import { saveTargets, saveValues } from '../../verify/save.ts';
+import { saveRun, saveTargets } from '../../verify/save.ts';
 import {
   deviceOption,
   forceOption,
@@ -80,7 +84,7 @@ export function register(program: Command): void {
     .option('--momentum <x>', 'default 0.9', real)
     .option('--weight-decay <x>', 'default 0.0005', real)
     .addOption(oneOf('--update <form>', 'whose momentum (paper)', rules))
-    .option('--save <dir>', 'write oracle.npz and device.npz there')
+    .option('--save <dir>', 'write the run there, to be judged again by --values: its values and run.json')
     .option('--bundle <dir>', 'write the first failing layer there as a bug report that repeats itself')
     .option('--report-json <file>', 'write what --json prints there')
     .option('--junit <file>', 'write JUnit XML there')
@@ -101,6 +105,9 @@ async function run(model: string | undefined, options: Options): Promise<void> {
     options.values !== undefined ? '--values' : options.endpoint !== undefined && '--endpoint';
   if (elsewhere && options.bundle !== undefined)
     throw new InputError(`--bundle repeats a run of onnxruntime: it does not go with ${elsewhere}`);
+  const { values: folder = '', save } = options;
+  if (save !== undefined && existsSync(join(folder, RUN)))
+    throw new InputError(`--save: ${folder} is a saved run already: leave it out`);
   const guard = guardOf(model, options);
   // before the work: a folder that cannot be made is known then
   const made: (() => Promise<void>)[] = [];
@@ -141,7 +148,7 @@ async function judge(
   if (result.verdict === 'untested') process.exitCode = 2;
   const { evidence } = result;
   await takeAll([
-    async () => save !== undefined && saveValues(save, result.values, guard),
+    async () => save !== undefined && saveRun(save, result, { ...rest, require: required, model }, guard),
     async () => bundle !== undefined && evidence && writeBundle(bundle, evidence, guard),
     ...reportSteps({ reportJson, junit, sarif, html, baseline }, guard, result, changed),
     () => tellGithub(result, changed, tell, command),
@@ -151,9 +158,18 @@ async function judge(
 
 function guardOf(model: string | undefined, options: Options): Guard {
   const { input, weights, labels, dropout, baseline, values, names, force } = options;
-  const files = [model, ...(input ?? []), weights, labels, dropout, baseline, values, names];
-  return { inputs: withExternalData(files.filter((file) => typeof file === 'string')), force };
+  const files = [model, ...(input ?? []), weights, labels, dropout, baseline, names];
+  const given = withExternalData(files.filter((file) => typeof file === 'string'));
+  const inputs = async () => [...(await given()), ...(values === undefined ? [] : await filesAt(values))];
+  return { inputs, force };
 }
+
+/** The file, or those in the folder. */
+const filesAt = (path: string): Promise<string[]> =>
+  readdir(path).then(
+    (names) => names.map((name) => join(path, name)),
+    () => [path],
+  );
 
 const targetsOf = async (options: Options): Promise<readonly Target[]> => [
   ...(options.save === undefined ? [] : saveTargets(options.save)),

@@ -4,6 +4,7 @@
  */
 import { shapes } from '../../../reference/oracle.ts';
 import { dense, type Tensor } from '../../../reference/tensor.ts';
+import type { FloatDType } from '../../array/dtype.ts';
 import { fromTensor, type NumericValue, type Value, widened } from '../../array/value.ts';
 import { readText } from '../../disk/source.ts';
 import { InputError } from '../../errors.ts';
@@ -20,6 +21,7 @@ import { inPlace, nameDump, nodeNames, torchNames } from './names.ts';
 import { dumpOf, type Elsewhere } from './part.ts';
 import { type Placed, place } from './place.ts';
 import { readDump } from './read.ts';
+import type { Recorded } from './record.ts';
 import { fromEndpoint, servedNotes } from './served.ts';
 
 /** Options that speak of sessions, which there are none of. A served model can be asked again. */
@@ -49,11 +51,16 @@ interface Found {
 }
 
 /** Reads the dump and the input. Throws InputError for what does not fit together. */
-export async function prepareDump(found: Found, options: VerifyOptions, device: Executor) {
+export async function prepareDump(
+  found: Found,
+  options: VerifyOptions,
+  device: Executor,
+  recorded?: Recorded,
+) {
   const { pair, weights } = found;
   const { network } = pair;
   const from = options.endpoint === undefined ? undefined : await fromEndpoint(network, options);
-  const dumps = from ? [from.dump] : await readDump(options.values!);
+  const dumps = from ? [from.dump] : await readDump(options.values!, recorded?.types);
   const names = await namesIn(options.names);
   const own = ['input', ...network.layers.map(({ name }) => name)];
   const layerOf = invertedOf(pair);
@@ -102,13 +109,15 @@ export async function readValues(
   options: VerifyOptions,
   own: readonly string[],
   aliases: readonly ReadonlyMap<string, string>[] = [],
+  recorded?: Recorded,
 ): Promise<Elsewhere & { readonly notes: readonly string[] }> {
-  const [dump, ...more] = await readDump(options.values!);
+  const [dump, ...more] = await readDump(options.values!, recorded?.types);
   if (more.length > 0) throw new InputError(`${options.values}: several runs: a graph is judged by one`);
   const itself = new Map(own.map((name) => [name, name]));
   const { names, unmatched } = nameDump(dump, own, [itself, ...aliases], await namesIn(options.names));
   const values = new Map([...names].map(([name, theirs]) => [name, widened(dump.get(theirs)!)]));
-  return { values, device: engineOf(options), notes: unmatched };
+  // of a saved run it is known why
+  return { values, device: engineOf(options), notes: recorded ? [] : unmatched };
 }
 
 /** The model's names for the layers' values. */
@@ -176,6 +185,11 @@ async function inputOf(
   return { input, source };
 }
 
+const halvesAmong = (types: ReadonlyMap<string, FloatDType>) =>
+  new Map(
+    [...types].filter((entry): entry is [string, 'float16' | 'bfloat16'] => entry[1].endsWith('float16')),
+  );
+
 async function verifyDump(
   pair: Pair,
   options: VerifyOptions,
@@ -187,6 +201,7 @@ async function verifyDump(
   const worst = [...types.values()].find((type) => type === 'bfloat16') ?? 'float16';
   const isHalf = pair.half || [...types.values()].some((type) => type.endsWith('float16'));
   const required = options.require ?? (isHalf ? (worst as 'float16') : 'float32');
+  const halves = halvesAmong(types);
   const shaped = shapes(pair.network, input.shape[0]);
   const each: Verification[] = [];
   for (let n = 0; n < input.shape[0]; n++) {
@@ -206,7 +221,7 @@ async function verifyDump(
     each.push(
       verificationOf([found], {
         ...{ network: subject.name, input: fed.shape, device, required },
-        values: { device: new Map([['input', fed], ...shown]), oracle: chain },
+        values: { device: new Map([['input', fed], ...shown]), oracle: chain, types: halves },
       }),
     );
   }

@@ -17,11 +17,12 @@ function partOfSubject(
   subject: Subject,
   values: ReadonlyMap<string, Value>,
   isGiven: (name: string) => boolean,
+  expected: () => ReadonlyMap<string, Float64Array>,
 ): Subject {
   const isThere = (name: string): boolean => values.has(name) || isGiven(name);
   let stray: ReturnType<typeof strayFrom> | undefined;
   const heldTo = (name: string) => {
-    stray ??= strayFrom(subject, expectedErrors(subject));
+    stray ??= strayFrom(subject, expected());
     const reason = stray(name, values.get(name)!);
     return { verdict: reason === null ? 'pass' : 'fail', reason: reason ?? '' } as const;
   };
@@ -77,7 +78,7 @@ export const dumpOf = ({ values, device, unstable = [] }: Elsewhere): Provider =
 });
 
 /** Judges the part that is there; values whose shape is the right one but for extents of 1 take that. */
-export function examineDump(
+export async function examineDump(
   subject: Subject,
   { values, device }: Elsewhere,
   isGiven: (name: string) => boolean,
@@ -101,5 +102,18 @@ export function examineDump(
       ] as const;
     }),
   );
-  return examine(partOfSubject(subject, fitted, isGiven), dumpOf({ values: fitted, device }));
+  let errors: ReadonlyMap<string, Float64Array> | undefined;
+  const expected = () => {
+    errors ??= expectedErrors(subject);
+    return errors;
+  };
+  const part = partOfSubject(subject, fitted, isGiven, expected);
+  const found = await examine(part, dumpOf({ values: fitted, device }));
+  return {
+    ...found,
+    /** Of values that are missing too. */
+    get expected() {
+      return new Map([...expected(), ...found.expected]);
+    },
+  };
 }

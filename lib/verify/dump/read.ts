@@ -6,7 +6,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { decodeTensor } from '../../../export/proto.ts';
-import type { NumericValue } from '../../array/value.ts';
+import { type NumericValue, narrowed } from '../../array/value.ts';
 import { describe } from '../../disk/source.ts';
 import { readTensors } from '../../disk/tensors.ts';
 import { InputError } from '../../errors.ts';
@@ -19,8 +19,23 @@ export type Dump = ReadonlyMap<string, NumericValue>;
 const ONE = /\.(?:npy|pb)$/i;
 const MANY = /\.(?:npz|safetensors)$/i;
 
-/** The runs, in the order of their files' names. Throws InputError naming the file. */
-export async function readDump(path: string): Promise<readonly Dump[]> {
+/**
+ * The runs, in the order of their files' names. `types`: of values that were halves before they were written down.
+ * Throws InputError naming the file.
+ */
+export async function readDump(
+  path: string,
+  types: Readonly<Record<string, 'float16' | 'bfloat16'>> = {},
+): Promise<readonly Dump[]> {
+  const dumps = await readRuns(path);
+  const typed = (name: string, value: NumericValue): NumericValue =>
+    value.dtype === 'float32' && Object.hasOwn(types, name)
+      ? narrowed({ ...value, dtype: types[name] })
+      : value;
+  return dumps.map((dump) => new Map([...dump].map(([name, value]) => [name, typed(name, value)])));
+}
+
+async function readRuns(path: string): Promise<readonly Dump[]> {
   const known = await stat(path).catch((error) => {
     throw new InputError(`${path}: ${describe(error)}`);
   });

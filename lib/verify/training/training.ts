@@ -51,7 +51,6 @@ export async function verifyTraining(settings: TrainingSettings): Promise<Verifi
   await using _held = dump ? null : await holdDevice(settings.device);
   const graph = gradientsGraph(network, batch, settings.device, kind === 'gradients' ? file : undefined);
   const gradients = await examineGradients({ ...settings, weights }, graph, context, chain);
-  const { expected } = gradients;
   const parts: Reported[] = [gradients];
   const saved = {
     device: results(new Map([...gradients.values].map(([name, v]) => [name, tensorOf(v)])), network),
@@ -59,6 +58,7 @@ export async function verifyTraining(settings: TrainingSettings): Promise<Verifi
   };
   if (kind === 'training') {
     const step = stepGraph(network, batch, hyper, settings.device, file);
+    const { expected } = gradients;
     const about = { ...settings, weights, graph: step, context, options, chain, expected };
     const { device: onDevice, oracle, ...stepped } = await verifySteps(about);
     parts.push(stepped);
