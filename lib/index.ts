@@ -91,6 +91,7 @@ export type { Blocks, Details, Histogram } from './judge/details.ts';
 export type { Explanation } from './judge/explain.ts';
 export type { Comparison, Verdict, Worst } from './judge/judge.ts';
 export type { Margin } from './judge/margin.ts';
+export type { Pattern, Span } from './judge/pattern.ts';
 export type { Product, Sum, Why } from './judge/why.ts';
 export type { Given } from './networks/input.ts';
 export type { Chosen } from './networks/resolve.ts';
