@@ -1,6 +1,6 @@
 /**
- * Reads what `--save` wrote (../save.ts), to judge that run again: its values must have the SHA-256 that run.json says,
- * and so must the files that it was a run of, which whoever judges gives again. Everything else is recomputed.
+ * Reads what `--save` wrote (../save.ts), to judge that run again: its values must have the SHA-256 that run.json
+ * says, and so must the files that it was a run of, which whoever judges gives again. All else is recomputed.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
