@@ -31,6 +31,7 @@ describe('gradients by hand: sums of products', () => {
     );
     near(limits(db), [2 * g(2)]);
     near(dw!.bounds.squares!.products, [1 + 9, 4 + 16]);
+    // on tensor cores γ_{3m+37}
     const [, onTf32] = gradientsOf(
       linear('y', 1),
       { ...pass, weights },
@@ -252,6 +253,20 @@ describe('loss by hand', () => {
       expect(loss.bounds.bound[0] / u, name).to.be.closeTo(wanted, SECOND_ORDER);
       expect(loss.exact.data[0]).to.be.closeTo(1 + log, 1e-12);
     }
+  });
+
+  it('each image has its own logits', () => {
+    const alone = (by: number) => {
+      const { exact, bounds } = lossBounds(t([1, 2], by, 0), [1], 1, 'cpu').loss;
+      const loss = exact.data[0] as number;
+      // the error of the loss before the mean over one, γ_{1+1+d}
+      return { loss, error: (bounds.bound[0] - g(3) * loss) / (1 + g(3)) };
+    };
+    const [a, b] = [alone(1), alone(5)];
+    const sum = a.error + b.error;
+    near(lossBounds(t([2, 2], 1, 0, 5, 0), [1, 1], 1, 'cpu').loss.bounds.bound, [
+      (sum + g(4) * (a.loss + b.loss + sum)) / 2,
+    ]);
   });
 
   it('logits count by their distance to the largest alone', () => {

@@ -7,7 +7,7 @@ import { drawnDropout } from '../../../lib/bounds/elementwise.ts';
 import { judgedNode } from '../../../lib/bounds/nodes.ts';
 import type { Device } from '../../../lib/runtime/failures.ts';
 import { g, near, SECOND_ORDER, t, u } from '../../support/hand.ts';
-import { type AttributeValue, f32, i64, open, single } from '../../support/onnx.ts';
+import { type AttributeValue, bool, f32, i64, open, single } from '../../support/onnx.ts';
 
 /** What is known of a single node's output on a device. */
 async function known(
@@ -119,10 +119,61 @@ describe('bounds by hand: nodes', () => {
   });
 
   it('integers must be equal', async () => {
-    const told = async (...device: number[]) =>
-      known('ArgMax', [f32([1, 5, 3, 9, 2, 4], [2, 3])], { axis: 1 }, 'cpu', i64(device, [2, 1]));
-    expect(await told(1, 0)).to.deep.equal({ verdict: 'pass', reason: '' });
-    expect(await told(1, 2)).to.deep.equal({ verdict: 'fail', reason: '1 of 2 values differ' });
+    const told = async (device: Value, x = f32([1, 5, 3, 9, 2, 4], [2, 3])) =>
+      known('ArgMax', [x], { axis: 1 }, 'cpu', device);
+    expect(await told(i64([1, 0], [2, 1]))).to.deep.equal({ verdict: 'pass', reason: '' });
+    const differ = '1 of 2 values differ';
+    expect(await told(i64([1, 2], [2, 1]))).to.deep.equal({ verdict: 'fail', reason: differ });
+    expect(await told(i64([1, 0], [2]))).to.deep.equal({
+      verdict: 'fail',
+      reason: 'shape [2] on the device, [2,1] in the oracle',
+    });
+    // of what is stored as float16 the kernel may have seen more
+    const halves = { ...f32([1, 5, 3, 9, 2, 4], [2, 3]), dtype: 'float16' } as const;
+    expect(await told(i64([1, 0], [2, 1]), halves)).to.deep.equal({ verdict: 'pass', reason: '' });
+    expect(await told(i64([1, 2], [2, 1]), halves)).to.deep.equal({
+      verdict: 'untested',
+      reason: `${differ}: they hang on bits that float16 does not show`,
+    });
+  });
+
+  it('an operator without a bound is not judged', async () => {
+    expect(await known('ReduceL2', [f32([1])])).to.deep.equal({
+      verdict: 'untested',
+      reason: 'no bound is known for ReduceL2: not judged',
+    });
+  });
+
+  it('the largest number is that of the type', async () => {
+    const most = async (dtype: 'float32' | 'float64' | 'float16') => {
+      const x: Value = { ...f32([1]), dtype, data: Float64Array.of(1) };
+      return ((await known('Neg', [x], {}, 'cpu', { ...x })) as Judged).bounds.most;
+    };
+    expect([await most('float32'), await most('float64'), await most('float16')]).to.deep.equal([
+      3.4028234663852886e38,
+      Number.MAX_VALUE,
+      65504,
+    ]);
+  });
+
+  it('negative factors of Gemm, powers of negative numbers and transposed convolutions', async () => {
+    const [a, b, c] = [f32([1, 2, 3, 4], [2, 2]), f32([1, -1], [2, 1]), f32([0.5, -0.5], [2, 1])];
+    // |α|·Σ|a·b| + |β·c| = 2·3 + 3·½, 2·7 + 3·½
+    near(
+      await limits('Gemm', [a, b, c], { alpha: { float: -2 }, beta: { float: -3 } }),
+      [7.5, 15.5].map((m) => m * (g(5) + 5 * 2 ** -53)),
+    );
+    // pow(2, e) with e = log₂ 27
+    const e = Math.log2(27);
+    near(await limits('Pow', [f32([-3]), f32([3])], {}, 'webgpu'), [
+      27 * 2 * (3 + 2 * e + (3 + 8 * e) * e) * u,
+    ]);
+    // 2 channels and a kernel of 1×3 at most: γ_{6+1}; each of the outer values from one tap alone
+    const kernel = f32([1, 2, 3, 4, 5, 6], [2, 1, 1, 3]);
+    near(
+      await limits('ConvTranspose', [f32([1, -1], [1, 2, 1, 1]), kernel]),
+      [5, 7, 9].map((m) => m * (g(7) + 7 * 2 ** -53)),
+    );
   });
 });
 
@@ -149,6 +200,80 @@ describe('bounds by hand: nodes that read float16', () => {
       (8 + 1) * u * Math.exp(2) + stored(Math.exp(2)) + Math.exp(2 + h(2)) - Math.exp(2),
     );
     close(await one('Sqrt', [half(4)]), 2 * u + stored(2) + 2 - Math.sqrt(4 - h(4)));
+  });
+});
+
+describe('nodes that draw', () => {
+  const flag = (value: boolean): Value => bool([Number(value)], []);
+  /** What is known of y and of the mask where nothing but 1.5 was fed, four times. */
+  async function drawn(
+    ratio: Value | undefined,
+    training: Value | undefined,
+    y: Value,
+    mask?: readonly number[],
+  ): Promise<readonly (Judged | Told)[]> {
+    const x: Value = { ...y, data: Float32Array.of(1.5, 1.5, 1.5, 1.5) };
+    const { bytes, feeds } = single(
+      'Dropout',
+      [x, ratio, training],
+      {},
+      { outputs: 2, types: [y.dtype, 'bool'] },
+    );
+    const model = await open(bytes);
+    const values = new Map<string, Value>([
+      ...feeds,
+      ['y0', y],
+      ...(mask ? [['y1', bool(mask)] as const] : []),
+    ]);
+    const call = {
+      model,
+      node: model.graph.nodes[0],
+      values,
+      device: 'cpu',
+      operands: classes.float32,
+    } as const;
+    return judgedNode(call, mask ? ['y0', 'y1'] : ['y0']);
+  }
+  const exactOf = async (...given: Parameters<typeof drawn>) => [
+    ...((await drawn(...given))[0] as Judged).exact.data,
+  ];
+
+  it('Dropout draws in training alone, and where its ratio is not 0', async () => {
+    const y = f32([0, 3, 0, 3]);
+    const same = [1.5, 1.5, 1.5, 1.5];
+    expect(await exactOf(f32([0.5], []), flag(true), y)).to.deep.equal([0, 3, 0, 3]);
+    expect(await exactOf(undefined, flag(true), y)).to.deep.equal([0, 3, 0, 3]);
+    expect(await exactOf(f32([0.5], []), flag(false), y)).to.deep.equal(same);
+    expect(await exactOf(f32([0.5], []), undefined, y)).to.deep.equal(same);
+    expect(await exactOf(f32([0], []), flag(true), y)).to.deep.equal(same);
+  });
+
+  it('y is judged by the mask and the ratio, the mask by its rate', async () => {
+    const y = f32([0, 2, 2, 2]);
+    const [judged, rate] = await drawn(f32([0.25], []), flag(true), y, [0, 1, 1, 1]);
+    expect([...(judged as Judged).exact.data]).to.deep.equal([0, 2, 2, 2]);
+    near([...(judged as Judged).bounds.bound].slice(1), [2 * g(3), 2 * g(3), 2 * g(3)]);
+    expect(rate).to.deep.equal({ verdict: 'pass', reason: '' });
+    // four of four dropped at a ratio of 0.001: 2·10⁻¹²
+    const wrong = await drawn(f32([0.001], []), flag(true), f32([0, 0, 0, 0]), [0, 0, 0, 0]);
+    const told = { verdict: 'fail', reason: `4 of 4 values dropped, at a ratio of ${Math.fround(0.001)}` };
+    expect(wrong).to.deep.equal([told, told]);
+  });
+
+  it('float16: one rounding more of y, and that of x over 1 − p', async () => {
+    const y = half(0, 2, 2, 2);
+    const [judged] = await drawn(f32([0.25], []), flag(true), y, [0, 1, 1, 1]);
+    const h = (v: number) => 2 ** -11 * v + 2 ** -25;
+    near([(judged as Judged).bounds.bound[1]], [2 * g(3) + h(2) + h(1.5) / 0.75]);
+  });
+
+  it('numbers that a device draws are untested; their type and shape are known', async () => {
+    const random = (y: Value) => known('RandomNormalLike', [f32([1, 2])], {}, 'cpu', y);
+    expect(await random(f32([5, 6]))).to.deep.equal({ verdict: 'untested', reason: 'random' });
+    expect(await random(f32([5, 6, 7]))).to.deep.equal({
+      verdict: 'fail',
+      reason: 'float32 [3] on the device, float32 [2] in the oracle',
+    });
   });
 });
 
