@@ -117,9 +117,9 @@ describe('the worst of images that were judged one by one', () => {
 
   it('why and evidence are the first failing image’s, the margin the likeliest to fall', () => {
     const worst = { index: [0, 3], device: 1, oracle: 2, error: 1, bound: 0.5 };
-    const why = { layer: 'a', worst } as Verification['why'];
-    const evidence = { layer: 'a' } as Verification['evidence'];
-    const margin = (probability: number) => ({ image: 0, probability }) as Verification['margin'];
+    const why = { layer: 'a', worst } as unknown as Verification['why'];
+    const evidence = { layer: 'a' } as unknown as Verification['evidence'];
+    const margin = (probability: number) => ({ image: 0, probability }) as unknown as Verification['margin'];
     const found = worstOf([
       one([over(0)], { margin: margin(0.1) }),
       one([over(0)], { why, evidence, first: 'a', margin: margin(0.3) }),

@@ -24,6 +24,8 @@ const network = { name: 'n', input: [3, 6, 6], layers } as unknown as Network;
 const own = ['input', ...layers.map(({ name }) => name)];
 const itself = new Map(own.map((name) => [name, name]));
 const entries = (map: ReadonlyMap<string, string>) => Object.fromEntries(map);
+/** A dump of these names, each with a value of its own. */
+const dumped = (...names: string[]) => new Map(names.map((name, i) => [name, f32([i]) as NumericValue]));
 
 describe('names of a dump', () => {
   it('are brought to ours: as given, as the first table says, without what engines put around them', () => {
@@ -34,7 +36,7 @@ describe('names of a dump', () => {
         ['conv1', 'relu1'],
       ]),
     ];
-    const of = (...found: string[]) => entries(nameDump(found, own, tables).names);
+    const of = (...found: string[]) => entries(nameDump(dumped(...found), own, tables).names);
     expect(of('conv1', 'relu2')).to.deep.equal({ conv1: 'conv1', relu2: 'relu2' });
     expect(of('features.0')).to.deep.equal({ conv1: 'features.0' });
     for (const name of [
@@ -50,14 +52,14 @@ describe('names of a dump', () => {
       ['a', 'fc2'],
       ['conv1', 'relu1'],
     ]);
-    expect(entries(nameDump(['a', 'conv1'], own, tables, given).names)).to.deep.equal({
+    expect(entries(nameDump(dumped('a', 'conv1'), own, tables, given).names)).to.deep.equal({
       fc2: 'a',
       relu1: 'conv1',
     });
   });
 
   it('that mean nothing are told with the nearest two', () => {
-    const { names, unmatched } = nameDump(['conv1', 'Conv2', 'flatt', '::'], own, [itself]);
+    const { names, unmatched } = nameDump(dumped('conv1', 'Conv2', 'flatt', '::'), own, [itself]);
     expect(entries(names)).to.deep.equal({ conv1: 'conv1' });
     expect(unmatched).to.deep.equal([
       "not compared: 'Conv2' (nearest: conv1, fc2)",
@@ -68,10 +70,12 @@ describe('names of a dump', () => {
 
   it('two of one value, names that are not there, and none at all are refused', () => {
     const of = (found: string[], given?: ReadonlyMap<string, string>) => () =>
-      nameDump(found, own, [itself], given);
+      nameDump(dumped(...found), own, [itself], given);
     expect(of(['conv1', 'module.conv1'])).to.throw(
-      "'conv1' and 'module.conv1' are both conv1: leave one out, or say which in --names",
+      "'conv1' and 'module.conv1' are both conv1, with different values: leave one out, or say which in --names",
     );
+    const same = new Map(['conv1', 'module.conv1'].map((name) => [name, f32([1]) as NumericValue]));
+    expect(entries(nameDump(same, own, [itself]).names)).to.deep.equal({ conv1: 'conv1' });
     expect(of(['conv1'], new Map([['conv', 'conv1']]))).to.throw(
       "--names: the values have no 'conv' (nearest: conv1)",
     );
