@@ -17,6 +17,7 @@ import {
   withBatch,
 } from './graph.ts';
 import type { ModelProto } from './proto.ts';
+import { withOutputs } from './tap.ts';
 import { type ModelFile, modelFile } from './write.ts';
 
 export interface BuildModelOptions {
@@ -30,6 +31,8 @@ export interface BuildModelOptions {
   readonly precision?: FloatType;
   /** Name of a second file for the weights, to lie beside the first. */
   readonly externalData?: string;
+  /** Every layer's value is an output. */
+  readonly tap?: boolean;
   /** Where the weights come from, for people: a file, or a seed. */
   readonly weightsSource?: string;
   /** Class names in the order of the output. */
@@ -61,10 +64,9 @@ export function buildModel(network: Network, weights: Weights, options: BuildMod
   for (const [name, shape] of shapes(network)) g.expect(name, withBatch(shape, g.settings.batch));
   const doc =
     'Krizhevsky, Sutskever, Hinton 2012; the doc string of each node names its section in the paper.';
-  return modelFile(
-    modelAround(g, network, network.name, doc, opset, metadataOf(network, options)),
-    externalData,
-  );
+  const model = modelAround(g, network, network.name, doc, opset, metadataOf(network, options));
+  const layers = network.layers.map(({ name }) => name);
+  return modelFile(options.tap ? withOutputs(model, layers) : model, externalData);
 }
 
 /** The model around a graph: who made it, from which network, and `metadata` that explain it. */

@@ -111,10 +111,16 @@ export function tap(source: Uint8Array | ModelProto, names?: readonly string[]):
   mustBeObject('model', source);
   if (names !== undefined) must(Array.isArray(names), 'names', 'a list', names);
   const model = source instanceof Uint8Array ? decodeModel(source) : source;
-  const output = furtherOutputs(model, names);
-  if (source instanceof Uint8Array) return withGraphTail(source, encodeGraph({ output }));
+  if (source instanceof Uint8Array)
+    return withGraphTail(source, encodeGraph({ output: furtherOutputs(model, names) }));
+  return joined(modelFile(withOutputs(model, names)).chunks());
+}
+
+/** The model with what `tap` adds to its outputs. */
+export function withOutputs(model: ModelProto, names?: readonly string[]): ModelProto {
+  const further = furtherOutputs(model, names);
   const graph = model.graph!;
-  return joined(modelFile({ ...model, graph: { ...graph, output: [...graph.output, ...output] } }).chunks());
+  return { ...model, graph: { ...graph, output: [...graph.output, ...further] } };
 }
 
 /** What `tap` adds to a model's outputs. */

@@ -44,6 +44,8 @@ export interface ExportOptions extends Choice {
   readonly precision?: 'float32' | 'float16';
   /** Put the weights into `<file>.data` beside the model. */
   readonly externalData?: boolean;
+  /** Every layer's value is an output, for engines that show their outputs alone. */
+  readonly tap?: boolean;
   /**
    * inference (default); gradients of a batch; or a training step. The last two are of opset 18 and hold no
    * weights.
@@ -80,6 +82,7 @@ const checks: Checks<ExportOptions> = {
   lrn: among(lrnForms),
   precision: among(['float32', 'float16']),
   externalData: truth,
+  tap: truth,
   graph: among(['inference', 'gradients', 'training']),
   loop: truth,
   force: truth,
@@ -93,7 +96,7 @@ const checks: Checks<ExportOptions> = {
 export async function exportOnnx(file: string, options: ExportOptions = {}): Promise<Exported> {
   checkArgument('exportOnnx: file', file, text);
   checkAgainst(checks, options, 'exportOnnx');
-  const { opset = 13, precision = 'float32', batch, lrn, graph = 'inference' } = options;
+  const { opset = 13, precision = 'float32', batch, lrn, tap, graph = 'inference' } = options;
   if (graph !== 'inference') return exportTraining(file, options, graph);
   if (options.loop) throw new InputError('--loop needs --graph training');
   if (options.target) throw new InputError('--target needs --graph gradients or training');
@@ -102,7 +105,8 @@ export async function exportOnnx(file: string, options: ExportOptions = {}): Pro
   const guard = guardOf(options);
   await checkTargets(modelTargets(file, externalData), guard);
   const { network, weights, source, classes, notes } = await resolve(requireWeights('export', options));
-  const model = modelOf(network, weights, { source, classes, opset, batch, lrn, precision, externalData });
+  const form = { opset, batch, lrn, precision, externalData, tap };
+  const model = modelOf(network, weights, { source, classes, ...form });
   await writeModelFile(file, model, guard);
   const parameters = parameterCount(network);
   const made = {
@@ -163,6 +167,7 @@ function trainingModel(network: Network, options: ExportOptions): ModelFile {
     ['--precision float16', options.precision === 'float16'],
     ['--lrn native', lrn === 'native'],
     ['--external-data', options.externalData],
+    ['--tap', options.tap],
     ['--seed or --init', options.seed !== undefined || options.init !== undefined],
   ] as const) {
     if (given) throw new InputError(`${where} and ${name} do not go together: leave one of them out`);

@@ -19,6 +19,8 @@ export interface ModelOptions {
   readonly precision?: 'float32' | 'float16';
   /** Name of the file beside the model that holds the weights; default: they are in the model. */
   readonly externalData?: string;
+  /** Every layer's value is an output. */
+  readonly tap?: boolean;
   /** For this process alone: nobody will hold the weights against their checksums, so there are none. */
   readonly passing?: boolean;
 }

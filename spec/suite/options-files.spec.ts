@@ -95,6 +95,14 @@ describe('options of summary and export', () => {
     expect(bytes('apart.onnx').length).to.be.below(4 * 89_578);
   });
 
+  it("export --tap: every layer's value is an output, once", async () => {
+    await json('export tapped.onnx --network cifar10-full --seed 1 --tap');
+    const outputs = model('tapped.onnx').graph!.output.map(({ name }) => name);
+    const layers = networkNamed('cifar10-full').layers.map(({ name }) => name);
+    expect(outputs.toSorted()).to.deep.equal(layers.toSorted());
+    expect(outputs[0]).to.equal('prob');
+  });
+
   it('export --graph, --loop, --target: what is computed, how often a call, and in which form', async () => {
     const line = (name: string, more: string) =>
       json(`export ${name}.onnx --network cifar-alexnet --batch 2 ${more}`);

@@ -196,7 +196,7 @@ describe('values that PyTorch computed', function () {
     }
   });
 
-  it('names: PyTorch modules, OpenCV nodes, a map; what belongs to nothing is listed, what is twice is the same', async () => {
+  it('names: PyTorch modules, OpenCV nodes, a map; what belongs to nothing is listed with what is near', async () => {
     const torch = narrowed;
     const own = {
       network: torch,

@@ -30,6 +30,7 @@ export function register(program: Command): void {
       oneOf('--target <processor>', 'what a graph that trains is laid out for (cpu)', trainingTargets),
     )
     .option('--external-data', 'put the weights into OUT.onnx.data beside the model')
+    .option('--tap', "make every layer's value an output")
     .addOption(forceOption())
     .addOption(jsonOption())
     .action(exportModel);
