@@ -7,12 +7,9 @@
  * @module alexnet-oracle/agree
  */
 import { AssertionError } from 'node:assert';
-import { fromFloat16 } from '../../export/float16.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { runLayer } from '../../reference/oracle.ts';
-import { type Shape, sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
-import { dtypeOfArray, type TypedArray } from '../array/dtype.ts';
-import { toRowMajor } from '../array/value.ts';
+import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { classes, HALF_SUBNORMAL, type Requirement, U32 } from '../bounds/arithmetic.ts';
 import type { Bounds } from '../bounds/bounds.ts';
 import { boundsOf } from '../bounds/operations.ts';
@@ -31,22 +28,11 @@ import {
 import { InputError } from '../errors.ts';
 import { operations } from '../fast/index.ts';
 import { judge } from '../judge/judge.ts';
+import { axesOf, indexOf, patternOf, patternText } from '../judge/pattern.ts';
+import { floatTensor, type Plain, plainOf, type TensorLike } from './tensors.ts';
 
 export { InputError } from '../errors.ts';
-
-/** An ndarray; onnxruntime's Tensor; or values in row-major order with their shape (or dims). */
-export interface TensorLike {
-  readonly data: unknown;
-  readonly shape?: readonly number[];
-  readonly dims?: readonly number[];
-  /** ndarray: steps between neighbours along each axis, and where the first element lies. */
-  readonly stride?: readonly number[];
-  readonly offset?: number;
-  /** onnxruntime's word for the type; else the array's own type counts. */
-  readonly type?: string;
-  /** onnxruntime: where the data are. */
-  readonly location?: string;
-}
+export type { TensorLike } from './tensors.ts';
 
 /** The layer that was computed, from which the bounds follow. */
 export interface LayerOptions {
@@ -105,35 +91,60 @@ export function oracleOf(
   checkAgainst(checks, options, 'oracleOf');
   const about = { ...options, layer, inputs, weights };
   checkAgainst(checks, about, 'oracleOf');
+  // what works in place may write over them before the bounds are asked for
+  const kept = tensorsOf(inputs).map((x) => tensor(dense(x).slice(), x.shape));
   return {
-    tensor: runLayer(layer, tensorsOf(inputs), weightsOf(weights), 'float64', operations),
-    options: about,
+    tensor: runLayer(layer, kept, weightsOf(layer, weights), 'float64', operations),
+    options: { ...about, inputs: kept },
   };
 }
 
 const tensorsOf = (inputs: readonly TensorLike[]): Tensor[] =>
   inputs.map((x, i) => floatTensor(x, `input ${i}`));
-const weightsOf = (weights: ReadonlyMap<string, TensorLike> = new Map()): Map<string, Tensor> =>
-  new Map([...weights].map(([name, w]) => [name, floatTensor(w, name)]));
+/** The layer's own among all weights of a network. */
+const weightsOf = ({ name }: Layer, weights: ReadonlyMap<string, TensorLike> = new Map()) =>
+  new Map(
+    [`${name}.weight`, `${name}.bias`].flatMap((own) => {
+      const w = weights.get(own);
+      return w ? [[own, floatTensor(w, own)] as const] : [];
+    }),
+  );
+
+/** One tensor, or those of several layers by their names. */
+export type Actual = TensorLike | ReadonlyMap<string, TensorLike>;
+export type Expected = TensorLike | LayerOracle | ReadonlyMap<string, TensorLike | LayerOracle>;
 
 /** Throws node's AssertionError where the tensors do not agree, InputError where that cannot be told. */
-export function assertAgrees(
-  actual: TensorLike,
-  expected: TensorLike | LayerOracle,
-  options?: AgreeOptions,
-): void {
+export function assertAgrees(actual: Actual, expected: Expected, options?: AgreeOptions): void {
   const message = disagreement(actual, expected, options);
   if (message !== null)
     throw new AssertionError({ message, operator: 'agreesWith', stackStartFn: assertAgrees });
 }
 
 /** What there is to say against the agreement; null if nothing. Throws InputError where that cannot be told. */
-export function disagreement(
+export function disagreement(actual: Actual, expected: Expected, options?: AgreeOptions): string | null {
+  checkAgainst(checks, options ?? {}, 'agreesWith');
+  if (!(expected instanceof Map))
+    return disagreementOfOne(actual as TensorLike, expected as TensorLike | LayerOracle, options);
+  if (!(actual instanceof Map))
+    throw new InputError('actual: tensors by name are needed, as expected has them');
+  if (expected.size === 0) throw new InputError('expected holds no tensors: nothing can be compared');
+  const found = [...expected].flatMap(([name, one]) => {
+    const y = actual.get(name);
+    const message = y ? disagreementOfOne(y, one, options) : 'There is no such tensor';
+    return message === null ? [] : [{ name, message }];
+  });
+  if (found.length === 0) return null;
+  const names = found.map(({ name }) => name).join(' ');
+  const head = `${found.length} of ${expected.size} do not agree: ${names}`;
+  return [head, ...found.map(({ name, message }) => `${name}: ${message}`)].join('\n\n');
+}
+
+function disagreementOfOne(
   actual: TensorLike,
   expected: TensorLike | LayerOracle,
-  options?: AgreeOptions,
+  options: AgreeOptions | undefined,
 ): string | null {
-  checkAgainst(checks, options ?? {}, 'agreesWith');
   const isOracle = typeof expected === 'object' && expected !== null && 'tensor' in expected;
   const y = plainOf(actual, 'actual');
   const e = plainOf(isOracle ? expected.tensor : expected, 'expected');
@@ -144,19 +155,21 @@ export function disagreement(
   if (y.values.length === 0) return 'Nothing was compared: the tensors are empty';
   const chosen = options ?? (isOracle ? expected.options : {});
   if (!('layer' in chosen)) return mismatches(y, e, allowed(e, chosen));
-  const bounds = layerBounds(chosen, e, y.dtype === 'float16');
-  return mismatches(y, e, bounds.bound) ?? verdict(y, e, bounds, chosen);
+  const known = isOracle && options === undefined ? expected.tensor : undefined;
+  const bounds = layerBounds(chosen, e, y.dtype === 'float16', known);
+  return mismatches(y, e, bounds.bound, axesOf(y.shape)) ?? verdict(y, e, bounds, chosen);
 }
 
 /** float64 is the oracle before rounding: every float may be held against it. */
 const sameType = ({ dtype: y }: Plain, { dtype: e }: Plain): boolean =>
   y === e || y === null || e === null || (e === 'float64' && y.startsWith('float'));
 
-function layerBounds(options: LayerOptions, e: Plain, half: boolean): Bounds {
+/** `known`: the exact result, where somebody has it. */
+function layerBounds(options: LayerOptions, e: Plain, half: boolean, known?: Tensor): Bounds {
   const { layer, device = 'cpu', require = 'float32', runningSum = false } = options;
   const inputs = tensorsOf(options.inputs);
-  const weights = weightsOf(options.weights);
-  const exact = runLayer(layer, inputs, weights, 'float64', operations);
+  const weights = weightsOf(layer, options.weights);
+  const exact = known ?? runLayer(layer, inputs, weights, 'float64', operations);
   if (exact.shape.join() !== e.shape.join()) {
     throw new InputError(`${layer.name} gives [${exact.shape}] for these inputs, expected has [${e.shape}]`);
   }
@@ -205,15 +218,23 @@ interface Extreme {
 }
 
 /** In the manner of torch.testing.assert_close: how many mismatch, and the greatest differences among them. */
-function mismatches(y: Plain, e: Plain, bound: ArrayLike<number>): string | null {
+function mismatches(
+  y: Plain,
+  e: Plain,
+  bound: ArrayLike<number>,
+  axes: readonly string[] = y.shape.map((_, axis) => `axis-${axis} position`),
+): string | null {
   const size = y.values.length;
+  const isWithin = (at: number): boolean => {
+    const isNumber = !Number.isNaN(Number(y.values[at])) && !Number.isNaN(Number(e.values[at]));
+    return isNumber && difference(y.values[at], e.values[at]) <= bound[at];
+  };
   let count = 0;
   let first = -1;
   let [absolute, relative, over]: Extreme[] = Array(3).fill({ value: 0, at: -1 });
   for (let at = 0; at < size; at++) {
+    if (isWithin(at)) continue;
     const error = difference(y.values[at], e.values[at]);
-    const isNumber = !Number.isNaN(Number(y.values[at])) && !Number.isNaN(Number(e.values[at]));
-    if (isNumber && error <= bound[at]) continue;
     count++;
     if (first < 0) first = at;
     if (error > absolute.value) absolute = { value: error, at };
@@ -223,17 +244,21 @@ function mismatches(y: Plain, e: Plain, bound: ArrayLike<number>): string | null
     if (ratio > over.value) over = { value: ratio, at };
   }
   if (count === 0) return null;
+  const where = patternText(
+    patternOf(y.shape, (at) => !isWithin(at)),
+    y.shape,
+    axes,
+  );
+  const place = (at: number): string => `[${indexOf(at, y.shape).join(', ')}]`;
   const line = (what: string, { value, at }: Extreme, limit: (at: number) => number): string[] =>
     at < 0
       ? []
-      : [
-          `Greatest ${what}: ${short(value)} at index ${place(at, y.shape)} (up to ${short(limit(at))} allowed)`,
-        ];
-  const pair = (at: number): string => `${place(at, y.shape)}: ${y.values[at]} instead of ${e.values[at]}`;
+      : [`Greatest ${what}: ${short(value)} at index ${place(at)} (up to ${short(limit(at))} allowed)`];
+  const pair = (at: number): string => `${place(at)}: ${y.values[at]} instead of ${e.values[at]}`;
   return [
     'The tensors do not agree',
     '',
-    `Mismatched elements: ${count} / ${size} (${((100 * count) / size).toFixed(1)}%)`,
+    `Mismatched elements: ${count} / ${size} (${((100 * count) / size).toFixed(1)}%)${where && `, ${where}`}`,
     ...line('absolute difference', absolute, (at) => bound[at]),
     ...line('relative difference', relative, (at) => bound[at] / Math.abs(Number(e.values[at]))),
     ...line('difference over its bound', over, () => 1),
@@ -256,63 +281,4 @@ function short(value: number): string {
     return String(Number(value.toPrecision(6)));
   }
   return value.toExponential(5).replace(/\.?0+e/, 'e');
-}
-
-function place(at: number, shape: Shape): string {
-  const index: number[] = [];
-  let rest = at;
-  for (const extent of [...shape].reverse()) {
-    index.unshift(rest % extent);
-    rest = Math.floor(rest / extent);
-  }
-  return `[${index.join(', ')}]`;
-}
-
-// ---- Tensors as other people's tests have them: ndarrays, onnxruntime's tensors, typed arrays with a shape.
-
-type Numbers = ArrayLike<number> | ArrayLike<bigint>;
-
-interface Plain {
-  /** float32, float64, float16, int64 …; null for an ordinary array of numbers. */
-  readonly dtype: string | null;
-  readonly shape: Shape;
-  /** Row-major. */
-  readonly values: Numbers;
-}
-
-/** Throws InputError, beginning with `name`, for what is not a tensor in the CPU's memory. */
-function plainOf(like: TensorLike, name: string): Plain {
-  if (typeof like !== 'object' || like === null)
-    throw new InputError(`${name} is ${like}: a tensor is needed`);
-  if (like.location !== undefined && !/^cpu/.test(like.location)) {
-    throw new InputError(`${name}: its data are in ${like.location}: await tensor.getData(true) first`);
-  }
-  const shape = like.shape ?? like.dims;
-  const { data } = like;
-  if (!Array.isArray(shape) || !isNumbers(data)) {
-    throw new InputError(`${name} is not a tensor: it needs data (an array of numbers) and shape or dims`);
-  }
-  const strided = like.stride !== undefined && like.offset !== undefined;
-  const values = strided ? toRowMajor(data as TypedArray, shape, like.stride!, like.offset!) : data;
-  if (values.length !== sizeOf(shape)) {
-    throw new InputError(`${name}: shape [${shape}] needs ${sizeOf(shape)} values, it has ${values.length}`);
-  }
-  const dtype = like.type ?? dtypeOfArray(data);
-  if (dtype === 'float16' && data instanceof Uint16Array) {
-    return { dtype, shape, values: fromFloat16(values as ArrayLike<number>) };
-  }
-  return { dtype, shape, values };
-}
-
-function isNumbers(data: unknown): data is Numbers {
-  if (ArrayBuffer.isView(data)) return !(data instanceof DataView);
-  return Array.isArray(data) && data.every((value) => typeof value === 'number' || typeof value === 'bigint');
-}
-
-/** As the oracle takes it: float64 where it was, else float32. Throws InputError for integers. */
-function floatTensor(like: TensorLike, name: string): Tensor {
-  const { dtype, shape, values } = plainOf(like, name);
-  if (dtype !== null && !dtype.startsWith('float')) throw new InputError(`${name} is ${dtype}, not a float`);
-  const numbers = values as ArrayLike<number>;
-  return tensor(dtype === 'float64' ? Float64Array.from(numbers) : Float32Array.from(numbers), shape);
 }

@@ -10,10 +10,12 @@
  *
  * @module alexnet-oracle/chai
  */
-import { type AgreeOptions, disagreement, type LayerOracle, type TensorLike } from './agree.ts';
+import { type Actual, type AgreeOptions, disagreement, type Expected } from './agree.ts';
 
 export {
+  type Actual,
   type AgreeOptions,
+  type Expected,
   type LayerOptions,
   type LayerOracle,
   oracleOf,
@@ -25,7 +27,7 @@ declare global {
   namespace Chai {
     interface Assertion {
       /** Every element within its bound, shapes and types alike; NaN never. Options: see AgreeOptions. */
-      agreeWith(oracle: TensorLike | LayerOracle, options?: AgreeOptions): Assertion;
+      agreeWith(oracle: Expected, options?: AgreeOptions): Assertion;
     }
   }
 }
@@ -46,8 +48,8 @@ export interface AssertionLike {
 export default function agree(chai: ChaiLike): void {
   chai.Assertion.addMethod('agreeWith', function (oracle, options) {
     const message = disagreement(
-      this._obj as TensorLike,
-      oracle as TensorLike | LayerOracle,
+      this._obj as Actual,
+      oracle as Expected,
       options as AgreeOptions | undefined,
     );
     this.assert(message === null, message ?? '', 'the tensors agree, which they should not');

@@ -83,7 +83,13 @@ export function patternOfImages(images: readonly (Pattern | null)[]): Pattern | 
   return { axes, border, from };
 }
 
-/** Names of an index along each axis of a parameter. */
+/** Names of an index along each axis of a layer's values. */
+export const axesOf = (shape: Shape, channel = 'output channel'): readonly string[] =>
+  shape.length === 2 || shape.length === 4
+    ? ['image', channel, 'row', 'column']
+    : shape.map((_, axis) => `axis-${axis} position`);
+
+/** The same of a parameter. */
 export const PARAMETER_AXES = ['output channel', 'input channel', 'kernel row', 'kernel column'] as const;
 
 /**

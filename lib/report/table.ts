@@ -1,6 +1,6 @@
 /** Plain text tables for a terminal, and numbers as every report writes them, those of a layer among them. */
 import type { Worst } from '../judge/judge.ts';
-import { PARAMETER_AXES, patternText } from '../judge/pattern.ts';
+import { axesOf, PARAMETER_AXES, patternText } from '../judge/pattern.ts';
 import type { LayerRow, RunReport } from '../verify/verification.ts';
 import { harmless, oneLine } from './escape.ts';
 
@@ -46,8 +46,7 @@ export const whereText = (row: LayerRow): string =>
 function axisNames({ layer, kind, shape }: LayerRow): readonly string[] {
   if (/\.(weight|bias)\b/.test(layer)) return PARAMETER_AXES;
   const channel = /^(gradient|parameter|velocity)/.test(kind) ? 'channel' : 'output channel';
-  if (shape.length === 2 || shape.length === 4) return ['image', channel, 'row', 'column'];
-  return shape.map((_, axis) => `axis-${axis} position`);
+  return axesOf(shape, channel);
 }
 
 /** ' with relu1 pool1': the layers that a dump lacks and that were judged together with this one. */

@@ -11,6 +11,7 @@ import {
   type TensorLike,
 } from '../../../lib/agree/agree.ts';
 import agree from '../../../lib/agree/chai.ts';
+import { floatTensor } from '../../../lib/agree/tensors.ts';
 import { runLayer } from '../../../lib/fast/oracle.ts';
 import { conv, linear, lrn, relu } from '../../../reference/networks/layers.ts';
 import { dense, map, tensor } from '../../../reference/tensor.ts';
@@ -103,6 +104,59 @@ describe('agreement of tensors', () => {
     );
     expect(wrong).not.to.agreeWith(oracleOf(layer, [x], weights));
     expect(() => assertAgrees(wrong, oracleOf(layer, [x], weights))).to.throw(AssertionError, /Mismatched/);
+  });
+
+  it('how the wrong elements lie: in words of the layer, else of the axes', () => {
+    const wrong = tensor(dense(right).slice(), right.shape);
+    const [, K, P, Q] = right.shape;
+    for (let p = 0; p < P * Q; p++) dense(wrong)[5 * P * Q + p] += 1;
+    expect(K).to.equal(6);
+    expect(disagreement(wrong, oracleOf(layer, [x], weights))).to.match(/%\), all in output channel 5\n/);
+    expect(disagreement(wrong, right, { atol: 1e-3 })).to.match(/%\), all in axis-1 position 5\n/);
+  });
+
+  it('any number of layers by their names: each that fails is listed', () => {
+    const act = relu('relu');
+    const expected = new Map([
+      ['conv', oracleOf(layer, [x], weights)],
+      ['relu', oracleOf(act, [right])],
+      ['again', oracleOf(act, [right])],
+    ]);
+    const rectified = runLayer(act, [right], new Map(), 'float32');
+    const all = new Map([
+      ['conv', right],
+      ['relu', rectified],
+      ['again', rectified],
+      ['more', right],
+    ]);
+    expect(all).to.agreeWith(expected);
+    assertAgrees(all, expected);
+    all.set('conv', rectified).delete('again');
+    const message = disagreement(all, expected);
+    expect(message).to.match(/^2 of 3 do not agree: conv again\n\nconv: The tensors do not agree\n/);
+    expect(message).to.match(/\n\nagain: There is no such tensor$/);
+    expect(() => disagreement(right, expected)).to.throw(InputError, 'tensors by name');
+    expect(() => disagreement(all, new Map())).to.throw(InputError, 'nothing can be compared');
+  });
+
+  it('of all weights the layer’s own are looked at, and what lies in order is not copied', () => {
+    const others = new Map<string, TensorLike>([
+      ...weights,
+      ['fc6.weight', { data: Int32Array.of(1), shape: [1] }],
+    ]);
+    expect(right).to.agreeWith(oracleOf(layer, [x], others));
+    const big = new Float32Array(8).fill(1);
+    const view = floatTensor(ndarray(big, [2, 2], [2, 1], 3), 'w');
+    expect(dense(view).buffer).to.equal(big.buffer);
+    expect([...dense(view)]).to.deep.equal([1, 1, 1, 1]);
+    expect(dense(floatTensor(ndarray(big, [2, 2], [1, 2], 3), 'w')).buffer).not.to.equal(big.buffer);
+  });
+
+  it('an activation in place over the input does not change what was expected', () => {
+    const input = tensor(dense(x).slice(), x.shape);
+    const oracle = oracleOf(layer, [input], weights);
+    dense(input).fill(0);
+    expect(right).to.agreeWith(oracle);
   });
 
   it('a negated assertion fails where they agree', () => {
