@@ -6,6 +6,7 @@ import { expect } from 'chai';
 import { buildModel } from '../../export/index.ts';
 import { encodeModel, encodeTensor } from '../../export/proto.ts';
 import type { NumericValue } from '../../lib/array/value.ts';
+import { fromTensor } from '../../lib/array/value.ts';
 import { readTensors } from '../../lib/disk/tensors.ts';
 import { writeNpy } from '../../lib/format/npy.ts';
 import { exportOnnx, type VerifyOptions, verify } from '../../lib/index.ts';
@@ -37,7 +38,6 @@ const jobs: Record<string, Job> = {
   'last, float16': { keep: ['fc8'], store: 'float16' },
   probabilities: { keep: ['prob'] },
   uncopied: { copy: false, inplace: true },
-  blobs: { copy: false, inplace: true, keep: [...of('conv2d', 'lrn', 'maxpool', 'linear'), 'prob'] },
 };
 
 /** Mistakes in the module, each with the layer that must be named. */
@@ -145,12 +145,39 @@ describe('values that PyTorch computed', function () {
     expect(lines.join('\n')).to.include("'conv1' and 'relu1' are the same");
   });
 
-  it("Caffe's blobs are the activations' values", async () => {
-    const lines: string[] = [];
-    const found = await judged({ values: at('blobs.npz'), log: (line) => lines.push(line) });
-    expect(found.verdict).to.equal('pass');
-    expect(found.layers[0].layer).to.equal('relu1');
-    expect(lines.join('\n')).to.include("'conv1' is taken for relu1");
+  it("Caffe's blobs: named after the prototxt's tops, in place, the input as data", async () => {
+    const cases = ['bvlc-alexnet', 'caffenet'].map(net).map((own) => ({
+      network: own,
+      weights: randomWeights(own, 3),
+      input: random([2, ...own.input], 5, 100),
+    }));
+    const files = runTorch(
+      folder,
+      cases.flatMap((one) => {
+        const { layers, name } = one.network;
+        const keep = layers.map((layer) => layer.name).filter((top) => !/^(relu|drop|flatten)/.test(top));
+        const job = { ...one, keep, copy: false, inplace: true };
+        return [
+          { ...job, name: `blobs-${name}` },
+          { ...job, name: `swapped-${name}`, fault: ['conv2', 'groups swapped'] as const },
+        ];
+      }),
+    );
+    for (const [i, given] of cases.entries()) {
+      const { input: fed, ...ofDump } = given;
+      const [file, swapped] = files.slice(2 * i);
+      const values = join(folder, 'blobs.npz');
+      writeFileSync(values, writeNpz([['data', fromTensor(fed)], ...(await readTensors(file))]));
+      const lines: string[] = [];
+      const found = await verify({ ...ofDump, values, log: (line) => lines.push(line) });
+      expect(found.verdict, given.network.name).to.equal('pass');
+      expect(found.layers[0].layer).to.equal('relu1');
+      expect(lines.join('\n')).to.include("'conv1' is taken for relu1");
+      expect(lines.join('\n')).not.to.include('not compared');
+      const other = random(fed.shape, 6, 100);
+      await refused({ ...given, input: other, values }, /the values hold another input than was given/);
+      expect((await verify({ ...given, values: swapped })).first).to.equal('relu2');
+    }
   });
 
   it('a layout that is told must be that of the shapes', async () => {
