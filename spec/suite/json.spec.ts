@@ -1,5 +1,5 @@
 /** docs/json.md against what every command prints: one object, the fields that are told of and no others. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,52 +27,124 @@ describe('docs/json.md and --json', function () {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  async function check(command: string, args: readonly string[], status = 0): Promise<void> {
+  /** Returns the object, whose fields each test looks at too. */
+  async function check(command: string, args: readonly string[], status = 0) {
     const run = await runHere([...command.split(' '), ...args, '--json'], folder);
     expect(run.status, run.err).to.equal(status);
     const value = JSON.parse(run.out);
     expect(value.version).to.equal(1);
     expect(differences(value, told(command))).to.deep.equal([]);
+    return value;
   }
 
   const small = ['--network', 'cifar-relu'];
-  it('export', () => check('export', ['m.onnx', ...small, '--seed', '0']));
-  it('export --graph training', () => check('export', ['t.onnx', ...small, '--graph', 'training']));
-  it('summary', () => check('summary', small));
-  it('verify', () => check('verify', ['m.onnx', '--device', 'cpu', '--report-json', 'r.json']));
-  it('verify --baseline', () => check('verify', ['m.onnx', '--device', 'cpu', '--baseline', 'r.json']));
-  it('verify of a wrong network, which says why', () =>
-    check('verify', ['m.onnx', '--device', 'cpu', '--network', 'cifar-tanh'], 1));
-  it('verify --graph training', () =>
-    check('verify', [...small, '--device', 'cpu', '--graph', 'training', '--batch', '2']));
-  it('doctor', () => check('doctor', []));
+  // 5×5 kernels: 32·(75 + 1) + 32·(800 + 1) + 64·(800 + 1) + 10·(1024 + 1)
+  const parameters = 89_578;
+  it('export', async () => {
+    const found = await check('export', ['m.onnx', ...small, '--seed', '0']);
+    const size = statSync(join(folder, 'm.onnx')).size;
+    expect(found).to.include({
+      ...{ file: 'm.onnx', network: 'cifar-relu', graph: 'inference', parameters, opset: 13 },
+      ...{ precision: 'float32', bytes: size },
+    });
+    expect(size).to.be.within(4 * parameters, 4 * parameters + 10_000);
+  });
+  it('export --graph training', async () => {
+    const found = await check('export', ['t.onnx', ...small, '--graph', 'training']);
+    expect(found).to.include({ file: 't.onnx', graph: 'training', opset: 18, parameters });
+  });
+  it('summary', async () => {
+    const { total, layers, ...found } = await check('summary', small);
+    expect(found).to.deep.include({ name: 'cifar-relu', batch: 1, input: [1, 3, 32, 32] });
+    // 32²·32·75 + 16²·32·800 + 8²·64·800 + 10·1024
+    expect(total).to.include({ parameters, macs: 12_298_240 });
+    expect(layers[0]).to.deep.include({ name: 'conv1', shape: [1, 32, 32, 32], activationBytes: 131_072 });
+  });
+  it('verify', async () => {
+    const found = await check('verify', ['m.onnx', '--device', 'cpu', '--report-json', 'r.json']);
+    expect(found).to.include({ verdict: 'pass', network: 'cifar-relu', device: 'cpu', model: 'm.onnx' });
+    expect(found.first).to.equal(null);
+    const [conv1] = found.layers;
+    expect(conv1).to.deep.include({ layer: 'conv1', kind: 'conv2d', verdict: 'pass', devices: ['CPU'] });
+    expect(conv1.introduced.overBound).to.be.within(1e-3, 1);
+    expect(conv1.introduced.bits).to.be.within(20, 26);
+    expect(JSON.parse(readFileSync(join(folder, 'r.json'), 'utf8'))).to.deep.equal(found);
+  });
+  it('verify --baseline', async () => {
+    const found = await check('verify', ['m.onnx', '--device', 'cpu', '--baseline', 'r.json']);
+    expect(found.baseline).to.deep.include({ file: 'r.json', lost: [] });
+  });
+  it('verify of a wrong network, which says why', async () => {
+    const args = ['m.onnx', '--device', 'cpu', '--network', 'cifar-tanh'];
+    const found = await check('verify', args, 1);
+    expect(found).to.include({ verdict: 'fail', network: 'cifar-tanh', first: 'act1' });
+  });
+  it('verify --graph training', async () => {
+    const args = [...small, '--device', 'cpu', '--graph', 'training', '--batch', '2'];
+    const found = await check('verify', args);
+    expect(found).to.include({ verdict: 'pass', network: 'cifar-relu' });
+    const kinds = found.layers.map(({ kind }: { kind: string }) => kind);
+    expect(kinds).to.include.members(['loss', 'gradient of conv2d', 'velocity', 'parameter']);
+  });
+  it('doctor', async () => {
+    const { node, devices, auto } = await check('doctor', []);
+    expect(node).to.deep.equal({ version: process.version, platform: `${process.platform}/${process.arch}` });
+    expect(devices.map(({ device }: { device: string }) => device)).to.deep.equal(['cuda', 'webgpu', 'cpu']);
+    expect(devices.find(({ device }: { device: string }) => device === auto).works).to.equal(true);
+  });
   it('conform --write, and of what it wrote', async () => {
-    await check('conform', ['--write', 'vectors']);
-    await check('conform', ['vectors']);
+    const { folder: to, written } = await check('conform', ['--write', 'vectors']);
+    expect(to).to.equal('vectors');
+    const found = await check('conform', ['vectors']);
+    expect(found).to.include({ engine: 'oracle', passed: written.length, failed: 0, unsupported: 0 });
   });
   it('run', async () => {
     const zeros = Buffer.alloc(4 * 3 * 32 * 32);
     writeNpy(join(folder, 'x.npy'), zeros, [1, 3, 32, 32]);
-    await check('run', ['m.onnx', '--input', 'input=x.npy', '--out', 'y.npz']);
+    const found = await check('run', ['m.onnx', '--input', 'input=x.npy', '--out', 'y.npz']);
+    expect(found).to.include({ model: 'm.onnx', out: 'y.npz' });
+    expect(found.values).to.deep.equal([{ name: 'prob', dtype: 'float32', shape: [1, 10] }]);
   });
-  it('weights get, the list', () => check('weights get', []));
+  it('weights get, the list', async () => {
+    const { sources } = await check('weights get', []);
+    const names = sources.map(({ name }: { name: string }) => name);
+    expect(names).to.deep.equal([
+      ...['torchvision', 'bvlc-alexnet', 'caffenet', 'onnx-zoo', 'onnx-zoo-caffenet'],
+    ]);
+  });
 
   it('predict, with a picture that cannot be read', async function () {
     const weights = shared(this, 'weights/torchvision-narrow.npz');
     const pictures = ['caffe_cat.jpg', 'made_zero_byte.jpg'].map((name) => shared(this, `images/${name}`));
-    await check('predict', [...pictures, '--weights', weights], 2);
+    const found = await check('predict', [...pictures, '--weights', weights], 2);
+    expect(found.network).to.equal('torchvision');
+    const [cat, none] = found.predictions;
+    expect(cat.image).to.equal(pictures[0]);
+    const shares = cat.guesses.map(({ probability }: { probability: number }) => probability);
+    expect(shares)
+      .to.deep.equal([...shares].sort((a, b) => b - a))
+      .and.to.have.length(5);
+    expect(none).to.deep.equal({ image: pictures[1], error: `${pictures[1]}: the file is empty` });
   });
   it('weights inspect, convert and diff', async function () {
     const weights = shared(this, 'weights/torchvision-narrow.npz');
-    await check('weights inspect', [weights]);
-    await check('weights convert', [weights, 'c.safetensors']);
-    await check('weights diff', [weights, 'c.safetensors']);
+    const inspected = await check('weights inspect', [weights]);
+    expect(inspected).to.include({ file: weights, format: 'npz' });
+    expect(inspected.networks).to.include('torchvision');
+    const converted = await check('weights convert', [weights, 'c.safetensors']);
+    expect(converted.tensors).to.equal(inspected.tensors.length);
+    const found = await check('weights diff', [weights, 'c.safetensors']);
+    expect(found).to.deep.include({ equal: true, files: [weights, 'c.safetensors'] });
   });
   it('evaluate and train', async function () {
     const data = shared(this, 'cifar10');
-    await check('evaluate', [data, ...small, '--seed', '0', '--limit', '20']);
+    const found = await check('evaluate', [data, ...small, '--seed', '0', '--limit', '20']);
+    expect(found).to.include({ network: 'cifar-relu', random: true, count: 20 });
+    expect(found.top1.count).to.equal(20);
     const few = ['--images', '32', '--validation-images', '20', '--epochs', '1', '--batch', '16'];
-    await check('train', [data, ...small, ...few, '--out', 'trained', '--device', 'cpu']);
+    const trained = await check('train', [data, ...small, ...few, '--out', 'trained', '--device', 'cpu']);
+    expect(trained).to.include({ network: 'cifar-relu', device: 'cpu', epochs: 1, steps: 2, images: 32 });
+    expect(trained.history).to.have.length(1);
   });
 });
 

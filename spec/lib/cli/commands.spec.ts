@@ -315,6 +315,25 @@ describe('what an error becomes', () => {
     expect((await heard(() => print(undefined, value, () => 'words\n', 'a.npz'))).out).to.equal('words\n');
   });
 
+  it('a bar on a terminal, which shows what it is told; lines stay above it', async () => {
+    const { isTTY } = process.stderr;
+    process.stderr.isTTY = true;
+    try {
+      const { err } = await heard(async () => {
+        const bar = await progressBar('{value} of {total}: {name}');
+        bar.update(1, 4, { name: 'first' });
+        bar.update(3, 4, { name: 'third' });
+        // it is drawn ten times a second
+        await new Promise((done) => setTimeout(done, 250));
+        bar.above('a line');
+        bar.stop();
+      });
+      expect(err).to.match(/1 of 4: first[\s\S]*3 of 4: third[\s\S]*a line\n/);
+    } finally {
+      process.stderr.isTTY = isTTY;
+    }
+  });
+
   it('no bar where stderr is no terminal: its lines alone', async () => {
     const { isTTY } = process.stderr;
     process.stderr.isTTY = false;

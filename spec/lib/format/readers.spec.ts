@@ -1,5 +1,5 @@
 /** What every reader owes: a flipped byte is noticed where there is a checksum, byte orders are read, files closed. */
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -18,6 +18,7 @@ import { convertWeights } from '../../../lib/weights/convert.ts';
 import { diffWeights } from '../../../lib/weights/diff.ts';
 import { inspectWeights } from '../../../lib/weights/inspect.ts';
 import { fixture, refusal } from '../../support/data-fixtures.ts';
+import { descriptors } from '../../support/descriptors.ts';
 import { skipBecause } from '../../support/skip.ts';
 
 const floats = (...values: number[]): NumericValue => ({
@@ -230,14 +231,3 @@ function lookup3(key: Uint8Array): number {
   c = ((c ^ b) - rotated(b, 24)) | 0;
   return c >>> 0;
 }
-
-/** What this process has open of the files in the folder, and of the fixtures. */
-const descriptors = (folder: string): string[] =>
-  readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      const target = readlinkSync(`/proc/self/fd/${fd}`);
-      return target.startsWith(folder) || target.includes('/fixtures/') ? [target] : [];
-    } catch {
-      return []; // of this very listing
-    }
-  });

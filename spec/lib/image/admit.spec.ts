@@ -72,6 +72,13 @@ describe('lib/image/admit', () => {
       expect(await refusal(() => decodeImage(latin1(text), 'x'))).to.include(`x: ${wanted}`);
     });
 
+  it('what is damaged is told by its name', () => {
+    for (const file of ['grey.jpg', 'grey8.png'])
+      expect(() => decodeImageSync(fixture(file).subarray(0, 60), `my ${file}`)).to.throw(
+        `my ${file}: truncated`,
+      );
+  });
+
   it('decodeImage hands on the budget', async () => {
     const progressive = fixture('progressive.jpg');
     expect(await refusal(() => decodeImage(progressive, 'p.jpg', { scanBudget: 1e-7 }))).to.match(

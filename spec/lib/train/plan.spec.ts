@@ -75,6 +75,7 @@ describe('what a run begins with', () => {
     const count = (all: number) => partsOf(data({ all }), 1).validation?.count ?? 0;
     expect([9, 10, 19, 20, 101].map(count)).to.deep.equal([0, 1, 1, 2, 10]);
     expect(partsOf(data({ all: 9 }), 1).notes).to.deep.equal(['no validation images']);
+    expect(partsOf(data({ all: 9 }), 1, 5).train.count).to.equal(5);
     const { train, validation, notes } = partsOf(data({ all: 50 }), 1, 7, 2);
     expect([train.count, validation!.count]).to.deep.equal([7, 2]);
     expect(notes).to.deep.equal(['data has no validation images: 5 of 50 are held out']);
@@ -122,6 +123,7 @@ describe('what a run begins with', () => {
       { momentum: 0.999 },
       { weightDecay: 0 },
       { threads: 256 },
+      { threads: 1 },
       ...[0, 64].map((pad) => ({
         augment: { offsets: 'all', mirror: true, chunk: 32, lighting: 'none', pad },
       })),
@@ -312,6 +314,7 @@ describe('what training tells at its end', () => {
       .and.not.match(/validation|speed/);
     const none = { ...result, history: [], best: null, files: { ...result.files, best: null } };
     expect(trainingText(none)).to.match(/6 steps\nspeed[^\n]+\nweights {5}o.w\n$/);
+    expect(trainingText({ ...result, imagesPerSecond: 0.5 })).to.match(/^speed {7}0\.5 images\/s/m);
     expect(trainingJson(result)).to.deep.equal({ version: 1, ...result, device: 'cpu' });
   });
 });
