@@ -134,7 +134,7 @@ async function namesIn(given: VerifyOptions['names']): Promise<ReadonlyMap<strin
     map = JSON.parse(text);
   } catch {}
   const entries = Object.entries(Object(map));
-  if (typeof map !== 'object' || Array.isArray(map) || entries.some(([, name]) => typeof name !== 'string'))
+  if (!(map instanceof Object) || Array.isArray(map) || entries.some(([, name]) => typeof name !== 'string'))
     throw new InputError(`${given}: it is not a JSON object of names, {"theirs": "conv1", …}`);
   return new Map(entries as [string, string][]);
 }

@@ -91,12 +91,10 @@ function stepsText({ rule, learningRate, momentum, weightDecay }: Hyper, steps: 
 
 function hyperOf(options: GraphOptions): Hyper {
   const { update: rule = 'paper', learningRate = 0.01, momentum = 0.9, weightDecay = 0.0005 } = options;
-  if (!(learningRate > 0 && learningRate < Number.POSITIVE_INFINITY))
-    throw new InputError(`--learning-rate must be above 0 (= ${learningRate})`);
+  if (!(learningRate > 0)) throw new InputError(`--learning-rate must be above 0 (= ${learningRate})`);
   if (!(momentum >= 0 && momentum < 1))
     throw new InputError(`--momentum must be at least 0 and below 1 (= ${momentum})`);
-  if (!(weightDecay >= 0 && weightDecay < Number.POSITIVE_INFINITY))
-    throw new InputError(`--weight-decay must be at least 0 (= ${weightDecay})`);
+  if (!(weightDecay >= 0)) throw new InputError(`--weight-decay must be at least 0 (= ${weightDecay})`);
   return { rule, learningRate, momentum, weightDecay };
 }
 
