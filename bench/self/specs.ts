@@ -3,8 +3,9 @@ import { posix } from 'node:path';
 import { importsOf, type Source, sourcesBelow } from '../../spec/support/source.ts';
 
 export interface Reach {
-  /** Spec files, those of the file's own folder before others, then by the number of imports between. */
-  readonly specs: readonly string[];
+  /** Spec files by the number of imports between: those of the file's own folder, or one above, and the others. */
+  readonly own: readonly string[];
+  readonly others: readonly string[];
   /** Everything that loads the file, itself included. */
   readonly through: readonly string[];
 }
@@ -18,11 +19,14 @@ export function reachOf(folders: readonly string[]): (file: string) => Reach {
     path.endsWith('.spec.ts') && folders.some((folder) => path.startsWith(`${folder}/`));
   return (file) => {
     const distances = distancesFrom(file, importers);
-    const own = (path: string) => Number(!posix.dirname(path).endsWith(posix.dirname(file)));
+    const isOwn = (path: string) => {
+      const folder = posix.dirname(path).slice('spec/'.length);
+      return folder !== 'lib' && file.startsWith(`${folder}/`);
+    };
     const through = [...distances.keys()];
-    const specs = through.filter(isSpec);
-    const order = (path: string) => 1000 * own(path) + (distances.get(path) as number);
-    return { through, specs: specs.sort((a, b) => order(a) - order(b) || (a < b ? -1 : 1)) };
+    const order = (path: string) => distances.get(path) as number;
+    const specs = through.filter(isSpec).sort((a, b) => order(a) - order(b) || (a < b ? -1 : 1));
+    return { through, own: specs.filter(isOwn), others: specs.filter((path) => !isOwn(path)) };
   };
 }
 

@@ -8,7 +8,7 @@ import type { Outcome } from './worker.ts';
 /** What a spec takes without a fault. */
 type Cost = Pick<Outcome, 'seconds' | 'cpu'>;
 
-/** Each file's mutants against the nearest specs that take no more than `budget` seconds of CPU together. */
+/** Each file's mutants against specs that take no more than `budget` seconds of CPU together. */
 export async function* survivorsOf(
   mutants: readonly Mutant[],
   folders: readonly string[],
@@ -46,7 +46,10 @@ function inTurn(specs: readonly string[], costs: ReadonlyMap<string, Cost>) {
   };
 }
 
-/** The specs that fit, and how long they take without a fault. One that fails so is left out, and said. */
+/**
+ * The specs that fit, the quickest of the file's own and then the nearest, and how long they take without a fault. One
+ * that fails so is left out, and said.
+ */
 async function within(
   budget: number,
   runner: Runner,
@@ -58,21 +61,29 @@ async function within(
   let seconds = 0;
   let cpu = 0;
   let tooSlow = 0;
-  for (const spec of reach.specs) {
+  const own: [string, Cost][] = [];
+  for (const spec of reach.own) own.push([spec, await costOf(spec)]);
+  own.sort(([, a], [, b]) => a.cpu - b.cpu);
+  for (const spec of [...own.map(([spec]) => spec), ...reach.others]) {
     if (cpu > 0.9 * budget || tooSlow === 3) break;
-    const own = known.get(spec) ?? (await costOf(spec));
-    known.set(spec, own);
-    if (cpu + own.cpu > budget) {
-      tooSlow++;
+    const cost = await costOf(spec);
+    if (cpu + cost.cpu > budget) {
+      if (!reach.own.includes(spec)) tooSlow++;
       continue;
     }
-    seconds += own.seconds;
-    cpu += own.cpu;
+    seconds += cost.seconds;
+    cpu += cost.cpu;
     specs.push(spec);
   }
   return { specs, seconds };
 
   async function costOf(spec: string): Promise<Cost> {
+    const cost = known.get(spec) ?? (await measured(spec));
+    known.set(spec, cost);
+    return cost;
+  }
+
+  async function measured(spec: string): Promise<Cost> {
     const run = () => runner.run(file, null, reach, [spec], 10 + 10 * budget);
     const { failure, ...cost } = await run();
     // what is loaded the first time is loaded for all mutants

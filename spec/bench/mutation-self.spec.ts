@@ -25,9 +25,13 @@ describe("the program's own mutants", () => {
   });
 
   it('the specs that reach a file are found through what loads it', () => {
-    const { specs, through } = reachOf([TINY])(FILE);
-    expect(specs).to.deep.equal([`${TINY}/share.spec.ts`]);
-    expect(through).to.have.members([FILE, ...specs]);
+    const { own, others, through } = reachOf([TINY])(FILE);
+    expect([own, others]).to.deep.equal([[], [`${TINY}/share.spec.ts`]]);
+    expect(through).to.have.members([FILE, ...others]);
+    const bounds = reachOf(['spec/lib'])('lib/bounds/carried.ts');
+    expect(bounds.own).to.include('spec/lib/bounds/carried.spec.ts');
+    expect(bounds.own.every((path) => path.startsWith('spec/lib/bounds/'))).to.equal(true);
+    expect(bounds.others).to.include('spec/lib/verify/walk.spec.ts');
   });
 
   it('what a spec looks at is noticed, what it does not is not', async () => {
