@@ -5,7 +5,8 @@
  * --folder    only files below it (repeatable); default: reference, export and lib
  * --changed   only files that differ from a revision
  * --count     most mutants a file; which ones hangs on the file's text alone
- * --budget    seconds of CPU that the unmutated specs of a file may take together: the quickest of its own folder, then the nearest
+ * --budget    seconds of CPU that the unmutated specs of a file may take together: the quickest of its own folder,
+ *             then the nearest
  * --suite     runs those of spec/suite too
  * --write     puts the results into bench/mutation-self.json and the table into docs/conformance.md
  *
