@@ -77,10 +77,10 @@ function weightedSums(layer: Weighted, pass: ForwardPass, context: BoundsContext
   const bounds = productBounds(terms, exact, {
     ...context,
     largest: largest(dense(w)) + largest(dense(x)),
-    products: withoutBias(Float64Array.from(dense(terms.squares)), terms.magnitude.shape, b),
+    products: withoutBias(new Float64Array(dense(terms.squares)), terms.magnitude.shape, b),
   });
   const one = Math.sqrt(terms.count + 1) * U32 + 2 * context.operands.t;
-  const deviation = Float64Array.from(dense(terms.magnitude), (m) => one * m);
+  const deviation = dense(map(terms.magnitude, (m) => one * m)) as Float64Array;
   if (!arithmetic[context.device].transforms || !transformable(layer)) return { ...bounds, deviation };
   return { ...bounds, deviation, normwise: () => normwise(layer, x, w, exact.shape, context.operands) };
 }
@@ -175,7 +175,11 @@ function withoutBias(total: Float64Array, shape: readonly number[], b: Tensor | 
   const B = dense(b);
   const [, K, ...plane] = shape;
   const PQ = sizeOf(plane);
-  return total.map((value, i) => Math.max(0, value - B[Math.floor(i / PQ) % K] ** 2));
+  for (let i = 0; i < total.length; ) {
+    const square = B[(i / PQ) % K] ** 2;
+    for (const end = i + PQ; i < end; i++) total[i] = Math.max(0, total[i] - square);
+  }
+  return total;
 }
 
 /** Bounds of all gradients of one layer: dx, dw, db. */

@@ -160,7 +160,7 @@ function packKernels(
 /** As ops/conv2d.ts defines it. */
 export const backward: Backward<plain.Attributes> = (dy, operands, y, attributes, how = {}) => {
   const [x, w] = operands;
-  const { precision = precisionOf(x), dx = true } = how;
+  const { precision = precisionOf(x), dx = true, dw = true } = how;
   const yShape = plain.shape([x.shape, w.shape], attributes);
   const engine = currentEngine();
   if (!engine || dy.shape.join() !== yShape.join() || sizeOf(yShape) === 0 || !usable(engine, dy, w)) {
@@ -168,8 +168,8 @@ export const backward: Backward<plain.Attributes> = (dy, operands, y, attributes
   }
   return [
     dx ? inputGradient(engine, dy, x, w, attributes, precision) : null,
-    weightGradient(engine, dy, x, w, attributes, precision),
-    plain.biasGradient(dy, precision),
+    dw ? weightGradient(engine, dy, x, w, attributes, precision) : null,
+    dw ? plain.biasGradient(dy, precision) : null,
   ];
 };
 

@@ -152,7 +152,7 @@ function packImages(
 /** As ops/linear.ts defines it: two more products, dx over chunks of neurons, dw a chunk of neurons at a time. */
 export const backward: Backward = (dy, operands, y, _, how = {}) => {
   const [x, w] = operands;
-  const { precision = precisionOf(x), dx = true } = how;
+  const { precision = precisionOf(x), dx = true, dw = true } = how;
   const yShape = plain.shape([x.shape, w.shape]);
   const engine = currentEngine();
   if (!engine || dy.shape.join() !== yShape.join() || sizeOf(yShape) === 0 || x.shape[1] === 0) {
@@ -160,8 +160,8 @@ export const backward: Backward = (dy, operands, y, _, how = {}) => {
   }
   return [
     dx ? inputGradient(engine, dy, w, precision) : null,
-    weightGradient(engine, dy, x, precision),
-    plain.biasGradient(dy, precision),
+    dw ? weightGradient(engine, dy, x, precision) : null,
+    dw ? plain.biasGradient(dy, precision) : null,
   ];
 };
 

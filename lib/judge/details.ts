@@ -98,7 +98,8 @@ export function ulp(x: number, half = false): number {
 function histogram(values: Float64Array, [first, last]: readonly [number, number]): Histogram {
   const edges = [0, ...Array.from({ length: last - first + 1 }, (_, i) => 2 ** (first + i))];
   const counts = new Array<number>(edges.length + 1).fill(0);
-  for (const value of values) {
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
     if (value === 0) counts[0]++;
     else if (value > edges[edges.length - 1]) counts[edges.length]++;
     else if (value > 0) {

@@ -4,9 +4,9 @@
  * the margin itself.
  */
 import type { Network } from '../../reference/networks/layers.ts';
-import { inputsOf, type Weights } from '../../reference/oracle.ts';
+import { inputsOf, operandsOf, type Weights } from '../../reference/oracle.ts';
 import { dense, map, type Tensor, tensor } from '../../reference/tensor.ts';
-import { recordLayer, trunk } from '../../reference/training/gradient.ts';
+import { trunk } from '../../reference/training/gradient.ts';
 import { operations } from '../fast/index.ts';
 
 export interface Margin {
@@ -116,9 +116,10 @@ function inputGradients(
   }
   const names = inputsOf(net, at);
   const inputs = names.map((name) => chain.get(name) as Tensor);
-  const wanted = { dx: names[0] !== 'input' };
-  const record = recordLayer(layer, inputs, weights, 'none', { precision: 'float32', operations }, wanted);
-  return record.backward(dy).slice(0, inputs.length);
+  const y = chain.get(layer.name) as Tensor;
+  const how = { precision: 'float32', dx: names[0] !== 'input', dw: false } as const;
+  const operands = operandsOf(layer, inputs, weights);
+  return operations[layer.kind].backward(dy, operands, y, layer.attributes, how).slice(0, inputs.length);
 }
 
 function plus(a: Tensor, b: Tensor): Tensor {

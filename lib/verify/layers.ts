@@ -177,7 +177,6 @@ export function layersOf(
   const { pair, input, device } = settings;
   const { network, weights, match, proto } = pair;
   mustBeFinite('the input', input);
-  for (const [name, t] of weights) mustBeFinite(name, t);
   const chain = oracleChain(settings);
   const fed = fromTensor(input);
   const stored = (name: string): number => (type(name) === 'bfloat16' ? classes.bfloat16.t : 0);

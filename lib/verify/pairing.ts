@@ -16,6 +16,7 @@ import type { ModelInBytes } from '../onnx/read.ts';
 import { arrange } from '../weights/layout.ts';
 import { layOut } from '../weights/mapping.ts';
 import { type Match, match } from './match.ts';
+import { mustBeFinite } from './subject.ts';
 
 export interface Pair {
   readonly network: Network;
@@ -83,6 +84,7 @@ export function pairOf(file: ModelInBytes, network: Network, given?: Weights): F
     mapsLast: input.mapsLast,
   });
   const own = weightsOf(network, found, matched);
+  if (!given) for (const [name, t] of own) mustBeFinite(name, t);
   const floats = [...found.tensors.values()];
   const half = input.half || floats.some(({ dtype }) => dtype === 'float16');
   if (given) {

@@ -11,6 +11,7 @@ import type { OperandRounding } from '../bounds/arithmetic.ts';
 import type { Judged, LayerCall, Told } from '../bounds/bounds.ts';
 import { InputError } from '../errors.ts';
 import type { Margin } from '../judge/margin.ts';
+import { firstNotFinite } from '../weights/load.ts';
 import type { Way } from './provider.ts';
 
 /** Values by name, as far as somebody has them. */
@@ -99,8 +100,6 @@ export function disturbed(t: Tensor, error: Float64Array | undefined, draw: numb
 /** Throws InputError for a value that is no number. */
 export function mustBeFinite(name: string, t: Tensor): void {
   const values = dense(t);
-  for (let i = 0; i < values.length; i++) {
-    if (!Number.isFinite(values[i]))
-      throw new InputError(`${name} holds ${values[i]} at position ${i}: nothing can be verified`);
-  }
+  const i = firstNotFinite(values);
+  if (i >= 0) throw new InputError(`${name} holds ${values[i]} at position ${i}: nothing can be verified`);
 }

@@ -131,12 +131,12 @@ export function inside(origin: number, dilation: number, taps: number, extent: n
  * and rounded once: dx over ascending (k, r, s), dw and db over ascending (n, p, q).
  */
 export const backward: Backward<Attributes> = (dy, [x, w], _y, attributes, how = {}) => {
-  const { precision = precisionOf(x), dx = true } = how;
+  const { precision = precisionOf(x), dx = true, dw = true } = how;
   gradientOf('conv2d', dy, shape([x.shape, w.shape], attributes));
   return [
     dx ? inputGradient(dy, x.shape, w, attributes, precision) : null,
-    weightGradient(dy, x, w.shape, attributes, precision),
-    biasGradient(dy, precision),
+    dw ? weightGradient(dy, x, w.shape, attributes, precision) : null,
+    dw ? biasGradient(dy, precision) : null,
   ];
 };
 

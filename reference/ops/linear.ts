@@ -57,12 +57,13 @@ export const forward: Forward = ([x, w, b], _, precision = precisionOf(x)) => {
  * Gradients of y = b + Σ_i w·x: dx (N,I), dw (O,I), db (O). Float64 accumulation, one rounding: dx over ascending o,
  * dw and db over ascending n.
  */
-export const backward: Backward = (dy, [x, w], _y, _, { precision = precisionOf(x), dx = true } = {}) => {
+export const backward: Backward = (dy, [x, w], _y, _, how = {}) => {
+  const { precision = precisionOf(x), dx = true, dw = true } = how;
   gradientOf('linear', dy, shape([x.shape, w.shape]));
   return [
     dx ? combineRows(dy, w, precision) : null,
-    weightGradient(dy, x, precision),
-    biasGradient(dy, precision),
+    dw ? weightGradient(dy, x, precision) : null,
+    dw ? biasGradient(dy, precision) : null,
   ];
 };
 

@@ -32,6 +32,8 @@ export interface How {
   readonly precision?: Precision;
   /** Whether a product's dx is wanted (default true): no layer reads the gradient of the network's input. */
   readonly dx?: boolean;
+  /** Whether its dw and db are (default true). */
+  readonly dw?: boolean;
   /** Which of a pooling window's equal maxima get its gradient; see maxpool.ts. */
   readonly ties?: 'first' | 'every';
 }

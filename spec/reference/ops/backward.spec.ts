@@ -1,5 +1,6 @@
 /** Gradients of convolution and fully connected layer: PyTorch's values, finite differences, refusals. */
 import { expect } from 'chai';
+import { operations as fast } from '../../../lib/fast/index.ts';
 import { plain } from '../../../reference/oracle.ts';
 import { cast, dense, map, type Precision, type Tensor, tensor } from '../../../reference/tensor.ts';
 import { type Case, fixtureOf } from '../../support/cases.ts';
@@ -89,7 +90,7 @@ for (const name of ['conv2d', 'linear'] as const) {
       });
     }
 
-    it('leaves dx out where it is not wanted, and refuses a dy of another shape', () => {
+    it('leaves out what is not wanted, and refuses a dy of another shape', () => {
       const { inputs, attributes } = cases[0];
       const { dy, x, w } = inputs;
       const wrong = tensor(
@@ -100,6 +101,11 @@ for (const name of ['conv2d', 'linear'] as const) {
       const [dx, dw] = run(dy, { dx: false });
       expect(dx).to.equal(null);
       expect(dw?.shape).to.deep.equal(w.shape);
+      for (const { backward } of [plain[name], fast[name]]) {
+        const alone = backward(dy, [x, w], dy, attributes, { dw: false });
+        expect(alone.slice(1)).to.deep.equal([null, null]);
+        expect(dense(alone[0]!)).to.deep.equal(dense(run(dy)[0]!));
+      }
       expect(() => run(wrong)).to.throw(`${name}: dy must be shaped as y`);
     });
   });
