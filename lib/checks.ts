@@ -34,6 +34,7 @@ export const among =
 export const text: Check = (value) => (typeof value === 'string' && value !== '' ? undefined : 'a text');
 export const truth: Check = (value) => (typeof value === 'boolean' ? undefined : 'true or false');
 export const called: Check = (value) => (typeof value === 'function' ? undefined : 'a function');
+export const aborting: Check = (value) => (value instanceof AbortSignal ? undefined : 'an AbortSignal');
 export const thing =
   (what: string): Check =>
   (value) =>

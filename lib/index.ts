@@ -83,7 +83,7 @@ export type { Data } from './array/value.ts';
 export type { FloatDType, IntegerDType, TypedArray } from './array/dtype.ts';
 export type { Requirement } from './bounds/arithmetic.ts';
 export type { SplitName } from './data/dataset.ts';
-export type { Failure } from './evaluate/batches.ts';
+export type { Failure } from './classify/pipeline.ts';
 export type { Confusion, Share } from './evaluate/tally.ts';
 export type { DecodeOptions, Decoder } from './image/decode.ts';
 export type { Mean } from './image/mean.ts';

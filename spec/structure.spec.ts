@@ -117,7 +117,7 @@ const importsBetween = (sources: readonly Source[]): ReadonlyMap<string, readonl
 /** The rooms of lib/, lowest first: a file imports from its own room and from those before it. */
 const rooms = (
   'errors checks version array format disk web fast runtime onnx bounds judge agree image labels weights networks ' +
-  'classify conform data evaluate verify report train cli index'
+  'conform data classify evaluate verify report train cli index'
 ).split(' ');
 
 /** The room of a file of lib/, by the name of its folder, or of the file where it stands in lib/ itself. */

@@ -2,7 +2,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import type { Preprocess } from '../../reference/input/preprocess.ts';
-import type { Tensor } from '../../reference/tensor.ts';
+import { dense, type Tensor } from '../../reference/tensor.ts';
 import {
   among,
   bytes,
@@ -10,18 +10,30 @@ import {
   checkAgainst,
   checkArgument,
   either,
+  MOST_THREADS,
   text,
   thing,
   whole,
 } from '../checks.ts';
+import type { Picture } from '../data/dataset.ts';
 import type { Decoder } from '../image/decode.ts';
-import { eachImage, type LoadedPicture, type PictureFailure } from '../image/load.ts';
+import { eachPicture } from '../image/load.ts';
 import { findMean, type Mean } from '../image/mean.ts';
 import { type Choice, type Chosen, choiceChecks, resolve } from '../networks/resolve.ts';
 import type { Choice as DeviceChoice } from '../runtime/devices.ts';
+import { inOrder } from '../runtime/threads.ts';
 import { readPreprocess } from '../weights/preprocess.ts';
 import { requireWeights } from '../weights/shipped.ts';
 import { classNamesOf, type Engine, type EngineOptions, engineChecks, openEngine } from './engine.ts';
+import {
+  average,
+  batchFor,
+  type Failure,
+  inGroups,
+  nameOf,
+  openPipeline,
+  type Pipeline,
+} from './pipeline.ts';
 
 export interface ClassifierOptions extends Choice, EngineOptions {
   /** 1: the centre; 10: corners, centre and their mirrors, probabilities averaged (paper, section 4.1). */
@@ -38,6 +50,10 @@ export interface ClassifierOptions extends Choice, EngineOptions {
   readonly decoder?: Decoder;
   /** Samples that the scans of a JPEG may visit, in thousands of millions; default 2. */
   readonly scanBudget?: number;
+  /** Threads that decode; default: one per core, at most 16. */
+  readonly threads?: number;
+  /** Most pictures a run; default: 128 small ones, else 32 on a GPU, 4 on the CPU; fewer with ten views. */
+  readonly maxBatch?: number;
 }
 
 export const classifierChecks: Checks<ClassifierOptions> = {
@@ -50,6 +66,8 @@ export const classifierChecks: Checks<ClassifierOptions> = {
   preprocess: either("a network's name, a JSON file, or a preprocessing", text, thing('')),
   decoder: among(['jpeg-js', 'sharp']),
   scanBudget: whole(1),
+  threads: whole(1, MOST_THREADS),
+  maxBatch: whole(1),
 };
 
 /** A file, a folder (all pictures in it), a file's bytes, or several of these. */
@@ -88,8 +106,10 @@ export class Classifier implements AsyncDisposable {
   /** null where the oracle computes. */
   readonly device: DeviceChoice | null;
   readonly #engine: Engine;
+  readonly #pipeline: Pipeline;
   readonly #names: readonly string[];
-  readonly #options: ClassifierOptions;
+  readonly #batch: number;
+  readonly #top: number;
 
   private constructor(
     model: Chosen,
@@ -98,12 +118,16 @@ export class Classifier implements AsyncDisposable {
     mean: Mean | null,
     options: ClassifierOptions,
   ) {
+    const { views = 1, decoder, scanBudget, threads, top = 5 } = options;
     this.model = model;
     this.mean = mean;
     this.device = engine.device;
     this.#engine = engine;
     this.#names = names;
-    this.#options = options;
+    this.#top = top;
+    this.#batch = options.maxBatch ?? batchFor(model.network, engine.device, views);
+    const recipe = { preprocess: model.preprocess, views, meanImage: mean?.image, decoder, scanBudget };
+    this.#pipeline = openPipeline(model.network, engine, recipe, { batch: this.#batch, threads });
   }
 
   /**
@@ -127,43 +151,54 @@ export class Classifier implements AsyncDisposable {
    * what is not a picture at all.
    */
   async classify(pictures: Pictures): Promise<Prediction[]> {
-    const { top = 5 } = this.#options;
     const predictions: Prediction[] = [];
-    const list = typeof pictures === 'string' || pictures instanceof Uint8Array ? [pictures] : pictures;
-    checkPictures('Classifier.classify', pictures);
-    for await (const loaded of this.#load(list)) {
-      if ('message' in loaded) predictions.push({ image: loaded.path, error: loaded.message });
-      else {
-        const probabilities = await this.probabilities(loaded.tensor);
-        predictions.push(predictionOf(loaded.path, probabilities, this.#names, top));
-      }
-    }
+    for await (const prediction of this.stream(pictures)) predictions.push(prediction);
     return predictions;
   }
 
-  #load(pictures: readonly (string | Uint8Array)[]): AsyncIterable<LoadedPicture | PictureFailure> {
-    const { views = 1, decoder, scanBudget } = this.#options;
-    const options = { views, meanImage: this.mean?.image, decoder, scanBudget };
-    return eachImage(pictures, this.model.preprocess, options);
+  /** The same, one after the other as they are made: a few batches are under way, however many pictures there are. */
+  async *stream(pictures: Pictures): AsyncGenerator<Prediction> {
+    checkPictures('Classifier', pictures);
+    const { ahead } = this.#pipeline;
+    const groups = inGroups(listed(pictures), this.#batch);
+    const batches = inOrder(groups, ahead, async (group) => ({
+      group,
+      outcomes: await this.#pipeline.classify(group),
+    }));
+    for await (const { group, outcomes } of batches) {
+      for (const [i, outcome] of outcomes.entries()) {
+        if ('error' in outcome) yield outcome;
+        else yield predictionOf(nameOf(group[i]), outcome, this.#names, this.#top);
+      }
+    }
   }
 
   /** Probabilities (K) of one picture, averaged over its views (N,C,H,W). */
   async probabilities(views: Tensor): Promise<Float64Array> {
-    const each = await this.#engine.probabilities(views);
-    const [N] = views.shape;
-    const K = each.length / N;
-    const mean = new Float64Array(K);
-    for (let i = 0; i < each.length; i++) mean[i % K] += each[i] / N;
-    return mean;
+    const each = await this.#engine.probabilities([Float32Array.from(dense(views))]);
+    return average(each, 0, views.shape[0], each.length / views.shape[0]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pipeline[Symbol.asyncDispose]();
     await this.#engine.close();
   }
 
   /** The same as `await using` does at the end of its block. */
   close(): Promise<void> {
     return this[Symbol.asyncDispose]();
+  }
+}
+
+/** Where the pictures are. Bytes are called 'the picture', or 'picture 3' where several things are given. */
+export async function* listed(pictures: Pictures): AsyncGenerator<Picture | Failure> {
+  const given = typeof pictures === 'string' || pictures instanceof Uint8Array ? [pictures] : pictures;
+  for (const [i, one] of given.entries()) {
+    if (typeof one !== 'string')
+      yield { name: given.length === 1 ? 'the picture' : `picture ${i + 1}`, bytes: one };
+    else
+      for await (const { path, ...rest } of eachPicture([one]))
+        yield 'file' in rest ? { name: path, file: rest.file } : { image: path, error: rest.message };
   }
 }
 

@@ -6,16 +6,16 @@ import { joined } from '../../export/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import * as softmax from '../../reference/ops/softmax.ts';
 import { forward } from '../../reference/oracle.ts';
-import { dense, type Storage, type Tensor } from '../../reference/tensor.ts';
+import { dense, type Storage, sizeOf, tensor } from '../../reference/tensor.ts';
 import { among, type Checks } from '../checks.ts';
 import { operations } from '../fast/index.ts';
 import { classCount, classNames, readClassNames } from '../labels/labels.ts';
 import { modelOf } from '../networks/modelfile.ts';
 import type { Chosen } from '../networks/resolve.ts';
 import { type Choice, chooseDevice, type DeviceWord, deviceWord, type Place } from '../runtime/devices.ts';
-import { lrnOf, openSession } from '../runtime/session.ts';
+import { lrnOf } from '../runtime/session.ts';
+import { openInThread } from '../runtime/session-thread.ts';
 import { withoutTf32 } from '../runtime/tf32.ts';
-import { asTensor } from '../runtime/values.ts';
 
 export interface EngineOptions {
   /** Of onnxruntime; default auto: the first of CUDA, WebGPU and CPU that works. */
@@ -29,11 +29,16 @@ export const engineChecks: Checks<EngineOptions> = {
   engine: among(['onnxruntime', 'oracle']),
 };
 
+type Pieces = readonly Float32Array<ArrayBuffer>[];
+
 export interface Engine {
   /** null where the oracle computes. */
   readonly device: Choice | null;
-  /** (N,K), row-major, of N inputs (N,C,H,W); of logits their softmax. */
-  probabilities(x: Tensor): Promise<Storage>;
+  /** Milliseconds in which it has computed so far. */
+  busy(): number;
+  /** (N,K), row-major, of N inputs (C,H,W) in pieces, which are handed over; of logits their softmax. */
+  probabilities(inputs: Pieces): Promise<Storage>;
+  /** When what is under way is done. */
   close(): Promise<void>;
 }
 
@@ -41,40 +46,62 @@ type Computable = Pick<Chosen, 'network' | 'weights' | 'source'>;
 
 /** Throws EnvironmentError for a device that does not work. */
 export async function openEngine(model: Computable, options: EngineOptions = {}): Promise<Engine> {
-  const { network, weights } = model;
-  if (options.engine === 'oracle') {
-    return {
-      device: null,
-      probabilities: async (x) => asProbabilities(network, forward(network, weights, x, { operations })),
-      close: async () => {},
-    };
-  }
+  if (options.engine === 'oracle') return oracle(model);
   const device = await chooseDevice(options.device ?? 'auto');
   withoutTf32(device.device);
   return { device, ...(await onDevice(model, device)) };
 }
 
-/** The same on a device that is known to work. */
-export async function onDevice(model: Computable, { device, gpu }: Place): Promise<Omit<Engine, 'device'>> {
-  const { network, weights, source } = model;
-  const session = await openSession(
-    joined(modelOf(network, weights, { source, lrn: lrnOf(device), passing: true }).chunks()),
-    device,
-    { gpu },
-  );
-  const input = session.inputs[0].name;
-  const output = session.outputs[0].name;
+/** On the thread that calls it. */
+function oracle({ network, weights }: Computable): Engine {
+  let busy = 0;
   return {
-    async probabilities(x) {
-      const results = await session.run(new Map([[input, x]]));
-      return asProbabilities(network, asTensor(results.get(output)!, output));
+    device: null,
+    busy: () => busy,
+    async probabilities(inputs) {
+      const started = performance.now();
+      const shape = shapeOf(inputs, network);
+      const x = tensor(new Float32Array(sizeOf(shape)), shape);
+      let at = 0;
+      for (const piece of inputs) {
+        x.data.set(piece, at);
+        at += piece.length;
+      }
+      const y = dense(forward(network, weights, x, { operations }));
+      busy += performance.now() - started;
+      return asProbabilities(network, y, shape);
     },
-    close: () => session.release(),
+    close: async () => {},
   };
 }
 
-const asProbabilities = ({ layers }: Network, y: Tensor): Storage =>
-  dense(layers.at(-1)?.kind === 'softmax' ? y : softmax.forward([y]));
+/** On a device that is known to work, in a thread of its own. */
+export async function onDevice(model: Computable, place: Place): Promise<Omit<Engine, 'device'>> {
+  const { network, weights, source } = model;
+  const form = { source, lrn: lrnOf(place.device), passing: true };
+  const session = await openInThread(place, () => joined(modelOf(network, weights, form).chunks()));
+  let busy = 0;
+  return {
+    busy: () => busy,
+    async probabilities(inputs) {
+      const shape = shapeOf(inputs, network);
+      const { values, milliseconds } = await session.run(inputs, shape);
+      busy += milliseconds;
+      return asProbabilities(network, values, shape);
+    },
+    close: session.close,
+  };
+}
+
+const shapeOf = (pieces: Pieces, { input }: Network): number[] => [
+  pieces.reduce((sum, { length }) => sum + length, 0) / sizeOf(input),
+  ...input,
+];
+
+/** Of outputs (N,K) for inputs of shape (N,C,H,W). */
+function asProbabilities({ layers }: Network, y: Storage, [N]: readonly number[]): Storage {
+  return layers.at(-1)?.kind === 'softmax' ? y : dense(softmax.forward([tensor(y, [N, y.length / N])]));
+}
 
 /** The names in a file, else those that came with the weights, else the usual ones of such a network. */
 export async function classNamesOf(model: Chosen, file: string | undefined): Promise<readonly string[]> {

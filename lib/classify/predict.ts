@@ -1,5 +1,5 @@
 /** The function behind `alexnet predict`: one classifier for these pictures. `Classifier` is for many calls. */
-import { type Checks, called, checkAgainst } from '../checks.ts';
+import { aborting, type Checks, called, checkAgainst } from '../checks.ts';
 import type { Choice as DeviceChoice } from '../runtime/devices.ts';
 import { requireWeights } from '../weights/shipped.ts';
 import {
@@ -7,6 +7,7 @@ import {
   type ClassifierOptions,
   checkPictures,
   classifierChecks,
+  listed,
   type Pictures,
   type Prediction,
 } from './classifier.ts';
@@ -14,6 +15,9 @@ import {
 export interface PredictOptions extends ClassifierOptions {
   /** Called with each line of what a reader of the predictions should know, before the first picture. */
   readonly log?: (line: string) => void;
+  readonly progress?: (done: number, total: number) => void;
+  /** Aborted, it ends with the predictions that are finished. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Predicted {
@@ -27,7 +31,12 @@ export interface Predicted {
   readonly predictions: readonly Prediction[];
 }
 
-const checks: Checks<PredictOptions> = { ...classifierChecks, log: called };
+const checks: Checks<PredictOptions> = {
+  ...classifierChecks,
+  log: called,
+  progress: called,
+  signal: aborting,
+};
 
 /**
  * The most probable classes of each picture. Without weights only a network whose weights are in the box will do, or a
@@ -37,13 +46,20 @@ const checks: Checks<PredictOptions> = { ...classifierChecks, log: called };
 export async function predict(pictures: Pictures, options: PredictOptions = {}): Promise<Predicted> {
   checkPictures('predict', pictures);
   checkAgainst(checks, options, 'predict');
-  const { log = () => {}, ...rest } = requireWeights('predict', options);
+  const { log = () => {}, progress, signal, ...rest } = requireWeights('predict', options);
   const classifier = await Classifier.open(rest);
   try {
     const { model, mean, device } = classifier;
     for (const note of model.notes) log(note);
     if (mean) log(`mean image: ${mean.file}`);
-    const predictions = await classifier.classify(pictures);
+    let total = 0;
+    if (progress) for await (const _ of listed(pictures)) total++;
+    const predictions: Prediction[] = [];
+    for await (const prediction of classifier.stream(pictures)) {
+      if (signal?.aborted) break;
+      predictions.push(prediction);
+      progress?.(predictions.length, total);
+    }
     return { network: model.network.name, weights: model.source, device, predictions };
   } finally {
     await classifier.close();

@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { lrnForms } from '../../export/index.ts';
 import { networks } from '../../reference/networks/index.ts';
 import { methods } from '../../reference/training/init.ts';
-import { range } from '../checks.ts';
+import { MOST_THREADS, range } from '../checks.ts';
 import { DEVICE_WORDS, deviceWord } from '../runtime/devices.ts';
 
 /** An integer of at least `least`, at most `most`. */
@@ -60,6 +60,11 @@ export const engineOption = (about: string, engines: readonly ('oracle' | 'onnxr
 
 export const decoderOption = (): Option =>
   oneOf('--decoder <decoder>', 'who decodes pictures', ['jpeg-js', 'sharp'], 'jpeg-js');
+
+export const threadsOption = (): Option =>
+  new Option('--threads <n>', `threads that decode, ${MOST_THREADS} at most (one a core)`).argParser(
+    integer(1, MOST_THREADS),
+  );
 
 export const lrnOption = (): Option =>
   oneOf('--lrn <form>', 'LRN as the native operator, decomposed, or by a band matrix', lrnForms);

@@ -38,10 +38,30 @@ export async function print(
 export const columns = (): number =>
   Math.max(20, process.stdout.columns ?? (Number(process.env.COLUMNS) || 80));
 
+/** The first Ctrl-C aborts the signal, and the exit code is 130, as a shell has it; the next one ends the program. */
+export async function interruptible<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const control = new AbortController();
+  const stop = (): void => {
+    tell('alexnet: interrupted: what is finished follows');
+    process.exitCode = 130;
+    control.abort();
+  };
+  process.once('SIGINT', stop);
+  try {
+    return await run(control.signal);
+  } finally {
+    process.off('SIGINT', stop);
+  }
+}
+
+/** For `progressBar`, of pictures. */
+export const PICTURES = '{bar} {value} of {total} pictures, {rate}/s, {eta_formatted} left';
+
 /** A bar on stderr that begins with its first step. On a terminal alone; elsewhere the lines are all. */
 export async function progressBar(format: string, barsize = 40) {
   if (!process.stderr.isTTY) return { above: tell, update() {}, stop() {} };
   const { default: progress } = await import('cli-progress');
+  let started = 0;
   const bar = new progress.SingleBar({ format, stream: process.stderr, clearOnComplete: true, barsize });
   return {
     /** A line that stays. */
@@ -49,7 +69,10 @@ export async function progressBar(format: string, barsize = 40) {
       bar.stop();
       tell(line);
     },
-    update(done: number, total: number, payload: object = {}): void {
+    update(done: number, total: number, more: object = {}): void {
+      started ||= performance.now();
+      const seconds = (performance.now() - started) / 1000;
+      const payload = { rate: seconds > 0 ? (done / seconds).toFixed(1) : '?', ...more };
       if (bar.isActive) bar.update(done, payload);
       else bar.start(total, done, payload);
     },
@@ -108,7 +131,7 @@ export function tellUnread(
   for (const { error } of pictures) {
     if (error === undefined) continue;
     if (!json) tell(`alexnet: ${error}`);
-    process.exitCode = 2;
+    process.exitCode ||= 2;
   }
 }
 

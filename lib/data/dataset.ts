@@ -4,14 +4,16 @@
  */
 import type { Image } from '../../reference/input/preprocess.ts';
 import { type DecodeOptions, decodeImage } from '../image/decode.ts';
-import { readPicture } from '../image/load.ts';
+import { type Path, readPicture } from '../image/load.ts';
 
 /** all: a data set that is not split. */
 export type SplitName = 'train' | 'val' | 'test' | 'all';
 
 /** Where a picture's pixels are: in a JPEG or PNG file, or here, as bytes. Can be sent to a worker thread. */
 export type Picture =
-  | { readonly name: string; readonly file: string }
+  | { readonly name: string; readonly file: Path }
+  /** The file's bytes. */
+  | { readonly name: string; readonly bytes: Uint8Array }
   | {
       readonly name: string;
       /** (channels,height,width), 0 to 255; one channel is grey, three are red, green and blue. */
@@ -87,7 +89,13 @@ export function thinned(split: Split, count: number | undefined): Split {
 
 /** The pixels of a picture. Rejects with InputError, one line that names it, if it cannot be read. */
 export async function decodePicture(picture: Picture, options?: DecodeOptions): Promise<Image> {
-  if ('file' in picture) return decodeImage(await readPicture(picture.file), picture.name, options);
+  if ('file' in picture) {
+    const { file } = picture;
+    // a Buffer arrives in another thread as a Uint8Array
+    const path = typeof file === 'string' ? file : Buffer.from(file);
+    return decodeImage(await readPicture(path), picture.name, options);
+  }
+  if ('bytes' in picture) return decodeImage(picture.bytes, picture.name, options);
   const { planes, channels, width, height } = picture;
   const size = width * height;
   const data = new Uint8Array(3 * size);

@@ -1,8 +1,8 @@
 /** A thread that makes pictures ready: see pool.ts. */
 import { workerData } from 'node:worker_threads';
+import { serve } from '../runtime/threads.ts';
 import type { Picture } from './dataset.ts';
 import { type Prepared, prepare } from './pool.ts';
-import { serve } from './threads.ts';
 
 serve<readonly Picture[], readonly Prepared[]>(
   async (pictures) => {

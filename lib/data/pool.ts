@@ -7,8 +7,8 @@ import { centreSquare, type Preprocess, preprocess, type Views } from '../../ref
 import { dense, type Storage, tensor } from '../../reference/tensor.ts';
 import { EnvironmentError } from '../errors.ts';
 import type { Decoder } from '../image/decode.ts';
+import { openThreads, startThread } from '../runtime/threads.ts';
 import { decodePicture, type Picture } from './dataset.ts';
-import { openThreads, startThread } from './threads.ts';
 
 export interface Recipe {
   /**
@@ -21,6 +21,7 @@ export interface Recipe {
   /** For 'input': (3,H,W), see reference/input/preprocess.ts. */
   readonly meanImage?: { readonly data: Storage; readonly shape: readonly number[] };
   readonly decoder?: Decoder;
+  readonly scanBudget?: number;
 }
 
 export type Prepared =
@@ -45,8 +46,8 @@ export interface Pool extends AsyncDisposable {
 const startDecoder = (recipe: Recipe): Worker => startThread('./decode-worker', import.meta.url, recipe);
 
 /**
- * Threads that do what the recipe says; default: one per core but for one, at least 1, at most 16. `start` is how one
- * is started; specs give their own.
+ * Threads that do what the recipe says; default: one per core, at most 16. `start` is how one is started; specs give
+ * their own.
  */
 export function openPool(
   recipe: Recipe,
@@ -73,22 +74,6 @@ export function openPool(
     close: pool.close,
     [Symbol.asyncDispose]: pool.close,
   };
-}
-
-/** Groups of pictures made ready, in order; at most `ahead` groups are under way or wait to be taken. */
-export async function* inOrder(
-  pool: Pool,
-  groups: Iterable<readonly Picture[]>,
-  ahead: number,
-): AsyncGenerator<readonly Prepared[]> {
-  const under: Promise<readonly Prepared[]>[] = [];
-  for (const group of groups) {
-    const job = pool.prepare(group);
-    job.catch(() => {}); // it is awaited below, unless the reader stops before
-    under.push(job);
-    if (under.length >= ahead) yield await under.shift()!;
-  }
-  for (const job of under) yield await job;
 }
 
 /** In any thread: the picture, or why it cannot be used. */

@@ -5,6 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import { type Preprocess, preprocess, type Views } from '../../reference/input/preprocess.ts';
 import {
+  aborting,
   among,
   type Checks,
   called,
@@ -17,21 +18,20 @@ import {
   whole,
 } from '../checks.ts';
 import { classNamesOf, type EngineOptions, engineChecks, openEngine } from '../classify/engine.ts';
-import { type Dataset, type Split, type SplitName, thinned } from '../data/dataset.ts';
+import { batchFor, type Failure, inGroups, openPipeline } from '../classify/pipeline.ts';
+import { type Dataset, type Picture, type Split, type SplitName, thinned } from '../data/dataset.ts';
 import { chooseSplit, openDataset } from '../data/open.ts';
-import { openPool } from '../data/pool.ts';
 import { InputError } from '../errors.ts';
 import type { Decoder } from '../image/decode.ts';
 import { findMean, type Mean } from '../image/mean.ts';
 import { type Choice, type Chosen, choiceChecks, resolve } from '../networks/resolve.ts';
 import type { Choice as DeviceChoice } from '../runtime/devices.ts';
+import { inOrder } from '../runtime/threads.ts';
 import { readPreprocess } from '../weights/preprocess.ts';
 import { requireWeights } from '../weights/shipped.ts';
-import { eachBatch, type Failure } from './batches.ts';
 import { type Matching, matchClasses } from './labels.ts';
 import { type Confusion, confusions, counter, type Share, type Tally, wilson } from './tally.ts';
 
-export type { Failure } from './batches.ts';
 export type { Confusion, Share } from './tally.ts';
 
 export interface EvaluateOptions extends Choice, EngineOptions {
@@ -45,7 +45,7 @@ export interface EvaluateOptions extends Choice, EngineOptions {
   readonly mean?: string;
   /** In place of the file's or the network's own: another network's by its name, a JSON file of it, or itself. */
   readonly preprocess?: Preprocess | string;
-  /** Pictures a run of the network; default: 128 of small pictures, 16 of others, fewer with many views. */
+  /** Pictures a run of the network; default: 128 small ones, else 32 on a GPU, 4 on the CPU; fewer with many views. */
   readonly batch?: number;
   /** That many pictures, spread evenly over the split. */
   readonly limit?: number;
@@ -59,6 +59,8 @@ export interface EvaluateOptions extends Choice, EngineOptions {
   /** What is chosen, one line each, before the work begins. */
   readonly log?: (line: string) => void;
   readonly progress?: (done: number, total: number) => void;
+  /** Aborted, it ends with the pictures that are finished; InputError where there is none. */
+  readonly signal?: AbortSignal;
 }
 
 const checks: Checks<EvaluateOptions> = {
@@ -77,6 +79,7 @@ const checks: Checks<EvaluateOptions> = {
   threads: whole(1, MOST_THREADS),
   log: called,
   progress: called,
+  signal: aborting,
 };
 
 export interface Evaluation {
@@ -179,36 +182,36 @@ async function compute(
   const k = Math.min(options.top ?? 5, K);
   const shown = thinned(split, options.limit);
   const total = shown.count;
-  const recipe = { form: 'input', preprocess: model.preprocess, views, decoder: options.decoder } as const;
-  await using pool = openPool(
-    { ...recipe, ...(mean ? { meanImage: mean.image } : {}) },
-    { threads: options.threads },
-  );
   const engine = await openEngine(model, options);
   try {
+    const { batch = batchFor(network, engine.device, views), threads, decoder } = options;
+    const recipe = { preprocess: model.preprocess, views, decoder, meanImage: mean?.image };
+    await using pipeline = openPipeline(network, engine, recipe, { batch, threads });
     const { add, tally } = counter(K, k);
     const failures: Failure[] = [];
-    const size = options.batch ?? Math.max(1, Math.floor((network.input[1] <= 64 ? 128 : 16) / views));
     const started = performance.now();
-    let busy = 0;
-    for await (const batch of eachBatch(shown, network, pool, { size, views })) {
-      failures.push(...batch.failures);
-      if (batch.x) {
-        const before = performance.now();
-        const p = await engine.probabilities(batch.x);
-        busy += performance.now() - before;
-        for (const [n, label] of batch.labels.entries()) {
-          addPicture(add, average(p, n, views, K), matching.to[label], batch.names[n]);
-        }
+    const classified = inOrder(inGroups(examples(shown), batch), pipeline.ahead, async (group) => ({
+      group,
+      outcomes: await pipeline.classify(group.map(({ picture }) => picture)),
+    }));
+    for await (const { group, outcomes } of classified) {
+      if (options.signal?.aborted) break;
+      for (const [n, outcome] of outcomes.entries()) {
+        if ('error' in outcome) failures.push(outcome);
+        else addPicture(add, outcome, matching.to[group[n].label], group[n].picture.name);
       }
       options.progress?.(tally.count + failures.length, total);
     }
     const seconds = (performance.now() - started) / 1000;
-    if (tally.count === 0) throw new InputError(`${failures[0].error} (no picture could be read)`);
+    if (tally.count === 0) {
+      const why =
+        failures.length > 0 ? `${failures[0].error} (no picture could be read)` : 'no picture is finished';
+      throw new InputError(why);
+    }
     const timing = {
       seconds,
       picturesPerSecond: tally.count / seconds,
-      waited: Math.max(0, 1 - busy / 1000 / seconds),
+      waited: Math.max(0, 1 - engine.busy() / 1000 / seconds),
     };
     return {
       data: { path: data.path, format: data.format, split: split.name, pictures: split.count },
@@ -227,13 +230,8 @@ async function compute(
   }
 }
 
-/** Mean of the probabilities of picture n's views. */
-function average(p: ArrayLike<number>, n: number, views: number, K: number): Float64Array {
-  const mean = new Float64Array(K);
-  for (let v = 0; v < views; v++) {
-    for (let c = 0; c < K; c++) mean[c] += p[(n * views + v) * K + c] / views;
-  }
-  return mean;
+function* examples(split: Split): Generator<{ readonly picture: Picture; readonly label: number }> {
+  for (let i = 0; i < split.count; i++) yield { picture: split.picture(i), label: split.label(i) };
 }
 
 function addPicture(

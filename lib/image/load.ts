@@ -18,13 +18,13 @@ const PICTURE_NAME = /\.(jpe?g|jfif|png)$/i;
 
 interface LoadOptions extends DecodeOptions, PreprocessOptions {}
 
-export interface LoadedPicture {
+interface LoadedPicture {
   readonly path: string;
   /** (views,3,H,W), float32. */
   readonly tensor: Tensor;
 }
 
-export interface PictureFailure {
+interface PictureFailure {
   readonly path: string;
   /** One line that starts with the path. */
   readonly message: string;
@@ -34,7 +34,7 @@ export interface PictureFailure {
 export type Path = string | Buffer;
 
 /** A path for messages: bytes that are not UTF-8 become U+FFFD. */
-export const shown = (path: Path): string => (typeof path === 'string' ? path : path.toString('utf8'));
+const shown = (path: Path): string => (typeof path === 'string' ? path : path.toString('utf8'));
 
 /**
  * Bytes of a regular file. Rejects with InputError for a folder, a pipe or a device, and for a file that is missing
@@ -134,42 +134,32 @@ async function isPicture(path: Path, file: boolean, link: boolean): Promise<bool
   return sniff(head) !== undefined;
 }
 
-/**
- * Every picture of the paths (or a picture's own bytes), decoded and preprocessed, one at a time, in order. Bytes are
- * called 'the picture', or 'picture 3' where several things are given. Throws EnvironmentError at once if the
- * decoder is missing; everything else that goes wrong is yielded as a failure.
- */
-export async function* eachImage(
-  paths: Iterable<string | Uint8Array>,
-  spec: Preprocess,
-  options: LoadOptions = {},
-): AsyncGenerator<LoadedPicture | PictureFailure> {
-  const given = [...paths];
-  for (const [i, path] of given.entries()) {
-    if (typeof path !== 'string') {
-      const name = given.length === 1 ? 'the picture' : `picture ${i + 1}`;
-      yield await loadImage(name, async () => path, spec, options);
-      continue;
-    }
-    let pictures: Path[];
+interface FoundPicture {
+  /** For messages. */
+  readonly path: string;
+  readonly file: Path;
+}
+
+/** Where the pictures of the paths are, in order; a path that stands for none is a failure in its place. */
+export async function* eachPicture(
+  paths: Iterable<string> | AsyncIterable<string>,
+): AsyncGenerator<FoundPicture | PictureFailure> {
+  for await (const path of paths) {
     try {
-      pictures = await findPictures(path);
+      for (const file of await findPictures(path)) yield { path: shown(file), file };
     } catch (error) {
       yield failure(path, error);
-      continue;
     }
-    for (const file of pictures) yield await loadImage(shown(file), () => readPicture(file), spec, options);
   }
 }
 
 async function loadImage(
-  path: string,
-  read: () => Promise<Uint8Array>,
+  { path, file }: FoundPicture,
   spec: Preprocess,
   options: LoadOptions,
 ): Promise<LoadedPicture | PictureFailure> {
   try {
-    const image = await decodeImage(await read(), path, options);
+    const image = await decodeImage(await readPicture(file), path, options);
     return { path, tensor: preprocess(image, spec, options) };
   } catch (error) {
     return failure(path, error);
@@ -182,7 +172,10 @@ function failure(path: string, error: unknown): PictureFailure {
   return { path, message: error instanceof InputError ? message : `${path}: ${message}` };
 }
 
-/** All pictures of the paths: files, and folders with the pictures in them. See `eachImage`. */
+/**
+ * All pictures of the paths, files and folders, decoded and preprocessed. Rejects with EnvironmentError if the decoder
+ * is missing; everything else that goes wrong is a failure.
+ */
 export async function loadImages(
   paths: Iterable<string>,
   spec: Preprocess,
@@ -190,7 +183,8 @@ export async function loadImages(
 ): Promise<{ readonly images: readonly LoadedPicture[]; readonly failures: readonly PictureFailure[] }> {
   const images: LoadedPicture[] = [];
   const failures: PictureFailure[] = [];
-  for await (const result of eachImage(paths, spec, options)) {
+  for await (const found of eachPicture(paths)) {
+    const result = 'file' in found ? await loadImage(found, spec, options) : found;
     if ('tensor' in result) images.push(result);
     else failures.push(result);
   }

@@ -63,8 +63,18 @@ export function reasonOf(error: unknown): string {
     .replace(/^Load model (\S+) failed\. /, '');
 }
 
+let lastOnWebgpu: Promise<unknown> = Promise.resolve();
+
+/** Calls on WebGPU one after the other: two at once, from two threads, end the process (onnxruntime 1.30). */
+export function inTurn<T>(device: Device, run: () => Promise<T>): Promise<T> {
+  if (device !== 'webgpu') return run();
+  const result = lastOnWebgpu.then(run);
+  lastOnWebgpu = result.catch(() => {});
+  return result;
+}
+
 /**
- * What onnxruntime does on a device. Rejects with EnvironmentError where the device is to blame, else with InputError
+ * What onnxruntime does on a device, in its turn. Rejects with EnvironmentError where the device is to blame, else with InputError
  * that begins with `what`. `original` turns the names that onnxruntime was given into the file's.
  */
 export async function guarded<T>(
@@ -74,8 +84,9 @@ export async function guarded<T>(
   original = (text: string): string => text,
 ): Promise<T> {
   try {
-    return await run();
+    return await inTurn(device, run);
   } catch (error) {
+    if (error instanceof EnvironmentError) throw error;
     const reason = reasonOf(error);
     const failure = deviceFailure(device, reason);
     if (failure) throw new EnvironmentError(`${device}: ${failure}`);

@@ -10,7 +10,7 @@ import { GraphBuilder } from '../../export/graph.ts';
 import { joined, producer } from '../../export/index.ts';
 import { type ModelFile, modelFile } from '../../export/write.ts';
 import type { Tensor } from '../../reference/tensor.ts';
-import { guarded, loadOnnxruntime, type Onnxruntime } from './onnxruntime.ts';
+import { guarded, inTurn, loadOnnxruntime, type Onnxruntime } from './onnxruntime.ts';
 import { asTensor, fromOrt, type SessionValue, toOrt } from './values.ts';
 
 interface Resident {
@@ -68,8 +68,7 @@ export async function openResident(
     async release() {
       for (const value of held.values()) value.dispose();
       held.clear();
-      await copier.release();
-      await session.release();
+      for (const one of [copier, session]) await inTurn(device, () => one.release());
     },
   };
 }

@@ -13,7 +13,7 @@ import { furtherOutputs } from '../../export/tap.ts';
 import { forget, orFull, temporaryFolder } from '../disk/temporary.ts';
 import { InputError } from '../errors.ts';
 import { type Device, LABELS } from './failures.ts';
-import { guarded, loadOnnxruntime, type Onnxruntime, providerOf } from './onnxruntime.ts';
+import { guarded, inTurn, loadOnnxruntime, type Onnxruntime, providerOf } from './onnxruntime.ts';
 import { type Placement, parseProfile } from './placement.ts';
 import { probeModel } from './probe-model.ts';
 import { cudaIsLoaded } from './tf32.ts';
@@ -84,7 +84,7 @@ export const openSession = async (
 
 const THE_MODEL = 'the model';
 
-function namesFor(
+export function namesFor(
   model: Uint8Array,
   { taps = [], name = THE_MODEL }: SessionOptions,
   weights?: string,
@@ -116,7 +116,7 @@ async function openRenamed(
     const session = await guarded(
       device,
       `${label}: onnxruntime cannot use it`,
-      () => createFrom(ort, bytes, settings(device, options, profiles), folder),
+      () => createFrom(ort, bytes, settingsOf(device, options, profiles), folder),
       names.original,
     );
     return opened(ort, session, device, label, names, profiles);
@@ -204,7 +204,7 @@ async function discard(folder: string): Promise<void> {
   forget(folder);
 }
 
-function settings(
+export function settingsOf(
   device: Device,
   { optimise = true, gpu, threads, profile, memoryPlan = true }: SessionOptions,
   folder?: string,
@@ -257,7 +257,7 @@ function opened(
     if (!wasOpen) return;
     try {
       if (taken) session.endProfiling();
-      await session.release();
+      await inTurn(device, () => session.release());
     } finally {
       if (taken) await discard(taken);
     }

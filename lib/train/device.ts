@@ -8,15 +8,15 @@ import type { Network } from '../../reference/networks/layers.ts';
 import { type Weights, weightShapes } from '../../reference/oracle.ts';
 import { type Tensor, tensor } from '../../reference/tensor.ts';
 import { onDevice } from '../classify/engine.ts';
+import { inGroups, openPipeline } from '../classify/pipeline.ts';
 import type { Split } from '../data/dataset.ts';
-import { openPool } from '../data/pool.ts';
 import { InputError } from '../errors.ts';
-import { eachBatch } from '../evaluate/batches.ts';
 import { counter } from '../evaluate/tally.ts';
 import { classCount } from '../labels/labels.ts';
 import type { Place } from '../runtime/devices.ts';
 import { openResident } from '../runtime/resident.ts';
 import { openSession, type Session, targetOf } from '../runtime/session.ts';
+import { inOrder } from '../runtime/threads.ts';
 import { asTensor, type SessionValue } from '../runtime/values.ts';
 import { firstNotFinite } from '../weights/load.ts';
 import type { EpochRecord, TrainingState } from './checkpoint.ts';
@@ -179,17 +179,25 @@ export async function validate(
   device: Place,
   threads?: number,
 ): Promise<EpochRecord['validation']> {
-  await using pool = openPool({ form: 'input', preprocess: network.preprocess }, { threads });
   const engine = await onDevice({ network, weights, source: 'training' }, device);
   try {
-    const size = network.input[1] <= 64 ? 128 : 16;
-    const K = classCount(network);
-    const { add, tally } = counter(K, 5);
-    for await (const batch of eachBatch(split, network, pool, { size, views: 1 })) {
-      if (batch.failures.length > 0) throw new InputError(batch.failures[0].error);
-      const p = await engine.probabilities(batch.x!);
-      if (firstNotFinite(p) >= 0) return null;
-      for (const [n, label] of batch.labels.entries()) add(p.subarray(n * K, (n + 1) * K), label);
+    const batch = network.input[1] <= 64 ? 128 : 16;
+    await using pipeline = openPipeline(
+      network,
+      engine,
+      { preprocess: network.preprocess },
+      { batch, threads },
+    );
+    const { add, tally } = counter(classCount(network), 5);
+    const numbers = inGroups(Array(split.count).keys(), batch);
+    const outcomes = inOrder(numbers, pipeline.ahead, (group) => pipeline.classify(group.map(split.picture)));
+    let n = 0;
+    for await (const outcome of outcomes) {
+      for (const p of outcome) {
+        if ('error' in p) throw new InputError(p.error);
+        if (firstNotFinite(p) >= 0) return null;
+        add(p, split.label(n++));
+      }
     }
     const { count, loss, top1, topK } = tally;
     return { loss: loss / count, error1: (count - top1) / count, error5: (count - topK) / count };

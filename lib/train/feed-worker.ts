@@ -1,6 +1,6 @@
 /** A thread that assembles steps: see feed.ts. */
 import { workerData } from 'node:worker_threads';
-import { serve } from '../data/threads.ts';
+import { serve } from '../runtime/threads.ts';
 import { type Assembled, assembleStep, type StepJob } from './feed.ts';
 
 serve<StepJob, Assembled>(

@@ -10,8 +10,8 @@ import { centreOffset, type Preprocess } from '../../reference/input/preprocess.
 import { streamOf, words } from '../../reference/random.ts';
 import type { Picture } from '../data/dataset.ts';
 import { prepare } from '../data/pool.ts';
-import { openThreads, startThread } from '../data/threads.ts';
 import { EnvironmentError, InputError } from '../errors.ts';
+import { openThreads, startThread } from '../runtime/threads.ts';
 
 export interface MaskSpec {
   /** The dropout layer. */

@@ -4,8 +4,9 @@ import { addPlanar, type Colours, colours, moments } from '../../reference/input
 import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { streamOf, words } from '../../reference/random.ts';
 import { type Dataset, type Split, subset, thinned } from '../data/dataset.ts';
-import { inOrder, openPool } from '../data/pool.ts';
+import { openPool } from '../data/pool.ts';
 import { InputError } from '../errors.ts';
+import { inOrder } from '../runtime/threads.ts';
 
 /** Share of the images that is held out for validation where the data have no part for it. */
 const HELD_OUT = 0.1;
@@ -79,7 +80,7 @@ export async function coloursOf(split: Split, preprocess: Preprocess, threads?: 
       sample.picture(g * GROUP + i),
     ),
   );
-  for await (const results of inOrder(pool, groups, 4 * pool.threads)) {
+  for await (const results of inOrder(groups, 4 * pool.threads, pool.prepare)) {
     for (const result of results) {
       if ('error' in result) throw new InputError(result.error);
       addPlanar(sums, result.data as Uint8Array, result.shape[1] * result.shape[2]);

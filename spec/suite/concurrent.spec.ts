@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { startThread } from '../../lib/data/threads.ts';
 import { type Output, writeTogether } from '../../lib/disk/write.ts';
+import { startThread } from '../../lib/runtime/threads.ts';
 import { TSX } from '../support/child.ts';
 
 const ROUNDS = 200;

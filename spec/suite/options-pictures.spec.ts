@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { predict } from '../../lib/classify/predict.ts';
 import { writeTensors } from '../../lib/disk/tensors.ts';
@@ -125,6 +126,43 @@ describe('options of predict', function () {
     expect((await run(`predict large.jpg ${net}`)).err).not.to.match(/budget/);
   });
 
+  it('predict --batch, --threads; predict() maxBatch, progress, signal; Classifier.open() maxBatch: runs, threads, how far', async () => {
+    const { postMessage } = Worker.prototype;
+    const runs: number[] = [];
+    Worker.prototype.postMessage = function (call, ...more) {
+      if (call.what === 'run') runs.push(call.pieces.length);
+      postMessage.call(this, call, ...more);
+    };
+    let threads = 0;
+    const count = () => void threads++;
+    process.on('worker', count);
+    try {
+      const five = 'grey.jpg grey1.png grey2.png grey4.png grey8.png'.split(' ').map(image);
+      const options = `${five.join(' ')} --network cifar-alexnet --device cpu`;
+      const { predictions } = await json(`predict ${options} --batch 2 --threads 3`);
+      expect([runs.splice(0).sort(), threads]).to.deep.equal([[1, 2, 2], 3 + 1]);
+      expect(predictions.map((one: { image: string }) => one.image)).to.deep.equal(five);
+      const seen: number[][] = [];
+      const control = new AbortController();
+      const how = { network: 'cifar-alexnet', engine: 'oracle', maxBatch: 1, threads: 1 } as const;
+      const cut = await predict(five, {
+        ...how,
+        signal: control.signal,
+        progress(done, total) {
+          seen.push([done, total]);
+          if (done === 3) control.abort();
+        },
+      });
+      expect([cut.predictions.map(({ image }) => image), seen.at(-1)]).to.deep.equal([
+        five.slice(0, 3),
+        [3, 5],
+      ]);
+    } finally {
+      Worker.prototype.postMessage = postMessage;
+      process.off('worker', count);
+    }
+  });
+
   it('predict() log: what a reader of the predictions should know', async () => {
     const lines: string[] = [];
     const how = { ...networkNamed('cifar-relu').preprocess, resize: { mode: 'warp', size: 32 } } as const;
@@ -205,7 +243,7 @@ describe('options of evaluate', function () {
     expect([named.names, named.matched]).to.deep.equal([[...names], 'order']);
   });
 
-  it('evaluate --batch, --threads, --engine; evaluate() data, log, progress: pictures a run, threads, who computes', async () => {
+  it('evaluate --batch, --threads, --engine; evaluate() data, log, progress, signal: pictures a run, threads, who computes', async () => {
     const seen: number[][] = [];
     const told: string[] = [];
     let workers = 0;
@@ -225,6 +263,9 @@ describe('options of evaluate', function () {
       [5, 5],
     ]);
     expect(told).to.include(`mean image: ${path('other.npy')}`);
+    const control = new AbortController();
+    const cut = { ...options, data: cifar, engine: 'oracle', batch: 2, signal: control.signal } as const;
+    expect((await evaluate({ ...cut, progress: () => control.abort() })).count).to.equal(2);
     expect((await json(`${line} ${net} --engine oracle --batch 2`)).device).to.equal('oracle');
   });
 

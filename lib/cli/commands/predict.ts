@@ -12,11 +12,13 @@ import {
   integer,
   jsonOption,
   oneOf,
+  threadsOption,
   weightOptions,
 } from '../options.ts';
-import { print, tell, tellUnread } from '../output.ts';
+import { interruptible, PICTURES, print, progressBar, tell, tellUnread } from '../output.ts';
 
-interface Options extends Omit<ClassifierOptions, 'views'> {
+interface Options extends Omit<ClassifierOptions, 'views' | 'maxBatch'> {
+  readonly batch?: number;
   readonly views: '1' | '10';
   readonly json?: boolean;
 }
@@ -44,16 +46,19 @@ export function register(program: Command): void {
       integer(1),
       SCAN_BUDGET,
     )
+    .option('--batch <n>', 'pictures a run (128 small ones; else 32 on a GPU, 4 on the CPU)', integer(1))
+    .addOption(threadsOption())
     .addOption(jsonOption())
     .action(run);
 }
 
-async function run(images: readonly string[], { json, views, ...rest }: Options): Promise<void> {
-  const { network, weights, device, predictions } = await predict(images, {
-    ...rest,
-    views: views === '10' ? 10 : 1,
-    log: tell,
-  });
+async function run(images: readonly string[], { json, views, batch, ...rest }: Options): Promise<void> {
+  const bar = await progressBar(PICTURES);
+  const progress = process.stderr.isTTY ? bar.update : undefined;
+  const options = { ...rest, views: views === '10' ? 10 : 1, maxBatch: batch, log: tell, progress } as const;
+  const { network, weights, device, predictions } = await interruptible((signal) =>
+    predict(images, { ...options, signal }),
+  ).finally(bar.stop);
   if (!json) tell(`${network}, weights: ${weights}, on ${device ? describeChoice(device)[0] : 'the oracle'}`);
   const found = { network, weights, device: device?.device ?? 'oracle', predictions };
   await print(json, found, () => predictions.map(predictionText).filter(Boolean).join('\n'));

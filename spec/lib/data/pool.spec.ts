@@ -2,8 +2,9 @@ import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import type { Picture } from '../../../lib/data/dataset.ts';
 import { chooseSplit, openDataset } from '../../../lib/data/open.ts';
-import { inOrder, openPool, type Pool, type Recipe } from '../../../lib/data/pool.ts';
+import { openPool, type Pool, type Recipe } from '../../../lib/data/pool.ts';
 import { EnvironmentError } from '../../../lib/errors.ts';
+import { inOrder } from '../../../lib/runtime/threads.ts';
 import { cifar, krizhevsky, mirror, preprocess } from '../../../reference/input/preprocess.ts';
 import { dense, tensor } from '../../../reference/tensor.ts';
 import { expected, fixture } from '../../support/data-fixtures.ts';
@@ -42,7 +43,7 @@ describe('lib/data/pool', () => {
     pictures[3] = { name: 'gone.png', file: fixture('gone.png') };
     await using pool = openPool({ form: 'input', preprocess: spec, views: 2 }, { threads: 2 });
     let i = 0;
-    for await (const results of inOrder(pool, [pictures.slice(0, 5), pictures.slice(5)], 2)) {
+    for await (const results of inOrder([pictures.slice(0, 5), pictures.slice(5)], 2, pool.prepare)) {
       for (const result of results) {
         if (i === 3) {
           expect('error' in result && result.error).to.match(/^gone\.png: .*no such file/);
@@ -124,7 +125,7 @@ describe('lib/data/pool', () => {
       for (; asked < 20; ) yield [named(`p${asked++}`)];
     }
     let taken = 0;
-    for await (const [result] of inOrder(pool, groups(), 3)) {
+    for await (const [result] of inOrder(groups(), 3, pool.prepare)) {
       expect('error' in result && result.error).to.equal(`p${taken++}`);
       expect(asked - taken).to.be.at.most(3);
       if (taken === 15) break;

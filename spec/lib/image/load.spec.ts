@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { EnvironmentError, InputError } from '../../../lib/errors.ts';
-import { eachImage, loadImages, picturesOf, readPicture } from '../../../lib/image/load.ts';
+import { loadImages, picturesOf, readPicture } from '../../../lib/image/load.ts';
 import { krizhevsky } from '../../../reference/input/preprocess.ts';
 import { dense } from '../../../reference/tensor.ts';
 import { fixturePath } from '../../support/golden-pictures.ts';
@@ -96,18 +96,6 @@ describe('lib/image/load', () => {
     rmSync(outer, { recursive: true });
   });
 
-  it("calls bytes 'the picture', or by their number among others", async () => {
-    const good = readFileSync(fixturePath('rgb8.png'));
-    const names = async (...given: (string | Uint8Array)[]) => {
-      const found: string[] = [];
-      for await (const { path } of eachImage(given, spec)) found.push(path);
-      return found;
-    };
-    expect(await names(good)).to.deep.equal(['the picture']);
-    const three = await names(good, at('z.png'), Buffer.from('none'));
-    expect(three).to.deep.equal(['picture 1', at('z.png'), 'picture 3']);
-  });
-
   it('names the file when the picture does not fit the preprocessing', async () => {
     const { failures } = await loadImages([at('z.png')], { ...spec, resize: { mode: 'none', size: 32 } });
     expect(failures[0].message).to.match(/z\.png: preprocess: the picture must be 32×32/);
@@ -144,9 +132,7 @@ describe('lib/image/load', () => {
       () => false,
     );
     if (installed) skipBecause(this, 'sharp is installed');
-    const error = await eachImage([at('z.png')], spec, { decoder: 'sharp' })
-      .next()
-      .catch((e) => e);
+    const error = await loadImages([at('z.png')], spec, { decoder: 'sharp' }).catch((e) => e);
     expect(error).to.be.instanceOf(EnvironmentError);
   });
 });

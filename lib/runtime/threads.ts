@@ -1,6 +1,6 @@
 /**
- * Jobs done in worker threads. onnxruntime-node computes on the thread that calls it and blocks it, so jobs
- * are handed to the threads at once, not when they ask: they go on while a batch runs.
+ * Jobs done in worker threads. Jobs are handed to the threads at once, not when they ask: they go on while the thread
+ * that asked is busy, as it is where onnxruntime-node computes on it.
  */
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
@@ -17,7 +17,7 @@ interface ThreadPool<Job, Result> {
 }
 
 interface ThreadOptions<Job, Result> {
-  /** How many; default: one per core but for one, at least 1, at most 16. */
+  /** How many at most; each starts when the others are busy. Default: one per core, at most 16. */
   readonly threads?: number;
   start(): Worker;
   /** The result of a job that ended its thread, by running out of memory for example. May throw. */
@@ -40,16 +40,19 @@ interface Thread<Job, Result> {
 
 /** Starts threads that `serve`. They keep the process alive only while they have something to do. */
 export function openThreads<Job, Result>(options: ThreadOptions<Job, Result>): ThreadPool<Job, Result> {
-  const { threads: count = Math.min(Math.max(availableParallelism() - 1, 1), 16), start, lost } = options;
+  const { threads: count = Math.min(availableParallelism(), 16), start, lost } = options;
   const all = new Set<Thread<Job, Result>>();
+  /** Less than `count` by those that did not start. */
+  let most = count;
   /** Why nothing more can be done. */
   let ended: Error | undefined;
 
   /** To the thread that has the least to do. */
   const send = (waiting: Waiting<Job, Result>): void => {
+    if (!ended && all.size < most && [...all].every(({ jobs }) => jobs.length > 0)) add();
     const [first, ...others] = all;
     if (!first) {
-      waiting.reject(ended ?? new Error('threads: there are none'));
+      waiting.reject(ended!);
       return;
     }
     const thread = others.reduce((least, one) => (one.jobs.length < least.jobs.length ? one : least), first);
@@ -75,21 +78,19 @@ export function openThreads<Job, Result>(options: ThreadOptions<Job, Result>): T
     all.add(thread);
   };
 
-  /** What the thread was at is given up; the rest goes to the others and a new one. */
+  /** What the thread was at is given up; the rest goes to the others, or a new one. */
   const lose = (thread: Thread<Job, Result>, reason: string): void => {
     if (!all.delete(thread)) return;
     const jobs = thread.jobs.splice(0);
     if (thread.ready) {
       const under = jobs.shift();
       under?.resolve(Promise.resolve().then(() => lost(under.job, reason)));
-      add();
-    } else if (all.size === 0) {
+    } else if (--most === 0) {
       ended = new EnvironmentError(`threads to decode in do not start: ${reason}`);
     }
     for (const waiting of jobs) send(waiting);
   };
 
-  for (let i = 0; i < count; i++) add();
   return {
     count,
     run: (job) => new Promise((resolve, reject) => send({ job, resolve, reject })),
@@ -101,6 +102,22 @@ export function openThreads<Job, Result>(options: ThreadOptions<Job, Result>): T
       await Promise.all(open.map(({ worker }) => worker.terminate()));
     },
   };
+}
+
+/** The results of jobs in their order; at most `ahead` jobs are under way or wait to be taken. */
+export async function* inOrder<Job, Result>(
+  jobs: Iterable<Job> | AsyncIterable<Job>,
+  ahead: number,
+  run: (job: Job) => Promise<Result>,
+): AsyncGenerator<Result> {
+  const under: Promise<Result>[] = [];
+  for await (const job of jobs) {
+    const result = run(job);
+    result.catch(() => {}); // it is awaited below, unless the reader stops before
+    under.push(result);
+    if (under.length >= ahead) yield await under.shift()!;
+  }
+  for (const result of under) yield await result;
 }
 
 /** In a thread: does the jobs in the order in which they come. A result's `memoryOf` is handed over, not copied. */

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { TSX } from '../../support/child.ts';
 
-const threads = fileURLToPath(new URL('../../../lib/data/threads.ts', import.meta.url));
+const threads = fileURLToPath(new URL('../../../lib/runtime/threads.ts', import.meta.url));
 
 /** What a program prints that opens two threads, which take 20 ms for a job, and how it ends. */
 function program(text: string) {

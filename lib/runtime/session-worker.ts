@@ -1,0 +1,49 @@
+/** The thread in which a session lives: see session-thread.ts. */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { InferenceSession } from 'onnxruntime-node';
+import { loadOnnxruntime } from './onnxruntime.ts';
+import type { Answer, Call, ThreadData } from './session-thread.ts';
+import { undisturbed } from './undisturbed.ts';
+
+const { flag, settings } = workerData as ThreadData;
+const port = parentPort!;
+const loading = loadOnnxruntime();
+loading.catch(() => {}); // said when it is asked for
+let session: InferenceSession;
+
+/** The inputs of a batch one behind the other, in memory that the next batch takes over. */
+let room = new Float32Array();
+function gathered(pieces: readonly Float32Array<ArrayBuffer>[]): Float32Array {
+  if (pieces.length === 1) return pieces[0];
+  const size = pieces.reduce((sum, { length }) => sum + length, 0);
+  if (room.length < size) room = new Float32Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    room.set(piece, at);
+    at += piece.length;
+  }
+  return room.subarray(0, size);
+}
+
+async function answer(call: Call): Promise<Answer> {
+  const ort = await loading;
+  const started = performance.now();
+  if (call.what === 'open') session = await ort.InferenceSession.create(call.model, settings);
+  if (call.what === 'release') await session?.release();
+  if (call.what !== 'run') return {};
+  const x = new ort.Tensor('float32', gathered(call.pieces), call.shape);
+  const results = await session.run({ [session.inputNames[0]]: x });
+  const { data } = results[session.outputNames[0]];
+  return { values: Float32Array.from(data as Float32Array), milliseconds: performance.now() - started };
+}
+
+let last = Promise.resolve();
+port.on('message', (call: Call) => {
+  last = last.then(async () => {
+    const found: Answer = await undisturbed(flag, () => answer(call)).catch(({ name, message }) => ({
+      error: { name, message },
+    }));
+    port.postMessage(found, found.values ? [found.values.buffer] : []);
+    if (call.what === 'release') port.close();
+  });
+});
