@@ -39,14 +39,17 @@ export function batchFor({ input }: Network, device: Choice | null, views = 1): 
   return Math.max(1, Math.floor((input[1] <= 64 ? 128 : gpu ? 32 : 4) / views));
 }
 
-/** `batch`: how many pictures there will be in most. The engine stays the caller's. */
+/**
+ * `batch`: how many pictures there will be in most. The engine stays the caller's. `pool` is who makes pictures ready;
+ * specs give their own.
+ */
 export function openPipeline(
   network: Network,
   engine: Pick<Engine, 'probabilities'>,
   recipe: Omit<Recipe, 'form'>,
   { batch, threads }: { readonly batch: number; readonly threads?: number },
+  pool = openPool({ form: 'input', ...recipe }, { threads }),
 ): Pipeline {
-  const pool = openPool({ form: 'input', ...recipe }, { threads });
   const { views = 1 } = recipe;
   const wanted = [views, ...network.input];
 

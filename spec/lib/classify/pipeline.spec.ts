@@ -1,95 +1,147 @@
 import { expect } from 'chai';
-import { batchFor, inGroups, type Outcome, openPipeline } from '../../../lib/classify/pipeline.ts';
+import {
+  batchFor,
+  type Failure,
+  inGroups,
+  type Outcome,
+  openPipeline,
+} from '../../../lib/classify/pipeline.ts';
 import type { Picture } from '../../../lib/data/dataset.ts';
-import { openDataset } from '../../../lib/data/open.ts';
+import type { Pool, Prepared } from '../../../lib/data/pool.ts';
 import { inOrder } from '../../../lib/runtime/threads.ts';
-import { preprocess } from '../../../reference/input/preprocess.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
-import { dense } from '../../../reference/tensor.ts';
-import { fixture } from '../../support/data-fixtures.ts';
+import { relu } from '../../../reference/networks/layers.ts';
+import { networkOf } from '../../support/models.ts';
 
-const network = networkNamed('cifar-alexnet');
-const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0);
+const network = networkOf([1, 1, 2], relu('relu1'));
+const lost: Failure = { image: 'lost', error: 'lost: no such file' };
 
-/** An engine whose first "probability" of an input is the sum of its values, and whose second is their number. */
-function adding() {
-  const batches: number[] = [];
+/** Pictures p0, p1, …, in files or in hand. */
+const pictures = (count: number, inHand: boolean): Picture[] =>
+  Array.from({ length: count }, (_, i) =>
+    inHand
+      ? { name: `p${i}`, planes: Uint8Array.of(i), channels: 1, height: 1, width: 1 }
+      : { name: `p${i}`, file: `p${i}` },
+  );
+
+/** Makes [i, i + ½] of picture i, a tenth more each view; 'p2' cannot be read. `groups`: how many came together. */
+function poolOf(views: number, groups: number[] = [], wrong: Prepared = { error: 'p2: torn' }): Pool {
+  const make = ({ name }: Picture): Prepared => {
+    if (name === 'p2') return wrong;
+    const i = Number(name.slice(1));
+    const data = Float32Array.from(
+      { length: 2 * views },
+      (_, at) => i + (at % 2) / 2 + 8 * Math.floor(at / 2),
+    );
+    return { data, shape: [views, 1, 1, 2] };
+  };
+  const prepare = async (given: readonly Picture[]) => {
+    groups.push(given.length);
+    return given.map(make);
+  };
+  return { threads: 3, prepare } as unknown as Pool;
+}
+
+/** Whose probabilities are the inputs themselves. */
+function engineOf(batches: number[] = []) {
   const probabilities = async (inputs: readonly Float32Array[]) => {
     batches.push(inputs.length);
-    return Float64Array.from(inputs.flatMap((x) => [sum(x), x.length]));
+    return Float32Array.from(inputs.flatMap((input) => [...input]));
   };
-  return { batches, probabilities };
+  return { probabilities };
+}
+
+type Views = 1 | 2;
+function pipelineOf(batch: number, pool: Pool, views: Views = 1, batches: number[] = []) {
+  const recipe = { preprocess: network.preprocess, views };
+  return openPipeline(network, engineOf(batches), recipe, { batch }, pool);
+}
+
+async function all(given: readonly (Picture | Failure)[], batch: number, pool: Pool, batches: number[] = []) {
+  const { classify, ahead } = pipelineOf(batch, pool, 1, batches);
+  const found: Outcome[] = [];
+  for await (const outcomes of inOrder(inGroups(given, batch), ahead, classify)) found.push(...outcomes);
+  return found.map((outcome) => ('error' in outcome ? outcome : [...outcome]));
 }
 
 describe('lib/classify/pipeline', () => {
-  it('gives each picture its own outcome, in order, in batches that the order alone decides', async () => {
-    const split = (await openDataset(fixture('cifar'))).splits.get('train')!;
-    const pictures: Picture[] = Array.from({ length: 7 }, (_, i) => split.picture(i));
-    const missing = { name: 'gone.png', file: fixture('gone.png') };
-    const lost = { image: 'lost', error: 'lost: no such file' };
-    const given = [...pictures.slice(0, 2), missing, ...pictures.slice(2, 5), lost, ...pictures.slice(5)];
-    const engine = adding();
-    const recipe = { preprocess: network.preprocess };
-    await using pipeline = openPipeline(network, engine, recipe, { batch: 4, threads: 2 });
-    const outcomes: Outcome[] = [];
-    for await (const batch of inOrder(inGroups(given, 4), pipeline.ahead, pipeline.classify))
-      outcomes.push(...batch);
-    const sums: (number | string)[] = [];
-    for (let i = 0; i < 7; i++)
-      sums.push(sum(dense(preprocess((await split.get(i)).image, network.preprocess))));
-    sums.splice(2, 0, `gone.png: ${missing.file}: no such file`);
-    sums.splice(6, 0, lost.error);
-    expect(outcomes.map((one) => ('error' in one ? one.error : one[0]))).to.deep.equal(sums);
-    expect(engine.batches).to.have.members([3, 3, 1]);
-  });
+  for (const inHand of [false, true])
+    it(`outcomes in order, in batches that the order alone decides (${inHand ? 'in hand' : 'files'})`, async () => {
+      const [p0, p1, p2, p3, p4, p5] = pictures(6, inHand);
+      const batches: number[] = [];
+      expect(await all([p0, p1, p2, p3, lost, p4, p5], 3, poolOf(1), batches)).to.deep.equal([
+        [0, 0.5],
+        [1, 1.5],
+        { image: 'p2', error: 'p2: torn' },
+        [3, 3.5],
+        lost,
+        [4, 4.5],
+        [5, 5.5],
+      ]);
+      expect(batches).to.deep.equal([2, 2, 1]);
+    });
 
-  it('averages over the views of a picture', async () => {
-    const split = (await openDataset(fixture('cifar'))).splits.get('train')!;
-    const recipe = { preprocess: network.preprocess, views: 2 } as const;
-    const probabilities = async (inputs: readonly Float32Array[]) =>
-      Float64Array.from(inputs.flatMap((_, i) => [4 * i, 8, 4 * i + 2, 10]));
-    await using pipeline = openPipeline(network, { probabilities }, recipe, { batch: 2, threads: 1 });
-    const outcomes = await pipeline.classify([split.picture(0), split.picture(1)]);
+  it('the views of a picture are averaged', async () => {
+    const outcomes = await pipelineOf(2, poolOf(2), 2).classify(pictures(2, true));
     expect(outcomes.map((p) => [...(p as Float64Array)])).to.deep.equal([
-      [1, 9],
-      [5, 9],
+      [4, 4.5],
+      [5, 5.5],
     ]);
   });
 
-  it('reads only as far ahead as threads and device need', async () => {
+  it('of nothing that can be read nothing is computed', async () => {
+    const batches: number[] = [];
+    await all([pictures(3, true)[2], lost], 2, poolOf(1), batches);
+    expect(batches).to.deep.equal([]);
+  });
+
+  it('pictures in hand are sent 32 at a time, or a batch; files one by one', async () => {
+    const sizes = async (given: readonly (Picture | Failure)[], size: number) => {
+      const groups: number[] = [];
+      await all(given, size, poolOf(1, groups));
+      return groups;
+    };
+    expect(await sizes(pictures(70, true), 64)).to.deep.equal([32, 32, 6]);
+    expect(await sizes(pictures(5, true), 4)).to.deep.equal([4, 1]);
+    expect(await sizes(pictures(3, false), 4)).to.deep.equal([1, 1, 1]);
+    expect(
+      await sizes([...pictures(2, true), lost, ...pictures(2, false), ...pictures(2, true)], 9),
+    ).to.deep.equal([2, 1, 1, 2]);
+  });
+
+  it('only as many are read ahead as threads and device need', async () => {
     let asked = 0;
     function* endless() {
-      for (;;) yield { image: `p${asked}`, error: `p${asked++}: bad` };
+      for (;;) yield { ...lost, image: `p${asked++}` };
     }
-    const recipe = { preprocess: network.preprocess };
-    await using pipeline = openPipeline(network, adding(), recipe, { batch: 4, threads: 3 });
+    const { classify, ahead } = pipelineOf(2, poolOf(1));
     let taken = 0;
-    for await (const outcomes of inOrder(inGroups(endless(), 4), pipeline.ahead, pipeline.classify)) {
+    for await (const outcomes of inOrder(inGroups(endless(), 2), ahead, classify)) {
       taken += outcomes.length;
-      expect(asked - taken).to.be.at.most(4 * 3);
+      // two batches for the device, two for three threads
+      expect(asked - taken).to.be.at.most(2 * 4);
       if (taken > 100) break;
     }
   });
 
-  it('refuses a preprocessing that does not make what the network takes', async () => {
-    const split = (await openDataset(fixture('cifar'))).splits.get('train')!;
-    const recipe = {
-      preprocess: { ...network.preprocess, meanImage: 'none', crop: { size: 24, offset: 'floor' } } as const,
-    };
-    await using pipeline = openPipeline(network, adding(), recipe, { batch: 1, threads: 1 });
-    const error = await pipeline.classify([split.picture(0)]).catch((reason) => reason.message);
-    expect(error).to.match(/becomes \[1,3,24,24\], but cifar-alexnet takes \[1,3,28,28\]: see --preprocess/);
+  it('what does not fit the network is refused by name', async () => {
+    const wrong = { data: new Float32Array(3), shape: [1, 1, 1, 3] };
+    const error = await all(pictures(3, true), 3, poolOf(1, [], wrong)).catch((e) => e);
+    expect(error.message).to.match(/^p2: becomes \[1,1,1,3\], but .* takes \[1,1,1,2\]: see --preprocess$/);
   });
 
   it('a batch suits the device, the size of the pictures and the views', () => {
     const large = networkNamed('torchvision');
+    const small = networkNamed('cifar-alexnet');
     const gpu = { device: 'webgpu', refusals: [] } as const;
-    const size = (...args: Parameters<typeof batchFor>) => batchFor(...args);
-    expect([
-      size(large, null),
-      size(large, gpu),
-      size(large, { ...gpu, software: 'SwiftShader' }),
-    ]).to.deep.equal([4, 32, 4]);
-    expect([size(network, null), size(network, null, 10), size(large, null, 10)]).to.deep.equal([128, 12, 1]);
+    const sizes = [
+      batchFor(large, null),
+      batchFor(large, gpu),
+      batchFor(large, { ...gpu, software: 'SwiftShader' }),
+    ];
+    expect(sizes).to.deep.equal([4, 32, 4]);
+    expect([batchFor(small, null), batchFor(small, null, 10), batchFor(large, null, 10)]).to.deep.equal([
+      128, 12, 1,
+    ]);
   });
 });

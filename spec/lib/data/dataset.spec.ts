@@ -8,8 +8,9 @@ import {
   thinned,
 } from '../../../lib/data/dataset.ts';
 import { chooseSplit } from '../../../lib/data/open.ts';
-import { inOrder, openPool, type Pool, prepare } from '../../../lib/data/pool.ts';
+import { openPool, prepare } from '../../../lib/data/pool.ts';
 import { EnvironmentError } from '../../../lib/errors.ts';
+import { inOrder } from '../../../lib/runtime/threads.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 
 const grey = (name: string, ...values: number[]): Picture => ({
@@ -109,17 +110,15 @@ describe('a picture made ready', () => {
   it('in order, and no more under way than is told', async () => {
     let under = 0;
     let most = 0;
-    const pool = {
-      prepare: async ([{ name }]: readonly Picture[]) => {
-        most = Math.max(most, ++under);
-        await new Promise((done) => setTimeout(done, name === 'p0' ? 20 : 1));
-        under--;
-        return [{ error: name }];
-      },
-    } as unknown as Pool;
-    const groups = Array.from({ length: 6 }, (_, i) => [ten.picture(i)]);
+    const named = async ({ name }: Picture) => {
+      most = Math.max(most, ++under);
+      await new Promise((done) => setTimeout(done, name === 'p0' ? 20 : 1));
+      under--;
+      return name;
+    };
+    const pictures = Array.from({ length: 6 }, (_, i) => ten.picture(i));
     const names: string[] = [];
-    for await (const [made] of inOrder(pool, groups, 2)) names.push((made as { error: string }).error);
+    for await (const name of inOrder(pictures, 2, named)) names.push(name);
     expect(names).to.deep.equal(['p0', 'p1', 'p2', 'p3', 'p4', 'p5']);
     expect(most).to.equal(2);
   });

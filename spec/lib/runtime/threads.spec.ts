@@ -21,7 +21,7 @@ function program(text: string) {
   return [status ?? signal, stdout];
 }
 
-describe('lib/data/threads', () => {
+describe('lib/runtime/threads', () => {
   it('keep the process alive while they have something to do, and no longer', () => {
     expect(program('console.log(await open().run("a"));')).to.deep.equal([0, 'a\n']);
   });
