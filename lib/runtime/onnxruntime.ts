@@ -65,7 +65,7 @@ export function reasonOf(error: unknown): string {
 
 let lastOnWebgpu: Promise<unknown> = Promise.resolve();
 
-/** Calls on WebGPU one after the other: two at once, from two threads, end the process (onnxruntime 1.30). */
+/** Calls on WebGPU take turns: two at once, from two threads, end the process (SIGSEGV, onnxruntime 1.30). */
 export function inTurn<T>(device: Device, run: () => Promise<T>): Promise<T> {
   if (device !== 'webgpu') return run();
   const result = lastOnWebgpu.then(run);
@@ -74,8 +74,8 @@ export function inTurn<T>(device: Device, run: () => Promise<T>): Promise<T> {
 }
 
 /**
- * What onnxruntime does on a device, in its turn. Rejects with EnvironmentError where the device is to blame, else with InputError
- * that begins with `what`. `original` turns the names that onnxruntime was given into the file's.
+ * What onnxruntime does on a device, in its turn. Rejects with EnvironmentError where the device is to blame, else
+ * with InputError that begins with `what`. `original` turns the names that onnxruntime was given into the file's.
  */
 export async function guarded<T>(
   device: Device,
