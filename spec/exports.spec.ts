@@ -31,6 +31,7 @@ const forSpecs: Readonly<Record<string, string>> = {
   csvOf: "a training run's table, without a run",
   TARGET: 'when a training run stops',
   operatorNames: 'the table of docs/conformance.md',
+  assemble: 'bench/pack-device.ts, which packs onnxruntime with CUDA',
 };
 
 const sources = ['reference', 'export', 'lib'].flatMap(sourcesBelow);
