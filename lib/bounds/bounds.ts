@@ -1,5 +1,6 @@
 /** What a bound is, and the simplest ones. docs/error-bounds.md derives them all. */
 import type { Kind, Layer } from '../../reference/networks/layers.ts';
+import type { Ties } from '../../reference/ops/maxpool.ts';
 import { operandsOf, type Weights } from '../../reference/oracle.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { operations } from '../fast/index.ts';
@@ -102,6 +103,8 @@ export interface BackwardPass extends Omit<LayerCall, 'layer'> {
   readonly dy: Tensor;
   /** The dropout layer's mask; undefined: neither mask nor scaling. */
   readonly mask?: Uint8Array;
+  /** Which of a pooling window's equal maxima get its gradient; default: every, as in the graphs. */
+  readonly ties?: Ties;
   /** Whether the inputs' gradients are wanted; those of operations without weights always are. */
   readonly wanted: { readonly dx: boolean };
 }
@@ -217,15 +220,12 @@ export function largest(values: ArrayLike<number>): number {
   return max;
 }
 
-/**
- * The gradients of a layer's operands for a dy, in their order, in float64 and as the graphs have them: each of equal
- * maxima gets all of it.
- */
+/** The gradients of a layer's operands for a dy, in their order, in float64. */
 export function exactGradients(layer: Layer, pass: BackwardPass, dy = pass.dy): readonly (Tensor | null)[] {
-  const { inputs, weights, y, mask, wanted } = pass;
+  const { inputs, weights, y, mask, ties = 'every', wanted } = pass;
   if (layer.kind === 'dropout' && !mask) return [dy];
   const masks = mask ? [tensor(Float32Array.from(mask), [mask.length])] : [];
   const operands = [...operandsOf(layer, inputs, weights), ...masks];
-  const how = { precision: 'float64', ties: 'every', ...wanted } as const;
+  const how = { precision: 'float64', ties, ...wanted } as const;
   return operations[layer.kind].backward(dy, operands, y, layer.attributes, how);
 }

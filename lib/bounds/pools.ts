@@ -20,10 +20,11 @@ const overlap = (kernel: number, stride: number): number => Math.ceil(kernel / s
 
 export const maxpool: OperationBounds<'maxpool'> = {
   forward: (_, { exact }, { device }) => copied(exact, arithmetic[device]),
-  // every maximum gets its window's dy; overlapping windows are added along columns, then along rows
+  // overlapping windows are added along columns, then along rows; elsewhere perhaps one after the other
   backward(layer, pass, _, { device }) {
     const { kernel, stride } = layer.attributes;
-    const additions = overlap(kernel[0], stride[0]) + overlap(kernel[1], stride[1]) - 2;
+    const [rows, columns] = [0, 1].map((axis) => overlap(kernel[axis], stride[axis]));
+    const additions = device === 'other' ? rows * columns - 1 : rows + columns - 2;
     return [rounded(ofAbsolute(layer, pass), additions, arithmetic[device])];
   },
 };

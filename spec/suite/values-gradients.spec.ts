@@ -1,12 +1,14 @@
 /** `verify --values` of graphs that go forward and back: what PyTorch's autograd and optimiser computed. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { verify } from '../../lib/index.ts';
+import type { NumericValue } from '../../lib/array/value.ts';
+import { readTensors, verify } from '../../lib/index.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { narrow, random, randomWeights } from '../support/models.ts';
 import { needsPython, runTorch } from '../support/pytorch.ts';
+import { writeNpz } from '../support/tensor-bytes.ts';
 
 const narrowed = narrow(networkNamed('torchvision'));
 
@@ -27,9 +29,7 @@ describe('gradients that PyTorch computed', function () {
     };
     const labels = [3, 7];
     const names = narrowed.layers.map(({ name }) => name);
-    // PyTorch gives the gradient of a window to one of its equal maxima, the graphs to each of them
-    const beforePools = ['drelu1', 'drelu2', 'drelu5'];
-    const backward = names.map((name) => `d${name}`).filter((name) => !beforePools.includes(name));
+    const backward = names.map((name) => `d${name}`);
     const grads = [...own.weights.keys()].map((name) => `${name}.grad`);
     const next = [...own.weights.keys()].map((name) => `step1/${name}`);
     const [all, parameters, wrong, alone, first] = runTorch(folder, [
@@ -61,5 +61,34 @@ describe('gradients that PyTorch computed', function () {
     expect([fromOperands?.through, fromOperands?.introduced?.beyond]).to.deep.equal([undefined, 0]);
     expect((await run(wrong)).first).to.equal('dconv3.weight');
     expect((await run(alone)).first).to.equal('dconv3.weight');
+  });
+
+  it('equal maxima of a pooling window: the first may get its gradient, as in PyTorch, and no other', async () => {
+    const bvlc = narrow(networkNamed('bvlc-alexnet'));
+    const net = { ...bvlc, layers: bvlc.layers.slice(0, -1) };
+    const own = {
+      network: net,
+      weights: randomWeights(net, 2),
+      input: random([2, ...net.input], 1, 100),
+    };
+    const labels = [3, 7];
+    // PyTorch's dropout of a network that is being judged does nothing; flatten is a view
+    const [values] = runTorch(folder, [{ ...own, labels, name: 'ties' }]);
+    const run = (file: string) => verify({ ...own, graph: 'gradients', labels, values: file });
+    const right = await run(values);
+    const told = JSON.stringify(right.layers.map(({ layer, reason }) => [layer, reason]));
+    expect(right.verdict, told).to.equal('pass');
+    const dump = new Map(await readTensors(values));
+    const dnorm1 = dump.get('dnorm1')!;
+    const data = Float32Array.from(dnorm1.data as Float32Array);
+    // a gradient that goes to the neighbour of the value that should get it
+    const at = data.findIndex((v, i) => v !== 0 && data[i + 1] === 0);
+    [data[at], data[at + 1]] = [data[at + 1], data[at]];
+    const wrong = join(folder, 'neighbour.npz');
+    writeFileSync(wrong, writeNpz(dump.set('dnorm1', { ...dnorm1, data } as NumericValue)));
+    const found = await run(wrong);
+    expect(found.first).to.equal('dnorm1');
+    const row = found.layers.find(({ layer }) => layer === 'dnorm1')!;
+    expect(row.introduced?.beyond).to.be.within(1, 2);
   });
 });

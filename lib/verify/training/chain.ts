@@ -23,7 +23,7 @@ export interface Chain {
   readonly gradients: ReadonlyMap<string, Tensor>;
 }
 
-/** Ties are the graphs': every maximum of a pooling window gets its gradient. */
+/** Ties are the graphs' unless said: every maximum of a pooling window gets its gradient. */
 export function oracleChain(
   network: Network,
   weights: Weights,
@@ -32,8 +32,8 @@ export function oracleChain(
 ): Chain {
   const values = new Map<string, Tensor>();
   const found = backward(network, weights, batch, {
-    ...options,
     ties: 'every',
+    ...options,
     trace: ({ name }, y, dy) => void values.set(name, y).set(`d${name}`, dy),
   });
   for (const [name, gradient] of found.gradients) values.set(`d${name}`, gradient);
@@ -49,6 +49,7 @@ export function disturbedChain(
   { input, labels, dropout }: Batch,
   expected: ReadonlyMap<string, Float64Array>,
   draw: number,
+  ties: GradientOptions['ties'] = 'every',
 ): Chain {
   const net = trunk(network);
   const values = new Map<string, Tensor>([['input', input]]);
@@ -62,7 +63,7 @@ export function disturbedChain(
   };
   const records = net.layers.map((layer, at) => {
     const xs = inputsOf(net, at).map((name) => values.get(name) as Tensor);
-    const record = recordLayer(layer, xs, weights, dropout, { ties: 'every', operations });
+    const record = recordLayer(layer, xs, weights, dropout, { ties, operations });
     values.set(layer.name, disturbed(record.y, expected.get(layer.name), draw, layer.name));
     return record;
   });

@@ -7,14 +7,14 @@ import type { Network } from '../../../reference/networks/layers.ts';
 import { inputsOf, type Weights } from '../../../reference/oracle.ts';
 import { type Batch, recordLayer, trunk } from '../../../reference/training/gradient.ts';
 import { arithmetic } from '../../bounds/arithmetic.ts';
-import { type BoundsContext, type Judged, summed } from '../../bounds/bounds.ts';
+import { type BackwardPass, type BoundsContext, type Judged, summed } from '../../bounds/bounds.ts';
 import { scaledByMask } from '../../bounds/elementwise.ts';
 import { lossBounds } from '../../bounds/loss.ts';
 import { judgedGradients, judgedOutput } from '../../bounds/operations.ts';
 import { operations } from '../../fast/index.ts';
 import { type Computation, making, tensorOf, type Values } from '../subject.ts';
 
-interface ForwardAndBack extends Pick<Batch, 'labels' | 'dropout'> {
+interface ForwardAndBack extends Pick<Batch, 'labels' | 'dropout'>, Pick<BackwardPass, 'ties'> {
   readonly network: Network;
   /** The device's own at this step. */
   readonly weights: Weights;
@@ -116,7 +116,7 @@ function readersOf(net: Network): ReadonlyMap<string, readonly { at: number; i: 
 }
 
 /** One layer's way back: what it reads, and its gradients; what several computations need is kept. */
-function goingBack({ weights, dropout, wanted, context }: ForwardAndBack, net: Network) {
+function goingBack({ weights, dropout, ties, wanted, context }: ForwardAndBack, net: Network) {
   const kept = new Map<number, readonly (Judged | null)[]>();
   const reads = (at: number): string[] => {
     const { name } = net.layers[at];
@@ -133,6 +133,7 @@ function goingBack({ weights, dropout, wanted, context }: ForwardAndBack, net: N
       y: tensorOf(values(layer.name)),
       dy: tensorOf(values(`d${layer.name}`)),
       mask: dropout === 'none' ? undefined : dropout.get(layer.name),
+      ties,
       wanted: { dx: names.some((name) => wanted.has(`d${name}`)) },
     };
     const found = judgedGradients(layer, pass, context);

@@ -154,13 +154,15 @@ function oracleNames({ values }: Chain, { weights, momenta }: State, { rule, lea
 
 /** Every value of the forward and backward pass, then every velocity and parameter from the device's own. */
 function stepOf(settings: StepSettings, state: State, oracle: Named): Subject {
-  const { network, batch, hyper, graph, context, expected } = settings;
+  const { network, batch, hyper, graph, context, expected, options } = settings;
+  const { ties } = options;
   const { weights, momenta } = state;
   const { rule, learningRate } = hyper;
   const pass = {
     ...batch,
     network,
     weights,
+    ties,
     wanted: graph.wanted,
     factor: factorOfLoss(rule, learningRate),
     context,
@@ -176,7 +178,7 @@ function stepOf(settings: StepSettings, state: State, oracle: Named): Subject {
     ],
     chain: oracle,
     disturbed(draw) {
-      const other = disturbedChain(network, weights, batch, expected, draw);
+      const other = disturbedChain(network, weights, batch, expected, draw, ties);
       return oracleNames(other, updateAll(weights, momenta, other.gradients, hyper), hyper);
     },
   };
