@@ -126,6 +126,6 @@ export function inputTransform(
   const exchanged = reshape(w, [G, K / G, CG, R, S]).transpose(0, 2, 1, 3, 4);
   const kernels = reshape(exchanged, [G * CG, K / G, R, S]);
   const pads = [R - 1 - pad[0], S - 1 - pad[1], R - 1 - pad[2], S - 1 - pad[3]] as const;
-  const back = { ...layer, channels: G * CG, attributes: { ...layer.attributes, pad: pads } };
+  const back = { ...layer, attributes: { ...layer.attributes, pad: pads } };
   return () => normwise(back, dy, kernels, shape, operands);
 }

@@ -1,7 +1,7 @@
 /** Bounds of gradients and of the loss against docs/error-bounds.md, worked out by hand on small examples. */
 import { expect } from 'chai';
 import { arithmetic, classes } from '../../../lib/bounds/arithmetic.ts';
-import { type Judged, summed } from '../../../lib/bounds/bounds.ts';
+import { type Judged, promised, summed } from '../../../lib/bounds/bounds.ts';
 import { scaledByMask } from '../../../lib/bounds/elementwise.ts';
 import { lossBounds } from '../../../lib/bounds/loss.ts';
 import { type Layer, linear } from '../../../reference/networks/layers.ts';
@@ -80,6 +80,37 @@ describe('gradients by hand: sums of products', () => {
     // √(2·ln(2·400·10⁶)) = 6.403144, ·20 = 128.0629
     expect(db!.bounds.expectation![0] / (400 * u)).to.be.closeTo(128.0629, FOUR_DECIMALS);
     near(limits(db), [400 * g(400)]);
+  });
+});
+
+describe('gradients by hand: what is counted', () => {
+  it('dx of a kernel of 2×3 sums K/G·2·3 products, db of zeros may lose each of its values', () => {
+    const attributes = { stride: [1, 1], pad: [0, 0, 0, 0], dilation: [1, 1], groups: 2 } as const;
+    const conv: Layer = { name: 'y', kind: 'conv2d', channels: 4, kernel: [2, 3], attributes };
+    const fill = (v: number, ...shape: number[]) =>
+      t(shape, ...new Array(shape.reduce((a, b) => a * b)).fill(v));
+    const weights = new Map([
+      ['y.weight', fill(1, 4, 1, 2, 3)],
+      ['y.bias', fill(1, 4)],
+    ]);
+    const pass = { x: fill(1, 1, 2, 2, 3), y: fill(1, 1, 4, 1, 1), weights };
+    const [dx] = gradientsOf(conv, { ...pass, dy: fill(1, 1, 4, 1, 1) }, cpu);
+    near(limits(dx), new Array(12).fill(2 * (g(13) + own(13))));
+    const two = { ...pass, x: fill(1, 2, 2, 2, 3), y: fill(1, 2, 4, 1, 1), dy: fill(0, 2, 4, 1, 1) };
+    near(limits(gradientsOf(conv, two, cpu)[2]), new Array(4).fill(2 * 2 ** -150));
+  });
+
+  it('a mask of dropout is one of its operands', () => {
+    const drop = layer('dropout', { ratio: 0.25, convention: 'inverted' });
+    const pass = { x: t([1, 3], 1, 2, 3), y: t([1, 3], 0, 0, 0), dy: t([1, 3], 3, 6, 9) };
+    const [dx] = gradientsOf(drop, { ...pass, mask: Uint8Array.of(1, 0, 1) }, cpu);
+    expect([...dx!.exact.data]).to.deep.equal([4, 0, 12]);
+    near([limits(dx)[0], limits(dx)[2]], [4 * g(2), 12 * g(2)]);
+    expect([...gradientsOf(drop, pass, cpu)[0]!.exact.data]).to.deep.equal([3, 6, 9]);
+  });
+
+  it('where a bound is no number nothing is promised', () => {
+    expect([promised(Number.NaN), promised(0.5)]).to.deep.equal([Infinity, 0.5]);
   });
 });
 
@@ -267,6 +298,11 @@ describe('loss by hand', () => {
     near(lossBounds(t([2, 2], 1, 0, 5, 0), [1, 1], 1, 'cpu').loss.bounds.bound, [
       (sum + g(4) * (a.loss + b.loss + sum)) / 2,
     ]);
+  });
+
+  it('a class that is ruled out may lose what underflows', () => {
+    const { dlogits } = lossBounds(t([1, 2], 0, -200), [0], 0.5, 'cpu');
+    near([dlogits.bounds.bound[1]], [0.5 * 2 ** -125 * (1 + g(6)) + 2 ** -149]);
   });
 
   it('logits count by their distance to the largest alone', () => {

@@ -118,6 +118,14 @@ describe('the sum behind a value', () => {
       { at: [1, 0, 0], w: 37, x: 79, product: 2923 },
       { at: [0, 0, 0], w: 31, x: 59, product: 1829 },
     ]);
+    // a stride of two columns: (0, 1) sees columns 2 and 3
+    const wide: Layer = {
+      ...conv,
+      kernel: [1, 2],
+      attributes: { ...attributes, stride: [1, 2], pad: [0, 0, 0, 0], dilation: [1, 1] },
+    };
+    const ones = new Map([['c.weight', t([4, 2, 1, 2], ...new Array(16).fill(1))]]);
+    expect(at([0, 0, 0, 1], wide, x, ones).sum?.largest.map((one) => one.x)).to.deep.equal([24, 23, 4, 3]);
     // in the middle all twelve
     expect(at([0, 1, 1, 3], conv, x, weights).sum?.terms).to.equal(12);
     // rows 1 … 3, columns 1 and 4 of channel 1, image 0, and the weights 11 … 16 and 17 … 22 of kernel 1
@@ -127,6 +135,21 @@ describe('the sum behind a value', () => {
       x: 40,
       product: 880,
     });
+  });
+});
+
+describe('the mistake behind a value', () => {
+  it('is looked for in the image of the worst element', () => {
+    const fc = {
+      layer: linear('f', 1),
+      inputs: [t([3, 1], 1, 2, 3)],
+      weights: new Map([['f.weight', t([1, 1], 1)]]),
+    };
+    const suspect = { y: t([3, 1], 1, 2, 1), exact: t([3, 1], 1, 2, 3), bound: new Float64Array(3) };
+    const worst = { index: [2, 0], device: 1, oracle: 3, error: 2, bound: 0 };
+    expect(why({ name: 'f', kind: 'linear' }, fc, suspect, worst).explanation.matches).to.deep.equal([
+      'the first row for all',
+    ]);
   });
 });
 

@@ -140,4 +140,22 @@ describe('the runs', () => {
     const short = await examine(subject([]), provider([tapped, [3]]));
     expect(short.rows[0]).to.include({ reason: 'shape [1] on the device, [2] in the oracle' });
   });
+
+  it('details up to so many elements, in units of the type that is stored', async () => {
+    const details = async (about: Partial<Computation>, detailed?: number, y = [3 + 2 ** -10, 4]) => {
+      const { rows } = await examine({ ...subject([], about), detailed }, provider([tapped, y]));
+      return rows[0].details;
+    };
+    const upTo = (found: Awaited<ReturnType<typeof details>>) =>
+      found!.ulps.edges[found!.ulps.counts.findLastIndex((n) => n > 0)];
+    // 2⁻¹⁰ is 2¹² of float32's steps at 3, half a step of float16's
+    expect(upTo(await details({}))).to.equal(2 ** 12);
+    expect(upTo(await details({ half: true }))).to.equal(0.5);
+    expect(await details({}, 2)).to.be.an('object');
+    expect(await details({}, 1)).to.equal(undefined);
+    const none = t([0]);
+    const empty = { judge: () => [{ exact: none, bounds: { bound: new Float64Array(0) } }] };
+    const nothing = { ...subject([], empty), chain: () => none };
+    expect((await examine(nothing, provider([tapped, []]))).rows[0].details).to.equal(undefined);
+  });
 });

@@ -85,4 +85,35 @@ describe('repeats', () => {
       'another session: 1 of 2 values keep their bits; units in the last place: y Infinity',
     ]);
   });
+
+  it('across 0 and below it every float32 is a step', async () => {
+    const moves = async (before: number, after: number) => {
+      const value = (v: number): Value => ({ dtype: 'float32', shape: [1, 1], data: Float32Array.of(v) });
+      let session = 0;
+      const open = async () => {
+        const v = session++ ? after : before;
+        return async () => new Map([['y', value(v)]]);
+      };
+      return (await repeatsOf(new Map([['x', x]]), 2, true, open))[1].moved.map(({ ulps }) => ulps);
+    };
+    expect(await moves(-1, -1 - 2 ** -22)).to.deep.equal([2]);
+    expect(await moves(-(2 ** -149), 2 ** -149)).to.deep.equal([2]);
+    expect(await moves(-0, 0)).to.deep.equal([]);
+    expect(await moves(0, -(2 ** -149))).to.deep.equal([1]);
+  });
+
+  it('the other places hold other images: turned by 97, 194 and 291', async () => {
+    const many: Value = {
+      dtype: 'float32',
+      shape: [1, 400],
+      data: Float32Array.from({ length: 400 }, (_, i) => i),
+    };
+    const seen: number[][] = [];
+    await repeatsOf(new Map([['x', many]]), 1, false, async () => async (feeds) => {
+      const { shape, data } = feeds.get('x')!;
+      seen.push(Array.from({ length: shape[0] }, (_, n) => (data as Float32Array)[n * 400]));
+      return new Map();
+    });
+    expect(seen).to.deep.equal([[0], [0, 97, 194, 291], [194, 291, 0, 97], [0], new Array(16).fill(0), [0]]);
+  });
 });
