@@ -299,7 +299,7 @@ function placedRows(
 /** The first value that failed taken apart, if there were numbers to compare. */
 function takenApart(
   subject: Subject,
-  { device }: Provider,
+  { device, ways }: Provider,
   run: Run | undefined,
   failure: Judgement | undefined,
 ): Pick<Examined, 'why' | 'evidence'> {
@@ -311,6 +311,7 @@ function takenApart(
   const suspect = { y, exact: judged.exact, bound: judged.bounds.bound };
   const worst = row.introduced?.worst;
   const { model, called } = subject.file;
+  const engine = ways[0].graph === 'elsewhere' ? null : 'onnxruntime-node';
   const inputs = [...by.reads, ...subject.feeds.keys()].flatMap((read) => {
     const value = values(read);
     return value ? [[called(read), value] as const] : [];
@@ -318,7 +319,7 @@ function takenApart(
   return {
     why: worst ? why({ name, kind }, by.layer?.(values) ?? null, suspect, worst) : null,
     evidence: {
-      ...{ layer: name, device, model: model(), inputs: new Map(inputs), output: called(name) },
+      ...{ layer: name, device, engine, model: model(), inputs: new Map(inputs), output: called(name) },
       ...suspect,
     },
   };

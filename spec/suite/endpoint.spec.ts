@@ -126,11 +126,6 @@ describe('verify --endpoint', () => {
       const other = await run(`verify --network torchvision --endpoint ${endpoint}`);
       expect(other.status).to.equal(2);
       expect(other.err).to.contain("takes 'input' float32 [-1,3,28,28]: torchvision takes one input");
-      const bundle = await run(`${LINE} ${endpoint} --bundle report`);
-      expect([bundle.status, bundle.err]).to.deep.equal([
-        2,
-        'alexnet: --bundle repeats a run of onnxruntime: it does not go with --endpoint\n',
-      ]);
       const both = await run(`${LINE} ${endpoint} --values w.npz`);
       expect([both.status, both.err]).to.deep.equal([
         2,

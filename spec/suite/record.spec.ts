@@ -1,4 +1,6 @@
 /** A run that was saved and is judged again: what is found, and which of its files has changed. */
+
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { appendFileSync, cpSync, mkdirSync } from 'node:fs';
 import { expect } from 'chai';
@@ -113,18 +115,22 @@ describe('a run that was saved', function () {
       write(`${folder}/run.json`, JSON.stringify(said));
       return folder;
     };
-    for (const [name, bit] of [
-      ['conv3', 30],
-      ['relu1', 0],
-      ['fc8', 12],
-      ['norm1', 22],
-      ['prob', 31],
+    for (const [name, bit, layer] of [
+      ['conv3', 30, 'conv3'],
+      ['conv3', 0, 'relu3'], // which is exact
+      ['relu1', 0, 'relu1'],
+      ['fc8', 12, 'fc8'],
+      ['norm1', 22, 'norm1'],
+      ['prob', 31, 'prob'],
     ] as const) {
-      const at = (values.get(name)!.data as Float32Array).findIndex((v) => v !== 0);
+      const at = (values.get(name)!.data as Float32Array).findIndex((v) => v > 0);
       const folder = await flipped(name, at, bit);
       expect(await refused(`verify --values ${folder} ${OF}`)).to.include('device.npz: it was changed');
-      const { verdict, first: wrong } = await again(mended(folder), OF, 1);
-      expect([verdict, wrong], `${name}, bit ${bit}`).to.deep.equal(['fail', name]);
+      const { verdict, first: wrong } = await again(mended(folder), `${OF} --bundle ${folder}-bundle`, 1);
+      expect([verdict, wrong], `${name}, bit ${bit}`).to.deep.equal(['fail', layer]);
+      const repro = spawnSync(process.execPath, [path(`${folder}-bundle/repro.mjs`)], { encoding: 'utf8' });
+      expect(repro.stdout).to.match(new RegExp(`^${layer} on another engine: [1-9]`));
+      expect(repro.status).to.equal(1);
     }
     // a right device may round that way too
     const { verdict } = await again(mended(await flipped('fc8', 0, 0)));

@@ -101,10 +101,6 @@ async function run(model: string | undefined, options: Options): Promise<void> {
   if (tf32 && require && require !== 'tf32') {
     throw new InputError(`--tf32 is short for --require tf32: it does not go with --require ${require}`);
   }
-  const elsewhere =
-    options.values !== undefined ? '--values' : options.endpoint !== undefined && '--endpoint';
-  if (elsewhere && options.bundle !== undefined)
-    throw new InputError(`--bundle repeats a run of onnxruntime: it does not go with ${elsewhere}`);
   const { values: folder = '', save } = options;
   if (save !== undefined && existsSync(join(folder, RUN)))
     throw new InputError(`--save: ${folder} is a saved run already: leave it out`);
@@ -178,4 +174,4 @@ const targetsOf = async (options: Options): Promise<readonly Target[]> => [
 ];
 
 const noEvidence = ({ verdict }: VerifyResult): string =>
-  verdict === 'fail' ? 'the fault was seen before any number was compared' : 'no layer failed';
+  verdict === 'fail' ? 'no layer shows the fault in numbers as the file has them' : 'no layer failed';

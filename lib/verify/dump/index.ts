@@ -216,7 +216,9 @@ async function verifyDump(
       type: (name) => types.get(name),
     });
     await using provider = dumpOf({ values: there, device, unstable });
-    const found = await examine(subject, provider);
+    const examined = await examine(subject, provider);
+    // a bug report has a file's values as the file has them: maps that it has last were turned here
+    const found = pair.match.mapsLast.size > 0 ? { ...examined, evidence: null } : examined;
     const shown = [...there].map(([name, value]) => [name, tensorOf(value)] as const);
     each.push(
       verificationOf([found], {
