@@ -216,7 +216,10 @@ export function loosened(bounds: Bounds, by: OfInput): Bounds {
 
 export function largest(values: ArrayLike<number>): number {
   let max = 0;
-  for (let i = 0; i < values.length; i++) if (Math.abs(values[i]) > max) max = Math.abs(values[i]);
+  for (let i = 0; i < values.length; i++) {
+    const magnitude = Math.abs(values[i]);
+    if (magnitude > max) max = magnitude;
+  }
   return max;
 }
 

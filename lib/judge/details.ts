@@ -86,12 +86,16 @@ function exponentOf(x: number): number {
   return (words[HIGH] >>> 20) - 1023;
 }
 
+/** 2^e; `**` would take longer than all else here. */
+const POWERS = Float64Array.from({ length: 320 }, (_, i) => 2 ** (i - 160));
+const powerOf2 = (e: number): number => POWERS[e + 160] ?? 2 ** e;
+
 /** Spacing of float32 (float16 if `half`) numbers at x: the unit in the last place. */
 export function ulp(x: number, half = false): number {
   const [digits, least] = half ? [10, -24] : [23, -149];
   const magnitude = Math.abs(x);
   if (!(magnitude < Number.POSITIVE_INFINITY)) return 2 ** least;
-  return 2 ** Math.max(least, exponentOf(magnitude) - digits);
+  return powerOf2(Math.max(least, exponentOf(magnitude) - digits));
 }
 
 /** Edges 0, 2^first … 2^last; NaN is left out. */
@@ -105,7 +109,7 @@ function histogram(values: Float64Array, [first, last]: readonly [number, number
     else if (value > 0) {
       const exponent = exponentOf(value);
       // a power of two is its cell's upper edge
-      const above = value > 2 ** exponent ? exponent + 1 : exponent;
+      const above = value > powerOf2(exponent) ? exponent + 1 : exponent;
       counts[Math.max(first, above) - first + 1]++;
     }
   }
@@ -119,9 +123,9 @@ function channelsOf(ratios: Float64Array, shape: readonly number[]): Details['ch
   const HW = sizeOf(plane);
   const per = Math.max(1, Math.ceil(C / CHANNELS));
   const overBound = new Float64Array(Math.ceil(C / per));
-  for (let i = 0; i < ratios.length; i++) {
-    const c = Math.floor(i / HW) % C;
-    raise(overBound, Math.floor(c / per), ratios[i]);
+  for (let map = 0, i = 0; i < ratios.length; map++) {
+    const c = Math.floor((map % C) / per);
+    for (const end = i + HW; i < end; i++) raise(overBound, c, ratios[i]);
   }
   return { per, overBound: compact(overBound) };
 }
@@ -133,10 +137,10 @@ function positionsOf(ratios: Float64Array, shape: readonly number[]): Details['p
   const per = [Math.max(1, Math.ceil(H / BLOCKS)), Math.max(1, Math.ceil(W / BLOCKS))] as const;
   const blocks = [Math.ceil(H / per[0]), Math.ceil(W / per[1])] as const;
   const overBound = new Float64Array(blocks[0] * blocks[1]);
-  for (let i = 0; i < ratios.length; i++) {
-    const row = Math.floor(i / W) % H;
-    const column = i % W;
-    raise(overBound, Math.floor(row / per[0]) * blocks[1] + Math.floor(column / per[1]), ratios[i]);
+  for (let line = 0, i = 0; i < ratios.length; line++) {
+    const first = Math.floor((line % H) / per[0]) * blocks[1];
+    for (let column = 0; column < W; column++, i++)
+      raise(overBound, first + Math.floor(column / per[1]), ratios[i]);
   }
   return { shape: blocks, per, overBound: compact(overBound) };
 }
