@@ -34,6 +34,7 @@ describe('a run that was saved', function () {
     await writeTensors(path('w.npz'), weights);
     await writeTensors(path('x.npy'), { x: random([2, ...network.input], 8, 100) });
     await writeTensors(path('one.npy'), { x: random([1, ...network.input], 8, 100) });
+    write('any.onnx', encodeModel({ ...buildModel(network, weights, {}).model, metadataProps: [] }));
     first = await json(`verify ${OF} --input one.npy --device cpu --save saved`);
   });
 
@@ -194,7 +195,6 @@ describe('a run that was saved', function () {
   it('whatever was run: LRN in another form, a batch, a file, float16, any graph, gradients, a step', async () => {
     const half = buildModel(network, weights, { precision: 'float16' });
     write('half.onnx', encodeModel(half.model));
-    write('any.onnx', encodeModel({ ...buildModel(network, weights, {}).model, metadataProps: [] }));
     write('any-half.onnx', encodeModel({ ...half.model, metadataProps: [] }));
     await json('export apart.onnx --network cifar10-full --seed 1 --external-data');
     const runs: [of: string, options: string, more: string][] = [
@@ -252,6 +252,25 @@ describe('a run that was saved', function () {
       const after = await again(dtype);
       expect(after.layers).to.deep.equal(before.layers);
       expect(after.required).to.equal(dtype);
+    }
+  });
+
+  it('how wrong values lie is told of values from elsewhere, by layers and by nodes', async () => {
+    const pair = new Map<string, NumericValue>();
+    for (const [name, { shape, data }] of await readTensors(path('saved/device.npz'))) {
+      const twice = Float32Array.from([...(data as Float32Array), ...(data as Float32Array)]);
+      pair.set(name, { dtype: 'float32', shape: [2, ...shape.slice(1)], data: twice });
+    }
+    const { shape, data } = pair.get('conv3')!;
+    const [, K, P, Q] = shape;
+    const wrong = data as Float32Array;
+    for (let k = 0; k < K; k += 3) for (let at = 0; at < P * Q; at++) wrong[(K + k) * P * Q + at] += 1;
+    await writeTensors(path('pair.npz'), pair);
+    const said = `conv3: all in image 1, every 3rd output channel from 0 to ${K - 1 - ((K - 1) % 3)};`;
+    for (const of of [OF, 'any.onnx']) {
+      const { status, out } = await run(`verify ${of} --values pair.npz`);
+      expect(status).to.equal(1);
+      expect(out).to.include(said);
     }
   });
 
