@@ -51,6 +51,7 @@ export {
   type Pictures,
   type Prediction,
 } from './classify/classifier.ts';
+export { type Bulk, type BulkOptions, predictInto } from './classify/bulk.ts';
 export { predict, type Predicted, type PredictOptions } from './classify/predict.ts';
 export { evaluate, type EvaluateOptions, type Evaluation } from './evaluate/index.ts';
 export {

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
+import { predictInto } from '../../lib/classify/bulk.ts';
 import { predict } from '../../lib/classify/predict.ts';
 import { writeTensors } from '../../lib/disk/tensors.ts';
 import { evaluate } from '../../lib/evaluate/index.ts';
@@ -62,7 +63,7 @@ function same(guesses: readonly Guess[], expected: readonly number[]): void {
 
 describe('options of predict', function () {
   this.timeout(60_000);
-  const { path, write, json, refused, heedsDevice, run } = commandLines();
+  const { path, write, text, json, refused, heedsDevice, run } = commandLines();
   const small = networkNamed('cifar-alexnet');
   const boxed = async () => (await loadWeights(boxedWeights('cifar-alexnet')!, small)).weights;
   const line = `predict ${image('rgb-letters.jpg')} --device cpu --top 10`;
@@ -161,6 +162,38 @@ describe('options of predict', function () {
       Worker.prototype.postMessage = postMessage;
       process.off('worker', count);
     }
+  });
+
+  it('predict --out, --shard, --resume; predictInto() log, maxBatch, progress, signal: lines of a part, gone on with', async () => {
+    const folder = fixture('folders');
+    write('list.txt', `${folder}/train\n${folder}/val\n`);
+    const command = (i: number) =>
+      `predict list.txt --network cifar-alexnet --device cpu --out part${i}.jsonl --shard ${i}/2`;
+    const parts = [await json(command(0)), await json(command(1))];
+    expect(parts[0].written + parts[1].written).to.equal(20);
+    expect(await refused(command(0))).to.match(/is there already: --resume goes on with it/);
+    const lines = text('part0.jsonl').split('\n');
+    write('part0.jsonl', lines.slice(0, 2).join('\n'));
+    const again = await json(`${command(0)} --resume`);
+    expect([again.before, again.written, again.failed]).to.deep.equal([1, lines.length - 2, 0]);
+    expect(text('part0.jsonl').split('\n')).to.deep.equal(lines);
+    expect(await refused('predict p.png --shard 0/2')).to.match(/--shard and --resume go with --out FILE/);
+    const told: string[] = [];
+    const seen: number[] = [];
+    const control = new AbortController();
+    const how = {
+      network: 'cifar-relu',
+      seed: 0,
+      engine: 'oracle',
+      mean: path('mean.npy'),
+      maxBatch: 2,
+    } as const;
+    await writeTensors(how.mean, { mean: random([3, 32, 32], 5, 100) });
+    await predictInto(path('few.jsonl'), [`${folder}/val`], {
+      ...{ ...how, log: (words) => void told.push(words), signal: control.signal },
+      progress: (done) => void (seen.push(done) === 3 && control.abort()),
+    });
+    expect([told, seen]).to.deep.equal([[`mean image: ${how.mean}`], [1, 2, 3]]);
   });
 
   it('predict() log: what a reader of the predictions should know', async () => {

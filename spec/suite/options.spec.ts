@@ -79,6 +79,7 @@ const functions: readonly (readonly [name: string, command: string, call: (unkno
   ['conform', 'conform', (o) => api.conform(['a'], o)],
   ['writeVectors', 'conform', (o) => api.writeVectors('a', o)],
   ['predict', 'predict', (o) => api.predict([], o)],
+  ['predictInto', 'predict', (o) => api.predictInto('a.jsonl', [], o)],
   ['Classifier.open', 'predict', (o) => api.Classifier.open(o)],
   ['evaluate', 'evaluate', (o) => api.evaluate(o)],
   ['train', 'train', (o) => api.train(o)],

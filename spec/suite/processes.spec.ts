@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdtempSync,
   openSync,
+  readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -175,6 +176,26 @@ describe('whole processes', function () {
         expect((await ended(start([main, ...words.split(' ')]))).status).to.equal(code);
       });
     }
+  });
+
+  it('predict --out, killed again and again in the middle: in the end each picture has its line, whole and once', async () => {
+    const list = ['train', 'val'].flatMap((part) =>
+      ['circle', 'cross', 'square', 'stripes'].map((name) => `folders/${part}/${name}`),
+    );
+    const words =
+      'predict - --network cifar-alexnet --device cpu --batch 1 --threads 1 --out all.jsonl --resume';
+    const lines = () =>
+      (existsSync(path('all.jsonl')) ? readFileSync(path('all.jsonl'), 'utf8') : '').split('\n');
+    for (const until of [1, 6, 13, 99]) {
+      const child = spawn(process.execPath, [main, ...words.split(' ')], { cwd: folder });
+      child.stdin.end(list.join('\n'));
+      const watch = setInterval(() => lines().length > until && child.kill('SIGKILL'), 1);
+      const { status, err } = await ended(child);
+      clearInterval(watch);
+      if (until === 99) expect(status, err).to.equal(0);
+    }
+    const images = lines().map((line, i, { length }) => (i === length - 1 ? line : JSON.parse(line).image));
+    expect([images.length, new Set(images).size, images.at(-1)]).to.deep.equal([21, 21, '']);
   });
 
   describe('a reader that has gone, as of `| head -1`, is no error', () => {

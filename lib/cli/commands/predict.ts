@@ -1,7 +1,9 @@
 /** alexnet predict: classifies pictures and folders of pictures. */
 import type { Command } from 'commander';
+import { type Bulk, predictInto } from '../../classify/bulk.ts';
 import type { ClassifierOptions, Prediction } from '../../classify/classifier.ts';
-import { predict } from '../../classify/predict.ts';
+import { type Predicted, predict } from '../../classify/predict.ts';
+import { InputError } from '../../errors.ts';
 import { SCAN_BUDGET } from '../../image/admit.ts';
 import { oneLine } from '../../report/escape.ts';
 import { describeChoice } from '../../runtime/devices.ts';
@@ -19,6 +21,9 @@ import { interruptible, PICTURES, print, progressBar, tell, tellUnread } from '.
 
 interface Options extends Omit<ClassifierOptions, 'views' | 'maxBatch'> {
   readonly batch?: number;
+  readonly out?: string;
+  readonly shard?: string;
+  readonly resume?: boolean;
   readonly views: '1' | '10';
   readonly json?: boolean;
 }
@@ -27,7 +32,7 @@ export function register(program: Command): void {
   const command = program
     .command('predict')
     .description('classify pictures and folders of pictures; --network cifar-alexnet brings its own weights')
-    .argument('<image...>', 'JPEG or PNG files, or folders of them');
+    .argument('<image...>', 'JPEG or PNG files, or folders; with --out also lists: FILE.txt, or - for stdin');
   weightOptions(command)
     .option('--class-names <file>', 'class names, one a line')
     .addOption(oneOf('--views <n>', '1: the centre; 10: corners, centre, and mirrored', ['1', '10'], '1'))
@@ -48,21 +53,47 @@ export function register(program: Command): void {
     )
     .option('--batch <n>', 'pictures a run (128 small ones; else 32 on a GPU, 4 on the CPU)', integer(1))
     .addOption(threadsOption())
+    .option('--out <file>', 'append a line a picture to FILE.jsonl or FILE.csv')
+    .option('--shard <i/n>', 'only the pictures of task i of n, from 0 (--out)')
+    .option('--resume', 'go on with the file of --out, if it is there')
     .addOption(jsonOption())
     .action(run);
 }
 
-async function run(images: readonly string[], { json, views, batch, ...rest }: Options): Promise<void> {
+async function run(
+  images: readonly string[],
+  { json, out, shard, resume, ...asked }: Options,
+): Promise<void> {
+  if (out === undefined && (shard ?? resume) !== undefined)
+    throw new InputError('--shard and --resume go with --out FILE');
   const bar = await progressBar(PICTURES);
+  const { views, batch, ...rest } = asked;
   const progress = process.stderr.isTTY ? bar.update : undefined;
   const options = { ...rest, views: views === '10' ? 10 : 1, maxBatch: batch, log: tell, progress } as const;
-  const { network, weights, device, predictions } = await interruptible((signal) =>
-    predict(images, { ...options, signal }),
-  ).finally(bar.stop);
+  await interruptible(async (signal) => {
+    if (out === undefined) return show(await predict(images, { ...options, signal }).finally(bar.stop), json);
+    const bulk = predictInto(out, images, { ...options, signal, shard, resume });
+    return showBulk(await bulk.finally(bar.stop), json);
+  });
+}
+
+async function show({ network, weights, device, predictions }: Predicted, json?: boolean): Promise<void> {
   if (!json) tell(`${network}, weights: ${weights}, on ${device ? describeChoice(device)[0] : 'the oracle'}`);
   const found = { network, weights, device: device?.device ?? 'oracle', predictions };
   await print(json, found, () => predictions.map(predictionText).filter(Boolean).join('\n'));
   tellUnread(predictions, json);
+}
+
+async function showBulk({ device, ...bulk }: Bulk, json?: boolean): Promise<void> {
+  const { out, pictures, before, written, failed } = bulk;
+  const left = pictures - before - written;
+  await print(json, { ...bulk, device: device?.device ?? 'oracle' }, () => {
+    const more = left > 0 ? `; ${left} are left: --resume goes on` : '';
+    return `${out}: ${written} of ${pictures} pictures written, ${before} were there${more}\n`;
+  });
+  if (failed === 0) return;
+  tell(`alexnet: ${failed} pictures could not be read: their lines in ${out} say why`);
+  process.exitCode ||= 2;
 }
 
 /** The picture's name, then a line a guess: 41.3 %  tabby. Empty for a picture that could not be read. */
