@@ -32,6 +32,7 @@ const forSpecs: Readonly<Record<string, string>> = {
   TARGET: 'when a training run stops',
   operatorNames: 'the table of docs/conformance.md',
   assemble: 'bench/pack-device.ts, which packs onnxruntime with CUDA',
+  numberOf: "a name's number, held to published ones",
 };
 
 const sources = ['reference', 'export', 'lib'].flatMap(sourcesBelow);
