@@ -160,6 +160,7 @@ describe('a run that was saved', function () {
       ['{', /it is not the record of a run/],
       ['null', /it is not the record/],
       ['[]', /it is not the record/],
+      [`{}${' '.repeat(2 ** 24)}`, /it is not the record/],
       [{ name: 'other' }, /it is not the record/],
       [{ ...right, version: 2 }, /of version 2, of a later alexnet-oracle/],
       [filesless, /run.json must be an object with files/],

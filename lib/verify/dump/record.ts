@@ -87,6 +87,9 @@ type Relied = Pick<SavedRun, 'versions' | 'device' | 'verdict' | 'options' | 'ty
 
 const path = (folder: string): string => join(folder, RUN);
 
+/** Bytes; labels of a million images. */
+const LONGEST = 2 ** 24;
+
 /** The record in a folder; undefined where there is none. Throws InputError where there is something else. */
 async function readRecord(folder: string): Promise<Relied | undefined> {
   const isThere = await stat(path(folder)).catch(() => null);
@@ -94,7 +97,7 @@ async function readRecord(folder: string): Promise<Relied | undefined> {
   const said = path(folder);
   let run: SavedRun | undefined;
   try {
-    run = JSON.parse(await readText(said));
+    if (isThere.isFile() && isThere.size <= LONGEST) run = JSON.parse(await readText(said));
   } catch (error) {
     if (error instanceof InputError) throw error;
   }
