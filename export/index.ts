@@ -11,4 +11,5 @@ export type * from './proto.ts';
 export { intermediates, tap } from './tap.ts';
 export { type BuildGradientsOptions, type BuildStepOptions, buildGradients, buildStep } from './training.ts';
 export type { UpdateRule } from './update.ts';
-export { type Chunks, joined, type ModelFile } from './write.ts';
+export { joined } from './wire.ts';
+export type { Chunks, ModelFile } from './write.ts';

@@ -11,8 +11,8 @@
  */
 import { checkWire } from './check.ts';
 import { encodeTensor } from './proto.ts';
-import { fieldAt, framed, framedText, lengthOf } from './wire.ts';
-import { dataFile, joined } from './write.ts';
+import { fieldAt, framed, framedText, joined, lengthOf } from './wire.ts';
+import { dataFile } from './write.ts';
 
 /** ModelProto.graph. */
 const GRAPH = 7;

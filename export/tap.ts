@@ -14,8 +14,8 @@ import {
   type NodeProto,
   type ValueInfoProto,
 } from './proto.ts';
-import { fieldAt, header } from './wire.ts';
-import { joined, modelFile } from './write.ts';
+import { fieldAt, header, joined } from './wire.ts';
+import { modelFile } from './write.ts';
 
 /** ModelProto.graph. */
 const GRAPH = 7;

@@ -4,6 +4,7 @@
  * There is no recursion: a caller steps into the messages that it knows.
  * Source: protobuf.dev/programming-guides/encoding.
  */
+import { must } from '../reference/named.ts';
 
 /** Bytes in memory or in a file. */
 export interface Bytes {
@@ -219,3 +220,17 @@ export const framedText = (number: number, value: string): Uint8Array[] =>
 /** A packed field of whole numbers. */
 export const framedIntegers = (number: number, values: readonly number[]): Uint8Array[] =>
   framed(number, [varints(values)]);
+
+/** All chunks in one array; for files that are small or must be handed over in one piece. */
+export function joined(chunks: Iterable<Uint8Array>): Uint8Array<ArrayBuffer> {
+  must(typeof chunks?.[Symbol.iterator] === 'function', 'chunks', 'a list of bytes', chunks);
+  const parts = [...chunks];
+  for (const part of parts) must(part instanceof Uint8Array, 'chunks', 'a list of bytes', part);
+  const bytes = new Uint8Array(lengthOf(parts));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}

@@ -5,9 +5,8 @@
  * GraphProto.initializer (5) and TensorProto.raw_data (9). With external data the big tensors lie in a second file
  * (onnx/docs/ExternalData.md), each at a multiple of 4096 bytes so that it can be mapped.
  */
-import { must } from '../reference/named.ts';
 import { encodeGraph, encodeModel, encodeTensor, type ModelProto, type TensorProto } from './proto.ts';
-import { framed, lengthOf } from './wire.ts';
+import { framed, joined, lengthOf } from './wire.ts';
 
 export interface Chunks {
   readonly byteLength: number;
@@ -97,18 +96,4 @@ function chunksOf(parts: readonly Uint8Array[]): Chunks {
   }
   flush();
   return { byteLength: lengthOf(chunks), chunks: () => chunks };
-}
-
-/** All chunks in one array; for files that are small or must be handed over in one piece. */
-export function joined(chunks: Iterable<Uint8Array>): Uint8Array<ArrayBuffer> {
-  must(typeof chunks?.[Symbol.iterator] === 'function', 'chunks', 'a list of bytes', chunks);
-  const parts = [...chunks];
-  for (const part of parts) must(part instanceof Uint8Array, 'chunks', 'a list of bytes', part);
-  const bytes = new Uint8Array(lengthOf(parts));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

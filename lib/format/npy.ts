@@ -9,7 +9,7 @@
  * C order. An object array is a pickle; `npyPickle` gives its bytes, which only lib/format/pickle.ts may look at.
  */
 
-import { joined } from '../../export/write.ts';
+import { joined } from '../../export/wire.ts';
 import { sizeOf } from '../../reference/tensor.ts';
 import { bytesOf, codeOf, dtypeOfCode, viewAs } from '../array/dtype.ts';
 import {

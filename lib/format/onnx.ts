@@ -12,8 +12,16 @@ import {
   type NodeProto,
   type TensorProto,
 } from '../../export/proto.ts';
-import { type Field, fields, fieldsOf, framed, header, lengthOf, unpackVarints } from '../../export/wire.ts';
-import { joined } from '../../export/write.ts';
+import {
+  type Field,
+  fields,
+  fieldsOf,
+  framed,
+  header,
+  joined,
+  lengthOf,
+  unpackVarints,
+} from '../../export/wire.ts';
 import { bytesOf } from '../array/dtype.ts';
 import type { LazyValue, NumericValue } from '../array/value.ts';
 import { about, bad, type Source } from './source.ts';

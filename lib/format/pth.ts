@@ -11,7 +11,7 @@
  * a storage per tensor aligned to 64 bytes, byteorder, version 3: what torch.load(…, weights_only=True) reads.
  */
 
-import { joined } from '../../export/write.ts';
+import { joined } from '../../export/wire.ts';
 import { sizeOf } from '../../reference/tensor.ts';
 import { bytesOf, codeOf, viewAs } from '../array/dtype.ts';
 import {

@@ -9,7 +9,7 @@
  * CMYK, of which the decoder shows only the mixture: its samples stay repeated.
  */
 import jpeg from 'jpeg-js';
-import { joined } from '../../export/write.ts';
+import { joined } from '../../export/wire.ts';
 import type { Image } from '../../reference/input/preprocess.ts';
 import { InputError } from '../errors.ts';
 import { checkScans, checkSize } from './admit.ts';

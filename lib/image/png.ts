@@ -8,7 +8,7 @@
  */
 import { FlateErrorCode, unzlibSync, zlibSync } from 'fflate';
 import { PNG } from 'pngjs';
-import { joined } from '../../export/write.ts';
+import { joined } from '../../export/wire.ts';
 import type { Image } from '../../reference/input/preprocess.ts';
 import { InputError } from '../errors.ts';
 import { checkSize } from './admit.ts';

@@ -1,7 +1,8 @@
 /** Model files whole, as runs read and write them: with their external data. */
 import { realpathSync } from 'node:fs';
 import path, { dirname, resolve } from 'node:path';
-import { joined, type ModelFile, modelFile } from '../../export/write.ts';
+import { joined } from '../../export/wire.ts';
+import { type ModelFile, modelFile } from '../../export/write.ts';
 import { openFile } from '../disk/source.ts';
 import type { Guard, Target } from '../disk/target.ts';
 import { writeTogether } from '../disk/write.ts';

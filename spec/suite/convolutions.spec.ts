@@ -5,7 +5,7 @@
  */
 import { expect } from 'chai';
 import { buildGradients } from '../../export/index.ts';
-import { joined } from '../../export/write.ts';
+import { joined } from '../../export/wire.ts';
 import { verifyTraining } from '../../lib/verify/training/training.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import { flatten, linear, relu } from '../../reference/networks/layers.ts';

@@ -1,6 +1,6 @@
 /** Files of tensors in one piece: arrays to bytes, bytes to arrays. */
 import { zipSync } from 'fflate';
-import { joined } from '../../export/write.ts';
+import { joined } from '../../export/wire.ts';
 import type { LazyValue, NumericValue } from '../../lib/array/value.ts';
 import { npzPieces, openNpy, openNpz, writeNpy } from '../../lib/format/npy.ts';
 import { openSafetensors, safetensorsPieces } from '../../lib/format/safetensors.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { decodeModel, encodeModel } from '../../../export/proto.ts';
-import { joined } from '../../../export/write.ts';
+import { joined } from '../../../export/wire.ts';
 import { type NumericValue, widen } from '../../../lib/array/value.ts';
 import { openModel } from '../../../lib/format/onnx.ts';
 import { unpickle } from '../../../lib/format/pickle.ts';
