@@ -1,11 +1,14 @@
 /**
  * False alarms and false passes of `verify --values`: random small networks of the family run by PyTorch, right ones
  * and ones with a mistake, of whose values some are missing. Run: npx tsx bench/values.ts [COUNT] (200 of each).
+ * With `full` for a count: three networks at full size, by PyTorch and by OpenCV.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buildModel, joined } from '../export/index.ts';
 import { verify } from '../lib/index.ts';
+import { networkNamed } from '../reference/networks/index.ts';
 import {
   conv,
   flatten,
@@ -16,10 +19,11 @@ import {
   relu,
   softmax,
 } from '../reference/networks/layers.ts';
+import { initialise } from '../reference/training/init.ts';
 import { networkOf, random, randomWeights, uniform } from '../spec/support/models.ts';
 import { runTorch } from '../spec/support/pytorch.ts';
+import { recipeOf, runPython } from '../spec/support/recipe.ts';
 
-const count = Number(process.argv[2] ?? 200);
 const faults: Readonly<Record<string, readonly string[]>> = {
   conv2d: ['bias forgotten', 'kernel transposed', 'one channel short', 'half the digits', 'bias twice'],
   linear: ['bias twice', 'one channel short', 'half the digits'],
@@ -63,8 +67,8 @@ function drawn(seed: number) {
   return { network, weights: randomWeights(network, seed + 2), input, keep, fault };
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'bench-values-'));
-try {
+/** Right ones and wrong ones, and what is said of them. */
+async function randomNetworks(count: number, folder: string): Promise<void> {
   const cases = Array.from({ length: count }, (_, seed) => drawn(seed));
   const right = cases.map(({ fault: _, ...one }, i) => ({ ...one, name: `right${i}` }));
   const wrong = cases.map((one, i) => ({ ...one, name: `wrong${i}` }));
@@ -87,6 +91,36 @@ try {
     }
   }
   for (const [what, times] of [...verdicts].sort()) console.log(`${what} ${times}`);
+}
+
+/** PyTorch's and OpenCV's values of whole networks, random weights, one image: the verdict, and what judging costs. */
+async function fullSize(folder: string): Promise<void> {
+  for (const name of ['alexnet2012', 'bvlc-alexnet', 'torchvision']) {
+    const network = networkNamed(name);
+    const weights = initialise(network, 0, 'kaiming');
+    const input = random([1, ...network.input], 5, 100);
+    const at = (file: string): string => join(folder, file);
+    const [torch] = runTorch(folder, [{ network, weights, input, name }]);
+    const opencv = at('opencv.npz');
+    writeFileSync(at('model.onnx'), joined(buildModel(network, weights).chunks()));
+    runPython(recipeOf('OpenCV'), [[at('model.onnx'), at(`${name}.input.npy`), opencv]]);
+    for (const [engine, values] of Object.entries({ PyTorch: torch, OpenCV: opencv })) {
+      const start = process.cpuUsage();
+      const { verdict, layers } = await verify({ network, weights, input, values });
+      const { user, system } = process.cpuUsage(start);
+      const bits = Math.min(...layers.map(({ introduced }) => introduced?.bits ?? Number.POSITIVE_INFINITY));
+      console.log(
+        `${name}, ${engine}: ${verdict}, ${layers.length} layers, at least ${bits.toFixed(1)} bits, ` +
+          `${((user + system) / 1e6).toFixed(1)} s of CPU to judge`,
+      );
+    }
+  }
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'bench-values-'));
+try {
+  const [what = '200'] = process.argv.slice(2);
+  await (what === 'full' ? fullSize(folder) : randomNetworks(Number(what), folder));
 } finally {
   rmSync(folder, { recursive: true });
 }
