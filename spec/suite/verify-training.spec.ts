@@ -5,7 +5,7 @@ import { type NodeProto, nodeProto } from '../../export/proto.ts';
 import { networkNamed, networks } from '../../reference/networks/index.ts';
 import { weightShapes } from '../../reference/oracle.ts';
 import { runModule } from '../support/child.ts';
-import { narrow } from '../support/models.ts';
+import { covering, narrow } from '../support/models.ts';
 import { attribute } from '../support/onnx.ts';
 import { skipBecause } from '../support/skip.ts';
 import { needsSwiftshader } from '../support/swiftshader.ts';
@@ -196,7 +196,7 @@ await held[Symbol.asyncDispose]();
 
 describe('verify --graph on WebGPU, through SwiftShader', function () {
   this.timeout(900_000);
-  const cases = [...networks.map(({ name }) => [name, 'gradients']), ['cifar10-full', 'training']];
+  const cases = [...covering(networks).map(({ name }) => [name, 'gradients']), ['cifar10-full', 'training']];
   let results: { verdict: string; failed: string[]; placement: string; count: number }[];
 
   before(function () {

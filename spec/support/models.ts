@@ -51,6 +51,24 @@ export function narrow(network: Network, step: 4 | 8 = 4): Network {
   return { ...network, layers };
 }
 
+/**
+ * The fewest of these networks that have every form of layer among them, for a device that is slow in these specs: a
+ * form is what a kernel is told, names, widths and order apart.
+ */
+export function covering(networks: readonly Network[]): Network[] {
+  const formsOf = ({ layers }: Network): string[] =>
+    layers.map((layer) => JSON.stringify({ ...layer, name: '', inputs: [], channels: 0 }));
+  const left = new Set(networks.flatMap(formsOf));
+  const gain = (network: Network): number => new Set(formsOf(network).filter((form) => left.has(form))).size;
+  const chosen: Network[] = [];
+  while (left.size > 0) {
+    const next = networks.reduce((best, network) => (gain(network) > gain(best) ? network : best));
+    chosen.push(next);
+    for (const form of formsOf(next)) left.delete(form);
+  }
+  return chosen;
+}
+
 const preprocess: Network['preprocess'] = {
   resize: { mode: 'none', size: 0 },
   crop: { size: 0, offset: 'floor' },

@@ -1,7 +1,8 @@
 /**
- * Run by spec/suite/devices.spec.ts in a process of its own, one a device: verifies every network at narrow
+ * Run by spec/suite/devices.spec.ts in a process of its own, one a device: verifies networks at narrow
  * widths, one at full size, one with a planted fault and one with six channels a group, all through
- * `verify()`, and writes one line of JSON for each. argv: the device, an empty folder.
+ * `verify()`, and writes one line of JSON for each. argv: the device, an empty folder,
+ * the networks.
  */
 
 import { writeFileSync } from 'node:fs';
@@ -10,7 +11,7 @@ import { fromTensor } from '../../lib/array/value.ts';
 import { exportOnnx, type VerifyOptions, type VerifyResult, verify } from '../../lib/index.ts';
 import type { Device } from '../../lib/runtime/devices.ts';
 import { holdDevice, lrnOf } from '../../lib/runtime/session.ts';
-import { networkNamed, networks } from '../../reference/networks/index.ts';
+import { networkNamed } from '../../reference/networks/index.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense, tensor } from '../../reference/tensor.ts';
 import { narrow, randomWeights } from './models.ts';
@@ -39,7 +40,7 @@ export interface LayerLine {
 
 const FAULTY = 'cifar-alexnet';
 const FULL = 'alexnet2012';
-const [device, folder] = process.argv.slice(2) as [Device, string];
+const [device, folder, ...names] = process.argv.slice(2) as [Device, string, ...string[]];
 
 function weightFile(name: string, weights: Weights): string {
   const file = join(folder, `${name}.npz`);
@@ -75,7 +76,7 @@ function withFault(weights: Weights): Weights {
 }
 
 await using _held = await holdDevice(device);
-for (const [seed, network] of networks.entries()) {
+for (const [seed, network] of names.map(networkNamed).entries()) {
   const weights = weightFile(network.name, randomWeights(narrow(network, 8), seed + 1));
   await report(network.name, { network: network.name, weights });
 }
