@@ -16,6 +16,7 @@ import {
   whole,
 } from '../checks.ts';
 import type { Picture } from '../data/dataset.ts';
+import { openPool, type Pool } from '../data/pool.ts';
 import type { Decoder } from '../image/decode.ts';
 import { eachPicture } from '../image/load.ts';
 import { findMean, type Mean } from '../image/mean.ts';
@@ -106,6 +107,7 @@ export class Classifier implements AsyncDisposable {
   /** null where the oracle computes. */
   readonly device: DeviceChoice | null;
   readonly #engine: Engine;
+  readonly #pool: Pool;
   readonly #pipeline: Pipeline;
   readonly #names: readonly string[];
   readonly #batch: number;
@@ -115,10 +117,11 @@ export class Classifier implements AsyncDisposable {
     model: Chosen,
     names: readonly string[],
     engine: Engine,
+    pool: Pool,
     mean: Mean | null,
     options: ClassifierOptions,
   ) {
-    const { views = 1, decoder, scanBudget, threads, top = 5 } = options;
+    const { views = 1, top = 5 } = options;
     this.model = model;
     this.mean = mean;
     this.device = engine.device;
@@ -126,8 +129,8 @@ export class Classifier implements AsyncDisposable {
     this.#names = names;
     this.#top = top;
     this.#batch = options.maxBatch ?? batchFor(model.network, engine.device, views);
-    const recipe = { preprocess: model.preprocess, views, meanImage: mean?.image, decoder, scanBudget };
-    this.#pipeline = openPipeline(model.network, engine, recipe, { batch: this.#batch, threads });
+    this.#pool = pool;
+    this.#pipeline = openPipeline(model.network, engine, pool, { batch: this.#batch, views });
   }
 
   /**
@@ -143,7 +146,16 @@ export class Classifier implements AsyncDisposable {
     const file = typeof options.weights === 'string' ? options.weights : undefined;
     const mean = await findMean(model.preprocess, options.mean, file);
     const names = await classNamesOf(model, options.classNames);
-    return new Classifier(model, names, await openEngine(model, options), mean, options);
+    const { views = 1, decoder, scanBudget, threads } = options;
+    const recipe = { preprocess: model.preprocess, views, meanImage: mean?.image, decoder, scanBudget };
+    // its first thread starts while the engine does
+    const pool = openPool({ form: 'input', ...recipe }, { threads });
+    try {
+      return new Classifier(model, names, await openEngine(model, options), pool, mean, options);
+    } catch (error) {
+      await pool.close();
+      throw error;
+    }
   }
 
   /**
@@ -180,7 +192,7 @@ export class Classifier implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#pipeline[Symbol.asyncDispose]();
+    await this.#pool.close();
     await this.#engine.close();
   }
 

@@ -5,7 +5,7 @@
  */
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Picture } from '../data/dataset.ts';
-import { openPool, type Prepared, type Recipe } from '../data/pool.ts';
+import type { Pool, Prepared } from '../data/pool.ts';
 import { InputError } from '../errors.ts';
 import type { Choice } from '../runtime/devices.ts';
 import type { Engine } from './engine.ts';
@@ -19,7 +19,7 @@ export interface Failure {
 /** Probabilities (K), averaged over the views of a picture, or why it could not be used. */
 export type Outcome = Float64Array | Failure;
 
-export interface Pipeline extends AsyncDisposable {
+export interface Pipeline {
   /** Batches that are to be under way so that neither threads nor device have to wait. */
   readonly ahead: number;
   /**
@@ -39,18 +39,13 @@ export function batchFor({ input }: Network, device: Choice | null, views = 1): 
   return Math.max(1, Math.floor((input[1] <= 64 ? 128 : gpu ? 32 : 4) / views));
 }
 
-/**
- * `batch`: how many pictures there will be in most. The engine stays the caller's. `pool` is who makes pictures ready;
- * specs give their own.
- */
+/** `batch`: how many pictures there will be in most. Engine and pool, which makes inputs, stay the caller's. */
 export function openPipeline(
   network: Network,
   engine: Pick<Engine, 'probabilities'>,
-  recipe: Omit<Recipe, 'form'>,
-  { batch, threads }: { readonly batch: number; readonly threads?: number },
-  pool = openPool({ form: 'input', ...recipe }, { threads }),
+  pool: Pick<Pool, 'prepare' | 'threads'>,
+  { batch, views = 1 }: { readonly batch: number; readonly views?: number },
 ): Pipeline {
-  const { views = 1 } = recipe;
   const wanted = [views, ...network.input];
 
   async function prepared(pictures: readonly (Picture | Failure)[]): Promise<(Prepared | Failure)[]> {
@@ -89,7 +84,6 @@ export function openPipeline(
         return average(p, at++, views, p.length / inputs.length / views);
       });
     },
-    [Symbol.asyncDispose]: pool.close,
   };
 }
 

@@ -21,6 +21,7 @@ import { classNamesOf, type EngineOptions, engineChecks, openEngine } from '../c
 import { batchFor, type Failure, inGroups, openPipeline } from '../classify/pipeline.ts';
 import { type Dataset, type Picture, type Split, type SplitName, thinned } from '../data/dataset.ts';
 import { chooseSplit, openDataset } from '../data/open.ts';
+import { openPool } from '../data/pool.ts';
 import { InputError } from '../errors.ts';
 import type { Decoder } from '../image/decode.ts';
 import { findMean, type Mean } from '../image/mean.ts';
@@ -182,11 +183,13 @@ async function compute(
   const k = Math.min(options.top ?? 5, K);
   const shown = thinned(split, options.limit);
   const total = shown.count;
+  const { threads, decoder } = options;
+  const recipe = { preprocess: model.preprocess, views, decoder, meanImage: mean?.image };
+  await using pool = openPool({ form: 'input', ...recipe }, { threads });
   const engine = await openEngine(model, options);
   try {
-    const { batch = batchFor(network, engine.device, views), threads, decoder } = options;
-    const recipe = { preprocess: model.preprocess, views, decoder, meanImage: mean?.image };
-    await using pipeline = openPipeline(network, engine, recipe, { batch, threads });
+    const { batch = batchFor(network, engine.device, views) } = options;
+    const pipeline = openPipeline(network, engine, pool, { batch, views });
     const { add, tally } = counter(K, k);
     const failures: Failure[] = [];
     const started = performance.now();

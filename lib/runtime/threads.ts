@@ -17,7 +17,7 @@ interface ThreadPool<Job, Result> {
 }
 
 interface ThreadOptions<Job, Result> {
-  /** How many at most; each starts when the others are busy. Default: one per core, at most 16. */
+  /** How many at most; each but the first starts when the others are busy. Default: one per core, at most 16. */
   readonly threads?: number;
   start(): Worker;
   /** The result of a job that ended its thread, by running out of memory for example. May throw. */
@@ -91,6 +91,7 @@ export function openThreads<Job, Result>(options: ThreadOptions<Job, Result>): T
     for (const waiting of jobs) send(waiting);
   };
 
+  add();
   return {
     count,
     run: (job) => new Promise((resolve, reject) => send({ job, resolve, reject })),

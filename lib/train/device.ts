@@ -10,6 +10,7 @@ import { type Tensor, tensor } from '../../reference/tensor.ts';
 import { onDevice } from '../classify/engine.ts';
 import { inGroups, openPipeline } from '../classify/pipeline.ts';
 import type { Split } from '../data/dataset.ts';
+import { openPool } from '../data/pool.ts';
 import { InputError } from '../errors.ts';
 import { counter } from '../evaluate/tally.ts';
 import { classCount } from '../labels/labels.ts';
@@ -179,15 +180,11 @@ export async function validate(
   device: Place,
   threads?: number,
 ): Promise<EpochRecord['validation']> {
+  await using pool = openPool({ form: 'input', preprocess: network.preprocess }, { threads });
   const engine = await onDevice({ network, weights, source: 'training' }, device);
   try {
     const batch = network.input[1] <= 64 ? 128 : 16;
-    await using pipeline = openPipeline(
-      network,
-      engine,
-      { preprocess: network.preprocess },
-      { batch, threads },
-    );
+    const pipeline = openPipeline(network, engine, pool, { batch });
     const { add, tally } = counter(classCount(network), 5);
     const numbers = inGroups(Array(split.count).keys(), batch);
     const outcomes = inOrder(numbers, pipeline.ahead, (group) => pipeline.classify(group.map(split.picture)));

@@ -53,8 +53,7 @@ function engineOf(batches: number[] = []) {
 
 type Views = 1 | 2;
 function pipelineOf(batch: number, pool: Pool, views: Views = 1, batches: number[] = []) {
-  const recipe = { preprocess: network.preprocess, views };
-  return openPipeline(network, engineOf(batches), recipe, { batch }, pool);
+  return openPipeline(network, engineOf(batches), pool, { batch, views });
 }
 
 async function all(given: readonly (Picture | Failure)[], batch: number, pool: Pool, batches: number[] = []) {
