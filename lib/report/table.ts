@@ -35,6 +35,24 @@ export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)}
 export const percent = (share: number | null): string =>
   share === null ? '–' : `${(100 * share).toFixed(2)} %`;
 
+/** 2 d 3 h, 3 h 20 min, 4 min 10 s. */
+export function duration(seconds: number): string {
+  const whole = Math.round(seconds);
+  const units = [
+    ['d', 86_400],
+    ['h', 3600],
+    ['min', 60],
+    ['s', 1],
+  ] as const;
+  const first = units.findIndex(([, size]) => whole >= size);
+  if (first < 0) return '0 s';
+  const [, largest] = units[first];
+  return units
+    .slice(first, first + 2)
+    .map(([unit, size], i) => `${Math.floor((i === 0 ? whole : whole % largest) / size)} ${unit}`)
+    .join(' ');
+}
+
 /** [0, 3, 1, 2]: 1.5 on the device, 1.25 in the oracle; error 2.5e-1, bound 1.0e-6. */
 export const elementLine = ({ index, device, oracle, error, bound }: Worst): string =>
   `[${index.join(', ')}]: ${device} on the device, ${oracle} in the oracle; error ${scientific(error)}, bound ${scientific(bound)}`;

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { methods } from '../../../reference/training/init.ts';
 import { rules } from '../../../reference/training/optimiser.ts';
 import { MOST_THREADS } from '../../checks.ts';
-import { percent } from '../../report/table.ts';
+import { duration, percent } from '../../report/table.ts';
 import {
   Diverged,
   type EpochRecord,
@@ -118,22 +118,3 @@ const shown = ({ epoch, epochs, loss, error, imagesPerSecond, secondsLeft }: Gla
   speed: imagesPerSecond.toFixed(imagesPerSecond < 10 ? 1 : 0),
   left: duration(secondsLeft),
 });
-
-/** 2 d 3 h, 3 h 20 min, 4 min 10 s. */
-function duration(seconds: number): string {
-  const whole = Math.round(seconds);
-  const units = [
-    ['d', 86_400],
-    ['h', 3600],
-    ['min', 60],
-    ['s', 1],
-  ] as const;
-  const first = Math.max(
-    0,
-    units.findIndex(([, size]) => whole >= size),
-  );
-  return units
-    .slice(whole === 0 ? 3 : first, (whole === 0 ? 3 : first) + 2)
-    .map(([unit, size], i) => `${Math.floor((i === 0 ? whole : whole % units[first][1]) / size)} ${unit}`)
-    .join(' ');
-}

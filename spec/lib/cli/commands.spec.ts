@@ -219,6 +219,19 @@ describe('what commands print', () => {
     expect(plain.err.trimEnd().split('\n')).to.have.length(1);
     expect(deep.err).to.match(/^alexnet: unknown network 'lenet'.*\n[^\n]*Error: unknown[^\n]*\n +at /);
     expect([plain.status, deep.status]).to.deep.equal([2, 2]);
+    expect(await alexnet('summary --network cifar10-full --debug')).to.include({ status: 0, err: '' });
+    expect((await alexnet('summary --help')).out).to.match(/--debug +show the stack trace of an error/);
+  });
+
+  it('a guess: its share to a tenth of a per cent, its name; nothing of a picture that could not be read', () => {
+    const guesses = [
+      { class: 281, name: 'tabby', probability: 0.41349 },
+      { class: 1, name: 'a\nb', probability: 0.001 },
+    ];
+    expect(predict.predictionText({ image: 'cat.jpg', guesses })).to.equal(
+      'cat.jpg\n   41.3 %  tabby\n    0.1 %  a\\nb\n',
+    );
+    expect(predict.predictionText({ image: 'none.jpg', error: 'none.jpg: torn' })).to.equal('');
   });
 
   it('no command at all: help on stderr, exit 2; --help on stdout, exit 0', async () => {
