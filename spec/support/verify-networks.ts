@@ -34,6 +34,7 @@ export interface LayerLine {
   readonly verdict: VerifyResult['verdict'];
   readonly reason: string;
   readonly bits: number | null;
+  readonly overBound: number | null;
   readonly arithmetic: string | null;
   readonly devices: readonly string[];
 }
@@ -57,6 +58,7 @@ async function report(what: string, options: VerifyOptions): Promise<void> {
     const rows = layers.map(({ layer, kind, verdict, reason, introduced, devices }) => ({
       ...{ layer, kind, verdict, reason, devices },
       bits: introduced?.bits ?? null,
+      overBound: introduced?.overBound ?? null,
       arithmetic: introduced?.arithmetic ?? null,
     }));
     line = { what, verdict, first, placement, layers: rows, seconds: seconds() };
