@@ -14,6 +14,7 @@ import { junitXml } from '../../lib/report/junit.ts';
 import { verificationJson } from '../../lib/report/reports.ts';
 import { type VerifyResult, verify } from '../../lib/verify/index.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
+import { dense } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { faults } from '../support/faults.ts';
@@ -92,7 +93,20 @@ describe('the HTML report in a browser', () => {
   it('shows the verdict, every layer, its plots and its worst elements', async () => {
     const { page } = await open('wrong.html', 1200, 'light');
     expect(await page.locator('.verdict strong').textContent()).to.equal('FAIL');
-    expect(await page.locator('.verdict p').nth(1).textContent()).to.match(/^The answer: class \d+ leads/);
+    // image by image from the logits: the two largest, and how far they are apart
+    const logits = wrong.values.oracle.get('fc8')!;
+    const [N, K] = logits.shape;
+    const leads = Array.from({ length: N }, (_, n) => {
+      const z = [...dense(logits).subarray(n * K, (n + 1) * K)];
+      const [a, b] = z.map((_, k) => k).sort((j, k) => z[k] - z[j]);
+      const where = n > 0 ? ` in image ${n}` : '';
+      return `The answer: class ${a} leads ${b} by ${(z[a] - z[b]).toPrecision(3)}${where}, rounding moves that by `;
+    });
+    const answer = (await page.locator('.verdict p').nth(1).textContent()) ?? '';
+    expect(leads).to.include(answer.slice(0, answer.indexOf('rounding moves that by ') + 23));
+    expect(answer).to.match(
+      /by \d\.\de[-+]\d+ \(one standard error\): the chance that it changes the class is [^ ]+ ?[^ ]+$/,
+    );
     expect(await page.title()).to.equal('FAIL: bvlc-alexnet on CPU');
     const names = network.layers.map(({ name }) => name);
     expect(await page.locator('#layers tbody b').allTextContents()).to.deep.equal(names);
