@@ -51,7 +51,7 @@ export interface ClassifierOptions extends Choice, EngineOptions {
   readonly decoder?: Decoder;
   /** Samples that the scans of a JPEG may visit, in thousands of millions; default 2. */
   readonly scanBudget?: number;
-  /** Threads that decode; default: one per core, at most 16. */
+  /** Threads that decode; default: one per core, at most 16; 0: the caller's. */
   readonly threads?: number;
   /** Most pictures a run; default: 128 small ones, else 32 on a GPU, 4 on the CPU; fewer with ten views. */
   readonly maxBatch?: number;
@@ -67,7 +67,7 @@ export const classifierChecks: Checks<ClassifierOptions> = {
   preprocess: either("a network's name, a JSON file, or a preprocessing", text, thing('')),
   decoder: among(['jpeg-js', 'sharp']),
   scanBudget: whole(1),
-  threads: whole(1, MOST_THREADS),
+  threads: whole(0, MOST_THREADS),
   maxBatch: whole(1),
 };
 

@@ -46,8 +46,8 @@ export interface Pool extends AsyncDisposable {
 const startDecoder = (recipe: Recipe): Worker => startThread('./decode-worker', import.meta.url, recipe);
 
 /**
- * Threads that do what the recipe says; default: one per core, at most 16. `start` is how one is started; specs give
- * their own.
+ * Threads that do what the recipe says; default: one per core, at most 16; 0: this thread does it. `start` is how one
+ * is started; specs give their own.
  */
 export function openPool(
   recipe: Recipe,
@@ -58,22 +58,39 @@ export function openPool(
   // a tensor's own class does not pass to another thread
   const plain = meanImage ? { data: meanImage.data, shape: [...meanImage.shape] } : undefined;
   const sent: Recipe = plain ? { ...recipe, meanImage: plain } : recipe;
+  if (threads === 0)
+    return poolOf(
+      0,
+      (pictures) => inHere(pictures, recipe),
+      async () => {},
+    );
   const pool = openThreads<readonly Picture[], readonly Prepared[]>({
     threads,
     start: () => start(sent),
     lost: (pictures, reason) =>
       pictures.map(({ name }) => ({ error: `${name}: decoding it ended its thread (${reason})` })),
   });
+  return poolOf(pool.count, pool.run, pool.close);
+}
+
+function poolOf(threads: number, run: Pool['prepare'], close: Pool['close']): Pool {
   return {
-    threads: pool.count,
+    threads,
     async prepare(pictures) {
-      const results = await pool.run(pictures);
+      const results = await run(pictures);
       for (const result of results) if ('environment' in result) throw new EnvironmentError(result.error);
       return results;
     },
-    close: pool.close,
-    [Symbol.asyncDispose]: pool.close,
+    close,
+    [Symbol.asyncDispose]: close,
   };
+}
+
+/** In this thread, one after the other. */
+export async function inHere(pictures: readonly Picture[], recipe: Recipe): Promise<Prepared[]> {
+  const results: Prepared[] = [];
+  for (const picture of pictures) results.push(await prepare(picture, recipe));
+  return results;
 }
 
 /** In any thread: the picture, or why it cannot be used. */

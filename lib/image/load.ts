@@ -14,7 +14,7 @@ import { type DecodeOptions, decodeImage } from './decode.ts';
 /** Folders are searched this deep. */
 const MAX_DEPTH = 8;
 /** What sharp may read beyond JPEG and PNG is taken from a folder by its name. */
-const PICTURE_NAME = /\.(jpe?g|jfif|png)$/i;
+export const PICTURE_NAME = /\.(jpe?g|jfif|png)$/i;
 
 interface LoadOptions extends DecodeOptions, PreprocessOptions {}
 

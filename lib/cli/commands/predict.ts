@@ -5,6 +5,7 @@ import type { ClassifierOptions, Prediction } from '../../classify/classifier.ts
 import { type Predicted, predict } from '../../classify/predict.ts';
 import { InputError } from '../../errors.ts';
 import { SCAN_BUDGET } from '../../image/admit.ts';
+import { PICTURE_NAME } from '../../image/load.ts';
 import { oneLine } from '../../report/escape.ts';
 import { describeChoice } from '../../runtime/devices.ts';
 import {
@@ -68,8 +69,18 @@ async function run(
     throw new InputError('--shard and --resume go with --out FILE');
   const bar = await progressBar(PICTURES);
   const { views, batch, ...rest } = asked;
+  // a thread of its own for a single picture takes longer to start than the picture
+  const single = out === undefined && images.length === 1 && PICTURE_NAME.test(images[0]);
+  const threads = rest.threads ?? (single ? 0 : undefined);
   const progress = process.stderr.isTTY ? bar.update : undefined;
-  const options = { ...rest, views: views === '10' ? 10 : 1, maxBatch: batch, log: tell, progress } as const;
+  const options = {
+    ...rest,
+    threads,
+    views: views === '10' ? 10 : 1,
+    maxBatch: batch,
+    log: tell,
+    progress,
+  } as const;
   await interruptible(async (signal) => {
     if (out === undefined) return show(await predict(images, { ...options, signal }).finally(bar.stop), json);
     const bulk = predictInto(out, images, { ...options, signal, shard, resume });

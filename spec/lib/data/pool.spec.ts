@@ -58,6 +58,22 @@ describe('lib/data/pool', () => {
     expect(i).to.equal(split.count);
   });
 
+  it('of no threads does it here, the same', async () => {
+    const split = chooseSplit(await openDataset(fixture('folders')), 'val');
+    const pictures = [split.picture(0), { name: 'gone.png', file: fixture('gone.png') }];
+    let workers = 0;
+    const count = () => void workers++;
+    process.on('worker', count);
+    const recipe = { form: 'square', preprocess: spec } as const;
+    await using here = openPool(recipe, { threads: 0 });
+    const found = await here.prepare(pictures);
+    expect(workers).to.equal(0);
+    await using threads = openPool(recipe, { threads: 1 });
+    expect(found).to.deep.equal(await threads.prepare(pictures));
+    process.off('worker', count);
+    expect(workers).to.equal(1);
+  });
+
   it('two views are the centre and its mirror image', async () => {
     const { image } = await (await openDataset(fixture('cifar'))).splits.get('test')!.get(1);
     // 2 columns are cut from either side: the mirror image of the crop is the crop of the mirror image
