@@ -203,6 +203,27 @@ describe('bounds by hand: nodes that read float16', () => {
   });
 });
 
+describe('nodes that are no layers', () => {
+  it('float64 and other ranks have the same licences: logistic, tanh, softmax', async () => {
+    const double = (...data: number[]): Value => ({
+      dtype: 'float64',
+      shape: [1],
+      data: Float64Array.from(data),
+    });
+    near(await limits('Sigmoid', [double(4)], {}, 'cuda', double(0)), [4 * u * (1 / (1 + Math.exp(-4)) + 1)]);
+    near(await limits('Tanh', [double(4)], {}, 'cuda', double(0)), [4 * u * Math.tanh(4)]);
+    const rows = (dtype: 'float32' | 'float16'): Value => ({ ...f32([2, 0], [1, 1, 2]), dtype });
+    const [wide, half] = await Promise.all(
+      (['float32', 'float16'] as const).map((dtype) =>
+        limits('Softmax', [rows(dtype)], {}, 'cpu', rows(dtype)),
+      ),
+    );
+    const p = 1 / (1 + Math.exp(-2));
+    const [h, eta] = [2 ** -11, 2 ** -25];
+    near([half[0] - wide[0]], [p * Math.expm1(4 * (2 * h + eta)) + p * h + eta]);
+  });
+});
+
 describe('nodes that draw', () => {
   const flag = (value: boolean): Value => bool([Number(value)], []);
   /** What is known of y and of the mask where nothing but 1.5 was fed, four times. */

@@ -101,6 +101,19 @@ describe('the judge: bound and expectation', () => {
     expect(mixed.reason).to.equal('2 of 3 values beyond the bound');
   });
 
+  it('the pattern is of those beyond the bound, an engine’s own NaN among them, an overflow not', () => {
+    const only = (at: number) => ({
+      axes: [{ first: at, last: at, count: 1, step: 1 }],
+      border: null,
+      from: null,
+    });
+    expect(judged([10, 21.5], [10, 20]).pattern).to.deep.equal(only(1));
+    expect(judged([10, 20.5], [10, 20]).pattern).to.equal(null);
+    const named = { bound: all(2, Infinity), anyOrder: all(2, 1), named: 'its own sum' };
+    expect(judged([Number.NaN, 1], [1, 2], named).pattern).to.deep.equal(only(0));
+    expect(judged([Infinity, 9], [4e38, 1]).pattern).to.deep.equal(only(1));
+  });
+
   it('an engine’s own bound is named where another would not have been kept', () => {
     const of = (error: number) =>
       judged([1, 2 + error], [1, 2], { bound: all(2, 4), anyOrder: all(2, 1), named: 'own' });
