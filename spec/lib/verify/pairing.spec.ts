@@ -1,6 +1,7 @@
 /** A file's own weights against those that it should have. */
 import { expect } from 'chai';
 import { buildModel } from '../../../export/index.ts';
+import type { ValueInfo } from '../../../lib/onnx/model.ts';
 import { builtModel } from '../../../lib/onnx/read.ts';
 import { pairOf } from '../../../lib/verify/pairing.ts';
 import { conv, flatten, linear } from '../../../reference/networks/layers.ts';
@@ -63,5 +64,32 @@ describe('given weights and those of the file', () => {
     expect([...found]).to.deep.equal([
       ['fc', "the file's fc.weight is the given one with its inputs in the order H,W,C"],
     ]);
+  });
+});
+
+describe('the input of a file', () => {
+  const file = builtModel(buildModel(network, weights));
+  const of = (change: (inputs: readonly ValueInfo[]) => readonly ValueInfo[]) => () => {
+    const graph = { ...file.model.graph, inputs: change(file.model.graph.inputs) };
+    return pairOf({ ...file, model: { ...file.model, graph } }, network, weights);
+  };
+
+  it('is one, a float, of the network’s shape', () => {
+    expect(of((inputs) => inputs)().input).to.deep.include({ name: 'input', half: false, mapsLast: false });
+    expect(of(() => [])).to.throw('the model has 0 inputs (): one is needed');
+    expect(of(([one]) => [one, { ...one, name: 'other' }])).to.throw(
+      'the model has 2 inputs (input, other): one is needed',
+    );
+    expect(of(([one]) => [{ ...one, dtype: 'int64' }])).to.throw(
+      "the model's input 'input' is int64: test takes float32 or float16",
+    );
+    expect(of(([one]) => [{ ...one, dtype: 'float16' }])().input.half).to.equal(true);
+    expect(of(([one]) => [{ ...one, shape: [1, 2, 4, 4] }])).to.throw(
+      'the model takes [N,2,4,4], test takes [N,2,4,3]',
+    );
+    expect(of(([one]) => [{ ...one, shape: [5, 4, 3, 2] }])().input).to.deep.include({
+      mapsLast: true,
+      batch: 5,
+    });
   });
 });

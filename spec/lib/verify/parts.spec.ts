@@ -78,6 +78,7 @@ describe('subjects', () => {
       expect(() => mustBeFinite('conv1.bias', t([3], 1, 2, value))).to.throw(
         `conv1.bias holds ${said} at position 2: nothing can be verified`,
       );
+    expect(() => mustBeFinite('x', t([2], Number.NaN, 1))).to.throw('x holds NaN at position 0');
     expect(() => mustBeFinite('x', t([2], 0, 3.4e38))).to.not.throw();
   });
 });
@@ -90,6 +91,8 @@ describe('the verdict on all', () => {
     expect(overall(rows('pass', 'fail', 'untested'))).to.equal('fail');
     expect(overall(rows('pass'), [run('pass'), run('fail')])).to.equal('fail');
     expect(overall(rows('suspicious', 'untested'))).to.equal('untested');
+    expect(overall(rows('pass', 'pass', 'untested'))).to.equal('untested');
+    expect(overall(rows('pass', 'untested', 'pass'))).to.equal('pass');
     expect(overall(rows('untested', 'suspicious', 'pass'))).to.equal('suspicious');
     expect(overall(rows('untested', 'pass'), [run('suspicious')])).to.equal('pass');
     expect(overall([])).to.equal('pass');

@@ -59,6 +59,9 @@ describe('a walk through layers that are missing', () => {
     const { bounds } = walk(['fc1'], 2 ** -8).judge(r, values);
     near(bounds.bound, [(4 / 255) * MOVED, (4 / 255) * MOVED]);
     near(bounds.accumulated!, [4 / 255, 4 / 255]);
+    // and so is the result: 2⁻⁸ of (0, 4)
+    const both = walk(['fc1', 'r'], 2 ** -8).judge(r, values).bounds.bound;
+    near(both, [(4 / 255) * MOVED, (4 / 255) * MOVED + 2 ** -6]);
   });
 
   it('what is missing is computed once', () => {

@@ -81,6 +81,7 @@ describe('values of a dump in our order', () => {
       ['flat', [1, 9]],
       ['fc', [2, 2]],
     ]);
+    expect(placed({ flat: v([1, 9]), input: v([2, 2, 1, 3]), fc: v([2, 2]) }).images).to.equal(2);
     expect(placed({ fc: v([5]) }).images).to.equal(1);
     expect(placed({ fc: v([5]) }).told).to.deep.equal([['fc', [5], range(5)]]);
     expect(() => placed({ fc: i64([1, 2]) as NumericValue })).to.throw(
