@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { type Output, writeTogether } from '../../lib/disk/write.ts';
 import { startThread } from '../../lib/runtime/threads.ts';
-import { TSX } from '../support/child.ts';
+import { LOADER } from '../support/child.ts';
 
 const ROUNDS = 200;
 /** Where forcing to the disk takes no time: only the order of events counts here. */
@@ -28,7 +28,7 @@ describe('many writers of one file', function () {
 
   it(`${ROUNDS} rounds in this process, others and threads: nothing is lost, mixed or left`, async () => {
     const module = fileURLToPath(new URL('../support/disk-writer.ts', import.meta.url));
-    const children = [1, 2].map(() => fork(module, { execArgv: ['--import', TSX] }));
+    const children = [1, 2].map(() => fork(module, { execArgv: ['--import', LOADER] }));
     const threads = [1, 2].map(() => startThread('../support/disk-writer', import.meta.url, null));
     const others = [
       ...children.map((child) => ({ port: child, send: (outputs: Output[]) => void child.send(outputs) })),
@@ -85,7 +85,9 @@ describe('many writers of one file', function () {
       });
       process.send('ready');`;
     writeFileSync(path('main.mts'), program);
-    const children = Array.from({ length: 4 }, () => fork(path('main.mts'), { execArgv: ['--import', TSX] }));
+    const children = Array.from({ length: 4 }, () =>
+      fork(path('main.mts'), { execArgv: ['--import', LOADER] }),
+    );
     try {
       await Promise.all(children.map((child) => once(child, 'message')));
       const answers = children.map((child) => once(child, 'message').then(([text]) => text as string));

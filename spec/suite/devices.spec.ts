@@ -13,7 +13,7 @@ import { expect } from 'chai';
 import { DEVICES, type Device, LABELS, type Probe } from '../../lib/runtime/devices.ts';
 import { installation } from '../../lib/runtime/installation.ts';
 import { networks } from '../../reference/networks/index.ts';
-import { runModule, TSX } from '../support/child.ts';
+import { LOADER, runModule } from '../support/child.ts';
 import { covering } from '../support/models.ts';
 import { NO_SWIFTSHADER, swiftshader } from '../support/swiftshader.ts';
 import type { Line } from '../support/verify-networks.ts';
@@ -56,7 +56,7 @@ function verifyAll(device: Device, env: NodeJS.ProcessEnv): Promise<Map<string, 
   const folder = mkdtempSync(join(tmpdir(), 'alexnet-devices-'));
   return new Promise((resolve, reject) => {
     const names = networksOn(device).map(({ name }) => name);
-    const child = spawn(process.execPath, ['--import', TSX, SCRIPT, device, folder, ...names], { env });
+    const child = spawn(process.execPath, ['--import', LOADER, SCRIPT, device, folder, ...names], { env });
     let [out, err] = ['', ''];
     child.stdout.on('data', (text) => (out += text));
     child.stderr.on('data', (text) => (err += text));

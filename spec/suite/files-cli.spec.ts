@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { runHere, TSX } from '../support/child.ts';
+import { LOADER, runHere } from '../support/child.ts';
 import { skipBecause } from '../support/skip.ts';
 import { readNpz } from '../support/tensor-bytes.ts';
 
@@ -48,7 +48,7 @@ describe('what commands write, and what they leave alone', function () {
   /** In a process of its own, where its streams or its environment matter. */
   function apart(args: readonly string[], { stdout, stderr, env }: Streams) {
     const { GITHUB_ACTIONS: _, GITHUB_STEP_SUMMARY: __, ...usual } = process.env;
-    const run = spawnSync(process.execPath, ['--import', TSX, MAIN, ...args], {
+    const run = spawnSync(process.execPath, ['--import', LOADER, MAIN, ...args], {
       cwd: folder,
       encoding: 'utf8',
       env: { ...usual, ...env },

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { parts, type Question } from '../../bench/gpu/parts.ts';
 import { type Report, type Row, withReport } from '../../bench/gpu/table.ts';
-import { TSX } from '../support/child.ts';
+import { LOADER } from '../support/child.ts';
 
 const script = fileURLToPath(new URL('../../bench/gpu-check.ts', import.meta.url));
 
@@ -18,7 +18,18 @@ describe('the check of a GPU', function () {
 
   it('writes what it found step by step, and goes on past what fails and past its time', () => {
     const json = join(folder, 'gpu.json');
-    const args = ['--import', TSX, script, '--on', 'cuda,cpu', '--small', '--minutes', '0.4', '--json', json];
+    const args = [
+      '--import',
+      LOADER,
+      script,
+      '--on',
+      'cuda,cpu',
+      '--small',
+      '--minutes',
+      '0.4',
+      '--json',
+      json,
+    ];
     // no CUDA here, or a card that is not asked: its steps fail, and the others run
     const env = { ...process.env, CUDA_VISIBLE_DEVICES: '-1' };
     const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env });

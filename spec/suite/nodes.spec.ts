@@ -1,5 +1,6 @@
 /** The fast twins have the bits of the plain loops under every supported Node, with V8's 256-bit vectors too. */
 import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { install, nodeOf } from '../../bench/peers.ts';
@@ -22,8 +23,15 @@ describe('the specs of lib/fast under other versions of Node', function () {
         console.log(`      skipped: ${reason}`);
         this.skip();
       }
-      const mocha = ['node_modules/mocha/bin/mocha.js', '--no-config', '--import=tsx', '--reporter=json'];
-      const args = [...flags, '--import=tsx', ...mocha, '--timeout=60000', `spec/lib/fast/${files}.spec.ts`];
+      // not mocha's bin, which starts another Node, without the flags
+      const mocha = [join(root, 'node_modules/mocha/lib/cli/cli.js'), '--no-config', '--reporter=json'];
+      const args = [
+        ...flags,
+        '--import=./spec/support/loader.mjs',
+        ...mocha,
+        '--timeout=60000',
+        `spec/lib/fast/${files}.spec.ts`,
+      ];
       const { stdout } = spawnSync(nodeOf(peer), args, { cwd: root, encoding: 'utf8', timeout: 240_000 });
       const { stats, failures } = JSON.parse(stdout.slice(stdout.indexOf('{\n')));
       expect(failures.map(({ fullTitle }: { fullTitle: string }) => fullTitle)).to.deep.equal([]);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { TSX } from '../support/child.ts';
+import { LOADER } from '../support/child.ts';
 
 const python = '/usr/bin/python3';
 const script = fileURLToPath(new URL('../../bench/step.ts', import.meta.url));
@@ -30,7 +30,7 @@ describe('bench/step.ts', function () {
       '--json',
       join(folder, 'r.json'),
     ];
-    return spawnSync(process.execPath, ['--import', TSX, script, ...args, ...more], { encoding: 'utf8' });
+    return spawnSync(process.execPath, ['--import', LOADER, script, ...args, ...more], { encoding: 'utf8' });
   };
 
   it('times both after their losses agree', () => {

@@ -2,15 +2,15 @@
  * Runs the text of a module in a process of its own, with tsx, so that it can import this project's sources.
  */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
+import { newerThanBuilt } from './fresh.ts';
 
 const ROOT = new URL('../../', import.meta.url);
-/** The loader with which a child process runs TypeScript. */
-export const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+/** The loader with which a child process runs TypeScript, and this project's sources as they are built. */
+export const LOADER = new URL('./loader.mjs', import.meta.url).href;
 
 export interface ChildOptions {
   readonly env?: NodeJS.ProcessEnv;
@@ -29,7 +29,7 @@ export function runModule(
   try {
     const file = join(folder, 'main.mts');
     writeFileSync(file, text.replaceAll("'@/", `'${ROOT.href}`));
-    const argv = [...node, '--import', TSX, file, ...args];
+    const argv = [...node, '--import', LOADER, file, ...args];
     return spawnSync(process.execPath, argv, { env, input, encoding: 'utf8', maxBuffer: 1 << 26 });
   } finally {
     rmSync(folder, { recursive: true });
@@ -41,16 +41,9 @@ export function runModule(
  * older than the sources, which would be tested by nothing then.
  */
 export function built(name: 'main.js' | 'start.js' = 'main.js'): string {
-  const path = fileURLToPath(new URL(`dist/lib/cli/${name}`, ROOT));
-  const at = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  for (const folder of ['reference', 'export', 'lib']) {
-    const entries = readdirSync(new URL(folder, ROOT), { recursive: true, withFileTypes: true });
-    for (const { parentPath, name: source } of entries.filter((entry) => entry.isFile())) {
-      if (statSync(join(parentPath, source)).mtimeMs > at)
-        throw new Error(`dist is older than ${join(parentPath, source)}: npm run build`);
-    }
-  }
-  return path;
+  const newer = newerThanBuilt();
+  if (newer) throw new Error(`dist is older than ${newer}: npm run build`);
+  return fileURLToPath(new URL(`dist/lib/cli/${name}`, ROOT));
 }
 
 /** A variable that is undefined is none. */

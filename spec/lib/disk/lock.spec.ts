@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { lockFolder } from '../../../lib/disk/lock.ts';
 import { lives, self } from '../../../lib/disk/temporary.ts';
 import { InputError } from '../../../lib/errors.ts';
-import { TSX } from '../../support/child.ts';
+import { LOADER } from '../../support/child.ts';
 
 /** tsx for threads, into which the loader does not reach. */
 const API = import.meta.resolve('tsx/esm/api').replace(/\.cjs$/, '.mjs');
@@ -30,7 +30,7 @@ describe('lib/disk/lock', () => {
         console.log(process.pid, lock.takenOver);
         ${then}
       } catch (error) { console.log(error.message); }`;
-    const args = ['--import', TSX, '--input-type=module', '-e', program];
+    const args = ['--import', LOADER, '--input-type=module', '-e', program];
     return spawnSync(process.execPath, args, { encoding: 'utf8' }).stdout.trim();
   }
 

@@ -19,7 +19,7 @@ import { makeFolder } from '../../../lib/disk/target.ts';
 import { self } from '../../../lib/disk/temporary.ts';
 import { type Output, writeTogether, writeWhole } from '../../../lib/disk/write.ts';
 import { EnvironmentError, InputError } from '../../../lib/errors.ts';
-import { TSX } from '../../support/child.ts';
+import { LOADER } from '../../support/child.ts';
 import { skipBecause } from '../../support/skip.ts';
 
 const MODULE = new URL('../../../lib/disk/write.ts', import.meta.url).href;
@@ -113,7 +113,7 @@ describe('lib/disk/write: files are whole or not there', () => {
       await writeWhole({ path: '/dev/fd/3', mark: null, content: 'three' });
       process.stdout.write('words');`;
     writeFileSync(path('main.mts'), program);
-    const line = `(echo before; '${process.execPath}' --import '${TSX}' '${path('main.mts')}' 3>'${path('3')}') > '${path('out')}'`;
+    const line = `(echo before; '${process.execPath}' --import '${LOADER}' '${path('main.mts')}' 3>'${path('3')}') > '${path('out')}'`;
     const { status, stderr } = spawnSync('sh', ['-c', line], { encoding: 'utf8' });
     expect([status, stderr]).to.deep.equal([0, '']);
     expect([read('out'), read('3')]).to.deep.equal(['before\nmodel words', 'three']);
@@ -192,7 +192,7 @@ describe('lib/disk/write: files are whole or not there', () => {
     try {
       writeFileSync(join(elsewhere, 'main.mts'), program);
       const mount = `mount -t tmpfs -o size=64k tmpfs '${folder}'`;
-      const line = `${mount} || exit 77; exec '${process.execPath}' --import '${TSX}' '${elsewhere}/main.mts'`;
+      const line = `${mount} || exit 77; exec '${process.execPath}' --import '${LOADER}' '${elsewhere}/main.mts'`;
       const { status, stdout, stderr } = spawnSync('unshare', ['-rm', 'sh', '-c', line], {
         encoding: 'utf8',
       });

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { TSX } from '../../support/child.ts';
+import { LOADER } from '../../support/child.ts';
 
 const threads = fileURLToPath(new URL('../../../lib/runtime/threads.ts', import.meta.url));
 
@@ -16,7 +16,7 @@ function program(text: string) {
       parentPort.postMessage('ready');\`, { eval: true, execArgv: [] });
     const open = () => openThreads({ threads: 2, start, lost: (job) => job });
     ${text}`;
-  const args = ['--import', TSX, '--input-type=module', '--eval', source];
+  const args = ['--import', LOADER, '--input-type=module', '--eval', source];
   const { status, signal, stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 30_000 });
   return [status ?? signal, stdout];
 }
