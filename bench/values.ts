@@ -67,28 +67,36 @@ function drawn(seed: number) {
   return { network, weights: randomWeights(network, seed + 2), input, keep, fault };
 }
 
-/** Right ones and wrong ones, and what is said of them. */
+/**
+ * `count` right ones and as many wrong ones, and what is said of them. A mistake that moved no value (a weight of what
+ * is 0 everywhere) is none: another takes its place.
+ */
 async function randomNetworks(count: number, folder: string): Promise<void> {
-  const cases = Array.from({ length: count }, (_, seed) => drawn(seed));
-  const right = cases.map(({ fault: _, ...one }, i) => ({ ...one, name: `right${i}` }));
-  const wrong = cases.map((one, i) => ({ ...one, name: `wrong${i}` }));
-  const files = runTorch(folder, [...right, ...wrong]);
   const verdicts = new Map<string, number>();
-  for (const [i, values] of files.entries()) {
-    const { network, weights, input, keep, fault } = cases[i % count];
-    const { verdict, layers } = await verify({ network, weights, input, values });
-    // a mistake that moved no value (a weight of what is 0 everywhere) is none
-    const isSame = i >= count && readFileSync(values).equals(readFileSync(files[i - count]));
-    const side = i < count ? 'right' : isSame ? 'wrong without effect' : 'wrong';
-    verdicts.set(`${side}: ${verdict}`, (verdicts.get(`${side}: ${verdict}`) ?? 0) + 1);
-    if (i < count ? verdict === 'fail' : verdict !== 'fail' && !isSame) {
-      const told = layers
-        .filter((row) => row.verdict !== 'pass')
-        .map(({ layer, reason }) => `${layer}: ${reason}`);
-      console.log(
-        `${side} ${i % count}: ${verdict}, ${i < count ? '' : `${fault.join(' ')}, `}${keep.join(' ')}: ${told.join('; ')}`,
-      );
+  const add = (what: string): void => void verdicts.set(what, (verdicts.get(what) ?? 0) + 1);
+  for (let first = 0, wrong = 0; wrong < count; ) {
+    const cases = Array.from({ length: count - wrong }, (_, i) => drawn(first + i));
+    const right = cases.map(({ fault: _, ...one }, i) => ({ ...one, name: `right${first + i}` }));
+    const faulty = cases.map((one, i) => ({ ...one, name: `wrong${first + i}` }));
+    const files = runTorch(folder, [...right, ...faulty]);
+    for (const [i, { network, weights, input, keep, fault }] of cases.entries()) {
+      const sides = { right: files[i], wrong: files[cases.length + i] };
+      const moved = !readFileSync(sides.right).equals(readFileSync(sides.wrong));
+      if (!moved) add('wrong without effect');
+      for (const [side, values] of Object.entries(sides)) {
+        if (side === 'wrong' ? !moved : first > 0) continue;
+        const { verdict, layers } = await verify({ network, weights, input, values });
+        add(`${side}: ${verdict}`);
+        if ((side === 'wrong') === (verdict === 'fail')) continue;
+        const told = layers
+          .filter((row) => row.verdict !== 'pass')
+          .map(({ layer, reason }) => `${layer}: ${reason}`);
+        const what = side === 'wrong' ? `${fault.join(' ')}, ` : '';
+        console.log(`${side} ${first + i}: ${verdict}, ${what}${keep.join(' ')}: ${told.join('; ')}`);
+      }
+      if (moved) wrong++;
     }
+    first += cases.length;
   }
   for (const [what, times] of [...verdicts].sort()) console.log(`${what} ${times}`);
 }
