@@ -36,7 +36,7 @@ const messages = {
   function: { 4: 'value', 5: 'value', 7: 'node' },
   node: { 1: 'value', 2: 'value', 3: 'nothing', 5: 'attribute' },
   attribute: { 6: 'graph', 11: 'graph' },
-  tensor: { 8: 'value', 9: 'raw' },
+  tensor: { 8: 'value', 9: 'raw', 13: 'place', 14: 'place' },
   sparse: { 1: 'values' },
   values: { 8: 'value' },
   info: { 1: 'value', 2: 'type' },
@@ -47,6 +47,8 @@ const messages = {
 } as const;
 
 type Message = keyof typeof messages;
+/** A tensor's raw data, and where they would lie outside: what a file says of that beside raw data is stale. */
+type Weights = 'raw' | 'place';
 
 export interface Renamed {
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -84,6 +86,7 @@ export function renamed(model: Uint8Array, taps = new Uint8Array(), weights?: st
 
   function rewritten(file: Uint8Array, message: Message, start = 0, end = file.length): Uint8Array[] {
     const pieces: Uint8Array[] = [];
+    const moved = outside !== undefined && message === 'tensor' && isLarge(file, start, end);
     let copied = start;
     for (let at = start; at < end; ) {
       const field = fieldAt(file, at, end);
@@ -92,15 +95,17 @@ export function renamed(model: Uint8Array, taps = new Uint8Array(), weights?: st
         pieces.push(file.subarray(copied, field.tag));
         copied = field.end;
       }
-      const what = (messages[message] as Record<number, Message | 'value' | 'raw' | 'nothing'>)[field.number];
-      if (what === undefined || field.wire !== 2) continue;
-      if (what === 'raw' && !(outside && field.end - field.start >= LARGE)) continue;
+      const what = (messages[message] as Record<number, Message | 'value' | Weights | 'nothing'>)[
+        field.number
+      ];
+      if (what === undefined || (field.wire !== 2 && what !== 'place')) continue;
+      if ((what === 'raw' || what === 'place') && !moved) continue;
       pieces.push(file.subarray(copied, field.tag));
       copied = field.end;
       if (what === 'value') pieces.push(...framedText(field.number, valueName(text(file, field))));
       else if (what === 'raw')
         pieces.push(encodeTensor(outside!.place(file.subarray(field.start, field.end))));
-      else if (what !== 'nothing')
+      else if (what !== 'nothing' && what !== 'place')
         pieces.push(...framed(field.number, rewritten(file, what, field.start, field.end)));
     }
     pieces.push(file.subarray(copied, end));
@@ -124,6 +129,16 @@ export function renamed(model: Uint8Array, taps = new Uint8Array(), weights?: st
     original: (said) =>
       said.replace(/(?<![A-Za-z0-9_])[nv]\d+(?![A-Za-z0-9])/g, (m) => originals.get(m) ?? m),
   };
+}
+
+/** Whether a tensor's raw data are worth a place outside. */
+function isLarge(file: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; ) {
+    const field = fieldAt(file, at, end);
+    at = field.end;
+    if (field.number === 9 && field.end - field.start >= LARGE) return true;
+  }
+  return false;
 }
 
 /** A node's own name, else 'Relu → y'. */

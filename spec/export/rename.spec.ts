@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { expect } from 'chai';
 import { decodeModel } from '../../export/proto.ts';
 import { renamed } from '../../export/rename.ts';
+import { joined } from '../../export/wire.ts';
+import { modelFile } from '../../export/write.ts';
 import { holdDevice, openSession } from '../../lib/runtime/session.ts';
 import { asTensor, type SessionValue } from '../../lib/runtime/values.ts';
 import { dense, tensor } from '../../reference/tensor.ts';
@@ -187,6 +189,21 @@ describe('a model with other names', () => {
         { key: 'offset', value: '0' },
         { key: 'length', value: String(2 ** 20) },
       ]);
+    });
+
+    it('forgets where a file had them before they were read', () => {
+      const stale = { key: 'location', value: 'gone.bin' };
+      const whole = decodeModel(model);
+      const initializer = whole.graph!.initializer.map((one) => ({
+        ...one,
+        externalData: [stale],
+        dataLocation: 0,
+      }));
+      const was = joined(modelFile({ ...whole, graph: { ...whole.graph!, initializer } }).chunks());
+      const { untapped } = renamed(was, undefined, 'w.bin');
+      const places = decodeModel(untapped).graph!.initializer.map(({ externalData }) => externalData);
+      expect(places[0]).to.deep.equal([stale]);
+      expect(places[1].map(({ value }) => value)).to.deep.equal(['w.bin', '0', String(2 ** 20)]);
     });
 
     async function results(): Promise<number[]> {
