@@ -100,7 +100,7 @@ export function namesFor(
 const tapsOf = (model: Uint8Array, taps: readonly string[]) =>
   encodeGraph({ output: furtherOutputs(decodeModel(model), taps) });
 
-/** `folder`: where the file of large weights lies. */
+/** `folder`: where the model lies, with its large weights beside it. */
 async function openRenamed(
   names: Renamed,
   device: Device,
@@ -116,7 +116,12 @@ async function openRenamed(
     const session = await guarded(
       device,
       `${label}: onnxruntime cannot use it`,
-      () => createFrom(ort, bytes, settingsOf(device, options, profiles), folder),
+      () => {
+        const how = settingsOf(device, options, profiles);
+        if (folder)
+          return ort.InferenceSession.create(join(folder, taps.length > 0 ? TAPPED : UNTAPPED), how);
+        return ort.InferenceSession.create(bytes, how);
+      },
       names.original,
     );
     return opened(ort, session, device, label, names, profiles);
@@ -124,19 +129,6 @@ async function openRenamed(
     if (profiles) await discard(profiles);
     throw error;
   }
-}
-
-/** onnxruntime finds a model's other files beside it, so that such a model must be a file itself. */
-async function createFrom(
-  ort: Onnxruntime,
-  model: Uint8Array,
-  options: InferenceSession.SessionOptions,
-  folder?: string,
-): Promise<InferenceSession> {
-  if (!folder) return ort.InferenceSession.create(model, options);
-  const path = join(folder, 'model.onnx');
-  await writeFile(path, model);
-  return ort.InferenceSession.create(path, options);
 }
 
 /** Where sessions are opened. */
@@ -175,7 +167,7 @@ export async function holdDevice(device: Device): Promise<Host> {
 
 interface Prepared {
   readonly names: Renamed;
-  /** Where its large weights lie; undefined where they are in the model. */
+  /** Where it lies, its large weights beside it; undefined where they are in the model. */
   readonly folder?: string;
 }
 
@@ -190,6 +182,8 @@ async function prepared(model: Uint8Array, options: SessionOptions): Promise<Pre
   try {
     folder = temporaryFolder('alexnet-model-');
     await writeFile(join(folder, WEIGHTS), names.weights);
+    await writeFile(join(folder, TAPPED), names.bytes);
+    await writeFile(join(folder, UNTAPPED), names.untapped);
     return { names, folder };
   } catch {
     if (folder) await discard(folder);
@@ -198,6 +192,8 @@ async function prepared(model: Uint8Array, options: SessionOptions): Promise<Pre
 }
 
 const WEIGHTS = 'weights';
+const TAPPED = 'tapped.onnx';
+const UNTAPPED = 'untapped.onnx';
 
 async function discard(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });

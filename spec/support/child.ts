@@ -54,37 +54,45 @@ function setVariables(variables: NodeJS.ProcessEnv): void {
   }
 }
 
-/**
- * A command line in this process, from a folder, with these variables of the environment: far faster than one of its
- * own. What it prints is kept apart.
- */
-export async function runHere(args: readonly string[], folder: string, env: NodeJS.ProcessEnv = {}) {
-  const { alexnet } = await import('../../lib/cli/program.ts');
-  const { exitCode } = process;
-  const before = process.cwd();
-  const variables = Object.fromEntries(Object.keys(env).map((name) => [name, process.env[name]]));
+/** What is written to both streams while something runs, its result, and the exit code that it leaves. */
+export async function heard<T>(run: () => T) {
   const said = { out: '', err: '' };
   const streams = [
     ['out', process.stdout],
     ['err', process.stderr],
   ] as const;
   const writes = streams.map(([, stream]) => stream.write);
-  process.chdir(folder);
-  setVariables(env);
+  const { exitCode } = process;
   process.exitCode = undefined;
-  for (const [name, stream] of streams) {
+  for (const [name, stream] of streams)
     stream.write = (text: string | Uint8Array) => {
       said[name] += text;
       return true;
     };
-  }
   try {
-    const status = await alexnet(['node', 'alexnet', ...args]);
-    return { status, ...said };
+    const result = await run();
+    return { ...said, result, exitCode: process.exitCode };
   } finally {
     for (const [i, [, stream]] of streams.entries()) stream.write = writes[i];
+    process.exitCode = exitCode;
+  }
+}
+
+/**
+ * A command line in this process, from a folder, with these variables of the environment: far faster than one of its
+ * own. What it prints is kept apart.
+ */
+export async function runHere(args: readonly string[], folder: string, env: NodeJS.ProcessEnv = {}) {
+  const { alexnet } = await import('../../lib/cli/program.ts');
+  const before = process.cwd();
+  const variables = Object.fromEntries(Object.keys(env).map((name) => [name, process.env[name]]));
+  process.chdir(folder);
+  setVariables(env);
+  try {
+    const { out, err, result } = await heard(() => alexnet(['node', 'alexnet', ...args]));
+    return { status: result, out, err };
+  } finally {
     process.chdir(before);
     setVariables(variables);
-    process.exitCode = exitCode;
   }
 }

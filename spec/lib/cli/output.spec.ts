@@ -1,28 +1,9 @@
 import { expect } from 'chai';
 import { print, progressBar, takeAll, tellError, tellUnread } from '../../../lib/cli/output.ts';
 import { EnvironmentError, InputError } from '../../../lib/errors.ts';
+import { heard } from '../../support/child.ts';
 
 describe('what an error becomes', () => {
-  /** What is written to both streams while something runs, and the exit code that it leaves. */
-  async function heard(run: () => unknown) {
-    const said = { out: '', err: '' };
-    const streams = [
-      ['out', process.stdout],
-      ['err', process.stderr],
-    ] as const;
-    const writes = streams.map(([, stream]) => stream.write);
-    const { exitCode } = process;
-    process.exitCode = undefined;
-    for (const [name, stream] of streams)
-      stream.write = (text: string | Uint8Array) => !!(said[name] += text);
-    try {
-      const result = await run();
-      return { ...said, result, exitCode: process.exitCode };
-    } finally {
-      for (const [i, [, stream]] of streams.entries()) stream.write = writes[i];
-      process.exitCode = exitCode;
-    }
-  }
   const errno = (code: string) => Object.assign(new Error(`${code}: no luck`), { code });
 
   it('2 for what was given, 3 for what is around, and a fault of the program is called so', async () => {
