@@ -294,8 +294,8 @@ export function attributeProto(name: string, value: Attributes[string], kind: st
   }
 }
 
-/** The oracle's shape for this batch: its first dimension replaced. */
-export const withBatch = (shape: Shape, batch: GraphSettings['batch']): Dims => [
-  batch === 'dynamic' ? 'N' : batch,
+/** The oracle's shape for this batch, or for so many views of each picture in it: its first dimension replaced. */
+export const withBatch = (shape: Shape, batch: GraphSettings['batch'], views = 1): Dims => [
+  batch === 'dynamic' ? (views === 1 ? 'N' : `N*${views}`) : batch * views,
   ...shape.slice(1),
 ];

@@ -2,11 +2,14 @@
  * A network as an ONNX file: IR 8, opset 13 to 18, explicit shapes for every value, and metadata that explain
  * the file.
  *
- * The input is called 'input', values are called as the layers, initializers <layer>.weight and <layer>.bias.
+ * The input is called 'input', values are called as the layers, initializers <layer>.weight and <layer>.bias. Files
+ * that take pictures: see pixels.ts.
  */
+import type { Pixels } from '../reference/input/pixels.ts';
 import { mustBeNetwork, mustBeObject, mustBeWeights } from '../reference/named.ts';
 import type { Network } from '../reference/networks/layers.ts';
 import { inputsOf, shapes, type Weights, weightShapes } from '../reference/oracle.ts';
+import type { Tensor } from '../reference/tensor.ts';
 import { emitters } from './emitters.ts';
 import {
   type FloatType,
@@ -16,6 +19,7 @@ import {
   lrnForms,
   withBatch,
 } from './graph.ts';
+import { emitAverage, emitPixels, IMAGE, imageOf } from './pixels.ts';
 import type { ModelProto } from './proto.ts';
 import { withOutputs } from './tap.ts';
 import { type ModelFile, modelFile } from './write.ts';
@@ -31,6 +35,12 @@ export interface BuildModelOptions {
   readonly precision?: FloatType;
   /** Name of a second file for the weights, to lie beside the first. */
   readonly externalData?: string;
+  /** uint8: pictures (N,S,S,3), resized already; what else the network's preprocessing does is in the graph. */
+  readonly input?: 'float32' | 'uint8';
+  /** Of a file that takes pictures: 10: corners, centre and their mirrors, their probabilities averaged (N,K). */
+  readonly views?: 1 | 10;
+  /** Of a file that takes pictures: (3,H,W), in place of the preprocessing's mean. */
+  readonly meanImage?: Tensor;
   /** Every layer's value is an output. */
   readonly tap?: boolean;
   /** Where the weights come from, for people: a file, or a seed. */
@@ -60,11 +70,13 @@ export function buildModel(network: Network, weights: Weights, options: BuildMod
   if (!Number.isInteger(opset) || opset < opsets.first || opset > opsets.last)
     throw new RangeError(`opset must be an integer from ${opsets.first} to ${opsets.last} (= ${opset})`);
   checkWeights(network, weights);
-  emitNetwork(g, network, weights);
-  for (const [name, shape] of shapes(network)) g.expect(name, withBatch(shape, g.settings.batch));
+  const pixels = pixelsOf(network, options);
+  const views = pixels?.views ?? 1;
+  emitNetwork(g, network, weights, pixels);
+  for (const [name, shape] of shapes(network)) g.expect(name, withBatch(shape, g.settings.batch, views));
   const doc =
     'Krizhevsky, Sutskever, Hinton 2012; the doc string of each node names its section in the paper.';
-  const model = modelAround(g, network, network.name, doc, opset, metadataOf(network, options));
+  const model = modelAround(g, network, network.name, doc, opset, metadataOf(network, options, pixels));
   const layers = network.layers.map(({ name }) => name);
   return modelFile(options.tap ? withOutputs(model, layers) : model, externalData);
 }
@@ -117,10 +129,21 @@ function checkWeights(network: Network, weights: Weights): void {
     if (!expected.has(name)) throw new RangeError(`${network.name}: no layer has weights '${name}'`);
 }
 
+function pixelsOf({ preprocess }: Network, options: BuildModelOptions): Pixels | undefined {
+  const { input = 'float32', views = 1, meanImage } = options;
+  if (input !== 'float32' && input !== 'uint8')
+    throw new RangeError(`input must be 'float32' or 'uint8' (= ${input})`);
+  if (views !== 1 && views !== 10) throw new RangeError(`views must be 1 or 10 (= ${views})`);
+  if (input === 'uint8') return { preprocess, views, meanImage };
+  if (views !== 1 || meanImage) throw new RangeError("views and a mean image need input 'uint8'");
+  return undefined;
+}
+
 /** Input, all layers and output; a float16 graph casts at both ends. */
-function emitNetwork(g: GraphBuilder, network: Network, weights: Weights): void {
+function emitNetwork(g: GraphBuilder, network: Network, weights: Weights, pixels?: Pixels): void {
   const { batch, precision } = g.settings;
-  const input = g.input('input', withBatch([1, ...network.input], batch));
+  const input = pixels ? emitPixels(g, pixels) : g.input('input', withBatch([1, ...network.input], batch));
+  g.expect('input', withBatch([1, ...network.input], batch, pixels?.views));
   const narrow = precision === 'float16';
   const first = narrow ? g.cast(input, 'input/float16', 'float16') : input;
   for (const [index, layer] of network.layers.entries()) {
@@ -132,12 +155,18 @@ function emitNetwork(g: GraphBuilder, network: Network, weights: Weights): void 
       throw new RangeError(message.startsWith(layer.name) ? message : `${layer.name}: ${message}`);
     }
   }
-  g.output(network.layers[network.layers.length - 1].name);
+  const { views = 1 } = pixels ?? {};
+  g.output(views === 1 ? network.layers[network.layers.length - 1].name : emitAverage(g, network, views));
 }
 
-const metadataOf = (network: Network, { weightsSource, labels, metadata }: BuildModelOptions) => ({
+const metadataOf = (
+  network: Network,
+  { weightsSource, labels, metadata }: BuildModelOptions,
+  pixels?: Pixels,
+) => ({
   network: network.name,
   preprocess: JSON.stringify(network.preprocess),
+  ...(pixels === undefined ? {} : { [IMAGE]: JSON.stringify(imageOf(pixels)) }),
   ...(weightsSource === undefined ? {} : { 'weights.source': weightsSource }),
   ...(labels === undefined ? {} : { labels: JSON.stringify(labels) }),
   ...metadata,

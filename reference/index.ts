@@ -35,4 +35,6 @@ export {
   preprocess,
   type Views,
 } from './input/preprocess.ts';
+export * as pixels from './input/pixels.ts';
+export type { Rectangle } from './input/resize.ts';
 export * as random from './random.ts';

@@ -24,6 +24,7 @@ import {
 } from '../checks.ts';
 import { checkTargets, type Guard } from '../disk/target.ts';
 import { InputError } from '../errors.ts';
+import { findMean, type Mean } from '../image/mean.ts';
 import { modelTargets, withExternalData, writeModelFile } from '../onnx/files.ts';
 import { requireWeights } from '../weights/shipped.ts';
 import { modelOf } from './modelfile.ts';
@@ -42,6 +43,12 @@ export interface ExportOptions extends Choice {
   readonly batch?: number | 'dynamic';
   readonly lrn?: LrnForm;
   readonly precision?: 'float32' | 'float16';
+  /** uint8: pictures (N,S,S,3), resized and cropped; channels, range, mean and deviation are in the graph. */
+  readonly input?: 'float32' | 'uint8';
+  /** With input uint8. 10: pictures are the resized squares; the ten crops and their average are in the graph. */
+  readonly views?: 1 | 10;
+  /** With input uint8: file of a mean image; default: mean.npy beside the weights, where the network takes one. */
+  readonly mean?: string;
   /** Put the weights into `<file>.data` beside the model. */
   readonly externalData?: boolean;
   /** Every layer's value is an output, for engines that show their outputs alone. */
@@ -69,6 +76,9 @@ export interface Exported {
   readonly weights: string;
   readonly opset: number;
   readonly precision: 'float32' | 'float16';
+  /** uint8 where it takes pictures. */
+  readonly input: 'float32' | 'uint8';
+  readonly views: 1 | 10;
   readonly parameters: number;
   /** Of both files. */
   readonly bytes: number;
@@ -81,6 +91,9 @@ const checks: Checks<ExportOptions> = {
   batch: either("an integer of at least 1, or 'dynamic'", whole(1), among(['dynamic'])),
   lrn: among(lrnForms),
   precision: among(['float32', 'float16']),
+  input: among(['float32', 'uint8']),
+  views: among([1, 10]),
+  mean: text,
   externalData: truth,
   tap: truth,
   graph: among(['inference', 'gradients', 'training']),
@@ -106,7 +119,9 @@ export async function exportOnnx(file: string, options: ExportOptions = {}): Pro
   await checkTargets(modelTargets(file, externalData), guard);
   const { network, weights, source, classes, notes } = await resolve(requireWeights('export', options));
   const form = { opset, batch, lrn, precision, externalData, tap };
-  const model = modelOf(network, weights, { source, classes, ...form });
+  const mean = await meanOf(network, options);
+  const pictures = { input: options.input, views: options.views, meanImage: mean?.image };
+  const model = asInput(() => modelOf(network, weights, { source, classes, ...form, ...pictures }));
   await writeModelFile(file, model, guard);
   const parameters = parameterCount(network);
   const made = {
@@ -115,14 +130,32 @@ export async function exportOnnx(file: string, options: ExportOptions = {}): Pro
     network: network.name,
     graph,
     weights: source,
-    notes,
+    notes: mean ? [...notes, `mean image: ${mean.file}`] : notes,
   };
   const bytes = model.byteLength + (model.external?.byteLength ?? 0);
-  return { ...made, opset, precision, parameters, bytes };
+  const { input = 'float32', views = 1 } = options;
+  return { ...made, opset, precision, input, views, parameters, bytes };
 }
 
-function guardOf({ weights, force }: ExportOptions): Guard {
-  const inputs = typeof weights === 'string' ? [weights] : [];
+/** What a graph that preprocesses subtracts. */
+async function meanOf({ preprocess }: Network, options: ExportOptions): Promise<Mean | null> {
+  const { input, views, mean, weights } = options;
+  if (input === 'uint8') return findMean(preprocess, mean, typeof weights === 'string' ? weights : undefined);
+  if (views === 10 || mean !== undefined)
+    throw new InputError(`--${views === 10 ? 'views' : 'mean'} needs --input uint8`);
+  return null;
+}
+
+function asInput<T>(run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw error instanceof RangeError ? new InputError(error.message) : error;
+  }
+}
+
+function guardOf({ weights, mean, force }: ExportOptions): Guard {
+  const inputs = [weights, mean].filter((file) => typeof file === 'string');
   return { inputs: withExternalData(inputs), force };
 }
 
@@ -144,6 +177,8 @@ async function exportTraining(
     weights: 'inputs',
     opset: TRAINING_OPSET,
     precision: 'float32',
+    input: 'float32',
+    views: 1,
     parameters: parameterCount(network),
     bytes: model.byteLength,
     notes,
@@ -167,6 +202,9 @@ function trainingModel(network: Network, options: ExportOptions): ModelFile {
     ['--precision float16', options.precision === 'float16'],
     ['--lrn native', lrn === 'native'],
     ['--external-data', options.externalData],
+    ['--input uint8', options.input === 'uint8'],
+    ['--views', options.views === 10],
+    ['--mean', options.mean],
     ['--tap', options.tap],
     ['--seed or --init', options.seed !== undefined || options.init !== undefined],
   ] as const) {

@@ -1,26 +1,16 @@
 /** The ONNX file of a network with its weights: what `alexnet export` writes and the other commands run. */
 import { createHash } from 'node:crypto';
 import { fromFloat16, toFloat16 } from '../../export/float16.ts';
-import { buildModel, type LrnForm, type ModelFile } from '../../export/index.ts';
+import { type BuildModelOptions, buildModel, type ModelFile } from '../../export/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { CLASSES } from '../labels/labels.ts';
 
-export interface ModelOptions {
+export interface ModelOptions extends Omit<BuildModelOptions, 'weightsSource' | 'labels' | 'metadata'> {
   /** Where the weights come from, for the file's metadata: 'seed 0, kaiming' or a file's name. */
   readonly source: string;
   readonly classes?: readonly string[];
-  /** 13 to 18; default 13. */
-  readonly opset?: number;
-  /** Images a batch, or 'dynamic' (default). */
-  readonly batch?: number | 'dynamic';
-  readonly lrn?: LrnForm;
-  readonly precision?: 'float32' | 'float16';
-  /** Name of the file beside the model that holds the weights; default: they are in the model. */
-  readonly externalData?: string;
-  /** Every layer's value is an output. */
-  readonly tap?: boolean;
   /** For this process alone: nobody will hold the weights against their checksums, so there are none. */
   readonly passing?: boolean;
 }

@@ -157,14 +157,19 @@ export function mirror({ width, height, data }: Image): Image {
  * The ten views of section 4.1: top left, top right, bottom left, bottom right, centre, then the mirrors of
  * these in the same order (torchvision's TenCrop and pycaffe's oversample have this order too).
  */
-function tenCrops(image: Image, { crop: c }: Preprocess): readonly Image[] {
-  if (c.size === 0) throw new RangeError('preprocess: ten views need a crop (= 0)');
-  const centre = centreWindow(image.width, image.height, c);
-  const right = image.width - centre.width;
-  const bottom = image.height - centre.height;
-  const at = (x: number, y: number) => crop(image, { ...centre, x, y });
-  const five = [at(0, 0), at(right, 0), at(0, bottom), at(right, bottom), crop(image, centre)];
+function tenCrops(image: Image, spec: Preprocess): readonly Image[] {
+  const five = viewWindows(image.width, image.height, spec.crop).map((window) => crop(image, window));
   return [...five, ...five.map(mirror)];
+}
+
+/** The first five of the ten. */
+export function viewWindows(width: number, height: number, c: Preprocess['crop']): readonly Rectangle[] {
+  if (c.size === 0) throw new RangeError('preprocess: ten views need a crop (= 0)');
+  const centre = centreWindow(width, height, c);
+  const right = width - c.size;
+  const bottom = height - c.size;
+  const corner = (x: number, y: number): Rectangle => ({ ...centre, x, y });
+  return [corner(0, 0), corner(right, 0), corner(0, bottom), corner(right, bottom), centre];
 }
 
 /** 1: the centre crop; 2: it and its mirror image; 10: see `tenCrops`. */
@@ -248,8 +253,8 @@ function normalise(
   }
 }
 
-/** What is subtracted from each channel. */
-function meanPlanes(
+/** What is subtracted from each channel: a value, or one for each pixel. */
+export function meanPlanes(
   spec: Preprocess,
   meanImage: Tensor | undefined,
   width: number,

@@ -12,6 +12,7 @@ import { zeros } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
 import { commandLines, narrowWeights } from '../support/command-lines.ts';
 import { fixture, refusal } from '../support/data-fixtures.ts';
+import { random } from '../support/models.ts';
 import { graph, info, modelBytes, type NodeText } from '../support/onnx.ts';
 import { skipBecause } from '../support/skip.ts';
 
@@ -87,6 +88,28 @@ describe('options of summary and export', () => {
     // FLOAT16 is 10 in TensorProto's list of types
     const types = after.graph!.initializer.filter(({ name }) => /\.(weight|bias)$/.test(name ?? ''));
     expect([...new Set(types.map(({ dataType }) => dataType))]).to.deep.equal([10]);
+  });
+
+  it('export --input, --views, --mean: pictures of bytes, ten views averaged, a mean image in the graph', async () => {
+    const usual = 'export pictures.onnx --network cifar10-full --seed 1';
+    await writeTensors(path('mean.npy'), { mean: random([3, 32, 32], 5, 100) });
+    expect(await json(`${usual} --input uint8 --mean mean.npy`)).to.include({ input: 'uint8', views: 1 });
+    const { graph } = model('pictures.onnx');
+    const { elemType, shape } = graph!.input[0].type!.tensorType!;
+    // UINT8 is 2 in TensorProto's list of types
+    expect([elemType, shape!.dim.slice(1).map(({ dimValue }) => dimValue)]).to.deep.equal([2, [32, 32, 3]]);
+    const mean = graph!.initializer.find(({ name }) => name === 'image/mean/by')!.rawData as Uint8Array;
+    const [{ data }] = (await readTensors(path('mean.npy'))).values();
+    expect(Buffer.compare(mean, new Uint8Array(data.buffer))).to.equal(0);
+    expect(await refused(`${usual.replace('pictures', 'none')} --input uint8`)).to.match(
+      /needs a mean image/,
+    );
+    expect(await refused(`${usual} --mean mean.npy`)).to.match(/--mean needs --input uint8$/m);
+    await json('export ten.onnx --network cifar-alexnet --input uint8 --views 10');
+    expect(model('ten.onnx').graph!.output.map(({ name }) => name)).to.deep.equal(['probabilities']);
+    expect(await refused('export no.onnx --network cifar-alexnet --views 10')).to.match(
+      /--views needs --input uint8/,
+    );
   });
 
   it('export --external-data: the weights lie beside the model', async () => {

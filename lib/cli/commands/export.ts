@@ -6,10 +6,13 @@ import { megabytes, thousands } from '../../report/table.ts';
 import { forceOption, integer, jsonOption, lrnOption, oneOf, weightOptions } from '../options.ts';
 import { print, tell } from '../output.ts';
 
-interface Options extends ExportOptions {
+interface Options extends Omit<ExportOptions, 'views'> {
+  readonly views: '1' | '10';
   readonly json?: boolean;
 }
 
+const INPUT = 'uint8: pictures (N,S,S,3); channels, range, mean and deviation are in the graph';
+const VIEWS = 'with --input uint8, 10: the ten crops of section 4.1 and their average are in the graph';
 const GRAPH = 'what the file computes; the weights are inputs of all but inference';
 
 export function register(program: Command): void {
@@ -24,6 +27,9 @@ export function register(program: Command): void {
     )
     .addOption(lrnOption())
     .addOption(oneOf('--precision <type>', 'type of weights and values', ['float32', 'float16'], 'float32'))
+    .addOption(oneOf('--input <type>', INPUT, ['float32', 'uint8'], 'float32'))
+    .addOption(oneOf('--views <n>', VIEWS, ['1', '10'], '1'))
+    .option('--mean <file>', 'with --input uint8: mean image; default: mean.npy beside the weights')
     .addOption(oneOf('--graph <kind>', GRAPH, ['inference', 'gradients', 'training'], 'inference'))
     .option('--loop', 'with --graph training: as many steps a call as the inputs hold')
     .addOption(
@@ -36,11 +42,12 @@ export function register(program: Command): void {
     .action(exportModel);
 }
 
-async function exportModel(out: string, { json, ...options }: Options): Promise<void> {
-  const { notes, ...made } = await exportOnnx(out, options);
+async function exportModel(out: string, { json, views, ...options }: Options): Promise<void> {
+  const { notes, ...made } = await exportOnnx(out, { ...options, views: views === '10' ? 10 : 1 });
   notes.forEach(tell);
-  const { file, network, graph, parameters, weights, opset, precision, bytes } = made;
+  const { file, network, graph, parameters, weights, opset, precision, bytes, input } = made;
   const kind = graph === 'inference' ? '' : `${graph}, `;
-  const what = `${network}, ${kind}${thousands(parameters)} parameters (${weights}), opset ${opset}, ${precision}`;
+  const pictures = input === 'uint8' ? `, of pictures${made.views === 10 ? ', ten views' : ''}` : '';
+  const what = `${network}, ${kind}${thousands(parameters)} parameters (${weights}), opset ${opset}, ${precision}${pictures}`;
   await print(json, made, () => `${file}: ${what}, ${megabytes(bytes)}\n`, out);
 }

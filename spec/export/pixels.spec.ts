@@ -1,0 +1,168 @@
+/** Preprocessing in the graph against `preprocess` outside, bit for bit: neither has the other's code. */
+import { expect } from 'chai';
+import * as ort from 'onnxruntime-node';
+import { GraphBuilder } from '../../export/graph.ts';
+import { buildModel, joined } from '../../export/index.ts';
+import { emitPixels } from '../../export/pixels.ts';
+import { encodeModel } from '../../export/proto.ts';
+import { forward } from '../../lib/fast/oracle.ts';
+import { type Pixels, pixelStep, pixelSteps } from '../../reference/input/pixels.ts';
+import {
+  centreSquare,
+  cropViews,
+  type Image,
+  type Preprocess,
+  preprocess,
+} from '../../reference/input/preprocess.ts';
+import { networkNamed, networks } from '../../reference/networks/index.ts';
+import * as softmax from '../../reference/ops/softmax.ts';
+import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
+import { narrow, random, randomWeights, uniform } from '../support/models.ts';
+
+const next = uniform(5);
+const pictureOf = (width: number, height: number): Image => ({
+  width,
+  height,
+  data: Uint8Array.from({ length: 3 * width * height }, () => (next() + 1) * 128),
+});
+
+/** What is cut and resized outside, where one view or ten are in the graph. */
+const outside = (image: Image, { preprocess: spec, views }: Pixels): Image =>
+  views === 10 ? centreSquare(image, spec) : cropViews(image, spec)[0];
+
+/** Pictures one behind the other, as the graph takes them. */
+function stacked(images: readonly Image[]): { data: Uint8Array; shape: number[] } {
+  const [{ width, height }] = images;
+  const data = Buffer.concat(images.map((image) => image.data));
+  return { data: Uint8Array.from(data), shape: [images.length, height, width, 3] };
+}
+
+async function onDevice(pixels: Pixels, images: readonly Image[]): Promise<Float32Array> {
+  const g = new GraphBuilder({ precision: 'float32', batch: 'dynamic', lrn: 'native' });
+  g.output(emitPixels(g, pixels));
+  const model = { irVersion: 8, opsetImport: [{ domain: '', version: 13 }], graph: g.build('pixels', '') };
+  return (await runOn(encodeModel(model), images)).input.data as Float32Array;
+}
+
+async function runOn(file: Uint8Array, images: readonly Image[]) {
+  const session = await ort.InferenceSession.create(file, { logSeverityLevel: 3 });
+  const { data, shape } = stacked(images);
+  try {
+    return await session.run({ image: new ort.Tensor('uint8', data, shape) });
+  } finally {
+    await session.release();
+  }
+}
+
+const inSteps = (pixels: Pixels, images: readonly Image[]): Tensor => {
+  const { data, shape } = stacked(images);
+  return pixelSteps(pixels).reduce((x, step) => pixelStep(step, x), tensor(Float32Array.from(data), shape));
+};
+
+const joinedOf = (parts: readonly Tensor[]): Buffer =>
+  Buffer.concat(parts.map((part) => bytesOf(dense(part) as Float32Array)));
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength);
+
+/** The same remainders of the crop, of a picture that is 192 smaller. */
+const smaller = ({ resize, crop, ...spec }: Preprocess): Preprocess => ({
+  ...spec,
+  resize: { ...resize, size: resize.size > 192 ? resize.size - 192 : resize.size },
+  crop: { ...crop, size: crop.size > 192 ? crop.size - 192 : crop.size },
+});
+
+/** The networks' preprocessings, each once, and one that does everything that there is. */
+const forms = new Map(
+  networks.map(({ name, preprocess: spec }) => [JSON.stringify(spec), [name, spec] as const]),
+);
+const everything: Preprocess = {
+  ...{
+    resize: { mode: 'warp', size: 50 },
+    crop: { size: 31, offset: 'half-even' },
+    channels: 'BGR',
+    range: 1,
+  },
+  ...{ mean: [0.1, 0.2, 0.3], deviation: [0.3, 0.7, 1.1], meanImage: 'optional' },
+};
+
+describe('export/pixels', function () {
+  this.timeout(60_000);
+
+  for (const [name, whole] of [...forms.values(), ['every step', everything] as const]) {
+    const spec = smaller(whole);
+    const means = { none: [false], optional: [false, true], required: [true] }[spec.meanImage];
+    for (const views of spec.crop.size === 0 ? ([1] as const) : ([1, 10] as const)) {
+      for (const withMean of means) {
+        const how = `${views} view${views === 1 ? '' : 's'}${withMean ? ', mean image' : ''}`;
+        it(`${name}, ${how}: the bits of preprocess`, async () => {
+          const side = spec.resize.size;
+          const meanImage = withMean ? random([3, side, side], 8, 100) : undefined;
+          const pixels = { preprocess: spec, views, meanImage };
+          const sizes =
+            spec.resize.mode === 'none'
+              ? [[side, side]]
+              : [
+                  [301, 262],
+                  [250, 377],
+                ];
+          const images = sizes.map(([width, height]) => pictureOf(width, height));
+          const exact = joinedOf(images.map((image) => preprocess(image, spec, { views, meanImage })));
+          const pictures = images.map((image) => outside(image, pixels));
+          const found = await onDevice(pixels, pictures);
+          expect(new Set(found).size).to.be.above(50);
+          expect(bytesOf(found).equals(exact)).to.equal(true);
+          expect(bytesOf(dense(inSteps(pixels, pictures)) as Float32Array).equals(exact)).to.equal(true);
+        });
+      }
+    }
+  }
+
+  it('averages the views behind the network: probabilities, of logits their softmax', async () => {
+    for (const name of ['cifar-alexnet', 'torchvision']) {
+      const network = narrow(networkNamed(name));
+      const weights = randomWeights(network, 4);
+      const file = joined(buildModel(network, weights, { input: 'uint8', views: 10 }).chunks());
+      const images = [pictureOf(60, 70), pictureOf(33, 41)];
+      const pixels = { preprocess: network.preprocess, views: 10 } as const;
+      const found = (
+        await runOn(
+          file,
+          images.map((image) => outside(image, pixels)),
+        )
+      ).probabilities;
+      for (const [n, image] of images.entries()) {
+        const y = forward(network, weights, preprocess(image, network.preprocess, { views: 10 }));
+        const p = name === 'torchvision' ? softmax.forward([y]) : y;
+        const K = p.shape[1];
+        const mean = Array.from({ length: K }, (_, k) =>
+          [...Array(10).keys()].reduce((sum, v) => sum + dense(p)[v * K + k] / 10, 0),
+        );
+        expect(found.dims).to.deep.equal([2, K]);
+        // float32 through a dozen layers
+        for (const [k, v] of mean.entries()) expect(found.data[n * K + k]).to.be.closeTo(v, 1e-5);
+      }
+    }
+  });
+
+  it('refuses in one line what does not fit', () => {
+    const network = narrow(networkNamed('bvlc-alexnet'));
+    const weights = randomWeights(network, 4);
+    const refused = (options: object, why: RegExp, spec: object = {}) => {
+      const preprocess = { ...network.preprocess, ...spec };
+      const options8 = { input: 'uint8', ...options } as const;
+      expect(() => buildModel({ ...network, preprocess }, weights, options8)).to.throw(why);
+    };
+    refused({ input: 'int8' }, /^input must be 'float32' or 'uint8' \(= int8\)$/);
+    refused({ views: 2 }, /^views must be 1 or 10 \(= 2\)$/);
+    refused({ input: 'float32', views: 10 }, /^views and a mean image need input 'uint8'$/);
+    const crop = { size: 0, offset: 'floor' };
+    refused({ views: 10 }, /^preprocess: ten views need a crop \(= 0\)$/, { crop });
+    refused({}, /^input: its shape in ONNX is \[N,3,256,256\], in the oracle \[N,3,227,227\]$/, { crop });
+    const resize = { mode: 'shorter', size: 256 };
+    refused({}, /^preprocess: without a crop, 'shorter' leaves pictures of any shape$/, { crop, resize });
+    const small = random([3, 200, 200], 1);
+    refused({ meanImage: small }, /the mean image must be \[3,227,227\] or larger \(= \[3,200,200\]\)$/);
+    refused({}, /^preprocess: a mean image is required$/, { meanImage: 'required' });
+  });
+});
