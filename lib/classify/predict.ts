@@ -1,4 +1,5 @@
 /** The function behind `alexnet predict`: one classifier for these pictures. `Classifier` is for many calls. */
+import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { aborting, type Checks, called, checkAgainst } from '../checks.ts';
 import type { Choice as DeviceChoice } from '../runtime/devices.ts';
 import { requireWeights } from '../weights/shipped.ts';
@@ -27,6 +28,9 @@ export interface Predicted {
   readonly weights: string;
   /** null where the oracle computed. */
   readonly device: DeviceChoice | null;
+  /** What was done to the pictures. */
+  readonly preprocess: Preprocess;
+  readonly views: 1 | 10;
   /** One a picture, in order. */
   readonly predictions: readonly Prediction[];
 }
@@ -60,7 +64,9 @@ export async function predict(pictures: Pictures, options: PredictOptions = {}):
       predictions.push(prediction);
       progress?.(predictions.length, total);
     }
-    return { network: model.network.name, weights: model.source, device, predictions };
+    const { network, source: weights, preprocess } = model;
+    const { views = 1 } = rest;
+    return { network: network.name, weights, device, preprocess, views, predictions };
   } finally {
     await classifier.close();
   }

@@ -20,7 +20,7 @@ export const pageOf = ({ title, header, main, reload }: Page): string => `<!doct
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
 ${reload === undefined ? '' : `<meta http-equiv="refresh" content="${reload}">\n`}<meta name="generator" content="alexnet-oracle ${escapeXml(version)}">
 <title>${escapeXml(title)}</title>
 <style>${style}</style>

@@ -1,5 +1,5 @@
 /** What the options of predict and evaluate do: options.spec.ts reads the titles. */
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -194,6 +194,24 @@ describe('options of predict', function () {
       progress: (done) => void (seen.push(done) === 3 && control.abort()),
     });
     expect([told, seen]).to.deep.equal([[`mean image: ${how.mean}`], [1, 2, 3]]);
+  });
+
+  it('predict --html, --force: a page, over none of what the run reads or another program wrote', async () => {
+    const net = `${line} --network cifar-alexnet`;
+    const { predictions } = await json(`${net} --html p.html`);
+    expect(text('p.html')).to.match(/^<!doctype html>/);
+    expect(text('p.html')).to.contain(`<td class="name">${predictions[0].guesses[0].name}</td>`);
+    await json(`${net} --html p.html`);
+    write('other.html', 'mine');
+    expect(await refused(`${net} --html other.html`)).to.match(/other\.html: exists/);
+    await json(`${net} --html other.html --force`);
+    mkdirSync(path('photos'));
+    write('photos/a.jpg', readFileSync(image('rgb-letters.jpg')));
+    const folder = 'predict photos --network cifar-alexnet --html photos/a.jpg --force';
+    expect(await refused(folder)).to.match(/would overwrite an input/);
+    expect(await refused(`${net} --html p.html --out o.jsonl`)).to.match(
+      /--out and --html do not go together/,
+    );
   });
 
   it('predict() log: what a reader of the predictions should know', async () => {

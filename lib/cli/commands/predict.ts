@@ -3,29 +3,47 @@ import type { Command } from 'commander';
 import { type Bulk, predictInto } from '../../classify/bulk.ts';
 import type { ClassifierOptions, Prediction } from '../../classify/classifier.ts';
 import { type Predicted, predict } from '../../classify/predict.ts';
+import { checkTargets } from '../../disk/target.ts';
+import { writeWhole } from '../../disk/write.ts';
 import { InputError } from '../../errors.ts';
 import { SCAN_BUDGET } from '../../image/admit.ts';
-import { PICTURE_NAME } from '../../image/load.ts';
+import { eachPicture, PICTURE_NAME } from '../../image/load.ts';
+import { withExternalData } from '../../onnx/files.ts';
 import { oneLine } from '../../report/escape.ts';
+import { predictionsHtml } from '../../report/predictions.ts';
 import { describeChoice } from '../../runtime/devices.ts';
 import {
   decoderOption,
   deviceOption,
   engineOption,
+  forceOption,
   integer,
   jsonOption,
   oneOf,
   threadsOption,
   weightOptions,
 } from '../options.ts';
-import { interruptible, PICTURES, print, progressBar, tell, tellUnread } from '../output.ts';
+import {
+  interruptible,
+  PICTURES,
+  pending,
+  print,
+  progressBar,
+  takeAll,
+  tell,
+  tellUnread,
+} from '../output.ts';
 
-interface Options extends Omit<ClassifierOptions, 'views' | 'maxBatch'> {
+interface Options extends Omit<ClassifierOptions, 'views' | 'maxBatch' | 'preprocess' | 'weights'> {
+  readonly weights?: string;
+  readonly preprocess?: string;
   readonly batch?: number;
   readonly out?: string;
   readonly shard?: string;
   readonly resume?: boolean;
   readonly views: '1' | '10';
+  readonly html?: string;
+  readonly force?: boolean;
   readonly json?: boolean;
 }
 
@@ -57,16 +75,24 @@ export function register(program: Command): void {
     .option('--out <file>', 'append a line a picture to FILE.jsonl or FILE.csv')
     .option('--shard <i/n>', 'only the pictures of task i of n, from 0 (--out)')
     .option('--resume', 'go on with the file of --out, if it is there')
+    .option('--html <file>', 'write a page with the pictures and their classes there')
+    .addOption(forceOption())
     .addOption(jsonOption())
     .action(run);
 }
 
 async function run(
   images: readonly string[],
-  { json, out, shard, resume, ...asked }: Options,
+  { json, out, shard, resume, html, force, ...asked }: Options,
 ): Promise<void> {
   if (out === undefined && (shard ?? resume) !== undefined)
     throw new InputError('--shard and --resume go with --out FILE');
+  if (out !== undefined && html !== undefined)
+    throw new InputError('--out and --html do not go together: leave one of them out');
+  const page = html === undefined ? undefined : ({ path: html, mark: 'html', option: '--html' } as const);
+  const guard = { inputs: () => filesRead(images, asked), force };
+  if (page) await checkTargets([page], guard);
+  pending.files = page !== undefined;
   const bar = await progressBar(PICTURES);
   const { views, batch, ...rest } = asked;
   // a thread of its own for a single picture takes longer to start than the picture
@@ -82,10 +108,22 @@ async function run(
     progress,
   } as const;
   await interruptible(async (signal) => {
-    if (out === undefined) return show(await predict(images, { ...options, signal }).finally(bar.stop), json);
-    const bulk = predictInto(out, images, { ...options, signal, shard, resume });
-    return showBulk(await bulk.finally(bar.stop), json);
+    if (out !== undefined) {
+      const bulk = predictInto(out, images, { ...options, signal, shard, resume });
+      return showBulk(await bulk.finally(bar.stop), json);
+    }
+    const predicted = await predict(images, { ...options, signal }).finally(bar.stop);
+    await show(predicted, json);
+    await takeAll([
+      async () => page && writeWhole({ ...page, content: await predictionsHtml(predicted, rest) }, guard),
+    ]);
   });
+}
+
+async function filesRead(images: readonly string[], options: Partial<Options>): Promise<readonly string[]> {
+  const files = [options.weights, options.mean, options.preprocess, options.classNames];
+  for await (const { path } of eachPicture(images)) files.push(path);
+  return withExternalData(files.filter((file) => file !== undefined))();
 }
 
 async function show({ network, weights, device, predictions }: Predicted, json?: boolean): Promise<void> {
