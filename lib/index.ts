@@ -44,13 +44,10 @@ export { conform, type Conformance, type ConformOptions, type TestResult } from 
 export { writeVectors } from './conform/vectors.ts';
 
 // pictures, data sets, training
-export {
-  Classifier,
-  type ClassifierOptions,
-  type Guess,
-  type Pictures,
-  type Prediction,
-} from './classify/classifier.ts';
+export { Classifier, type Guess, Overloaded, type Prediction } from './classify/classifier.ts';
+export type { CallOptions, ClassifierOptions, ClassifyOptions } from './classify/options.ts';
+export type { Identified, OnePicture, Pictures, PictureSource } from './classify/pictures.ts';
+export type { Pixels } from './image/pixels.ts';
 export { type Bulk, type BulkOptions, predictInto } from './classify/bulk.ts';
 export { predict, type Predicted, type PredictOptions } from './classify/predict.ts';
 export { evaluate, type EvaluateOptions, type Evaluation } from './evaluate/index.ts';
@@ -85,6 +82,7 @@ export type { FloatDType, IntegerDType, TypedArray } from './array/dtype.ts';
 export type { Requirement } from './bounds/arithmetic.ts';
 export type { SplitName } from './data/dataset.ts';
 export type { Failure } from './classify/pipeline.ts';
+export type { Limits } from './classify/pictures.ts';
 export type { Confusion, Share } from './evaluate/tally.ts';
 export type { DecodeOptions, Decoder } from './image/decode.ts';
 export type { Mean } from './image/mean.ts';

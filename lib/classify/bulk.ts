@@ -13,8 +13,9 @@ import { InputError } from '../errors.ts';
 import { eachPicture } from '../image/load.ts';
 import type { Choice as DeviceChoice } from '../runtime/devices.ts';
 import { requireWeights } from '../weights/shipped.ts';
-import { Classifier, classifierChecks, type Prediction } from './classifier.ts';
+import { Classifier, type Prediction } from './classifier.ts';
 import { type Format, formatOf } from './lines.ts';
+import { classifyChecks } from './options.ts';
 import type { PredictOptions } from './predict.ts';
 
 export interface BulkOptions extends PredictOptions {
@@ -41,7 +42,7 @@ export interface Bulk {
 }
 
 const checks: Checks<BulkOptions> = {
-  ...classifierChecks,
+  ...classifyChecks,
   log: called,
   progress: called,
   signal: aborting,

@@ -1,90 +1,31 @@
 /** Classifies pictures: one session, reused, behind `alexnet predict` and for other people's programs. */
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { dense, type Tensor } from '../../reference/tensor.ts';
-import {
-  among,
-  bytes,
-  type Checks,
-  checkAgainst,
-  checkArgument,
-  either,
-  MOST_THREADS,
-  text,
-  thing,
-  whole,
-} from '../checks.ts';
-import type { Picture } from '../data/dataset.ts';
+import { checkAgainst } from '../checks.ts';
 import { openPool, type Pool } from '../data/pool.ts';
-import type { Decoder } from '../image/decode.ts';
-import { eachPicture } from '../image/load.ts';
 import { findMean, type Mean } from '../image/mean.ts';
-import { type Choice, type Chosen, choiceChecks, resolve } from '../networks/resolve.ts';
+import { type Chosen, resolve } from '../networks/resolve.ts';
 import type { Choice as DeviceChoice } from '../runtime/devices.ts';
 import { inOrder } from '../runtime/threads.ts';
 import { readPreprocess } from '../weights/preprocess.ts';
 import { requireWeights } from '../weights/shipped.ts';
-import { classNamesOf, type Engine, type EngineOptions, engineChecks, openEngine } from './engine.ts';
+import { classNamesOf, type Engine, openEngines } from './engine.ts';
+import { type CallOptions, type ClassifierOptions, callChecks, classifierChecks } from './options.ts';
+import { checkPictures, isAsync, listed, type Pictures } from './pictures.ts';
 import {
   average,
   batchFor,
-  type Failure,
   inGroups,
   nameOf,
+  type Outcome,
   openPipeline,
   type Pipeline,
 } from './pipeline.ts';
 
-export interface ClassifierOptions extends Choice, EngineOptions {
-  /** 1: the centre; 10: corners, centre and their mirrors, probabilities averaged (paper, section 4.1). */
-  readonly views?: 1 | 10;
-  /** How many classes to name; default 5. */
-  readonly top?: number;
-  /** File with one class name a line; default: those that came with the weights, else ImageNet's for 1000 classes. */
-  readonly classNames?: string;
-  /** File of a mean image; default: mean.npy beside the weights, where the preprocessing takes one. */
-  readonly mean?: string;
-  /** In place of the file's or the network's: another network's by its name, a JSON file of it, or itself. */
-  readonly preprocess?: Preprocess | string;
-  /** Who decodes pictures; default jpeg-js. sharp must be installed. */
-  readonly decoder?: Decoder;
-  /** Samples that the scans of a JPEG may visit, in thousands of millions; default 2. */
-  readonly scanBudget?: number;
-  /** Threads that decode; default: one per core, at most 16; 0: the caller's. */
-  readonly threads?: number;
-  /** Most pictures a run; default: 128 small ones, else 32 on a GPU, 4 on the CPU; fewer with ten views. */
-  readonly maxBatch?: number;
-}
-
-export const classifierChecks: Checks<ClassifierOptions> = {
-  ...choiceChecks,
-  ...engineChecks,
-  views: among([1, 10]),
-  top: whole(1),
-  classNames: text,
-  mean: text,
-  preprocess: either("a network's name, a JSON file, or a preprocessing", text, thing('')),
-  decoder: among(['jpeg-js', 'sharp']),
-  scanBudget: whole(1),
-  threads: whole(0, MOST_THREADS),
-  maxBatch: whole(1),
-};
-
-/** A file, a folder (all pictures in it), a file's bytes, or several of these. */
-export type Pictures = string | Uint8Array | readonly (string | Uint8Array)[];
-
-/** Throws InputError for what is none of these. */
-export function checkPictures(where: string, pictures: unknown): void {
-  const one = "a file, a folder or a file's bytes";
-  const picture = either(one, text, bytes);
-  checkArgument(
-    `${where}: pictures`,
-    pictures,
-    either(`${one}, or a list of them`, picture, Array.isArray(pictures) ? () => undefined : picture),
-  );
-  if (!Array.isArray(pictures)) return;
-  for (const [i, value] of pictures.entries()) checkArgument(`${where}: picture ${i + 1}`, value, picture);
+/** As many calls are under way as there may be: try again later. */
+export class Overloaded extends Error {
+  override readonly name = 'Overloaded';
 }
 
 export interface Guess {
@@ -95,42 +36,46 @@ export interface Guess {
   readonly probability: number;
 }
 
-/** The most probable classes, or why the picture could not be read. */
-export type Prediction =
-  | { readonly image: string; readonly guesses: readonly Guess[]; readonly error?: undefined }
-  | { readonly image: string; readonly error: string; readonly guesses?: undefined };
+/** The most probable classes, or why the picture could not be used; with the `id` that it was given. */
+export type Prediction = { readonly image: string; readonly id?: string | number } & (
+  | { readonly guesses: readonly Guess[]; readonly error?: undefined }
+  | { readonly error: string; readonly guesses?: undefined }
+);
+
+interface Parts {
+  readonly model: Chosen;
+  readonly mean: Mean | null;
+  readonly names: readonly string[];
+  readonly engines: readonly Engine[];
+  readonly pool: Pool;
+  readonly options: ClassifierOptions;
+}
 
 export class Classifier implements AsyncDisposable {
   readonly model: Chosen;
   /** The mean image that is subtracted, and its file. */
   readonly mean: Mean | null;
-  /** null where the oracle computes. */
+  /** The first of `devices`; null where the oracle computes. */
   readonly device: DeviceChoice | null;
-  readonly #engine: Engine;
-  readonly #pool: Pool;
+  readonly devices: readonly DeviceChoice[];
+  readonly #parts: Parts;
   readonly #pipeline: Pipeline;
-  readonly #names: readonly string[];
   readonly #batch: number;
-  readonly #top: number;
+  /** Calls and groups under way: when it is empty, it can be closed. */
+  readonly #under = new Set<Promise<unknown>>();
+  #calls = 0;
+  #closing: Promise<void> | undefined;
 
-  private constructor(
-    model: Chosen,
-    names: readonly string[],
-    engine: Engine,
-    pool: Pool,
-    mean: Mean | null,
-    options: ClassifierOptions,
-  ) {
-    const { views = 1, top = 5 } = options;
+  private constructor(parts: Parts) {
+    const { model, mean, engines, pool, options } = parts;
+    const { views = 1, maxDelayMs } = options;
     this.model = model;
     this.mean = mean;
-    this.device = engine.device;
-    this.#engine = engine;
-    this.#names = names;
-    this.#top = top;
-    this.#batch = options.maxBatch ?? batchFor(model.network, engine.device, views);
-    this.#pool = pool;
-    this.#pipeline = openPipeline(model.network, engine, pool, { batch: this.#batch, views });
+    this.devices = engines.flatMap(({ device }) => device ?? []);
+    this.device = this.devices[0] ?? null;
+    this.#parts = parts;
+    this.#batch = options.maxBatch ?? batchFor(model.network, this.device, views);
+    this.#pipeline = openPipeline(model.network, engines, pool, { maxBatch: this.#batch, maxDelayMs, views });
   }
 
   /**
@@ -148,10 +93,11 @@ export class Classifier implements AsyncDisposable {
     const names = await classNamesOf(model, options.classNames);
     const { views = 1, decoder, scanBudget, threads } = options;
     const recipe = { preprocess: model.preprocess, views, meanImage: mean?.image, decoder, scanBudget };
-    // its first thread starts while the engine does
+    // its first thread starts while the engines do
     const pool = openPool({ form: 'input', ...recipe }, { threads });
     try {
-      return new Classifier(model, names, await openEngine(model, options), pool, mean, options);
+      const engines = await openEngines(model, options);
+      return new Classifier({ model, mean, names, engines, pool, options });
     } catch (error) {
       await pool.close();
       throw error;
@@ -159,66 +105,128 @@ export class Classifier implements AsyncDisposable {
   }
 
   /**
-   * One prediction a picture, in order. One that cannot be read does not stop the others. Rejects with InputError for
-   * what is not a picture at all.
+   * One prediction a picture, in order. One that cannot be read does not stop the others. Calls that come one by one
+   * share runs of the devices. Rejects with InputError for what is not a picture at all, with Overloaded beyond
+   * `maxCalls`, with the signal's reason.
    */
-  async classify(pictures: Pictures): Promise<Prediction[]> {
+  async classify(pictures: Pictures, options: CallOptions = {}): Promise<Prediction[]> {
+    this.#check('Classifier.classify', pictures, options);
+    const { maxCalls = 1000 } = this.#parts.options;
+    if (this.#calls >= maxCalls)
+      throw new Overloaded(
+        `Classifier.classify: ${maxCalls} calls are under way already (maxCalls): try again later`,
+      );
+    this.#calls++;
     const predictions: Prediction[] = [];
-    for await (const prediction of this.stream(pictures)) predictions.push(prediction);
+    const call = async (): Promise<void> => {
+      for await (const prediction of this.#predictions(pictures, options)) predictions.push(prediction);
+    };
+    await this.#remember(call()).finally(() => this.#calls--);
     return predictions;
   }
 
-  /** The same, one after the other as they are made: a few batches are under way, however many pictures there are. */
-  async *stream(pictures: Pictures): AsyncGenerator<Prediction> {
-    checkPictures('Classifier', pictures);
-    const { ahead } = this.#pipeline;
-    const groups = inGroups(listed(pictures), this.#batch);
-    const batches = inOrder(groups, ahead, async (group) => ({
-      group,
-      outcomes: await this.#pipeline.classify(group),
-    }));
-    for await (const { group, outcomes } of batches) {
-      for (const [i, outcome] of outcomes.entries()) {
-        if ('error' in outcome) yield outcome;
-        else yield predictionOf(nameOf(group[i]), outcome, this.#names, this.#top);
-      }
-    }
+  /**
+   * The same, one after the other as they are made: a few batches are under way, however many pictures there are.
+   * Those of an async iterable are computed as they come, in batches that the moment decides.
+   */
+  stream(pictures: Pictures, options: CallOptions = {}): AsyncGenerator<Prediction> {
+    this.#check('Classifier.stream', pictures, options);
+    return this.#predictions(pictures, options, () => this.#mustBeOpen('Classifier.stream'));
+  }
+
+  async *#predictions(
+    pictures: Pictures,
+    { signal }: CallOptions,
+    check = (): void => {},
+  ): AsyncGenerator<Prediction> {
+    const size = isAsync(pictures) ? 1 : this.#batch;
+    const groups = inGroups(listed(pictures, this.#parts.options), size);
+    const classified = inOrder(
+      groups,
+      (this.#pipeline.ahead * this.#batch) / size,
+      async (group) => {
+        check();
+        const given = group.map(({ picture }) => picture);
+        return { group, outcomes: await this.#remember(this.#pipeline.classify(given, signal)) };
+      },
+      signal,
+    );
+    for await (const { group, outcomes } of classified)
+      for (const [i, { picture, id }] of group.entries())
+        yield { ...this.#predictionOf(nameOf(picture), outcomes[i]), ...(id === undefined ? {} : { id }) };
+  }
+
+  #predictionOf(image: string, outcome: Outcome): Prediction {
+    if ('error' in outcome) return outcome;
+    const { names, options } = this.#parts;
+    const wrong = outcome.find((value) => !Number.isFinite(value));
+    if (wrong === undefined) return { image, guesses: best(outcome, names, options.top ?? 5) };
+    const why = 'weights or preprocessing are not its own';
+    return { image, error: `${image}: the network gives ${wrong} for a probability: ${why}` };
   }
 
   /** Probabilities (K) of one picture, averaged over its views (N,C,H,W). */
   async probabilities(views: Tensor): Promise<Float64Array> {
-    const each = await this.#engine.probabilities([Float32Array.from(dense(views))]);
+    this.#mustBeOpen('Classifier.probabilities');
+    const run = this.#parts.engines[0].probabilities([Float32Array.from(dense(views))]);
+    const each = await this.#remember(run);
     return average(each, 0, views.shape[0], each.length / views.shape[0]);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#pool.close();
-    await this.#engine.close();
+  /** Starts every decoder, and has every device compute one picture and a whole batch: the first call is no slower. */
+  async warmUp(): Promise<void> {
+    this.#mustBeOpen('Classifier.warmUp');
+    const { engines, pool, options, model } = this.#parts;
+    const [channels, height, width] = model.network.input;
+    const picture = { name: 'warm', pixels: { data: new Uint8Array(3 * height * width), height, width } };
+    const black = (count: number) =>
+      Array.from({ length: count * (options.views ?? 1) }, () => new Float32Array(channels * height * width));
+    const decoding = Array.from({ length: pool.threads }, () => pool.prepare([picture]));
+    const computing = engines.map(async ({ probabilities }) => {
+      for (const count of new Set([1, this.#batch])) await probabilities(black(count));
+    });
+    await this.#remember(Promise.all([...decoding, ...computing]));
   }
 
-  /** The same as `await using` does at the end of its block. */
+  async #remember<T>(work: Promise<T>): Promise<T> {
+    this.#under.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#under.delete(work);
+    }
+  }
+
+  #check(where: string, pictures: Pictures, options: CallOptions): void {
+    checkPictures(where, pictures);
+    checkAgainst(callChecks, options, where);
+    this.#mustBeOpen(where);
+  }
+
+  #mustBeOpen(where: string): void {
+    if (this.#closing) throw new Error(`${where}: it is closed`);
+  }
+
+  /**
+   * Takes nothing more, and is closed when what is under way is finished: calls of `classify`, and of each stream the
+   * batches that it has begun; then a stream with more to do rejects.
+   */
   close(): Promise<void> {
-    return this[Symbol.asyncDispose]();
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
-}
 
-/** Where the pictures are. Bytes are called 'the picture', or 'picture 3' where several things are given. */
-export async function* listed(pictures: Pictures): AsyncGenerator<Picture | Failure> {
-  const given = typeof pictures === 'string' || pictures instanceof Uint8Array ? [pictures] : pictures;
-  for (const [i, one] of given.entries()) {
-    if (typeof one !== 'string')
-      yield { name: given.length === 1 ? 'the picture' : `picture ${i + 1}`, bytes: one };
-    else
-      for await (const { path, ...rest } of eachPicture([one]))
-        yield 'file' in rest ? { name: path, file: rest.file } : { image: path, error: rest.message };
+  async #close(): Promise<void> {
+    while (this.#under.size > 0) await Promise.allSettled(this.#under);
+    const { pool, engines } = this.#parts;
+    await pool.close();
+    await Promise.all(engines.map((engine) => engine.close()));
   }
-}
 
-function predictionOf(image: string, p: Float64Array, names: readonly string[], top: number): Prediction {
-  const wrong = p.find((value) => !Number.isFinite(value));
-  if (wrong === undefined) return { image, guesses: best(p, names, top) };
-  const error = `${image}: the network gives ${wrong} for a probability: weights or preprocessing are not its own`;
-  return { image, error };
+  /** `close`, as `await using` does at the end of its block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
 }
 
 /** The `top` most probable classes, the first of equals first. */

@@ -46,10 +46,35 @@ type Computable = Pick<Chosen, 'network' | 'weights' | 'source'>;
 
 /** Throws EnvironmentError for a device that does not work. */
 export async function openEngine(model: Computable, options: EngineOptions = {}): Promise<Engine> {
-  if (options.engine === 'oracle') return oracle(model);
-  const device = await chooseDevice(options.device ?? 'auto');
-  withoutTf32(device.device);
-  return { device, ...(await onDevice(model, device)) };
+  const [engine] = await openEngines(model, options);
+  return engine;
+}
+
+export interface EnginesOptions extends Omit<EngineOptions, 'device'> {
+  /** Several share the work: ['cuda:0', 'cuda:1']. */
+  readonly device?: DeviceWord | readonly DeviceWord[];
+}
+
+/** One for each device; of several that work none stays open where another one does not. */
+export async function openEngines(
+  model: Computable,
+  { engine, device: asked = 'auto', cpuThreads }: EnginesOptions & { readonly cpuThreads?: number },
+): Promise<readonly Engine[]> {
+  if (engine === 'oracle') return [oracle(model)];
+  const devices: Choice[] = [];
+  for (const word of [asked].flat()) devices.push(await chooseDevice(word as DeviceWord));
+  for (const { device } of devices) withoutTf32(device);
+  const opening = devices.map(async (device) => ({
+    device,
+    ...(await onDevice(model, device, cpuThreads)),
+  }));
+  try {
+    return await Promise.all(opening);
+  } catch (error) {
+    for (const one of await Promise.allSettled(opening))
+      if (one.status === 'fulfilled') await one.value.close();
+    throw error;
+  }
 }
 
 /** On the thread that calls it. */
@@ -76,10 +101,16 @@ function oracle({ network, weights }: Computable): Engine {
 }
 
 /** On a device that is known to work, in a thread of its own. */
-export async function onDevice(model: Computable, place: Place): Promise<Omit<Engine, 'device'>> {
+export async function onDevice(
+  model: Computable,
+  place: Place,
+  threads?: number,
+): Promise<Omit<Engine, 'device'>> {
   const { network, weights, source } = model;
   const form = { source, lrn: lrnOf(place.device), passing: true };
-  const session = await openInThread(place, () => joined(modelOf(network, weights, form).chunks()));
+  const session = await openInThread(place, () => joined(modelOf(network, weights, form).chunks()), {
+    threads,
+  });
   let busy = 0;
   return {
     busy: () => busy,

@@ -3,17 +3,11 @@ import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { aborting, type Checks, called, checkAgainst } from '../checks.ts';
 import type { Choice as DeviceChoice } from '../runtime/devices.ts';
 import { requireWeights } from '../weights/shipped.ts';
-import {
-  Classifier,
-  type ClassifierOptions,
-  checkPictures,
-  classifierChecks,
-  listed,
-  type Pictures,
-  type Prediction,
-} from './classifier.ts';
+import { Classifier, type Prediction } from './classifier.ts';
+import { type ClassifyOptions, classifyChecks } from './options.ts';
+import { checkPictures, listed, type OnePicture } from './pictures.ts';
 
-export interface PredictOptions extends ClassifierOptions {
+export interface PredictOptions extends ClassifyOptions {
   /** Called with each line of what a reader of the predictions should know, before the first picture. */
   readonly log?: (line: string) => void;
   readonly progress?: (done: number, total: number) => void;
@@ -36,7 +30,7 @@ export interface Predicted {
 }
 
 const checks: Checks<PredictOptions> = {
-  ...classifierChecks,
+  ...classifyChecks,
   log: called,
   progress: called,
   signal: aborting,
@@ -47,7 +41,10 @@ const checks: Checks<PredictOptions> = {
  * seed, which says that random ones are meant. Rejects with InputError for weights, names or options that do not fit,
  * with EnvironmentError for a device or decoder that is not there; a picture that cannot be read says so in its place.
  */
-export async function predict(pictures: Pictures, options: PredictOptions = {}): Promise<Predicted> {
+export async function predict(
+  pictures: OnePicture | readonly OnePicture[],
+  options: PredictOptions = {},
+): Promise<Predicted> {
   checkPictures('predict', pictures);
   checkAgainst(checks, options, 'predict');
   const { log = () => {}, progress, signal, ...rest } = requireWeights('predict', options);

@@ -5,6 +5,7 @@
 import type { Image } from '../../reference/input/preprocess.ts';
 import { type DecodeOptions, decodeImage } from '../image/decode.ts';
 import { type Path, readPicture } from '../image/load.ts';
+import { imageOf, type Pixels } from '../image/pixels.ts';
 
 /** all: a data set that is not split. */
 export type SplitName = 'train' | 'val' | 'test' | 'all';
@@ -14,6 +15,7 @@ export type Picture =
   | { readonly name: string; readonly file: Path }
   /** The file's bytes. */
   | { readonly name: string; readonly bytes: Uint8Array }
+  | { readonly name: string; readonly pixels: Pixels }
   | {
       readonly name: string;
       /** (channels,height,width), 0 to 255; one channel is grey, three are red, green and blue. */
@@ -96,6 +98,7 @@ export async function decodePicture(picture: Picture, options?: DecodeOptions): 
     return decodeImage(await readPicture(path), picture.name, options);
   }
   if ('bytes' in picture) return decodeImage(picture.bytes, picture.name, options);
+  if ('pixels' in picture) return imageOf(picture.pixels);
   const { planes, channels, width, height } = picture;
   const size = width * height;
   const data = new Uint8Array(3 * size);

@@ -70,7 +70,13 @@ export function openPool(
     lost: (pictures, reason) =>
       pictures.map(({ name }) => ({ error: `${name}: decoding it ended its thread (${reason})` })),
   });
-  return poolOf(pool.count, pool.run, pool.close);
+  return poolOf(pool.count, (pictures) => pool.run(pictures.map(sendable)), pool.close);
+}
+
+/** A view of memory is sent with all of the memory: of a small part of it a copy is sent. */
+function sendable(picture: Picture): Picture {
+  if (!('bytes' in picture) || picture.bytes.length === picture.bytes.buffer.byteLength) return picture;
+  return { ...picture, bytes: new Uint8Array(picture.bytes) };
 }
 
 function poolOf(threads: number, run: Pool['prepare'], close: Pool['close']): Pool {

@@ -189,7 +189,7 @@ async function compute(
   const engine = await openEngine(model, options);
   try {
     const { batch = batchFor(network, engine.device, views) } = options;
-    const pipeline = openPipeline(network, engine, pool, { batch, views });
+    const pipeline = openPipeline(network, [engine], pool, { maxBatch: batch, views });
     const { add, tally } = counter(K, k);
     const failures: Failure[] = [];
     const started = performance.now();

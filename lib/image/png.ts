@@ -114,7 +114,11 @@ function chunk(type: string, data: Uint8Array = new Uint8Array()): Uint8Array[] 
 }
 
 /** RGBA samples of `depth` bits to 8-bit RGB over white. */
-function overWhite(rgba: ArrayLike<number>, { width, height }: PngHeader, depth: number): Image {
+export function overWhite(
+  rgba: ArrayLike<number>,
+  { width, height }: Pick<PngHeader, 'width' | 'height'>,
+  depth: number,
+): Image {
   const data = new Uint8Array(3 * width * height);
   const shift = depth === 16 ? 8 : 0;
   const scale = depth < 8 ? 255 / (2 ** depth - 1) : 1;

@@ -7,7 +7,7 @@ import type { InferenceSession } from 'onnxruntime-node';
 import { EnvironmentError } from '../errors.ts';
 import type { Place } from './devices.ts';
 import { guarded, inTurn } from './onnxruntime.ts';
-import { namesFor, settingsOf } from './session.ts';
+import { namesFor, type SessionOptions, settingsOf } from './session.ts';
 import { cudaIsLoaded } from './tf32.ts';
 import { startThread } from './threads.ts';
 import { awaitAtExit, type Flag, newFlag } from './undisturbed.ts';
@@ -45,9 +45,13 @@ export interface SessionThread {
 const WHAT = 'the model: onnxruntime cannot run it';
 
 /** The model is made while the thread starts. Rejects as `openSession` does. */
-export async function openInThread({ device, gpu }: Place, make: () => Uint8Array): Promise<SessionThread> {
+export async function openInThread(
+  { device, gpu }: Place,
+  make: () => Uint8Array,
+  { threads }: Pick<SessionOptions, 'threads'> = {},
+): Promise<SessionThread> {
   if (device === 'cuda') cudaIsLoaded();
-  const thread = start({ flag: newFlag(), settings: settingsOf(device, { gpu }) });
+  const thread = start({ flag: newFlag(), settings: settingsOf(device, { gpu, threads }) });
   try {
     const { untapped: model, original } = namesFor(make(), {});
     await guarded(device, WHAT, () => thread.ask({ what: 'open', model }, [model.buffer]), original);

@@ -105,20 +105,61 @@ export function openThreads<Job, Result>(options: ThreadOptions<Job, Result>): T
   };
 }
 
-/** The results of jobs in their order; at most `ahead` jobs are under way or wait to be taken. */
+/**
+ * The results of jobs in their order; at most `ahead` jobs are under way or wait to be taken. A result that is there
+ * does not wait for a source of jobs that is slow. Rejects with the signal's reason once that is aborted.
+ */
 export async function* inOrder<Job, Result>(
   jobs: Iterable<Job> | AsyncIterable<Job>,
   ahead: number,
   run: (job: Job) => Promise<Result>,
+  signal?: AbortSignal,
 ): AsyncGenerator<Result> {
+  const source = iteratorOf(jobs);
   const under: Promise<Result>[] = [];
-  for await (const job of jobs) {
-    const result = run(job);
-    result.catch(() => {}); // it is awaited below, unless the reader stops before
-    under.push(result);
-    if (under.length >= ahead) yield await under.shift()!;
+  const end = aborted(signal);
+  let coming: Promise<IteratorResult<Job>> | undefined;
+  let more = true;
+  try {
+    for (;;) {
+      if (more && under.length < ahead) coming ??= Promise.resolve(source.next());
+      if (!coming && under.length === 0) return;
+      const first = under[0]?.then(() => undefined);
+      const job = await Promise.race([coming, first, end.promise].filter((one) => one !== undefined));
+      if (!job) yield await under.shift()!;
+      else {
+        coming = undefined;
+        more = !job.done;
+        if (job.done) continue;
+        const result = run(job.value);
+        result.catch(() => {}); // it is awaited above, unless the reader stops before
+        under.push(result);
+      }
+    }
+  } finally {
+    end.forget();
+    // of a source that is waited for nobody knows when it ends
+    const ending = more ? source.return?.() : undefined;
+    if (coming) Promise.resolve(ending).catch(() => {});
+    else await ending;
   }
-  for (const result of under) yield await result;
+}
+
+function iteratorOf<T>(items: Iterable<T> | AsyncIterable<T>): AsyncIterator<T> | Iterator<T> {
+  return Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
+}
+
+/** A promise that rejects with the signal's reason, until it is to be forgotten. */
+export function aborted(signal?: AbortSignal): { readonly promise?: Promise<never>; forget(): void } {
+  if (!signal) return { forget() {} };
+  let listen = (): void => {};
+  const promise = new Promise<never>((_, reject) => {
+    listen = () => reject(signal.reason);
+    if (signal.aborted) listen();
+    else signal.addEventListener('abort', listen);
+  });
+  promise.catch(() => {});
+  return { promise, forget: () => signal.removeEventListener('abort', listen) };
 }
 
 /** In a thread: does the jobs in the order in which they come. A result's `memoryOf` is handed over, not copied. */

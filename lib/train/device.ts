@@ -184,7 +184,7 @@ export async function validate(
   const engine = await onDevice({ network, weights, source: 'training' }, device);
   try {
     const batch = network.input[1] <= 64 ? 128 : 16;
-    const pipeline = openPipeline(network, engine, pool, { batch });
+    const pipeline = openPipeline(network, [engine], pool, { maxBatch: batch });
     const { add, tally } = counter(classCount(network), 5);
     const numbers = inGroups(Array(split.count).keys(), batch);
     const outcomes = inOrder(numbers, pipeline.ahead, (group) => pipeline.classify(group.map(split.picture)));

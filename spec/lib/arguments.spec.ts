@@ -48,7 +48,16 @@ const doors: Readonly<Record<string, Door>> = {
   'Classifier.open': { call: api.Classifier.open, right: [{ weights: 'nowhere' }], options: 0 },
   'Classifier.classify': {
     call: async (...args: never[]) => (await classifier()).classify(...(args as unknown as [string])),
-    right: ['nowhere.jpg'],
+    right: ['nowhere.jpg', {}],
+    options: 1,
+    none: true,
+  },
+  'Classifier.stream': {
+    call: async (...args: never[]) => {
+      for await (const one of (await classifier()).stream(...(args as unknown as [string]))) if (!one) break;
+    },
+    right: ['nowhere.jpg', {}],
+    options: 1,
     none: true,
   },
   evaluate: { call: api.evaluate, right: [{ data: 'nowhere' }], options: 0 },

@@ -19,6 +19,8 @@ const GET = 'lib/weights/get.spec.ts';
 const GET_OPTIONS = 'lib/weights/get-options.spec.ts';
 const VALUES = 'suite/values.spec.ts';
 const AGREE = 'lib/agree/agree.spec.ts';
+const CLASSIFIER = 'lib/classify/classifier.spec.ts';
+const HAVE = 'lib/classify/pictures.spec.ts: what cannot be had is one line for that picture';
 const NODES = `${AGREE}: TF32 products within the bound are found by their bits, unless they are allowed`;
 const CONVOLUTION = `${AGREE}: a right convolution agrees with its oracle, within bounds that follow from the layer`;
 
@@ -59,6 +61,11 @@ const elsewhere: Readonly<Record<string, string>> = {
   'getWeights() headers': `${GET_OPTIONS}: sends the headers that it is given`,
   'getWeights() idle': `${GET}: gives up a connection on which nothing arrives`,
   'getWeights() env': `${GET}: goes through the proxy that http_proxy names, with its password, and past it for no_proxy`,
+  'Classifier.open() cpuThreads': `${CLASSIFIER}: cpuThreads: so many compute`,
+  'Classifier.open() maxDelayMs': `${CLASSIFIER}: maxDelayMs: a device that is free waits so long for more`,
+  'Classifier.open() maxCalls': `${CLASSIFIER}: maxCalls: beyond, a call is refused at once, and later it is not`,
+  'Classifier.open() maxBytes': HAVE,
+  'Classifier.open() timeoutMs': HAVE,
   'agreesWith() bound': `${AGREE}: one wrong element in thousands is found, with its index and its bound`,
   'agreesWith() atol': `${AGREE}: an expectation that was rounded to float32 itself is allowed that rounding`,
   'agreesWith() rtol': `${AGREE}: an expectation that was rounded to float32 itself is allowed that rounding`,

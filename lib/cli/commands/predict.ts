@@ -1,7 +1,8 @@
 /** alexnet predict: classifies pictures and folders of pictures. */
 import type { Command } from 'commander';
 import { type Bulk, predictInto } from '../../classify/bulk.ts';
-import type { ClassifierOptions, Prediction } from '../../classify/classifier.ts';
+import type { Prediction } from '../../classify/classifier.ts';
+import type { ClassifyOptions } from '../../classify/options.ts';
 import { type Predicted, predict } from '../../classify/predict.ts';
 import { checkTargets } from '../../disk/target.ts';
 import { writeWhole } from '../../disk/write.ts';
@@ -34,7 +35,7 @@ import {
   tellUnread,
 } from '../output.ts';
 
-interface Options extends Omit<ClassifierOptions, 'views' | 'maxBatch' | 'preprocess' | 'weights'> {
+interface Options extends Omit<ClassifyOptions, 'views' | 'maxBatch' | 'preprocess' | 'weights'> {
   readonly weights?: string;
   readonly preprocess?: string;
   readonly batch?: number;

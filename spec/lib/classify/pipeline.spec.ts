@@ -53,7 +53,7 @@ function engineOf(batches: number[] = []) {
 
 type Views = 1 | 2;
 function pipelineOf(batch: number, pool: Pool, views: Views = 1, batches: number[] = []) {
-  return openPipeline(network, engineOf(batches), pool, { batch, views });
+  return openPipeline(network, [engineOf(batches)], pool, { maxBatch: batch, views });
 }
 
 async function all(given: readonly (Picture | Failure)[], batch: number, pool: Pool, batches: number[] = []) {
