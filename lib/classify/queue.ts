@@ -35,6 +35,7 @@ export function openQueue(
   engines: readonly Pick<Engine, 'probabilities'>[],
   { maxBatch, maxDelayMs = 0 }: QueueOptions,
 ): Queue {
+  /** The one that was given work last is the last. */
   const devices = engines.map((engine) => ({ engine, runs: 0 }));
   const waiting: Group[] = [];
   let timer: NodeJS.Timeout | undefined;
@@ -71,6 +72,7 @@ export function openQueue(
 
   async function run(device: (typeof devices)[number], groups: readonly Group[]): Promise<void> {
     device.runs++;
+    devices.push(...devices.splice(devices.indexOf(device), 1));
     try {
       const inputs = groups.flatMap((group) => group.inputs);
       const all = await device.engine.probabilities(inputs);
