@@ -14,7 +14,8 @@ import { type GraphBuilder, withBatch } from './graph.ts';
 
 /** The input of graphs that preprocess, and the output of those that average. */
 export const IMAGE = 'image';
-const AVERAGE = 'probabilities';
+export const AVERAGE = 'probabilities';
+export const MEAN_IMAGE = `${IMAGE}/mean/by`;
 
 const paper = 'section 2';
 
@@ -23,7 +24,7 @@ export interface ImageInput {
   /** S. */
   readonly side: number;
   readonly views: 1 | 10;
-  /** Whether a mean image is subtracted: it is the initializer 'image/mean/by'. */
+  /** Whether a mean image is subtracted: MEAN_IMAGE. */
   readonly meanImage: boolean;
   /** Of the preprocessing, what the graph does. */
   readonly steps: readonly PixelStep['kind'][];
@@ -42,10 +43,13 @@ export function emitPixels(g: GraphBuilder, pixels: Pixels): string {
   const steps = pixelSteps(pixels);
   const image = g.input(IMAGE, withBatch([1, side, side, 3], g.settings.batch), 'uint8');
   let x = g.cast(image, `${IMAGE}/float32`, 'float32');
-  for (const [i, step] of steps.entries())
-    x = emitStep(g, step, x, i === steps.length - 1 ? 'input' : `${IMAGE}/${step.kind}`);
+  for (const [i, step] of steps.entries()) x = emitStep(g, step, x, valueAfter(steps, i));
   return x;
 }
+
+/** What the value behind a step is called. */
+export const valueAfter = (steps: readonly PixelStep[], i: number): string =>
+  i === steps.length - 1 ? 'input' : `${IMAGE}/${steps[i].kind}`;
 
 function emitStep(g: GraphBuilder, step: PixelStep, x: string, output: string): string {
   const prefix = `${IMAGE}/${step.kind}`;

@@ -4,7 +4,7 @@
  */
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Preprocess, type PreprocessOptions, preprocess } from '../../reference/input/preprocess.ts';
+import type { Image } from '../../reference/input/preprocess.ts';
 import type { Tensor } from '../../reference/tensor.ts';
 import { describe } from '../disk/source.ts';
 import { EnvironmentError, InputError } from '../errors.ts';
@@ -16,11 +16,8 @@ const MAX_DEPTH = 8;
 /** What sharp may read beyond JPEG and PNG is taken from a folder by its name. */
 export const PICTURE_NAME = /\.(jpe?g|jfif|png)$/i;
 
-interface LoadOptions extends DecodeOptions, PreprocessOptions {}
-
 interface LoadedPicture {
   readonly path: string;
-  /** (views,3,H,W), float32. */
   readonly tensor: Tensor;
 }
 
@@ -155,12 +152,12 @@ export async function* eachPicture(
 
 async function loadImage(
   { path, file }: FoundPicture,
-  spec: Preprocess,
-  options: LoadOptions,
+  make: (image: Image) => Tensor,
+  options: DecodeOptions,
 ): Promise<LoadedPicture | PictureFailure> {
   try {
     const image = await decodeImage(await readPicture(file), path, options);
-    return { path, tensor: preprocess(image, spec, options) };
+    return { path, tensor: make(image) };
   } catch (error) {
     return failure(path, error);
   }
@@ -173,18 +170,18 @@ function failure(path: string, error: unknown): PictureFailure {
 }
 
 /**
- * All pictures of the paths, files and folders, decoded and preprocessed. Rejects with EnvironmentError if the decoder
- * is missing; everything else that goes wrong is a failure.
+ * All pictures of the paths, files and folders, decoded, and what is made of them. Rejects with EnvironmentError if
+ * the decoder is missing; everything else that goes wrong is a failure.
  */
 export async function loadImages(
   paths: Iterable<string>,
-  spec: Preprocess,
-  options: LoadOptions = {},
+  make: (image: Image) => Tensor,
+  options: DecodeOptions = {},
 ): Promise<{ readonly images: readonly LoadedPicture[]; readonly failures: readonly PictureFailure[] }> {
   const images: LoadedPicture[] = [];
   const failures: PictureFailure[] = [];
   for await (const found of eachPicture(paths)) {
-    const result = 'file' in found ? await loadImage(found, spec, options) : found;
+    const result = 'file' in found ? await loadImage(found, make, options) : found;
     if ('tensor' in result) images.push(result);
     else failures.push(result);
   }

@@ -1,4 +1,6 @@
 /** What a network is fed: pictures, exact numbers from .npy and .npz files, or noise. */
+import { type Pixels, pictureSide } from '../../reference/input/pixels.ts';
+import { centreSquare, cropViews, type Image, preprocess } from '../../reference/input/preprocess.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { streamOf, uniform, words } from '../../reference/random.ts';
 import { cast, dense, reshape, type Shape, sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
@@ -8,13 +10,13 @@ import { InputError } from '../errors.ts';
 import { loadImages } from '../image/load.ts';
 
 export interface Input {
-  /** (N,C,H,W), float32. */
+  /** (N,C,H,W), or pictures (N,S,S,3) of whole numbers 0..255; float32. */
   readonly tensor: Tensor;
   /** One line: the files, or 'uniform noise, seed 0'. */
   readonly source: string;
 }
 
-/** One or several files (pictures, or .npy and .npz of (C,H,W) or (N,C,H,W)), or the numbers (N,C,H,W) themselves. */
+/** One or several files (pictures, or .npy and .npz of one image or (N,…)), or the numbers themselves, (N,…). */
 export type Given = string | readonly string[] | Tensor;
 
 export interface InputOptions {
@@ -24,28 +26,41 @@ export interface InputOptions {
   /** Images of noise; default 1. */
   readonly batch?: number;
   readonly meanImage?: Tensor;
+  /** What is fed are pictures, of which the graph does the rest. */
+  readonly pixels?: Pixels;
   readonly decoder?: 'jpeg-js' | 'sharp';
   /** Called with a line for each picture of a folder that is passed over; without it, such a picture is an error. */
   readonly log?: (line: string) => void;
 }
 
+/** What is fed: its shape without the batch, and in whose name. */
+interface Wanted {
+  readonly called: string;
+  readonly shape: Shape;
+  readonly pixels?: Pixels;
+}
+
 /** One batch of everything that was given. Throws InputError, naming the file, for what cannot be read. */
 export async function readInput(network: Network, options: InputOptions = {}): Promise<Input> {
-  const { from = [], seed = 0, batch = 1 } = options;
+  const { from = [], seed = 0, batch = 1, pixels } = options;
+  const side = pixels && pictureSide(pixels);
+  const wanted = { called: network.name, shape: side ? [side, side, 3] : network.input, pixels };
   if (typeof from === 'object' && 'stride' in from) {
-    mustFit('the input', from.shape, network);
-    return { tensor: stack([cast(from, 'float32')], network), source: 'given in memory' };
+    mustFit('the input', from, wanted);
+    return { tensor: stack([cast(from, 'float32')], wanted), source: 'given in memory' };
   }
   const paths = typeof from === 'string' ? [from] : from;
-  if (paths.length === 0)
-    return { tensor: noise(network, seed, batch), source: `uniform noise, seed ${seed}` };
+  if (paths.length === 0) {
+    const tensor = side ? noisyPictures(side, seed, batch) : noise(network, seed, batch);
+    return { tensor, source: `uniform noise, seed ${seed}` };
+  }
   const parts: Tensor[] = [];
   for (const path of paths) {
     parts.push(
-      isArrayFile(path) ? await readArray(path, network) : await readPictures(path, network, options),
+      isArrayFile(path) ? await readArray(path, wanted) : await readPictures(path, network, wanted, options),
     );
   }
-  return { tensor: stack(parts, network), source: paths.join(', ') };
+  return { tensor: stack(parts, wanted), source: paths.join(', ') };
 }
 
 const isArrayFile = (path: string): boolean => /\.np[yz]$/i.test(path);
@@ -62,19 +77,41 @@ export function noise(network: Network, seed: number, batch = 1): Tensor {
   return tensor(data, [batch, C, H, W]);
 }
 
+/** Every byte as likely as the next. */
+function noisyPictures(side: number, seed: number, batch: number): Tensor {
+  const drawn = words(seed, streamOf('input'), batch * side * side * 3);
+  return tensor(
+    Float32Array.from(drawn, (word) => word >>> 24),
+    [batch, side, side, 3],
+  );
+}
+
 /** A picture, or those of a folder: one that cannot be read is passed over where others can. */
-async function readPictures(path: string, network: Network, options: InputOptions): Promise<Tensor> {
-  const { meanImage, decoder, log } = options;
-  const { images, failures } = await loadImages([path], network.preprocess, { meanImage, decoder });
+async function readPictures(
+  path: string,
+  network: Network,
+  wanted: Wanted,
+  options: InputOptions,
+): Promise<Tensor> {
+  const { meanImage, decoder, log, pixels } = options;
+  const make = (image: Image): Tensor =>
+    pixels ? pictureOf(image, pixels) : preprocess(image, network.preprocess, { meanImage });
+  const { images, failures } = await loadImages([path], make, { decoder });
   if (failures.length > 0 && (images.length === 0 || !log)) throw new InputError(failures[0].message);
   for (const { message } of failures) log?.(`passed over: ${message}`);
   return stack(
     images.map((image) => image.tensor),
-    network,
+    wanted,
   );
 }
 
-async function readArray(path: string, network: Network): Promise<Tensor> {
+/** What stays outside of the graph: the resize, and the crop of what the graph takes. */
+function pictureOf(image: Image, { preprocess: spec, views }: Pixels): Tensor {
+  const { width, height, data } = views === 10 ? centreSquare(image, spec) : cropViews(image, spec)[0];
+  return tensor(Float32Array.from(data), [1, height, width, 3]);
+}
+
+async function readArray(path: string, wanted: Wanted): Promise<Tensor> {
   const file = await openTensorFile(path);
   try {
     const names = [...file.tensors.keys()];
@@ -82,29 +119,34 @@ async function readArray(path: string, network: Network): Promise<Tensor> {
     const array = file.tensors.get(name);
     if (!array)
       throw new InputError(`${path}: it holds ${names.join(', ')}: one of them must be named 'input'`);
-    mustFit(path, array.shape, network);
+    mustHaveShape(path, array.shape, wanted);
     const values = cast(toTensor(array.read()), 'float32');
+    mustFit(path, values, wanted);
     return array.shape.length === 3 ? reshape(values, [1, ...array.shape]) : values;
   } finally {
     file.close();
   }
 }
 
-function mustFit(path: string, shape: Shape, network: Network): void {
+function mustHaveShape(path: string, shape: Shape, { called, shape: wanted }: Wanted): void {
   const image = shape.length === 4 ? shape.slice(1) : shape;
-  if (image.join() === network.input.join() && sizeOf(shape) > 0) return;
-  throw new InputError(
-    `${path}: shape [${shape}], but ${network.name} takes [N,${network.input}] or [${network.input}]`,
-  );
+  if (image.join() === wanted.join() && sizeOf(shape) > 0) return;
+  throw new InputError(`${path}: shape [${shape}], but ${called} takes [N,${wanted}] or [${wanted}]`);
 }
 
-function stack(parts: readonly Tensor[], network: Network): Tensor {
+function mustFit(path: string, values: Tensor, wanted: Wanted): void {
+  mustHaveShape(path, values.shape, wanted);
+  const wrong = wanted.pixels && dense(values).find((v) => !(Number.isInteger(v) && v >= 0 && v <= 255));
+  if (wrong !== undefined)
+    throw new InputError(`${path} holds ${wrong}, but the file takes pictures of whole numbers 0 to 255`);
+}
+function stack(parts: readonly Tensor[], { shape }: Wanted): Tensor {
   const batch = parts.reduce((sum, part) => sum + part.shape[0], 0);
-  const data = new Float32Array(batch * sizeOf(network.input));
+  const data = new Float32Array(batch * sizeOf(shape));
   let at = 0;
   for (const part of parts) {
     data.set(dense(part), at);
     at += dense(part).length;
   }
-  return tensor(data, [batch, ...network.input]);
+  return tensor(data, [batch, ...shape]);
 }

@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto';
 import { fromFloat16, toFloat16 } from '../../export/float16.ts';
 import { type BuildModelOptions, buildModel, type ModelFile } from '../../export/index.ts';
+import { MEAN_IMAGE } from '../../export/pixels.ts';
+import { type Pixels, pixelSteps } from '../../reference/input/pixels.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
@@ -23,13 +25,23 @@ export function modelOf(network: Network, weights: Weights, options: ModelOption
   const { source, classes, passing = false, ...form } = options;
   const written = (t: Tensor): Tensor =>
     form.precision === 'float16' ? tensor(fromFloat16(toFloat16(dense(t))), t.shape) : t;
+  const mean = form.meanImage && meanOf({ preprocess: network.preprocess, ...form });
   const checksums = (): string =>
-    JSON.stringify(Object.fromEntries([...weights].map(([name, t]) => [name, checksum(written(t))])));
+    JSON.stringify({
+      ...Object.fromEntries([...weights].map(([name, t]) => [name, checksum(written(t))])),
+      ...(mean && { [MEAN_IMAGE]: checksum(mean) }),
+    });
   const metadata = {
     ...(passing ? {} : { [CHECKSUMS]: checksums() }),
     ...(classes ? { [CLASSES]: JSON.stringify(classes) } : {}),
   };
   return buildModel(network, weights, { ...form, weightsSource: source, metadata });
+}
+
+/** The mean image as the graph has it. */
+function meanOf(pixels: Pixels): Tensor | undefined {
+  const step = pixelSteps(pixels).find(({ kind }) => kind === 'mean');
+  return step && 'by' in step ? step.by : undefined;
 }
 
 /** First 16 hexadecimal digits of the SHA-256 of a tensor's values as the file has them, as float32, little-endian. */

@@ -161,7 +161,13 @@ async function prepareLayers(found: Found, options: VerifyOptions, device: Devic
   const fixed = pair.input.batch;
   if (fixed !== undefined && batch !== fixed)
     throw new InputError(`--batch ${batch}: the file takes ${fixed} images a run, no other number`);
-  const { tensor, source } = await readInput(pair.network, { from, seed, batch, log });
+  const { tensor, source } = await readInput(pair.network, {
+    from,
+    seed,
+    batch,
+    log,
+    pixels: pair.input.pixels,
+  });
   const N = tensor.shape[0];
   if (options.batch !== undefined && options.batch > N)
     throw new InputError(`--batch ${batch}: there are ${N} images; leave it out`);

@@ -1,4 +1,5 @@
 /** The layers of a network as a subject: a model's values are paired with them (pairing.ts). */
+import { AVERAGE } from '../../export/pixels.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { forward, inputsOf, runLayer } from '../../reference/oracle.ts';
 import { cast, dense, type Storage, sizeOf, type Tensor } from '../../reference/tensor.ts';
@@ -19,6 +20,7 @@ import { examine, verificationOf } from './engine.ts';
 import type { JudgeSettings, VerifyOptions } from './options.ts';
 import { channelsFirst, mapsOf } from './order.ts';
 import { type FilePair, flattenedInto, type InputPort, type Pair } from './pairing.ts';
+import { asBytes, averageOf, computationsAround, preprocessed } from './pictures.ts';
 import type { Provider, Run, Way } from './provider.ts';
 import { sessionsOf } from './sessions.ts';
 import { type Computation, disturbed, mustBeFinite, type Subject, tensorOf } from './subject.ts';
@@ -29,6 +31,8 @@ interface SubjectSettings extends Pick<JudgeSettings, 'require' | 'precision'>, 
   readonly pair: Pair;
   /** (N,C,H,W). */
   readonly input: Tensor;
+  /** (N,S,S,3), where the file takes pictures and what it makes of them is judged. */
+  readonly pictures?: Tensor;
   readonly device: Executor;
 }
 
@@ -41,8 +45,8 @@ interface LayersSettings extends SubjectSettings, JudgeSettings, Pick<VerifyOpti
 export async function verifyLayers(given: LayersSettings): Promise<Verification> {
   const { pair, device, batch } = given;
   const { match, file } = pair;
-  const settings = pair.input.half ? { ...given, input: inHalves(given.input) } : given;
-  const { input } = settings;
+  const settings = fedAs(given);
+  const { input, pictures = input } = settings;
   const required = settings.require ?? (pair.half ? 'float16' : 'float32');
   const { subject, chain } = layersOf(settings, required, tailOf(pair));
   const names = new Map([...match.values].filter(([, name]) => name !== pair.input.name));
@@ -72,10 +76,19 @@ export async function verifyLayers(given: LayersSettings): Promise<Verification>
     .filter(([name]) => chain.has(name))
     .map(([name, v]) => [name, tensorOf(v)] as const);
   const verification = verificationOf([found], {
-    ...{ network: subject.name, input: input.shape, device, required },
+    ...{ network: subject.name, input: pictures.shape, device, required },
     values: { device: new Map([['input', input], ...values]), oracle: chain },
   });
   return repeats ? { ...verification, repeats } : verification;
+}
+
+/** What the first layer reads: of pictures what the oracle makes of them. */
+function fedAs(given: LayersSettings): LayersSettings {
+  const { pair, input, precision } = given;
+  const { pixels, half } = pair.input;
+  if (pixels)
+    return { ...given, pictures: input, input: preprocessed(pixels, input, precision).get('input')! };
+  return half ? { ...given, input: inHalves(input) } : given;
 }
 
 /** An engine that dies is a finding already. */
@@ -87,8 +100,9 @@ const inHalves = (t: Tensor): Tensor =>
   tensorOf(widened(narrowed({ ...fromTensor(t), dtype: 'float16' } as NumericValue)));
 
 /** The oracle's own values by layer, the input among them. */
-function oracleChain({ pair, input, precision = 'float32', plain }: SubjectSettings): Map<string, Tensor> {
-  const chain = new Map<string, Tensor>([['input', input]]);
+function oracleChain({ pair, input, pictures, precision, plain }: SubjectSettings): Map<string, Tensor> {
+  const { pixels } = pair.input;
+  const chain = new Map(pixels && pictures ? preprocessed(pixels, pictures, precision) : [['input', input]]);
   forward(pair.network, pair.weights, input, {
     precision,
     operations: operationsFor({ plain }),
@@ -136,7 +150,7 @@ function inOwnOrder(
       const inputs = new Map([...evidence.inputs].map(([name, value]) => [name, known.get(name) ?? value]));
       const y = first?.values.get(layer);
       if (!y || sizeOf(y.shape) !== exact.size) return { ...evidence, inputs };
-      const [C, H, W] = sizes.get(layer)!;
+      const [C, H, W] = sizes.get(layer) ?? [];
       const back = (data: Storage): Value => {
         const value = { dtype: 'float64', shape: y.shape, data: Float64Array.from(data) } as const;
         return mapsLast.has(layer) ? channelsFirst(value, [H * W, C, 1]) : value;
@@ -174,11 +188,14 @@ export function layersOf(
   after: After = () => undefined,
   { has, isJudged, type }: There = everything,
 ): { readonly subject: Subject; readonly chain: ReadonlyMap<string, Tensor> } {
-  const { pair, input, device } = settings;
+  const { pair, input, pictures, device } = settings;
   const { network, weights, match, proto } = pair;
+  const { pixels } = pair.input;
   mustBeFinite('the input', input);
   const chain = oracleChain(settings);
-  const fed = fromTensor(input);
+  const around = pixels && pictures && computationsAround(pixels, pair, device);
+  const fed = pictures ? asBytes(pictures) : fedTo(pair.input, input);
+  const given = new Map(pictures ? [[pair.input.name, fed]] : [['input', fromTensor(input)]]);
   const stored = (name: string): number => (type(name) === 'bfloat16' ? classes.bfloat16.t : 0);
   function about(layer: Layer): BoundsContext {
     const types = [layer.name, ...readsOf(network, layer, { has }).sources].map(type);
@@ -196,7 +213,7 @@ export function layersOf(
   }
   const computations = (): Computation[] => {
     const walk = walkThrough(network, weights, about, { has, stored });
-    return network.layers
+    const layers = network.layers
       .filter(({ name }) => isJudged(name))
       .map((layer): Computation => {
         const { name, kind } = layer;
@@ -214,16 +231,17 @@ export function layersOf(
           operands,
         };
       });
+    return [...(around?.before ?? []), ...layers, ...(around?.behind ?? [])];
   };
   const subject: Subject = {
     name: network.name,
     operands: classes[required],
-    feeds: new Map([[pair.input.name, fedTo(pair.input, input)]]),
+    feeds: new Map([[pair.input.name, fed]]),
     computations,
-    given: (name) => (name === 'input' ? fed : undefined),
+    given: (name) => given.get(name),
     chain: (name) => chain.get(name) ?? after(name, chain),
     disturbed(draw, errors) {
-      const values = new Map([['input', input]]);
+      const values = new Map([['input', disturbed(input, errors.get('input'), draw, 'input')]]);
       for (const [at, layer] of network.layers.entries()) {
         const inputs = inputsOf(network, at).map((name) => values.get(name) as Tensor);
         const y = runLayer(layer, inputs, weights, 'float32', operations);
@@ -242,10 +260,12 @@ export function layersOf(
 }
 
 /** Of the graph's output, where the evaluator can say. */
-function tailOf({ file, network, match }: FilePair): After {
+function tailOf({ file, network, match, input: { pixels } }: FilePair): After {
   const { model } = file;
   const end = match.tail.at(-1)?.to;
   const { name: last } = network.layers[network.layers.length - 1];
+  if (pixels?.views === 10)
+    return (name, values) => (name === AVERAGE ? averageOf(values.get(last)!, 10) : undefined);
   return (name, values) => {
     const y = values.get(last);
     if (name !== end || !y || !match.values.has(last)) return undefined;

@@ -1,6 +1,8 @@
 /** A model file paired with a network: which of its values and weights are whose. */
 import type { LrnForm } from '../../export/graph.ts';
+import { MEAN_IMAGE } from '../../export/pixels.ts';
 import { decodeModel, type ModelProto } from '../../export/proto.ts';
+import { type Pixels, pictureSide } from '../../reference/input/pixels.ts';
 import { fitNetwork } from '../../reference/networks/fit.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { shapes, type Weights } from '../../reference/oracle.ts';
@@ -11,11 +13,14 @@ import { distance } from '../judge/judge.ts';
 import { indexOf, PARAMETER_AXES, patternOf, patternText } from '../judge/pattern.ts';
 import { CHECKSUMS, checksum } from '../networks/modelfile.ts';
 import type { Model, ValueInfo } from '../onnx/model.ts';
+import { pixelsIn } from '../onnx/pixels.ts';
 import { type Products, productsOf } from '../onnx/products.ts';
 import type { ModelInBytes } from '../onnx/read.ts';
 import { arrange } from '../weights/layout.ts';
 import { layOut } from '../weights/mapping.ts';
+import { parsePreprocess } from '../weights/preprocess.ts';
 import { type Match, match } from './match.ts';
+import { averaging, matchedAround } from './pictures.ts';
 import { mustBeFinite } from './subject.ts';
 
 export interface Pair {
@@ -67,6 +72,8 @@ export interface InputPort {
   readonly mapsLast: boolean;
   /** Images a run, where the file fixes them. */
   readonly batch?: number;
+  /** Of a file that takes pictures (N,S,S,3): what it does to them. */
+  readonly pixels?: Pixels;
 }
 
 /**
@@ -74,15 +81,15 @@ export interface InputPort {
  * network's widths follow them, and they are held against the checksums that the file recorded when it was written.
  * Throws InputError where the file cannot be that network.
  */
-export function pairOf(file: ModelInBytes, network: Network, given?: Weights): FilePair {
+export function pairOf(file: ModelInBytes, asked: Network, given?: Weights): FilePair {
   const { model } = file;
   const proto = () => decodeModel(file.bytes);
-  const input = inputOf(model, network);
+  const input = inputOf(model, asked);
+  const { pixels, mapsLast } = input;
+  const network = pixels ? averaging(asked, pixels) : asked;
   const found = productsOf(model);
-  const matched = match(network, model.graph, found, {
-    input: input.name,
-    mapsLast: input.mapsLast,
-  });
+  const layers = match(network, model.graph, found, { input: pixels ? 'input' : input.name, mapsLast });
+  const matched = pixels ? matchedAround(layers, pixels, model.graph.nodes) : layers;
   const own = weightsOf(network, found, matched);
   if (!given) for (const [name, t] of own) mustBeFinite(name, t);
   const floats = [...found.tensors.values()];
@@ -91,7 +98,9 @@ export function pairOf(file: ModelInBytes, network: Network, given?: Weights): F
     const unlike = unlikeGiven(own, given, network, half);
     return { file, network, weights: given, input, match: matched, half, unlike, proto };
   }
-  const faults = new Map([...changedWeights(model, own), ...matched.faults]);
+  const mean = pixels?.meanImage;
+  const constants = new Map([...own, ...(mean ? [[MEAN_IMAGE, mean] as const] : [])]);
+  const faults = new Map([...changedWeights(model, constants, matched), ...matched.faults]);
   const fitted = asInput(() => fitNetwork(network, new Map([...own].map(([name, t]) => [name, t.shape]))));
   return {
     file,
@@ -106,24 +115,30 @@ export function pairOf(file: ModelInBytes, network: Network, given?: Weights): F
 }
 
 /** The graph's only input that is fed, if its shape is the network's. */
-function inputOf({ graph }: Model, { name: called, input: wanted }: Network): InputPort {
+function inputOf(model: Model, { name: called, input, preprocess }: Network): InputPort {
+  const { graph, metadata } = model;
   const [port, ...more] = graph.inputs as readonly (ValueInfo | undefined)[];
   if (!port || more.length > 0) {
     const names = graph.inputs.map(({ name }) => name).join(', ');
     throw new InputError(`the model has ${graph.inputs.length} inputs (${names}): one is needed`);
   }
   const { name, dtype, shape } = port;
-  if (dtype !== null && dtype !== 'float32' && dtype !== 'float16')
+  const told = metadata.get('preprocess');
+  const pixels = pixelsIn(model, told === undefined ? preprocess : parsePreprocess(told));
+  if (!pixels && dtype !== null && dtype !== 'float32' && dtype !== 'float16')
     throw new InputError(`the model's input '${name}' is ${dtype}: ${called} takes float32 or float16`);
   const [N, ...rest] = shape ?? [];
   const fits = (order: Shape): boolean =>
     !shape ||
     (rest.length === 3 && rest.every((extent, axis) => typeof extent !== 'number' || extent === order[axis]));
+  const side = pixels && pictureSide(pixels);
+  const wanted = side ? [side, side, 3] : input;
   const [C, H, W] = wanted;
-  const mapsLast = !fits(wanted) && fits([H, W, C]);
+  const mapsLast = !side && !fits(wanted) && fits([H, W, C]);
   if (!fits(wanted) && !mapsLast)
     throw new InputError(`the model takes [N,${rest.map((n) => n ?? '?')}], ${called} takes [N,${wanted}]`);
-  return { name, half: dtype === 'float16', mapsLast, ...(typeof N === 'number' ? { batch: N } : {}) };
+  const batch = typeof N === 'number' ? { batch: N } : {};
+  return { name, half: dtype === 'float16', mapsLast, ...batch, ...(pixels && { pixels }) };
 }
 
 function asInput<T>(run: () => T): T {
@@ -223,7 +238,7 @@ export function flattenedInto(
 }
 
 /** Layers whose weights are not those that the file was written with. */
-function changedWeights({ metadata }: Model, weights: Weights): Map<string, string> {
+function changedWeights({ metadata }: Model, weights: Weights, { nodes }: Match): Map<string, string> {
   const faults = new Map<string, string>();
   const recorded = metadata.get(CHECKSUMS);
   if (recorded === undefined) return faults;
@@ -234,7 +249,7 @@ function changedWeights({ metadata }: Model, weights: Weights): Map<string, stri
   if (typeof sums !== 'object' || sums === null)
     throw new InputError(`the model's metadata '${CHECKSUMS}' is no JSON of checksums: export it again`);
   for (const [name, sum] of Object.entries(sums)) {
-    const layer = name.replace(/\.(weight|bias)$/, '');
+    const layer = name === MEAN_IMAGE ? nodes.get(name)! : name.replace(/\.(weight|bias)$/, '');
     const own: Tensor | undefined = weights.get(name);
     if (faults.has(layer)) continue;
     if (!own) faults.set(layer, `${name} is missing, though the file was written with it`);

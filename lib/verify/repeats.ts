@@ -38,10 +38,18 @@ export async function repeatsOf(
       joinedBatches([x, shifted(x, 1), shifted(x, 2), shifted(x, 3)].map(firstOf)),
     );
     const turned = eachOf(four, (x) => joinedBatches([imagesOf(x, 2, 2), imagesOf(x, 0, 2)]));
-    add('place', 'place 1 to 3 of 4', movesOf(await run(four), await run(turned), 0, 2));
+    add(
+      'place',
+      'place 1 to 3 of 4',
+      movesOf(await run(four), await run(turned), { n: 0, of: 4 }, { n: 2, of: 4 }),
+    );
     const one = eachOf(feeds, firstOf);
     const many = eachOf(one, (x) => joinedBatches(new Array<Value>(BATCH).fill(x)));
-    add('batch', `batch 1 to ${BATCH}`, movesOf(await run(one), await run(many), 0, 0));
+    add(
+      'batch',
+      `batch 1 to ${BATCH}`,
+      movesOf(await run(one), await run(many), { n: 0, of: 1 }, { n: 0, of: BATCH }),
+    );
   }
   const other = await open();
   add('session', 'another session', movesOf(first, await other(feeds)));
@@ -62,10 +70,18 @@ function shifted(x: NumericValue, by: number): Value {
   return { ...x, data: turned };
 }
 
+/** An image among those of a run, each of which may be several views. */
+interface Place {
+  readonly n: number;
+  readonly of: number;
+}
+
 /** By value the furthest move, of whole values or of an image of each. */
-function movesOf(before: Values, after: Values, from?: number, to?: number): Map<string, number> {
-  const part = (value: Value, n: number | undefined) =>
-    n === undefined ? (value as NumericValue) : (imagesOf(value as NumericValue, n, 1) as NumericValue);
+function movesOf(before: Values, after: Values, from?: Place, to?: Place): Map<string, number> {
+  const part = (value: Value, place: Place | undefined): NumericValue => {
+    const views = place ? value.shape[0] / place.of : 0;
+    return (place ? imagesOf(value as NumericValue, place.n * views, views) : value) as NumericValue;
+  };
   const shared = [...before].filter(([name, value]) => after.has(name) && value.data instanceof Float32Array);
   return new Map(
     shared.map(([name, value]) => [name, furthest(part(value, from), part(after.get(name)!, to))] as const),

@@ -14,12 +14,21 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { EnvironmentError, InputError } from '../../../lib/errors.ts';
 import { loadImages, picturesOf, readPicture } from '../../../lib/image/load.ts';
-import { krizhevsky } from '../../../reference/input/preprocess.ts';
+import {
+  type Image,
+  krizhevsky,
+  type PreprocessOptions,
+  preprocess,
+} from '../../../reference/input/preprocess.ts';
 import { dense } from '../../../reference/tensor.ts';
 import { fixturePath } from '../../support/golden-pictures.ts';
 import { skipBecause } from '../../support/skip.ts';
 
 const spec = krizhevsky(227);
+const fed =
+  (how = spec, options: PreprocessOptions = {}) =>
+  (image: Image) =>
+    preprocess(image, how, options);
 
 describe('lib/image/load', () => {
   let folder: string;
@@ -59,7 +68,10 @@ describe('lib/image/load', () => {
   });
 
   it('goes on after a bad file, and keeps the order', async () => {
-    const { images, failures } = await loadImages([folder, at('missing.png'), at('b', 'notes.txt')], spec);
+    const { images, failures } = await loadImages(
+      [folder, at('missing.png'), at('b', 'notes.txt')],
+      fed(spec),
+    );
     expect(images.map(({ path }) => path)).to.deep.equal([
       at('a.jpg'),
       at('b', 'deeper', 'no-extension'),
@@ -83,7 +95,7 @@ describe('lib/image/load', () => {
     writeFileSync(Buffer.concat([inner, Buffer.from('/a.png')]), bytes);
     writeFileSync(Buffer.concat([Buffer.from(`${outer}/`), odd, Buffer.from('.png')]), bytes);
     writeFileSync(join(outer, 'café.png'), bytes);
-    const { images, failures } = await loadImages([outer], spec);
+    const { images, failures } = await loadImages([outer], fed(spec));
     rmSync(inner, { recursive: true });
     const paths = images.map(({ path }) => path.slice(outer.length + 1));
     expect(failures).to.deep.equal([]);
@@ -97,12 +109,15 @@ describe('lib/image/load', () => {
   });
 
   it('names the file when the picture does not fit the preprocessing', async () => {
-    const { failures } = await loadImages([at('z.png')], { ...spec, resize: { mode: 'none', size: 32 } });
+    const { failures } = await loadImages(
+      [at('z.png')],
+      fed({ ...spec, resize: { mode: 'none', size: 32 } }),
+    );
     expect(failures[0].message).to.match(/z\.png: preprocess: the picture must be 32×32/);
   });
 
   it('makes ten views where they are asked for', async () => {
-    const { images } = await loadImages([at('z.png')], spec, { views: 10 });
+    const { images } = await loadImages([at('z.png')], fed(spec, { views: 10 }));
     const { tensor: views } = images[0];
     expect(views.shape).to.deep.equal([10, 3, 227, 227]);
     // five crops and their mirrors, no two alike
@@ -132,7 +147,7 @@ describe('lib/image/load', () => {
       () => false,
     );
     if (installed) skipBecause(this, 'sharp is installed');
-    const error = await loadImages([at('z.png')], spec, { decoder: 'sharp' }).catch((e) => e);
+    const error = await loadImages([at('z.png')], fed(spec), { decoder: 'sharp' }).catch((e) => e);
     expect(error).to.be.instanceOf(EnvironmentError);
   });
 });

@@ -91,7 +91,7 @@ describe('lib/image on the shared pictures', () => {
     const paths = ['made_zero_byte.jpg', 'caffe_cat.jpg', 'xd3n2c08.png', 'made_1x1.jpg'];
     const { images, failures } = await loadImages(
       paths.map((name) => shared(`images/${name}`).pathname),
-      krizhevsky(227),
+      (image) => preprocess(image, krizhevsky(227)),
     );
     expect(images.map(({ path }) => path.split('/').at(-1))).to.deep.equal(['caffe_cat.jpg', 'made_1x1.jpg']);
     expect(failures.length).to.equal(2);
