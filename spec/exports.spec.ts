@@ -35,7 +35,7 @@ const forSpecs: Readonly<Record<string, string>> = {
   numberOf: "a name's number, held to published ones",
 };
 
-const sources = ['reference', 'export', 'lib'].flatMap(sourcesBelow);
+const sources = ['reference', 'export', 'lib', 'companion'].flatMap(sourcesBelow);
 const DECLARED = /^export (?:async )?(?:const|let|function\*?|class|interface|type|enum) (\w+)/gm;
 
 /** The files all of whose names a door hands on. */

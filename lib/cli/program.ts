@@ -5,6 +5,7 @@ import { version } from '../version.ts';
 import * as conform from './commands/conform.ts';
 import * as doctor from './commands/doctor.ts';
 import * as evaluate from './commands/evaluate.ts';
+import * as explaining from './commands/explain.ts';
 import * as exporting from './commands/export.ts';
 import * as predict from './commands/predict.ts';
 import * as running from './commands/run.ts';
@@ -15,7 +16,19 @@ import * as weights from './commands/weights.ts';
 import { columns, say, tell, tellError, watchOutput } from './output.ts';
 
 /** As --help lists them. */
-const commands = [summary, exporting, verify, predict, evaluate, doctor, conform, running, weights, train];
+const commands = [
+  summary,
+  exporting,
+  verify,
+  predict,
+  explaining,
+  evaluate,
+  doctor,
+  conform,
+  running,
+  weights,
+  train,
+];
 
 /** Runs `alexnet` with these arguments. */
 export function alexnet(argv: readonly string[]): Promise<number> {

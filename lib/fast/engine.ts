@@ -42,7 +42,7 @@ interface Api {
 }
 
 /** undefined where the JavaScript engine has none. */
-const webAssembly = (globalThis as { readonly WebAssembly?: Api }).WebAssembly;
+const webAssembly = (globalThis as unknown as { readonly WebAssembly?: Api }).WebAssembly;
 
 /** Threads that share the work with this one: node.ts has those of Node. */
 export interface Threads {

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { resolveNetwork } from '../checks.ts';
 import { InputError } from '../errors.ts';
 
-const NETWORK = 'cifar-alexnet';
+/** The network whose weights are in the box. */
+export const BOXED = 'cifar-alexnet';
 
 /** What a caller says of network and weights. */
 interface Choice {
@@ -16,10 +17,10 @@ interface Choice {
 
 /** The file of the weights that are in the box for a network, if there are any. */
 export function boxedWeights(network: unknown): string | undefined {
-  if (network !== NETWORK) return undefined;
+  if (network !== BOXED) return undefined;
   // seen from the source or from dist/
   for (const path of ['../../fixtures/', '../../../fixtures/']) {
-    const found = fileURLToPath(new URL(`${path}${NETWORK}/weights.safetensors`, import.meta.url));
+    const found = fileURLToPath(new URL(`${path}${BOXED}/weights.safetensors`, import.meta.url));
     if (existsSync(found)) return found;
   }
   return undefined;
@@ -35,6 +36,6 @@ export function requireWeights<T extends Choice>(command: string, choice: T): T 
   if (weights !== undefined) return { ...choice, weights };
   resolveNetwork(choice.network as string | undefined); // an unknown one is said to be that
   throw new InputError(
-    `${command} needs weights: --weights FILE, or --network ${NETWORK}, which brings its own (random ones: --seed 0)`,
+    `${command} needs weights: --weights FILE, or --network ${BOXED}, which brings its own (random ones: --seed 0)`,
   );
 }

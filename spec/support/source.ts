@@ -35,7 +35,8 @@ export function filesBelow(folder: string, ending: string): string[] {
     .sort();
 }
 
-export const sourcesBelow = (folder: string): Source[] => filesBelow(folder, '.ts').map(sourceAt);
+export const sourcesBelow = (folder: string): Source[] =>
+  ['.ts', '.tsx'].flatMap((ending) => filesBelow(folder, ending)).map(sourceAt);
 
 export const sourceAt = (path: string): Source => sourceOf(path, readFileSync(join(root, path), 'utf8'));
 

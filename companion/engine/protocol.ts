@@ -1,0 +1,73 @@
+/** What the page asks the worker, and what comes back: one entry a question. All of it passes structured clone. */
+import type { Network } from '../../reference/networks/layers.ts';
+import type { Method } from '../../reference/training/init.ts';
+import type { Gradient } from './backstory.ts';
+import type { Story } from './story.ts';
+
+/** Where the weights come from: bytes of a .safetensors file, or a seed. */
+export type GivenWeights =
+  | { readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly seed: number; readonly init: Method };
+
+export interface GivenNetwork {
+  readonly network: Network;
+  readonly weights: GivenWeights;
+  /** A .safetensors file of the mean image, where the preprocessing takes one. */
+  readonly mean: Uint8Array<ArrayBuffer> | null;
+}
+
+/** A file's bytes; absent: the photo that the program makes. */
+export interface GivenPhoto {
+  readonly name: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** A picture, 8-bit RGB. */
+export interface Pixels {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+export interface Seen {
+  /** The whole photo, and the part of it that the network is fed. */
+  readonly photo: Pixels;
+  readonly crop: Pixels;
+  /** Of each class, float64. */
+  readonly probabilities: Float64Array;
+  /** Of the forward pass, in milliseconds. */
+  readonly took: number;
+}
+
+export type Side = 'value' | 'gradient';
+
+export interface Questions {
+  open: { ask: GivenNetwork; answer: Record<string, never> };
+  see: { ask: GivenPhoto | null; answer: Seen };
+  /** All values of a layer's output, or their gradients for the loss of class `k`. */
+  maps: {
+    ask: { readonly layer: string; readonly side: Side; readonly k: number };
+    answer: { readonly data: Float32Array };
+  };
+  story: { ask: { readonly layer: string; readonly index: number }; answer: Story };
+  gradient: {
+    ask: { readonly layer: string; readonly index: number; readonly k: number };
+    answer: Gradient;
+  };
+  kernels: {
+    ask: { readonly layer: string };
+    answer: { readonly data: Float32Array; readonly shape: readonly number[] };
+  };
+}
+
+export type Topic = keyof Questions;
+
+export interface Question<T extends Topic = Topic> {
+  readonly id: number;
+  readonly topic: T;
+  readonly ask: Questions[T]['ask'];
+}
+
+export type Reply =
+  | { readonly id: number; readonly answer: Questions[Topic]['answer'] }
+  | { readonly id: number; readonly error: string };

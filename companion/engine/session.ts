@@ -1,0 +1,74 @@
+/** The worker's side of the conversation: a network, a picture in it, and an answer to each question. */
+
+import { toTensor } from '../../lib/array/value.ts';
+import { openSafetensors } from '../../lib/format/safetensors.ts';
+import { adopt } from '../../lib/format/source.ts';
+import { decodeImageSync } from '../../lib/image/decode.ts';
+import { cropViews, type Image, preprocess } from '../../reference/input/preprocess.ts';
+import type { Network } from '../../reference/networks/layers.ts';
+import { cast, dense, type Tensor } from '../../reference/tensor.ts';
+import { initialise } from '../../reference/training/init.ts';
+import { gradientStory } from './backstory.ts';
+import { madePhoto } from './photo.ts';
+import type { GivenWeights, Questions, Topic } from './protocol.ts';
+import { gradients, probabilities, type Running, run } from './running.ts';
+import { storyOf } from './story.ts';
+
+export type Answers = {
+  readonly [T in Topic]: (ask: Questions[T]['ask']) => Questions[T]['answer'];
+};
+
+/** A conversation; it begins with `open`, then `see`. */
+export function converse(): Answers {
+  let network: Network;
+  let weights: ReadonlyMap<string, Tensor>;
+  let meanImage: Tensor | undefined;
+  let running: Running;
+  /** Of the last class that was asked about. */
+  let known: { readonly k: number; readonly found: ReadonlyMap<string, Tensor> } | undefined;
+
+  const gradientsOf = (k: number): ReadonlyMap<string, Tensor> => {
+    if (known?.k !== k) known = { k, found: gradients(running, k) };
+    return known.found;
+  };
+  return {
+    open(given) {
+      network = given.network;
+      weights = weightsOf(network, given.weights);
+      meanImage = given.mean ? tensorsIn(given.mean, 'the mean image').get('mean') : undefined;
+      return {};
+    },
+    see(given) {
+      const photo: Image = given ? decodeImageSync(given.bytes, given.name) : madePhoto();
+      const input = preprocess(photo, network.preprocess, { meanImage });
+      const start = performance.now();
+      running = run(network, weights, input);
+      const took = performance.now() - start;
+      known = undefined;
+      const [crop] = cropViews(photo, network.preprocess);
+      return { photo, crop, probabilities: probabilities(running), took };
+    },
+    maps({ layer, side, k }) {
+      const t = side === 'value' ? running.values.get(layer) : gradientsOf(k).get(layer);
+      return { data: t ? Float32Array.from(dense(t)) : new Float32Array(0) };
+    },
+    story: ({ layer, index }) => storyOf(running, layer, index),
+    gradient: ({ layer, index, k }) => gradientStory(running, gradientsOf(k), layer, index),
+    kernels({ layer }) {
+      const w = weights.get(`${layer}.weight`)!;
+      return { data: Float32Array.from(dense(w)), shape: [...w.shape] };
+    },
+  };
+}
+
+/** In float32, as an engine stores them. */
+function weightsOf(network: Network, given: GivenWeights): ReadonlyMap<string, Tensor> {
+  if ('seed' in given) return initialise(network, given.seed, given.init);
+  const tensors = tensorsIn(given.bytes, 'the weights');
+  return new Map([...tensors].map(([name, t]) => [name, cast(t, 'float32')]));
+}
+
+function tensorsIn(bytes: Uint8Array<ArrayBuffer>, name: string): ReadonlyMap<string, Tensor> {
+  const { tensors } = openSafetensors(adopt(bytes, name));
+  return new Map([...tensors].map(([key, value]) => [key, toTensor(value.read())]));
+}

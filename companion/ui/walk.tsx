@@ -1,0 +1,58 @@
+/** The walk: the net, one layer of it, one map, one value. */
+
+import { useAnswer } from './answer.ts';
+import { usePalette } from './colour.ts';
+import { Figure } from './figure.tsx';
+import { LayerBar } from './layerbar.tsx';
+import { MapView } from './mapview.tsx';
+import { bestOf, layoutOf, type Scene } from './scene.ts';
+import { Sight } from './sight.tsx';
+import { StoryView } from './storyview.tsx';
+import { Tiles } from './tiles.tsx';
+import type { Change, View } from './view.ts';
+import type { Ask } from './worker.ts';
+
+export interface Looking {
+  readonly scene: Scene;
+  readonly view: View;
+  readonly change: Change;
+  readonly ask: Ask;
+}
+
+/** The view, held to what is there: its layer, and the place of its value. */
+function held(view: View, scene: Scene): View {
+  const layer = scene.shapes.has(view.layer) ? view.layer : scene.network.layers[0].name;
+  const { maps, rows, columns } = layoutOf(scene.shapes.get(layer)!);
+  return {
+    ...view,
+    layer,
+    map: Math.min(view.map, maps - 1),
+    row: Math.min(view.row, rows - 1),
+    column: Math.min(view.column, columns - 1),
+    k: view.k < 0 || view.k >= scene.probabilities.length ? bestOf(scene) : view.k,
+  };
+}
+
+export function Walk({ scene, view: asked, change, ask }: Looking) {
+  const view = held(asked, scene);
+  const palette = usePalette();
+  const { layer, side, k } = view;
+  const layout = layoutOf(scene.shapes.get(layer)!);
+  const question = { layer, side, k };
+  const maps = useAnswer(ask, 'maps', question, `${layer} ${side} ${side === 'gradient' ? k : ''}`);
+  const index = Math.min(layout.size - 1, (view.map * layout.rows + view.row) * layout.columns + view.column);
+  // while the next layer's values are on their way the last one's do not fit
+  const data = maps?.data.length === layout.size ? maps.data : undefined;
+  return (
+    <>
+      <Figure scene={scene} view={view} />
+      <LayerBar scene={scene} view={view} change={change} />
+      <div class="desk">
+        <Tiles data={data} layout={layout} view={view} change={change} palette={palette} />
+        <MapView data={data} layout={layout} view={view} change={change} palette={palette} />
+        <Sight scene={scene} view={view} />
+      </div>
+      <StoryView scene={scene} view={view} index={index} ask={ask} change={change} palette={palette} />
+    </>
+  );
+}
