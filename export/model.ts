@@ -1,5 +1,5 @@
 /**
- * A network as an ONNX file: IR 8, opset 13 to 18, explicit shapes for every value, and metadata that explain
+ * A network as an ONNX file: IR 8, opset 13 to 25, explicit shapes for every value, and metadata that explain
  * the file.
  *
  * The input is called 'input', values are called as the layers, initializers <layer>.weight and <layer>.bias. Files
@@ -19,13 +19,14 @@ import {
   lrnForms,
   withBatch,
 } from './graph.ts';
+import { opsets } from './opsets.ts';
 import { emitAverage, emitPixels, IMAGE, imageOf } from './pixels.ts';
 import type { ModelProto } from './proto.ts';
 import { withOutputs } from './tap.ts';
 import { type ModelFile, modelFile } from './write.ts';
 
 export interface BuildModelOptions {
-  /** 13 (default) to 18. */
+  /** 13 (default) to 25: see opsets.ts. */
   readonly opset?: number;
   /** Images in a batch, or 'dynamic' (default). */
   readonly batch?: number | 'dynamic';
@@ -54,7 +55,6 @@ export interface BuildModelOptions {
 export const producer = { name: 'alexnet-oracle', version: '0.1.0' } as const;
 
 const IR_VERSION = 8;
-const opsets = { first: 13, last: 18 };
 
 /**
  * The inference graph of a network with its weights. Memory: the weights are viewed, not copied (float16: half their

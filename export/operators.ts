@@ -1,5 +1,5 @@
 /**
- * The ONNX operators that are written here: attributes, number of inputs and shape of the output, for opsets 13 to 18
+ * The ONNX operators that are written here: attributes, number of inputs and shape of the output, for opsets 13 to 25
  * (the reductions over axes given as an input: ReduceSum since 13, ReduceMax and ReduceMean since 18).
  *
  * This is a second opinion on every shape: the builder infers it from ONNX's rules, and the oracle's must agree.

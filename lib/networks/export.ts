@@ -9,6 +9,7 @@ import {
   type TrainingTarget,
   trainingTargets,
 } from '../../export/index.ts';
+import { opsetNotes, opsets } from '../../export/opsets.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { parameterCount } from '../../reference/oracle.ts';
 import {
@@ -37,7 +38,7 @@ const PAPER_BATCH = 128;
 const TRAINING_OPSET = 18;
 
 export interface ExportOptions extends Choice {
-  /** 13 (default) to 18. */
+  /** 13 (default) to 25. */
   readonly opset?: number;
   /** Images a batch, or 'dynamic' (default). */
   readonly batch?: number | 'dynamic';
@@ -109,11 +110,12 @@ const checks: Checks<ExportOptions> = {
 export async function exportOnnx(file: string, options: ExportOptions = {}): Promise<Exported> {
   checkArgument('exportOnnx: file', file, text);
   checkAgainst(checks, options, 'exportOnnx');
-  const { opset = 13, precision = 'float32', batch, lrn, tap, graph = 'inference' } = options;
+  const { opset = opsets.first, precision = 'float32', batch, lrn, tap, graph = 'inference' } = options;
   if (graph !== 'inference') return exportTraining(file, options, graph);
   if (options.loop) throw new InputError('--loop needs --graph training');
   if (options.target) throw new InputError('--target needs --graph gradients or training');
-  if (opset < 13 || opset > 18) throw new InputError(`--opset ${opset}: it must be 13 to 18`);
+  if (opset < opsets.first || opset > opsets.last)
+    throw new InputError(`--opset ${opset}: it must be ${opsets.first} to ${opsets.last}`);
   const externalData = options.externalData ? `${basename(file)}.data` : undefined;
   const guard = guardOf(options);
   await checkTargets(modelTargets(file, externalData), guard);
@@ -130,7 +132,7 @@ export async function exportOnnx(file: string, options: ExportOptions = {}): Pro
     network: network.name,
     graph,
     weights: source,
-    notes: mean ? [...notes, `mean image: ${mean.file}`] : notes,
+    notes: [...notes, ...(mean ? [`mean image: ${mean.file}`] : []), ...opsetNotes(opset)],
   };
   const bytes = model.byteLength + (model.external?.byteLength ?? 0);
   const { input = 'float32', views = 1 } = options;

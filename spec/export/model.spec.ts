@@ -166,7 +166,7 @@ describe('export/model', () => {
   it('refuses options and weights that make no sense, in one line', () => {
     const refused = (options: object, reason: RegExp) =>
       expect(() => buildModel(network, weights, options)).to.throw(reason);
-    refused({ opset: 12 }, /^opset must be an integer from 13 to 18 \(= 12\)$/);
+    refused({ opset: 12 }, /^opset must be an integer from 13 to 25 \(= 12\)$/);
     refused({ opset: 99 }, /^opset must/);
     refused({ batch: 0 }, /^batch must be a positive integer or 'dynamic' \(= 0\)$/);
     refused({ batch: 1.5 }, /^batch must/);

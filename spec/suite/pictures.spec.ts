@@ -1,4 +1,5 @@
 /** Files that take pictures: every step of the preprocessing in the graph is judged like a layer. */
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +11,41 @@ import { verify } from '../../lib/index.ts';
 import { modelOf } from '../../lib/networks/modelfile.ts';
 import { networkNamed, networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
+import { runModule } from '../support/child.ts';
 import { fixturePath } from '../support/golden-pictures.ts';
 import { narrow, random, randomWeights } from '../support/models.ts';
+import { needsPython } from '../support/pytorch.ts';
+import { needsSwiftshader } from '../support/swiftshader.ts';
+
+const onWebgpu = `
+import { pictureSide } from '@/reference/input/pixels.ts';
+import { modelOf } from '@/lib/networks/modelfile.ts';
+import { builtModel } from '@/lib/onnx/read.ts';
+import { pairOf } from '@/lib/verify/pairing.ts';
+import { verifyLayers } from '@/lib/verify/layers.ts';
+import { networkNamed } from '@/reference/networks/index.ts';
+import { tensor } from '@/reference/tensor.ts';
+import { runModule } from '../support/child.ts';
+import { needsPython } from '../support/pytorch.ts';
+import { needsSwiftshader } from '../support/swiftshader.ts';
+import { narrow, random, randomWeights } from '@/spec/support/models.ts';
+const found = [];
+const small = narrow(networkNamed('cifar-alexnet'), 8);
+const spec = small.preprocess;
+const bgr = { ...spec, channels: 'BGR', range: 1, mean: [0.5, 0.4, 0.3], deviation: [0.2, 0.3, 0.4] };
+for (const [views, opset, preprocess] of [[10, 13, bgr], [1, 21, spec], [1, 22, spec]]) {
+  const network = { ...small, preprocess };
+  const weights = randomWeights(network, 3);
+  const file = modelOf(network, weights, { source: '', input: 'uint8', views, opset, lrn: 'band' });
+  const side = pictureSide({ preprocess: network.preprocess, views });
+  const pixels = random([1, side, side, 3], 6).data.map((v) => Math.floor((v + 1) * 128));
+  const pair = pairOf(builtModel(file), network, weights);
+  const input = tensor(pixels, [1, side, side, 3]);
+  const { verdict, layers } = await verifyLayers({ pair, input, device: 'webgpu', levels: [] });
+  const elsewhere = layers.filter(({ devices }) => devices.join() !== 'WebGPU').map(({ layer }) => layer);
+  found.push([opset, verdict, elsewhere]);
+}
+console.log(JSON.stringify(found));`;
 
 /** By network, what is done to a picture; ten views where there is a crop. */
 const stepsOf: Record<string, string> = {
@@ -151,5 +185,31 @@ describe('files that take pictures', function () {
       layer: 'image/channels',
       reason: 'the file has no such step',
     });
+  });
+
+  it('pass on WebGPU, every step there, max-pooling up to opset 21', function () {
+    const env = needsSwiftshader(this);
+    const { stdout, stderr } = runModule(onWebgpu, { env });
+    expect(JSON.parse(stdout || stderr)).to.deep.equal([
+      [13, 'pass', []],
+      [21, 'pass', []],
+      [22, 'pass', ['pool1', 'pool3', 'pool6']],
+    ]);
+  });
+
+  it("pass Python's onnx checker in full, up to the opset that it knows", function () {
+    needsPython(this, 'onnx', 'python3-onnx');
+    const files = ['bvlc-alexnet', 'torchvision', 'cifar-alexnet'].flatMap((name) =>
+      [13, 15, 17].map((opset) => {
+        const file = join(folder, `${name}-${opset}.onnx`);
+        const network = narrow(networkNamed(name));
+        writeFileSync(file, modelFor(network, { opset, views: opset === 15 ? 1 : 10 }));
+        return file;
+      }),
+    );
+    const script = `import sys, onnx
+for name in sys.argv[1:]: onnx.checker.check_model(name, full_check=True)`;
+    const { status, stderr } = spawnSync('/usr/bin/python3', ['-c', script, ...files], { encoding: 'utf8' });
+    expect(status, stderr).to.equal(0);
   });
 });

@@ -21,7 +21,7 @@ export function register(program: Command): void {
     .description('write a network with its weights as ONNX')
     .argument('<out.onnx>', 'file to write');
   weightOptions(command)
-    .option('--opset <n>', 'opset of the file, 13 to 18 (13; graphs that train: 18)', integer(1))
+    .option('--opset <n>', 'opset of the file, 13 to 25 (13; graphs that train: 18)', integer(1))
     .option('--batch <n>', "images a batch, or 'dynamic' (dynamic; graphs that train: 128)", (text) =>
       text === 'dynamic' ? text : integer(1)(text),
     )
