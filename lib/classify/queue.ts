@@ -31,6 +31,9 @@ interface Group {
   reject(error: unknown): void;
 }
 
+/** Groups that are given their results at once. */
+const PORTION = 8;
+
 export function openQueue(
   engines: readonly Pick<Engine, 'probabilities'>[],
   { maxBatch, maxDelayMs = 0 }: QueueOptions,
@@ -73,20 +76,20 @@ export function openQueue(
   async function run(device: (typeof devices)[number], groups: readonly Group[]): Promise<void> {
     device.runs++;
     devices.push(...devices.splice(devices.indexOf(device), 1));
-    try {
-      const inputs = groups.flatMap((group) => group.inputs);
-      const all = await device.engine.probabilities(inputs);
-      let at = 0;
-      for (const { inputs: own, resolve } of groups) {
-        const length = (all.length / inputs.length) * own.length;
-        resolve(all.subarray(at, at + length));
-        at += length;
-      }
-    } catch (error) {
+    const inputs = groups.flatMap((group) => group.inputs);
+    const all = await device.engine.probabilities(inputs).catch((error) => {
       for (const { reject } of groups) reject(error);
-    } finally {
-      device.runs--;
-      send();
+    });
+    device.runs--;
+    send();
+    if (!all) return;
+    let at = 0;
+    for (const [i, { inputs: own, resolve }] of groups.entries()) {
+      const length = (all.length / inputs.length) * own.length;
+      resolve(all.subarray(at, at + length));
+      at += length;
+      // what waits for a hundred of them would keep everything else waiting
+      if (i % PORTION === PORTION - 1) await new Promise(setImmediate);
     }
   }
 

@@ -3,8 +3,10 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { InferenceSession } from 'onnxruntime-node';
 import { loadOnnxruntime } from './onnxruntime.ts';
 import type { Answer, Call, ThreadData } from './session-thread.ts';
+import { giveWay } from './threads.ts';
 import { undisturbed } from './undisturbed.ts';
 
+giveWay();
 const { flag, settings } = workerData as ThreadData;
 const port = parentPort!;
 const loading = loadOnnxruntime();

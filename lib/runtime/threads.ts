@@ -3,7 +3,7 @@
  * that asked is busy, as it is where onnxruntime-node computes on it.
  */
 import { createRequire } from 'node:module';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, getPriority, setPriority } from 'node:os';
 import { extname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parentPort, Worker } from 'node:worker_threads';
@@ -175,6 +175,12 @@ export function serve<Job, Result>(
     });
   });
   parentPort?.postMessage('ready');
+}
+
+/** In a thread: lets the threads with less to do go before it: the caller's stays prompt where all cores are busy. */
+export function giveWay(): void {
+  // 0 is the thread itself on Linux, and the whole process elsewhere
+  if (process.platform === 'linux') setPriority(0, Math.min(19, getPriority(0) + 5));
 }
 
 /** tsx does not reach into threads by itself (privatenumber/tsx issue 354): there it is registered first. */

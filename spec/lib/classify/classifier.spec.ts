@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import { Readable } from 'node:stream';
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
@@ -182,6 +183,21 @@ describe('lib/classify/classifier', function () {
     };
     const before = await threadsWith(1);
     expect((await threadsWith(6)) - before).to.equal(5);
+  });
+
+  it('threads that decode and compute give way to the one that asks', async function () {
+    if (process.platform !== 'linux') skipBecause(this, 'threads have no priorities of their own');
+    await using net = await open({ cpuThreads: 2 });
+    await net.classify(file);
+    // proc(5): the 19th field, after the name in parentheses
+    const nice = readdirSync('/proc/self/task').map((thread) => {
+      const fields = readFileSync(`/proc/self/task/${thread}/stat`, 'latin1').split(') ').at(-1)!.split(' ');
+      return [Number(thread), Number(fields[16])];
+    });
+    const [, own] = nice.find(([thread]) => thread === process.pid)!;
+    expect(own).to.equal(getPriority());
+    // the decoder, the session, and the second thread of onnxruntime
+    expect(nice.filter(([, value]) => value === Math.min(19, own + 5))).to.have.length.at.least(3);
   });
 
   it('bytes within a larger memory are sent alone', async () => {

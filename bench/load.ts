@@ -1,0 +1,196 @@
+/**
+ * Small pictures by the thousands. To the server of docs/examples/server.mjs: many clients, each with its next picture
+ * as soon as it has its answer, and every answer is held against what a classifier here says. Through `predict --out`:
+ * as many files, and a line for each. How the memory of both grows.
+ *
+ *   npm run -s build && npx tsx bench/load.ts [--clients 200] [--pictures 20000]
+ */
+import { fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { linkSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { PNG } from 'pngjs';
+import { Classifier, type Prediction } from '../lib/classify/classifier.ts';
+import { quantile } from './statistics.ts';
+
+const HERE = new URL('../', import.meta.url);
+const NETWORK = 'cifar-alexnet';
+const THOUSAND = 1000;
+
+/** 64 pictures of 32×32, as PNG. */
+const pictures: readonly Buffer[] = Array.from({ length: 64 }, (_, n) => {
+  const png = new PNG({ width: 32, height: 32 });
+  for (const i of png.data.keys()) {
+    const [x, y, c] = [(i >> 2) % 32, i >> 7, i % 4];
+    png.data[i] = c === 3 ? 255 : 128 + 127 * Math.sin(((c + 1) * x + (n % 8) * y) / 9 + n);
+  }
+  return PNG.sync.write(png);
+});
+
+/** Makes a process tell, when it is asked, how late its event loop was; 'begin' forgets that. */
+const METER = `data:text/javascript,${encodeURIComponent(`
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+const delay = monitorEventLoopDelay({ resolution: 1 });
+delay.enable();
+process.on('message', (word) => {
+  process.send({ p99: delay.percentile(99) / 1e6, most: delay.max / 1e6 });
+  if (word === 'begin') delay.reset();
+});
+process.channel.unref();`)}`;
+
+/** Milliseconds, with the one of the clock that takes it. */
+interface Delay {
+  readonly p99: number;
+  readonly most: number;
+}
+
+/** Most resident bytes: in the second thousand of pictures, and in the last. */
+type Memory = readonly [warm: number, end: number];
+
+/** Watches the memory of a process; `done`: how far it is, `unit` a picture. Linux alone tells. */
+function watchMemory(pid: number, done: () => number): (count: number, unit?: number) => Memory {
+  const samples: { readonly at: number; readonly bytes: number }[] = [];
+  const timer = setInterval(() => {
+    const kilobytes = /VmRSS:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    if (kilobytes) samples.push({ at: done(), bytes: 1024 * Number(kilobytes) });
+  }, 20);
+  return (count, unit = 1) => {
+    clearInterval(timer);
+    const most = (from: number, to: number): number =>
+      Math.max(...samples.filter(({ at }) => at >= from * unit && at <= to * unit).map(({ bytes }) => bytes));
+    return [most(THOUSAND, 2 * THOUSAND), most(count - THOUSAND, count)];
+  };
+}
+
+export interface ServerLoad {
+  readonly perSecond: number;
+  /** Milliseconds from the request to the whole answer. */
+  readonly latency: { readonly median: number; readonly p99: number };
+  readonly delay: Delay;
+  readonly memory: Memory;
+}
+
+/** Rejects at the first answer that is wrong. */
+export async function loadServer(clients: number, count: number): Promise<ServerLoad> {
+  const wanted = await predictions();
+  const server = fork(fileURLToPath(new URL('docs/examples/server.mjs', HERE)), {
+    env: { ...process.env, PORT: '0', DEVICE: 'cpu' },
+    execArgv: ['--import', METER],
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
+  const ended = once(server, 'exit');
+  const agent = new Agent({ keepAlive: true, maxSockets: clients });
+  try {
+    const [said] = await Promise.race([once(server.stdout!, 'data'), ended]);
+    const address = String(said).trim();
+    if (!address.startsWith('http')) throw new Error(`the server did not start: ${address}`);
+    const meter = async (word = 'tell'): Promise<Delay> => {
+      server.send(word);
+      const [told] = await once(server, 'message');
+      return told;
+    };
+    const times: number[] = [];
+    let next = 0;
+    async function client(): Promise<void> {
+      while (next < count) {
+        const n = next++ % pictures.length;
+        const started = performance.now();
+        const { status, text } = await post(address, agent, pictures[n]);
+        times.push(performance.now() - started);
+        if (status !== 200 || !agree(JSON.parse(text), wanted[n]))
+          throw new Error(`picture ${n}: ${status} ${text}`);
+      }
+    }
+    await meter('begin');
+    const memory = watchMemory(server.pid!, () => times.length);
+    const started = performance.now();
+    await Promise.all(Array.from({ length: clients }, client));
+    const seconds = (performance.now() - started) / 1000;
+    return {
+      perSecond: count / seconds,
+      latency: { median: quantile(times, 0.5), p99: quantile(times, 0.99) },
+      delay: await meter(),
+      memory: memory(count),
+    };
+  } finally {
+    agent.destroy();
+    server.kill('SIGTERM');
+    const [code] = await ended;
+    if (code !== 0) process.exitCode = 1;
+  }
+}
+
+async function predictions(): Promise<Prediction[]> {
+  await using net = await Classifier.open({ network: NETWORK, device: 'cpu', threads: 1 });
+  return await net.classify(pictures);
+}
+
+/** The same classes; the last bits depend on what shares a run. */
+const agree = (found: Pick<Prediction, 'guesses'>, wanted: Prediction): boolean =>
+  wanted.guesses!.every((guess, i) => Math.abs(found.guesses![i].probability - guess.probability) < 1e-4) &&
+  found.guesses![0].class === wanted.guesses![0].class;
+
+function post(address: string, agent: Agent, body: Buffer): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-length': body.length };
+    const asked = request(address, { agent, method: 'POST', headers }, async (answer) => {
+      let text = '';
+      for await (const piece of answer.setEncoding('utf8')) text += piece;
+      resolve({ status: answer.statusCode!, text });
+    });
+    asked.on('error', reject).end(body);
+  });
+}
+
+/** Of `predict --out`. */
+export async function bulkMemory(count: number): Promise<Memory> {
+  const folder = mkdtempSync(join(tmpdir(), 'alexnet-load-'));
+  const at = (name: string): string => join(folder, name);
+  try {
+    for (const [n, picture] of pictures.entries()) writeFileSync(at(`${n}.png`), picture);
+    const names = Array.from({ length: count }, (_, i) => at(`link-${i}.png`));
+    for (const [i, name] of names.entries()) linkSync(at(`${i % pictures.length}.png`), name);
+    writeFileSync(at('list.txt'), names.join('\n'));
+    const main = fileURLToPath(new URL('dist/lib/cli/main.js', HERE));
+    const args = [
+      'predict',
+      at('list.txt'),
+      '--network',
+      NETWORK,
+      '--device',
+      'cpu',
+      '--out',
+      at('out.jsonl'),
+    ];
+    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
+    const ended = once(child, 'exit');
+    const size = (): number => statSync(at('out.jsonl'), { throwIfNoEntry: false })?.size ?? 0;
+    const memory = watchMemory(child.pid!, size);
+    const [code] = await ended;
+    const lines = readFileSync(at('out.jsonl'), 'utf8').split('\n').length - 1;
+    if (code !== 0 || lines !== count) throw new Error(`predict --out ended with ${code}, ${lines} lines`);
+    return memory(count, size() / count);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({
+    options: { clients: { type: 'string', default: '200' }, pictures: { type: 'string', default: '20000' } },
+  });
+  const count = Number(values.pictures);
+  const grown = ([warm, end]: Memory): string =>
+    `${(warm / 1e6).toFixed(0)} MB in the second thousand, ${(end / 1e6).toFixed(0)} MB in the last: ` +
+    `${((end - warm) / (count - 2 * THOUSAND)).toFixed(0)} bytes a picture`;
+  const { perSecond, latency, delay, memory } = await loadServer(Number(values.clients), count);
+  console.log(`server, ${values.clients} clients, ${count} pictures: ${perSecond.toFixed(0)}/s`);
+  console.log(`  latency: median ${latency.median.toFixed(0)} ms, p99 ${latency.p99.toFixed(0)} ms`);
+  console.log(`  event loop delay: p99 ${delay.p99.toFixed(1)} ms, most ${delay.most.toFixed(1)} ms`);
+  console.log(`  memory: ${grown(memory)}`);
+  console.log(`predict --out, memory: ${grown(await bulkMemory(count))}`);
+}
