@@ -250,12 +250,10 @@ describe('whole processes', function () {
     const photo = fileURLToPath(new URL('../../fixtures/image/rgb-letters.jpg', import.meta.url));
     const right = await ended(start([program, photo, ...CPU], env));
     expect(right.out, right.err).to.match(/^PASS: alexnet2012/m);
-    // its random weights know none of the ten names of CIFAR-10
+    // no name of ImageNet is one of CIFAR-10
+    const known = /^ +\d+\.\d % {2}(airplane|automobile|bird|cat|deer|dog|frog|horse|ship|truck)$/gm;
     const [random, trained] = right.out.split('cifar-alexnet, the trained model in the box');
-    expect([random, trained].map((words) => /^ +\d+\.\d % {2}automobile$/m.test(words))).to.deep.equal([
-      false,
-      true,
-    ]);
+    expect([random, trained].map((words) => words.match(known)?.length)).to.deep.equal([undefined, 5]);
     expect(right.status).to.equal(0);
     const wrong = await ended(start([program, ...CPU], { ...env, FAULT: '1' }));
     expect(wrong.out, wrong.err).to.match(/^FAIL: .*fc8/m);
