@@ -33,6 +33,7 @@ export { type LayerSummary, type NetworkSummary, summary, type SummaryOptions } 
 // the oracle, and ONNX files
 export * as oracle from './fast/oracle.ts';
 export { type Exported, type ExportOptions, exportOnnx } from './networks/export.ts';
+export { exportTriton, type TritonModel } from './networks/triton.ts';
 export { type Feeds, run, type RunOptions, type RunResult } from './onnx/run.ts';
 
 // verification

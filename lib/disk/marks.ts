@@ -5,6 +5,7 @@
  *
  * .npy, .pth, .caffemodel and .binaryproto have no such place.
  */
+import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { GENERATOR } from '../format/strings.ts';
 
@@ -21,6 +22,10 @@ const head = (bears: Test): Place => ({ at: 'head', bears });
 const tail = (bears: Test): Place => ({ at: 'tail', bears });
 /** A text as protocol buffers and zip write it: its length, then itself. */
 const sized = `${String.fromCharCode(GENERATOR.length)}${GENERATOR}`;
+
+/** The first line of a Triton configuration. */
+export const tritonMark = (rest: Uint8Array): string =>
+  `# ${GENERATOR} ${createHash('sha256').update(rest).digest('hex').slice(0, 16)}\n`;
 
 /** Where each format has the mark. */
 const places = {
@@ -48,6 +53,11 @@ const places = {
     (bytes) =>
       /^<!doctype html>/.test(bytes) && bytes.includes(`<meta name="generator" content="${GENERATOR} `),
   ),
+  /** A comment, with a digest of what follows: a configuration that somebody has edited is theirs. */
+  triton: head((bytes) => {
+    const end = bytes.indexOf('\n') + 1;
+    return bytes.slice(0, end) === tritonMark(Buffer.from(bytes.slice(end), 'latin1'));
+  }),
   svg: head((bytes) => /^<svg [^>]*><!-- alexnet-oracle -->/.test(bytes)),
 } as const satisfies Record<string, Place>;
 

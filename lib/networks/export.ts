@@ -29,7 +29,7 @@ import { findMean, type Mean } from '../image/mean.ts';
 import { modelTargets, withExternalData, writeModelFile } from '../onnx/files.ts';
 import { requireWeights } from '../weights/shipped.ts';
 import { modelOf } from './modelfile.ts';
-import { type Choice, choiceChecks, resolve } from './resolve.ts';
+import { type Choice, type Chosen, choiceChecks, resolve } from './resolve.ts';
 
 /** Images a batch where none is given: the paper's, section 5. */
 const PAPER_BATCH = 128;
@@ -86,7 +86,7 @@ export interface Exported {
   readonly notes: readonly string[];
 }
 
-const checks: Checks<ExportOptions> = {
+export const exportChecks: Checks<ExportOptions> = {
   ...choiceChecks,
   opset: whole(1),
   batch: either("an integer of at least 1, or 'dynamic'", whole(1), among(['dynamic'])),
@@ -109,33 +109,56 @@ const checks: Checks<ExportOptions> = {
  */
 export async function exportOnnx(file: string, options: ExportOptions = {}): Promise<Exported> {
   checkArgument('exportOnnx: file', file, text);
-  checkAgainst(checks, options, 'exportOnnx');
-  const { opset = opsets.first, precision = 'float32', batch, lrn, tap, graph = 'inference' } = options;
+  checkAgainst(exportChecks, options, 'exportOnnx');
+  const { graph = 'inference' } = options;
   if (graph !== 'inference') return exportTraining(file, options, graph);
   if (options.loop) throw new InputError('--loop needs --graph training');
   if (options.target) throw new InputError('--target needs --graph gradients or training');
+  checkOpset(options);
+  await checkTargets(modelTargets(file, dataBeside(file, options)), guardOf(options));
+  return exportInference(file, await resolve(requireWeights('export', options)), options);
+}
+
+/** Throws InputError for one that there is not. */
+export function checkOpset({ opset = opsets.first }: ExportOptions): void {
   if (opset < opsets.first || opset > opsets.last)
     throw new InputError(`--opset ${opset}: it must be ${opsets.first} to ${opsets.last}`);
-  const externalData = options.externalData ? `${basename(file)}.data` : undefined;
-  const guard = guardOf(options);
-  await checkTargets(modelTargets(file, externalData), guard);
-  const { network, weights, source, classes, notes } = await resolve(requireWeights('export', options));
+}
+
+const dataBeside = (file: string, { externalData }: ExportOptions): string | undefined =>
+  externalData ? `${basename(file)}.data` : undefined;
+
+/** The same for a network whose weights are read already. */
+export async function exportInference(
+  file: string,
+  { network, weights, source, classes, notes }: Chosen,
+  options: ExportOptions,
+): Promise<Exported> {
+  const {
+    opset = opsets.first,
+    precision = 'float32',
+    input = 'float32',
+    views = 1,
+    batch,
+    lrn,
+    tap,
+  } = options;
+  const externalData = dataBeside(file, options);
   const form = { opset, batch, lrn, precision, externalData, tap };
   const mean = await meanOf(network, options);
-  const pictures = { input: options.input, views: options.views, meanImage: mean?.image };
+  const pictures = { input, views, meanImage: mean?.image };
   const model = asInput(() => modelOf(network, weights, { source, classes, ...form, ...pictures }));
-  await writeModelFile(file, model, guard);
+  await writeModelFile(file, model, guardOf(options));
   const parameters = parameterCount(network);
   const made = {
     file,
     externalData: externalData ?? null,
     network: network.name,
-    graph,
+    graph: 'inference',
     weights: source,
     notes: [...notes, ...(mean ? [`mean image: ${mean.file}`] : []), ...opsetNotes(opset)],
-  };
+  } as const;
   const bytes = model.byteLength + (model.external?.byteLength ?? 0);
-  const { input = 'float32', views = 1 } = options;
   return { ...made, opset, precision, input, views, parameters, bytes };
 }
 
@@ -156,7 +179,7 @@ function asInput<T>(run: () => T): T {
   }
 }
 
-function guardOf({ weights, mean, force }: ExportOptions): Guard {
+export function guardOf({ weights, mean, force }: ExportOptions): Guard {
   const inputs = [weights, mean].filter((file) => typeof file === 'string');
   return { inputs: withExternalData(inputs), force };
 }

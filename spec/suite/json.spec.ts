@@ -53,6 +53,12 @@ describe('docs/json.md and --json', function () {
     const found = await check('export', ['t.onnx', ...small, '--graph', 'training']);
     expect(found).to.include({ file: 't.onnx', graph: 'training', opset: 18, parameters });
   });
+  it('export --triton', async () => {
+    const { models } = await check('export', ['--triton', 'models', ...small, '--seed', '0']);
+    expect(models.map(({ config }: { config: string }) => config)).to.deep.equal([
+      ...['models/cifar-relu/config.pbtxt'],
+    ]);
+  });
   it('summary', async () => {
     const { total, layers, ...found } = await check('summary', small);
     expect(found).to.deep.include({ name: 'cifar-relu', batch: 1, input: [1, 3, 32, 32] });

@@ -41,6 +41,8 @@ const elsewhere: Readonly<Record<string, string>> = {
   'weights get --json': `${JSON_SPEC}: weights get, the list`,
   'conform --write': `${JSON_SPEC}: conform --write, and of what it wrote`,
   'export --force': FILES,
+  'export --triton':
+    'suite/serving.spec.ts: two models, whose configuration is that of the files, field by field',
   'verify --force': FILES,
   'weights convert --force': FILES,
   'writeTensors() force': 'suite/options-files.spec.ts: writeTensors() force: as the commands have it',
@@ -81,6 +83,7 @@ const elsewhere: Readonly<Record<string, string>> = {
 const functions: readonly (readonly [name: string, command: string, call: (unknown: never) => unknown])[] = [
   ['summary', 'summary', (o) => api.summary(o)],
   ['exportOnnx', 'export', (o) => api.exportOnnx('a.onnx', o)],
+  ['exportTriton', 'export', (o) => api.exportTriton('a', o)],
   ['verify', 'verify', (o) => api.verify(o)],
   ['run', 'run', (o) => api.run('a.onnx', o)],
   ['conform', 'conform', (o) => api.conform(['a'], o)],

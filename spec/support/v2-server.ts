@@ -1,18 +1,20 @@
 /**
  * A server of one ONNX model, written from the text of the Open Inference Protocol v2 (inference_rest.md) and of
- * Triton's extensions for binary tensors and model configurations. onnxruntime runs the model.
+ * Triton's extensions for binary tensors, classification and model configurations. onnxruntime runs the model.
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Session } from '../../lib/runtime/session.ts';
 import { asTensor } from '../../lib/runtime/values.ts';
-import { dense, tensor } from '../../reference/tensor.ts';
+import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 
 export interface ServerOptions {
   /** Takes and gives binary tensors; default true. */
   readonly binary?: boolean;
   readonly maxBatch?: number;
   readonly ready?: boolean;
+  /** For classification. */
+  readonly labels?: readonly string[];
   /** Further models in the list. */
   readonly others?: readonly string[];
   /** Changes what it would have answered. */
@@ -24,16 +26,27 @@ export interface ServerOptions {
   readonly instead?: (path: string, response: ServerResponse) => boolean;
 }
 
-type Wanted = { name: string; parameters?: { binary_data?: boolean } };
+type Wanted = { name: string; parameters?: { binary_data?: boolean; classification?: number } };
 
-/** Serves float32 models as `net`; returns the server's address. */
+/** extension_classification.md: the `count` largest of each row, as 'value:index:label'. */
+function classified(value: Tensor, count: number, labels: readonly string[]): object {
+  const [N, K] = value.shape;
+  const data = Array.from({ length: N }, (_, n) => {
+    const row = [...dense(value).subarray(n * K, (n + 1) * K)].map((v, k) => ({ v, k }));
+    const top = row.sort((a, b) => b.v - a.v).slice(0, count);
+    return top.map(({ v, k }) => [v, k, ...(labels[k] === undefined ? [] : [labels[k]])].join(':'));
+  });
+  return { datatype: 'BYTES', shape: [N, count], data: data.flat() };
+}
+
+/** Serves models of float32, and of uint8 pictures, as `net`; returns the server's address. */
 export async function serveModel(session: Session, options: ServerOptions = {}) {
-  const { binary = true, maxBatch = 0, ready = true, others = [], spoil, instead } = options;
+  const { binary = true, maxBatch = 0, ready = true, others = [], labels = [], spoil, instead } = options;
   const seen: number[] = [];
   const ports = (list: Session['inputs']) =>
-    list.map(({ name, shape }) => ({
+    list.map(({ name, type, shape }) => ({
       name,
-      datatype: 'FP32',
+      datatype: type === 'uint8' ? 'UINT8' : 'FP32',
       shape: shape.map((extent) => (typeof extent === 'number' ? extent : -1)),
     }));
 
@@ -46,12 +59,13 @@ export async function serveModel(session: Session, options: ServerOptions = {}) 
     const { inputs, outputs } = JSON.parse(whole.subarray(0, at).toString());
     const feeds = new Map();
     for (const { name, shape, datatype, data, parameters } of inputs) {
-      if (datatype !== 'FP32') throw new Error(`datatype ${datatype}`);
+      if (!['FP32', 'UINT8'].includes(datatype)) throw new Error(`datatype ${datatype}`);
       const size = parameters?.binary_data_size;
       const bytes = Uint8Array.from(whole.subarray(at, at + (size ?? 0)));
       at += size ?? 0;
-      const values = size === undefined ? Float32Array.from(data.flat(9)) : new Float32Array(bytes.buffer);
-      feeds.set(name, tensor(values, shape));
+      const floats = () =>
+        size === undefined ? Float32Array.from(data.flat(9)) : new Float32Array(bytes.buffer);
+      feeds.set(name, datatype === 'FP32' ? tensor(floats(), shape) : { dtype: 'uint8', shape, data: bytes });
       seen.push(shape[0]);
       if (maxBatch > 0 && shape[0] > maxBatch) throw new Error(`batch ${shape[0]} exceeds ${maxBatch}`);
     }
@@ -63,6 +77,8 @@ export async function serveModel(session: Session, options: ServerOptions = {}) 
     const tail: Buffer[] = [];
     const heads = wanted.map(({ name, parameters }) => {
       const value = asTensor(found.get(name)!, name);
+      if (parameters?.classification)
+        return { name, ...classified(value, parameters.classification, labels) };
       const data = Float32Array.from(dense(value));
       const head = { name, datatype: 'FP32', shape: value.shape };
       if (!parameters?.binary_data) return { ...head, data: [...data] };
@@ -79,7 +95,11 @@ export async function serveModel(session: Session, options: ServerOptions = {}) 
   async function answerTo(path: string, request: IncomingMessage) {
     const json = (value: object) => ({ headers: {}, body: Buffer.from(JSON.stringify(value)) });
     if (path === '/v2')
-      return json({ name: 'spec', version: '1', extensions: binary ? ['binary_tensor_data'] : [] });
+      return json({
+        name: 'spec',
+        version: '1',
+        extensions: binary ? ['binary_tensor_data', 'classification'] : [],
+      });
     if (path === '/v2/health/ready') return json({ ready });
     if (path === '/v2/repository/index')
       return json(['net', ...others].map((name) => ({ name, version: '1', state: 'READY' })));

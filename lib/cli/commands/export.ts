@@ -1,13 +1,16 @@
 /** alexnet export: writes a network with its weights as ONNX. */
 import type { Command } from 'commander';
 import { trainingTargets } from '../../../export/index.ts';
-import { type ExportOptions, exportOnnx } from '../../networks/export.ts';
+import { InputError } from '../../errors.ts';
+import { type Exported, type ExportOptions, exportOnnx } from '../../networks/export.ts';
+import { exportTriton } from '../../networks/triton.ts';
 import { megabytes, thousands } from '../../report/table.ts';
 import { forceOption, integer, jsonOption, lrnOption, oneOf, weightOptions } from '../options.ts';
 import { print, tell } from '../output.ts';
 
 interface Options extends Omit<ExportOptions, 'views'> {
   readonly views: '1' | '10';
+  readonly triton?: string;
   readonly json?: boolean;
 }
 
@@ -19,7 +22,7 @@ export function register(program: Command): void {
   const command = program
     .command('export')
     .description('write a network with its weights as ONNX')
-    .argument('<out.onnx>', 'file to write');
+    .argument('[out.onnx]', 'file to write');
   weightOptions(command)
     .option('--opset <n>', 'opset of the file, 13 to 25 (13; graphs that train: 18)', integer(1))
     .option('--batch <n>', "images a batch, or 'dynamic' (dynamic; graphs that train: 128)", (text) =>
@@ -37,17 +40,34 @@ export function register(program: Command): void {
     )
     .option('--external-data', 'put the weights into OUT.onnx.data beside the model')
     .option('--tap', "make every layer's value an output")
+    .option('--triton <dir>', 'write a model repository for NVIDIA Triton there, in place of OUT.onnx')
     .addOption(forceOption())
     .addOption(jsonOption())
     .action(exportModel);
 }
 
-async function exportModel(out: string, { json, views, ...options }: Options): Promise<void> {
-  const { notes, ...made } = await exportOnnx(out, { ...options, views: views === '10' ? 10 : 1 });
+async function exportModel(
+  out: string | undefined,
+  { json, views, triton, ...rest }: Options,
+): Promise<void> {
+  if ((out === undefined) === (triton === undefined))
+    throw new InputError('give OUT.onnx, or --triton DIR, and not both');
+  const options = { ...rest, views: views === '10' ? 10 : 1 } as const;
+  if (triton !== undefined) {
+    const models = await exportTriton(triton, options);
+    new Set(models.flatMap(({ notes }) => notes)).forEach(tell);
+    const found = models.map(({ notes: _, ...model }) => model);
+    return print(json, { models: found }, () => models.map(line).join(''));
+  }
+  const { notes, ...made } = await exportOnnx(out!, options);
   notes.forEach(tell);
-  const { file, network, graph, parameters, weights, opset, precision, bytes, input } = made;
+  await print(json, made, () => line(made), out);
+}
+
+function line(made: Omit<Exported, 'notes'>): string {
+  const { file, network, graph, parameters, weights, opset, precision, bytes, input, views } = made;
   const kind = graph === 'inference' ? '' : `${graph}, `;
-  const pictures = input === 'uint8' ? `, of pictures${made.views === 10 ? ', ten views' : ''}` : '';
+  const pictures = input === 'uint8' ? `, of pictures${views === 10 ? ', ten views' : ''}` : '';
   const what = `${network}, ${kind}${thousands(parameters)} parameters (${weights}), opset ${opset}, ${precision}${pictures}`;
-  await print(json, made, () => `${file}: ${what}, ${megabytes(bytes)}\n`, out);
+  return `${file}: ${what}, ${megabytes(bytes)}\n`;
 }
