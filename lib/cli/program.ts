@@ -2,40 +2,31 @@
 import { Command, CommanderError, Help } from 'commander';
 import { InputError } from '../errors.ts';
 import { version } from '../version.ts';
-import * as conform from './commands/conform.ts';
-import * as doctor from './commands/doctor.ts';
-import * as evaluate from './commands/evaluate.ts';
-import * as explaining from './commands/explain.ts';
-import * as exporting from './commands/export.ts';
-import * as predict from './commands/predict.ts';
-import * as running from './commands/run.ts';
-import * as summary from './commands/summary.ts';
-import * as train from './commands/train.ts';
-import * as verify from './commands/verify.ts';
-import * as weights from './commands/weights.ts';
 import { columns, say, tell, tellError, watchOutput } from './output.ts';
 
-/** As --help lists them. */
-const commands = [
-  summary,
-  exporting,
-  verify,
-  predict,
-  explaining,
-  evaluate,
-  doctor,
-  conform,
-  running,
-  weights,
-  train,
-];
+/** As --help lists them. Only the one that is named is loaded: half of the start of `alexnet doctor`. */
+const commands = {
+  summary: () => import('./commands/summary.ts'),
+  export: () => import('./commands/export.ts'),
+  verify: () => import('./commands/verify.ts'),
+  predict: () => import('./commands/predict.ts'),
+  explain: () => import('./commands/explain.ts'),
+  evaluate: () => import('./commands/evaluate.ts'),
+  doctor: () => import('./commands/doctor.ts'),
+  conform: () => import('./commands/conform.ts'),
+  run: () => import('./commands/run.ts'),
+  weights: () => import('./commands/weights.ts'),
+  train: () => import('./commands/train.ts'),
+};
 
 /** Runs `alexnet` with these arguments. */
-export function alexnet(argv: readonly string[]): Promise<number> {
+export async function alexnet(argv: readonly string[]): Promise<number> {
   const program = new Command('alexnet')
     .description('AlexNet that can be checked: oracle, ONNX export, layer-by-layer verification, inference')
     .version(version);
-  for (const { register } of commands) register(program);
+  const named = Object.entries(commands).filter(([name]) => name === argv[2]);
+  const loaded = named.length > 0 ? named : Object.entries(commands);
+  for (const { register } of await Promise.all(loaded.map(([, load]) => load()))) register(program);
   return attempt(program, argv);
 }
 

@@ -237,7 +237,7 @@ describe('what commands write, and what they leave alone', function () {
   it('few descriptors are one line, exit 3', function () {
     const built = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
     if (!existsSync(built)) skipBecause(this, 'nothing is built: npm run build');
-    const line = `ulimit -n 40; exec '${process.execPath}' '${built}' summary`;
+    const line = `ulimit -n 24; exec '${process.execPath}' '${built}' summary`;
     const { status, stderr } = spawnSync('sh', ['-c', line], { encoding: 'utf8' });
     expect(stderr).to.match(/^alexnet: cannot be loaded: [^\n]*: raise `ulimit -n` if it is low[^\n]*\n$/);
     expect(status).to.equal(3);
