@@ -111,9 +111,10 @@ function recordCount(source: Source): number {
 /** Fills the front of `labels`. Throws InputError at the first that is not a class. */
 function readLabels(source: Source, labels: Uint8Array, classes: number): void {
   const records = recordCount(source);
+  const bytes = new Uint8Array(Math.min(PIECE, records) * RECORD);
   for (let first = 0; first < records; first += PIECE) {
     const count = Math.min(PIECE, records - first);
-    const bytes = source.read(first * RECORD, count * RECORD);
+    source.readInto(bytes.subarray(0, count * RECORD), first * RECORD);
     for (let i = 0; i < count; i++) {
       const label = bytes[i * RECORD];
       if (label >= classes) {

@@ -58,13 +58,16 @@ const batchNormalization: Kernel = (call) => {
   const count = spatial ? C : C * inner;
   const odd = vectors.find((value) => value.data.length !== count);
   if (odd) throw new Error(`scale, bias, mean and variance must have ${count} values (= [${odd.shape}])`);
-  const which = (i: number): number => (spatial ? Math.floor(i / inner) % C : i % count);
+  const run = spatial ? inner : 1;
   const training = takesBatchStatistics(call, call.version);
   const [S, B, M, V] = vectors.map(floatData);
-  const [m, v] = training ? batchStatistics(X, count, which) : [M, V];
+  const [m, v] = training ? batchStatistics(X, count, run) : [M, V];
   const epsilon = call.float('epsilon', 1e-5);
   const factor = Float64Array.from(v, (value, c) => S[c] / Math.sqrt(value + epsilon));
-  const Y = Float64Array.from(X, (value, i) => (value - m[which(i)]) * factor[which(i)] + B[which(i)]);
+  const Y = new Float64Array(X.length);
+  eachOfStatistic(X.length, count, run, (i, c) => {
+    Y[i] = (X[i] - m[c]) * factor[c] + B[c];
+  });
   const y = call.floats(x, Y);
   if (!training || N === 0) return y;
   const momentum = call.float('momentum', 0.9);
@@ -78,14 +81,29 @@ const batchNormalization: Kernel = (call) => {
 function batchStatistics(
   X: ArrayLike<number>,
   statistics: number,
-  which: (i: number) => number,
+  run: number,
 ): [Float64Array, Float64Array] {
   const count = X.length / statistics;
   const mean = new Float64Array(statistics);
   const variance = new Float64Array(statistics);
-  for (let i = 0; i < X.length; i++) mean[which(i)] += X[i] / count;
-  for (let i = 0; i < X.length; i++) variance[which(i)] += (X[i] - mean[which(i)]) ** 2 / count;
+  eachOfStatistic(X.length, statistics, run, (i, c) => {
+    mean[c] += X[i] / count;
+  });
+  eachOfStatistic(X.length, statistics, run, (i, c) => {
+    variance[c] += (X[i] - mean[c]) ** 2 / count;
+  });
   return [mean, variance];
+}
+
+/** Every index i of `length` values with its statistic c: `run` values in a row share one. */
+function eachOfStatistic(
+  length: number,
+  statistics: number,
+  run: number,
+  use: (i: number, c: number) => void,
+) {
+  for (let i = 0, c = 0; i < length; c = (c + 1) % statistics)
+    for (const end = i + run; i < end; i++) use(i, c);
 }
 
 const dropout: Kernel = (call) => {
