@@ -5,6 +5,10 @@
 import { register } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
+// for mocha's workers and what they start: glibc takes large arrays as huge pages, which costs a third less of a
+// full-size verification's time (docs/performance.md); other C libraries do not read it
+process.env.GLIBC_TUNABLES ??= 'glibc.malloc.hugetlb=1';
+
 const dist = fileURLToPath(new URL('../../dist/', import.meta.url));
 // a child process of what is built needs none of this
 if (!process.argv[1]?.startsWith(dist)) {
