@@ -5,7 +5,7 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import type { Device } from './failures.ts';
-import { providerOf } from './onnxruntime.ts';
+import { providerOf, withoutTelemetry } from './onnxruntime.ts';
 import { PROBE_SHAPE, PROBE_X, probeModel } from './probe-model.ts';
 
 export interface ProbeAnswer {
@@ -17,6 +17,7 @@ export interface ProbeAnswer {
 
 async function answer(device: Device, gpu?: string): Promise<ProbeAnswer> {
   try {
+    withoutTelemetry();
     const ort = await import('onnxruntime-node');
     ort.env.logLevel = 'error';
     const session = await ort.InferenceSession.create(probeModel(), {

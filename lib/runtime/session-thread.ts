@@ -6,7 +6,7 @@
 import type { InferenceSession } from 'onnxruntime-node';
 import { EnvironmentError } from '../errors.ts';
 import type { Place } from './devices.ts';
-import { guarded, inTurn } from './onnxruntime.ts';
+import { guarded, inTurn, withoutTelemetry } from './onnxruntime.ts';
 import { namesFor, type SessionOptions, settingsOf } from './session.ts';
 import { cudaIsLoaded } from './tf32.ts';
 import { startThread } from './threads.ts';
@@ -77,6 +77,7 @@ export async function openInThread(
 
 /** Calls are answered in the order in which they come; the process waits for those that are under way. */
 function start(data: ThreadData) {
+  withoutTelemetry();
   const worker = startThread('./session-worker', import.meta.url, data);
   const forget = awaitAtExit(data.flag);
   const waiting: { resolve(answer: Answer): void; reject(error: Error): void }[] = [];

@@ -102,4 +102,24 @@ describe('temporary files', () => {
     writeFileSync(join(folder, 'done'), '');
     expect(await interrupted(['verify', '--network', 'cifar-alexnet', '--device', 'cpu'])).to.deep.equal([]);
   });
+
+  it("none are onnxruntime's own: it reports nothing to anybody, in a thread of its own either", () => {
+    const program = `
+      import { Classifier, verify } from '${new URL('../../lib/index.ts', import.meta.url).href}';
+      const net = { network: 'cifar-alexnet', device: 'cpu' };
+      if (process.argv[1] === 'verify') await verify(net);
+      else await (await Classifier.open(net)).close();`;
+    // a home that cannot be written is where it would fall back on the working folder
+    for (const home of [folder, '/proc']) {
+      for (const what of ['verify', 'classify']) {
+        const { ORT_DISABLE_TELEMETRY: _, XDG_CACHE_HOME: __, ...rest } = process.env;
+        const args = ['--import', loader, '--input-type=module', '-e', program, what];
+        const env = { ...rest, HOME: home, TMPDIR: folder };
+        const { status, stderr } = spawnSync(process.execPath, args, { cwd: folder, env, encoding: 'utf8' });
+        expect(status, stderr).to.equal(0);
+        const left = readdirSync(folder).filter((name) => !name.startsWith('tsx-'));
+        expect(left.sort(), `${what}, at home in ${home}`).to.deep.equal(['done', 'half']);
+      }
+    }
+  });
 });
