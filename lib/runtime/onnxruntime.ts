@@ -14,10 +14,11 @@ export type Onnxruntime = typeof import('onnxruntime-node');
 export const INSTALL_COMMAND = 'npm install --ignore-scripts onnxruntime-node';
 
 /**
- * From 1.29 on, onnxruntime reports to Microsoft on every system what it runs, with a number for the machine: it keeps
+ * From 1.29 on, onnxruntime reports to Microsoft on every system what it runs, with a number for the machine. It keeps
  * files for that in the home folder, a log among the temporary ones and, where it cannot, ':memory:.ses' in the
- * working folder (issue 32476 of microsoft/onnxruntime). Nothing of that here, unless ORT_DISABLE_TELEMETRY=0 is set. To be called in the main
- * thread, before onnxruntime is loaded in any: the environment of a worker is a copy that C does not see.
+ * working folder (issue 32476 of microsoft/onnxruntime). Nothing of that here, unless ORT_DISABLE_TELEMETRY=0 is
+ * set. To be called in the main thread, before onnxruntime is loaded in any: the environment of a worker is a copy
+ * that C does not see.
  */
 export function withoutTelemetry(): void {
   process.env.ORT_DISABLE_TELEMETRY ??= '1';

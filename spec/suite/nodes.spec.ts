@@ -11,7 +11,8 @@ describe('the specs of lib/fast under other versions of Node', function () {
   this.timeout(300_000);
   for (const [peer, flags, files] of [
     ['node22', [], '*'],
-    // what the command does where V8 can; without the flag these two run what Node 22 does. Threads run the same kernels
+    // what the command does where V8 can; without the flag these two run what Node 22 does
+    // threads run the same kernels
     ['node24', ['--experimental-wasm-revectorize'], '!(threads)'],
     ['node26', ['--experimental-wasm-revectorize'], '*'],
   ] as const) {
