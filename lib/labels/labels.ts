@@ -1,4 +1,6 @@
 /** Names for class numbers. */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Network } from '../../reference/networks/layers.ts';
 import { readText } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
@@ -30,6 +32,15 @@ export function classesIn(metadata: ReadonlyMap<string, string>): readonly strin
     throw new Error(told);
   }
   throw new Error(told);
+}
+
+/** Those of classes.txt beside a file of weights, if there is one. InputError if their number is not `classes`. */
+export async function classesBeside(
+  weights: string,
+  classes: number,
+): Promise<{ readonly file: string; readonly names: readonly string[] } | undefined> {
+  const file = join(dirname(weights), 'classes.txt');
+  return existsSync(file) ? { file, names: await readClassNames(file, classes) } : undefined;
 }
 
 /**

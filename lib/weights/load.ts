@@ -11,7 +11,7 @@ import { withTensorFile } from '../disk/tensors.ts';
 import { InputError } from '../errors.ts';
 import { about } from '../format/source.ts';
 import type { TensorFile } from '../format/tensors.ts';
-import { classCount, classesIn } from '../labels/labels.ts';
+import { classCount, classesBeside, classesIn } from '../labels/labels.ts';
 import { productsOf } from '../onnx/products.ts';
 import { readModel } from '../onnx/read.ts';
 import { convertConventions, dropoutOf, withDropout } from './conventions.ts';
@@ -29,7 +29,7 @@ export interface Loaded {
   readonly source: string;
   /** What the file says its inputs went through. */
   readonly preprocess?: Preprocess;
-  /** The class names that the file tells, where it tells them all. */
+  /** The class names that the file tells, where it tells them all, or those of classes.txt beside it. */
   readonly classes?: readonly string[];
   /** What a reader of the result should know, one line each. */
   readonly notes: readonly string[];
@@ -64,14 +64,18 @@ async function loadFile(path: string, network?: Network, published?: Preprocess)
     const read = await readWeights(path, file, plan.assignments);
     const { weights, notes } = about(path, () => refolded(plan.network, read, file));
     const told = preprocessOf(path, file) ?? published;
-    const classes = about(path, () => classesIn(file.metadata));
+    const K = classCount(plan.network);
+    const within = about(path, () => classesIn(file.metadata));
+    const beside = within ? undefined : await classesBeside(path, K);
+    const classes = within ?? beside?.names;
     return {
       network: plan.network,
       weights,
       source: `${path} (${file.format}, ${plan.by})`,
       ...(told ? { preprocess: withCrop(told, plan.network) } : {}),
-      ...(classes?.length === classCount(plan.network) ? { classes } : {}),
+      ...(classes?.length === K ? { classes } : {}),
       notes: [
+        ...(beside ? [`class names: ${beside.file}`] : []),
         ...file.notes,
         ...plan.notes,
         ...transposed(plan),

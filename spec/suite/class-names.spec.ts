@@ -1,5 +1,5 @@
 /** Class names go with trained weights into every format that can hold them, and `predict` shows them. */
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Classifier } from '../../lib/classify/classifier.ts';
@@ -58,6 +58,26 @@ describe('class names', function () {
       /does not carry the class names \(--class-names takes a file of them\)/,
     );
     expect(await guesses(plain)).to.deep.equal(['class 0', 'class 1', 'class 2']);
+  });
+
+  it('lie beside weights as classes.txt, and go into what is made of them', async () => {
+    const beside = join(folder, 'beside');
+    mkdirSync(beside);
+    const plain = join(beside, 'net.npz');
+    const onnx = join(folder, 'of-npz.onnx');
+    const tensors = join(folder, 'of-npz.safetensors');
+    await convertWeights(weights, plain);
+    writeFileSync(join(beside, 'classes.txt'), `${names.join('\n')}\n`);
+    expect(await guesses(plain)).to.deep.equal(names);
+    await exportOnnx(onnx, { weights: plain, network: 'cifar-alexnet', input: 'uint8' });
+    await convertWeights(plain, tensors, { network: 'cifar-alexnet' });
+    for (const made of [onnx, tensors]) expect((await loadWeights(made)).classes).to.deep.equal(names);
+    const { names: own } = await evaluate({ data, weights: plain, network: 'cifar-alexnet', device: 'cpu' });
+    expect(own).to.deep.equal(names);
+    writeFileSync(join(beside, 'classes.txt'), 'one\ntwo');
+    const refused = await guesses(plain).catch(String);
+    expect(refused).to.match(/classes\.txt: 2 names for 3 classes/);
+    expect(await guesses(weights)).to.deep.equal(names);
   });
 
   it('match the classes of a data set by name', async () => {

@@ -1,16 +1,22 @@
 /** Files that take pictures: every step of the preprocessing in the graph is judged like a layer. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel, type ModelProto } from '../../export/proto.ts';
+import { predict } from '../../lib/classify/predict.ts';
+import { writeTensors } from '../../lib/disk/tensors.ts';
+import { forward } from '../../lib/fast/oracle.ts';
+import { decodeImage } from '../../lib/image/decode.ts';
 import type { VerifyResult } from '../../lib/index.ts';
 import { verify } from '../../lib/index.ts';
 import { modelOf } from '../../lib/networks/modelfile.ts';
+import { preprocess } from '../../reference/input/preprocess.ts';
 import { networkNamed, networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
+import { dense, zeros } from '../../reference/tensor.ts';
 import { runModule } from '../support/child.ts';
 import { fixturePath } from '../support/golden-pictures.ts';
 import { narrow, random, randomWeights } from '../support/models.ts';
@@ -126,6 +132,22 @@ describe('files that take pictures', function () {
     expect(refused).to.match(
       /the input holds -?0\.\d+, but the file takes pictures of whole numbers 0 to 255/,
     );
+  });
+
+  it('give weights and mean image to predict: the same classes without the mean beside', async () => {
+    const network = narrow(networkNamed('cifar10-full'));
+    const meanImage = random([3, 32, 32], 4, 120);
+    const form = { source: 'a spec', input: 'uint8', meanImage } as const;
+    writeFileSync(path, joined(modelOf(network, randomWeights(network, 3), form).chunks()));
+    await writeTensors(join(folder, 'mean.npy'), { mean: zeros([3, 32, 32]) });
+    const how = { ...network.preprocess, resize: { mode: 'warp', size: 32 } } as const;
+    const photo = fixturePath('rgb-letters.jpg');
+    const asked = { weights: path, preprocess: how, device: 'cpu', top: 12 } as const;
+    const [{ guesses }] = (await predict(photo, asked)).predictions;
+    const picture = await decodeImage(readFileSync(photo), photo);
+    const x = preprocess(picture, how, { meanImage });
+    const exact = dense(forward(network, randomWeights(network, 3), x));
+    for (const { class: k, probability } of guesses!) expect(probability).to.be.closeTo(exact[k], 1e-5);
   });
 
   /** The file with one thing changed. */
