@@ -1,5 +1,5 @@
 /** The thread in which a session lives: see session-thread.ts. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { MessageChannel, parentPort, workerData } from 'node:worker_threads';
 import type { InferenceSession } from 'onnxruntime-node';
 import { loadOnnxruntime } from './onnxruntime.ts';
 import type { Answer, Call, ThreadData } from './session-thread.ts';
@@ -13,6 +13,10 @@ const loading = loadOnnxruntime();
 loading.catch(() => {}); // said when it is asked for
 let session: InferenceSession;
 
+/** Without another end: memory that it is handed is free at once, and not when this thread next collects it. */
+const { port1: nowhere, port2: end } = new MessageChannel();
+end.close();
+
 /** The inputs of a batch one behind the other, in memory that the next batch takes over. */
 let room = new Float32Array();
 function gathered(pieces: readonly Float32Array<ArrayBuffer>[]): Float32Array {
@@ -24,6 +28,10 @@ function gathered(pieces: readonly Float32Array<ArrayBuffer>[]): Float32Array {
     room.set(piece, at);
     at += piece.length;
   }
+  nowhere.postMessage(
+    null,
+    pieces.map(({ buffer }) => buffer),
+  );
   return room.subarray(0, size);
 }
 
