@@ -125,11 +125,16 @@ export function renamed(model: Uint8Array, taps = new Uint8Array(), weights?: st
     untapped: bytes.subarray(0, lengthOf(own)),
     weights: outside?.pieces ?? [],
     valueNames,
-    // n5_nchwc and v3_token_2 are onnxruntime's own
-    original: (said) =>
-      said.replace(/(?<![A-Za-z0-9_])[nv]\d+(?![A-Za-z0-9])/g, (m) => originals.get(m) ?? m),
+    original: speakerOf(originals),
   };
 }
+
+/** Outside of what it is made by: it stays, and the weights shall not stay with it. */
+const speakerOf =
+  (originals: ReadonlyMap<string, string>) =>
+  (said: string): string =>
+    // n5_nchwc and v3_token_2 are onnxruntime's own
+    said.replace(/(?<![A-Za-z0-9_])[nv]\d+(?![A-Za-z0-9])/g, (m) => originals.get(m) ?? m);
 
 /** Whether a tensor's raw data are worth a place outside. */
 function isLarge(file: Uint8Array, start: number, end: number): boolean {

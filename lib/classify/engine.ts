@@ -64,15 +64,13 @@ export async function openEngines(
   const devices: Choice[] = [];
   for (const word of [asked].flat()) devices.push(await chooseDevice(word as DeviceWord));
   for (const { device } of devices) withoutTf32(device);
-  const opening = devices.map(async (device) => ({
-    device,
-    ...(await onDevice(model, device, cpuThreads)),
-  }));
+  const engines: Engine[] = [];
   try {
-    return await Promise.all(opening);
+    // one after the other: each needs room for a copy of the weights while it opens
+    for (const device of devices) engines.push({ device, ...(await onDevice(model, device, cpuThreads)) });
+    return engines;
   } catch (error) {
-    for (const one of await Promise.allSettled(opening))
-      if (one.status === 'fulfilled') await one.value.close();
+    for (const opened of engines) await opened.close();
     throw error;
   }
 }

@@ -7,7 +7,8 @@ import type { InferenceSession } from 'onnxruntime-node';
 import { EnvironmentError } from '../errors.ts';
 import type { Place } from './devices.ts';
 import { guarded, inTurn, withoutTelemetry } from './onnxruntime.ts';
-import { namesFor, type SessionOptions, settingsOf } from './session.ts';
+import { discard, fileIn, prepared } from './prepared.ts';
+import { type SessionOptions, settingsOf } from './session.ts';
 import { cudaIsLoaded } from './tf32.ts';
 import { startThread } from './threads.ts';
 import { awaitAtExit, type Flag, newFlag } from './undisturbed.ts';
@@ -18,7 +19,7 @@ export interface ThreadData {
 }
 
 export type Call =
-  | { readonly what: 'open'; readonly model: Uint8Array }
+  | { readonly what: 'open'; readonly model: Uint8Array | string }
   | {
       readonly what: 'run';
       readonly pieces: readonly Float32Array<ArrayBuffer>[];
@@ -53,8 +54,14 @@ export async function openInThread(
   if (device === 'cuda') cudaIsLoaded();
   const thread = start({ flag: newFlag(), settings: settingsOf(device, { gpu, threads }) });
   try {
-    const { untapped: model, original } = namesFor(make(), {});
-    await guarded(device, WHAT, () => thread.ask({ what: 'open', model }, [model.buffer]), original);
+    const {
+      names: { untapped, original },
+      folder,
+    } = await prepared(make(), {});
+    const call = { what: 'open', model: folder ? fileIn(folder, false) : untapped } as const;
+    const opening = guarded(device, WHAT, () => thread.ask(call, folder ? [] : [untapped.buffer]), original);
+    // Windows keeps a file that is mapped until the process ends; the next run removes it
+    await opening.finally(() => folder && discard(folder).catch(() => {}));
     return {
       async run(pieces, shape) {
         const memory = pieces.map(({ buffer }) => buffer);

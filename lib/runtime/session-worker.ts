@@ -38,7 +38,7 @@ function gathered(pieces: readonly Float32Array<ArrayBuffer>[]): Float32Array {
 async function answer(call: Call): Promise<Answer> {
   const ort = await loading;
   const started = performance.now();
-  if (call.what === 'open') session = await ort.InferenceSession.create(call.model, settings);
+  if (call.what === 'open') session = await ort.InferenceSession.create(call.model as string, settings);
   if (call.what === 'release') await session?.release();
   if (call.what !== 'run') return {};
   const x = new ort.Tensor('float32', gathered(call.pieces), call.shape);

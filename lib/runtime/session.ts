@@ -3,18 +3,17 @@
  * work is an error with its reason, and `placement()` tells which nodes the device left to the CPU.
  */
 import { randomUUID } from 'node:crypto';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { InferenceSession } from 'onnxruntime-node';
 import type { LrnForm, TrainingTarget } from '../../export/graph.ts';
-import { decodeModel, encodeGraph } from '../../export/proto.ts';
-import { type Renamed, renamed } from '../../export/rename.ts';
-import { furtherOutputs } from '../../export/tap.ts';
-import { forget, orFull, temporaryFolder } from '../disk/temporary.ts';
+import type { Renamed } from '../../export/rename.ts';
+import { orFull, temporaryFolder } from '../disk/temporary.ts';
 import { InputError } from '../errors.ts';
 import { type Device, LABELS } from './failures.ts';
 import { guarded, inTurn, loadOnnxruntime, type Onnxruntime, providerOf } from './onnxruntime.ts';
 import { type Placement, parseProfile } from './placement.ts';
+import { discard, fileIn, namesFor, type Prepared, prepared, THE_MODEL } from './prepared.ts';
 import { probeModel } from './probe-model.ts';
 import { cudaIsLoaded } from './tf32.ts';
 import { fromOrt, type SessionValue, toOrt } from './values.ts';
@@ -82,24 +81,6 @@ export const openSession = async (
   options: SessionOptions = {},
 ): Promise<Session> => openRenamed(namesFor(model, options), device, options);
 
-const THE_MODEL = 'the model';
-
-export function namesFor(
-  model: Uint8Array,
-  { taps = [], name = THE_MODEL }: SessionOptions,
-  weights?: string,
-): Renamed {
-  if (model.length === 0) throw new InputError(`${name} is empty`);
-  try {
-    return renamed(model, taps.length > 0 ? tapsOf(model, taps) : undefined, weights);
-  } catch (error) {
-    throw new InputError(`${name}: ${(error as Error).message}`);
-  }
-}
-
-const tapsOf = (model: Uint8Array, taps: readonly string[]) =>
-  encodeGraph({ output: furtherOutputs(decodeModel(model), taps) });
-
 /** `folder`: where the model lies, with its large weights beside it. */
 async function openRenamed(
   names: Renamed,
@@ -118,8 +99,7 @@ async function openRenamed(
       `${label}: onnxruntime cannot use it`,
       () => {
         const how = settingsOf(device, options, profiles);
-        if (folder)
-          return ort.InferenceSession.create(join(folder, taps.length > 0 ? TAPPED : UNTAPPED), how);
+        if (folder) return ort.InferenceSession.create(fileIn(folder, taps.length > 0), how);
         return ort.InferenceSession.create(bytes, how);
       },
       names.original,
@@ -163,41 +143,6 @@ export async function holdDevice(device: Device): Promise<Host> {
       await dropLast();
     },
   };
-}
-
-interface Prepared {
-  readonly names: Renamed;
-  /** Where it lies, its large weights beside it; undefined where they are in the model. */
-  readonly folder?: string;
-}
-
-/**
- * A model with its large weights in a file, from which onnxruntime maps them: in one piece it copies them three times
- * for each session, half of what a full-size `verify` costs. Where the disk has no room they stay in the model.
- */
-async function prepared(model: Uint8Array, options: SessionOptions): Promise<Prepared> {
-  const names = namesFor(model, options, WEIGHTS);
-  if (names.weights.length === 0) return { names };
-  let folder: string | undefined;
-  try {
-    folder = temporaryFolder('alexnet-model-');
-    await writeFile(join(folder, WEIGHTS), names.weights);
-    await writeFile(join(folder, TAPPED), names.bytes);
-    await writeFile(join(folder, UNTAPPED), names.untapped);
-    return { names, folder };
-  } catch {
-    if (folder) await discard(folder);
-    return { names: namesFor(model, options) };
-  }
-}
-
-const WEIGHTS = 'weights';
-const TAPPED = 'tapped.onnx';
-const UNTAPPED = 'untapped.onnx';
-
-async function discard(folder: string): Promise<void> {
-  await rm(folder, { recursive: true, force: true });
-  forget(folder);
 }
 
 export function settingsOf(

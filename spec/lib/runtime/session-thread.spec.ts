@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { joined } from '../../../export/index.ts';
 import { InputError } from '../../../lib/errors.ts';
@@ -9,9 +10,11 @@ import { openSession } from '../../../lib/runtime/session.ts';
 import { openInThread } from '../../../lib/runtime/session-thread.ts';
 import { asTensor } from '../../../lib/runtime/values.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
+import { flatten, linear } from '../../../reference/networks/layers.ts';
+import { forward } from '../../../reference/oracle.ts';
 import { dense } from '../../../reference/tensor.ts';
 import { runModule } from '../../support/child.ts';
-import { random, randomWeights } from '../../support/models.ts';
+import { networkOf, random, randomWeights } from '../../support/models.ts';
 import { needsSwiftshader } from '../../support/swiftshader.ts';
 
 const network = networkNamed('cifar-relu');
@@ -32,6 +35,27 @@ describe('lib/runtime/session-thread', () => {
     expect([...values]).to.deep.equal([...dense(asTensor(results.values().next().value!, 'y'))]);
     expect(milliseconds).to.be.above(0);
     expect(pieces.map(({ length }) => length)).to.deep.equal([0, 0]);
+  });
+
+  it('large weights are read from a file, which is gone when they are', async () => {
+    const large = networkOf([1, 20, 20], flatten('flat'), linear('fc', 700));
+    const weights = randomWeights(large, 3);
+    const bytes = joined(modelOf(large, weights, { source: 'seed 3' }).chunks());
+    const { postMessage } = Worker.prototype;
+    let opened: unknown;
+    Worker.prototype.postMessage = function (call, ...more) {
+      if (call.what === 'open') opened = call.model;
+      postMessage.call(this, call, ...more);
+    };
+    const thread = await openInThread(cpu, () => bytes).finally(() => {
+      Worker.prototype.postMessage = postMessage;
+    });
+    expect([typeof opened, existsSync(dirname(String(opened)))]).to.deep.equal(['string', false]);
+    const x = random([2, 1, 20, 20], 4, 1);
+    const { values } = await thread.run([Float32Array.from(dense(x))], [2, 1, 20, 20]);
+    await thread.close();
+    const wanted = dense(forward(large, weights, x));
+    expect(Math.max(...wanted.map((y, i) => Math.abs(y - values[i])))).to.be.below(1e-4);
   });
 
   it('leaves the thread that asks free while it computes, and is closed after what is under way', async () => {
