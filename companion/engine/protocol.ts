@@ -54,6 +54,29 @@ export interface Questions {
     ask: { readonly layer: string; readonly index: number; readonly k: number };
     answer: Gradient;
   };
+  /** The ten views of section 4.1. */
+  views: {
+    ask: null;
+    answer: {
+      readonly views: readonly { readonly image: Pixels; readonly probabilities: Float64Array }[];
+      readonly mean: Float64Array;
+    };
+  };
+  /** The loss of class `k` with a square over each place of a row. */
+  occlusion: {
+    ask: { readonly k: number; readonly row: number };
+    answer: { readonly losses: Float64Array };
+  };
+  /** The loss of class `k` without each of some kernels of a layer. */
+  without: {
+    ask: { readonly k: number; readonly layer: string; readonly range: readonly [number, number] };
+    answer: { readonly losses: Float64Array };
+  };
+  /** On the way from the photo to the input. */
+  way: {
+    ask: null;
+    answer: { readonly resized: Pixels; readonly square: Pixels };
+  };
   kernels: {
     ask: { readonly layer: string };
     answer: { readonly data: Float32Array; readonly shape: readonly number[] };

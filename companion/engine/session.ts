@@ -4,11 +4,19 @@ import { toTensor } from '../../lib/array/value.ts';
 import { openSafetensors } from '../../lib/format/safetensors.ts';
 import { adopt } from '../../lib/format/source.ts';
 import { decodeImageSync } from '../../lib/image/decode.ts';
-import { cropViews, type Image, preprocess } from '../../reference/input/preprocess.ts';
+import {
+  centreSquare,
+  cropViews,
+  type Image,
+  preprocess,
+  resizedSize,
+} from '../../reference/input/preprocess.ts';
+import { resizeBilinear } from '../../reference/input/resize.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { cast, dense, type Tensor } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
 import { gradientStory } from './backstory.ts';
+import { occludeRow, tenViews, withoutKernels } from './experiments.ts';
 import { madePhoto } from './photo.ts';
 import type { GivenWeights, Questions, Topic } from './protocol.ts';
 import { gradients, probabilities, type Running, run } from './running.ts';
@@ -23,6 +31,7 @@ export function converse(): Answers {
   let network: Network;
   let weights: ReadonlyMap<string, Tensor>;
   let meanImage: Tensor | undefined;
+  let photo: Image;
   let running: Running;
   /** Of the last class that was asked about. */
   let known: { readonly k: number; readonly found: ReadonlyMap<string, Tensor> } | undefined;
@@ -39,7 +48,7 @@ export function converse(): Answers {
       return {};
     },
     see(given) {
-      const photo: Image = given ? decodeImageSync(given.bytes, given.name) : madePhoto();
+      photo = given ? decodeImageSync(given.bytes, given.name) : madePhoto();
       const input = preprocess(photo, network.preprocess, { meanImage });
       const start = performance.now();
       running = run(network, weights, input);
@@ -54,6 +63,20 @@ export function converse(): Answers {
     },
     story: ({ layer, index }) => storyOf(running, layer, index),
     gradient: ({ layer, index, k }) => gradientStory(running, gradientsOf(k), layer, index),
+    views: () => tenViews(network, weights, photo, { meanImage }),
+    occlusion: ({ k, row }) => ({
+      losses: occludeRow(network, weights, running.values.get('input')!, k, row),
+    }),
+    without: ({ k, layer, range }) => ({
+      losses: withoutKernels(network, weights, running.values.get('input')!, k, layer, range),
+    }),
+    way() {
+      const [width, height] = resizedSize(photo, network.preprocess);
+      return {
+        resized: resizeBilinear(photo, width, height),
+        square: centreSquare(photo, network.preprocess),
+      };
+    },
     kernels({ layer }) {
       const w = weights.get(`${layer}.weight`)!;
       return { data: Float32Array.from(dense(w)), shape: [...w.shape] };

@@ -2,13 +2,21 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Start } from '../../lib/explain/start.ts';
 import type { Seen } from '../engine/protocol.ts';
+import { AnswerPage } from './answerpage.tsx';
+import { chosen, useDrop } from './drop.ts';
+import { InputPage } from './inputpage.tsx';
+import type { Looking } from './looking.ts';
 import { type Scene, sceneOf } from './scene.ts';
 import { givenNetwork, givenPhoto } from './start.ts';
 import { formatView, type Page, useView } from './view.ts';
 import { Walk } from './walk.tsx';
 import type { Ask } from './worker.ts';
 
-const parts: readonly (readonly [Page, string])[] = [['walk', 'Walk through']];
+const parts: readonly (readonly [Page, string])[] = [
+  ['walk', 'Walk through'],
+  ['input', 'From photo to input'],
+  ['answer', 'The answer'],
+];
 
 /** Opens the network and shows it the photo. */
 async function begin(start: Start, ask: Ask): Promise<Seen> {
@@ -20,6 +28,15 @@ export function App({ start, ask }: { readonly start: Start; readonly ask: Ask }
   const [view, change] = useView();
   const [scene, setScene] = useState<Scene>();
   const [error, setError] = useState('');
+  const look = (name: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> =>
+    ask('see', { name, bytes }).then(
+      (seen) => {
+        setError('');
+        setScene(sceneOf(start, seen));
+      },
+      (reason: Error) => setError(reason.message),
+    );
+  const dragged = useDrop(look);
   useEffect(() => {
     begin(start, ask).then(
       (seen) => setScene(sceneOf(start, seen)),
@@ -47,18 +64,28 @@ export function App({ start, ask }: { readonly start: Start; readonly ask: Ask }
         {start.random && ', which are random, so its answers mean nothing'}. Everything is computed here, by
         the oracle itself; nothing leaves this page.
       </p>
+      <p class={dragged ? 'drop over' : 'drop'}>
+        <label>
+          Drop a photo on the page, or{' '}
+          <input type="file" accept="image/png,image/jpeg" onChange={chosen(look)} />
+        </label>
+      </p>
       {error && (
         <p class="error" role="alert">
           {error}
         </p>
       )}
       <main>
-        {scene ? (
-          <Walk scene={scene} view={view} change={change} ask={ask} />
-        ) : (
-          <p class="wait">{error ? '' : 'Computing…'}</p>
-        )}
+        {scene ? <Part {...{ scene, view, change, ask }} /> : <p class="wait">{error ? '' : 'Computing…'}</p>}
       </main>
     </>
   );
+}
+
+const partOf = { walk: Walk, input: InputPage, answer: AnswerPage };
+
+function Part(looking: Looking) {
+  const Shown = partOf[looking.view.page];
+  // another photo begins anew: nothing of the last one stays
+  return <Shown key={looking.scene.photo} {...looking} />;
 }

@@ -1,5 +1,6 @@
 /** What layer is looked at, in words and numbers; the way to its neighbours; its values or their gradients. */
 
+import { ClassChoice } from './classchoice.tsx';
 import type { Scene } from './scene.ts';
 import { type Change, formatView, type View } from './view.ts';
 import { words } from './words.ts';
@@ -56,16 +57,9 @@ export function LayerBar({ scene, view, change }: { scene: Scene; view: View; ch
             {side === 'value' ? 'forward: values' : 'backward: gradients'}
           </label>
         ))}
-        <label class={view.side === 'gradient' ? 'of' : 'of hidden'}>
-          of the loss of{' '}
-          <select value={view.k} onChange={(event) => change({ k: Number(event.currentTarget.value) })}>
-            {classes.map((name, k) => (
-              <option key={name} value={k}>
-                {name}
-              </option>
-            ))}
-          </select>
-        </label>
+        <span class={view.side === 'gradient' ? 'of' : 'of hidden'}>
+          of the loss of <ClassChoice classes={classes} k={view.k} change={change} />
+        </span>
       </fieldset>
     </section>
   );

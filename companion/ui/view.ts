@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Side } from '../engine/protocol.ts';
 
-export const pages = ['tour', 'walk', 'input', 'answer', 'doubt'] as const;
+const pages = ['walk', 'input', 'answer'] as const;
 export type Page = (typeof pages)[number];
 
 export interface View {

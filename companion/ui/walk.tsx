@@ -4,34 +4,12 @@ import { useAnswer } from './answer.ts';
 import { usePalette } from './colour.ts';
 import { Figure } from './figure.tsx';
 import { LayerBar } from './layerbar.tsx';
+import { held, type Looking } from './looking.ts';
 import { MapView } from './mapview.tsx';
-import { bestOf, layoutOf, type Scene } from './scene.ts';
+import { layoutOf } from './scene.ts';
 import { Sight } from './sight.tsx';
 import { StoryView } from './storyview.tsx';
 import { Tiles } from './tiles.tsx';
-import type { Change, View } from './view.ts';
-import type { Ask } from './worker.ts';
-
-export interface Looking {
-  readonly scene: Scene;
-  readonly view: View;
-  readonly change: Change;
-  readonly ask: Ask;
-}
-
-/** The view, held to what is there: its layer, and the place of its value. */
-function held(view: View, scene: Scene): View {
-  const layer = scene.shapes.has(view.layer) ? view.layer : scene.network.layers[0].name;
-  const { maps, rows, columns } = layoutOf(scene.shapes.get(layer)!);
-  return {
-    ...view,
-    layer,
-    map: Math.min(view.map, maps - 1),
-    row: Math.min(view.row, rows - 1),
-    column: Math.min(view.column, columns - 1),
-    k: view.k < 0 || view.k >= scene.probabilities.length ? bestOf(scene) : view.k,
-  };
-}
 
 export function Walk({ scene, view: asked, change, ask }: Looking) {
   const view = held(asked, scene);

@@ -24,15 +24,16 @@ export interface Companion {
   close(): Promise<void>;
 }
 
-export async function openCompanion(test: Context, choice: Choice = {}, photo?: string): Promise<Companion> {
+export async function openCompanion(test: Context, choice: Choice = {}): Promise<Companion> {
   const template = await companionPage();
-  const html = pageOf(await gather(photo, choice, 'embedded'), 'embedded', template);
+  const html = pageOf(await gather(undefined, choice, 'embedded'), 'embedded', template);
   const folder = mkdtempSync(join(tmpdir(), 'companion-'));
   const file = join(folder, 'page.html');
   writeFileSync(file, html);
   const browser: Browser = await launchChromium(test);
   const context = await browser.newContext({ offline: true, viewport: { width: 1280, height: 900 } });
   const tab = await context.newPage();
+  tab.setDefaultTimeout(100_000); // where the machine has other work too
   const complaints: string[] = [];
   tab.on('console', (message) => complaints.push(message.text()));
   tab.on('pageerror', ({ message }) => complaints.push(message));
