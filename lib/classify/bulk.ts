@@ -79,7 +79,7 @@ export async function predictInto(
   const before = done.size;
   const mine = await inShard(paths, shard);
   const todo = mine.filter((name) => !done.has(name));
-  await using classifier = await Classifier.open(rest);
+  await using classifier = await Classifier.opening(rest);
   const { model, mean, device } = classifier;
   for (const note of model.notes) log(note);
   if (mean) log(`mean image: ${mean.file}`);

@@ -10,7 +10,7 @@ import type { Choice as DeviceChoice } from '../runtime/devices.ts';
 import { inOrder } from '../runtime/threads.ts';
 import { readPreprocess } from '../weights/preprocess.ts';
 import { requireWeights } from '../weights/shipped.ts';
-import { classNamesOf, type Engine, openEngines } from './engine.ts';
+import { classNamesOf, type Engine, opened, startEngines } from './engine.ts';
 import { type CallOptions, type ClassifierOptions, callChecks, classifierChecks } from './options.ts';
 import { checkPictures, isAsync, listed, type Pictures } from './pictures.ts';
 import {
@@ -82,7 +82,20 @@ export class Classifier implements AsyncDisposable {
    * Without weights: those in the box for that network (cifar-alexnet); random ones need a seed. Throws InputError for
    * weights or names that do not fit, EnvironmentError for a device that does not work.
    */
-  static async open(given: ClassifierOptions = {}): Promise<Classifier> {
+  static async open(options: ClassifierOptions = {}): Promise<Classifier> {
+    const classifier = await Classifier.opening(options);
+    const { pool, engines } = classifier.#parts;
+    try {
+      await opened(engines);
+      return classifier;
+    } catch (error) {
+      await pool.close();
+      throw error;
+    }
+  }
+
+  /** The same while the devices are still opening: pictures are decoded meanwhile. The first call tells what is wrong. */
+  static async opening(given: ClassifierOptions = {}): Promise<Classifier> {
     checkAgainst(classifierChecks, given, 'Classifier.open');
     const options = requireWeights('Classifier.open', given);
     const wanted = options.preprocess === undefined ? undefined : await readPreprocess(options.preprocess);
@@ -96,7 +109,7 @@ export class Classifier implements AsyncDisposable {
     // its first thread starts while the engines do
     const pool = openPool({ form: 'input', ...recipe }, { threads });
     try {
-      const engines = await openEngines(model, options);
+      const engines = await startEngines(model, options);
       return new Classifier({ model, mean, names, engines, pool, options });
     } catch (error) {
       await pool.close();

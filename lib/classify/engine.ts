@@ -34,6 +34,8 @@ type Pieces = readonly Float32Array<ArrayBuffer>[];
 export interface Engine {
   /** null where the oracle computes. */
   readonly device: Choice | null;
+  /** Rejects with EnvironmentError where it cannot compute, as `probabilities` does then. */
+  readonly ready: Promise<unknown>;
   /** Milliseconds in which it has computed so far. */
   busy(): number;
   /** (N,K), row-major, of N inputs (C,H,W) in pieces, which are handed over; of logits their softmax. */
@@ -46,8 +48,9 @@ type Computable = Pick<Chosen, 'network' | 'weights' | 'source'>;
 
 /** Throws EnvironmentError for a device that does not work. */
 export async function openEngine(model: Computable, options: EngineOptions = {}): Promise<Engine> {
-  const [engine] = await openEngines(model, options);
-  return engine;
+  const engines = await startEngines(model, options);
+  await opened(engines);
+  return engines[0];
 }
 
 export interface EnginesOptions extends Omit<EngineOptions, 'device'> {
@@ -55,8 +58,8 @@ export interface EnginesOptions extends Omit<EngineOptions, 'device'> {
   readonly device?: DeviceWord | readonly DeviceWord[];
 }
 
-/** One for each device; of several that work none stays open where another one does not. */
-export async function openEngines(
+/** Throws EnvironmentError for a device that does not work; the engines are still opening, one for each device. */
+export async function startEngines(
   model: Computable,
   { engine, device: asked = 'auto', cpuThreads }: EnginesOptions & { readonly cpuThreads?: number },
 ): Promise<readonly Engine[]> {
@@ -65,12 +68,18 @@ export async function openEngines(
   for (const word of [asked].flat()) devices.push(await chooseDevice(word as DeviceWord));
   for (const { device } of devices) withoutTf32(device);
   const engines: Engine[] = [];
+  // one after the other: each needs room for a copy of the weights while it opens
+  for (const device of devices)
+    engines.push({ device, ...start(model, device, cpuThreads, engines.at(-1)?.ready) });
+  return engines;
+}
+
+/** When all are open; of several that work none stays open where another one does not. */
+export async function opened(engines: readonly Engine[]): Promise<void> {
   try {
-    // one after the other: each needs room for a copy of the weights while it opens
-    for (const device of devices) engines.push({ device, ...(await onDevice(model, device, cpuThreads)) });
-    return engines;
+    for (const { ready } of engines) await ready;
   } catch (error) {
-    for (const opened of engines) await opened.close();
+    for (const engine of engines) await engine.close();
     throw error;
   }
 }
@@ -80,6 +89,7 @@ function oracle({ network, weights }: Computable): Engine {
   let busy = 0;
   return {
     device: null,
+    ready: Promise.resolve(),
     busy: () => busy,
     async probabilities(inputs) {
       const started = performance.now();
@@ -99,26 +109,33 @@ function oracle({ network, weights }: Computable): Engine {
 }
 
 /** On a device that is known to work, in a thread of its own. */
-export async function onDevice(
-  model: Computable,
+export async function onDevice(model: Computable, place: Place): Promise<Omit<Engine, 'device'>> {
+  const engine = start(model, place);
+  await engine.ready;
+  return engine;
+}
+
+function start(
+  { network, weights, source }: Computable,
   place: Place,
   threads?: number,
-): Promise<Omit<Engine, 'device'>> {
-  const { network, weights, source } = model;
+  before?: Promise<unknown>,
+): Omit<Engine, 'device'> {
   const form = { source, lrn: lrnOf(place.device), passing: true };
-  const session = await openInThread(place, () => joined(modelOf(network, weights, form).chunks()), {
-    threads,
-  });
+  const make = (): Uint8Array => joined(modelOf(network, weights, form).chunks());
+  const session = Promise.resolve(before).then(() => openInThread(place, make, { threads }));
+  session.catch(() => {}); // whoever computes is told
   let busy = 0;
   return {
+    ready: session,
     busy: () => busy,
     async probabilities(inputs) {
       const shape = shapeOf(inputs, network);
-      const { values, milliseconds } = await session.run(inputs, shape);
+      const { values, milliseconds } = await (await session).run(inputs, shape);
       busy += milliseconds;
       return asProbabilities(network, values, shape);
     },
-    close: session.close,
+    close: async () => (await session.catch(() => undefined))?.close(),
   };
 }
 

@@ -48,7 +48,7 @@ export async function predict(
   checkPictures('predict', pictures);
   checkAgainst(checks, options, 'predict');
   const { log = () => {}, progress, signal, ...rest } = requireWeights('predict', options);
-  const classifier = await Classifier.open(rest);
+  const classifier = await Classifier.opening(rest);
   try {
     const { model, mean, device } = classifier;
     for (const note of model.notes) log(note);

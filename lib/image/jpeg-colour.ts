@@ -95,15 +95,14 @@ const CB_B = 116130;
 const HALF = 1 << 15;
 
 /** Interleaved Y, Cb, Cr to R, G, B in place. */
-export function toRgb(data: Uint8Array): void {
-  for (let at = 0; at < data.length; at += 3) {
+export function toRgb({ buffer, byteOffset, length }: Uint8Array): void {
+  const data = new Uint8ClampedArray(buffer, byteOffset, length);
+  for (let at = 0; at < length; at += 3) {
     const y = data[at];
     const blue = data[at + 1] - 128;
     const red = data[at + 2] - 128;
-    data[at] = clamp(y + ((CR_R * red + HALF) >> 16));
-    data[at + 1] = clamp(y + ((-CB_G * blue - CR_G * red + HALF) >> 16));
-    data[at + 2] = clamp(y + ((CB_B * blue + HALF) >> 16));
+    data[at] = y + ((CR_R * red + HALF) >> 16);
+    data[at + 1] = y + ((-CB_G * blue - CR_G * red + HALF) >> 16);
+    data[at + 2] = y + ((CB_B * blue + HALF) >> 16);
   }
 }
-
-const clamp = (value: number): number => Math.min(Math.max(value, 0), 255);

@@ -11,7 +11,7 @@ import { SCAN_BUDGET } from '../../image/admit.ts';
 import { eachPicture, PICTURE_NAME } from '../../image/load.ts';
 import { withExternalData } from '../../onnx/files.ts';
 import { oneLine } from '../../report/escape.ts';
-import { predictionsHtml } from '../../report/predictions.ts';
+import type { predictionsHtml } from '../../report/predictions.ts';
 import { describeChoice } from '../../runtime/devices.ts';
 import {
   decoderOption,
@@ -116,10 +116,14 @@ async function run(
     const predicted = await predict(images, { ...options, signal }).finally(bar.stop);
     await show(predicted, json);
     await takeAll([
-      async () => page && writeWhole({ ...page, content: await predictionsHtml(predicted, rest) }, guard),
+      async () => page && writeWhole({ ...page, content: await pageOf(predicted, rest) }, guard),
     ]);
   });
 }
+
+/** Loaded when it is wanted. */
+const pageOf: typeof predictionsHtml = async (...given) =>
+  (await import('../../report/predictions.ts')).predictionsHtml(...given);
 
 async function filesRead(images: readonly string[], options: Partial<Options>): Promise<readonly string[]> {
   const files = [options.weights, options.mean, options.preprocess, options.classNames];
