@@ -6,7 +6,8 @@
  *   npm run -s build && npx tsx bench/throughput.ts [--pictures DIR] [--weights FILE] [--network NAME] [--device D]
  *                                                   [--rounds N] [--write]
  *
- * `--write` puts the table into docs/performance.md. Medians of the rounds (default 5); CPU seconds are those of all threads.
+ * `--write` puts the table into docs/performance.md. Medians of the rounds (default 5); CPU seconds are those of all
+ * threads.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

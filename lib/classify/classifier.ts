@@ -94,7 +94,7 @@ export class Classifier implements AsyncDisposable {
     }
   }
 
-  /** The same while the devices are still opening: pictures are decoded meanwhile. The first call tells what is wrong. */
+  /** The same while the devices are opening: pictures are decoded meanwhile. The first call tells what is wrong. */
   static async opening(given: ClassifierOptions = {}): Promise<Classifier> {
     checkAgainst(classifierChecks, given, 'Classifier.open');
     const options = requireWeights('Classifier.open', given);
