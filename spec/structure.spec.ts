@@ -38,7 +38,7 @@ const table: Record<string, { folders: string[]; packages: string[] }> = {
     packages: [],
   },
   'companion/ui': {
-    folders: ['reference', 'lib/explain', 'companion'],
+    folders: ['reference', 'lib/explain', 'lib/picture', 'companion'],
     packages: ['preact', 'preact/hooks'],
   },
   'companion/shims': { folders: ['companion/shims'], packages: ['fflate', 'pngjs/lib/parser-sync.js'] },
@@ -127,7 +127,7 @@ const importsBetween = (sources: readonly Source[]): ReadonlyMap<string, readonl
 /** The rooms of lib/, lowest first: a file imports from its own room and from those before it. */
 const rooms = (
   'errors checks version array format disk web fast runtime onnx bounds judge agree image labels weights networks ' +
-  'conform data classify evaluate verify report train explain cli index'
+  'conform data classify evaluate verify report train picture explain cli index'
 ).split(' ');
 
 /** The room of a file of lib/, by the name of its folder, or of the file where it stands in lib/ itself. */

@@ -1,11 +1,11 @@
 /** How the gradient of one value came to be: the values that read it, each with its gradient and its weight. */
 
+import type { Running } from '../../lib/picture/running.ts';
 import type { Layer, LayerOf } from '../../reference/networks/layers.ts';
 import * as ops from '../../reference/ops/index.ts';
 import { inputsOf } from '../../reference/oracle.ts';
 import { dense, type Shape, type Tensor } from '../../reference/tensor.ts';
 import { isSum } from './products.ts';
-import type { Running } from './running.ts';
 
 /** A reader of the value: dy is its gradient, and factor how it changes with the value. */
 export interface Reader {

@@ -1,5 +1,6 @@
 /** What the answer hangs on: other views of the photo, a part of it covered, a kernel taken out. */
 import { operations } from '../../lib/fast/index.ts';
+import { coveredRow, coverOf } from '../../lib/picture/cover.ts';
 import {
   cropViews,
   type Image,
@@ -11,7 +12,6 @@ import { forward, type Weights } from '../../reference/oracle.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { trunk } from '../../reference/training/gradient.ts';
 import * as loss from '../../reference/training/loss.ts';
-import { beginOf, coverOf } from './cover.ts';
 
 /** What a batch is taken for: K probabilities an image, and the loss of class `k` of each, float64. */
 function classify(network: Network, weights: Weights, input: Tensor, k = 0) {
@@ -42,7 +42,7 @@ export function tenViews(
   return { views, mean };
 }
 
-/** The loss of class `k`, −log p[k], with the square at each place of one row. What it covers becomes the mean: 0. */
+/** The loss of class `k`, −log p[k], with the square at each place of one row. */
 export function occludeRow(
   network: Network,
   weights: Weights,
@@ -50,19 +50,8 @@ export function occludeRow(
   k: number,
   row: number,
 ): Float64Array {
-  const [, C, H, W] = input.shape;
-  const cover = coverOf(network);
-  const batch = new Float32Array(cover.places * C * H * W);
-  for (let place = 0; place < cover.places; place++) {
-    const one = batch.subarray(place * C * H * W, (place + 1) * C * H * W);
-    one.set(dense(input));
-    const top = beginOf(row, cover, H);
-    const left = beginOf(place, cover, W);
-    for (let c = 0; c < C; c++)
-      for (let h = top; h < top + cover.size; h++)
-        one.fill(0, (c * H + h) * W + left, (c * H + h) * W + left + cover.size);
-  }
-  return classify(network, weights, tensor(batch, [cover.places, C, H, W]), k).losses;
+  const covered = coveredRow(input, coverOf(network), row);
+  return classify(network, weights, covered, k).losses;
 }
 
 /** The loss of class `k` without each of the kernels from `first` to before `end` of a layer. */

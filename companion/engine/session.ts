@@ -4,6 +4,8 @@ import { toTensor } from '../../lib/array/value.ts';
 import { openSafetensors } from '../../lib/format/safetensors.ts';
 import { adopt } from '../../lib/format/source.ts';
 import { decodeImageSync } from '../../lib/image/decode.ts';
+import { madePhoto } from '../../lib/picture/photo.ts';
+import { gradients, probabilities, type Running, run } from '../../lib/picture/running.ts';
 import {
   centreSquare,
   cropViews,
@@ -17,9 +19,7 @@ import { cast, dense, type Tensor } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
 import { gradientStory } from './backstory.ts';
 import { occludeRow, tenViews, withoutKernels } from './experiments.ts';
-import { madePhoto } from './photo.ts';
 import type { GivenWeights, Questions, Topic } from './protocol.ts';
-import { gradients, probabilities, type Running, run } from './running.ts';
 import { storyOf } from './story.ts';
 
 export type Answers = {

@@ -1,11 +1,12 @@
 /** How one value came to be: what it read, the steps from there, its value unrounded and how far others may be off. */
+
+import type { Running } from '../../lib/picture/running.ts';
 import type { Kind } from '../../reference/networks/layers.ts';
 import { inputsOf } from '../../reference/oracle.ts';
 import { dense } from '../../reference/tensor.ts';
 import { type Judgement, judge } from './alone.ts';
 import { running as accumulator, isSum, sumOf } from './products.ts';
 import { type Reading, readingOf, type Step } from './reading.ts';
-import type { Running } from './running.ts';
 
 export interface Story extends Judgement, Partial<Reading> {
   readonly layer: string;

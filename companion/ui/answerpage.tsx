@@ -1,11 +1,12 @@
 /** The answer: the likeliest classes, and what they hang on. */
 import { useMemo } from 'preact/hooks';
+import { paint, reach } from '../../lib/picture/colour.ts';
 import { useAnswer } from './answer.ts';
 import { ClassChoice } from './classchoice.tsx';
-import { paint, reach, usePalette } from './colour.ts';
 import { Kernels } from './kernels.tsx';
 import { held, type Looking } from './looking.ts';
 import { Occlusion } from './occlusion.tsx';
+import { usePalette } from './palette.ts';
 import { largest, lossOf, percent, short } from './rank.ts';
 import { opaque, Raster } from './raster.tsx';
 

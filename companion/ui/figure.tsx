@@ -1,23 +1,25 @@
 /** The net, drawn to scale; each of its layers is a link. */
 import { useEffect, useMemo, useRef } from 'preact/hooks';
-import { type Block, draw } from './blocks.ts';
+import { type Block, draw, facesOf, placesOf, wiresBetween } from '../../lib/picture/blocks.ts';
 import type { Scene } from './scene.ts';
 import { formatView, type View } from './view.ts';
 
+const pathOf = (points: readonly (readonly [number, number])[]): string =>
+  `M${points.map((point) => point.join(' ')).join('L')}z`;
+
 /** A box seen aslant: front, top and side. */
 function Box({ block, middle }: { readonly block: Block; readonly middle: number }) {
-  const { x, thick, high, deep } = block;
-  const top = middle - high / 2 + deep / 2;
+  const faces = facesOf(block, middle);
   return (
     <>
-      <rect class="front" x={x} y={top} width={thick} height={high} />
-      <path class="roof" d={`M${x} ${top}l${deep} ${-deep}h${thick}l${-deep} ${deep}z`} />
-      <path class="side" d={`M${x + thick} ${top}l${deep} ${-deep}v${high}l${-deep} ${deep}z`} />
+      <path class="front" d={pathOf(faces.front)} />
+      <path class="roof" d={pathOf(faces.roof)} />
+      <path class="side" d={pathOf(faces.side)} />
     </>
   );
 }
 
-/** Lines from a block to the next: from each tower to itself, and to the other where the next one reads both. */
+/** Lines from a block to the next. */
 function Wires({
   from,
   to,
@@ -27,27 +29,11 @@ function Wires({
   readonly to: Block;
   readonly middles: readonly number[];
 }) {
-  const x1 = from.x + from.thick + from.deep + 4;
-  const x2 = to.x - 4;
-  const ends = (block: Block): readonly number[] => (block.towers === 2 ? middles : [centre(middles)]);
-  const lines = ends(from).flatMap((y1, i) =>
-    ends(to).flatMap((y2, j) => {
-      const across = from.towers === 2 && to.towers === 2 && i !== j;
-      return across && !to.crosses
-        ? []
-        : [
-            <path
-              key={`${i}${j}`}
-              d={`M${x1} ${y1}C${(x1 + x2) / 2} ${y1} ${(x1 + x2) / 2} ${y2} ${x2} ${y2}`}
-            />,
-          ];
-    }),
-  );
+  const lines = wiresBetween(from, to, middles).map(([[x1, y1], [x2, y2]]) => (
+    <path key={`${y1} ${y2}`} d={`M${x1} ${y1}C${(x1 + x2) / 2} ${y1} ${(x1 + x2) / 2} ${y2} ${x2} ${y2}`} />
+  ));
   return <g class="wires">{lines}</g>;
 }
-
-const centre = (middles: readonly number[]): number =>
-  middles.reduce((sum, y) => sum + y, 0) / middles.length;
 
 export function Figure({ scene, view }: { readonly scene: Scene; readonly view: View }) {
   const { network, shapes } = scene;
@@ -71,7 +57,7 @@ export function Figure({ scene, view }: { readonly scene: Scene; readonly view: 
           <Wires key={block.x} from={blocks[i]} to={block} middles={middles} />
         ))}
         {blocks.map((block) => {
-          const { layers, x, thick, deep, towers, caption } = block;
+          const { layers, x, thick, deep, caption } = block;
           const mid = x + (thick + deep) / 2;
           return (
             <g key={x} class={layers.includes(view.layer) ? 'block on' : 'block'}>
@@ -80,7 +66,7 @@ export function Figure({ scene, view }: { readonly scene: Scene; readonly view: 
                 aria-label={`${layers[0]}: ${caption.join(', ')}`}
                 tabIndex={-1}
               >
-                {(towers === 2 ? middles : [centre(middles)]).map((middle) => (
+                {placesOf(block, middles).map((middle) => (
                   <Box key={middle} block={block} middle={middle} />
                 ))}
               </a>

@@ -1,9 +1,10 @@
 /** From the photo to the numbers that the network gets, step by step. */
 import { useMemo } from 'preact/hooks';
+import { paint, reach } from '../../lib/picture/colour.ts';
 import type { Pixels } from '../engine/protocol.ts';
 import { useAnswer } from './answer.ts';
-import { paint, reach, usePalette } from './colour.ts';
 import type { Looking } from './looking.ts';
+import { usePalette } from './palette.ts';
 import { opaque, Raster } from './raster.tsx';
 import { formatView } from './view.ts';
 

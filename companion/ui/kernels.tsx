@@ -1,7 +1,8 @@
 /** What the loss of the class would be without each of a layer's kernels. */
 import { useMemo, useState } from 'preact/hooks';
-import { paint, reach, usePalette } from './colour.ts';
+import { paint, reach } from '../../lib/picture/colour.ts';
 import type { Looking } from './looking.ts';
+import { usePalette } from './palette.ts';
 import { largest, lossOf, short } from './rank.ts';
 import { Raster } from './raster.tsx';
 import { useSeries } from './series.ts';

@@ -1,6 +1,6 @@
 /** One map, large: a value is pointed at with the mouse or with the arrow keys. */
 import { useMemo } from 'preact/hooks';
-import { paint, reach } from './colour.ts';
+import { paint, reach } from '../../lib/picture/colour.ts';
 import { Raster } from './raster.tsx';
 import type { Shown } from './tiles.tsx';
 

@@ -1,8 +1,9 @@
 /** The occlusion map: how far the class falls when a square of the picture is covered. */
 import { useMemo } from 'preact/hooks';
-import { coverOf } from '../engine/cover.ts';
-import { paint, reach, usePalette } from './colour.ts';
+import { paint, reach } from '../../lib/picture/colour.ts';
+import { coverOf } from '../../lib/picture/cover.ts';
 import type { Looking } from './looking.ts';
+import { usePalette } from './palette.ts';
 import { lossOf, short } from './rank.ts';
 import { opaque, Raster } from './raster.tsx';
 import { useSeries } from './series.ts';

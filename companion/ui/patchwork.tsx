@@ -1,7 +1,7 @@
 /** A window, its kernel and their products as pictures: a patch for each map that is read. */
 import { useMemo } from 'preact/hooks';
+import { type Palette, paint, reach } from '../../lib/picture/colour.ts';
 import type { Story } from '../engine/story.ts';
-import { type Palette, paint, reach } from './colour.ts';
 import { Raster } from './raster.tsx';
 
 /** How patches of R×S are laid out: as many side by side as make the whole about as wide as high. */

@@ -1,8 +1,8 @@
 /** One value, forward or backward: where it comes from, to the last bit. */
 import type { ComponentChildren } from 'preact';
+import type { Palette } from '../../lib/picture/colour.ts';
 import type { Side } from '../engine/protocol.ts';
 import { useAnswer } from './answer.ts';
-import type { Palette } from './colour.ts';
 import { Patchwork } from './patchwork.tsx';
 import type { Scene } from './scene.ts';
 import { BackwardTerms, ForwardTerms } from './terms.tsx';

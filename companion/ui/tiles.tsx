@@ -1,6 +1,6 @@
 /** All maps of a layer, small, in one scale: a group of which one is chosen. */
 import { useMemo } from 'preact/hooks';
-import { type Palette, paint, reach } from './colour.ts';
+import { type Palette, paint, reach } from '../../lib/picture/colour.ts';
 import { Raster } from './raster.tsx';
 import type { Layout } from './scene.ts';
 import type { Change, View } from './view.ts';

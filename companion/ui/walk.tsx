@@ -1,11 +1,11 @@
 /** The walk: the net, one layer of it, one map, one value. */
 
 import { useAnswer } from './answer.ts';
-import { usePalette } from './colour.ts';
 import { Figure } from './figure.tsx';
 import { LayerBar } from './layerbar.tsx';
 import { held, type Looking } from './looking.ts';
 import { MapView } from './mapview.tsx';
+import { usePalette } from './palette.ts';
 import { layoutOf } from './scene.ts';
 import { Sight } from './sight.tsx';
 import { StoryView } from './storyview.tsx';

@@ -1,9 +1,9 @@
 /** The companion in Chromium, from a file and without a network: each value with the bits that it has in Node. */
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { madePhoto } from '../../companion/engine/photo.ts';
 import { operations } from '../../lib/fast/index.ts';
 import { decodeImageSync } from '../../lib/image/decode.ts';
+import { madePhoto } from '../../lib/picture/photo.ts';
 import { loadWeights } from '../../lib/weights/load.ts';
 import { boxedWeights } from '../../lib/weights/shipped.ts';
 import { preprocess } from '../../reference/input/preprocess.ts';

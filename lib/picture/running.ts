@@ -2,25 +2,26 @@
  * A network with one picture in it: every value of every layer, forward, and the gradient of each, backward. The
  * modules that compute are the oracle's own, so the bits are those of Node.
  */
-import { operations } from '../../lib/fast/index.ts';
+
 import type { Network } from '../../reference/networks/layers.ts';
 import { forward, inputsOf, type Operations, operandsOf, type Weights } from '../../reference/oracle.ts';
-import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
+import { dense, precisionOf, type Tensor, zeros } from '../../reference/tensor.ts';
 import { trunk } from '../../reference/training/gradient.ts';
 import * as loss from '../../reference/training/loss.ts';
+import { operations } from '../fast/index.ts';
 
 export interface Running {
   readonly network: Network;
   readonly weights: Weights;
-  /** 'input' and each layer's output, float32, batch of one. */
+  /** 'input' and each layer's output, batch of one. */
   readonly values: ReadonlyMap<string, Tensor>;
 }
 
-/** The forward pass, every value kept. `input` is (1,C,H,W). */
+/** The forward pass, every value kept, stored as `input` (1,C,H,W) is. */
 export function run(network: Network, weights: Weights, input: Tensor, by: Operations = operations): Running {
   const values = new Map([['input', input]]);
   const trace = ({ name }: { readonly name: string }, y: Tensor) => void values.set(name, y);
-  forward(network, weights, input, { operations: by, trace });
+  forward(network, weights, input, { operations: by, trace, precision: precisionOf(input) });
   return { network, weights, values };
 }
 
@@ -36,12 +37,15 @@ const logitsOf = ({ network, values }: Running): Tensor => values.get(trunk(netw
  * time. A softmax at the end belongs to the loss, so it has no gradient of its own.
  */
 export function gradients(running: Running, k: number, by: Operations = operations): Map<string, Tensor> {
+  const z = logitsOf(running);
+  return backward(running, loss.backward(z, [k], loss.forward(z, [k]).p, 'float32'), by);
+}
+
+/** From the gradient of the logits back to the input. */
+function backward(running: Running, dz: Tensor, by: Operations = operations): Map<string, Tensor> {
   const { network, weights, values } = running;
   const net = trunk(network);
-  const z = logitsOf(running);
-  const found = new Map([
-    [net.layers.at(-1)!.name, loss.backward(z, [k], loss.forward(z, [k]).p, 'float32')],
-  ]);
+  const found = new Map([[net.layers.at(-1)!.name, dz]]);
   for (let index = net.layers.length - 1; index >= 0; index--) {
     const layer = net.layers[index];
     const names = inputsOf(net, index);
@@ -50,14 +54,9 @@ export function gradients(running: Running, k: number, by: Operations = operatio
       names.map((name) => values.get(name)!),
       weights,
     );
-    const how = { precision: 'float32', dw: false } as const;
-    const dxs = by[layer.kind].backward(
-      found.get(layer.name)!,
-      operands,
-      values.get(layer.name)!,
-      layer.attributes,
-      how,
-    );
+    const dy = found.get(layer.name)!;
+    const how = { precision: precisionOf(dz), dw: false } as const;
+    const dxs = by[layer.kind].backward(dy, operands, values.get(layer.name)!, layer.attributes, how);
     for (const [i, name] of names.entries()) {
       const known = found.get(name);
       found.set(name, known ? sum(known, dxs[i]!) : dxs[i]!);
@@ -67,10 +66,10 @@ export function gradients(running: Running, k: number, by: Operations = operatio
 }
 
 /** Gradients of a value that several layers read. */
-const sum = (a: Tensor, b: Tensor): Tensor => {
+function sum(a: Tensor, b: Tensor): Tensor {
+  const total = zeros(a.shape, precisionOf(a));
+  const A = dense(a);
   const B = dense(b);
-  return tensor(
-    Float32Array.from(dense(a), (v, i) => v + B[i]),
-    a.shape,
-  );
-};
+  for (let i = 0; i < A.length; i++) total.data[i] = A[i] + B[i];
+  return total;
+}

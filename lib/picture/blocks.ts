@@ -99,3 +99,64 @@ function blocksOf({ layers }: Network, shapes: Shapes): Group[] {
   }
   return groups;
 }
+
+type Point = readonly [x: number, y: number];
+
+/** The faces of a block that are seen, in the tower whose middle line is given: front, top, right side. */
+export function facesOf(
+  { x, thick, high, deep }: Block,
+  middle: number,
+): Record<'front' | 'roof' | 'side', Point[]> {
+  const top = middle - high / 2 + deep / 2;
+  const right = x + thick;
+  return {
+    front: [
+      [x, top],
+      [right, top],
+      [right, top + high],
+      [x, top + high],
+    ],
+    roof: [
+      [x, top],
+      [x + deep, top - deep],
+      [right + deep, top - deep],
+      [right, top],
+    ],
+    side: [
+      [right, top],
+      [right + deep, top - deep],
+      [right + deep, top - deep + high],
+      [right, top + high],
+    ],
+  };
+}
+
+const centre = (middles: readonly number[]): number =>
+  middles.reduce((sum, y) => sum + y, 0) / middles.length;
+
+/** The middle lines on which a block stands. */
+export const placesOf = ({ towers }: Block, middles: readonly number[]): readonly number[] =>
+  towers === 2 ? middles : [centre(middles)];
+
+/** Lines from a block to the next: from each tower to itself, and to the other where the next one reads both. */
+export function wiresBetween(
+  from: Block,
+  to: Block,
+  middles: readonly number[],
+): (readonly [Point, Point])[] {
+  const x1 = from.x + from.thick + from.deep + 4;
+  const x2 = to.x - 4;
+  return placesOf(from, middles).flatMap((y1, i) =>
+    placesOf(to, middles).flatMap((y2, j): (readonly [Point, Point])[] => {
+      const across = from.towers === 2 && to.towers === 2 && i !== j;
+      return across && !to.crosses
+        ? []
+        : [
+            [
+              [x1, y1],
+              [x2, y2],
+            ],
+          ];
+    }),
+  );
+}

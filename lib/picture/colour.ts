@@ -1,10 +1,7 @@
 /**
- * Values as colours: 0 is the page's own ground, what is above grows orange, what is below blue, the more the further
- * away.
+ * Values as colours: 0 is the ground, what is above grows orange, what is below blue, the more the further away.
  */
-import { useEffect, useState } from 'preact/hooks';
-
-type Colour = readonly [number, number, number];
+export type Colour = readonly [number, number, number];
 
 export interface Palette {
   readonly zero: Colour;
@@ -12,7 +9,7 @@ export interface Palette {
   readonly below: readonly Colour[];
 }
 
-const light: Palette = {
+export const light: Palette = {
   zero: [246, 244, 239],
   above: [
     [247, 196, 132],
@@ -25,7 +22,7 @@ const light: Palette = {
     [16, 48, 104],
   ],
 };
-const dark: Palette = {
+export const dark: Palette = {
   zero: [30, 33, 39],
   above: [
     [126, 66, 26],
@@ -38,18 +35,6 @@ const dark: Palette = {
     [208, 232, 255],
   ],
 };
-
-/** The palette that goes with the reader's preference; it follows when that changes. */
-export function usePalette(): Palette {
-  const [asked] = useState(() => matchMedia('(prefers-color-scheme: dark)'));
-  const [isDark, setDark] = useState(asked.matches);
-  useEffect(() => {
-    const follow = (): void => setDark(asked.matches);
-    asked.addEventListener('change', follow);
-    return () => asked.removeEventListener('change', follow);
-  }, [asked]);
-  return isDark ? dark : light;
-}
 
 /** `count` values from `from` on as RGBA; `scale` is what is drawn in the strongest colour. */
 export function paint(
