@@ -9,4 +9,5 @@ if (workerData.form === 'input') giveWay();
 serve<readonly Picture[], readonly Prepared[]>(
   (pictures) => inHere(pictures, workerData),
   (results) => results.flatMap((result) => ('data' in result ? [result.data.buffer] : [])),
+  workerData.decoder === 'sharp' ? 2 : 1, // its own threads decode
 );

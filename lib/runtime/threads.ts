@@ -162,17 +162,22 @@ export function aborted(signal?: AbortSignal): { readonly promise?: Promise<neve
   return { promise, forget: () => signal.removeEventListener('abort', listen) };
 }
 
-/** In a thread: does the jobs in the order in which they come. A result's `memoryOf` is handed over, not copied. */
+/**
+ * In a thread: does the jobs in the order in which they come; a result's `memoryOf` is handed over, not copied.
+ * `atOnce`: how many are under way, where others than this thread do most of the work.
+ */
 export function serve<Job, Result>(
   work: (job: Job) => Promise<Result>,
   memoryOf: (result: Result) => ArrayBuffer[],
+  atOnce = 1,
 ): void {
-  let last = Promise.resolve();
+  const under: Promise<void>[] = Array(atOnce).fill(Promise.resolve());
   parentPort?.on('message', (job: Job) => {
-    last = last.then(async () => {
-      const result = await work(job);
-      parentPort?.postMessage({ result }, memoryOf(result));
-    });
+    const found = under.shift()!.then(() => work(job));
+    const sent = Promise.all([found, under.at(-1)]).then(([result]) =>
+      parentPort?.postMessage({ result }, memoryOf(result)),
+    );
+    under.push(sent);
   });
   parentPort?.postMessage('ready');
 }
