@@ -15,7 +15,7 @@ const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'].concat(
 const example = /\belu\b/;
 
 const everything = new Set(
-  ['reference', 'export', 'lib', 'spec', 'fixtures', 'bench', 'docs', 'recipes', 'scripts'].flatMap(
+  ['reference', 'export', 'lib', 'spec', 'fixtures', 'bench', 'docs', 'recipes', 'scripts', 'exercises'].flatMap(
     (folder) =>
       readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => basename(name)),
   ),
