@@ -14,10 +14,10 @@ const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'].concat(
 /** docs/adding-an-operation.md tells of an operation that is not there. */
 const example = /\belu\b/;
 
+const folders = 'reference export lib spec fixtures bench docs recipes scripts exercises'.split(' ');
 const everything = new Set(
-  ['reference', 'export', 'lib', 'spec', 'fixtures', 'bench', 'docs', 'recipes', 'scripts', 'exercises'].flatMap(
-    (folder) =>
-      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => basename(name)),
+  folders.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => basename(name)),
   ),
 );
 
