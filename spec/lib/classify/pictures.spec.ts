@@ -80,7 +80,7 @@ describe('lib/classify/pictures', () => {
       () => openAsBlob(file),
       () => createReadStream(file, { highWaterMark: 100 }),
       () => Readable.from([bytes().subarray(0, 50), bytes().subarray(50)]),
-      () => new Blob([bytes()]).stream() as never,
+      () => new Blob([bytes()]).stream(),
       () => ({ data: rgba.data, width: 32, height: 32 }),
       () => ({ data: Uint8ClampedArray.from(rgba.data.filter((_, i) => i % 4 < 3)), width: 32, height: 32 }),
     ];
@@ -134,7 +134,7 @@ describe('lib/classify/pictures', () => {
     expect(await errorOf(new Readable({ read() {} }))).to.match(
       /^the picture: it is not complete after 0\.3 s/,
     );
-    expect(await errorOf(new ReadableStream() as never)).to.match(
+    expect(await errorOf(new ReadableStream())).to.match(
       /^the picture: it is not complete after 0\.3 s/,
     );
     expect(await errorOf(Readable.from([{}]))).to.equal(
@@ -146,7 +146,7 @@ describe('lib/classify/pictures', () => {
     expect([await errorOf(stream), stream.destroyed]).to.deep.equal([large, true]);
     const read = new ReadableStream();
     read.getReader();
-    expect(await errorOf(read as never)).to.match(/^the picture: .*locked/);
+    expect(await errorOf(read)).to.match(/^the picture: .*locked/);
   });
 
   it('a stream that fails before its turn ends no process', async () => {
