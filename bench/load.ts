@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { PNG } from 'pngjs';
+import jpeg from 'jpeg-js';
 import { Classifier, type Prediction } from '../lib/classify/classifier.ts';
 import { quantile } from './statistics.ts';
 
@@ -21,14 +21,15 @@ const HERE = new URL('../', import.meta.url);
 const NETWORK = 'cifar-alexnet';
 const THOUSAND = 1000;
 
-/** 64 pictures of 32×32, as PNG. */
+/** 64 pictures of 32×32, as JPEG. */
 const pictures: readonly Buffer[] = Array.from({ length: 64 }, (_, n) => {
-  const png = new PNG({ width: 32, height: 32 });
-  for (const i of png.data.keys()) {
-    const [x, y, c] = [(i >> 2) % 32, i >> 7, i % 4];
-    png.data[i] = c === 3 ? 255 : 128 + 127 * Math.sin(((c + 1) * x + (n % 8) * y) / 9 + n);
+  const data = Buffer.alloc(4 * 32 * 32);
+  for (const i of data.keys()) {
+    const x = (i >> 2) % 32;
+    const y = i >> 7;
+    data[i] = 128 + 127 * Math.sin((((i % 4) + 1) * x + (n % 8) * y) / 9 + n);
   }
-  return PNG.sync.write(png);
+  return jpeg.encode({ width: 32, height: 32, data }, 90).data;
 });
 
 /** Makes a process tell, when it is asked, how late its event loop was; 'begin' forgets that. */
@@ -48,8 +49,8 @@ interface Delay {
   readonly most: number;
 }
 
-/** Most resident bytes: in the second thousand of pictures, and in the last. */
-type Memory = readonly [warm: number, end: number];
+/** Most resident bytes: in the second thousand of pictures, in the one around the middle, in the last. */
+type Memory = readonly [warm: number, middle: number, end: number];
 
 /** Watches the memory of a process; `done`: how far it is, `unit` a picture. Linux alone tells. */
 function watchMemory(pid: number, done: () => number): (count: number, unit?: number) => Memory {
@@ -62,7 +63,9 @@ function watchMemory(pid: number, done: () => number): (count: number, unit?: nu
     clearInterval(timer);
     const most = (from: number, to: number): number =>
       Math.max(...samples.filter(({ at }) => at >= from * unit && at <= to * unit).map(({ bytes }) => bytes));
-    return [most(THOUSAND, 2 * THOUSAND), most(count - THOUSAND, count)];
+    const windows = [THOUSAND, (count - THOUSAND) / 2, count - THOUSAND];
+    const [warm, middle, end] = windows.map((from) => most(from, from + THOUSAND));
+    return [warm, middle, end];
   };
 }
 
@@ -151,9 +154,9 @@ export async function bulkMemory(count: number): Promise<Memory> {
   const folder = mkdtempSync(join(tmpdir(), 'alexnet-load-'));
   const at = (name: string): string => join(folder, name);
   try {
-    for (const [n, picture] of pictures.entries()) writeFileSync(at(`${n}.png`), picture);
-    const names = Array.from({ length: count }, (_, i) => at(`link-${i}.png`));
-    for (const [i, name] of names.entries()) linkSync(at(`${i % pictures.length}.png`), name);
+    for (const [n, picture] of pictures.entries()) writeFileSync(at(`${n}.jpg`), picture);
+    const names = Array.from({ length: count }, (_, i) => at(`link-${i}.jpg`));
+    for (const [i, name] of names.entries()) linkSync(at(`${i % pictures.length}.jpg`), name);
     writeFileSync(at('list.txt'), names.join('\n'));
     const main = fileURLToPath(new URL('dist/lib/cli/main.js', HERE));
     const args = [
@@ -184,9 +187,14 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     options: { clients: { type: 'string', default: '200' }, pictures: { type: 'string', default: '20000' } },
   });
   const count = Number(values.pictures);
-  const grown = ([warm, end]: Memory): string =>
-    `${(warm / 1e6).toFixed(0)} MB in the second thousand, ${(end / 1e6).toFixed(0)} MB in the last: ` +
-    `${((end - warm) / (count - 2 * THOUSAND)).toFixed(0)} bytes a picture`;
+  const grown = (memory: Memory): string => {
+    const [warm, middle, end] = memory.map((bytes) => bytes / 1e6);
+    const each = (from: number, pictures: number): string => ((1e6 * (end - from)) / pictures).toFixed(0);
+    return (
+      `${warm.toFixed(0)} MB in the second thousand, ${middle.toFixed(0)} in the middle, ${end.toFixed(0)} in the last: ` +
+      `${each(warm, count - 2 * THOUSAND)} bytes a picture, ${each(middle, count / 2)} in the second half`
+    );
+  };
   const { perSecond, latency, delay, memory } = await loadServer(Number(values.clients), count);
   console.log(`server, ${values.clients} clients, ${count} pictures: ${perSecond.toFixed(0)}/s`);
   console.log(`  latency: median ${latency.median.toFixed(0)} ms, p99 ${latency.p99.toFixed(0)} ms`);
