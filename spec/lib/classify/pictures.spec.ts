@@ -134,9 +134,7 @@ describe('lib/classify/pictures', () => {
     expect(await errorOf(new Readable({ read() {} }))).to.match(
       /^the picture: it is not complete after 0\.3 s/,
     );
-    expect(await errorOf(new ReadableStream())).to.match(
-      /^the picture: it is not complete after 0\.3 s/,
-    );
+    expect(await errorOf(new ReadableStream())).to.match(/^the picture: it is not complete after 0\.3 s/);
     expect(await errorOf(Readable.from([{}]))).to.equal(
       'the picture: the stream gives something else than bytes',
     );
