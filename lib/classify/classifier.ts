@@ -1,6 +1,7 @@
 /** Classifies pictures: one session, reused, behind `alexnet predict` and for other people's programs. */
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import { type Pixels, pictureSide } from '../../reference/input/pixels.ts';
 import { dense, type Tensor } from '../../reference/tensor.ts';
 import { checkAgainst } from '../checks.ts';
 import { openPool, type Pool } from '../data/pool.ts';
@@ -10,7 +11,7 @@ import type { Choice as DeviceChoice } from '../runtime/devices.ts';
 import { inOrder } from '../runtime/threads.ts';
 import { readPreprocess } from '../weights/preprocess.ts';
 import { requireWeights } from '../weights/shipped.ts';
-import { classNamesOf, type Engine, opened, startEngines } from './engine.ts';
+import { classNamesOf, type Engine, opened, pixelsFor, startEngines } from './engine.ts';
 import { type CallOptions, type ClassifierOptions, callChecks, classifierChecks } from './options.ts';
 import { checkPictures, isAsync, listed, type Pictures } from './pictures.ts';
 import {
@@ -49,6 +50,8 @@ interface Parts {
   readonly engines: readonly Engine[];
   readonly pool: Pool;
   readonly options: ClassifierOptions;
+  /** What the engines do to pictures themselves. */
+  readonly pixels?: Pixels;
 }
 
 export class Classifier implements AsyncDisposable {
@@ -67,7 +70,7 @@ export class Classifier implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   private constructor(parts: Parts) {
-    const { model, mean, engines, pool, options } = parts;
+    const { model, mean, engines, pool, options, pixels } = parts;
     const { views = 1, maxDelayMs } = options;
     this.model = model;
     this.mean = mean;
@@ -75,7 +78,9 @@ export class Classifier implements AsyncDisposable {
     this.device = this.devices[0] ?? null;
     this.#parts = parts;
     this.#batch = options.maxBatch ?? batchFor(model.network, this.device, views);
-    this.#pipeline = openPipeline(model.network, engines, pool, { maxBatch: this.#batch, maxDelayMs, views });
+    this.#pipeline = openPipeline(model.network, engines, pool, {
+      ...{ maxBatch: this.#batch, maxDelayMs, views, pixels },
+    });
   }
 
   /**
@@ -107,10 +112,11 @@ export class Classifier implements AsyncDisposable {
     const { views = 1, decoder, scanBudget, threads } = options;
     const recipe = { preprocess: model.preprocess, views, meanImage: mean?.image, decoder, scanBudget };
     // its first thread starts while the engines do
-    const pool = openPool({ form: 'input', ...recipe }, { threads });
+    const pixels = pixelsFor(model, { views, mean, engine: options.engine });
+    const pool = openPool({ form: pixels ? 'picture' : 'input', ...recipe }, { threads });
     try {
-      const engines = await startEngines(model, options);
-      return new Classifier({ model, mean, names, engines, pool, options });
+      const engines = await startEngines({ ...model, pixels }, options);
+      return new Classifier({ model, mean, names, engines, pool, options, pixels });
     } catch (error) {
       await pool.close();
       throw error;
@@ -189,11 +195,17 @@ export class Classifier implements AsyncDisposable {
   /** Starts every decoder, and has every device compute one picture and a whole batch: the first call is no slower. */
   async warmUp(): Promise<void> {
     this.#mustBeOpen('Classifier.warmUp');
-    const { engines, pool, options, model } = this.#parts;
+    const { engines, pool, options, model, pixels } = this.#parts;
     const [channels, height, width] = model.network.input;
     const picture = { name: 'warm', pixels: { data: new Uint8Array(3 * height * width), height, width } };
+    const bytes = pixels && 3 * pictureSide(pixels) ** 2;
     const black = (count: number) =>
-      Array.from({ length: count * (options.views ?? 1) }, () => new Float32Array(channels * height * width));
+      bytes
+        ? Array.from({ length: count }, () => new Uint8Array(bytes))
+        : Array.from(
+            { length: count * (options.views ?? 1) },
+            () => new Float32Array(channels * height * width),
+          );
     const decoding = Array.from({ length: pool.threads }, () => pool.prepare([picture]));
     const computing = engines.map(async ({ probabilities }) => {
       for (const count of new Set([1, this.#batch])) await probabilities(black(count));

@@ -3,6 +3,7 @@
  * into batches, and computed in threads of their own, while the thread that asks stays free. A group of a whole batch
  * is computed as it is, so that the same pictures give the same bits again.
  */
+import { type Pixels, pictureSide } from '../../reference/input/pixels.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Picture } from '../data/dataset.ts';
 import type { Pool, Prepared } from '../data/pool.ts';
@@ -49,6 +50,8 @@ export function batchFor({ input }: Network, device: Choice | null, views = 1): 
 
 export interface PipelineOptions extends QueueOptions {
   readonly views?: number;
+  /** The engines preprocess pictures, which the pool resizes, and average views themselves. */
+  readonly pixels?: Pixels;
 }
 
 /** Engines, of one network, and the pool that makes their inputs stay the caller's. */
@@ -56,9 +59,11 @@ export function openPipeline(
   network: Network,
   engines: readonly Pick<Engine, 'probabilities'>[],
   pool: Pick<Pool, 'prepare' | 'threads'>,
-  { views = 1, ...options }: PipelineOptions,
+  { pixels, views: asked = 1, ...options }: PipelineOptions,
 ): Pipeline {
-  const wanted = [views, ...network.input];
+  const views = pixels ? 1 : asked;
+  const side = pixels && pictureSide(pixels);
+  const wanted = side ? [side, side, 3] : [views, ...network.input];
   const ahead = 2 * engines.length + Math.ceil(pool.threads / options.maxBatch);
   const queue = openQueue(engines, options);
   const gate = openGate(ahead * options.maxBatch);
@@ -88,7 +93,7 @@ export function openPipeline(
     const results = await prepared(pictures);
     const inputs = results.flatMap((result, i) => {
       if (!('data' in result)) return [];
-      if (result.shape.join() === wanted.join()) return [result.data as Float32Array<ArrayBuffer>];
+      if (result.shape.join() === wanted.join()) return [result.data];
       throw new InputError(
         `${nameOf(pictures[i])}: becomes [${result.shape}], but ${network.name} takes [${wanted}]: see --preprocess`,
       );

@@ -3,6 +3,7 @@
  * them.
  */
 import type { Worker } from 'node:worker_threads';
+import { pictureFor } from '../../reference/input/pixels.ts';
 import { centreSquare, type Preprocess, preprocess, type Views } from '../../reference/input/preprocess.ts';
 import { dense, type Storage, tensor } from '../../reference/tensor.ts';
 import { EnvironmentError } from '../errors.ts';
@@ -13,9 +14,10 @@ import { decodePicture, type Picture } from './dataset.ts';
 export interface Recipe {
   /**
    * input: what a network is fed, float32 (views,3,H,W). square: what training cuts its crops from, 8-bit
-   * (3,S,S), RGB, S the shorter side of the resized picture.
+   * (3,S,S), RGB, S the shorter side of the resized picture. picture: what a graph that preprocesses is fed, 8-bit
+   * (S,S,3).
    */
-  readonly form: 'input' | 'square';
+  readonly form: 'input' | 'square' | 'picture';
   readonly preprocess: Preprocess;
   readonly views?: Views;
   /** For 'input': (3,H,W), see reference/input/preprocess.ts. */
@@ -105,6 +107,13 @@ export async function prepare(picture: Picture, recipe: Recipe): Promise<Prepare
     const image = await decodePicture(picture, recipe);
     if (recipe.form === 'square') return planes(centreSquare(image, recipe.preprocess));
     const { views, meanImage } = recipe;
+    if (recipe.form === 'picture') {
+      const { width, height, data } = pictureFor(image, {
+        preprocess: recipe.preprocess,
+        views: views === 10 ? 10 : 1,
+      });
+      return { data: data as Uint8Array<ArrayBuffer>, shape: [height, width, 3] };
+    }
     const mean = meanImage && tensor(meanImage.data, meanImage.shape);
     const x = preprocess(image, recipe.preprocess, { views, meanImage: mean });
     return { data: dense(x) as Float32Array<ArrayBuffer>, shape: x.shape };

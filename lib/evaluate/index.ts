@@ -17,7 +17,7 @@ import {
   thing,
   whole,
 } from '../checks.ts';
-import { classNamesOf, type EngineOptions, engineChecks, openEngine } from '../classify/engine.ts';
+import { classNamesOf, type EngineOptions, engineChecks, openEngine, pixelsFor } from '../classify/engine.ts';
 import { batchFor, type Failure, inGroups, openPipeline } from '../classify/pipeline.ts';
 import { type Dataset, type Picture, type Split, type SplitName, thinned } from '../data/dataset.ts';
 import { chooseSplit, openDataset } from '../data/open.ts';
@@ -185,11 +185,12 @@ async function compute(
   const total = shown.count;
   const { threads, decoder } = options;
   const recipe = { preprocess: model.preprocess, views, decoder, meanImage: mean?.image };
-  await using pool = openPool({ form: 'input', ...recipe }, { threads });
-  const engine = await openEngine(model, options);
+  const pixels = pixelsFor(model, { views, mean, engine: options.engine });
+  await using pool = openPool({ form: pixels ? 'picture' : 'input', ...recipe }, { threads });
+  const engine = await openEngine({ ...model, pixels }, options);
   try {
     const { batch = batchFor(network, engine.device, views) } = options;
-    const pipeline = openPipeline(network, [engine], pool, { maxBatch: batch, views });
+    const pipeline = openPipeline(network, [engine], pool, { maxBatch: batch, views, pixels });
     const { add, tally } = counter(K, k);
     const failures: Failure[] = [];
     const started = performance.now();

@@ -1,6 +1,6 @@
 /** What a network is fed: pictures, exact numbers from .npy and .npz files, or noise. */
-import { type Pixels, pictureSide } from '../../reference/input/pixels.ts';
-import { centreSquare, cropViews, type Image, preprocess } from '../../reference/input/preprocess.ts';
+import { type Pixels, pictureFor, pictureSide } from '../../reference/input/pixels.ts';
+import { type Image, preprocess } from '../../reference/input/preprocess.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { streamOf, uniform, words } from '../../reference/random.ts';
 import { cast, dense, reshape, type Shape, sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
@@ -105,9 +105,8 @@ async function readPictures(
   );
 }
 
-/** What stays outside of the graph: the resize, and the crop of what the graph takes. */
-function pictureOf(image: Image, { preprocess: spec, views }: Pixels): Tensor {
-  const { width, height, data } = views === 10 ? centreSquare(image, spec) : cropViews(image, spec)[0];
+function pictureOf(image: Image, pixels: Pixels): Tensor {
+  const { width, height, data } = pictureFor(image, pixels);
   return tensor(Float32Array.from(data), [1, height, width, 3]);
 }
 

@@ -18,11 +18,14 @@ export interface ThreadData {
   readonly settings: InferenceSession.SessionOptions;
 }
 
+/** One behind the other the values of an input, float32 or uint8. */
+export type Pieces = readonly (Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>)[];
+
 export type Call =
   | { readonly what: 'open'; readonly model: Uint8Array | string }
   | {
       readonly what: 'run';
-      readonly pieces: readonly Float32Array<ArrayBuffer>[];
+      readonly pieces: Pieces;
       readonly shape: readonly number[];
     }
   | { readonly what: 'release' };
@@ -36,7 +39,7 @@ export interface Answer {
 export interface SessionThread {
   /** One run of a model with one input and one output. The input's values come in pieces, which are handed over. */
   run(
-    pieces: readonly Float32Array<ArrayBuffer>[],
+    pieces: Pieces,
     shape: readonly number[],
   ): Promise<{ readonly values: Float32Array<ArrayBuffer>; readonly milliseconds: number }>;
   /** After what is under way. */

@@ -2,7 +2,7 @@
 import { MessageChannel, parentPort, workerData } from 'node:worker_threads';
 import type { InferenceSession } from 'onnxruntime-node';
 import { loadOnnxruntime } from './onnxruntime.ts';
-import type { Answer, Call, ThreadData } from './session-thread.ts';
+import type { Answer, Call, Pieces, ThreadData } from './session-thread.ts';
 import { giveWay } from './threads.ts';
 import { undisturbed } from './undisturbed.ts';
 
@@ -18,21 +18,23 @@ const { port1: nowhere, port2: end } = new MessageChannel();
 end.close();
 
 /** The inputs of a batch one behind the other, in memory that the next batch takes over. */
-let room = new Float32Array();
-function gathered(pieces: readonly Float32Array<ArrayBuffer>[]): Float32Array {
+let room = new ArrayBuffer();
+function gathered(pieces: Pieces): Pieces[number] {
   if (pieces.length === 1) return pieces[0];
   const size = pieces.reduce((sum, { length }) => sum + length, 0);
-  if (room.length < size) room = new Float32Array(size);
+  const { BYTES_PER_ELEMENT: bytes } = pieces[0];
+  if (room.byteLength < size * bytes) room = new ArrayBuffer(size * bytes);
+  const all = bytes === 1 ? new Uint8Array(room, 0, size) : new Float32Array(room, 0, size);
   let at = 0;
   for (const piece of pieces) {
-    room.set(piece, at);
+    all.set(piece, at);
     at += piece.length;
   }
   nowhere.postMessage(
     null,
     pieces.map(({ buffer }) => buffer),
   );
-  return room.subarray(0, size);
+  return all;
 }
 
 async function answer(call: Call): Promise<Answer> {
@@ -41,7 +43,11 @@ async function answer(call: Call): Promise<Answer> {
   if (call.what === 'open') session = await ort.InferenceSession.create(call.model as string, settings);
   if (call.what === 'release') await session?.release();
   if (call.what !== 'run') return {};
-  const x = new ort.Tensor('float32', gathered(call.pieces), call.shape);
+  const values = gathered(call.pieces);
+  const x =
+    values instanceof Uint8Array
+      ? new ort.Tensor('uint8', values, call.shape)
+      : new ort.Tensor('float32', values, call.shape);
   const results = await session.run({ [session.inputNames[0]]: x });
   const { data } = results[session.outputNames[0]];
   return { values: Float32Array.from(data as Float32Array), milliseconds: performance.now() - started };

@@ -10,7 +10,14 @@
  *   deviation  x / deviation (3,1,1)
  */
 import { dense, type Storage, type Tensor, tensor } from '../tensor.ts';
-import { meanPlanes, type Preprocess, viewWindows } from './preprocess.ts';
+import {
+  centreSquare,
+  cropViews,
+  type Image,
+  meanPlanes,
+  type Preprocess,
+  viewWindows,
+} from './preprocess.ts';
 import type { Rectangle } from './resize.ts';
 
 /** A step that changes nothing is left out; planes is always there. */
@@ -36,6 +43,10 @@ export function pictureSide({ preprocess: { resize, crop }, views = 1 }: Pixels)
     throw new RangeError("preprocess: without a crop, 'shorter' leaves pictures of any shape");
   return side;
 }
+
+/** What is made of a picture before these steps: resized, and of that the crop or, for ten views, the square. */
+export const pictureFor = (image: Image, { preprocess, views }: Pixels): Image =>
+  views === 10 ? centreSquare(image, preprocess) : cropViews(image, preprocess)[0];
 
 /** The steps in their order. Throws as `preprocess` does where crop or mean image do not fit. */
 export function pixelSteps(pixels: Pixels): readonly PixelStep[] {

@@ -3,9 +3,11 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { joined } from '../../export/index.ts';
 import { decodeModel, encodeModel, type ModelProto } from '../../export/proto.ts';
+import { Classifier } from '../../lib/classify/classifier.ts';
 import { predict } from '../../lib/classify/predict.ts';
 import { writeTensors } from '../../lib/disk/tensors.ts';
 import { forward } from '../../lib/fast/oracle.ts';
@@ -148,6 +150,30 @@ describe('files that take pictures', function () {
     const x = preprocess(picture, how, { meanImage });
     const exact = dense(forward(network, randomWeights(network, 3), x));
     for (const { class: k, probability } of guesses!) expect(probability).to.be.closeTo(exact[k], 1e-5);
+  });
+
+  it('Classifier feeds pictures: the bits of what is preprocessed outside; ten views are averaged there', async () => {
+    const photo = fixturePath('rgb-letters.jpg');
+    const picture = await decodeImage(readFileSync(photo), photo);
+    for (const views of [1, 10] as const) {
+      const asked = { network: 'cifar-alexnet', device: 'cpu', threads: 0, views, top: 10 } as const;
+      await using net = await Classifier.open(asked);
+      await net.warmUp();
+      const sent: string[] = [];
+      const { postMessage } = Worker.prototype;
+      Worker.prototype.postMessage = function (call, ...more) {
+        if (call.what === 'run') sent.push(`${call.pieces[0].constructor.name} ${call.shape}`);
+        postMessage.call(this, call, ...more);
+      };
+      const [{ guesses }] = await net.classify([photo]).finally(() => {
+        Worker.prototype.postMessage = postMessage;
+      });
+      expect(sent).to.deep.equal([views === 1 ? 'Uint8Array 1,28,28,3' : 'Uint8Array 1,32,32,3']);
+      const outside = await net.probabilities(preprocess(picture, net.model.preprocess, { views }));
+      for (const { class: k, probability } of guesses!)
+        if (views === 1) expect(probability).to.equal(outside[k]);
+        else expect(probability).to.be.closeTo(outside[k], 10 * 2 ** -24); // ten terms of at most 1, in float32
+    }
   });
 
   /** The file with one thing changed. */

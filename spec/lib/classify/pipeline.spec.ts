@@ -44,7 +44,7 @@ function poolOf(views: number, groups: number[] = [], wrong: Prepared = { error:
 
 /** Whose probabilities are the inputs themselves. */
 function engineOf(batches: number[] = []) {
-  const probabilities = async (inputs: readonly Float32Array[]) => {
+  const probabilities = async (inputs: readonly Float32Array<ArrayBuffer>[]) => {
     batches.push(inputs.length);
     return Float32Array.from(inputs.flatMap((input) => [...input]));
   };

@@ -7,7 +7,7 @@ const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(reso
 /** A device that computes when it is told to; two probabilities an input: itself and a half more. */
 function device() {
   const runs: { readonly inputs: number[]; done(): void; fail(error: Error): void }[] = [];
-  const probabilities = (inputs: readonly Float32Array[]): Promise<Float32Array> =>
+  const probabilities = (inputs: readonly Float32Array<ArrayBuffer>[]): Promise<Float32Array> =>
     new Promise((resolve, reject) => {
       const done = () => resolve(Float32Array.from(inputs.flatMap(([x]) => [x, x + 0.5])));
       runs.push({ inputs: inputs.map(([x]) => x), done, fail: reject });
