@@ -12,8 +12,6 @@ import { InputError } from '../errors.ts';
 import { about } from '../format/source.ts';
 import type { TensorFile } from '../format/tensors.ts';
 import { classCount, classesBeside, classesIn } from '../labels/labels.ts';
-import { productsOf } from '../onnx/products.ts';
-import { readModel } from '../onnx/read.ts';
 import { convertConventions, dropoutOf, withDropout } from './conventions.ts';
 import { fetched } from './get.ts';
 import { arrange, arrangeParts, describeLayout, type Layout } from './layout.ts';
@@ -55,8 +53,15 @@ export async function loadWeights(path: string, network?: Network): Promise<Load
 /** What `use` makes of a file of weights: of an ONNX file, those that its convolutions and matrices compute with. */
 export const withWeightFile = <T>(path: string, use: (file: TensorFile) => T | Promise<T>): Promise<T> =>
   withTensorFile(path, async (file) =>
-    use(file.format === 'ONNX' ? { ...file, ...productsOf(await readModel(path)) } : file),
+    use(file.format === 'ONNX' ? { ...file, ...(await productsIn(path)) } : file),
   );
+
+/** What computes graphs is loaded where there is one. */
+async function productsIn(path: string) {
+  const { readModel } = await import('../onnx/read.ts');
+  const { productsOf } = await import('../onnx/products.ts');
+  return productsOf(await readModel(path));
+}
 
 async function loadFile(path: string, network?: Network, published?: Preprocess): Promise<Loaded> {
   return withWeightFile(path, async (file) => {
