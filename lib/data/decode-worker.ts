@@ -5,7 +5,7 @@ import type { Picture } from './dataset.ts';
 import { inHere, type Prepared } from './pool.ts';
 
 // training waits for what it wants of them
-if (workerData.form === 'input') giveWay();
+if (workerData.form !== 'square') giveWay();
 serve<readonly Picture[], readonly Prepared[]>(
   (pictures) => inHere(pictures, workerData),
   (results) => results.flatMap((result) => ('data' in result ? [result.data.buffer] : [])),
