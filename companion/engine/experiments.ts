@@ -14,7 +14,7 @@ import { trunk } from '../../reference/training/gradient.ts';
 import * as loss from '../../reference/training/loss.ts';
 
 /** What a batch is taken for: K probabilities an image, and the loss of class `k` of each, float64. */
-function classify(network: Network, weights: Weights, input: Tensor, k = 0) {
+export function classify(network: Network, weights: Weights, input: Tensor, k = 0) {
   const z = forward(trunk(network), weights, input, { operations });
   return loss.forward(z, new Uint16Array(z.shape[0]).fill(k));
 }

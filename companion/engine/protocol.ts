@@ -77,6 +77,11 @@ export interface Questions {
     ask: null;
     answer: { readonly resized: Pixels; readonly square: Pixels };
   };
+  /** The answer of the network with some doubts turned; `refused` says why there is none. */
+  doubt: {
+    ask: { readonly ways: string };
+    answer: { readonly ways: string; readonly probabilities: Float64Array; readonly refused: string };
+  };
   kernels: {
     ask: { readonly layer: string };
     answer: { readonly data: Float32Array; readonly shape: readonly number[] };

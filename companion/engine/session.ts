@@ -18,7 +18,8 @@ import type { Network } from '../../reference/networks/layers.ts';
 import { cast, dense, type Tensor } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
 import { gradientStory } from './backstory.ts';
-import { occludeRow, tenViews, withoutKernels } from './experiments.ts';
+import { doubted } from './doubts.ts';
+import { classify, occludeRow, tenViews, withoutKernels } from './experiments.ts';
 import type { GivenWeights, Questions, Topic } from './protocol.ts';
 import { storyOf } from './story.ts';
 
@@ -70,6 +71,15 @@ export function converse(): Answers {
     without: ({ k, layer, range }) => ({
       losses: withoutKernels(network, weights, running.values.get('input')!, k, layer, range),
     }),
+    doubt({ ways }) {
+      try {
+        const model = doubted({ network, weights }, ways);
+        const input = preprocess(photo, model.network.preprocess, { meanImage });
+        return { ways, probabilities: classify(model.network, model.weights, input).p, refused: '' };
+      } catch (error) {
+        return { ways, probabilities: new Float64Array(0), refused: (error as Error).message };
+      }
+    },
     way() {
       const [width, height] = resizedSize(photo, network.preprocess);
       return {

@@ -40,7 +40,7 @@ interface Ranked {
 }
 
 /** The five likeliest classes, with bars. */
-function Likeliest({ probabilities, classes }: Ranked) {
+export function Likeliest({ probabilities, classes }: Ranked) {
   return (
     <ol class="likeliest">
       {largest(probabilities, 5).map((k) => (

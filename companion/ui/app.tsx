@@ -1,21 +1,26 @@
 /** The page: its head, the way to its five parts, and the part that is looked at. */
+import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Start } from '../../lib/explain/start.ts';
 import type { Seen } from '../engine/protocol.ts';
 import { AnswerPage } from './answerpage.tsx';
+import { DoubtPage } from './doubtpage.tsx';
 import { chosen, useDrop } from './drop.ts';
 import { InputPage } from './inputpage.tsx';
 import type { Looking } from './looking.ts';
 import { type Scene, sceneOf } from './scene.ts';
 import { givenNetwork, givenPhoto } from './start.ts';
+import { TourPage } from './tourpage.tsx';
 import { formatView, type Page, useView } from './view.ts';
 import { Walk } from './walk.tsx';
 import type { Ask } from './worker.ts';
 
 const parts: readonly (readonly [Page, string])[] = [
+  ['tour', 'Tour'],
   ['walk', 'Walk through'],
   ['input', 'From photo to input'],
   ['answer', 'The answer'],
+  ['doubt', 'Doubt'],
 ];
 
 /** Opens the network and shows it the photo. */
@@ -82,7 +87,13 @@ export function App({ start, ask }: { readonly start: Start; readonly ask: Ask }
   );
 }
 
-const partOf = { walk: Walk, input: InputPage, answer: AnswerPage };
+const partOf: Readonly<Record<Page, ComponentType<Looking>>> = {
+  tour: TourPage,
+  walk: Walk,
+  input: InputPage,
+  answer: AnswerPage,
+  doubt: DoubtPage,
+};
 
 function Part(looking: Looking) {
   const Shown = partOf[looking.view.page];

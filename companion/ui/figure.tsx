@@ -39,7 +39,7 @@ export function Figure({ scene, view }: { readonly scene: Scene; readonly view: 
   const { network, shapes } = scene;
   const { blocks, width, height, middles } = useMemo(() => draw(network, shapes), [network, shapes]);
   const lines = Math.max(...blocks.map(({ layers }) => layers.length));
-  const bottom = height + 34;
+  const bottom = height + 46;
   const full = bottom + 15 * lines + 4;
   const box = useRef<HTMLDivElement>(null);
   const current = blocks.findIndex(({ layers }) => layers.includes(view.layer));
@@ -70,10 +70,10 @@ export function Figure({ scene, view }: { readonly scene: Scene; readonly view: 
                   <Box key={middle} block={block} middle={middle} />
                 ))}
               </a>
-              <text class="size" x={mid} y={height + 2}>
+              <text class="size" x={mid} y={height + 14}>
                 {caption[0]}
               </text>
-              <text class="size" x={mid} y={height + 14}>
+              <text class="size" x={mid} y={height + 26}>
                 {caption[1]}
               </text>
               {layers.map((layer, i) => (

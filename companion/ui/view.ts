@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Side } from '../engine/protocol.ts';
 
-const pages = ['walk', 'input', 'answer'] as const;
+const pages = ['tour', 'walk', 'input', 'answer', 'doubt'] as const;
 export type Page = (typeof pages)[number];
 
 export interface View {
@@ -15,6 +15,8 @@ export interface View {
   readonly side: Side;
   /** The class whose loss the gradients are of; −1: the most probable. */
   readonly k: number;
+  /** The ways that doubts go: 'alpha.no,k.1'. */
+  readonly doubt: string;
   /** Of the tour. */
   readonly step: number;
 }
@@ -22,11 +24,12 @@ export interface View {
 const usual: View = {
   page: 'walk',
   layer: 'conv1',
-  map: 0,
-  row: 0,
-  column: 0,
+  map: 2,
+  row: 6,
+  column: 6,
   side: 'value',
   k: -1,
+  doubt: '',
   step: 0,
 };
 
@@ -46,6 +49,7 @@ function parseView(hash: string): View {
     column: whole('column'),
     side: words.get('side') === 'gradient' ? 'gradient' : 'value',
     k: whole('k'),
+    doubt: words.get('doubt') ?? '',
     step: whole('step'),
   };
 }

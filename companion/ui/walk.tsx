@@ -14,23 +14,32 @@ import { Tiles } from './tiles.tsx';
 export function Walk({ scene, view: asked, change, ask }: Looking) {
   const view = held(asked, scene);
   const palette = usePalette();
-  const { layer, side, k } = view;
-  const layout = layoutOf(scene.shapes.get(layer)!);
-  const question = { layer, side, k };
-  const maps = useAnswer(ask, 'maps', question, `${layer} ${side} ${side === 'gradient' ? k : ''}`);
-  const index = Math.min(layout.size - 1, (view.map * layout.rows + view.row) * layout.columns + view.column);
-  // while the next layer's values are on their way the last one's do not fit
-  const data = maps?.data.length === layout.size ? maps.data : undefined;
+  const { rows, columns, size } = layoutOf(scene.shapes.get(view.layer)!);
+  const index = Math.min(size - 1, (view.map * rows + view.row) * columns + view.column);
   return (
     <>
       <Figure scene={scene} view={view} />
       <LayerBar scene={scene} view={view} change={change} />
-      <div class="desk">
-        <Tiles data={data} layout={layout} view={view} change={change} palette={palette} />
-        <MapView data={data} layout={layout} view={view} change={change} palette={palette} />
-        <Sight scene={scene} view={view} />
-      </div>
+      <Desk scene={scene} view={view} change={change} ask={ask} />
       <StoryView scene={scene} view={view} index={index} ask={ask} change={change} palette={palette} />
     </>
+  );
+}
+
+/** The layer's maps, one of them, and what a value of it sees of the picture. */
+export function Desk({ scene, view, change, ask }: Looking) {
+  const palette = usePalette();
+  const { layer, side, k } = view;
+  const layout = layoutOf(scene.shapes.get(layer)!);
+  const question = { layer, side, k };
+  const maps = useAnswer(ask, 'maps', question, `${layer} ${side} ${side === 'gradient' ? k : ''}`);
+  // while the next layer's values are on their way the last one's do not fit
+  const data = maps?.data.length === layout.size ? maps.data : undefined;
+  return (
+    <div class="desk">
+      <Tiles data={data} layout={layout} view={view} change={change} palette={palette} />
+      <MapView data={data} layout={layout} view={view} change={change} palette={palette} />
+      <Sight scene={scene} view={view} />
+    </div>
   );
 }

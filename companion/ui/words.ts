@@ -10,7 +10,7 @@ export function words(layer: Layer | undefined): string {
       const steps = stride[0] === 1 ? '' : `, ${stride[0]} pixels apart`;
       const edge = pad.every((p) => p === 0)
         ? ''
-        : `, ${pad[0] === pad[2] ? pad[0] : `${pad[0]} and ${pad[2]}`} zeros around`;
+        : `, a border of zeros ${pad[0] === pad[2] ? pad[0] : `${pad[0]} and ${pad[2]}`} wide`;
       const towers = groups === 1 ? '' : `, in ${groups} groups that do not see each other`;
       return `Convolution: ${layer.channels} kernels of ${layer.kernel.join('×')}${steps}${edge}${towers}.`;
     }

@@ -52,7 +52,7 @@ function places(network: Network, layer: string, count: number): { index: number
 }
 
 describe('the companion', function () {
-  this.timeout(120_000);
+  this.timeout(300_000); // where the machine has other work too
   let page: Companion;
   let known: Awaited<ReturnType<typeof oracle>>;
   before(async function () {
@@ -131,6 +131,70 @@ describe('the companion', function () {
     await choose('package.json');
     await page.tab.waitForSelector('.error');
     expect(await page.tab.textContent('.error')).to.match(/^package\.json: .*JPEG/);
+  });
+
+  it('doubts: the answer of the network that each makes; one that no longer fits says so', async () => {
+    await page.tab.reload();
+    const { network, weights, values } = known;
+    const turned = async (ways: string) => {
+      await page.show(`#/doubt?doubt=${ways}`, `.effect[data-of="${ways}"]`);
+      const cells = await page.tab.$$eval('.effect data', (all) =>
+        all.map((one) => Number(one.getAttribute('value'))),
+      );
+      return cells.map(Math.fround).sort((a, b) => b - a);
+    };
+    const best = (layers: Network['layers'], input = values.get('input')!, count = 5) =>
+      [...dense(forward({ ...network, layers }, weights, input, { operations }))]
+        .sort((a, b) => b - a)
+        .slice(0, count);
+    const k2 = network.layers.map((layer) =>
+      layer.kind === 'lrn' ? { ...layer, attributes: { ...layer.attributes, k: 2 } } : layer,
+    );
+    expect((await turned('k.2')).slice(0, 5)).to.deep.equal(best(k2));
+    const [conv1, relu1, pool1, norm1, ...rest] = network.layers;
+    expect((await turned('order.ran'))[0]).not.to.equal(best([conv1, relu1, pool1, norm1, ...rest])[0]);
+    const photo = madePhoto();
+    const swapped = {
+      ...network.preprocess,
+      channels: 'BGR',
+      mean: [113.9, 123, 125.3],
+      deviation: [66.7, 62.1, 63],
+    };
+    const bgr = preprocess(photo, swapped as Network['preprocess']);
+    expect((await turned('channels.other'))[0]).to.equal(best(network.layers, bgr)[0]);
+    await turned('rounding.floor');
+    expect(await page.tab.textContent('.effect .error')).to.match(/no longer fits.*fc7/);
+  });
+
+  it('the tour: twelve steps, each with our real lines, a question, and one choice that is right', async () => {
+    for (let step = 0; step < 12; step++) {
+      await page.show(`#/tour?step=${step}`, `article[aria-label="Step ${step + 1} of 12"]`);
+      const file = /^(\S+), line (\d+)$/.exec((await page.tab.textContent('.source figcaption')) ?? '')!;
+      const shown = ((await page.tab.textContent('.source code')) ?? '').split('\n');
+      const real = readFileSync(`${root}/${file[1]}`, 'utf8')
+        .split('\n')
+        .slice(Number(file[2]) - 1);
+      for (const [i, line] of shown.entries())
+        expect(line.trim(), file[0]).to.equal(real[i].trim()).and.not.equal('');
+      const verdicts: boolean[] = [];
+      for (const choice of await page.tab.$$('.question input')) {
+        await choice.check();
+        verdicts.push(((await page.tab.textContent('.question [role=status]')) ?? '').startsWith('Right.'));
+      }
+      expect(verdicts.filter(Boolean), `step ${step + 1}`).to.have.length(1);
+    }
+  });
+
+  it('doubts show our real lines', async () => {
+    await page.show('#/doubt', '.doubt');
+    const all = await page.tab.$$eval('.source', (figures) => figures.map((one) => one.textContent ?? ''));
+    expect(all).to.have.length(9);
+    for (const text of all) {
+      const [, path, line, first] = /^(\S+), line (\d+)(.*)/.exec(text)!;
+      expect(readFileSync(`${root}/${path}`, 'utf8').split('\n')[Number(line) - 1].trim()).to.equal(
+        first.trim(),
+      );
+    }
   });
 
   it('is small without its weights', () => expect(page.weight).to.be.below(1e6));
