@@ -3,9 +3,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { relinked } from '../scripts/links.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'].concat(
+const documents = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'exercises/README.md'].concat(
   readdirSync(join(root, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => join('docs', name)),
@@ -42,6 +43,31 @@ describe('documents', () => {
       expect(missing).to.deep.equal([]);
     });
   }
+
+  for (const document of documents.filter((path) => path.startsWith('docs/'))) {
+    it(`${document} leads to the lines that it names (npm run links mends the numbers)`, () => {
+      const text = readFileSync(join(root, document), 'utf8');
+      expect(relinked(text)).to.equal(text);
+    });
+  }
+
+  it('a link to a line that is gone, or to one of two, is found', () => {
+    const one = (text: string) => () => relinked('[`sum`](../a.ts#L1)', () => text);
+    expect(one('\nlet sum = 0;')()).to.equal('[`sum`](../a.ts#L2)');
+    for (const text of ['', 'sum = 0', 'let sum = 0;\nlet sum = 1;']) expect(one(text)).to.throw('stands on');
+  });
+
+  it("paper.md's net is the one in alexnet2012.ts", () => {
+    const [, shown] = /```ts\n([\s\S]*?)```/.exec(readFileSync(join(root, 'docs/paper.md'), 'utf8'))!;
+    const source = readFileSync(join(root, 'reference/networks/alexnet2012.ts'), 'utf8');
+    expect(source.replace(/^ {4}/gm, '')).to.include(`layers: [\n${shown}`);
+  });
+
+  it('docs/README.md leads to every document', () => {
+    const contents = readFileSync(join(root, 'docs/README.md'), 'utf8');
+    const missing = documents.filter((path) => path.startsWith('docs/') && path !== 'docs/README.md');
+    expect(missing.filter((path) => !contents.includes(`(${basename(path)})`))).to.deep.equal([]);
+  });
 
   it('paper.md gives a file and a spec for every section', () => {
     const rows = readFileSync(join(root, 'docs/paper.md'), 'utf8').split('\n').filter(isRow).slice(2);
