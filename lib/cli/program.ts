@@ -11,6 +11,7 @@ const commands = {
   verify: () => import('./commands/verify.ts'),
   predict: () => import('./commands/predict.ts'),
   explain: () => import('./commands/explain.ts'),
+  picture: () => import('./commands/picture.ts'),
   evaluate: () => import('./commands/evaluate.ts'),
   doctor: () => import('./commands/doctor.ts'),
   conform: () => import('./commands/conform.ts'),

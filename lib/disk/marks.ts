@@ -58,6 +58,12 @@ const places = {
     const end = bytes.indexOf('\n') + 1;
     return bytes.slice(0, end) === tritonMark(Buffer.from(bytes.slice(end), 'latin1'));
   }),
+  /** The text chunk right behind the header, of 25 bytes. */
+  png: head(
+    (bytes) =>
+      bytes.startsWith('\x89PNG') &&
+      bytes.startsWith(`\0\0\0${String.fromCharCode(9 + GENERATOR.length)}tEXtSoftware\0${GENERATOR}`, 33),
+  ),
   svg: head((bytes) => /^<svg [^>]*><!-- alexnet-oracle -->/.test(bytes)),
 } as const satisfies Record<string, Place>;
 

@@ -8,7 +8,7 @@ import { readPicture } from '../image/load.ts';
 import { findMean } from '../image/mean.ts';
 import { classCount, classNames } from '../labels/labels.ts';
 import { type Choice, resolve } from '../networks/resolve.ts';
-import { BOXED, boxedWeights } from '../weights/shipped.ts';
+import { boxed } from '../weights/shipped.ts';
 import type { Held, Start } from './start.ts';
 
 export interface Gathered {
@@ -21,7 +21,7 @@ export interface Gathered {
 
 /** Rejects with InputError for what cannot be read, a photo that cannot be decoded among it. */
 export async function gather(photo: string | undefined, asked: Choice, held: Held): Promise<Gathered> {
-  const choice = completed(asked);
+  const choice = boxed(asked);
   const { network, weights, source, random, classes, notes } = await resolve(choice);
   const given = typeof choice.weights === 'string' ? choice.weights : undefined;
   const mean = await findMean(network.preprocess, undefined, given);
@@ -54,11 +54,4 @@ export async function gather(photo: string | undefined, asked: Choice, held: Hel
     files,
     read: [given, photo, mean?.file].filter((path) => path !== undefined),
   };
-}
-
-/** With nothing said, the trained net in the box; a network's own weights where they are in the box. */
-function completed(asked: Choice): Choice {
-  if (asked.weights !== undefined || asked.seed !== undefined || asked.init !== undefined) return asked;
-  const network = asked.network ?? BOXED;
-  return { network, weights: boxedWeights(network) };
 }

@@ -13,7 +13,7 @@ export const coverOf = ({ input: [, , W] }: Network): Cover => ({
 });
 
 /** Where place `at` begins on an axis of `extent` pixels: from edge to edge. */
-const beginOf = (at: number, { size, places }: Cover, extent: number): number =>
+export const beginOf = (at: number, { size, places }: Cover, extent: number): number =>
   Math.floor((at * (extent - size)) / (places - 1) + 0.5);
 
 /** (places,C,H,W): an input (1,C,H,W) with the square at each place of a row. What it covers becomes the mean: 0. */

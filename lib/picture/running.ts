@@ -41,6 +41,14 @@ export function gradients(running: Running, k: number, by: Operations = operatio
   return backward(running, loss.backward(z, [k], loss.forward(z, [k]).p, 'float32'), by);
 }
 
+/** The same of the score of class `k`, the logit z[k]; stored as the values are. */
+export function scoreGradients(running: Running, k: number): Map<string, Tensor> {
+  const z = logitsOf(running);
+  const dz = zeros(z.shape, precisionOf(z));
+  dz.data[k] = 1;
+  return backward(running, dz);
+}
+
 /** From the gradient of the logits back to the input. */
 function backward(running: Running, dz: Tensor, by: Operations = operations): Map<string, Tensor> {
   const { network, weights, values } = running;

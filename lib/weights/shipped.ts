@@ -5,7 +5,7 @@ import { resolveNetwork } from '../checks.ts';
 import { InputError } from '../errors.ts';
 
 /** The network whose weights are in the box. */
-export const BOXED = 'cifar-alexnet';
+const BOXED = 'cifar-alexnet';
 
 /** What a caller says of network and weights. */
 interface Choice {
@@ -24,6 +24,13 @@ export function boxedWeights(network: unknown): string | undefined {
     if (existsSync(found)) return found;
   }
   return undefined;
+}
+
+/** With nothing said, the trained net in the box; a network's own weights where they are in the box. */
+export function boxed<T extends Choice>(asked: T): T {
+  if (asked.weights !== undefined || asked.seed !== undefined || asked.init !== undefined) return asked;
+  const network = asked.network ?? BOXED;
+  return { ...asked, network, weights: boxedWeights(network) };
 }
 
 /**
