@@ -28,6 +28,15 @@ function isThere(name: string): boolean {
   return ['', 'spec', 'lib', 'docs'].some((folder) => existsSync(join(root, folder, name)));
 }
 
+/** The anchors that GitHub gives a document's headings. */
+const headings = (file: string): string[] =>
+  [...readFileSync(file, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\- ]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+
 describe('documents', () => {
   for (const document of documents) {
     const text = readFileSync(join(root, document), 'utf8');
@@ -37,10 +46,13 @@ describe('documents', () => {
       expect(named.filter((name) => !example.test(name) && !isThere(name))).to.deep.equal([]);
     });
 
-    it(`${document} links only to what is there`, () => {
-      const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(([, target]) => target);
-      const missing = links.filter((target) => !existsSync(join(root, dirname(document), target)));
-      expect(missing).to.deep.equal([]);
+    it(`${document} links only to what is there, headings too`, () => {
+      const links = [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];
+      const missing = links.filter(([, target, anchor]) => {
+        const file = target === '' ? join(root, document) : join(root, dirname(document), target);
+        return !existsSync(file) || (anchor && file.endsWith('.md') && !headings(file).includes(anchor));
+      });
+      expect(missing.map(([link]) => link)).to.deep.equal([]);
     });
   }
 
