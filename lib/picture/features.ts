@@ -36,6 +36,11 @@ export function features(subject: Subject, photo: Photo, asked?: string): Drawn 
   );
   return {
     facts: { layer, largest: most, shape: [...y.shape], values: [...values] },
-    sheet: sheetOf(`${layer} of a photo`, about, picture, legend(most, 'value')),
+    sheet: sheetOf(
+      `${layer} of a photo`,
+      about,
+      picture,
+      legend(most, 'value', values.some((v) => v < 0) ? -most : 0),
+    ),
   };
 }

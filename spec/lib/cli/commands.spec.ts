@@ -242,7 +242,19 @@ describe('what commands print', () => {
     expect([help.status, help.err]).to.deep.equal([0, '']);
     const order = [...help.out.matchAll(/^ {2}(\w+)(?: |$)/gm)].map(([, name]) => name);
     expect(order).to.deep.equal([
-      ...['summary', 'export', 'verify', 'predict', 'evaluate', 'doctor', 'conform', 'run', 'weights'],
+      ...[
+        'summary',
+        'export',
+        'verify',
+        'predict',
+        'explain',
+        'picture',
+        'evaluate',
+        'doctor',
+        'conform',
+        'run',
+        'weights',
+      ],
       ...['train', 'help'],
     ]);
     const version = await alexnet('--version');
