@@ -12,7 +12,8 @@ import { dense, type Shape, type Storage, sizeOf, tensor } from '../../reference
 import { among, type Checks } from '../checks.ts';
 import { operations } from '../fast/index.ts';
 import type { Mean } from '../image/mean.ts';
-import { classCount, classNames, readClassNames } from '../labels/labels.ts';
+import { readClassNames } from '../labels/file.ts';
+import { classCount, classNames } from '../labels/labels.ts';
 import { modelOf } from '../networks/modelfile.ts';
 import type { Chosen } from '../networks/resolve.ts';
 import { type Choice, chooseDevice, type DeviceWord, deviceWord, type Place } from '../runtime/devices.ts';

@@ -8,7 +8,8 @@ import { dense } from '../../reference/tensor.ts';
 import { initialise, type Method, methods } from '../../reference/training/init.ts';
 import { among, type Checks, either, named, resolveNetwork, tensorLike, text, whole } from '../checks.ts';
 import { InputError } from '../errors.ts';
-import { firstNotFinite, loadWeights } from '../weights/load.ts';
+import { firstNotFinite } from '../weights/fitted.ts';
+import { loadWeights } from '../weights/load.ts';
 
 export interface Choice {
   /** One of those that `networks` lists, or one that you wrote down; default: the file's, else alexnet2012. */

@@ -16,7 +16,7 @@ import { InputError } from '../errors.ts';
 import { openSafetensors, safetensorsPieces } from '../format/safetensors.ts';
 import { GENERATOR } from '../format/strings.ts';
 import { CLASSES } from '../labels/labels.ts';
-import { firstNotFinite } from '../weights/load.ts';
+import { firstNotFinite } from '../weights/fitted.ts';
 import { formatPreprocess } from '../weights/preprocess.ts';
 import type { Distortion, TrainOptions } from './options.ts';
 

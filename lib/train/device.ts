@@ -19,7 +19,7 @@ import { openResident } from '../runtime/resident.ts';
 import { openSession, type Session, targetOf } from '../runtime/session.ts';
 import { inOrder } from '../runtime/threads.ts';
 import { asTensor, type SessionValue } from '../runtime/values.ts';
-import { firstNotFinite } from '../weights/load.ts';
+import { firstNotFinite } from '../weights/fitted.ts';
 import type { EpochRecord, TrainingState } from './checkpoint.ts';
 import type { MaskSpec, StepFeed } from './feed.ts';
 

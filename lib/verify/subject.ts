@@ -11,7 +11,7 @@ import type { OperandRounding } from '../bounds/arithmetic.ts';
 import type { Judged, LayerCall, Told } from '../bounds/bounds.ts';
 import { InputError } from '../errors.ts';
 import type { Margin } from '../judge/margin.ts';
-import { firstNotFinite } from '../weights/load.ts';
+import { firstNotFinite } from '../weights/fitted.ts';
 import type { Way } from './provider.ts';
 
 /** Values by name, as far as somebody has them. */

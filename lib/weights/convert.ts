@@ -17,12 +17,14 @@ import { checkTargets } from '../disk/target.ts';
 import { InputError } from '../errors.ts';
 import { about } from '../format/source.ts';
 import type { TensorFile } from '../format/tensors.ts';
-import { classCount, classesBeside, classesIn } from '../labels/labels.ts';
+import { classesBeside } from '../labels/file.ts';
+import { classCount, classesIn } from '../labels/labels.ts';
 import { withExternalData } from '../onnx/files.ts';
 import { convertConventions, difference, dropoutOf, type Wish, withDropout } from './conventions.ts';
+import { candidates, preprocessOf, transposed } from './fitted.ts';
 import { fetched } from './get.ts';
 import { arrange } from './layout.ts';
-import { candidates, preprocessOf, transposed, withWeightFile } from './load.ts';
+import { withWeightFile } from './load.ts';
 import { type Mapping, mapTensors } from './mapping.ts';
 import { type NamesOption, targetOf, writable, writeWeights } from './write.ts';
 

@@ -6,8 +6,9 @@ import { type NumericValue, widen } from '../array/value.ts';
 import { checkArgument, resolveNetwork, text } from '../checks.ts';
 import type { TensorFile } from '../format/tensors.ts';
 import { mappingOf, readArrays } from './convert.ts';
+import { candidates } from './fitted.ts';
 import { fileOf } from './get.ts';
-import { candidates, withWeightFile } from './load.ts';
+import { withWeightFile } from './load.ts';
 
 export interface TensorDiff {
   readonly name: string;

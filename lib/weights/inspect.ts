@@ -8,9 +8,10 @@ import { checkArgument, resolveNetwork, text } from '../checks.ts';
 import { about } from '../format/source.ts';
 import type { TensorFile } from '../format/tensors.ts';
 import { dropoutOf } from './conventions.ts';
+import { candidates, preprocessOf } from './fitted.ts';
 import { fileOf } from './get.ts';
 import { describeLayout } from './layout.ts';
-import { candidates, preprocessOf, withWeightFile } from './load.ts';
+import { withWeightFile } from './load.ts';
 import { type Mapping, mapTensors } from './mapping.ts';
 
 export interface InspectedTensor {

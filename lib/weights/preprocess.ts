@@ -1,12 +1,6 @@
-/**
- * Preprocessing as it travels with weights, one JSON text under the metadata key 'preprocess', and as --preprocess
- * names it.
- */
+/** Preprocessing as it travels with weights: one JSON text under the metadata key 'preprocess'. */
 import type { Preprocess } from '../../reference/input/preprocess.ts';
-import { networks } from '../../reference/networks/index.ts';
-import { readText } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
-import { about } from '../format/source.ts';
 
 export const formatPreprocess = (preprocess: Preprocess): string => JSON.stringify(preprocess);
 
@@ -54,17 +48,4 @@ export function parsePreprocess(text: string): Preprocess {
     throw new InputError("preprocess: 'mean' and 'deviation' must be as many, and no deviation 0");
   }
   return preprocess;
-}
-
-/** A network's own preprocessing by its name, or a JSON file of it; an object as it is. Rejects with InputError. */
-export async function readPreprocess(given: string | Preprocess): Promise<Preprocess> {
-  if (typeof given !== 'string') return parsePreprocess(formatPreprocess(given));
-  const known = networks.find(({ name }) => name === given);
-  if (known) return known.preprocess;
-  const text = await readText(given).catch((error) => {
-    throw error instanceof InputError
-      ? new InputError(`${error.message}, and no network has this name`)
-      : error;
-  });
-  return about(given, () => parsePreprocess(text));
 }

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { InputError } from '../../../lib/errors.ts';
-import { readClassNames } from '../../../lib/labels/labels.ts';
+import { readClassNames } from '../../../lib/labels/file.ts';
 
-describe('lib/labels/labels', () => {
+describe('lib/labels/file', () => {
   let folder: string;
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'alexnet-labels-'));
