@@ -26,7 +26,7 @@ export interface Doubt {
 }
 
 /** The largest relative error of one operation: of products of bfloat16. */
-const MOVED = 2 ** -6;
+export const MOVED = 2 ** -6;
 
 /**
  * What doubts in a layer's inputs make of its result. `doubts`: one an input, undefined where it is the device's own;
@@ -47,8 +47,19 @@ export function judgedInDoubt(
   const own = ownDeviation(judged, context).map((deviation, i) => deviation + written(i));
   const zero = (i: number): Tensor => map(call.inputs[i], () => 0);
   const of = (part: keyof Doubt) => doubts.map((doubt, i) => doubt?.[part] ?? zero(i));
-  const carried = carry(call, exact, of('bound')).bound;
-  const moved = carry(call, exact, of('deviation')).deviation;
+  const { bound } = carry(call, exact, of('bound'));
+  const { deviation } = carry(call, exact, of('deviation'));
+  return inDoubt({ exact, bounds }, own, { bound, deviation });
+}
+
+interface Carried {
+  readonly bound: ArrayLike<number>;
+  readonly deviation: ArrayLike<number>;
+}
+
+/** A result whose operands are in doubt: what comes of that is `carried`; `own`: one deviation of its own rounding. */
+export function inDoubt({ exact, bounds }: Judged, own: Float64Array, carry: Carried): Judged {
+  const { bound: carried, deviation: moved } = carry;
   const accumulated = own.map((deviation, i) => Math.hypot(deviation, moved[i]));
   // each element of M beyond so many deviations with a probability of FALSE_ALARM/M
   const lambda = Math.sqrt(2 * Math.log((2 * exact.size) / FALSE_ALARM));
@@ -91,11 +102,7 @@ function ownDeviation({ exact, bounds }: Judged, { operands: { t } }: BoundsCont
 }
 
 /** A doubt `s` in the inputs, behind the layer: at most, and where it is a deviation. */
-function carry(
-  call: LayerCall,
-  exact: Tensor,
-  s: readonly Tensor[],
-): { readonly bound: ArrayLike<number>; readonly deviation: ArrayLike<number> } {
+function carry(call: LayerCall, exact: Tensor, s: readonly Tensor[]): Carried {
   const { layer, inputs, weights } = call;
   const [x] = inputs;
   const same = (bound: ArrayLike<number>) => ({ bound, deviation: bound });

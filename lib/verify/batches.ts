@@ -58,6 +58,7 @@ export function worstOf(each: readonly Verification[]): Verification {
   const failed = each.findIndex(({ why, evidence }) => why !== null || evidence !== null);
   const { why, evidence } = each[Math.max(0, failed)];
   const n = each.findIndex((one) => one.first !== null);
+  const rowsOf = (name: string): number => first.layers.find(({ layer }) => layer === name)?.shape[0] ?? 1;
   const margins = each.flatMap(({ margin }, image) => (margin ? [{ ...margin, image }] : []));
   const values = (side: 'device' | 'oracle') =>
     new Map(
@@ -73,7 +74,7 @@ export function worstOf(each: readonly Verification[]): Verification {
     runs,
     verdict: overall(layers, runs),
     first: n < 0 ? null : each[n].first,
-    why: why && { ...why, worst: inBatch(why.worst, failed) },
+    why: why && { ...why, worst: inBatch(why.worst, failed * rowsOf(why.layer)) },
     evidence,
     margin: margins.toSorted((a, b) => b.probability - a.probability)[0] ?? null,
     values: { ...first.values, device: values('device'), oracle: values('oracle') },
@@ -82,7 +83,11 @@ export function worstOf(each: readonly Verification[]): Verification {
 
 const titled = (reason: string, n: number): string => (reason === '' ? '' : `image ${n}: ${reason}`);
 
-const inBatch = (worst: Worst, n: number): Worst => ({ ...worst, index: [n, ...worst.index.slice(1)] });
+/** `before`: how many rows lie before the image's own. */
+const inBatch = ({ index: [row, ...rest], ...worst }: Worst, before: number): Worst => ({
+  ...worst,
+  index: [before + row, ...rest],
+});
 
 function worstRow(rows: readonly LayerRow[]): LayerRow {
   const over = ({ introduced }: LayerRow): number => introduced?.overBound ?? 0;
@@ -91,11 +96,11 @@ function worstRow(rows: readonly LayerRow[]): LayerRow {
     return rank > 0 || (rank === 0 && over(row) > over(rows[worst])) ? i : worst;
   }, 0);
   const { shape, reason, introduced, ...row } = rows[n];
-  const worst = introduced?.worst ? inBatch(introduced.worst, n) : null;
+  const worst = introduced?.worst ? inBatch(introduced.worst, n * shape[0]) : null;
   const pattern = patternOfImages(rows.map((one) => one.introduced?.pattern ?? null));
   return {
     ...row,
-    shape: [rows.length, ...shape.slice(1)],
+    shape: [rows.length * shape[0], ...shape.slice(1)],
     reason: titled(reason, n),
     introduced: introduced && { ...introduced, worst, pattern },
   };

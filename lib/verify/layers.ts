@@ -20,7 +20,7 @@ import { examine, verificationOf } from './engine.ts';
 import type { JudgeSettings, VerifyOptions } from './options.ts';
 import { channelsFirst, mapsOf } from './order.ts';
 import { type FilePair, flattenedInto, type InputPort, type Pair } from './pairing.ts';
-import { asBytes, averageOf, computationsAround, preprocessed } from './pictures.ts';
+import { asBytes, averageBehind, averageOf, type Path, preprocessed, stepsOf } from './pictures.ts';
 import type { Provider, Run, Way } from './provider.ts';
 import { sessionsOf } from './sessions.ts';
 import { type Computation, disturbed, mustBeFinite, type Subject, tensorOf } from './subject.ts';
@@ -45,7 +45,8 @@ interface LayersSettings extends SubjectSettings, JudgeSettings, Pick<VerifyOpti
 export async function verifyLayers(given: LayersSettings): Promise<Verification> {
   const { pair, device, batch } = given;
   const { match, file } = pair;
-  const settings = fedAs(given);
+  const half = pair.input.half;
+  const settings = half ? { ...given, input: inHalves(given.input) } : fedAs(given);
   const { input, pictures = input } = settings;
   const required = settings.require ?? (pair.half ? 'float16' : 'float32');
   const { subject, chain } = layersOf(settings, required, tailOf(pair));
@@ -83,12 +84,11 @@ export async function verifyLayers(given: LayersSettings): Promise<Verification>
 }
 
 /** What the first layer reads: of pictures what the oracle makes of them. */
-function fedAs(given: LayersSettings): LayersSettings {
+export function fedAs<S extends SubjectSettings>(given: S): S {
   const { pair, input, precision } = given;
-  const { pixels, half } = pair.input;
-  if (pixels)
-    return { ...given, pictures: input, input: preprocessed(pixels, input, precision).get('input')! };
-  return half ? { ...given, input: inHalves(input) } : given;
+  const { pixels } = pair.input;
+  if (!pixels) return given;
+  return { ...given, pictures: input, input: preprocessed(pixels, input, precision).get('input')! };
 }
 
 /** An engine that dies is a finding already. */
@@ -108,6 +108,8 @@ function oracleChain({ pair, input, pictures, precision, plain }: SubjectSetting
     operations: operationsFor({ plain }),
     trace: (layer, y) => void chain.set(layer.name, y),
   });
+  const { name: last } = pair.network.layers[pair.network.layers.length - 1];
+  if (pixels?.views === 10) chain.set(AVERAGE, averageOf(chain.get(last)!, 10));
   return chain;
 }
 
@@ -193,7 +195,7 @@ export function layersOf(
   const { pixels } = pair.input;
   mustBeFinite('the input', input);
   const chain = oracleChain(settings);
-  const around = pixels && pictures && computationsAround(pixels, pair, device);
+  const steps = pixels && pictures && stepsOf(pixels, has, device);
   const fed = pictures ? asBytes(pictures) : fedTo(pair.input, input);
   const given = new Map(pictures ? [[pair.input.name, fed]] : [['input', fromTensor(input)]]);
   const stored = (name: string): number => (type(name) === 'bfloat16' ? classes.bfloat16.t : 0);
@@ -211,18 +213,24 @@ export function layersOf(
       biasApart: match.products.get(layer.name)?.nodes.some(({ op }) => op === 'Add'),
     };
   }
+  /** What a layer is computed from; `more`: what is missing behind it. */
+  function pathTo(layer: Layer, more: readonly string[] = []): Path {
+    const { sources, missing } = readsOf(network, layer, { has });
+    const start = sources.includes('input') ? steps?.input : undefined;
+    const reads = start ? [...start.reads, ...sources.filter((name) => name !== 'input')] : sources;
+    const through = [...(start?.through ?? []), ...missing, ...more];
+    return { reads, ...(through.length > 0 && { through }) };
+  }
   const computations = (): Computation[] => {
-    const walk = walkThrough(network, weights, about, { has, stored });
+    const walk = walkThrough(network, weights, about, { has, stored, input: steps?.input?.judged });
     const layers = network.layers
       .filter(({ name }) => isJudged(name))
       .map((layer): Computation => {
         const { name, kind } = layer;
-        const { sources, missing } = readsOf(network, layer, { has });
         const { half, operands } = about(layer);
         return {
-          reads: sources,
+          ...pathTo(layer),
           makes: [{ name, kind }],
-          ...(missing.length > 0 && { through: missing }),
           judge: (values) => [walk.judge(layer, values)],
           layer: (values) => ({ ...walk.callOf(layer, values).call, maps: flattenedInto(network, name) }),
           fault: match.faults.get(name),
@@ -231,7 +239,13 @@ export function layersOf(
           operands,
         };
       });
-    return [...(around?.before ?? []), ...layers, ...(around?.behind ?? [])];
+    if (!steps) return layers;
+    const last = network.layers[network.layers.length - 1];
+    const path = has(last.name) ? { reads: [last.name] } : pathTo(last, [last.name]);
+    const end = { half: pair.half, path, fault: match.faults.get(AVERAGE) };
+    const average = averageBehind(pixels, end, (values) => walk.reach(last.name, values), device);
+    const around = (one: readonly Computation[]) => one.filter(({ makes: [{ name }] }) => isJudged(name));
+    return [...around(steps.computations(match.faults)), ...layers, ...around(average)];
   };
   const subject: Subject = {
     name: network.name,

@@ -3,15 +3,23 @@
  * rows like the layers', each recomputed from the device's own value before it.
  */
 import { AVERAGE, IMAGE, MEAN_IMAGE, valueAfter } from '../../export/pixels.ts';
-import { type PixelStep, type Pixels, pixelStep, pixelSteps } from '../../reference/input/pixels.ts';
+import {
+  type PixelStep,
+  type Pixels,
+  pictureSide,
+  pixelStep,
+  pixelSteps,
+} from '../../reference/input/pixels.ts';
 import type { Network } from '../../reference/networks/layers.ts';
-import { dense, type Storage, type Tensor, tensor } from '../../reference/tensor.ts';
+import { shapes } from '../../reference/oracle.ts';
+import { dense, map, type Shape, type Storage, type Tensor, tensor } from '../../reference/tensor.ts';
 import { arithmetic, type DeviceArithmetic } from '../bounds/arithmetic.ts';
-import { type Bounds, copied, halfStep, loosened, rounded } from '../bounds/bounds.ts';
+import { type Bounds, copied, halfStep, type Judged, loosened, rounded } from '../bounds/bounds.ts';
+import { type Doubt, inDoubt, MOVED } from '../bounds/carried.ts';
 import type { Node } from '../onnx/model.ts';
 import type { Executor } from '../runtime/failures.ts';
 import type { Match } from './match.ts';
-import { type Computation, tensorOf } from './subject.ts';
+import { type Computation, tensorOf, type Values } from './subject.ts';
 
 /** The network with a softmax in place of logits, which are not averaged. */
 export function averaging(network: Network, { views = 1 }: Pixels): Network {
@@ -46,47 +54,107 @@ export function averageOf(y: Tensor, views: number): Tensor {
   return tensor(mean, [rows / views, K]);
 }
 
-interface Around {
-  readonly network: Network;
-  readonly match: Match;
-  /** A float16 file. */
-  readonly half: boolean;
+/** Shapes of all values of N pictures, those around the network's own among them, in their order. */
+export function shapesAround(
+  network: Network,
+  pixels: Pixels | undefined,
+  N = 1,
+): ReadonlyMap<string, Shape> {
+  if (!pixels) return shapes(network, N);
+  const { views = 1 } = pixels;
+  const side = pictureSide(pixels);
+  const layers = shapes(network, N * views);
+  const steps = pixelSteps(pixels);
+  const fed = steps.map((_, i) => [valueAfter(steps, i), layers.get('input')!] as const);
+  const classes = layers.get(network.layers[network.layers.length - 1].name)!.slice(1);
+  const planes = [N, 3, side, side];
+  return new Map<string, Shape>([
+    ...([[IMAGE, [N, side, side, 3]], ...fed] as const),
+    ...(steps.length > 1 ? [[valueAfter(steps, 0), planes] as const] : []),
+    ...layers,
+    ...(views === 1 ? [] : [[AVERAGE, [N, ...classes]] as const]),
+  ]);
 }
 
-/** The steps, and the average of ten views. */
-export function computationsAround(pixels: Pixels, { network, match, half }: Around, device: Executor) {
-  const { views = 1 } = pixels;
-  const { faults } = match;
+/** What a value is computed from: values that are there, and those between, which nobody has. */
+export type Path = Pick<Computation, 'reads' | 'through'>;
+
+/** The steps, each from the last value before it that is there. */
+export function stepsOf(pixels: Pixels, has: (name: string) => boolean, device: Executor) {
   const steps = pixelSteps(pixels);
-  const about = arithmetic[device];
-  const before = steps.map((step, i): Computation => {
-    const read = i === 0 ? IMAGE : valueAfter(steps, i - 1);
-    const name = valueAfter(steps, i);
+  const names = [IMAGE, ...steps.map((_, i) => valueAfter(steps, i))];
+  /** Of names[to], which need not be there itself. */
+  function arrive(to: number): Path & { judged(values: Values): Judged } {
+    const from = names.slice(0, to).findLastIndex((name) => name === IMAGE || has(name));
+    const through = names.slice(from + 1, to);
     return {
-      reads: [read],
-      makes: [{ name, kind: step.kind }],
-      fault: faults.get(name),
-      judge(values) {
-        const exact = pixelStep(step, tensorOf(values(read)), Float64Array);
-        return [{ exact, bounds: boundsOfStep(step, exact, about) }];
-      },
+      reads: [names[from]],
+      ...(through.length > 0 && { through }),
+      judged: (values) => walked(steps.slice(from, to), tensorOf(values(names[from])), arithmetic[device]),
     };
-  });
-  if (views === 1) return { before, behind: [] };
-  const last = network.layers[network.layers.length - 1].name;
+  }
+  const last = names.length - 1;
+  const { reads, through = [], judged } = arrive(last);
+  return {
+    computations: (faults: Match['faults']): Computation[] =>
+      steps.map(({ kind }, i) => {
+        const { judged, ...path } = arrive(i + 1);
+        const name = names[i + 1];
+        return {
+          ...path,
+          makes: [{ name, kind }],
+          fault: faults.get(name),
+          judge: (values) => [judged(values)],
+        };
+      }),
+    /** What is known of the network's input where it is not there. */
+    ...(!has('input') && { input: { reads, through: [...through, 'input'], judged } }),
+  };
+}
+
+/** Steps one after the other: what each may be off by comes to the bounds of the next. */
+function walked(steps: readonly PixelStep[], x: Tensor, device: DeviceArithmetic): Judged {
+  let exact = x;
+  let off = map(x, () => 0);
+  for (const step of steps) {
+    exact = pixelStep(step, exact, Float64Array);
+    const own = boundsOfStep(step, exact, device).bound;
+    const carried = dense(step.kind === 'mean' ? off : pixelStep(step, off, Float64Array));
+    off = tensor(
+      own.map((bound, i) => bound + (1 + MOVED) * carried[i]),
+      exact.shape,
+    );
+  }
+  return { exact, bounds: { bound: dense(off) as Float64Array } };
+}
+
+/** The average of ten views. `reach`: the last layer's value, or what takes its place. */
+export function averageBehind(
+  { views = 1 }: Pixels,
+  { half, path, fault }: { readonly half: boolean; readonly path: Path; readonly fault?: string },
+  reach: (values: Values) => { readonly exact: Tensor; readonly doubt?: Doubt },
+  device: Executor,
+): Computation[] {
+  if (views === 1) return [];
+  const about = arithmetic[device];
   const average: Computation = {
-    reads: [last],
+    ...path,
     makes: [{ name: AVERAGE, kind: 'average' }],
-    fault: faults.get(AVERAGE),
+    fault,
     judge(values) {
-      const exact = averageOf(tensorOf(values(last)), views);
-      const bounds = rounded(exact, views - 1 + about.divide, about); // no term is negative
+      const { exact: y, doubt } = reach(values);
+      const exact = averageOf(y, views);
+      const float = rounded(exact, views - 1 + about.divide, about); // no term is negative
       // an engine may average what it did not store as float16
       const stored = (i: number): number => halfStep(dense(exact)[i]);
-      return [{ exact, bounds: half ? loosened(bounds, stored) : bounds }];
+      const bounds = half ? loosened(float, stored) : float;
+      if (!doubt) return [{ exact, bounds }];
+      const mean = (of: Tensor) => dense(averageOf(of, views));
+      const carried = { bound: mean(doubt.bound), deviation: mean(doubt.deviation) };
+      return [inDoubt({ exact, bounds }, bounds.bound, carried)];
     },
   };
-  return { before, behind: [average] };
+  return [average];
 }
 
 function boundsOfStep({ kind }: PixelStep, exact: Tensor, device: DeviceArithmetic): Bounds {

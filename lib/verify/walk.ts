@@ -5,7 +5,7 @@
  */
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import { inputsOf, type Weights } from '../../reference/oracle.ts';
-import { map } from '../../reference/tensor.ts';
+import { map, tensor } from '../../reference/tensor.ts';
 import type { BoundsContext, Judged, LayerCall } from '../bounds/bounds.ts';
 import { type Doubt, doubtOf, judgedInDoubt } from '../bounds/carried.ts';
 import { tensorOf, type Values } from './subject.ts';
@@ -15,6 +15,8 @@ export interface Known {
   readonly has: (name: string) => boolean;
   /** Largest relative error of how it is stored, beyond what the context of its layer says; 0 for float32. */
   readonly stored: (name: string) => number;
+  /** Where the input is not there either: what is known of it. */
+  readonly input?: (values: Values) => Judged;
 }
 
 /** Walks one run: what is missing is computed once. */
@@ -22,18 +24,18 @@ export function walkThrough(
   network: Network,
   weights: Weights,
   contextOf: (layer: Layer) => BoundsContext,
-  { has, stored }: Known,
+  { has, stored, input }: Known,
 ) {
   const kept = new Map<string, ReturnType<typeof reach>>();
   const at = new Map(network.layers.map(({ name }, index) => [name, index]));
   const readBy = (layer: Layer): readonly string[] => inputsOf(network, at.get(layer.name)!);
-  const isKnown = (name: string): boolean => name === 'input' || has(name);
+  const isKnown = (name: string): boolean => (name === 'input' && !input) || has(name);
 
   /** A value as the device had it, or what takes its place. */
   function reach(name: string, values: Values): Pick<Judged, 'exact'> & { readonly doubt?: Doubt } {
     const known = kept.get(name);
     if (known) return known;
-    const found = isKnown(name) ? asStored(name, values) : computed(network.layers[at.get(name)!], values);
+    const found = isKnown(name) ? asStored(name, values) : inPlaceOf(name, values);
     kept.set(name, found);
     return found;
   }
@@ -46,7 +48,13 @@ export function walkThrough(
     return { exact, doubt: { bound: off, deviation: off } };
   }
 
-  function computed(layer: Layer, values: Values) {
+  function inPlaceOf(name: string, values: Values) {
+    if (name === 'input' && input) {
+      const { exact, bounds } = input(values);
+      const bound = tensor(bounds.bound, exact.shape);
+      return { exact, doubt: { bound, deviation: bound } };
+    }
+    const layer = network.layers[at.get(name)!];
     const judged = judge(layer, values);
     return { exact: judged.exact, doubt: doubtOf(judged, contextOf(layer)) };
   }
@@ -62,7 +70,7 @@ export function walkThrough(
     return judgedInDoubt(call, doubts, contextOf(layer), stored(layer.name));
   }
 
-  return { judge, callOf };
+  return { judge, callOf, reach };
 }
 
 /** What a layer reads: the values that are there, and the missing layers between them and it, in order. */

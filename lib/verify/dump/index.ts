@@ -2,7 +2,8 @@
  * The provider of values that another engine wrote down: they are brought to the layers' names, shapes and order, and
  * judged image by image as a session's are. Nothing here loads onnxruntime.
  */
-import { shapes } from '../../../reference/oracle.ts';
+import { IMAGE } from '../../../export/pixels.ts';
+import type { Network } from '../../../reference/networks/layers.ts';
 import { dense, type Tensor } from '../../../reference/tensor.ts';
 import type { FloatDType } from '../../array/dtype.ts';
 import { fromTensor, type NumericValue, type Value, widened } from '../../array/value.ts';
@@ -12,9 +13,10 @@ import { readInput } from '../../networks/input.ts';
 import type { Device, Executor } from '../../runtime/failures.ts';
 import { imagesOf, joinedBatches, worstOf } from '../batches.ts';
 import { examine, verificationOf } from '../engine.ts';
-import { layersOf } from '../layers.ts';
+import { fedAs, layersOf } from '../layers.ts';
 import type { VerifyOptions } from '../options.ts';
 import type { FilePair, Pair } from '../pairing.ts';
+import { shapesAround } from '../pictures.ts';
 import { tensorOf } from '../subject.ts';
 import type { Verification } from '../verification.ts';
 import { inPlace, nameDump, nodeNames, torchNames } from './names.ts';
@@ -59,10 +61,12 @@ export async function prepareDump(
 ) {
   const { pair, weights } = found;
   const { network } = pair;
-  const from = options.endpoint === undefined ? undefined : await fromEndpoint(network, options);
+  const { pixels } = pair.input;
+  const one = shapesAround(network, pixels);
+  const from = options.endpoint === undefined ? undefined : await fromEndpoint(pair, options);
   const dumps = from ? [from.dump] : await readDump(options.values!, recorded?.types);
   const names = await namesIn(options.names);
-  const own = ['input', ...network.layers.map(({ name }) => name)];
+  const own = [...one.keys()];
   const layerOf = invertedOf(pair);
   const aliases = [
     layerOf,
@@ -81,11 +85,12 @@ export async function prepareDump(
     const moved = inPlace(network, named.names, dump);
     for (const [ours, theirs] of moved.names) if (from?.unstable.includes(theirs)) unstable.push(ours);
     notes.push(...named.unmatched, ...moved.notes);
-    return place(dump, moved.names, network, options.layout);
+    return place(dump, moved.names, network, options.layout, one);
   });
   const dump = together(parts);
-  const fed = dump.values.get('input');
-  const values = new Map([...dump.values].filter(([name]) => name !== 'input'));
+  const given = pixels ? IMAGE : 'input';
+  const fed = dump.values.get(given);
+  const values = new Map([...dump.values].filter(([name]) => name !== given));
   const { input, source } = from ?? (await inputOf(pair, options, dump, fed && tensorOf(fed)));
   if (values.size === 0)
     throw new InputError(`${from?.served.address ?? options.values}: none of its values is a layer's`);
@@ -159,7 +164,7 @@ function together(parts: readonly Placed[]): Placed {
 
 /** What was fed: as given, else the dump's own, else noise. */
 async function inputOf(
-  { network }: Pair,
+  { network, input: { pixels } }: Pair,
   { input: from, seed, batch, log }: VerifyOptions,
   dump: Placed,
   own: Tensor | undefined,
@@ -170,6 +175,7 @@ async function inputOf(
     seed,
     batch: batch ?? dump.images,
     log,
+    pixels,
   });
   const N = input.shape[0];
   if (N !== dump.images)
@@ -184,6 +190,8 @@ async function inputOf(
     );
   return { input, source };
 }
+
+const isLayer = ({ layers }: Network, name: string): boolean => layers.some((layer) => layer.name === name);
 
 const halvesAmong = (types: ReadonlyMap<string, FloatDType>) =>
   new Map(
@@ -202,15 +210,27 @@ async function verifyDump(
   const isHalf = pair.half || [...types.values()].some((type) => type.endsWith('float16'));
   const required = options.require ?? (isHalf ? (worst as 'float16') : 'float32');
   const halves = halvesAmong(types);
-  const shaped = shapes(pair.network, input.shape[0]);
+  const { network, input: port } = pair;
+  const single = shapesAround(network, port.pixels);
+  const shaped = shapesAround(network, port.pixels, input.shape[0]);
+  const rounded = [...single.keys()].find(
+    (name) => port.pixels && types.get(name)?.endsWith('float16') && !isLayer(network, name),
+  );
+  if (rounded !== undefined)
+    throw new InputError(
+      `'${rounded}' is ${types.get(rounded)}: the file computes it in float32, write it so`,
+    );
   const each: Verification[] = [];
   for (let n = 0; n < input.shape[0]; n++) {
-    const one = (value: Value): Value => imagesOf(value as NumericValue, n, 1);
+    const one = (value: Value, rows = 1): Value => imagesOf(value as NumericValue, n * rows, rows);
     const fed = tensorOf(one(fromTensor(input)));
     // of another shape: it is judged as it is, and not read
     const isRight = (name: string) => values.get(name)?.shape.join() === shaped.get(name)?.join();
-    const there = new Map([...values].map(([name, value]) => [name, isRight(name) ? one(value) : value]));
-    const { subject, chain } = layersOf({ ...options, pair, device, input: fed }, required, undefined, {
+    const there = new Map(
+      [...values].map(([name, value]) => [name, isRight(name) ? one(value, single.get(name)![0]) : value]),
+    );
+    const settings = fedAs({ ...options, pair, device, input: fed });
+    const { subject, chain } = layersOf(settings, required, undefined, {
       has: isRight,
       isJudged: (name) => there.has(name),
       type: (name) => types.get(name),
@@ -223,7 +243,7 @@ async function verifyDump(
     each.push(
       verificationOf([found], {
         ...{ network: subject.name, input: fed.shape, device, required },
-        values: { device: new Map([['input', fed], ...shown]), oracle: chain, types: halves },
+        values: { device: new Map([['input', settings.input], ...shown]), oracle: chain, types: halves },
       }),
     );
   }

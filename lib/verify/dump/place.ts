@@ -1,9 +1,10 @@
 /** The values of a dump in the shapes and the order that the network's layers have. */
+import { IMAGE } from '../../../export/pixels.ts';
 import type { Network } from '../../../reference/networks/layers.ts';
 import { shapes } from '../../../reference/oracle.ts';
 import { type Shape, type Storage, sizeOf } from '../../../reference/tensor.ts';
 import { type FloatDType, isFloat } from '../../array/dtype.ts';
-import { type NumericValue, type Value, widened } from '../../array/value.ts';
+import { fromTensor, type NumericValue, toTensor, type Value, widened } from '../../array/value.ts';
 import { InputError } from '../../errors.ts';
 import { channelsFirst, mapsOf } from '../order.ts';
 import type { Dump } from './read.ts';
@@ -20,7 +21,8 @@ export interface Placed {
 }
 
 /**
- * `names`: the dump's by ours. Maps lie as their shape says; where it says nothing, as `layout` or all others do.
+ * `names`: the dump's by ours; `one`: shapes of one image's values, in their order. Maps lie as their shape says;
+ * where it says nothing, as `layout` or all others do.
  * Throws InputError for what is not a float, and where `layout` cannot be.
  */
 export function place(
@@ -28,17 +30,24 @@ export function place(
   names: ReadonlyMap<string, string>,
   network: Network,
   layout?: MapOrder,
+  one: ReadonlyMap<string, Shape> = shapes(network),
 ): Placed {
-  const one = shapes(network);
   const maps = mapsOf(network, one);
-  const found = [...names].map(([name, theirs]) => [name, float(theirs, dump.get(theirs)!)] as const);
+  const found = [...names].map(([name, theirs]) => {
+    const value = dump.get(theirs)!;
+    return [name, name === IMAGE ? fromTensor(toTensor(value)) : float(theirs, value)] as const;
+  });
   const images = imagesIn(found, one);
+  const own = (name: string): Shape => {
+    const [rows, ...rest] = one.get(name)!;
+    return [images * rows, ...rest];
+  };
   const orders = found.map(([name, { shape }]) =>
-    orderOf(shape, [images, ...one.get(name)!.slice(1)], [images, ...maps.get(name)!]),
+    orderOf(shape, own(name), [own(name)[0], ...(maps.get(name) ?? [])]),
   );
   const told = layout ?? toldBy(orders);
   const values = new Map<string, Value>();
-  for (const { name } of [{ name: 'input' }, ...network.layers]) {
+  for (const name of one.keys()) {
     const i = found.findIndex(([ours]) => ours === name);
     if (i < 0) continue;
     const [, value] = found[i];
@@ -52,9 +61,12 @@ export function place(
         : order === 'either' && told === 'NHWC'
           ? likest([...values.values()].at(-1), last(), value)
           : value;
-    values.set(name, order === 'another' ? value : { ...laid, shape: [images, ...one.get(name)!.slice(1)] });
+    values.set(name, order === 'another' ? value : { ...laid, shape: own(name) });
   }
-  const types = [...names].map(([name, theirs]) => [name, dump.get(theirs)!.dtype as FloatDType] as const);
+  const types = [...names].flatMap(([name, theirs]) => {
+    const { dtype } = dump.get(theirs)!;
+    return isFloat(dtype) ? [[name, dtype] as const] : [];
+  });
   return { images, values, types: new Map(types) };
 }
 

@@ -1,5 +1,5 @@
 /** What a served model makes of an input: its outputs are a dump like any other. */
-import type { Network } from '../../../reference/networks/layers.ts';
+import { pictureSide } from '../../../reference/input/pixels.ts';
 import type { Tensor } from '../../../reference/tensor.ts';
 import { fromTensor, type NumericValue, narrowed, type Value } from '../../array/value.ts';
 import { InputError } from '../../errors.ts';
@@ -7,6 +7,8 @@ import { readInput } from '../../networks/input.ts';
 import { type Endpoint, openEndpoint } from '../../web/inference.ts';
 import { batchesOf, joinedBatches } from '../batches.ts';
 import type { VerifyOptions } from '../options.ts';
+import type { Pair } from '../pairing.ts';
+import { asBytes } from '../pictures.ts';
 import { sameBits } from '../rows.ts';
 import type { ServedBy } from '../verification.ts';
 import type { Dump } from './read.ts';
@@ -24,28 +26,30 @@ export interface ServedValues {
  * Sends the input, `batch` images a request (as many as the server takes), `repeat` times. Throws InputError where the
  * model does not take the network's input, EnvironmentError where the server fails.
  */
-export async function fromEndpoint(network: Network, options: VerifyOptions): Promise<ServedValues> {
+export async function fromEndpoint(pair: Pair, options: VerifyOptions): Promise<ServedValues> {
+  const { pixels } = pair.input;
   const { input: from, seed, log, repeat = 1 } = options;
   const endpoint = await openEndpoint(options.endpoint!);
   const { served, address } = endpoint;
   const { maxBatch } = served;
   const fixed = served.inputs[0].shape[0] > 0 ? served.inputs[0].shape[0] : undefined;
   const { batch = fixed } = options;
-  const { tensor: input, source } = await readInput(network, { from, seed, batch, log });
+  const { tensor: input, source } = await readInput(pair.network, { from, seed, batch, log, pixels });
   const N = input.shape[0];
   const images = Math.min(batch ?? N, maxBatch ?? N, N);
   if (batch !== undefined && maxBatch !== undefined && batch > maxBatch)
     throw new InputError(`--batch ${batch}: ${address} takes ${maxBatch} images a request at most`);
   if (fixed !== undefined && N % fixed !== 0)
     throw new InputError(`${address} takes ${fixed} images a request: give a multiple of them, not ${N}`);
-  const feeds = feedOf(endpoint, network, input);
+  const feeds = feedOf(endpoint, pair, input);
   const times: number[] = [];
   const once = async (): Promise<Dump> => {
     const parts: Dump[] = [];
     for (const some of batchesOf(feeds, images)) {
       const { values, milliseconds } = await endpoint.infer(some as Dump);
+      const rows = [...some.values()][0].shape[0];
       for (const [name, { shape }] of values)
-        if (shape[0] !== [...some.values()][0].shape[0])
+        if (shape[0] !== rows && shape[0] !== rows * (pixels?.views ?? 1))
           throw new InputError(`${address}: its output '${name}' is [${shape}], not one row an image`);
       times.push(milliseconds);
       parts.push(values);
@@ -70,17 +74,23 @@ export async function fromEndpoint(network: Network, options: VerifyOptions): Pr
 
 const whole = (parts: readonly Value[]): NumericValue => joinedBatches(parts) as NumericValue;
 
-function feedOf({ address, served }: Endpoint, network: Network, input: Tensor): Dump {
+/** Without its file nobody knows what a model does to pictures. */
+const PICTURES = '; of a model that takes pictures give the file too: verify MODEL.onnx --endpoint URL';
+
+function feedOf({ address, served }: Endpoint, { network, input: { pixels } }: Pair, input: Tensor): Dump {
   const [port, ...others] = served.inputs;
-  const wanted = [input.shape[0], ...network.input];
+  const side = pixels && pictureSide(pixels);
+  const wanted = [input.shape[0], ...(side ? [side, side, 3] : network.input)];
+  const type = pixels ? 'uint8' : 'float32 or float16';
   const fits =
     port.shape.length === wanted.length &&
     port.shape.every((n, axis) => n < 0 || axis === 0 || n === wanted[axis]);
-  if (others.length > 0 || !fits || !/^float(16|32)$/.test(port.dtype))
+  if (others.length > 0 || !fits || !type.split(' or ').includes(port.dtype))
     throw new InputError(
       `${address} takes ${served.inputs.map((p) => `'${p.name}' ${p.dtype} [${p.shape}]`).join(', ')}: ` +
-        `${network.name} takes one input, float32 or float16 [−1,${network.input}]`,
+        `${network.name} takes one input, ${type} [−1,${wanted.slice(1)}]${port.dtype === 'uint8' ? PICTURES : ''}`,
     );
+  if (pixels) return new Map([[port.name, asBytes(input)]]);
   const value = fromTensor(input);
   return new Map([[port.name, port.dtype === 'float16' ? narrowed({ ...value, dtype: 'float16' }) : value]]);
 }
