@@ -1,4 +1,5 @@
 /** What the page asks the worker, and what comes back: one entry a question. All of it passes structured clone. */
+import type { Identity } from '../../lib/explain/start.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Method } from '../../reference/training/init.ts';
 import type { Gradient } from './backstory.ts';
@@ -39,11 +40,19 @@ export interface Seen {
   readonly took: number;
 }
 
+export interface Taken {
+  readonly seen: Seen;
+  /** Where the file had weights: whose. */
+  readonly identity: Identity | null;
+}
+
 export type Side = 'value' | 'gradient';
 
 export interface Questions {
   open: { ask: GivenNetwork; answer: Record<string, never> };
   see: { ask: GivenPhoto | null; answer: Seen };
+  /** A file that was dropped: a photo for the network, or weights for the photo. */
+  take: { ask: File; answer: Taken };
   /** All values of a layer's output, or their gradients for the loss of class `k`. */
   maps: {
     ask: { readonly layer: string; readonly side: Side; readonly k: number };
@@ -98,4 +107,8 @@ export interface Question<T extends Topic = Topic> {
 
 export type Reply =
   | { readonly id: number; readonly answer: Questions[Topic]['answer'] }
+  | { readonly id: number; readonly share: number }
   | { readonly id: number; readonly error: string };
+
+/** Says what share of an answer is there. */
+export type Progress = (share: number) => void;

@@ -3,9 +3,11 @@
 import { toTensor } from '../../lib/array/value.ts';
 import { openSafetensors } from '../../lib/format/safetensors.ts';
 import { adopt } from '../../lib/format/source.ts';
+import { sniff } from '../../lib/image/admit.ts';
 import { decodeImageSync } from '../../lib/image/decode.ts';
 import { madePhoto } from '../../lib/picture/photo.ts';
 import { gradients, probabilities, type Running, run } from '../../lib/picture/running.ts';
+import { oneLine, visible } from '../../lib/report/escape.ts';
 import {
   centreSquare,
   cropViews,
@@ -15,23 +17,32 @@ import {
 } from '../../reference/input/preprocess.ts';
 import { resizeBilinear } from '../../reference/input/resize.ts';
 import type { Network } from '../../reference/networks/layers.ts';
+import type { Weights } from '../../reference/oracle.ts';
 import { cast, dense, type Tensor } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
 import { gradientStory } from './backstory.ts';
 import { doubted } from './doubts.ts';
+import { droppedWeights } from './dropped.ts';
 import { classify, occludeRow, tenViews, withoutKernels } from './experiments.ts';
-import type { GivenWeights, Questions, Topic } from './protocol.ts';
+import type { GivenWeights, Progress, Questions, Seen, Topic } from './protocol.ts';
 import { storyOf } from './story.ts';
 
 export type Answers = {
-  readonly [T in Topic]: (ask: Questions[T]['ask']) => Questions[T]['answer'];
+  readonly [T in Topic]: (
+    ask: Questions[T]['ask'],
+    progress: Progress,
+  ) => Questions[T]['answer'] | Promise<Questions[T]['answer']>;
 };
+
+interface Model {
+  readonly network: Network;
+  readonly weights: Weights;
+  readonly meanImage?: Tensor;
+}
 
 /** A conversation; it begins with `open`, then `see`. */
 export function converse(): Answers {
-  let network: Network;
-  let weights: ReadonlyMap<string, Tensor>;
-  let meanImage: Tensor | undefined;
+  let model: Model;
   let photo: Image;
   let running: Running;
   /** Of the last class that was asked about. */
@@ -41,22 +52,32 @@ export function converse(): Answers {
     if (known?.k !== k) known = { k, found: gradients(running, k) };
     return known.found;
   };
+  /** From here on all is about this photo in this model; where it does not fit all stays as it was. */
+  const show = (image: Image, next: Model): Seen => {
+    const input = preprocess(image, next.network.preprocess, next);
+    const start = performance.now();
+    running = run(next.network, next.weights, input);
+    const took = performance.now() - start;
+    model = next;
+    photo = image;
+    known = undefined;
+    const [crop] = cropViews(photo, model.network.preprocess);
+    return { photo, crop, probabilities: probabilities(running), took };
+  };
   return {
-    open(given) {
-      network = given.network;
-      weights = weightsOf(network, given.weights);
-      meanImage = given.mean ? tensorsIn(given.mean, 'the mean image').get('mean') : undefined;
+    open({ network, weights, mean }) {
+      const meanImage = mean ? tensorsIn(mean, 'the mean image').get('mean') : undefined;
+      model = { network, weights: weightsOf(network, weights), meanImage };
       return {};
     },
-    see(given) {
-      photo = given ? decodeImageSync(given.bytes, given.name) : madePhoto();
-      const input = preprocess(photo, network.preprocess, { meanImage });
-      const start = performance.now();
-      running = run(network, weights, input);
-      const took = performance.now() - start;
-      known = undefined;
-      const [crop] = cropViews(photo, network.preprocess);
-      return { photo, crop, probabilities: probabilities(running), took };
+    see: (given) => show(given ? decodeImageSync(given.bytes, given.name) : madePhoto(), model),
+    async take(file, progress) {
+      const name = oneLine(visible(file.name));
+      const bytes = new Uint8Array(await file.arrayBuffer());
+      if (sniff(bytes) || file.type.startsWith('image/'))
+        return { seen: show(decodeImageSync(bytes, name), model), identity: null };
+      const { identity, weights } = await droppedWeights(bytes, name, progress);
+      return { seen: show(photo, { network: identity.network, weights: inFloat32(weights) }), identity };
     },
     maps({ layer, side, k }) {
       const t = side === 'value' ? running.values.get(layer) : gradientsOf(k).get(layer);
@@ -64,42 +85,44 @@ export function converse(): Answers {
     },
     story: ({ layer, index }) => storyOf(running, layer, index),
     gradient: ({ layer, index, k }) => gradientStory(running, gradientsOf(k), layer, index),
-    views: () => tenViews(network, weights, photo, { meanImage }),
+    views: () => tenViews(model.network, model.weights, photo, model),
     occlusion: ({ k, row }) => ({
-      losses: occludeRow(network, weights, running.values.get('input')!, k, row),
+      losses: occludeRow(model.network, model.weights, running.values.get('input')!, k, row),
     }),
     without: ({ k, layer, range }) => ({
-      losses: withoutKernels(network, weights, running.values.get('input')!, k, layer, range),
+      losses: withoutKernels(model.network, model.weights, running.values.get('input')!, k, layer, range),
     }),
     doubt({ ways }) {
       try {
-        const model = doubted({ network, weights }, ways);
-        const input = preprocess(photo, model.network.preprocess, { meanImage });
-        return { ways, probabilities: classify(model.network, model.weights, input).p, refused: '' };
+        const { network, weights } = doubted(model, ways);
+        const input = preprocess(photo, network.preprocess, model);
+        return { ways, probabilities: classify(network, weights, input).p, refused: '' };
       } catch (error) {
         return { ways, probabilities: new Float64Array(0), refused: (error as Error).message };
       }
     },
     way() {
-      const [width, height] = resizedSize(photo, network.preprocess);
+      const [width, height] = resizedSize(photo, model.network.preprocess);
       return {
         resized: resizeBilinear(photo, width, height),
-        square: centreSquare(photo, network.preprocess),
+        square: centreSquare(photo, model.network.preprocess),
       };
     },
     kernels({ layer }) {
-      const w = weights.get(`${layer}.weight`)!;
+      const w = model.weights.get(`${layer}.weight`)!;
       return { data: Float32Array.from(dense(w)), shape: [...w.shape] };
     },
   };
 }
 
-/** In float32, as an engine stores them. */
-function weightsOf(network: Network, given: GivenWeights): ReadonlyMap<string, Tensor> {
-  if ('seed' in given) return initialise(network, given.seed, given.init);
-  const tensors = tensorsIn(given.bytes, 'the weights');
-  return new Map([...tensors].map(([name, t]) => [name, cast(t, 'float32')]));
-}
+/** As an engine stores them. */
+const inFloat32 = (weights: Weights): Weights =>
+  new Map([...weights].map(([name, t]) => [name, cast(t, 'float32')]));
+
+const weightsOf = (network: Network, given: GivenWeights): Weights =>
+  'seed' in given
+    ? initialise(network, given.seed, given.init)
+    : inFloat32(tensorsIn(given.bytes, 'the weights'));
 
 function tensorsIn(bytes: Uint8Array<ArrayBuffer>, name: string): ReadonlyMap<string, Tensor> {
   const { tensors } = openSafetensors(adopt(bytes, name));

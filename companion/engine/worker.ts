@@ -1,5 +1,6 @@
 /** The worker: computes away from the page, so that the page never stands still. */
-import type { Question, Reply } from './protocol.ts';
+import { visible } from '../../lib/report/escape.ts';
+import type { Progress, Question, Questions, Reply, Topic } from './protocol.ts';
 import { converse } from './session.ts';
 
 /** What of a worker's global scope is used. */
@@ -8,14 +9,16 @@ interface Scope {
   postMessage(reply: Reply): void;
 }
 
+type Answer = Questions[Topic]['answer'];
+
 const scope = globalThis as unknown as Scope;
 const answers = converse();
 
-scope.onmessage = ({ data: { id, topic, ask } }) => {
+scope.onmessage = async ({ data: { id, topic, ask } }) => {
   try {
-    const answer = (answers[topic] as (ask: unknown) => Reply extends { answer: infer A } ? A : never)(ask);
-    scope.postMessage({ id, answer });
+    const answering = answers[topic] as (ask: unknown, progress: Progress) => Answer | Promise<Answer>;
+    scope.postMessage({ id, answer: await answering(ask, (share) => scope.postMessage({ id, share })) });
   } catch (error) {
-    scope.postMessage({ id, error: (error as Error).message });
+    scope.postMessage({ id, error: visible((error as Error).message) });
   }
 };

@@ -2,7 +2,7 @@
 import type { ComponentType } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Start } from '../../lib/explain/start.ts';
-import type { Seen } from '../engine/protocol.ts';
+import type { Seen, Taken } from '../engine/protocol.ts';
 import { AnswerPage } from './answerpage.tsx';
 import { DoubtPage } from './doubtpage.tsx';
 import { chosen, useDrop } from './drop.ts';
@@ -33,21 +33,23 @@ export function App({ start, ask }: { readonly start: Start; readonly ask: Ask }
   const [view, change] = useView();
   const [scene, setScene] = useState<Scene>();
   const [error, setError] = useState('');
-  const look = (name: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> =>
-    ask('see', { name, bytes }).then(
-      (seen) => {
-        setError('');
-        setScene(sceneOf(start, seen));
-      },
-      (reason: Error) => setError(reason.message),
-    );
-  const dragged = useDrop(look);
+  const [share, setShare] = useState<number>();
+  const refuse = (reason: Error): void => setError(reason.message);
+  const take = (file: File): Promise<void> => {
+    setShare(0);
+    const show = ({ seen, identity }: Taken): void => {
+      setError('');
+      setScene((before) => sceneOf(identity ?? before ?? start, seen));
+    };
+    return ask('take', file, setShare)
+      .then(show, refuse)
+      .finally(() => setShare(undefined));
+  };
+  const dragged = useDrop(take);
   useEffect(() => {
-    begin(start, ask).then(
-      (seen) => setScene(sceneOf(start, seen)),
-      (reason: Error) => setError(reason.message),
-    );
+    begin(start, ask).then((seen) => setScene(sceneOf(start, seen)), refuse);
   }, [start, ask]);
+  const { network, source, random, notes } = scene ?? start;
   return (
     <>
       <header class="head">
@@ -65,15 +67,20 @@ export function App({ start, ask }: { readonly start: Start; readonly ask: Ask }
         </nav>
       </header>
       <p class="about">
-        <b>{start.network.name}</b>: {start.network.title}. Weights: {start.source}
-        {start.random && ', which are random, so its answers mean nothing'}. Everything is computed here, by
-        the oracle itself; nothing leaves this page.
+        <b>{network.name}</b>: {network.title}. Weights: {source}
+        {random && ', which are random, so its answers mean nothing'}. Everything is computed here, by the
+        oracle itself; nothing leaves this page.
       </p>
+      {notes.map((note) => (
+        <p key={note} class="about">
+          Note: {note}
+        </p>
+      ))}
       <p class={dragged ? 'drop over' : 'drop'}>
         <label>
-          Drop a photo on the page, or{' '}
-          <input type="file" accept="image/png,image/jpeg" onChange={chosen(look)} />
-        </label>
+          Drop a photo or a file of weights on the page, or <input type="file" onChange={chosen(take)} />
+        </label>{' '}
+        {share !== undefined && <progress value={share} aria-label="reading the file" />}
       </p>
       {error && (
         <p class="error" role="alert">

@@ -1,11 +1,7 @@
 /** A file that is dropped on the page, or chosen. Its bytes stay here. */
 import { useEffect, useState } from 'preact/hooks';
 
-type Take = (name: string, bytes: Uint8Array<ArrayBuffer>) => unknown;
-
-const read = async (file: File | undefined, take: Take): Promise<void> => {
-  if (file) await take(file.name, new Uint8Array(await file.arrayBuffer()));
-};
+type Take = (file: File) => unknown;
 
 /** Whether a file is over the page; `take` gets the first one that is dropped. */
 export function useDrop(take: Take): boolean {
@@ -14,7 +10,8 @@ export function useDrop(take: Take): boolean {
     const drag = (event: DragEvent): void => {
       event.preventDefault();
       setOver(event.type === 'dragover');
-      if (event.type === 'drop') void read(event.dataTransfer?.files[0], take);
+      const file = event.type === 'drop' && event.dataTransfer?.files[0];
+      if (file) take(file);
     };
     const kinds = ['dragover', 'dragleave', 'drop'] as const;
     for (const kind of kinds) addEventListener(kind, drag);
@@ -28,5 +25,9 @@ export function useDrop(take: Take): boolean {
 /** For an input of a file. */
 export const chosen =
   (take: Take) =>
-  (event: { readonly currentTarget: HTMLInputElement }): void =>
-    void read(event.currentTarget.files?.[0], take);
+  ({ currentTarget }: { readonly currentTarget: HTMLInputElement }): void => {
+    const file = currentTarget.files?.[0];
+    if (file) take(file);
+    // the same file can be chosen again, when it was mended
+    currentTarget.value = '';
+  };

@@ -1,14 +1,11 @@
 /** What all parts of the page look at: the network, its shapes, and the photo that it has seen. */
 
-import type { Start } from '../../lib/explain/start.ts';
-import type { Network } from '../../reference/networks/layers.ts';
+import type { Identity } from '../../lib/explain/start.ts';
 import { layerMacs, type Shapes, shapes, weightShapes } from '../../reference/oracle.ts';
 import { type Shape, sizeOf } from '../../reference/tensor.ts';
 import type { Seen } from '../engine/protocol.ts';
 
-export interface Scene extends Seen {
-  readonly network: Network;
-  readonly classes: readonly string[];
+export interface Scene extends Seen, Identity {
   /** Of 'input' and of every layer, batch first. */
   readonly shapes: Shapes;
   readonly sizes: ReadonlyMap<string, Sizes>;
@@ -20,14 +17,15 @@ export interface Sizes {
   readonly macs: number;
 }
 
-export function sceneOf({ network, classes }: Start, seen: Seen): Scene {
+export function sceneOf(identity: Identity, seen: Seen): Scene {
+  const { network } = identity;
   const weights = weightShapes(network);
   const count = (name: string): number => sizeOf(weights.get(name) ?? [0]);
   const sizes = network.layers.map(({ name }, at): [string, Sizes] => [
     name,
     { parameters: count(`${name}.weight`) + count(`${name}.bias`), macs: layerMacs(network, at) },
   ]);
-  return { ...seen, network, classes, shapes: shapes(network), sizes: new Map(sizes) };
+  return { ...identity, ...seen, shapes: shapes(network), sizes: new Map(sizes) };
 }
 
 /** The most probable class. */

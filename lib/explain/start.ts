@@ -5,7 +5,8 @@ import type { Method } from '../../reference/training/init.ts';
 /** Where bytes are: in the page itself, or beside it on the server under the same name. */
 export type Held = 'embedded' | 'served';
 
-export interface Start {
+/** What is known of the network and its weights. */
+export interface Identity {
   readonly network: Network;
   /** One line: the weights' file, or the seed. */
   readonly source: string;
@@ -14,6 +15,9 @@ export interface Start {
   readonly classes: readonly string[];
   /** What a reader of the results should know, one line each. */
   readonly notes: readonly string[];
+}
+
+export interface Start extends Identity {
   /** A .safetensors file under the name 'weights', or what they are drawn from. */
   readonly weights: Held | { readonly seed: number; readonly init: Method };
   /** Under the name 'mean': the mean image as a .safetensors file, tensor 'mean'. */

@@ -1,6 +1,10 @@
 /** The companion in Chromium, from a file and without a network: each value with the bits that it has in Node. */
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
+import { unzipSync, zipSync } from 'fflate';
+import { writeTensors } from '../../lib/disk/tensors.ts';
 import { operations } from '../../lib/fast/index.ts';
 import { decodeImageSync } from '../../lib/image/decode.ts';
 import { madePhoto } from '../../lib/picture/photo.ts';
@@ -55,11 +59,15 @@ describe('the companion', function () {
   this.timeout(300_000); // where the machine has other work too
   let page: Companion;
   let known: Awaited<ReturnType<typeof oracle>>;
+  const folder = mkdtempSync(join(tmpdir(), 'companion-weights-'));
   before(async function () {
     [page, known] = await Promise.all([openCompanion(this as never), oracle()]);
     await page.tab.waitForSelector('#stored');
   });
-  after(() => page?.close());
+  after(async () => {
+    rmSync(folder, { recursive: true });
+    await page?.close();
+  });
   afterEach(() => expect(page.complaints).to.deep.equal([]));
 
   const link = (layer: string, query: string, side = 'value') =>
@@ -130,7 +138,70 @@ describe('the companion', function () {
     }
     await choose('package.json');
     await page.tab.waitForSelector('.error');
-    expect(await page.tab.textContent('.error')).to.match(/^package\.json: .*JPEG/);
+    expect(await page.tab.textContent('.error')).to.match(
+      /^package\.json: no known format of arrays or weights/,
+    );
+  });
+
+  /** The box's weights, conv1's times `factor`, as a file (an .npz is deflated), and Node's probability of a ship. */
+  const altered = async (file: string, factor: number) => {
+    const tensors = new Map(known.weights);
+    const w = known.weights.get('conv1.weight')!;
+    tensors.set(
+      'conv1.weight',
+      tensor(
+        dense(w).map((v) => factor * v),
+        w.shape,
+      ),
+    );
+    await writeTensors(file, tensors);
+    if (file.endsWith('.npz')) writeFileSync(file, zipSync(unzipSync(readFileSync(file))));
+    const { network, weights } = await loadWeights(file);
+    expect(network.name).to.equal('cifar-alexnet');
+    const input = preprocess(madePhoto(), network.preprocess);
+    return dense(forward(network, weights, input, { operations }))[SHIP];
+  };
+
+  it('weights that are dropped or chosen: the answer that Node has with them', async () => {
+    await page.tab.reload();
+    await link('prob', `row=0&column=${SHIP}`);
+    for (const [name, factor] of [
+      ['a.safetensors', 0.5],
+      ['b.npz', 0.75],
+    ] as const) {
+      const file = join(folder, name);
+      const ship = await altered(file, factor);
+      if (name === 'b.npz') await page.tab.setInputFiles('input[type=file]', file);
+      else await page.drop(name, readFileSync(file));
+      await page.tab.waitForSelector(`#stored:text-is("${ship}")`);
+      expect(await page.tab.textContent('.about')).to.include(`Weights: ${name} (`);
+    }
+    await page.tab.waitForSelector('[aria-label="reading the file"]', { state: 'detached' });
+  });
+
+  it('weights that are damaged: the line that Node says; a name is text, whatever it is', async () => {
+    const whole = readFileSync(join(folder, 'b.npz'));
+    const hostile = '<img src=x onerror=alert(1)>\u202e.npz';
+    for (const [name, bytes] of [
+      ['short.safetensors', readFileSync(join(folder, 'a.safetensors')).subarray(0, 70_000)],
+      ['short.npz', whole.subarray(0, 70_000)],
+      [hostile, Buffer.from('nothing')],
+    ] as const) {
+      writeFileSync(join(folder, 'damaged'), bytes);
+      const reason = await loadWeights(join(folder, 'damaged')).catch((error) => error.message);
+      await page.drop(name, bytes);
+      const shown = name.replace('\u202e', '\\u202e');
+      await page.tab.waitForSelector(`.error:has-text(${JSON.stringify(shown)})`);
+      expect(await page.tab.textContent('.error')).to.equal(reason.replace(join(folder, 'damaged'), shown));
+    }
+    await page.drop(hostile, whole);
+    await page.tab.waitForSelector('.about:has-text("onerror")');
+    expect(await page.tab.$('.error, img')).to.equal(null);
+    await page.drop('w.h5', Buffer.from('\x89HDF\r\n\x1a\n', 'latin1'));
+    await page.tab.waitForSelector('.error');
+    expect(await page.tab.textContent('.error')).to.match(
+      /^w\.h5: HDF5 is not read in a page: alexnet weights convert /,
+    );
   });
 
   it('doubts: the answer of the network that each makes; one that no longer fits says so', async () => {

@@ -19,6 +19,8 @@ export interface Companion {
   readonly weight: number;
   /** Shows what a link shows, and waits until it is there. */
   show(hash: string, selector: string): Promise<void>;
+  /** Drops a file on the page. */
+  drop(name: string, bytes: Buffer): Promise<void>;
   /** The number in an element: the text that a reader sees. */
   number(selector: string): Promise<number>;
   close(): Promise<void>;
@@ -52,10 +54,25 @@ export async function openCompanion(test: Context, choice: Choice = {}): Promise
       }, hash);
       await tab.waitForSelector(selector);
     },
+    async drop(name, bytes) {
+      const given = { name, base64: bytes.toString('base64') };
+      const dataTransfer = await tab.evaluateHandle(transferOf, given);
+      await tab.dispatchEvent('body', 'drop', { dataTransfer });
+    },
     number: async (selector) => Number(await tab.textContent(selector)),
     async close() {
       await browser.close();
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+/** What a browser hands over when a file is dropped; runs in the page. */
+function transferOf({ name, base64 }: { readonly name: string; readonly base64: string }) {
+  const { DataTransfer } = globalThis as unknown as {
+    DataTransfer: new () => { readonly items: { add(file: File): void } };
+  };
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))], name));
+  return transfer;
 }

@@ -1,0 +1,49 @@
+/** Weights in a file that was dropped on the page, read by the code of `alexnet weights`. */
+
+import { InputError } from '../../lib/errors.ts';
+import type { Identity } from '../../lib/explain/start.ts';
+import { isHdf5 } from '../../lib/format/hdf5.ts';
+import { adopt } from '../../lib/format/source.ts';
+import { openTensors } from '../../lib/format/tensors.ts';
+import { classCount, classNames } from '../../lib/labels/labels.ts';
+import { visible } from '../../lib/report/escape.ts';
+import { fittedWeights } from '../../lib/weights/fitted.ts';
+import type { Weights } from '../../reference/oracle.ts';
+import type { Progress } from './protocol.ts';
+
+export interface Dropped {
+  readonly identity: Identity;
+  readonly weights: Weights;
+}
+
+/** The network is the one that the file names or fits. Rejects with InputError, one line that starts with `name`. */
+export async function droppedWeights(
+  bytes: Uint8Array<ArrayBuffer>,
+  name: string,
+  progress: Progress,
+): Promise<Dropped> {
+  if (isHdf5(bytes)) throw foreign(name, 'HDF5');
+  const file = await openTensors(adopt(bytes, name));
+  try {
+    if (file.format === 'ONNX') throw foreign(name, 'ONNX');
+    const loaded = await fittedWeights(name, file, { progress: (done, total) => progress(done / total) });
+    const { weights, source, notes, classes } = loaded;
+    const preprocess = loaded.preprocess ?? loaded.network.preprocess;
+    const network = { ...loaded.network, preprocess };
+    if (preprocess.meanImage === 'required')
+      throw new InputError(`${name}: ${network.name} needs a mean image: alexnet explain --weights ${name}`);
+    const names = classes ?? classNames(network.name, classCount(network));
+    return {
+      identity: { network, source, random: false, classes: names, notes: notes.map(visible) },
+      weights,
+    };
+  } finally {
+    file.close();
+  }
+}
+
+/** The HDF5 library and the evaluator of ONNX graphs are larger than the page, and are left out of it. */
+const foreign = (name: string, format: string): InputError =>
+  new InputError(
+    `${name}: ${format} is not read in a page: alexnet weights convert FILE w.safetensors, and drop that`,
+  );
