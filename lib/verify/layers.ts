@@ -1,5 +1,5 @@
 /** The layers of a network as a subject: a model's values are paired with them (pairing.ts). */
-import { AVERAGE } from '../../export/pixels.ts';
+import { AVERAGE, IMAGE } from '../../export/pixels.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { forward, inputsOf, runLayer } from '../../reference/oracle.ts';
 import { cast, dense, type Storage, sizeOf, type Tensor } from '../../reference/tensor.ts';
@@ -78,7 +78,7 @@ export async function verifyLayers(given: LayersSettings): Promise<Verification>
     .map(([name, v]) => [name, tensorOf(v)] as const);
   const verification = verificationOf([found], {
     ...{ network: subject.name, input: pictures.shape, device, required },
-    values: { device: new Map([['input', input], ...values]), oracle: chain },
+    values: { device: new Map([...fedIn(settings), ...values]), oracle: chain },
   });
   return repeats ? { ...verification, repeats } : verification;
 }
@@ -90,6 +90,12 @@ export function fedAs<S extends SubjectSettings>(given: S): S {
   if (!pixels) return given;
   return { ...given, pictures: input, input: preprocessed(pixels, input, precision).get('input')! };
 }
+
+/** What was fed, among the values: the input, and the pictures that it is made of. */
+export const fedIn = ({ input, pictures }: SubjectSettings): (readonly [string, Tensor])[] => [
+  ...(pictures ? [[IMAGE, pictures] as const] : []),
+  ['input', input],
+];
 
 /** An engine that dies is a finding already. */
 function unlessDied(error: unknown): undefined {

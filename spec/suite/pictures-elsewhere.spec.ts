@@ -10,6 +10,7 @@ import { type VerifyOptions, verify } from '../../lib/index.ts';
 import { modelOf } from '../../lib/networks/modelfile.ts';
 import { openSession } from '../../lib/runtime/session.ts';
 import { asTensor } from '../../lib/runtime/values.ts';
+import { saveRun } from '../../lib/verify/save.ts';
 import { pictureSide, pixelSteps } from '../../reference/input/pixels.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { tensor } from '../../reference/tensor.ts';
@@ -122,6 +123,16 @@ for (const { name, views } of cases) {
       expect((await verify(await dumped(shifted(), some))).first).to.equal('conv1');
       const input = await verify(await dumped(shifted(), (key) => key === 'image' || key === 'input'));
       expect([input.first, input.layers.length]).to.deep.equal(['input', 1]);
+    });
+
+    it('a saved run is judged again by what it holds, its pictures among the values', async () => {
+      const saved = join(folder, 'saved');
+      const options = { model, input: pictured(), device: 'cpu' } as const;
+      const first = await verify(options);
+      await saveRun(saved, first, options);
+      const again = await verify({ model, values: saved });
+      expect([again.verdict, again.inputSource]).to.deep.equal(['pass', "the values' own"]);
+      expect(again.layers.map(({ layer }) => layer)).to.deep.equal(first.layers.map(({ layer }) => layer));
     });
 
     it('what does not fit is one line', async () => {

@@ -13,7 +13,7 @@ import { readInput } from '../../networks/input.ts';
 import type { Device, Executor } from '../../runtime/failures.ts';
 import { imagesOf, joinedBatches, worstOf } from '../batches.ts';
 import { examine, verificationOf } from '../engine.ts';
-import { fedAs, layersOf } from '../layers.ts';
+import { fedAs, fedIn, layersOf } from '../layers.ts';
 import type { VerifyOptions } from '../options.ts';
 import type { FilePair, Pair } from '../pairing.ts';
 import { shapesAround } from '../pictures.ts';
@@ -243,7 +243,7 @@ async function verifyDump(
     each.push(
       verificationOf([found], {
         ...{ network: subject.name, input: fed.shape, device, required },
-        values: { device: new Map([['input', settings.input], ...shown]), oracle: chain, types: halves },
+        values: { device: new Map([...fedIn(settings), ...shown]), oracle: chain, types: halves },
       }),
     );
   }
