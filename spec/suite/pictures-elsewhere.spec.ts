@@ -76,12 +76,17 @@ for (const { name, views } of cases) {
     }
 
     /** What onnxruntime computes, in a file; `keep`: of which values. */
-    async function dumped(of: Uint8Array, keep: (name: string) => boolean): Promise<VerifyOptions> {
+    async function dumped(
+      of: Uint8Array,
+      keep: (name: string) => boolean,
+      spoil = (_values: ReadonlyMap<string, NumericValue>) => {},
+    ): Promise<VerifyOptions> {
       const session = await sessionOf(of);
       const found = await session.run(new Map([['image', image]]));
       await session.release();
       const values = new Map<string, NumericValue>([['image', image]]);
       for (const [key, value] of found) values.set(key, fromTensor(asTensor(value, key)));
+      spoil(values);
       const kept = new Map([...values].filter(([key]) => keep(key)));
       const path = join(folder, 'values.npz');
       writeFileSync(path, writeNpz(kept));
@@ -123,6 +128,23 @@ for (const { name, views } of cases) {
       expect((await verify(await dumped(shifted(), some))).first).to.equal('conv1');
       const input = await verify(await dumped(shifted(), (key) => key === 'image' || key === 'input'));
       expect([input.first, input.layers.length]).to.deep.equal(['input', 1]);
+    });
+
+    it('one number that is wrong in the second picture: the row says which', async () => {
+      const row = 2 * views - 1;
+      const spoilt = await dumped(
+        bytes,
+        () => true,
+        (values) => {
+          const { data, shape } = values.get('conv1')!;
+          (data as Float32Array)[(data.length / shape[0]) * row + 7] += 1;
+        },
+      );
+      const { first, why, layers } = await verify(spoilt);
+      expect(first).to.equal('conv1');
+      expect(why!.worst.index).to.deep.equal([row, 0, 0, 7]);
+      const { introduced } = layers.find(({ layer }) => layer === 'conv1')!;
+      expect(introduced!.worst!.index).to.deep.equal([row, 0, 0, 7]);
     });
 
     it('a saved run is judged again by what it holds, its pictures among the values', async () => {
