@@ -1,5 +1,5 @@
 /**
- * npm run mutation:self [-- --folder lib/bounds] [--changed REV] [--count 20] [--budget 20] [--suite] [--write]:
+ * npm run mutation:self [-- --folder lib/bounds] [--changed REV] [--count 20] [--budget 20] [--suite] [--again] [--write]:
  * plants small faults in the program's own code, one at a time, and runs the specs that reach the file.
  *
  * --folder    only files below it (repeatable); default: reference, export and lib
@@ -8,6 +8,7 @@
  * --budget    seconds of CPU that the unmutated specs of a file may take together: the quickest of its own folder,
  *             then the nearest
  * --suite     runs those of spec/suite too
+ * --again     only the survivors that bench/mutation-self.json names and bench/survivors.json has no reason for
  * --write     puts the results into bench/mutation-self.json and the table into docs/conformance.md
  *
  * Prints the survivors that bench/survivors.json has no reason for; exit 1 where there is one.
@@ -22,11 +23,12 @@ import {
   RESULTS,
   readLeft,
   readResults,
+  type Survivor,
   section,
   table,
   withSection,
 } from './self/document.ts';
-import { mutantsOf } from './self/mutants.ts';
+import { type Mutant, mutantsOf, nameOf } from './self/mutants.ts';
 import { survivorsOf } from './self/survivors.ts';
 
 const DOCUMENT = fileURLToPath(new URL('../docs/conformance.md', import.meta.url));
@@ -38,6 +40,7 @@ const { values: options } = parseArgs({
     count: { type: 'string', default: '20' },
     budget: { type: 'string', default: '20' },
     suite: { type: 'boolean', default: false },
+    again: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
   },
 });
@@ -54,17 +57,35 @@ const files = options.folder.flatMap(below).filter(chosen);
 const left = readLeft();
 const found: Record<string, FileResult> = {};
 const specs = ['spec/lib', 'spec/export', 'spec/reference', ...(options.suite ? ['spec/suite'] : [])];
-const mutants = mutantsOf(files, Number(options.count));
+const earlier = readResults();
+const isOpen = ({ name }: Survivor) => left[name] === undefined;
+const isAgain = (mutant: Mutant) => earlier[mutant.file]?.survivors.filter(isOpen).some(isOf(mutant));
+const mutants = options.again
+  ? mutantsOf(files, Number.POSITIVE_INFINITY).filter(isAgain)
+  : mutantsOf(files, Number(options.count));
 for await (const [file, result] of survivorsOf(mutants, specs, Number(options.budget))) {
-  found[file] = result;
+  found[file] = options.again ? merged(earlier[file], result) : result;
   console.log(`${file}: ${result.mutants - result.survivors.length} of ${result.mutants} noticed`);
   for (const { line, name } of result.survivors)
     if (left[name] === undefined) console.log(`  ${file}:${line}: ${name.slice(file.length + 2)}`);
   if (options.write) save();
 }
 console.log(`\n${table(found, left)}`);
-const others = Object.values(found).flatMap(({ survivors }) => survivors.filter(({ name }) => !left[name]));
+const others = Object.values(found).flatMap(({ survivors }) => survivors.filter(isOpen));
 if (others.length > 0) process.exitCode = 1;
+
+/** Whether a survivor is that mutant: a text may stand on several lines. */
+function isOf(mutant: Mutant): (survivor: Survivor) => boolean {
+  const name = nameOf(mutant);
+  return (survivor) => survivor.name === name && survivor.line === mutant.line;
+}
+
+/** Of the survivors that were tried again, those that are still left; of the others all. */
+function merged({ mutants: count, survivors }: FileResult, again: FileResult): FileResult {
+  const tried = mutants.filter(isAgain);
+  const untried = survivors.filter((survivor) => !tried.some((mutant) => isOf(mutant)(survivor)));
+  return { mutants: count, survivors: [...untried, ...again.survivors] };
+}
 
 /** What was found replaces what was known of these files; files that are gone are forgotten. */
 function save(): void {
