@@ -60,6 +60,16 @@ export {
   type TrainResult,
 } from './train/index.ts';
 
+// the net to look at
+export {
+  explain,
+  type Explained,
+  type ExplainOptions,
+  writePage,
+  type WritePageOptions,
+} from './explain/index.ts';
+export { picture, type Pictured, type PictureKind, type PictureOptions } from './picture/index.ts';
+
 // weights and tensors in files
 export { type ConvertOptions, convertWeights } from './weights/convert.ts';
 export { diffWeights, type WeightsDiff } from './weights/diff.ts';
@@ -89,6 +99,8 @@ export type { Confusion, Share } from './evaluate/tally.ts';
 export type { DecodeOptions, Decoder } from './image/decode.ts';
 export type { Mean } from './image/mean.ts';
 export type { Blocks, Details, Histogram } from './judge/details.ts';
+export type { Written } from './explain/index.ts';
+export type { Served } from './explain/serve.ts';
 export type { Explanation } from './judge/explain.ts';
 export type { Comparison, Verdict, Worst } from './judge/judge.ts';
 export type { Margin } from './judge/margin.ts';

@@ -10,7 +10,7 @@ import type { Model } from './model.ts';
  * Of a file whose input is called 'image' and of bytes; undefined for others. `preprocess` is its network's. Throws
  * InputError where the metadata say what the file does not hold.
  */
-export function pixelsIn({ metadata, graph }: Model, preprocess: Preprocess): Pixels | undefined {
+export function pixelsIn({ metadata, graph }: Model, preprocess: () => Preprocess): Pixels | undefined {
   const told = metadata.get(IMAGE);
   const [port] = graph.inputs;
   if (told === undefined || port?.name !== IMAGE || port.dtype !== 'uint8') return undefined;
@@ -18,7 +18,7 @@ export function pixelsIn({ metadata, graph }: Model, preprocess: Preprocess): Pi
   const mean = meanImage ? graph.initializers.get(MEAN_IMAGE) : undefined;
   if (meanImage && mean?.dtype !== 'float32')
     throw new InputError(`the model's metadata tell of a mean image, but it has no '${MEAN_IMAGE}'`);
-  return { preprocess, views, ...(mean && { meanImage: toTensor(mean as NumericValue) }) };
+  return { preprocess: preprocess(), views, ...(mean && { meanImage: toTensor(mean as NumericValue) }) };
 }
 
 function parsed(text: string): ImageInput {

@@ -1,9 +1,10 @@
 /** The functions behind `alexnet picture`. */
+import { among, type Checks, called, checkAgainst, checkArgument, text, truth, whole } from '../checks.ts';
 import { checkTargets, type Target } from '../disk/target.ts';
 import { writeWhole } from '../disk/write.ts';
 import { InputError } from '../errors.ts';
 import { encodePng } from '../image/encode.ts';
-import type { Choice } from '../networks/resolve.ts';
+import { type Choice, choiceChecks } from '../networks/resolve.ts';
 import { drawing } from './drawing.ts';
 import { features } from './features.ts';
 import { kernels } from './kernels.ts';
@@ -51,10 +52,16 @@ const kinds = {
     draw: async (subject, options) => neighbours(subject, await photoOf(options.image, subject), options),
   },
   network: { own: [], draw: ({ network }) => drawing(network) },
-} as const satisfies Record<string, Kind>;
+} as const satisfies Record<PictureKind, Kind>;
 
-export type PictureKind = keyof typeof kinds;
+export type PictureKind = 'kernels' | 'features' | 'saliency' | 'occlusion' | 'neighbours' | 'network';
 export const pictureKinds = Object.keys(kinds) as PictureKind[];
+
+const checks: Checks<PictureOptions> = {
+  ...choiceChecks,
+  ...{ image: text, layer: text, out: text, folder: text, class: text },
+  ...{ square: whole(1), places: whole(2), count: whole(1), progress: called, force: truth },
+};
 
 /** What a picture shows, and the numbers behind it. */
 export interface Pictured extends Pick<Drawn, 'facts' | 'failures'> {
@@ -68,7 +75,9 @@ export interface Pictured extends Pick<Drawn, 'facts' | 'failures'> {
  * Draws a picture, and writes it where `out` is given. Rejects with InputError for what cannot be read or written, a
  * layer or a class that there is not, and an option that does not go with such a picture.
  */
-export async function picture(kind: PictureKind, options: PictureOptions): Promise<Pictured> {
+export async function picture(kind: PictureKind, options: PictureOptions = {}): Promise<Pictured> {
+  checkArgument('picture: kind', kind, among(pictureKinds));
+  checkAgainst(checks, options, 'picture');
   const { own, draw }: Kind = kinds[kind];
   const known: readonly Key[] = Object.values(kinds).flatMap((other): readonly Key[] => other.own);
   const stray = known.find((key) => options[key] !== undefined && !own.includes(key));

@@ -124,7 +124,7 @@ function inputOf(model: Model, { name: called, input, preprocess }: Network): In
   }
   const { name, dtype, shape } = port;
   const told = metadata.get('preprocess');
-  const pixels = pixelsIn(model, told === undefined ? preprocess : parsePreprocess(told));
+  const pixels = pixelsIn(model, () => (told === undefined ? preprocess : parsePreprocess(told)));
   if (!pixels && dtype !== null && dtype !== 'float32' && dtype !== 'float16')
     throw new InputError(`the model's input '${name}' is ${dtype}: ${called} takes float32 or float16`);
   const [N, ...rest] = shape ?? [];

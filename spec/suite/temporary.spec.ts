@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { LOADER as loader } from '../support/child.ts';
 
-const loader = new URL('../../node_modules/tsx/dist/loader.mjs', import.meta.url).href;
 const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
 const module = new URL('../../lib/disk/temporary.ts', import.meta.url).href;
 

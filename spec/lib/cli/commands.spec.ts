@@ -88,7 +88,9 @@ describe('what commands take', () => {
     const defaults = (command: string) =>
       Object.fromEntries(Object.entries(named(command).opts()).filter(([, value]) => value !== undefined));
     expect(defaults('summary')).to.deep.equal({ batch: 1 });
-    expect(defaults('export')).to.deep.equal({ precision: 'float32', graph: 'inference' });
+    expect(defaults('export')).to.deep.equal({
+      ...{ precision: 'float32', input: 'float32', views: '1', graph: 'inference' },
+    });
     expect(defaults('verify')).to.deep.equal({ device: 'auto' });
     const pictures = { views: '1', top: 5, device: 'auto', engine: 'onnxruntime', decoder: 'jpeg-js' };
     // samples of a JPEG's scans, in 10⁹: docs/cli.md

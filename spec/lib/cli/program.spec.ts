@@ -25,7 +25,7 @@ const lines: readonly (readonly [words: string, said: RegExp])[] = [
   ['verify --html ""', /--html is empty/],
   ['verify --input ""', /--input is empty/],
   ['verify ""', /an argument is empty/],
-  ['export', /missing required argument 'out\.onnx'/],
+  ['export', /give OUT\.onnx, or --triton DIR, and not both/],
   ['export a.onnx --opset 99', /--opset 99: it must be 13 to 25/],
   ['export a.onnx/', /a\.onnx\/: is a folder; give the name of a file/],
   ['export none/a.onnx', /its folder does not exist/],
