@@ -23,35 +23,57 @@ export function Tiles({ data, layout, view, change, palette }: Shown) {
     const scale = data ? reach(data) : 1;
     return Array.from({ length: maps }, (_, map) => paint(data ?? [], map * area, area, scale, palette));
   }, [data, maps, area, palette]);
-  const move = (event: KeyboardEvent): void => {
-    const by = moves[event.key];
-    if (by === undefined) return;
-    event.preventDefault();
-    const map = (view.map + by + maps) % maps;
-    change({ map });
-    const group = (event.currentTarget as HTMLElement).children;
-    (group[map] as HTMLElement).focus();
-  };
   if (maps === 1) return <div class="tiles one" />;
   return (
     <section class="panel tiles-panel" aria-label="Maps">
       <h3>{maps} maps</h3>
-      <div class="tiles" role="radiogroup" aria-label={`Maps of ${view.layer}`} onKeyDown={move}>
-        {painted.map((pixels, map) => (
-          // biome-ignore lint/a11y/useSemanticElements: a picture that is chosen, as a radio button is
-          <button
-            key={map}
-            type="button"
-            role="radio"
-            aria-checked={map === view.map}
-            aria-label={`map ${map}`}
-            tabIndex={map === view.map ? 0 : -1}
-            onClick={() => change({ map })}
-          >
-            <Raster width={columns} height={rows} pixels={pixels} />
-          </button>
-        ))}
-      </div>
+      <Tiled
+        label={`Maps of ${view.layer}`}
+        each="map"
+        {...{ pictures: painted, width: columns, height: rows, view, change }}
+      />
     </section>
+  );
+}
+
+interface Pictures {
+  /** RGBA, one for each map of the layer. */
+  readonly pictures: readonly Uint8ClampedArray<ArrayBuffer>[];
+  readonly width: number;
+  readonly height: number;
+  readonly label: string;
+  readonly each: string;
+  readonly view: View;
+  readonly change: Change;
+}
+
+/** A group of small pictures: the one that is chosen is the map that is looked at. */
+export function Tiled({ pictures, width, height, label, each, view, change }: Pictures) {
+  const move = (event: KeyboardEvent): void => {
+    const by = moves[event.key];
+    if (by === undefined) return;
+    event.preventDefault();
+    const map = (view.map + by + pictures.length) % pictures.length;
+    change({ map });
+    const group = (event.currentTarget as HTMLElement).children;
+    (group[map] as HTMLElement).focus();
+  };
+  return (
+    <div class="tiles" role="radiogroup" aria-label={label} onKeyDown={move}>
+      {pictures.map((pixels, map) => (
+        // biome-ignore lint/a11y/useSemanticElements: a picture that is chosen, as a radio button is
+        <button
+          key={map}
+          type="button"
+          role="radio"
+          aria-checked={map === view.map}
+          aria-label={`${each} ${map}`}
+          tabIndex={map === view.map ? 0 : -1}
+          onClick={() => change({ map })}
+        >
+          <Raster width={width} height={height} pixels={pixels} />
+        </button>
+      ))}
+    </div>
   );
 }

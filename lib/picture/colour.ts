@@ -64,6 +64,23 @@ function colourOf(v: number, { zero, above, below }: Palette): Colour {
   return [mixed(0), mixed(1), mixed(2)];
 }
 
+/**
+ * Red, green and blue weights as the colours of pixels: three planes of `area` values from `from` on, as 8-bit RGB.
+ * Mid-grey is 0, and the largest of them reaches the end of the scale.
+ */
+export function colours(
+  values: ArrayLike<number>,
+  from: number,
+  area: number,
+  channels: 'RGB' | 'BGR',
+): Uint8Array {
+  const most = reach(values, from, 3 * area) || 1;
+  return Uint8Array.from({ length: 3 * area }, (_, i) => {
+    const c = channels === 'RGB' ? i % 3 : 2 - (i % 3);
+    return Math.round(127.5 + (127.5 * values[from + c * area + Math.floor(i / 3)]) / most);
+  });
+}
+
 /** The largest magnitude of `count` values from `from` on. */
 export function reach(values: ArrayLike<number>, from = 0, count = values.length): number {
   let most = 0;

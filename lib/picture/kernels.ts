@@ -4,7 +4,7 @@ import type { LayerOf, Network } from '../../reference/networks/layers.ts';
 import { inputsOf } from '../../reference/oracle.ts';
 import { dense, type Tensor } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
-import { reach } from './colour.ts';
+import { colours, reach } from './colour.ts';
 import { columnsFor, legend, mapOf, mosaic } from './maps.ts';
 import { above, beside, line, MUTED, type Part, raster, sheetOf, zoomTo } from './sheet.ts';
 import type { Drawn, Subject } from './subject.ts';
@@ -41,19 +41,12 @@ interface Tiles {
   readonly note?: Part;
 }
 
-/** Red, green and blue weights as the colour of a pixel, mid-grey for 0; one tower above the other. */
+/** One tower above the other. */
 function inColour(w: Tensor, { preprocess }: Network, towers: 1 | 2): Tiles {
   const [K, , R, S] = w.shape;
-  const values = dense(w);
-  const area = R * S;
   const tiles = Array.from({ length: K }, (_, k): Image => {
-    const most = reach(values, 3 * k * area, 3 * area) || 1;
-    const pixel = (i: number): number => {
-      const c = preprocess.channels === 'RGB' ? i % 3 : 2 - (i % 3);
-      const v = values[(3 * k + c) * area + Math.floor(i / 3)];
-      return Math.round(127.5 + (127.5 * v) / most);
-    };
-    return { width: S, height: R, data: Uint8Array.from({ length: 3 * area }, (_, i) => pixel(i)) };
+    const data = colours(dense(w), 3 * k * R * S, R * S, preprocess.channels);
+    return { width: S, height: R, data };
   });
   const columns = K % 16 === 0 ? 16 : columnsFor(K / towers, [S, R], 2.4);
   const zoom = zoomTo(640, columns * (S + 1));

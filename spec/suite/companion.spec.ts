@@ -55,6 +55,12 @@ function places(network: Network, layer: string, count: number): { index: number
   });
 }
 
+interface Canvas {
+  getContext(kind: '2d'): {
+    getImageData(...box: readonly number[]): { readonly data: Uint8ClampedArray };
+  };
+}
+
 describe('the companion', function () {
   this.timeout(300_000); // where the machine has other work too
   let page: Companion;
@@ -92,6 +98,24 @@ describe('the companion', function () {
         expect(await page.number('#stored'), `${layer} ${index}`).to.equal(dense(dy)[index]);
       }
     }
+  });
+
+  it('kernels of conv1 in the colours of their weights; one that is chosen is the map that is looked at', async () => {
+    await page.show('#/walk?layer=conv1', '[aria-label="kernel 5"]');
+    const pixels = await page.tab.$eval('[aria-label="kernel 5"] canvas', (canvas) => {
+      const drawn = (canvas as unknown as Canvas).getContext('2d').getImageData(0, 0, 3, 3).data;
+      return [...drawn].filter((_, i) => i % 4 < 3);
+    });
+    const w = dense(known.weights.get('conv1.weight')!).subarray(5 * 27, 6 * 27);
+    const most = Math.max(...w.map(Math.abs));
+    // red, green and blue beside one another; ±1 in a weight's own scale are 0 and 255
+    const due = Array.from(
+      { length: 27 },
+      (_, i) => ((w[(i % 3) * 9 + Math.floor(i / 3)] / most + 1) * 255) / 2,
+    );
+    expect(pixels).to.deep.equal(due.map(Math.round));
+    await page.tab.click('[aria-label="kernel 5"]');
+    await page.tab.waitForSelector('[aria-label="map 5"][aria-checked=true]');
   });
 
   it('the answer: its likeliest classes, and what each kernel of conv1 does for it', async () => {
