@@ -8,6 +8,7 @@ import { openTensors } from '../../lib/format/tensors.ts';
 import { classCount, classNames } from '../../lib/labels/labels.ts';
 import { visible } from '../../lib/report/escape.ts';
 import { fittedWeights } from '../../lib/weights/fitted.ts';
+import { networks } from '../../reference/networks/index.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import type { Progress } from './protocol.ts';
 
@@ -16,17 +17,25 @@ export interface Dropped {
   readonly weights: Weights;
 }
 
-/** The network is the one that the file names or fits. Rejects with InputError, one line that starts with `name`. */
+/**
+ * The network is `asked`, or where that is '' the one that the file names or fits. Rejects with InputError, one line
+ * that starts with `name`.
+ */
 export async function droppedWeights(
   bytes: Uint8Array<ArrayBuffer>,
   name: string,
+  asked: string,
   progress: Progress,
 ): Promise<Dropped> {
   if (isHdf5(bytes)) throw foreign(name, 'HDF5');
   const file = await openTensors(adopt(bytes, name));
   try {
     if (file.format === 'ONNX') throw foreign(name, 'ONNX');
-    const loaded = await fittedWeights(name, file, { progress: (done, total) => progress(done / total) });
+    const loaded = await fittedWeights(name, file, {
+      network: networks.find((network) => network.name === asked),
+      wish: 'choose which, beside the file',
+      progress: (done, total) => progress(done / total),
+    });
     const { weights, source, notes, classes } = loaded;
     const preprocess = loaded.preprocess ?? loaded.network.preprocess;
     const network = { ...loaded.network, preprocess };

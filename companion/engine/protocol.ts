@@ -40,6 +40,12 @@ export interface Seen {
   readonly took: number;
 }
 
+export interface Given {
+  readonly file: File;
+  /** Whose weights they are; '': those of the network that the file names or fits. */
+  readonly network: string;
+}
+
 export interface Taken {
   readonly seen: Seen;
   /** Where the file had weights: whose. */
@@ -52,7 +58,7 @@ export interface Questions {
   open: { ask: GivenNetwork; answer: Record<string, never> };
   see: { ask: GivenPhoto | null; answer: Seen };
   /** A file that was dropped: a photo for the network, or weights for the photo. */
-  take: { ask: File; answer: Taken };
+  take: { ask: Given; answer: Taken };
   /** All values of a layer's output, or their gradients for the loss of class `k`. */
   maps: {
     ask: { readonly layer: string; readonly side: Side; readonly k: number };

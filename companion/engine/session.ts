@@ -71,12 +71,12 @@ export function converse(): Answers {
       return {};
     },
     see: (given) => show(given ? decodeImageSync(given.bytes, given.name) : madePhoto(), model),
-    async take(file, progress) {
+    async take({ file, network: asked }, progress) {
       const name = oneLine(visible(file.name));
       const bytes = new Uint8Array(await file.arrayBuffer());
       if (sniff(bytes) || file.type.startsWith('image/'))
         return { seen: show(decodeImageSync(bytes, name), model), identity: null };
-      const { identity, weights } = await droppedWeights(bytes, name, progress);
+      const { identity, weights } = await droppedWeights(bytes, name, asked, progress);
       return { seen: show(photo, { network: identity.network, weights: inFloat32(weights) }), identity };
     },
     maps({ layer, side, k }) {

@@ -1,7 +1,8 @@
 /** The page: its head, the way to its five parts, and the part that is looked at. */
 import type { ComponentType } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Start } from '../../lib/explain/start.ts';
+import { networks } from '../../reference/networks/index.ts';
 import type { Seen, Taken } from '../engine/protocol.ts';
 import { AnswerPage } from './answerpage.tsx';
 import { DoubtPage } from './doubtpage.tsx';
@@ -35,17 +36,25 @@ export function App({ start, ask }: { readonly start: Start; readonly ask: Ask }
   const [error, setError] = useState('');
   const [share, setShare] = useState<number>();
   const refuse = (reason: Error): void => setError(reason.message);
-  const take = (file: File): Promise<void> => {
+  const [asked, setAsked] = useState('');
+  const last = useRef<File | null>(null);
+  const take = (file: File, as = asked): Promise<void> => {
+    last.current = file;
     setShare(0);
     const show = ({ seen, identity }: Taken): void => {
       setError('');
       setScene((before) => sceneOf(identity ?? before ?? start, seen));
     };
-    return ask('take', file, setShare)
+    return ask('take', { file, network: as }, setShare)
       .then(show, refuse)
       .finally(() => setShare(undefined));
   };
-  const dragged = useDrop(take);
+  /** Weights that fit several networks are taken again when one is named. */
+  const name = ({ currentTarget }: { readonly currentTarget: HTMLSelectElement }): void => {
+    setAsked(currentTarget.value);
+    if (error && last.current) void take(last.current, currentTarget.value);
+  };
+  const dragged = useDrop((file) => take(file));
   useEffect(() => {
     begin(start, ask).then((seen) => setScene(sceneOf(start, seen)), refuse);
   }, [start, ask]);
@@ -78,7 +87,17 @@ export function App({ start, ask }: { readonly start: Start; readonly ask: Ask }
       ))}
       <p class={dragged ? 'drop over' : 'drop'}>
         <label>
-          Drop a photo or a file of weights on the page, or <input type="file" onChange={chosen(take)} />
+          Drop a photo or a file of weights on the page, or{' '}
+          <input type="file" onChange={chosen((file) => take(file))} />
+        </label>{' '}
+        <label>
+          weights of{' '}
+          <select value={asked} onChange={name}>
+            <option value="">the network that they fit</option>
+            {networks.map(({ name: one }) => (
+              <option key={one}>{one}</option>
+            ))}
+          </select>
         </label>{' '}
         {share !== undefined && <progress value={share} aria-label="reading the file" />}
       </p>

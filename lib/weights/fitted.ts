@@ -35,14 +35,16 @@ interface FitOptions {
   readonly network?: Network;
   /** What inputs went through, where the file does not say it. */
   readonly published?: Preprocess;
+  /** How a reader says which network is meant. */
+  readonly wish?: string;
   /** Values that are read, and that there are. */
   readonly progress?: (done: number, total: number) => void;
 }
 
 /** The weights in an open file, which messages call `path`. Rejects with InputError as loadWeights says. */
 export async function fittedWeights(path: string, file: TensorFile, options: FitOptions): Promise<Loaded> {
-  const { network, published, progress } = options;
-  const plan = network ? about(path, () => mapTensors(network, file)) : infer(path, file);
+  const { network, published, wish, progress } = options;
+  const plan = network ? about(path, () => mapTensors(network, file)) : infer(path, file, wish);
   const read = await readWeights(path, file, plan.assignments, progress);
   const { weights, notes } = about(path, () => refolded(plan.network, read, file));
   const told = preprocessOf(path, file) ?? published;
@@ -165,14 +167,14 @@ export function candidates(path: string, file: TensorFile): Mapping[] {
   return own.length > 0 ? own : byName.length > 0 ? byName : found;
 }
 
-function infer(path: string, file: TensorFile): Mapping {
+function infer(path: string, file: TensorFile, wish = 'say which with --network'): Mapping {
   const found = candidates(path, file);
   if (found.length === 1) return found[0];
   const names = found.map(({ network }) => network.name).join(', ');
   const fits = names
     ? `several networks (${names})`
     : `no network (the file has ${list(file.tensors.keys())})`;
-  throw new InputError(`${path}: fits ${fits}; say which with --network`);
+  throw new InputError(`${path}: fits ${fits}; ${wish}`);
 }
 
 /** Arrays that are read side by side: one is unpacked while another is looked at. */

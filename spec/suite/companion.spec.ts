@@ -11,6 +11,7 @@ import { madePhoto } from '../../lib/picture/photo.ts';
 import { loadWeights } from '../../lib/weights/load.ts';
 import { boxedWeights } from '../../lib/weights/shipped.ts';
 import { preprocess } from '../../reference/input/preprocess.ts';
+import { caffenet } from '../../reference/networks/caffenet.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { forward, shapes } from '../../reference/oracle.ts';
 import { words } from '../../reference/random.ts';
@@ -18,6 +19,7 @@ import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { backward } from '../../reference/training/gradient.ts';
 import { type Companion, openCompanion } from '../support/companion.ts';
 import { root } from '../support/source.ts';
+import { needShared, sharedPath } from '../support/weight-files.ts';
 
 /** A ship, which the net in the box takes for one. */
 const SHIP = 8;
@@ -201,6 +203,20 @@ describe('the companion', function () {
       expect(await page.tab.textContent('.about')).to.include(`Weights: ${name} (`);
     }
     await page.tab.waitForSelector('[aria-label="reading the file"]', { state: 'detached' });
+  });
+
+  it('weights that fit several networks: taken once one is chosen', async function () {
+    needShared(this);
+    const file = sharedPath('weights/bvlc-narrow.npz');
+    await page.tab.setInputFiles('input[type=file]', file);
+    await page.tab.waitForSelector('.error:has-text("choose which, beside the file")');
+    await page.tab.selectOption('.drop select', 'caffenet');
+    await page.tab.waitForSelector('.about:has-text("caffenet:")');
+    const { network, weights } = await loadWeights(file, caffenet);
+    const input = preprocess(madePhoto(), network.preprocess);
+    const prob = dense(forward(network, weights, input, { operations }));
+    await page.tab.waitForSelector(`#stored:text-is("${prob[SHIP]}")`);
+    await page.tab.selectOption('.drop select', '');
   });
 
   it('weights that are damaged: the line that Node says; a name is text, whatever it is', async () => {
