@@ -1,23 +1,15 @@
 /**
  * One value by itself: the smallest layer that computes it. The oracle runs that layer once more, unrounded, and the
- * verifier says how far a right float32 kernel may be from it.
+ * verifier says how far a right float32 kernel may be from it; backward likewise.
  */
 import { classes } from '../../lib/bounds/arithmetic.ts';
-import { judgedOutput } from '../../lib/bounds/operations.ts';
+import type { BoundsContext, Judged } from '../../lib/bounds/bounds.ts';
+import { judgedGradients, judgedOutput } from '../../lib/bounds/operations.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
-import { windowOf } from '../../reference/ops/lrn.ts';
 import type { Weights } from '../../reference/oracle.ts';
-import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
-import { type Sum, sumOf } from './products.ts';
-
-/** A layer with so little to read that one of its outputs is the value that is asked for. */
-interface Alone {
-  readonly layer: Layer;
-  readonly inputs: readonly Tensor[];
-  readonly weights: Weights;
-  /** Which of its outputs. */
-  readonly at: number;
-}
+import { dense, type Shape, type Tensor, tensor, zeros } from '../../reference/tensor.ts';
+import { pieceAt } from './piece.ts';
+import { isSum, type Sum, sumOf } from './products.ts';
 
 export interface Judgement {
   /** Unrounded, from the float32 inputs. */
@@ -26,64 +18,60 @@ export interface Judgement {
   readonly bound: number;
 }
 
-/** What value `index` of a layer should be. `inputs` are batches of one. */
+const context: BoundsContext = {
+  device: 'cpu',
+  operands: classes.float32,
+  half: false,
+  runningSum: false,
+};
+
+export const judgementAt = ({ exact, bounds }: Judged, at: number): Judgement => ({
+  exact: dense(exact)[at],
+  bound: bounds.bound[at],
+});
+
+/** What value `index` of a layer's output (of this shape) should be. `inputs` are batches of one. */
 export function judge(
   layer: Layer,
   inputs: readonly Tensor[],
   weights: Weights,
   index: number,
-  y: Tensor,
+  y: Shape,
 ): Judgement {
-  const alone = isolate(layer, inputs, weights, index, y);
-  const operands = classes.float32;
-  const judged = judgedOutput(alone, { device: 'cpu', operands, half: false, runningSum: false });
-  return { exact: dense(judged.exact)[alone.at], bound: judged.bounds.bound[alone.at] };
-}
-
-function isolate(layer: Layer, inputs: readonly Tensor[], weights: Weights, index: number, y: Tensor): Alone {
-  const [x] = inputs;
-  const size = y.shape.slice(2).reduce((product, extent) => product * extent, 1);
-  switch (layer.kind) {
-    case 'conv2d':
-    case 'linear':
-      return ofSum(layer, sumOf(layer, x, weights, index, y.shape));
-    case 'lrn': {
-      const [first, last] = windowOf(Math.floor(index / size), x.shape[1], layer.attributes);
-      const X = dense(x);
-      const column = Float32Array.from(
-        { length: last - first + 1 },
-        (_, j) => X[(first + j) * size + (index % size)],
-      );
-      const own = { ...layer, attributes: { ...layer.attributes, groups: 1 } };
-      const at = Math.floor(index / size) - first;
-      return { layer: own, inputs: [tensor(column, [1, column.length, 1, 1])], weights, at };
-    }
-    case 'mapnorm':
-    case 'maxpool':
-    case 'avgpool':
-    case 'adaptiveavgpool': {
-      const [, , H, W] = x.shape;
-      const c = Math.floor(index / size);
-      const map = tensor(dense(x).slice(c * H * W, (c + 1) * H * W), [1, 1, H, W]);
-      return { layer, inputs: [map], weights, at: index % size };
-    }
-    case 'relu':
-    case 'tanh':
-    case 'sigmoid':
-    case 'dropout':
-      return { layer, inputs: [tensor(dense(x).slice(index, index + 1), [1, 1])], weights, at: 0 };
-    default:
-      return { layer, inputs, weights, at: index };
+  if (isSum(layer)) {
+    const { x, w, bias } = sumOf(layer, inputs[0], weights, index, y);
+    const neuron = neurons(w, [1, w.length], Float32Array.of(bias));
+    return judgementAt(judgedOutput({ ...neuron, inputs: [tensor(x, [1, x.length])] }, context), 0);
   }
+  const { of, at } = pieceAt(layer.kind, y, index);
+  return judgementAt(judgedOutput({ layer, inputs: inputs.map(of), weights }, context), at);
 }
 
-/** A fully connected layer of one neuron: a convolution's window is the same sum. */
-function ofSum({ name }: Layer, { x, w, bias }: Sum): Alone {
-  const count = x.length;
+/** What the gradient of value `index` of x should be, where y = layer(x) and its gradient is dy. */
+export function judgeGradient(layer: Layer, x: Tensor, y: Tensor, dy: Tensor, index: number): Judgement {
+  const { of, at } = pieceAt(layer.kind, x.shape, index);
+  // at test time dropout is one factor, forward as backward
+  if (layer.kind === 'dropout') return judge(layer, [dy], new Map(), index, dy.shape);
+  const pass = { inputs: [of(x)], weights: new Map(), y: of(y), dy: of(dy), ties: 'first' } as const;
+  const [dx] = judgedGradients(layer, { ...pass, wanted: { dx: true } }, context);
+  return judgementAt(dx!, at);
+}
+
+/** The same of a sum of gradients times weights: what neurons that read this value alone give it. */
+export function judgeSum({ x: dy, w }: Pick<Sum, 'x' | 'w'>): Judgement {
+  const O = w.length;
+  if (O === 0) return { exact: 0, bound: 0 };
+  const { layer, weights } = neurons(w, [O, 1], new Float32Array(O));
+  const row = tensor(dy, [1, O]);
+  const pass = { inputs: [zeros([1, 1], 'float32')], weights, y: row, dy: row, wanted: { dx: true } };
+  return judgementAt(judgedGradients(layer, pass, context)[0]!, 0);
+}
+
+/** A fully connected layer: a convolution's window is the same sum. */
+function neurons(w: Float32Array, shape: Shape, bias: Float32Array): { layer: Layer; weights: Weights } {
   const weights = new Map([
-    [`${name}.weight`, tensor(w, [1, count])],
-    [`${name}.bias`, tensor(Float32Array.of(bias), [1])],
+    ['fc.weight', tensor(w, shape)],
+    ['fc.bias', tensor(bias, [bias.length])],
   ]);
-  const layer: Layer = { name, kind: 'linear', channels: 1 };
-  return { layer, inputs: [tensor(x, [1, count])], weights, at: 0 };
+  return { layer: { name: 'fc', kind: 'linear', channels: shape[0] }, weights };
 }

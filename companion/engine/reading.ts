@@ -1,16 +1,12 @@
 /** What a value of a layer without weights read, and the steps from there to it. */
 
-import { exp, invPow } from '../../reference/math.ts';
+import { exp } from '../../reference/math.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import * as ops from '../../reference/ops/index.ts';
 import { dense, type Shape, type Tensor } from '../../reference/tensor.ts';
-import { neighbours, pooled } from './windows.ts';
-
-/** A line of the calculation: what is computed, and what comes out. */
-export interface Step {
-  readonly what: string;
-  readonly value: number;
-}
+import { normalised } from './normaliser.ts';
+import type { Step } from './told.ts';
+import { binned, neighbours, pooled } from './windows.ts';
 
 export interface Reading {
   /** Where the values that were read lie in the layer's input; −1 outside the picture. */
@@ -54,12 +50,12 @@ export function readingOf(
       const [first, last] = ops.lrn.windowOf(Math.floor(index / (H * W)), C, layer.attributes);
       const at = Array.from({ length: last - first + 1 }, (_, j) => (first + j) * H * W + (index % (H * W)));
       const read = take(at, [at.length], at.indexOf(index));
-      return { ...read, steps: normalised(layer.attributes, layer.attributes.size, read.x, X[index]) };
+      return { ...read, steps: normalised(layer, read.x, X[index]) };
     }
     case 'mapnorm': {
       const { at, window } = neighbours(layer.attributes.size, x.shape, index);
       const read = take(at, window, at.indexOf(index));
-      return { ...read, steps: normalised(layer.attributes, layer.attributes.size ** 2, read.x, X[index]) };
+      return { ...read, steps: normalised(layer, read.x, X[index]) };
     }
     case 'maxpool': {
       const { at, window } = pooled(layer.attributes, x.shape, y, index);
@@ -71,9 +67,14 @@ export function readingOf(
     }
     case 'avgpool': {
       const { at, window, top, left } = pooled(layer.attributes, x.shape, y, index);
-      const total = at.reduce((sum, i) => sum + X[i], 0);
       const divisor = ops.avgpool.divisorAt(top, left, x.shape[2], x.shape[3], layer.attributes);
-      return { ...take(at, window), steps: [...shared(total, at.length, divisor)] };
+      const read = take(at, window);
+      return { ...read, steps: shared(read.x, divisor) };
+    }
+    case 'adaptiveavgpool': {
+      const { at, window } = binned(x.shape, y, index);
+      const read = take(at, window);
+      return { ...read, steps: shared(read.x, at.length) };
     }
     case 'softmax':
       return { ...take([...X.keys()], [X.length], index), steps: shares(X, index) };
@@ -87,40 +88,17 @@ const kept = ({ ratio, convention }: ops.dropout.Attributes, x: number): Step =>
     ? { what: `x × ${1 - ratio}: at test time nothing is dropped, all is scaled`, value: x * (1 - ratio) }
     : { what: 'x: at test time nothing is dropped', value: x };
 
-const shared = (total: number, count: number, divisor: number): Step[] => [
-  { what: `the sum of ${count} values`, value: total },
-  { what: 'how many they are said to be', value: divisor },
-  { what: 'the quotient', value: total / divisor },
-];
-
-interface Normaliser {
-  readonly alpha: number;
-  readonly beta: number;
-  readonly k: number;
-  readonly divide: boolean;
-}
-
-function normalised(
-  { alpha, beta, k, divide }: Normaliser,
-  n: number,
-  window: Float32Array,
-  x: number,
-): Step[] {
-  let squares = 0;
-  for (const v of window) squares += v * v;
-  const s = k + (divide ? alpha / n : alpha) * squares;
+function shared(x: Float32Array, divisor: number): Step[] {
+  const total = x.reduce((sum, v) => sum + v, 0);
   return [
-    { what: `the sum of ${window.length} squares`, value: squares },
-    {
-      what: `s = k + ${divide ? `α/n · sum = ${k} + ${alpha}/${n}` : `α · sum = ${k} + ${alpha}`} · sum`,
-      value: s,
-    },
-    { what: `s to the power −${beta}`, value: invPow(s, beta) },
-    { what: 'x times that', value: x * invPow(s, beta) },
+    { what: `the sum of ${x.length} values`, value: total },
+    { what: 'how many they are said to be', value: divisor },
+    { what: 'the quotient', value: total / divisor },
   ];
 }
 
-function shares(X: ArrayLike<number>, index: number): Step[] {
+/** Of a logit: its share of e to the power of all. */
+export function shares(X: ArrayLike<number>, index: number): Step[] {
   const z = Array.from(X);
   const m = z.reduce((a, b) => Math.max(a, b));
   const sum = z.reduce((total, v) => total + exp(v - m), 0);

@@ -6,7 +6,7 @@ import { adopt } from '../../lib/format/source.ts';
 import { sniff } from '../../lib/image/admit.ts';
 import { decodeImageSync } from '../../lib/image/decode.ts';
 import { madePhoto } from '../../lib/picture/photo.ts';
-import { gradients, probabilities, type Running, run } from '../../lib/picture/running.ts';
+import { probabilities, type Running, run } from '../../lib/picture/running.ts';
 import { oneLine, visible } from '../../lib/report/escape.ts';
 import {
   centreSquare,
@@ -20,7 +20,7 @@ import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { cast, dense, type Tensor } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
-import { gradientStory } from './backstory.ts';
+import { allGradients, gradientStory } from './backstory.ts';
 import { doubted } from './doubts.ts';
 import { droppedWeights } from './dropped.ts';
 import { classify, occludeRow, tenViews, withoutKernels } from './experiments.ts';
@@ -49,7 +49,7 @@ export function converse(): Answers {
   let known: { readonly k: number; readonly found: ReadonlyMap<string, Tensor> } | undefined;
 
   const gradientsOf = (k: number): ReadonlyMap<string, Tensor> => {
-    if (known?.k !== k) known = { k, found: gradients(running, k) };
+    if (known?.k !== k) known = { k, found: allGradients(running, k) };
     return known.found;
   };
   /** From here on all is about this photo in this model; where it does not fit all stays as it was. */
@@ -84,7 +84,7 @@ export function converse(): Answers {
       return { data: t ? Float32Array.from(dense(t)) : new Float32Array(0) };
     },
     story: ({ layer, index }) => storyOf(running, layer, index),
-    gradient: ({ layer, index, k }) => gradientStory(running, gradientsOf(k), layer, index),
+    gradient: ({ layer, index, k }) => gradientStory(running, gradientsOf(k), layer, index, k),
     views: () => tenViews(model.network, model.weights, photo, model),
     occlusion: ({ k, row }) => ({
       losses: occludeRow(model.network, model.weights, running.values.get('input')!, k, row),

@@ -6,7 +6,8 @@ import { inputsOf } from '../../reference/oracle.ts';
 import { dense } from '../../reference/tensor.ts';
 import { type Judgement, judge } from './alone.ts';
 import { running as accumulator, isSum, sumOf } from './products.ts';
-import { type Reading, readingOf, type Step } from './reading.ts';
+import { type Reading, readingOf } from './reading.ts';
+import type { Step } from './told.ts';
 
 export interface Story extends Judgement, Partial<Reading> {
   readonly layer: string;
@@ -35,7 +36,7 @@ export function storyOf({ network, weights, values }: Running, name: string, ind
     ...place,
     kind: layer.kind,
     from: names[0],
-    ...judge(layer, inputs, weights, index, y),
+    ...judge(layer, inputs, weights, index, y.shape),
   };
   if (!isSum(layer)) return { ...about, ...readingOf(layer, inputs, index, y.shape) };
   const { at, x, w, window, bias } = sumOf(layer, inputs[0], weights, index, y.shape);

@@ -1,4 +1,5 @@
 /** Windows in a map: which pixels an output reads, those outside the map left out. */
+import * as ops from '../../reference/ops/index.ts';
 import type { Window } from '../../reference/ops/window.ts';
 import type { Shape } from '../../reference/tensor.ts';
 
@@ -19,12 +20,18 @@ export function pooled({ kernel, stride, pad }: Window, x: Shape, [, , P, Q]: Sh
   return rectangle(x, Math.floor(index / (P * Q)), top, left, kernel);
 }
 
-/** The size×size neighbours of a value in its own map. */
-export function neighbours(size: number, x: Shape, index: number): Pixels {
+/** The size×size neighbours of a value in its own map, from `before` it on. */
+export function neighbours(size: number, x: Shape, index: number, before = Math.floor(size / 2)): Pixels {
   const [, , H, W] = x;
-  const before = Math.floor(size / 2);
   const row = Math.floor(index / W) % H;
   return rectangle(x, Math.floor(index / (H * W)), row - before, (index % W) - before, [size, size]);
+}
+
+/** Of adaptive pooling. */
+export function binned([, , H, W]: Shape, [, , P, Q]: Shape, index: number): Pixels {
+  const [top, bottom] = ops.adaptiveavgpool.bin(Math.floor(index / Q) % P, P, H);
+  const [left, right] = ops.adaptiveavgpool.bin(index % Q, Q, W);
+  return rectangle([1, 1, H, W], Math.floor(index / (P * Q)), top, left, [bottom - top, right - left]);
 }
 
 function rectangle(

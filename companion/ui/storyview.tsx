@@ -1,7 +1,9 @@
 /** One value, forward or backward: where it comes from, to the last bit. */
 import type { ComponentChildren } from 'preact';
 import type { Palette } from '../../lib/picture/colour.ts';
+import type { Judgement } from '../engine/alone.ts';
 import type { Side } from '../engine/protocol.ts';
+import type { Step } from '../engine/told.ts';
 import { useAnswer } from './answer.ts';
 import { Patchwork } from './patchwork.tsx';
 import type { Scene } from './scene.ts';
@@ -42,51 +44,54 @@ const Exact = ({ value, id }: { readonly value: number; readonly id?: string }) 
   </data>
 );
 
+/** The three numbers that a value is known by. */
+const Numbers = ({ stored, exact, bound }: Judgement & { readonly stored: number }) => (
+  <dl class="values">
+    {[
+      ['stored', 'stored, float32', stored] as const,
+      ['exact', 'before it was rounded, float64', exact] as const,
+      ['bound', 'a right float32 kernel is within', bound] as const,
+    ].map(([id, what, value]) => (
+      <div key={id}>
+        <dt>{what}</dt>
+        <dd>
+          <Exact id={id} value={value} />
+        </dd>
+      </div>
+    ))}
+  </dl>
+);
+
+const Steps = ({ steps }: { readonly steps: readonly Step[] }) =>
+  steps.length === 0 ? null : (
+    <table class="steps">
+      <caption>The steps</caption>
+      <tbody>
+        {steps.map(({ what, value }) => (
+          <tr key={what}>
+            <th scope="row">{what}</th>
+            <td>
+              <Exact value={value} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+
 function Forward({ scene, view, index, ask, change, palette }: Told) {
   const { layer } = view;
   const story = useAnswer(ask, 'story', { layer, index }, `${layer} ${index}`);
   if (!story) return <Card side="value" />;
-  const { stored, exact, bound, steps, kind } = story;
   return (
     <Card of={story} side="value">
       <h3>How this value came to be</h3>
-      <dl class="values">
-        <div>
-          <dt>stored, float32</dt>
-          <dd>
-            <Exact id="stored" value={stored} />
-          </dd>
-        </div>
-        <div>
-          <dt>before it was rounded, float64</dt>
-          <dd>
-            <Exact id="exact" value={exact} />
-          </dd>
-        </div>
-        <div>
-          <dt>a right float32 kernel is within</dt>
-          <dd>
-            <Exact id="bound" value={bound} />
-          </dd>
-        </div>
-      </dl>
-      {kind === 'input' && <p>It is a pixel of the picture, less the mean, divided by the deviation.</p>}
-      <Patchwork story={story} palette={palette} />
-      {steps.length > 0 && (
-        <table class="steps">
-          <caption>The steps</caption>
-          <tbody>
-            {steps.map(({ what, value }) => (
-              <tr key={what}>
-                <th scope="row">{what}</th>
-                <td>
-                  <Exact value={value} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+      <Numbers {...story} />
+      {story.kind === 'input' && (
+        <p>It is a pixel of the picture, less the mean, divided by the deviation.</p>
       )}
+      <Patchwork story={story} palette={palette} />
+      <Steps steps={story.steps} />
       <ForwardTerms story={story} scene={scene} view={view} change={change} />
     </Card>
   );
@@ -99,22 +104,13 @@ function Backward({ scene, view, index, ask, change }: Told) {
   return (
     <Card of={gradient} side="gradient">
       <h3>How its gradient came to be</h3>
-      <dl class="values">
-        <div>
-          <dt>stored, float32</dt>
-          <dd>
-            <Exact id="stored" value={gradient.stored} />
-          </dd>
-        </div>
-        <div>
-          <dt>it means</dt>
-          <dd>a rise of the value by ε changes the loss by ε times that</dd>
-        </div>
-      </dl>
+      <Numbers {...gradient} />
       <p>
-        {gradient.by ? `Through ${gradient.by}: ` : ''}
+        A rise of the value by ε changes the loss by ε times that.{' '}
+        {gradient.by ? `Through ${gradient.by}: ` : 'Here '}
         {gradient.rule}.
       </p>
+      <Steps steps={gradient.steps} />
       <BackwardTerms gradient={gradient} scene={scene} view={view} change={change} />
     </Card>
   );

@@ -137,14 +137,14 @@ export function BackwardTerms({ gradient, scene, view }: Listed & { readonly gra
       caption={`The values of ${by} that read it`}
       heads={['map, row, column', 'its gradient', 'changes with this value by', 'product']}
       count={readers.length}
-      largest={() => bySize(readers.length, (i) => readers[i].dy * readers[i].factor)}
+      largest={() => bySize(readers.length, (i) => readers[i].product)}
       cells={(i) => {
-        const { index, dy, factor } = readers[i];
+        const { index, dy, factor, product } = readers[i];
         return [
           <Place key={index} scene={scene} view={view} layer={by} index={index} />,
           String(dy),
           String(factor),
-          String(dy * factor),
+          String(product),
         ];
       }}
     />

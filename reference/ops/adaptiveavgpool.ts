@@ -25,7 +25,7 @@ export const shape: ShapeOf<Attributes> = ([x], { size }) => {
 };
 
 /** Bin p of `bins`: the pixels [first, last) of `extent`. */
-const bin = (p: number, bins: number, extent: number): readonly [number, number] => [
+export const bin = (p: number, bins: number, extent: number): readonly [number, number] => [
   Math.floor((p * extent) / bins),
   Math.ceil(((p + 1) * extent) / bins),
 ];
