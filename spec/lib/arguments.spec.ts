@@ -35,7 +35,11 @@ interface Door {
 }
 
 const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
-const classifier = () => api.Classifier.open({ network: 'cifar-alexnet', engine: 'oracle' });
+let opened: ReturnType<typeof api.Classifier.open> | undefined;
+const classifier = () => {
+  opened ??= api.Classifier.open({ network: 'cifar-alexnet', engine: 'oracle' });
+  return opened;
+};
 const doors: Readonly<Record<string, Door>> = {
   networkNamed: { call: api.networkNamed, right: ['bvlc-alexnet'] },
   summary: { call: api.summary, right: [{}], options: 0 },
@@ -117,6 +121,8 @@ const pure: Readonly<Record<string, readonly [call: (...args: never[]) => unknow
 };
 
 describe('wrong arguments', () => {
+  after(async () => (await opened)?.close());
+
   for (const [name, [call, ...right]] of Object.entries(pure)) {
     it(name, async () => {
       for (const at of right.keys()) {
@@ -134,6 +140,8 @@ describe('wrong arguments', () => {
             'AssertionError',
           ]);
           expect(error!.message, place).not.to.match(DEEP);
+          // a field of an object may be missing: nothing else is undefined here
+          if (typeof value !== 'object') expect(error!.message, place).not.to.include('(= undefined)');
           if (error!.name !== 'AssertionError') expect(error!.message, place).not.to.include('\n');
         }
       }

@@ -60,6 +60,30 @@ describe('readers', () => {
       expect(storages).to.equal(4);
     });
 
+  it('zip64: sizes and place stand in their own extra field, wherever among the others it is', () => {
+    const whole = Buffer.from(joined(zipPieces([['a', [Uint8Array.of(1, 2, 3)]]])));
+    const end = whole.length - 22;
+    const directory = whole.subarray(whole.readUInt32LE(end + 16), end);
+    const header = directory.readUInt32LE(42);
+    const widened = Buffer.from(directory.subarray(0, 47));
+    for (const at of [20, 24, 42]) widened.writeUInt32LE(0xffffffff, at);
+    // a time of 5 bytes (0x5455), and then 3 numbers of 8: size, compressed size, place
+    const extra = Buffer.alloc(9 + 28, 255);
+    extra.set([0x55, 0x54, 5, 0]);
+    extra.set([1, 0, 24, 0], 9);
+    for (const [i, value] of [3, 3, header].entries()) extra.writeBigUInt64LE(BigInt(value), 13 + 8 * i);
+    widened.writeUInt16LE(extra.length, 30);
+    const tail = Buffer.from(whole.subarray(end));
+    tail.writeUInt32LE(widened.length + extra.length, 12);
+    const wide = Buffer.concat([
+      whole.subarray(0, whole.length - 22 - directory.length),
+      widened,
+      extra,
+      tail,
+    ]);
+    expect([...readZip(fromBytes(wide, 'wide.zip')).get('a')!.read()]).to.deep.equal([1, 2, 3]);
+  });
+
   it('t.pth: a flipped byte is noticed by a tensor that takes another part of the storage', async () => {
     const storage =
       '(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x04tQ';

@@ -99,6 +99,10 @@ describe('the parts of a run', () => {
     expect(held.validation!.count).to.equal(3);
     expect(new Set([...names(held.train), ...names(held.validation!)]).size).to.equal(30);
     expect(held.notes[0]).to.match(/3 of 30 are held out/);
+    // of fewer than ten a tenth is none: the number of images that is asked for holds all the same
+    const few = splitOf('all', new Uint8Array(9), (i) => ({ name: `${i}`, file: `${i}` }));
+    const all9 = partsOf({ ...one, splits: new Map([['all', few] as const]) }, 3, 4);
+    expect([all9.train.count, all9.validation]).to.deep.equal([4, null]);
     const test = { ...one, splits: new Map([['test', all] as const]) };
     expect(await refusal(async () => partsOf(test, 0))).to.match(/no training images \(test alone\)/);
     expect(fingerprint(cifar, both)).not.to.equal(fingerprint(cifar, partsOf(cifar, 0, 39)));
@@ -124,6 +128,7 @@ describe('the parts of a run', () => {
       const preprocess = { ...base.preprocess, channels, range, meanImage: 'required' } as const;
       const options = { data: '', augment: 'none', threads: 1 } as const;
       const setup = await start(data, options, { ...base, name: 'own', preprocess });
+      expect(setup.progress.colours).to.equal(null);
       const wanted = channels === 'RGB' ? mean : mean.toReversed();
       for (const [c, found] of setup.network.preprocess.mean.entries())
         expect(found).to.be.closeTo(range === 1 ? wanted[c] / 255 : wanted[c], 1e-9 * 255);

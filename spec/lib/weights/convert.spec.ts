@@ -16,6 +16,7 @@ import type { Preprocess } from '../../../reference/input/preprocess.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import type { Network } from '../../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
+import { initialise } from '../../../reference/training/init.ts';
 import { writeSafetensors } from '../../support/tensor-bytes.ts';
 import { arraysOf } from '../../support/weight-files.ts';
 
@@ -77,6 +78,18 @@ describe('weights convert', () => {
     expect([...(await arraysOf(at('zoo.npz'))).keys()].slice(0, 2)).to.deep.equal(['conv1_w_0', 'conv1_b_0']);
     await convertWeights(tiny, at('tv.pth'), { names: 'torchvision' });
     expect([...(await arraysOf(at('tv.pth'))).keys()].at(-1)).to.equal('classifier.6.bias');
+  });
+
+  it('names no network where several take the same tensors in the same way', async () => {
+    const network = networkNamed('cifar10-full');
+    const named = [...initialise(network, 1, 'kaiming')].map(
+      ([name, value]) => [name, fromTensor(value)] as const,
+    );
+    writeFileSync(at('several.safetensors'), writeSafetensors(named));
+    const result = await convertWeights(at('several.safetensors'), at('several.npz'));
+    expect(result.network).to.equal(null);
+    const asked = await convertWeights(at('several.safetensors'), at('one.npz'), { network: network.name });
+    expect(asked.network).to.equal('cifar10-full');
   });
 
   it('copies what belongs to no network under its own names', async () => {

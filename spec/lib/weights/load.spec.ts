@@ -7,6 +7,7 @@ import { bytesView, fromTensor, type NumericValue, toTensor } from '../../../lib
 import { InputError } from '../../../lib/errors.ts';
 import { forward, weightShapes } from '../../../lib/fast/oracle.ts';
 import { loadWeights } from '../../../lib/weights/load.ts';
+import { layOut } from '../../../lib/weights/mapping.ts';
 import { formatPreprocess } from '../../../lib/weights/preprocess.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import { dense, type Shape, sizeOf } from '../../../reference/tensor.ts';
@@ -124,6 +125,22 @@ describe('loadWeights', () => {
     expect(notes.join()).to.match(/order and shape/);
   });
 
+  it('finds each place by shape alone, where neither the order of the file nor that of the names fits', async () => {
+    const shapes: readonly (readonly [own: string, shape: Shape])[] = [
+      ['ip1.bias', [10]],
+      ['conv2.weight', [5, 4, 5, 5]],
+      ['conv1.bias', [4]],
+      ['conv3.weight', [6, 5, 5, 5]],
+      ['conv1.weight', [4, 3, 5, 5]],
+      ['ip1.weight', [10, 96]],
+      ['conv3.bias', [6]],
+      ['conv2.bias', [5]],
+    ];
+    const file = arrays((name) => name, new Map(shapes.map(([, shape], i) => [`t${i}`, shape])));
+    const { weights } = await loadWeights(put('w.npz', writeNpz(file)), cifar);
+    for (const [i, [own]] of shapes.entries()) expect(weights.get(own)!.data[0], own).to.equal(i + 1);
+  });
+
   it('finds the network: from the metadata, or the only one that fits, or names the choices', async () => {
     const metadata = new Map([['network', 'cifar-relu']]);
     const said = await loadWeights(put('w.st', writeSafetensors(arrays(), metadata)));
@@ -146,6 +163,12 @@ describe('loadWeights', () => {
     const less = arrays();
     less.delete('conv3.bias');
     await refused(put('w.npz', writeNpz(less)), /'conv3.bias' missing/);
+    const own = new Map([...arrays().keys()].map((name) => [name, name]));
+    for (const name of ['conv2.weight', 'conv2.bias']) {
+      const pairs = new Map([...own].filter(([key]) => key !== name));
+      const file = { tensors: arrays() as never, inOut: new Set<string>() };
+      expect(() => layOut(cifar, file, pairs)).to.throw(`${name} is missing (cifar10-full needs it)`);
+    }
     const more = arrays().set('momentum', { dtype: 'float32', shape: [1], data: new Float32Array(1) });
     await refused(put('w.npz', writeNpz(more)), /no place for 'momentum'/);
     const odd = arrays().set('conv3.bias', { dtype: 'float32', shape: [1], data: new Float32Array(1) });

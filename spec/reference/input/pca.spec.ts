@@ -48,6 +48,7 @@ describe('reference/pca', () => {
       addPlanar(sums, planes, count);
     }
     const { mean, covariance } = colours(sums);
+    expect(mean).to.have.length(3);
     const wanted = arrays.get('pca/mean')!.data as Float64Array;
     // ΣRR/n − mean² loses about mean²/variance ≈ 30 of 2⁵³
     for (let i = 0; i < 3; i++) {

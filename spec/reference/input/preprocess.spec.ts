@@ -146,6 +146,15 @@ describe('reference/preprocess', () => {
     expect(() => preprocess(image, cifar, { meanImage: zeros([3, 32, 31]) })).to.throw(
       'must be [3,32,32] or larger (= [3,32,31])',
     );
+    for (const shape of [
+      [3, 31, 32],
+      [4, 32, 32],
+      [1, 32, 32],
+      [3, 32, 32, 1],
+    ]) {
+      const meanImage = zeros(shape);
+      expect(() => preprocess(image, cifar, { meanImage }), `${shape}`).to.throw('or larger (= [');
+    }
   });
 
   it('refuses a picture of the wrong size where none is resized, and a crop larger than the picture', () => {

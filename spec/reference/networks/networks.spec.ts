@@ -59,6 +59,8 @@ describe('reference/networks', () => {
     for (const name of ['alexnet2012', 'bvlc-alexnet', 'caffenet'])
       expect(mapsOf(name)).to.equal(`input 3×227×227, ${maps}`);
     expect(mapsOf('alexnet2012-as-run')).to.equal(`input 3×224×224, ${maps}`);
+    // 55 = ⌊(224 + 3 − 11)/4⌋ + 1; with 6 pixels it would be 55 too
+    expect(layerOf('alexnet2012-as-run', 'conv1', 'conv2d').attributes.pad).to.deep.equal([0, 0, 3, 3]);
   });
 
   it("has the zoo's geometry: 54, 26, 12, 6 (the graph of ONNX's light_bvlc_alexnet)", () => {

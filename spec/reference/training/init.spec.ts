@@ -64,6 +64,10 @@ describe('reference/init', () => {
     expect(startOf(cifar, 'conv1', 1, 'caffe')).to.deep.equal({ deviation: 1e-4, bias: 0 });
     expect(startOf(cifar, 'conv2', 1, 'caffe')).to.deep.equal({ deviation: 0.01, bias: 0 });
     expect(startOf(cifar, 'ip1', 1, 'caffe')).to.deep.equal({ deviation: 0.01, bias: 0 });
+    // the paper's and configuration 145's, of the layers that it has too
+    expect(startOf(cifar, 'conv2', 1, 'paper')).to.deep.equal({ deviation: 0.01, bias: 1 });
+    expect(startOf(cifar, 'conv2', 1, 'as-run')).to.deep.equal({ deviation: 0.01, bias: 1 });
+    expect(startOf(cifar, 'conv3', 1, 'as-run')).to.deep.equal({ deviation: 0.03, bias: 0 });
   });
 
   it('every weight and bias of the network is there, in its shape, float32', () => {

@@ -23,7 +23,9 @@ describe('reference/schedule', () => {
     let state: ScheduleState = scheduleStart;
     const seen = errors.map((error) => {
       state = observe(schedule, JSON.parse(JSON.stringify(state)), error);
-      return [settingsAt(schedule, state, 0, 1).learningRate, state.finished];
+      const settings = settingsAt(schedule, state, 0, 1);
+      expect(settings.finished).to.equal(state.finished);
+      return [settings.learningRate, state.finished];
     });
     expect(seen).to.deep.equal([
       [0.01, false],
