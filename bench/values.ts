@@ -1,14 +1,14 @@
 /**
  * False alarms and false passes of `verify --values`: random small networks of the family run by PyTorch, right ones
  * and ones with a mistake, of whose values some are missing. Run: npx tsx bench/values.ts [COUNT] (200 of each).
- * With `full` for a count: three networks at full size, by PyTorch and by OpenCV.
+ * With `full` for a count: three networks at full size, by PyTorch and by OpenCV (Linux: a process is held to one core).
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildModel, joined } from '../export/index.ts';
+import { fileURLToPath } from 'node:url';
 import { verify } from '../lib/index.ts';
-import { networkNamed } from '../reference/networks/index.ts';
 import {
   conv,
   flatten,
@@ -19,10 +19,9 @@ import {
   relu,
   softmax,
 } from '../reference/networks/layers.ts';
-import { initialise } from '../reference/training/init.ts';
+import { fullSizeDumps } from '../spec/support/full-size-dumps.ts';
 import { networkOf, random, randomWeights, uniform } from '../spec/support/models.ts';
 import { runTorch } from '../spec/support/pytorch.ts';
-import { recipeOf, runPython } from '../spec/support/recipe.ts';
 
 const faults: Readonly<Record<string, readonly string[]>> = {
   conv2d: ['bias forgotten', 'kernel transposed', 'one channel short', 'half the digits', 'bias twice'],
@@ -101,26 +100,14 @@ async function randomNetworks(count: number, folder: string): Promise<void> {
   for (const [what, times] of [...verdicts].sort()) console.log(`${what} ${times}`);
 }
 
-/** PyTorch's and OpenCV's values of whole networks, random weights, one image: the verdict, and what judging costs. */
-async function fullSize(folder: string): Promise<void> {
-  for (const name of ['alexnet2012', 'bvlc-alexnet', 'torchvision']) {
-    const network = networkNamed(name);
-    const weights = initialise(network, 0, 'kaiming');
-    const input = random([1, ...network.input], 5, 100);
-    const at = (file: string): string => join(folder, file);
-    const [torch] = runTorch(folder, [{ network, weights, input, name }]);
-    const opencv = at('opencv.npz');
-    writeFileSync(at('model.onnx'), joined(buildModel(network, weights).chunks()));
-    runPython(recipeOf('OpenCV'), [[at('model.onnx'), at(`${name}.input.npy`), opencv]]);
-    for (const [engine, values] of Object.entries({ PyTorch: torch, OpenCV: opencv })) {
-      const start = process.cpuUsage();
-      const { verdict, layers } = await verify({ network, weights, input, values });
-      const { user, system } = process.cpuUsage(start);
-      const bits = Math.min(...layers.map(({ introduced }) => introduced?.bits ?? Number.POSITIVE_INFINITY));
-      console.log(
-        `${name}, ${engine}: ${verdict}, ${layers.length} layers, at least ${bits.toFixed(1)} bits, ` +
-          `${((user + system) / 1e6).toFixed(1)} s of CPU to judge`,
-      );
+/** PyTorch's and OpenCV's values of whole networks: the verdict, and what judging costs from a cold start on one core. */
+function fullSize(folder: string): void {
+  const judge = fileURLToPath(new URL('values-judge.ts', import.meta.url));
+  for (const { network, files } of fullSizeDumps(folder)) {
+    for (const engine of ['PyTorch', 'OpenCV'] as const) {
+      const node = ['--import=tsx', judge, network.name, files.weights, files.x, files[engine]];
+      const found = execFileSync('taskset', ['-c', '0', process.execPath, ...node], { encoding: 'utf8' });
+      console.log(`${network.name}, ${engine}: ${found.trim()}`);
     }
   }
 }

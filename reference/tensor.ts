@@ -92,6 +92,20 @@ export function cast(t: Tensor, precision: Precision): Tensor {
 /** The same values under another shape of equal size. */
 export const reshape = (t: Tensor, shape: Shape): Tensor => tensor(dense(t), shape);
 
+/** |t|, in the precision of t. */
+export function magnitudes(t: Tensor): Tensor {
+  const to = dense(t).slice();
+  for (let i = 0; i < to.length; i++) to[i] = Math.abs(to[i]);
+  return tensor(to, t.shape);
+}
+
+/** t², in float64: of float32 values they are exact there. */
+export function squares(t: Tensor): Tensor {
+  const to = Float64Array.from(dense(t));
+  for (let i = 0; i < to.length; i++) to[i] *= to[i];
+  return tensor(to, t.shape);
+}
+
 /** f of every value, in float64: squares and absolute values of float32 numbers are exact there. */
 export function map(t: Tensor, f: (value: number) => number): Tensor {
   const from = dense(t);

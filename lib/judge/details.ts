@@ -51,28 +51,29 @@ const RATIOS = [-24, 8] as const;
 export function layerDetails(y: Tensor, exact: Tensor, bounds: Bounds, half: boolean): Details {
   const Y = dense(y);
   const E = dense(exact);
-  const size = Y.length;
-  const [errors, ratios, inUlps] = [0, 0, 0].map(() => new Float64Array(size));
+  const { bound } = bounds;
+  const ulps = histogram(...ULPS);
+  const overBound = histogram(...RATIOS);
+  const ratios = new Float64Array(Y.length);
   let unbounded = 0;
-  for (let i = 0; i < size; i++) {
+  for (let i = 0; i < Y.length; i++) {
     const error = distance(Y[i], E[i]);
-    const bound = bounds.bound[i];
-    if (error === 0 && bound !== Number.POSITIVE_INFINITY) continue;
-    const ratio = overRatio(error, bound, Number.isNaN(Y[i]) && bounds.named !== undefined);
-    const promised = bound !== Number.POSITIVE_INFINITY || ratio > 1;
-    if (!promised) unbounded++;
-    errors[i] = error;
+    const ratio = overRatio(error, bound[i], Number.isNaN(Y[i]) && bounds.named !== undefined);
+    const promised = bound[i] !== Number.POSITIVE_INFINITY || ratio > 1;
     ratios[i] = promised ? ratio : Number.NaN;
-    inUlps[i] = promised ? error / ulp(E[i], half) : Number.NaN;
+    if (promised) {
+      ulps.counts[cellOf(error === 0 ? 0 : error / ulp(E[i], half), ...ULPS)]++;
+      overBound.counts[cellOf(ratio, ...RATIOS)]++;
+    } else unbounded++;
   }
   return {
-    ulps: histogram(inUlps, ULPS),
-    overBound: histogram(ratios, RATIOS),
+    ulps,
+    overBound,
     unbounded,
     channels: channelsOf(ratios, y.shape),
     positions: positionsOf(ratios, y.shape),
     share: shareOf(bounds.squares),
-    worst: highest(ratios, errors).map((i) => elementAt(i, y, E, bounds.bound)),
+    worst: highest(ratios, (i) => distance(Y[i], E[i])).map((i) => elementAt(i, y, E, bound)),
   };
 }
 
@@ -98,22 +99,19 @@ export function ulp(x: number, half = false): number {
   return powerOf2(Math.max(least, exponentOf(magnitude) - digits));
 }
 
-/** Edges 0, 2^first … 2^last; NaN is left out. */
-function histogram(values: Float64Array, [first, last]: readonly [number, number]): Histogram {
+/** Edges 0, 2^first … 2^last; nothing counted. */
+function histogram(first: number, last: number): Histogram & { readonly counts: number[] } {
   const edges = [0, ...Array.from({ length: last - first + 1 }, (_, i) => 2 ** (first + i))];
-  const counts = new Array<number>(edges.length + 1).fill(0);
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i];
-    if (value === 0) counts[0]++;
-    else if (value > edges[edges.length - 1]) counts[edges.length]++;
-    else if (value > 0) {
-      const exponent = exponentOf(value);
-      // a power of two is its cell's upper edge
-      const above = value > powerOf2(exponent) ? exponent + 1 : exponent;
-      counts[Math.max(first, above) - first + 1]++;
-    }
-  }
-  return { edges, counts };
+  return { edges, counts: new Array<number>(edges.length + 1).fill(0) };
+}
+
+/** The cell of a value ≥ 0 between the edges 0, 2^first … 2^last. */
+function cellOf(value: number, first: number, last: number): number {
+  if (value === 0) return 0;
+  const exponent = exponentOf(value);
+  // a power of two is its cell's upper edge
+  const above = value > powerOf2(exponent) ? exponent + 1 : exponent;
+  return Math.min(Math.max(first, above), last + 1) - first + 1;
 }
 
 /** The largest ratio of each channel: axis 1 of (N,C,…). */
@@ -166,10 +164,10 @@ function raise(values: Float64Array, at: number, value: number): void {
 const compact = (values: Float64Array): number[] => Array.from(values, (v) => Number(v.toPrecision(4)));
 
 /** Positions of the highest ratios above 0, the highest first; among equals those of the largest errors. */
-function highest(ratios: Float64Array, errors: Float64Array): number[] {
+function highest(ratios: Float64Array, errorOf: (i: number) => number): number[] {
   const found: number[] = [];
   const above = (a: number, b: number): boolean =>
-    ratios[a] > ratios[b] || (ratios[a] === ratios[b] && errors[a] > errors[b]);
+    ratios[a] > ratios[b] || (ratios[a] === ratios[b] && errorOf(a) > errorOf(b));
   for (let i = 0; i < ratios.length; i++) {
     if (!(ratios[i] > 0) || (found.length === WORST && !above(i, found[WORST - 1]))) continue;
     let at = found.length;

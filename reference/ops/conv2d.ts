@@ -11,7 +11,16 @@
  * Clash   cuda-convnet rounds the output size up; the same arithmetic is written here as pad [0,0,3,3] on a 224 input.
  * Letters x (N,C,H,W), w (K,C/G,R,S), b (K), y (N,K,P,Q).
  */
-import { dense, map, type Precision, precisionOf, type Shape, type Tensor, zeros } from '../tensor.ts';
+import {
+  dense,
+  magnitudes,
+  type Precision,
+  precisionOf,
+  type Shape,
+  squares,
+  type Tensor,
+  zeros,
+} from '../tensor.ts';
 import { type Backward, type Forward, gradientOf, type ShapeOf, type Terms } from './operation.ts';
 
 export interface Attributes {
@@ -237,12 +246,7 @@ export function biasGradient(dy: Tensor, precision: Precision): Tensor {
 
 /** magnitude and squares are (N,K,P,Q), count the number of products in a full window. */
 export function terms(operands: readonly Tensor[], attributes: Attributes, convolve = forward): Terms {
-  const sum = (f: (value: number) => number): Tensor =>
-    convolve(
-      operands.map((operand) => map(operand, f)),
-      attributes,
-      'float64',
-    );
+  const sum = (f: (operand: Tensor) => Tensor): Tensor => convolve(operands.map(f), attributes, 'float64');
   const [, CG, R, S] = operands[1].shape;
-  return { magnitude: sum(Math.abs), squares: sum((v) => v * v), count: CG * R * S };
+  return { magnitude: sum(magnitudes), squares: sum(squares), count: CG * R * S };
 }

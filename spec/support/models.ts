@@ -19,10 +19,9 @@ export function uniform(seed: number): () => number {
 /** A float32 tensor of uniform numbers in [−scale, scale). */
 export function random(shape: Shape, seed: number, scale = 1): Tensor {
   const next = uniform(seed);
-  return tensor(
-    Float32Array.from({ length: sizeOf(shape) }, () => next() * scale),
-    shape,
-  );
+  const values = new Float32Array(sizeOf(shape));
+  for (let i = 0; i < values.length; i++) values[i] = next() * scale;
+  return tensor(values, shape);
 }
 
 /** Kaiming-scaled weights and small biases. */
