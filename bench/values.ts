@@ -1,7 +1,7 @@
 /**
  * False alarms and false passes of `verify --values`: random small networks of the family run by PyTorch, right ones
  * and ones with a mistake, of whose values some are missing. Run: npx tsx bench/values.ts [COUNT] (200 of each).
- * With `full` for a count: three networks at full size, by PyTorch and by OpenCV (Linux: a process is held to one core).
+ * With `full` for a count: three networks at full size, by PyTorch and by OpenCV, each dump judged on one core of Linux.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -100,7 +100,7 @@ async function randomNetworks(count: number, folder: string): Promise<void> {
   for (const [what, times] of [...verdicts].sort()) console.log(`${what} ${times}`);
 }
 
-/** PyTorch's and OpenCV's values of whole networks: the verdict, and what judging costs from a cold start on one core. */
+/** PyTorch's and OpenCV's values of whole networks: the verdict, and what judging costs from a cold start. */
 function fullSize(folder: string): void {
   const judge = fileURLToPath(new URL('values-judge.ts', import.meta.url));
   for (const { network, files } of fullSizeDumps(folder)) {
