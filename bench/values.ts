@@ -1,7 +1,7 @@
 /**
  * False alarms and false passes of `verify --values`: random small networks of the family run by PyTorch, right ones
  * and ones with a mistake, of whose values some are missing. Run: npx tsx bench/values.ts [COUNT] (200 of each).
- * With `full` for a count: three networks at full size, by PyTorch and by OpenCV, each dump judged on one core of Linux.
+ * With `full` for a count: three full-size networks by PyTorch and OpenCV, each dump judged on one core (Linux).
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
