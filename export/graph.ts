@@ -59,6 +59,8 @@ interface Known {
   readonly integers?: readonly number[];
 }
 
+const absent: Known = { type: 0, dims: [] };
+
 export class GraphBuilder {
   readonly settings: GraphSettings;
   readonly #known = new Map<string, Known>();
@@ -98,13 +100,17 @@ export class GraphBuilder {
     return this.#store(name, dataTypes.int64, [values.length], bytesOf(data), values);
   }
 
-  /** A node whose name is that of its value; returns it. `doc` is its doc string. */
+  /**
+   * A node whose name is that of its value; returns it. `doc` is its doc string; `given`: its shape, where values of
+   * the inputs decide it. An input that is left out is ''.
+   */
   node(
     opType: string,
     inputs: readonly string[],
     output: string,
     attributes: Attributes = {},
     doc = '',
+    given?: Dims,
   ): string {
     const fail = (what: string): never => {
       throw new RangeError(`${output}: ${opType}: ${what}`);
@@ -112,7 +118,9 @@ export class GraphBuilder {
     const operator = operators[opType] ?? fail('no such operator is written here');
     const [fewest, most] = operator.inputs;
     if (inputs.length < fewest || inputs.length > most) fail(`${inputs.length} inputs`);
-    const known = inputs.map((name) => this.#known.get(name) ?? fail(`there is no value '${name}' yet`));
+    const known = inputs.map((name) =>
+      name === '' ? absent : (this.#known.get(name) ?? fail(`there is no value '${name}' yet`)),
+    );
     const lead = operator.lead ?? 0;
     for (const [index, { type }] of known.entries()) {
       if (type !== known[lead].type && !operator.mixed?.includes(index))
@@ -134,7 +142,7 @@ export class GraphBuilder {
     const shapes = known.map((value) => value.dims);
     let dims: Dims = [];
     try {
-      dims = operator.shape(shapes, attributes, integers);
+      dims = given ?? operator.shape(shapes, attributes, integers);
     } catch (error) {
       fail((error as Error).message);
     }
@@ -259,8 +267,8 @@ export class GraphBuilder {
   }
 }
 
-const resultType = ({ bool }: Operator, { to }: Attributes, type: number): number =>
-  bool ? dataTypes.bool : ((to as number | undefined) ?? type);
+const resultType = ({ makes }: Operator, { to }: Attributes, type: number): number =>
+  makes ? dataTypes[makes] : ((to as number | undefined) ?? type);
 
 const toFloat32 = (values: Float32Array | Float64Array): Float32Array =>
   values instanceof Float32Array ? values : Float32Array.from(values);

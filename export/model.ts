@@ -22,11 +22,12 @@ import {
 import { opsets } from './opsets.ts';
 import { emitAverage, emitPixels, IMAGE, imageOf } from './pixels.ts';
 import type { ModelProto } from './proto.ts';
+import { RESIZE_OPSET } from './resize.ts';
 import { withOutputs } from './tap.ts';
 import { type ModelFile, modelFile } from './write.ts';
 
 export interface BuildModelOptions {
-  /** 13 (default) to 25: see opsets.ts. */
+  /** 13 (default; with `resize` 18) to 25: see opsets.ts. */
   readonly opset?: number;
   /** Images in a batch, or 'dynamic' (default). */
   readonly batch?: number | 'dynamic';
@@ -42,6 +43,8 @@ export interface BuildModelOptions {
   readonly views?: 1 | 10;
   /** Of a file that takes pictures: (3,H,W), in place of the preprocessing's mean. */
   readonly meanImage?: Tensor;
+  /** Of a file that takes pictures: of any size (N,H,W,3), resized in the graph too; needs opset 18. */
+  readonly resize?: boolean;
   /** Every layer's value is an output. */
   readonly tap?: boolean;
   /** Where the weights come from, for people: a file, or a seed. */
@@ -65,10 +68,12 @@ export function buildModel(network: Network, weights: Weights, options: BuildMod
   mustBeNetwork('network', network);
   mustBeWeights('weights', weights);
   mustBeObject('options', options);
-  const { opset = opsets.first, externalData } = options;
+  const { externalData } = options;
+  const first = options.resize ? RESIZE_OPSET : opsets.first;
+  const { opset = first } = options;
   const g = new GraphBuilder(settingsOf(options));
-  if (!Number.isInteger(opset) || opset < opsets.first || opset > opsets.last)
-    throw new RangeError(`opset must be an integer from ${opsets.first} to ${opsets.last} (= ${opset})`);
+  if (!Number.isInteger(opset) || opset < first || opset > opsets.last)
+    throw new RangeError(`opset must be an integer from ${first} to ${opsets.last} (= ${opset})`);
   checkWeights(network, weights);
   const pixels = pixelsOf(network, options);
   const views = pixels?.views ?? 1;
@@ -130,12 +135,13 @@ function checkWeights(network: Network, weights: Weights): void {
 }
 
 function pixelsOf({ preprocess }: Network, options: BuildModelOptions): Pixels | undefined {
-  const { input = 'float32', views = 1, meanImage } = options;
+  const { input = 'float32', views = 1, meanImage, resize } = options;
   if (input !== 'float32' && input !== 'uint8')
     throw new RangeError(`input must be 'float32' or 'uint8' (= ${input})`);
   if (views !== 1 && views !== 10) throw new RangeError(`views must be 1 or 10 (= ${views})`);
-  if (input === 'uint8') return { preprocess, views, meanImage };
-  if (views !== 1 || meanImage) throw new RangeError("views and a mean image need input 'uint8'");
+  if (input === 'uint8') return { preprocess, views, meanImage, resize };
+  if (views !== 1 || meanImage || resize)
+    throw new RangeError("views, a mean image and resize need input 'uint8'");
   return undefined;
 }
 

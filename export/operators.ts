@@ -1,6 +1,6 @@
 /**
  * The ONNX operators that are written here: attributes, number of inputs and shape of the output, for opsets 13 to 25
- * (the reductions over axes given as an input: ReduceSum since 13, ReduceMax and ReduceMean since 18).
+ * (the reductions over axes given as an input: ReduceSum since 13, the others since 18; Resize and Shape since 18).
  *
  * This is a second opinion on every shape: the builder infers it from ONNX's rules, and the oracle's must agree.
  * Source: onnx/docs/Operators.md. A dimension is a number, or a text such as 'N' or 'N*2' while the batch is dynamic.
@@ -16,7 +16,7 @@ type Integers = (input: number) => readonly number[];
 export interface Operator {
   /** Kind of each attribute; '!' after it: required. */
   readonly attributes: Readonly<
-    Record<string, 'int' | 'float' | 'ints' | 'string' | 'int!' | 'ints!' | 'float!'>
+    Record<string, 'int' | 'float' | 'ints' | 'string' | 'int!' | 'ints!' | 'float!' | 'string!'>
   >;
   /** Fewest and most inputs. */
   readonly inputs: readonly [number, number];
@@ -25,8 +25,8 @@ export interface Operator {
   readonly mixed?: readonly number[];
   /** The input that gives the output its element type; 0 if absent. */
   readonly lead?: number;
-  /** The output is boolean. */
-  readonly bool?: true;
+  /** Type of the output, where it is always the same. */
+  readonly makes?: 'bool' | 'int64';
 }
 
 const same = (x: readonly Dims[]): Dims => x[0];
@@ -167,7 +167,7 @@ const reduced: Operator = {
   mixed: [1],
 };
 
-const compared: Operator = { ...binary, bool: true };
+const compared: Operator = { ...binary, makes: 'bool' };
 
 function gathered([x, indices]: readonly Dims[], { axis }: Attributes): Dims {
   const at = axis as number;
@@ -186,6 +186,10 @@ const permuted = ([x]: readonly Dims[], { perm }: Attributes): Dims =>
   (perm as readonly number[]).map((axis) => x[axis]);
 
 const selected = ([condition, a, b]: readonly Dims[]): Dims => broadcast(condition, broadcast(a, b));
+
+/** Along `axes` the lengths that are the last input. */
+const resized = ([x]: readonly Dims[], { axes }: Attributes, integers: Integers): Dims =>
+  x.map((dim, axis) => integers(3)[(axes as readonly number[]).indexOf(axis)] ?? dim);
 
 export const operators: Readonly<Record<string, Operator>> = {
   Add: binary,
@@ -214,14 +218,31 @@ export const operators: Readonly<Record<string, Operator>> = {
   LRN: { ...elementwise, attributes: { size: 'int!', alpha: 'float!', beta: 'float!', bias: 'float!' } },
   MatMul: { attributes: {}, inputs: [2, 2], shape: matrices },
   MaxPool: pool({}),
+  Mod: binary,
   Mul: binary,
   Pad: { attributes: { mode: 'string' }, inputs: [2, 3], shape: padded, mixed: [1] },
   Pow: binary,
   ReduceMax: reduced,
   ReduceMean: reduced,
+  ReduceMin: reduced,
   ReduceSum: reduced,
   Relu: elementwise,
   Reshape: { attributes: {}, inputs: [2, 2], shape: reshaped, mixed: [1] },
+  Resize: {
+    attributes: {
+      ...{ mode: 'string!', coordinate_transformation_mode: 'string!', axes: 'ints!' },
+      ...{ antialias: 'int!', exclude_outside: 'int!' },
+    },
+    inputs: [4, 4],
+    shape: resized,
+    mixed: [1, 2, 3],
+  },
+  Shape: {
+    attributes: { start: 'int!', end: 'int!' },
+    inputs: [1, 1],
+    shape: (_, { start, end }) => [(end as number) - (start as number)],
+    makes: 'int64',
+  },
   Sigmoid: elementwise,
   Slice: { attributes: {}, inputs: [4, 5], shape: sliced, mixed: [1, 2, 3, 4] },
   Softmax: { ...elementwise, attributes: { axis: 'int!' } },

@@ -4,13 +4,15 @@
  * views.
  *
  * Input    image uint8 (N,S,S,3), RGB; S: the crop, for ten views the side that pictures are resized to.
+ *          With `resize` (N,H,W,3), pictures of any size: see resize.ts.
  * Values   image/planes, image/views …, as the steps; the last one is 'input', which the first layer reads.
  *
- * The cast comes first: WebGPU neither slices nor transposes uint8.
+ * The cast comes before all of these: WebGPU neither slices nor transposes uint8.
  */
 import { type PixelStep, type Pixels, pictureSide, pixelSteps } from '../reference/input/pixels.ts';
 import type { Network } from '../reference/networks/layers.ts';
 import { type GraphBuilder, withBatch } from './graph.ts';
+import { emitResized } from './resize.ts';
 
 /** The input of graphs that preprocess, and the output of those that average. */
 export const IMAGE = 'image';
@@ -23,6 +25,8 @@ const paper = 'section 2';
 export interface ImageInput {
   /** S. */
   readonly side: number;
+  /** Whether pictures are of any size, and S what they are resized and cropped to. */
+  readonly resize: boolean;
   readonly views: 1 | 10;
   /** Whether a mean image is subtracted: MEAN_IMAGE. */
   readonly meanImage: boolean;
@@ -32,6 +36,7 @@ export interface ImageInput {
 
 export const imageOf = (pixels: Pixels): ImageInput => ({
   side: pictureSide(pixels),
+  resize: pixels.resize ?? false,
   views: pixels.views ?? 1,
   meanImage: pixels.meanImage !== undefined,
   steps: pixelSteps(pixels).map(({ kind }) => kind),
@@ -41,9 +46,12 @@ export const imageOf = (pixels: Pixels): ImageInput => ({
 export function emitPixels(g: GraphBuilder, pixels: Pixels): string {
   const side = pictureSide(pixels);
   const steps = pixelSteps(pixels);
-  const image = g.input(IMAGE, withBatch([1, side, side, 3], g.settings.batch), 'uint8');
-  let x = g.cast(image, `${IMAGE}/float32`, 'float32');
-  for (const [i, step] of steps.entries()) x = emitStep(g, step, x, valueAfter(steps, i));
+  const [N] = withBatch([1], g.settings.batch);
+  const [H, W] = pixels.resize ? ['H', 'W'] : [side, side];
+  const image = g.input(IMAGE, [N, H, W, 3], 'uint8');
+  const square = pixels.resize ? emitResized(g, image, pixels.preprocess, side) : image;
+  let x = g.cast(square, `${IMAGE}/float32`, 'float32');
+  for (const [i, step] of steps.entries()) if (!inBytes(step)) x = emitStep(g, step, x, valueAfter(steps, i));
   return x;
 }
 
@@ -51,7 +59,11 @@ export function emitPixels(g: GraphBuilder, pixels: Pixels): string {
 export const valueAfter = (steps: readonly PixelStep[], i: number): string =>
   i === steps.length - 1 ? 'input' : `${IMAGE}/${steps[i].kind}`;
 
-function emitStep(g: GraphBuilder, step: PixelStep, x: string, output: string): string {
+type InBytes = PixelStep & { readonly kind: 'columns' | 'rows' | 'crop' };
+
+const inBytes = (step: PixelStep): step is InBytes => ['columns', 'rows', 'crop'].includes(step.kind);
+
+function emitStep(g: GraphBuilder, step: Exclude<PixelStep, InBytes>, x: string, output: string): string {
   const prefix = `${IMAGE}/${step.kind}`;
   switch (step.kind) {
     case 'planes':

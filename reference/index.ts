@@ -32,6 +32,7 @@ export {
   type Image,
   type Preprocess,
   type PreprocessOptions,
+  type Extent,
   preprocess,
   type Views,
 } from './input/preprocess.ts';

@@ -10,6 +10,7 @@ import {
   trainingTargets,
 } from '../../export/index.ts';
 import { opsetNotes, opsets } from '../../export/opsets.ts';
+import { RESIZE_OPSET } from '../../export/resize.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { parameterCount } from '../../reference/oracle.ts';
 import {
@@ -38,7 +39,7 @@ const PAPER_BATCH = 128;
 const TRAINING_OPSET = 18;
 
 export interface ExportOptions extends Choice {
-  /** 13 (default) to 25. */
+  /** 13 (default; with `resize` 18) to 25. */
   readonly opset?: number;
   /** Images a batch, or 'dynamic' (default). */
   readonly batch?: number | 'dynamic';
@@ -48,6 +49,8 @@ export interface ExportOptions extends Choice {
   readonly input?: 'float32' | 'uint8';
   /** With input uint8. 10: pictures are the resized squares; the ten crops and their average are in the graph. */
   readonly views?: 1 | 10;
+  /** With input uint8: pictures (N,H,W,3) of any size, which the graph resizes and crops; needs opset 18. */
+  readonly resize?: boolean;
   /** With input uint8: file of a mean image; default: mean.npy beside the weights, where the network takes one. */
   readonly mean?: string;
   /** Put the weights into `<file>.data` beside the model. */
@@ -80,6 +83,8 @@ export interface Exported {
   /** uint8 where it takes pictures. */
   readonly input: 'float32' | 'uint8';
   readonly views: 1 | 10;
+  /** Whether it takes pictures of any size. */
+  readonly resize: boolean;
   readonly parameters: number;
   /** Of both files. */
   readonly bytes: number;
@@ -95,6 +100,7 @@ export const exportChecks: Checks<ExportOptions> = {
   input: among(['float32', 'uint8']),
   views: among([1, 10]),
   mean: text,
+  resize: truth,
   externalData: truth,
   tap: truth,
   graph: among(['inference', 'gradients', 'training']),
@@ -119,10 +125,16 @@ export async function exportOnnx(file: string, options: ExportOptions = {}): Pro
   return exportInference(file, await resolve(requireWeights('export', options)), options);
 }
 
+const firstOpset = ({ resize }: ExportOptions): number => (resize ? RESIZE_OPSET : opsets.first);
+
 /** Throws InputError for one that there is not. */
-export function checkOpset({ opset = opsets.first }: ExportOptions): void {
-  if (opset < opsets.first || opset > opsets.last)
-    throw new InputError(`--opset ${opset}: it must be ${opsets.first} to ${opsets.last}`);
+export function checkOpset(options: ExportOptions): void {
+  const first = firstOpset(options);
+  const { opset = first } = options;
+  if (opset < first || opset > opsets.last)
+    throw new InputError(
+      `--opset ${opset}: it must be ${first} to ${opsets.last}${options.resize ? ' with --resize' : ''}`,
+    );
 }
 
 const dataBeside = (file: string, { externalData }: ExportOptions): string | undefined =>
@@ -135,10 +147,11 @@ export async function exportInference(
   options: ExportOptions,
 ): Promise<Exported> {
   const {
-    opset = opsets.first,
+    opset = firstOpset(options),
     precision = 'float32',
     input = 'float32',
     views = 1,
+    resize = false,
     batch,
     lrn,
     tap,
@@ -146,7 +159,7 @@ export async function exportInference(
   const externalData = dataBeside(file, options);
   const form = { opset, batch, lrn, precision, externalData, tap };
   const mean = await meanOf(network, options);
-  const pictures = { input, views, meanImage: mean?.image };
+  const pictures = { input, views, resize, meanImage: mean?.image };
   const model = asInput(() => modelOf(network, weights, { source, classes, ...form, ...pictures }));
   await writeModelFile(file, model, guardOf(options));
   const parameters = parameterCount(network);
@@ -159,15 +172,15 @@ export async function exportInference(
     notes: [...notes, ...(mean ? [`mean image: ${mean.file}`] : []), ...opsetNotes(opset)],
   } as const;
   const bytes = model.byteLength + (model.external?.byteLength ?? 0);
-  return { ...made, opset, precision, input, views, parameters, bytes };
+  return { ...made, opset, precision, input, views, resize, parameters, bytes };
 }
 
 /** What a graph that preprocesses subtracts. */
 async function meanOf({ preprocess }: Network, options: ExportOptions): Promise<Mean | null> {
-  const { input, views, mean, weights } = options;
+  const { input, views, mean, resize, weights } = options;
   if (input === 'uint8') return findMean(preprocess, mean, typeof weights === 'string' ? weights : undefined);
-  if (views === 10 || mean !== undefined)
-    throw new InputError(`--${views === 10 ? 'views' : 'mean'} needs --input uint8`);
+  const given = views === 10 ? 'views' : mean !== undefined ? 'mean' : resize ? 'resize' : undefined;
+  if (given) throw new InputError(`--${given} needs --input uint8`);
   return null;
 }
 
@@ -204,6 +217,7 @@ async function exportTraining(
     precision: 'float32',
     input: 'float32',
     views: 1,
+    resize: false,
     parameters: parameterCount(network),
     bytes: model.byteLength,
     notes,
@@ -230,6 +244,7 @@ function trainingModel(network: Network, options: ExportOptions): ModelFile {
     ['--input uint8', options.input === 'uint8'],
     ['--views', options.views === 10],
     ['--mean', options.mean],
+    ['--resize', options.resize],
     ['--tap', options.tap],
     ['--seed or --init', options.seed !== undefined || options.init !== undefined],
   ] as const) {

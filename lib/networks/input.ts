@@ -10,7 +10,7 @@ import { InputError } from '../errors.ts';
 import { loadImages } from '../image/load.ts';
 
 export interface Input {
-  /** (N,C,H,W), or pictures (N,S,S,3) of whole numbers 0..255; float32. */
+  /** (N,C,H,W), or pictures (N,H,W,3) of whole numbers 0..255; float32. */
   readonly tensor: Tensor;
   /** One line: the files, or 'uniform noise, seed 0'. */
   readonly source: string;
@@ -43,15 +43,15 @@ interface Wanted {
 /** One batch of everything that was given. Throws InputError, naming the file, for what cannot be read. */
 export async function readInput(network: Network, options: InputOptions = {}): Promise<Input> {
   const { from = [], seed = 0, batch = 1, pixels } = options;
-  const side = pixels && pictureSide(pixels);
-  const wanted = { called: network.name, shape: side ? [side, side, 3] : network.input, pixels };
+  const shape = pixels ? shapeOfNoise(pixels) : network.input;
+  const wanted = { called: network.name, shape, pixels };
   if (typeof from === 'object' && 'stride' in from) {
     mustFit('the input', from, wanted);
     return { tensor: stack([cast(from, 'float32')], wanted), source: 'given in memory' };
   }
   const paths = typeof from === 'string' ? [from] : from;
   if (paths.length === 0) {
-    const tensor = side ? noisyPictures(side, seed, batch) : noise(network, seed, batch);
+    const tensor = pixels ? noisyPictures(shape, seed, batch) : noise(network, seed, batch);
     return { tensor, source: `uniform noise, seed ${seed}` };
   }
   const parts: Tensor[] = [];
@@ -77,12 +77,19 @@ export function noise(network: Network, seed: number, batch = 1): Tensor {
   return tensor(data, [batch, C, H, W]);
 }
 
+/** Of any size: twice and one and a half times what they are resized to. */
+function shapeOfNoise(pixels: Pixels): Shape {
+  const side = pictureSide(pixels);
+  const { size } = pixels.preprocess.resize;
+  return pixels.resize ? [Math.floor(1.5 * size), 2 * size, 3] : [side, side, 3];
+}
+
 /** Every byte as likely as the next. */
-function noisyPictures(side: number, seed: number, batch: number): Tensor {
-  const drawn = words(seed, streamOf('input'), batch * side * side * 3);
+function noisyPictures(shape: Shape, seed: number, batch: number): Tensor {
+  const drawn = words(seed, streamOf('input'), batch * sizeOf(shape));
   return tensor(
     Float32Array.from(drawn, (word) => word >>> 24),
-    [batch, side, side, 3],
+    [batch, ...shape],
   );
 }
 
@@ -127,10 +134,12 @@ async function readArray(path: string, wanted: Wanted): Promise<Tensor> {
   }
 }
 
-function mustHaveShape(path: string, shape: Shape, { called, shape: wanted }: Wanted): void {
+function mustHaveShape(path: string, shape: Shape, { called, shape: wanted, pixels }: Wanted): void {
   const image = shape.length === 4 ? shape.slice(1) : shape;
-  if (image.join() === wanted.join() && sizeOf(shape) > 0) return;
-  throw new InputError(`${path}: shape [${shape}], but ${called} takes [N,${wanted}] or [${wanted}]`);
+  const taken = pixels?.resize ? [...image.slice(0, 2), 3] : wanted;
+  if (image.join() === taken.join() && sizeOf(shape) > 0) return;
+  const told = pixels?.resize ? 'H,W,3' : wanted;
+  throw new InputError(`${path}: shape [${shape}], but ${called} takes [N,${told}] or [${told}]`);
 }
 
 function mustFit(path: string, values: Tensor, wanted: Wanted): void {
@@ -139,7 +148,14 @@ function mustFit(path: string, values: Tensor, wanted: Wanted): void {
   if (wrong !== undefined)
     throw new InputError(`${path} holds ${wrong}, but the file takes pictures of whole numbers 0 to 255`);
 }
-function stack(parts: readonly Tensor[], { shape }: Wanted): Tensor {
+
+function stack(parts: readonly Tensor[], { shape: wanted, pixels }: Wanted): Tensor {
+  const shape = pixels?.resize ? parts[0].shape.slice(1) : wanted;
+  for (const { shape: other } of parts)
+    if (pixels?.resize && other.slice(1).join() !== shape.join())
+      throw new InputError(
+        `pictures of [${shape}] and [${other.slice(1)}]: those of one run have one size, give the others apart`,
+      );
   const batch = parts.reduce((sum, part) => sum + part.shape[0], 0);
   const data = new Float32Array(batch * sizeOf(shape));
   let at = 0;

@@ -56,6 +56,7 @@ export async function exportTriton(folder: string, options: ExportOptions = {}):
     [`--graph ${graph}`, graph !== 'inference'],
     [`--batch ${batch}`, batch !== 'dynamic'],
     ['--views 10', views === 10],
+    ['--resize', options.resize],
     ['--loop', loop],
     ['--target', target],
   ] as const) {

@@ -14,11 +14,18 @@ export function pixelsIn({ metadata, graph }: Model, preprocess: () => Preproces
   const told = metadata.get(IMAGE);
   const [port] = graph.inputs;
   if (told === undefined || port?.name !== IMAGE || port.dtype !== 'uint8') return undefined;
-  const { views, meanImage } = parsed(told);
+  const { views, meanImage, resize = false } = parsed(told);
+  if (resize && port.shape?.slice(1, 3).some((extent) => typeof extent === 'number'))
+    throw new InputError(`the model's metadata tell of pictures of any size, but it takes [${port.shape}]`);
   const mean = meanImage ? graph.initializers.get(MEAN_IMAGE) : undefined;
   if (meanImage && mean?.dtype !== 'float32')
     throw new InputError(`the model's metadata tell of a mean image, but it has no '${MEAN_IMAGE}'`);
-  return { preprocess: preprocess(), views, ...(mean && { meanImage: toTensor(mean as NumericValue) }) };
+  return {
+    preprocess: preprocess(),
+    views,
+    resize,
+    ...(mean && { meanImage: toTensor(mean as NumericValue) }),
+  };
 }
 
 function parsed(text: string): ImageInput {

@@ -31,7 +31,7 @@ interface SubjectSettings extends Pick<JudgeSettings, 'require' | 'precision'>, 
   readonly pair: Pair;
   /** (N,C,H,W). */
   readonly input: Tensor;
-  /** (N,S,S,3), where the file takes pictures and what it makes of them is judged. */
+  /** (N,H,W,3), where the file takes pictures and what it makes of them is judged. */
   readonly pictures?: Tensor;
   readonly device: Executor;
 }
@@ -123,6 +123,7 @@ function oracleChain({ pair, input, pictures, precision, plain }: SubjectSetting
 function accept(value: Value, name: string, end: string | undefined): Value {
   if (isFloat(value.dtype)) return fromTensor(cast(tensorOf(value), 'float32'));
   if (name === end) return value;
+  if (value.dtype === 'uint8') return fromTensor(tensorOf(value));
   throw new InputError(`the model's value '${name}' is ${value.dtype}, not a float`);
 }
 
@@ -201,7 +202,7 @@ export function layersOf(
   const { pixels } = pair.input;
   mustBeFinite('the input', input);
   const chain = oracleChain(settings);
-  const steps = pixels && pictures && stepsOf(pixels, has, device);
+  const steps = pixels && pictures && stepsOf(pixels, pictures, has, device);
   const fed = pictures ? asBytes(pictures) : fedTo(pair.input, input);
   const given = new Map(pictures ? [[pair.input.name, fed]] : [['input', fromTensor(input)]]);
   const stored = (name: string): number => (type(name) === 'bfloat16' ? classes.bfloat16.t : 0);

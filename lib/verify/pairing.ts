@@ -72,7 +72,7 @@ export interface InputPort {
   readonly mapsLast: boolean;
   /** Images a run, where the file fixes them. */
   readonly batch?: number;
-  /** Of a file that takes pictures (N,S,S,3): what it does to them. */
+  /** Of a file that takes pictures: what it does to them. */
   readonly pixels?: Pixels;
 }
 

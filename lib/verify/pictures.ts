@@ -10,12 +10,14 @@ import {
   pixelStep,
   pixelSteps,
 } from '../../reference/input/pixels.ts';
+import type { Extent } from '../../reference/input/preprocess.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { shapes } from '../../reference/oracle.ts';
 import { dense, map, type Shape, type Storage, type Tensor, tensor } from '../../reference/tensor.ts';
 import { arithmetic, type DeviceArithmetic } from '../bounds/arithmetic.ts';
 import { type Bounds, copied, halfStep, type Judged, loosened, rounded } from '../bounds/bounds.ts';
 import { type Doubt, inDoubt, MOVED } from '../bounds/carried.ts';
+import { averaged } from '../bounds/resampling.ts';
 import type { Node } from '../onnx/model.ts';
 import type { Executor } from '../runtime/failures.ts';
 import type { Match } from './match.ts';
@@ -28,7 +30,9 @@ export function averaging(network: Network, { views = 1 }: Pixels): Network {
   return { ...network, layers: [...layers, { name: `${AVERAGE}/softmax`, kind: 'softmax' }] };
 }
 
-/** The values before the first layer, pictures (N,S,S,3) the first, 'input' the last. */
+const extentOf = ({ shape: [, height, width] }: Tensor): Extent => ({ height, width });
+
+/** The values before the first layer, pictures (N,H,W,3) the first, 'input' the last. */
 export function preprocessed(
   pixels: Pixels,
   pictures: Tensor,
@@ -39,7 +43,7 @@ export function preprocessed(
   const steps = pixelSteps(pixels);
   let x = pictures;
   for (const [i, step] of steps.entries()) {
-    x = pixelStep(step, x, Type);
+    x = pixelStep(step, x, extentOf(pictures), Type);
     values.set(valueAfter(steps, i), x);
   }
   return values;
@@ -80,7 +84,8 @@ export function shapesAround(
 export type Path = Pick<Computation, 'reads' | 'through'>;
 
 /** The steps, each from the last value before it that is there. */
-export function stepsOf(pixels: Pixels, has: (name: string) => boolean, device: Executor) {
+export function stepsOf(pixels: Pixels, pictures: Tensor, has: (name: string) => boolean, device: Executor) {
+  const extent = extentOf(pictures);
   const steps = pixelSteps(pixels);
   const names = [IMAGE, ...steps.map((_, i) => valueAfter(steps, i))];
   /** Of names[to], which need not be there itself. */
@@ -90,7 +95,8 @@ export function stepsOf(pixels: Pixels, has: (name: string) => boolean, device: 
     return {
       reads: [names[from]],
       ...(through.length > 0 && { through }),
-      judged: (values) => walked(steps.slice(from, to), tensorOf(values(names[from])), arithmetic[device]),
+      judged: (values) =>
+        walked(steps.slice(from, to), tensorOf(values(names[from])), extent, arithmetic[device]),
     };
   }
   const last = names.length - 1;
@@ -113,13 +119,14 @@ export function stepsOf(pixels: Pixels, has: (name: string) => boolean, device: 
 }
 
 /** Steps one after the other: what each may be off by comes to the bounds of the next. */
-function walked(steps: readonly PixelStep[], x: Tensor, device: DeviceArithmetic): Judged {
+function walked(steps: readonly PixelStep[], x: Tensor, extent: Extent, device: DeviceArithmetic): Judged {
   let exact = x;
   let off = map(x, () => 0);
   for (const step of steps) {
-    exact = pixelStep(step, exact, Float64Array);
-    const own = boundsOfStep(step, exact, device).bound;
-    const carried = dense(step.kind === 'mean' ? off : pixelStep(step, off, Float64Array));
+    const before = exact;
+    exact = pixelStep(step, before, extent, Float64Array);
+    const own = boundsOfStep(step, before, exact, device).bound;
+    const carried = dense(step.kind === 'mean' ? off : pixelStep(step, off, extent, Float64Array));
     off = tensor(
       own.map((bound, i) => bound + (1 + MOVED) * carried[i]),
       exact.shape,
@@ -157,7 +164,8 @@ export function averageBehind(
   return [average];
 }
 
-function boundsOfStep({ kind }: PixelStep, exact: Tensor, device: DeviceArithmetic): Bounds {
+function boundsOfStep({ kind }: PixelStep, x: Tensor, exact: Tensor, device: DeviceArithmetic): Bounds {
+  if (kind === 'columns' || kind === 'rows') return averaged(x, exact, kind === 'rows' ? 1 : 2, device);
   if (kind === 'mean') return rounded(exact, 1, device);
   if (kind === 'range' || kind === 'deviation') return rounded(exact, device.divide, device);
   return copied(exact, device);
@@ -168,7 +176,7 @@ export function matchedAround(layers: Match, pixels: Pixels, nodes: readonly Nod
   const steps = pixelSteps(pixels);
   const rows = [...steps.map((_, i) => valueAfter(steps, i)), ...(pixels.views === 10 ? [AVERAGE] : [])];
   const rowOf = (name: string): string | undefined => {
-    if (name === `${IMAGE}/float32`) return rows[0];
+    if (name === `${IMAGE}/float32`) return rows[steps.findIndex(({ kind }) => kind === 'planes')];
     const at = steps.findIndex(({ kind }) => name.startsWith(`${IMAGE}/${kind}`));
     return rows.find((row) => row === name) ?? rows[at] ?? (name.startsWith(AVERAGE) ? AVERAGE : undefined);
   };

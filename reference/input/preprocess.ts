@@ -97,9 +97,14 @@ export const cifar: Preprocess = {
   meanImage: 'required',
 };
 
+/** Of a picture, in pixels. */
+export type Extent = Pick<Image, 'width' | 'height'>;
+
 /** Width and height to which a picture is resized. Throws if it is taken as it is and has the wrong size. */
-export function resizedSize(image: Image, { resize }: Preprocess): readonly [width: number, height: number] {
-  const { width, height } = image;
+export function resizedSize(
+  { width, height }: Extent,
+  { resize }: Preprocess,
+): readonly [width: number, height: number] {
   const { mode, size } = resize;
   if (mode === 'warp') return [size, size];
   if (mode === 'shorter') {
@@ -123,7 +128,7 @@ export function centreOffset(extent: number, crop: number, rule: 'floor' | 'half
 }
 
 /** The centred window of side `crop` (all of it for 0). Throws if the crop is larger than what it is taken from. */
-function centreWindow(width: number, height: number, crop: Preprocess['crop']): Rectangle {
+export function centreWindow(width: number, height: number, crop: Preprocess['crop']): Rectangle {
   if (crop.size === 0) return { x: 0, y: 0, width, height };
   if (crop.size > width || crop.size > height) {
     throw new RangeError(`preprocess: a crop of ${crop.size} does not fit into ${width}×${height}`);

@@ -33,31 +33,41 @@ interface Taps {
   readonly span: number;
 }
 
-/** Weights of output positions [from, from + length) when `input` pixels become `output`. */
-function triangle(input: number, output: number, from: number, length: number): Taps {
+/**
+ * What one output position reads when `input` pixels become `output`, in real numbers: the weights of the pixels from
+ * `first` on, which sum to 1; before that division their sum was `sum`. `centre` and `support`: of the triangle.
+ */
+export function triangle(input: number, output: number, position: number) {
   const scale = input / output;
   const support = Math.max(scale, 1);
-  const span = Math.ceil(support) * 2 + 1;
+  const inverse = 1 / support;
+  const centre = (position + 0.5) * scale;
+  const first = Math.max(Math.trunc(centre - support + 0.5), 0);
+  const count = Math.min(Math.trunc(centre + support + 0.5), input) - first;
+  const weights = new Float64Array(count);
+  let sum = 0;
+  for (let t = 0; t < count; t++) {
+    weights[t] = Math.max(1 - Math.abs((t + first - centre + 0.5) * inverse), 0);
+    sum += weights[t];
+  }
+  for (let t = 0; t < count; t++) weights[t] /= sum;
+  return { first, weights, sum, centre, support };
+}
+
+/** Of output positions [from, from + length). */
+function fixedPoint(input: number, output: number, from: number, length: number): Taps {
+  const span = Math.ceil(Math.max(input / output, 1)) * 2 + 1;
   const taps = {
     first: new Int32Array(length),
     count: new Int32Array(length),
     weights: new Int32Array(length * span),
     span,
   };
-  const raw = new Float64Array(span);
-  const inverse = 1 / support;
   for (let i = 0; i < length; i++) {
-    const centre = (from + i + 0.5) * scale;
-    const first = Math.max(Math.trunc(centre - support + 0.5), 0);
-    const count = Math.min(Math.trunc(centre + support + 0.5), input) - first;
-    let sum = 0;
-    for (let t = 0; t < count; t++) {
-      raw[t] = Math.max(1 - Math.abs((t + first - centre + 0.5) * inverse), 0);
-      sum += raw[t];
-    }
-    for (let t = 0; t < count; t++) taps.weights[i * span + t] = Math.trunc(0.5 + (raw[t] / sum) * ONE);
+    const { first, weights } = triangle(input, output, from + i);
+    for (const [t, weight] of weights.entries()) taps.weights[i * span + t] = Math.trunc(0.5 + weight * ONE);
     taps.first[i] = first;
-    taps.count[i] = count;
+    taps.count[i] = weights.length;
   }
   return taps;
 }
@@ -75,7 +85,7 @@ function horizontal(image: Image, width: number, window: Rectangle, top: number,
     }
     return { width: columns, height, data };
   }
-  const { first, count, weights, span } = triangle(image.width, width, x, columns);
+  const { first, count, weights, span } = fixedPoint(image.width, width, x, columns);
   const pixels = image.data;
   for (let row = 0, to = 0; row < height; row++) {
     const line = (top + row) * image.width;
@@ -125,7 +135,7 @@ export function resizeBilinear(image: Image, width: number, height: number, wind
   const view = window ?? { x: 0, y: 0, width, height };
   check(image, width, height, view);
   if (height === image.height) return horizontal(image, width, view, view.y, view.height);
-  const taps = triangle(image.height, height, view.y, view.height);
+  const taps = fixedPoint(image.height, height, view.y, view.height);
   const last = view.height - 1;
   const top = taps.first[0];
   const rows = taps.first[last] + taps.count[last] - top;

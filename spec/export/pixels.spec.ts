@@ -40,7 +40,8 @@ function stacked(images: readonly Image[]): { data: Uint8Array; shape: number[] 
 async function onDevice(pixels: Pixels, images: readonly Image[]): Promise<Float32Array> {
   const g = new GraphBuilder({ precision: 'float32', batch: 'dynamic', lrn: 'native' });
   g.output(emitPixels(g, pixels));
-  const model = { irVersion: 8, opsetImport: [{ domain: '', version: 13 }], graph: g.build('pixels', '') };
+  const opset = pixels.resize ? 18 : 13;
+  const model = { irVersion: 8, opsetImport: [{ domain: '', version: opset }], graph: g.build('pixels', '') };
   return (await runOn(encodeModel(model), images)).input.data as Float32Array;
 }
 
@@ -56,7 +57,8 @@ async function runOn(file: Uint8Array, images: readonly Image[]) {
 
 const inSteps = (pixels: Pixels, images: readonly Image[]): Tensor => {
   const { data, shape } = stacked(images);
-  return pixelSteps(pixels).reduce((x, step) => pixelStep(step, x), tensor(Float32Array.from(data), shape));
+  const fed = tensor(Float32Array.from(data), shape);
+  return pixelSteps(pixels).reduce((x, step) => pixelStep(step, x, images[0]), fed);
 };
 
 const joinedOf = (parts: readonly Tensor[]): Buffer =>
@@ -118,6 +120,43 @@ describe('export/pixels', function () {
     }
   }
 
+  /** Nothing behind the resize and the crop. */
+  const inBytes = { channels: 'RGB', range: 255, mean: [0, 0, 0], deviation: [1, 1, 1] } as const;
+  const cuts = new Map(
+    [...forms.values()]
+      .filter(([, { resize }]) => resize.mode !== 'none')
+      .map(
+        ([name, { resize, crop }]) => [JSON.stringify({ resize, crop }), [name, { resize, crop }]] as const,
+      ),
+  );
+  for (const [name, cut] of cuts.values()) {
+    const spec = smaller({ ...cut, ...inBytes, meanImage: 'none' });
+    for (const views of spec.crop.size === 0 ? ([1] as const) : ([1, 10] as const))
+      it(`${name}, ${views} view(s) of pictures of any size: where preprocess cuts them, a grey level off at most`, async () => {
+        // crops with odd and even rests on either side, enlarged ones, and one that only a side of is resized
+        for (const [width, height] of [
+          [301, 262],
+          [262, 301],
+          [64, 64],
+          [97, 130],
+          [41, 33],
+          [64, 201],
+        ]) {
+          const image = pictureOf(width, height);
+          const exact = dense(preprocess(image, spec, { views }));
+          const pixels = { preprocess: spec, views, resize: true };
+          for (const found of [
+            await onDevice(pixels, [image, image]),
+            dense(inSteps(pixels, [image, image])),
+          ]) {
+            expect(found.length).to.equal(2 * exact.length);
+            const off = Array.from(found, (v, i) => Math.abs(v - exact[i % exact.length]));
+            expect(Math.max(...off), `${width}×${height}`).to.be.at.most(1);
+          }
+        }
+      });
+  }
+
   it('averages the views behind the network: probabilities, of logits their softmax', async () => {
     for (const name of ['cifar-alexnet', 'torchvision']) {
       const network = narrow(networkNamed(name));
@@ -155,11 +194,21 @@ describe('export/pixels', function () {
     };
     refused({ input: 'int8' }, /^input must be 'float32' or 'uint8' \(= int8\)$/);
     refused({ views: 2 }, /^views must be 1 or 10 \(= 2\)$/);
-    refused({ input: 'float32', views: 10 }, /^views and a mean image need input 'uint8'$/);
+    refused({ input: 'float32', views: 10 }, /^views, a mean image and resize need input 'uint8'$/);
+    refused({ resize: true, opset: 17 }, /^opset must be an integer from 18 to 25 \(= 17\)$/);
     const crop = { size: 0, offset: 'floor' };
     refused({ views: 10 }, /^preprocess: ten views need a crop \(= 0\)$/, { crop });
     refused({}, /^input: its shape in ONNX is \[N,3,256,256\], in the oracle \[N,3,227,227\]$/, { crop });
     const resize = { mode: 'shorter', size: 256 };
+    const wide = { size: 227, offset: 'floor' };
+    refused({ resize: true }, /^preprocess: a crop of 227 does not fit into 200×200$/, {
+      crop: wide,
+      resize: { mode: 'shorter', size: 200 },
+    });
+    refused({ resize: true }, /^preprocess: these pictures are not resized$/, {
+      crop: wide,
+      resize: { mode: 'none', size: 227 },
+    });
     refused({}, /^preprocess: without a crop, 'shorter' leaves pictures of any shape$/, { crop, resize });
     const small = random([3, 200, 200], 1);
     refused({ meanImage: small }, /the mean image must be \[3,227,227\] or larger \(= \[3,200,200\]\)$/);

@@ -112,6 +112,20 @@ describe('options of summary and export', () => {
     );
   });
 
+  it('export --resize: pictures of any size, from opset 18 on', async () => {
+    const usual = 'export any.onnx --network cifar-alexnet';
+    expect(await json(`${usual} --input uint8 --resize`)).to.include({ resize: true, opset: 18 });
+    const { dim } = model('any.onnx').graph!.input[0].type!.tensorType!.shape!;
+    expect(dim.map(({ dimParam, dimValue }) => dimParam || dimValue)).to.deep.equal(['N', 'H', 'W', 3]);
+    expect(ops('any.onnx').filter((op) => op === 'Resize')).to.have.length(2);
+    const told = model('any.onnx').metadataProps.find(({ key }) => key === 'image')!.value!;
+    expect(JSON.parse(told)).to.deep.include({ side: 28, resize: true });
+    expect(await refused(`${usual} --resize`)).to.match(/--resize needs --input uint8$/m);
+    expect(await refused(`${usual} --input uint8 --resize --opset 17`)).to.match(
+      /--opset 17: it must be 18 to 25 with --resize$/m,
+    );
+  });
+
   it('export --external-data: the weights lie beside the model', async () => {
     await json('export apart.onnx --network cifar10-full --seed 1 --external-data');
     expect(bytes('apart.onnx.data').length).to.be.at.least(4 * 89_578);

@@ -105,6 +105,67 @@ describe('files that take pictures', function () {
     });
   }
 
+  describe('of any size', () => {
+    const network = narrow(networkNamed('cifar-alexnet'));
+    const resize = { resize: true } as const;
+
+    for (const mode of ['shorter', 'warp'] as const)
+      it(`${mode}: resize and crop pass, of noise and of a photograph`, async () => {
+        const how = { ...network.preprocess, resize: { mode, size: 32 } };
+        const file = modelFor({ ...network, preprocess: how }, resize);
+        for (const input of [undefined, [fixturePath('rgb-letters.jpg')]]) {
+          const found = await judged(file, { input });
+          expect(found.verdict, JSON.stringify(found.layers.map(({ reason }) => reason))).to.equal('pass');
+          const rows = rowsOf(found).slice(0, 4);
+          expect(rows).to.deep.equal(
+            ['columns', 'rows', 'crop', 'planes'].map((kind) => `image/${kind} ${kind}`),
+          );
+          expect(found.input.slice(1, 3)).not.to.deep.equal(network.input.slice(1));
+        }
+      });
+
+    it('two pictures in ten views each, of which a run has one size', async () => {
+      const file = modelFor(network, { ...resize, views: 10 });
+      const photo = fixturePath('rgb-letters.jpg');
+      const { verdict, layers } = await judged(file, { input: [photo, photo] });
+      expect([verdict, layers.at(-1)!.shape]).to.deep.equal(['pass', [2, 12]]);
+      const sizes = { input: [photo, fixturePath('rgb8.png')] };
+      expect(await judged(file, sizes).catch(String)).to.match(/those of one run have one size/);
+    });
+
+    it('what is wrong is found where it is', async () => {
+      const file = modelFor(network, resize);
+      const attribute = (node: string, name: string, value: number | string) => (graph: Graph) => {
+        const found = graph.node.find((one) => one.name === node)!.attribute!.find((a) => a.name === name)!;
+        Object.assign(
+          found,
+          typeof value === 'string' ? { s: new TextEncoder().encode(value) } : { i: value },
+        );
+      };
+      const int64 = (name: string, value: bigint) => initializer(name, BigInt64Array.of(value));
+      const cases: [Parameters<typeof spoilt>[1], string][] = [
+        [attribute('image/columns', 'exclude_outside', 0), 'image/columns'],
+        [attribute('image/rows', 'coordinate_transformation_mode', 'asymmetric'), 'image/rows'],
+        [attribute('image/rows', 'mode', 'cubic'), 'image/rows'],
+        [int64('image/columns/extent/size', 33n), 'image/columns'],
+        [int64('image/crop/two', 3n), 'image/crop'],
+      ];
+      for (const [change, row] of cases) {
+        const { verdict, first } = await judged(spoilt(file, change));
+        expect([verdict, first], row).to.deep.equal(['fail', row]);
+      }
+    });
+
+    it('give their weights and preprocessing to predict, which resizes outside', async () => {
+      const photo = fixturePath('rgb-letters.jpg');
+      const guessed = async (options: object) => {
+        writeFileSync(path, modelFor(network, options));
+        return (await predict(photo, { weights: path, device: 'cpu', threads: 0 })).predictions[0].guesses;
+      };
+      expect(await guessed(resize)).to.deep.equal(await guessed({ input: 'float32' }));
+    });
+  });
+
   it('repeated elsewhere in the batch the views of a picture stay with it', async () => {
     const found = await judged(modelFor(narrow(networkNamed('cifar-alexnet')), { views: 10 }), { repeat: 2 });
     const place = found.repeats!.find(({ change }) => change === 'place')!;
@@ -167,20 +228,19 @@ describe('files that take pictures', function () {
     }
   });
 
+  type Graph = NonNullable<ModelProto['graph']>;
+
   /** The file with one thing changed. */
-  const spoilt = (
-    bytes: Uint8Array,
-    change: (graph: NonNullable<ModelProto['graph']>) => void,
-  ): Uint8Array => {
+  const spoilt = (bytes: Uint8Array, change: (graph: Graph) => void): Uint8Array => {
     const model = decodeModel(bytes);
     change(model.graph!);
     return encodeModel(model);
   };
-  const initializer = (name: string, raw: ArrayBufferView) => (graph: NonNullable<ModelProto['graph']>) => {
+  const initializer = (name: string, raw: ArrayBufferView) => (graph: Graph) => {
     const found = graph.initializer.find((tensor) => tensor.name === name)!;
     found.rawData = new Uint8Array(raw.buffer);
   };
-  const opType = (name: string, type: string) => (graph: NonNullable<ModelProto['graph']>) => {
+  const opType = (name: string, type: string) => (graph: Graph) => {
     graph.node.find((node) => node.name === name)!.opType = type;
   };
 

@@ -24,7 +24,11 @@ export function register(program: Command): void {
     .description('write a network with its weights as ONNX')
     .argument('[out.onnx]', 'file to write');
   weightOptions(command)
-    .option('--opset <n>', 'opset of the file, 13 to 25 (13; graphs that train: 18)', integer(1))
+    .option(
+      '--opset <n>',
+      'opset of the file, 13 to 25 (13; with --resize and graphs that train: 18)',
+      integer(1),
+    )
     .option('--batch <n>', "images a batch, or 'dynamic' (dynamic; graphs that train: 128)", (text) =>
       text === 'dynamic' ? text : integer(1)(text),
     )
@@ -32,6 +36,7 @@ export function register(program: Command): void {
     .addOption(oneOf('--precision <type>', 'type of weights and values', ['float32', 'float16'], 'float32'))
     .addOption(oneOf('--input <type>', INPUT, ['float32', 'uint8'], 'float32'))
     .addOption(oneOf('--views <n>', VIEWS, ['1', '10'], '1'))
+    .option('--resize', 'with --input uint8: pictures (N,H,W,3) of any size, resized in the graph (opset 18)')
     .option('--mean <file>', 'with --input uint8: mean image; default: mean.npy beside the weights')
     .addOption(oneOf('--graph <kind>', GRAPH, ['inference', 'gradients', 'training'], 'inference'))
     .option('--loop', 'with --graph training: as many steps a call as the inputs hold')
@@ -65,9 +70,11 @@ async function exportModel(
 }
 
 function line(made: Omit<Exported, 'notes'>): string {
-  const { file, network, graph, parameters, weights, opset, precision, bytes, input, views } = made;
+  const { file, network, graph, parameters, weights, opset, precision, bytes } = made;
   const kind = graph === 'inference' ? '' : `${graph}, `;
-  const pictures = input === 'uint8' ? `, of pictures${views === 10 ? ', ten views' : ''}` : '';
+  const any = made.resize ? ' of any size' : '';
+  const pictures =
+    made.input === 'uint8' ? `, of pictures${any}${made.views === 10 ? ', ten views' : ''}` : '';
   const what = `${network}, ${kind}${thousands(parameters)} parameters (${weights}), opset ${opset}, ${precision}${pictures}`;
   return `${file}: ${what}, ${megabytes(bytes)}\n`;
 }

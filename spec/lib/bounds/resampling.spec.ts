@@ -1,0 +1,104 @@
+/** Averages of grey levels: Pillow in fixed point, onnxruntime in fixed point and in float32 keep the bound. */
+import { spawnSync } from 'node:child_process';
+import { expect } from 'chai';
+import * as ort from 'onnxruntime-node';
+import { GraphBuilder } from '../../../export/graph.ts';
+import { encodeModel } from '../../../export/proto.ts';
+import { arithmetic } from '../../../lib/bounds/arithmetic.ts';
+import { averaged } from '../../../lib/bounds/resampling.ts';
+import { pixelStep } from '../../../reference/input/pixels.ts';
+import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
+import { uniform } from '../../support/models.ts';
+import { needsPython, PYTHON } from '../../support/pytorch.ts';
+
+const next = uniform(7);
+const noise = (H: number, W: number): Uint8Array =>
+  Uint8Array.from({ length: 3 * W * H }, () => (next() + 1) * 128);
+
+/** [H, W] along axis 1 or 2 to a length: shrunk a little and a lot, enlarged, and far from the origin. */
+const cases = [
+  [97, 131, 2, 50],
+  [1999, 23, 1, 256],
+  [13, 4000, 2, 341],
+  [31, 17, 1, 70],
+] as const;
+
+function judged(data: Uint8Array, [H, W, axis, length]: (typeof cases)[number]) {
+  const x = tensor(Float32Array.from(data), [1, H, W, 3]);
+  const kind = axis === 1 ? 'rows' : 'columns';
+  const exact = pixelStep({ kind, length: () => length }, x, { width: W, height: H }, Float64Array);
+  return { exact, bound: averaged(x, exact, axis, arithmetic.cpu).bound };
+}
+
+const beyond = (y: ArrayLike<number>, exact: Tensor, bound: Float64Array): number =>
+  bound.reduce((count, limit, i) => count + Number(!(Math.abs(y[i] - dense(exact)[i]) <= limit)), 0);
+
+async function inOnnxruntime(
+  data: Uint8Array,
+  [H, W, axis, length]: (typeof cases)[number],
+  type: 'uint8' | 'float32',
+): Promise<Float32Array | Uint8Array> {
+  const g = new GraphBuilder({ precision: 'float32', batch: 1, lrn: 'native' });
+  const filter = { mode: 'linear', coordinate_transformation_mode: 'half_pixel', antialias: 1 };
+  const attributes = { ...filter, exclude_outside: 1, axes: [axis] };
+  const x = g.input('x', [1, H, W, 3], type);
+  g.output(g.node('Resize', [x, '', '', g.integers('length', [length])], 'y', attributes));
+  const model = { irVersion: 8, opsetImport: [{ domain: '', version: 18 }], graph: g.build('resize', '') };
+  const session = await ort.InferenceSession.create(encodeModel(model), { logSeverityLevel: 3 });
+  const values = type === 'uint8' ? data : Float32Array.from(data);
+  const { y } = await session.run({ x: new ort.Tensor(type, values as Uint8Array, [1, H, W, 3]) });
+  await session.release();
+  return y.data as Float32Array;
+}
+
+describe('lib/bounds/resampling', function () {
+  this.timeout(60_000);
+
+  for (const one of cases) {
+    const [H, W, axis, length] = one;
+    const title = `${H}×${W}, axis ${axis} to ${length}`;
+
+    it(`${title}: onnxruntime, in bytes and rounded from float32`, async () => {
+      const data = noise(H, W);
+      const { exact, bound } = judged(data, one);
+      const bytes = await inOnnxruntime(data, one, 'uint8');
+      expect(bytes.length).to.equal(exact.size);
+      expect(beyond(bytes, exact, bound)).to.equal(0);
+      const floats = await inOnnxruntime(data, one, 'float32');
+      expect(beyond(floats.map(Math.round), exact, bound)).to.equal(0);
+    });
+
+    it(`${title}: Pillow`, function () {
+      needsPython(this, 'PIL', 'python3-pil');
+      const script = `import sys
+from PIL import Image
+W, H, w, h = map(int, sys.argv[1:])
+x = Image.frombytes('RGB', (W, H), sys.stdin.buffer.read())
+sys.stdout.buffer.write(x.resize((w, h), Image.BILINEAR).tobytes())`;
+      const data = noise(H, W);
+      const sizes = [W, H, axis === 2 ? length : W, axis === 1 ? length : H].map(String);
+      const { stdout } = spawnSync(PYTHON, ['-c', script, ...sizes], { input: data });
+      const { exact, bound } = judged(data, one);
+      expect(stdout.length).to.equal(exact.size);
+      expect(beyond(stdout, exact, bound)).to.equal(0);
+    });
+
+    // enlarged, weights and so averages are a few fractions, half a level among them
+    if (length > [H, W][axis - 1]) continue;
+    it(`${title}: another level than the nearest fails, but where the average is next to half a level`, () => {
+      const { exact, bound } = judged(noise(H, W), one);
+      const second = dense(exact).map((v) => (v < Math.round(v) ? Math.floor(v) : Math.floor(v) + 1));
+      // an average is within s of half a level in a share of 2s, s what the bound allows beyond a half
+      const slack = Math.max(...bound) - 0.5;
+      expect(slack).to.be.within(1e-4, 0.02);
+      const passing = exact.size - beyond(second, exact, bound);
+      const deviations = 6 * Math.sqrt(2 * slack * exact.size);
+      expect(passing).to.be.below(2 * slack * exact.size + deviations);
+    });
+  }
+
+  it('of a length that stays nothing is averaged', () => {
+    const x = tensor(Float32Array.of(1, 2, 3, 4, 5, 6), [1, 1, 2, 3]);
+    expect([...averaged(x, x, 2, arithmetic.cpu).bound]).to.deep.equal([0, 0, 0, 0, 0, 0]);
+  });
+});
