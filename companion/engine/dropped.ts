@@ -3,14 +3,13 @@
 import { InputError } from '../../lib/errors.ts';
 import type { Identity } from '../../lib/explain/start.ts';
 import { isHdf5 } from '../../lib/format/hdf5.ts';
-import { adopt } from '../../lib/format/source.ts';
+import type { Source } from '../../lib/format/source.ts';
 import { openTensors } from '../../lib/format/tensors.ts';
 import { classCount, classNames } from '../../lib/labels/labels.ts';
 import { visible } from '../../lib/report/escape.ts';
 import { fittedWeights } from '../../lib/weights/fitted.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Weights } from '../../reference/oracle.ts';
-import type { Progress } from './protocol.ts';
 
 export interface Dropped {
   readonly identity: Identity;
@@ -19,22 +18,17 @@ export interface Dropped {
 
 /**
  * The network is `asked`, or where that is '' the one that the file names or fits. Rejects with InputError, one line
- * that starts with `name`.
+ * that starts with the file's name.
  */
-export async function droppedWeights(
-  bytes: Uint8Array<ArrayBuffer>,
-  name: string,
-  asked: string,
-  progress: Progress,
-): Promise<Dropped> {
-  if (isHdf5(bytes)) throw foreign(name, 'HDF5');
-  const file = await openTensors(adopt(bytes, name));
+export async function droppedWeights(source: Source, asked: string): Promise<Dropped> {
+  const { name } = source;
+  if (isHdf5(source.read(0, Math.min(source.size, 8)))) throw foreign(name, 'HDF5');
+  const file = await openTensors(source);
   try {
     if (file.format === 'ONNX') throw foreign(name, 'ONNX');
     const loaded = await fittedWeights(name, file, {
       network: networks.find((network) => network.name === asked),
       wish: 'choose which, beside the file',
-      progress: (done, total) => progress(done / total),
     });
     const { weights, source, notes, classes } = loaded;
     const preprocess = loaded.preprocess ?? loaded.network.preprocess;

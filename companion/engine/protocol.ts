@@ -5,22 +5,23 @@ import type { Method } from '../../reference/training/init.ts';
 import type { Gradient } from './backstory.ts';
 import type { Story } from './story.ts';
 
-/** Where the weights come from: bytes of a .safetensors file, or a seed. */
-export type GivenWeights =
-  | { readonly bytes: Uint8Array<ArrayBuffer> }
-  | { readonly seed: number; readonly init: Method };
+/** A file's bytes, or where the page's own server has them. */
+export type GivenBytes = Uint8Array<ArrayBuffer> | string;
+
+/** Where the weights come from: a .safetensors file, or a seed. */
+export type GivenWeights = GivenBytes | { readonly seed: number; readonly init: Method };
 
 export interface GivenNetwork {
   readonly network: Network;
   readonly weights: GivenWeights;
   /** A .safetensors file of the mean image, where the preprocessing takes one. */
-  readonly mean: Uint8Array<ArrayBuffer> | null;
+  readonly mean: GivenBytes | null;
 }
 
-/** A file's bytes; absent: the photo that the program makes. */
+/** Absent: the photo that the program makes. */
 export interface GivenPhoto {
   readonly name: string;
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: GivenBytes;
 }
 
 /** A picture, 8-bit RGB. */

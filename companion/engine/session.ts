@@ -24,7 +24,8 @@ import { allGradients, gradientStory } from './backstory.ts';
 import { doubted } from './doubts.ts';
 import { droppedWeights } from './dropped.ts';
 import { classify, occludeRow, tenViews, withoutKernels } from './experiments.ts';
-import type { GivenWeights, Progress, Questions, Seen, Topic } from './protocol.ts';
+import { fileSource } from './file.ts';
+import type { GivenBytes, GivenWeights, Progress, Questions, Seen, Topic } from './protocol.ts';
 import { storyOf } from './story.ts';
 
 export type Answers = {
@@ -65,18 +66,19 @@ export function converse(): Answers {
     return { photo, crop, probabilities: probabilities(running), took };
   };
   return {
-    open({ network, weights, mean }) {
-      const meanImage = mean ? tensorsIn(mean, 'the mean image').get('mean') : undefined;
-      model = { network, weights: weightsOf(network, weights), meanImage };
+    async open({ network, weights, mean }) {
+      const meanImage = mean ? (await tensorsIn(mean, 'the mean image')).get('mean') : undefined;
+      model = { network, weights: await weightsOf(network, weights), meanImage };
       return {};
     },
-    see: (given) => show(given ? decodeImageSync(given.bytes, given.name) : madePhoto(), model),
+    see: async (given) =>
+      show(given ? decodeImageSync(await bytesOf(given.bytes), given.name) : madePhoto(), model),
     async take({ file, network: asked }, progress) {
       const name = oneLine(visible(file.name));
-      const bytes = new Uint8Array(await file.arrayBuffer());
-      if (sniff(bytes) || file.type.startsWith('image/'))
-        return { seen: show(decodeImageSync(bytes, name), model), identity: null };
-      const { identity, weights } = await droppedWeights(bytes, name, asked, progress);
+      const source = fileSource(file, name, progress);
+      if (sniff(source.read(0, Math.min(source.size, 512))) || file.type.startsWith('image/'))
+        return { seen: show(decodeImageSync(source.read(0, source.size), name), model), identity: null };
+      const { identity, weights } = await droppedWeights(source, asked);
       return { seen: show(photo, { network: identity.network, weights: inFloat32(weights) }), identity };
     },
     maps({ layer, side, k }) {
@@ -119,12 +121,16 @@ export function converse(): Answers {
 const inFloat32 = (weights: Weights): Weights =>
   new Map([...weights].map(([name, t]) => [name, cast(t, 'float32')]));
 
-const weightsOf = (network: Network, given: GivenWeights): Weights =>
-  'seed' in given
+const weightsOf = async (network: Network, given: GivenWeights): Promise<Weights> =>
+  typeof given === 'object' && 'seed' in given
     ? initialise(network, given.seed, given.init)
-    : inFloat32(tensorsIn(given.bytes, 'the weights'));
+    : inFloat32(await tensorsIn(given, 'the weights'));
 
-function tensorsIn(bytes: Uint8Array<ArrayBuffer>, name: string): ReadonlyMap<string, Tensor> {
-  const { tensors } = openSafetensors(adopt(bytes, name));
+async function tensorsIn(given: GivenBytes, name: string): Promise<ReadonlyMap<string, Tensor>> {
+  const { tensors } = openSafetensors(adopt(await bytesOf(given), name));
   return new Map([...tensors].map(([key, value]) => [key, toTensor(value.read())]));
+}
+
+async function bytesOf(given: GivenBytes): Promise<Uint8Array<ArrayBuffer>> {
+  return typeof given === 'string' ? new Uint8Array(await (await fetch(given)).arrayBuffer()) : given;
 }

@@ -26,8 +26,8 @@ const parts: readonly (readonly [Page, string])[] = [
 
 /** Opens the network and shows it the photo. */
 async function begin(start: Start, ask: Ask): Promise<Seen> {
-  await ask('open', await givenNetwork(start));
-  return ask('see', await givenPhoto(start));
+  await ask('open', givenNetwork(start));
+  return ask('see', givenPhoto(start));
 }
 
 export function App({ start, ask }: { readonly start: Start; readonly ask: Ask }) {

@@ -86,7 +86,7 @@ export const zerosOf = (dtype: NumericDType, count: number): TypedArray => new t
 /** The bytes as values of that type: the same memory where it is aligned, else a copy. */
 export function viewAs(dtype: NumericDType, bytes: Uint8Array): TypedArray {
   const { buffer, byteOffset, byteLength } = bytes;
-  if (byteOffset % bytesOf(dtype) !== 0) return viewAs(dtype, Uint8Array.from(bytes));
+  if (byteOffset % bytesOf(dtype) !== 0) return viewAs(dtype, new Uint8Array(bytes));
   return new table[dtype].array(buffer, byteOffset, byteLength / bytesOf(dtype));
 }
 

@@ -20,12 +20,14 @@ const [t0, t1, t2, t3, t4, t5, t6, t7] = tables;
 
 /** The sum of the bytes, going on from that of what came before. */
 export function crc32(bytes: Uint8Array, before = 0): number {
+  const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let sum = ~before;
   let at = 0;
   for (; at + 8 <= bytes.length; at += 8) {
-    sum ^= bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
-    const first = t7[sum & 255] ^ t6[(sum >>> 8) & 255] ^ t5[(sum >>> 16) & 255] ^ t4[sum >>> 24];
-    sum = first ^ t3[bytes[at + 4]] ^ t2[bytes[at + 5]] ^ t1[bytes[at + 6]] ^ t0[bytes[at + 7]];
+    const a = sum ^ words.getInt32(at, true);
+    const b = words.getInt32(at + 4, true);
+    const first = t7[a & 255] ^ t6[(a >>> 8) & 255] ^ t5[(a >>> 16) & 255] ^ t4[a >>> 24];
+    sum = first ^ t3[b & 255] ^ t2[(b >>> 8) & 255] ^ t1[(b >>> 16) & 255] ^ t0[b >>> 24];
   }
   for (; at < bytes.length; at++) sum = (sum >>> 8) ^ t0[(sum ^ bytes[at]) & 255];
   return ~sum >>> 0;

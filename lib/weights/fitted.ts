@@ -4,7 +4,7 @@ import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
-import { type Storage, sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
+import { type Storage, type Tensor, tensor } from '../../reference/tensor.ts';
 import { fromTensor, type LazyValue, toTensor, widen } from '../array/value.ts';
 import { InputError } from '../errors.ts';
 import { about } from '../format/source.ts';
@@ -37,15 +37,13 @@ interface FitOptions {
   readonly published?: Preprocess;
   /** How a reader says which network is meant. */
   readonly wish?: string;
-  /** Values that are read, and that there are. */
-  readonly progress?: (done: number, total: number) => void;
 }
 
 /** The weights in an open file, which messages call `path`. Rejects with InputError as loadWeights says. */
 export async function fittedWeights(path: string, file: TensorFile, options: FitOptions): Promise<Loaded> {
-  const { network, published, wish, progress } = options;
+  const { network, published, wish } = options;
   const plan = network ? about(path, () => mapTensors(network, file)) : infer(path, file, wish);
-  const read = await readWeights(path, file, plan.assignments, progress);
+  const read = await readWeights(path, file, plan.assignments);
   const { weights, notes } = about(path, () => refolded(plan.network, read, file));
   const told = preprocessOf(path, file) ?? published;
   const classes = about(path, () => classesIn(file.metadata));
@@ -188,18 +186,12 @@ async function readWeights(
   path: string,
   file: TensorFile,
   assignments: readonly Assignment[],
-  progress?: FitOptions['progress'],
 ): Promise<Map<string, Tensor>> {
   const weights = new Map<string, Tensor>();
   const queue = [...assignments];
-  const total = assignments.reduce((sum, { layout }) => sum + sizeOf(layout.shape), 0);
-  let done = 0;
   const lane = async () => {
-    for (let next = queue.shift(); next; next = queue.shift()) {
+    for (let next = queue.shift(); next; next = queue.shift())
       weights.set(next.own, await readWeight(path, file, next));
-      done += sizeOf(next.layout.shape);
-      progress?.(done, total);
-    }
   };
   const lanes = await Promise.allSettled(Array.from({ length: LANES }, lane));
   for (const { reason } of lanes as PromiseRejectedResult[]) if (reason) throw reason;
