@@ -30,7 +30,11 @@ export function averaging(network: Network, { views = 1 }: Pixels): Network {
   return { ...network, layers: [...layers, { name: `${AVERAGE}/softmax`, kind: 'softmax' }] };
 }
 
-const extentOf = ({ shape: [, height, width] }: Tensor): Extent => ({ height, width });
+/** Of pictures (N,H,W,3). */
+export const extentOf = ({ shape: [, height, width] }: { readonly shape: Shape }): Extent => ({
+  height,
+  width,
+});
 
 /** The values before the first layer, pictures (N,H,W,3) the first, 'input' the last. */
 export function preprocessed(
@@ -63,21 +67,36 @@ export function shapesAround(
   network: Network,
   pixels: Pixels | undefined,
   N = 1,
+  picture?: Extent,
 ): ReadonlyMap<string, Shape> {
   if (!pixels) return shapes(network, N);
   const { views = 1 } = pixels;
   const side = pictureSide(pixels);
+  const extent = picture ?? { width: side, height: side };
   const layers = shapes(network, N * views);
   const steps = pixelSteps(pixels);
-  const fed = steps.map((_, i) => [valueAfter(steps, i), layers.get('input')!] as const);
+  let shape: Shape = [N, extent.height, extent.width, 3];
+  const fed: [string, Shape][] = [[IMAGE, shape]];
+  for (const [i, step] of steps.entries()) {
+    shape = shapeBehind(step, shape, extent);
+    fed.push([valueAfter(steps, i), shape]);
+  }
   const classes = layers.get(network.layers[network.layers.length - 1].name)!.slice(1);
-  const planes = [N, 3, side, side];
   return new Map<string, Shape>([
-    ...([[IMAGE, [N, side, side, 3]], ...fed] as const),
-    ...(steps.length > 1 ? [[valueAfter(steps, 0), planes] as const] : []),
+    ...fed,
     ...layers,
     ...(views === 1 ? [] : [[AVERAGE, [N, ...classes]] as const]),
   ]);
+}
+
+function shapeBehind(step: PixelStep, shape: Shape, picture: Extent): Shape {
+  const [N, H, W] = shape;
+  if (step.kind === 'columns') return [N, H, step.length(picture), 3];
+  if (step.kind === 'rows') return [N, step.length(picture), W, 3];
+  if (step.kind === 'planes') return [N, 3, H, W];
+  if (step.kind !== 'crop' && step.kind !== 'views') return shape;
+  const { width, height } = step.kind === 'crop' ? step.window(picture) : step.windows[0];
+  return step.kind === 'crop' ? [N, height, width, 3] : [2 * step.windows.length * N, 3, height, width];
 }
 
 /** What a value is computed from: values that are there, and those between, which nobody has. */
@@ -123,9 +142,15 @@ function walked(steps: readonly PixelStep[], x: Tensor, extent: Extent, device: 
   let exact = x;
   let off = map(x, () => 0);
   for (const step of steps) {
-    const before = exact;
-    exact = pixelStep(step, before, extent, Float64Array);
-    const own = boundsOfStep(step, before, exact, device).bound;
+    if (step.kind === 'columns' || step.kind === 'rows') {
+      const axis = step.kind === 'rows' ? 1 : 2;
+      const { exact: levels, bounds } = averaged(exact, off, axis, step.length(extent), device);
+      exact = levels;
+      off = tensor(bounds.bound, levels.shape);
+      continue;
+    }
+    exact = pixelStep(step, exact, extent, Float64Array);
+    const own = boundsOfStep(step, exact, device).bound;
     const carried = dense(step.kind === 'mean' ? off : pixelStep(step, off, extent, Float64Array));
     off = tensor(
       own.map((bound, i) => bound + (1 + MOVED) * carried[i]),
@@ -164,8 +189,7 @@ export function averageBehind(
   return [average];
 }
 
-function boundsOfStep({ kind }: PixelStep, x: Tensor, exact: Tensor, device: DeviceArithmetic): Bounds {
-  if (kind === 'columns' || kind === 'rows') return averaged(x, exact, kind === 'rows' ? 1 : 2, device);
+function boundsOfStep({ kind }: PixelStep, exact: Tensor, device: DeviceArithmetic): Bounds {
   if (kind === 'mean') return rounded(exact, 1, device);
   if (kind === 'range' || kind === 'deviation') return rounded(exact, device.divide, device);
   return copied(exact, device);

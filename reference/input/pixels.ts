@@ -104,8 +104,8 @@ export function pixelSteps(pixels: Pixels): readonly PixelStep[] {
 export type StorageClass = new (n: number) => Storage;
 
 /**
- * One step; what it computes is rounded as `Type` stores it: in float32 columns and rows to whole numbers, as pictures
- * are. `picture`: what the first step is given.
+ * One step; what it computes is rounded as `Type` stores it, columns and rows to whole numbers. `picture`: what the
+ * first step is given.
  */
 export function pixelStep(
   step: PixelStep,
@@ -158,11 +158,10 @@ function averages(x: Tensor, axis: 1 | 2, length: number, Type: StorageClass): T
   const from = dense(x);
   const shape = x.shape.map((extent, at) => (at === axis ? length : extent));
   const y = new Type(sizeOf(shape));
-  const store = Type === Float64Array ? (v: number) => v : (v: number) => Math.floor(v + 0.5);
   eachAverage(x.shape, axis, length, ({ first, weights }, at, stride, to) => {
     let sum = 0;
     for (let t = 0; t < weights.length; t++) sum += weights[t] * from[at + (first + t) * stride];
-    y[to] = store(sum);
+    y[to] = Math.floor(sum + 0.5);
   });
   return tensor(y, shape);
 }

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { intermediates, joined } from '../../export/index.ts';
 import { decodeModel, encodeModel } from '../../export/proto.ts';
-import { fromTensor, type NumericValue } from '../../lib/array/value.ts';
+import type { NumericValue } from '../../lib/array/value.ts';
 import { type VerifyOptions, verify } from '../../lib/index.ts';
 import { modelOf } from '../../lib/networks/modelfile.ts';
 import { openSession } from '../../lib/runtime/session.ts';
-import { asTensor } from '../../lib/runtime/values.ts';
+import { fromSession } from '../../lib/runtime/values.ts';
 import { saveRun } from '../../lib/verify/save.ts';
 import { pictureSide, pixelSteps } from '../../reference/input/pixels.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
@@ -28,24 +28,29 @@ const halved: ServerOptions['spoil'] = ({ body }, path) => {
 const cases = [
   { name: 'torchvision', views: 1 },
   { name: 'cifar-alexnet', views: 10 },
+  { name: 'cifar-alexnet', views: 10, resize: true },
 ] as const;
 
-for (const { name, views } of cases) {
-  describe(`${name}, ${views} view(s), of pictures, computed elsewhere`, function () {
+for (const { name, views, ...how } of cases) {
+  const resize = 'resize' in how;
+  const title = `${name}, ${views} view(s), of pictures${resize ? ' of any size' : ''}, computed elsewhere`;
+  describe(title, function () {
     this.timeout(60_000);
     const folder = mkdtempSync(join(tmpdir(), 'alexnet-elsewhere-'));
     after(() => rmSync(folder, { recursive: true }));
     const network = narrow(networkNamed(name));
     const model = join(folder, 'm.onnx');
-    const form = { source: 'a spec', input: 'uint8', views } as const;
+    const form = { source: 'a spec', input: 'uint8', views, resize } as const;
     const bytes = joined(modelOf(network, randomWeights(network, 3), form).chunks());
     writeFileSync(model, bytes);
     const side = pictureSide({ preprocess: network.preprocess, views });
-    const noise = random([2, side, side, 3], 9, 1);
+    const shape = resize ? [2, 41, 54, 3] : [2, side, side, 3];
+    const noise = random(shape, 9, 1);
     const pictures = Uint8Array.from(noise.data as Float32Array, (v) => Math.floor((v + 1) * 128));
-    const image: NumericValue = { dtype: 'uint8', shape: [2, side, side, 3], data: pictures };
+    const image: NumericValue = { dtype: 'uint8', shape, data: pictures };
     const pictured = () => tensor(Float32Array.from(pictures), image.shape);
-    const steps = pixelSteps({ preprocess: network.preprocess, views }).map(({ kind }) => `image/${kind}`);
+    const pixels = { preprocess: network.preprocess, views, resize };
+    const steps = pixelSteps(pixels).map(({ kind }) => `image/${kind}`);
     const last = views === 10 ? 'probabilities' : network.layers.at(-1)!.name;
 
     /** The file with a mean that is one hundredth of a deviation off. */
@@ -56,8 +61,13 @@ for (const { name, views } of cases) {
       by.rawData = new Uint8Array(mean.map((v, c) => v * (c === 1 ? 1.01 : 1)).buffer);
       return encodeModel(wrong);
     };
+    const inBytes = resize ? ['columns', 'rows', 'crop'].map((kind) => `image/${kind}`) : [];
     const sessionOf = (of: Uint8Array, isTapped = true) =>
-      openSession(of, 'cpu', isTapped ? { taps: intermediates(decodeModel(of).graph!) } : {});
+      openSession(
+        of,
+        'cpu',
+        isTapped ? { taps: [...inBytes, ...intermediates(decodeModel(of).graph!)] } : {},
+      );
 
     async function served(
       of: Uint8Array,
@@ -85,7 +95,7 @@ for (const { name, views } of cases) {
       const found = await session.run(new Map([['image', image]]));
       await session.release();
       const values = new Map<string, NumericValue>([['image', image]]);
-      for (const [key, value] of found) values.set(key, fromTensor(asTensor(value, key)));
+      for (const [key, value] of found) values.set(key, fromSession(value) as NumericValue);
       spoil(values);
       const kept = new Map([...values].filter(([key]) => keep(key)));
       const path = join(folder, 'values.npz');
@@ -109,7 +119,8 @@ for (const { name, views } of cases) {
       expect(verdict).to.equal('pass');
       const [row, ...more] = layers.filter(({ introduced }) => introduced);
       expect([row.layer, row.shape[0], more.length]).to.deep.equal([last, 2, 0]);
-      expect((await served(bytes, false, {}, { spoil: halved })).verdict).to.equal('fail');
+      // a level in doubt at a pixel or two leaves nothing to be said of what is made of all of them
+      if (!resize) expect((await served(bytes, false, {}, { spoil: halved })).verdict).to.equal('fail');
     });
 
     it("onnxruntime's values in a file: all of them, with the pictures that they are of", async () => {
@@ -163,6 +174,9 @@ for (const { name, views } of cases) {
       expect(await said({ model: undefined, network, weights })).to.match(
         /takes 'image' uint8 .* takes one input, float32 or float16 .*; of a model that takes pictures give the file/,
       );
+      if (!resize) return;
+      const without = await dumped(bytes, (key) => key !== 'image');
+      expect(await verify(without).catch(String)).to.match(/of any size the values must hold 'image' too$/);
     });
   });
 }

@@ -113,7 +113,7 @@ describe('files that take pictures', function () {
       it(`${mode}: resize and crop pass, of noise and of a photograph`, async () => {
         const how = { ...network.preprocess, resize: { mode, size: 32 } };
         const file = modelFor({ ...network, preprocess: how }, resize);
-        for (const input of [undefined, [fixturePath('rgb-letters.jpg')]]) {
+        for (const input of [undefined, [fixturePath('subsampled420.jpg')]]) {
           const found = await judged(file, { input });
           expect(found.verdict, JSON.stringify(found.layers.map(({ reason }) => reason))).to.equal('pass');
           const rows = rowsOf(found).slice(0, 4);
@@ -129,7 +129,7 @@ describe('files that take pictures', function () {
       const photo = fixturePath('rgb-letters.jpg');
       const { verdict, layers } = await judged(file, { input: [photo, photo] });
       expect([verdict, layers.at(-1)!.shape]).to.deep.equal(['pass', [2, 12]]);
-      const sizes = { input: [photo, fixturePath('rgb8.png')] };
+      const sizes = { input: [photo, fixturePath('subsampled420.jpg')] };
       expect(await judged(file, sizes).catch(String)).to.match(/those of one run have one size/);
     });
 

@@ -4,8 +4,9 @@
  */
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { NumericValue } from '../../lib/array/value.ts';
 import type { Session } from '../../lib/runtime/session.ts';
-import { asTensor } from '../../lib/runtime/values.ts';
+import { asTensor, fromSession } from '../../lib/runtime/values.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 
 export interface ServerOptions {
@@ -76,13 +77,12 @@ export async function serveModel(session: Session, options: ServerOptions = {}) 
     );
     const tail: Buffer[] = [];
     const heads = wanted.map(({ name, parameters }) => {
-      const value = asTensor(found.get(name)!, name);
       if (parameters?.classification)
-        return { name, ...classified(value, parameters.classification, labels) };
-      const data = Float32Array.from(dense(value));
-      const head = { name, datatype: 'FP32', shape: value.shape };
-      if (!parameters?.binary_data) return { ...head, data: [...data] };
-      tail.push(Buffer.from(data.buffer));
+        return { name, ...classified(asTensor(found.get(name)!, name), parameters.classification, labels) };
+      const { data, dtype, shape } = fromSession(found.get(name)!) as NumericValue;
+      const head = { name, datatype: dtype === 'uint8' ? 'UINT8' : 'FP32', shape };
+      if (!parameters?.binary_data) return { ...head, data: Array.from(data, Number) };
+      tail.push(Buffer.from(data.buffer, data.byteOffset, data.byteLength));
       return { ...head, parameters: { binary_data_size: data.byteLength } };
     });
     const head = Buffer.from(JSON.stringify({ model_name: 'net', model_version: '1', outputs: heads }));

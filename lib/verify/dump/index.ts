@@ -16,7 +16,7 @@ import { examine, verificationOf } from '../engine.ts';
 import { fedAs, fedIn, layersOf } from '../layers.ts';
 import type { VerifyOptions } from '../options.ts';
 import type { FilePair, Pair } from '../pairing.ts';
-import { shapesAround } from '../pictures.ts';
+import { extentOf, shapesAround } from '../pictures.ts';
 import { tensorOf } from '../subject.ts';
 import type { Verification } from '../verification.ts';
 import { inPlace, nameDump, nodeNames, torchNames } from './names.ts';
@@ -62,11 +62,10 @@ export async function prepareDump(
   const { pair, weights } = found;
   const { network } = pair;
   const { pixels } = pair.input;
-  const one = shapesAround(network, pixels);
   const from = options.endpoint === undefined ? undefined : await fromEndpoint(pair, options);
   const dumps = from ? [from.dump] : await readDump(options.values!, recorded?.types);
   const names = await namesIn(options.names);
-  const own = [...one.keys()];
+  const own = [...shapesAround(network, pixels).keys()];
   const layerOf = invertedOf(pair);
   const aliases = [
     layerOf,
@@ -85,6 +84,10 @@ export async function prepareDump(
     const moved = inPlace(network, named.names, dump);
     for (const [ours, theirs] of moved.names) if (from?.unstable.includes(theirs)) unstable.push(ours);
     notes.push(...named.unmatched, ...moved.notes);
+    const pictures = from ? fromTensor(from.input) : dump.get(moved.names.get(IMAGE) ?? '');
+    if (pixels?.resize && !pictures)
+      throw new InputError(`${options.values}: of pictures of any size the values must hold '${IMAGE}' too`);
+    const one = shapesAround(network, pixels, 1, pictures && extentOf(pictures));
     return place(dump, moved.names, network, options.layout, one);
   });
   const dump = together(parts);
@@ -211,8 +214,8 @@ async function verifyDump(
   const required = options.require ?? (isHalf ? (worst as 'float16') : 'float32');
   const halves = halvesAmong(types);
   const { network, input: port } = pair;
-  const single = shapesAround(network, port.pixels);
-  const shaped = shapesAround(network, port.pixels, input.shape[0]);
+  const single = shapesAround(network, port.pixels, 1, extentOf(input));
+  const shaped = shapesAround(network, port.pixels, input.shape[0], extentOf(input));
   const rounded = [...single.keys()].find(
     (name) => port.pixels && types.get(name)?.endsWith('float16') && !isLayer(network, name),
   );

@@ -35,7 +35,8 @@ export function place(
   const maps = mapsOf(network, one);
   const found = [...names].map(([name, theirs]) => {
     const value = dump.get(theirs)!;
-    return [name, name === IMAGE ? fromTensor(toTensor(value)) : float(theirs, value)] as const;
+    const bytes = name === IMAGE || (value.dtype === 'uint8' && name.startsWith(`${IMAGE}/`));
+    return [name, bytes ? fromTensor(toTensor(value)) : float(theirs, value)] as const;
   });
   const images = imagesIn(found, one);
   const own = (name: string): Shape => {

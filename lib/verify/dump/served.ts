@@ -1,5 +1,4 @@
 /** What a served model makes of an input: its outputs are a dump like any other. */
-import { pictureSide } from '../../../reference/input/pixels.ts';
 import type { Tensor } from '../../../reference/tensor.ts';
 import { fromTensor, type NumericValue, narrowed, type Value } from '../../array/value.ts';
 import { InputError } from '../../errors.ts';
@@ -79,8 +78,7 @@ const PICTURES = '; of a model that takes pictures give the file too: verify MOD
 
 function feedOf({ address, served }: Endpoint, { network, input: { pixels } }: Pair, input: Tensor): Dump {
   const [port, ...others] = served.inputs;
-  const side = pixels && pictureSide(pixels);
-  const wanted = [input.shape[0], ...(side ? [side, side, 3] : network.input)];
+  const wanted = [input.shape[0], ...(pixels ? input.shape.slice(1) : network.input)];
   const type = pixels ? 'uint8' : 'float32 or float16';
   const fits =
     port.shape.length === wanted.length &&
