@@ -1,6 +1,6 @@
 /**
  * Bundles companion/ into one page: its style, its script, and in that the worker's. What `alexnet explain` serves and
- * writes is this page with the data put in: {{connect}} and {{start}} are left open for it.
+ * writes is this page with the data put in: {{connect}}, {{scripts}} and {{start}} are left open for it.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -9,10 +9,12 @@ import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 const at = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url));
 
-/** pngjs without what a browser lacks. */
+/** What pngjs and lib/onnx want of Node, and a library that is fetched when it is wanted. */
 const shims: Plugin = {
   name: 'shims',
   setup({ onResolve }) {
+    onResolve({ filter: /^node:(?:os|v8)$/ }, () => ({ path: at('companion/shims/node.ts') }));
+    onResolve({ filter: /^h5wasm$/ }, () => ({ path: at('companion/shims/h5wasm.ts') }));
     onResolve({ filter: /^pngjs$/ }, () => ({ path: at('companion/shims/pngjs.ts') }));
     onResolve({ filter: /^(?:zlib|\.\/sync-inflate)$/ }, ({ path, importer }) =>
       importer.includes('pngjs') ? { path: at(`companion/shims/${path.replace('./', '')}.cjs`) } : undefined,
@@ -33,7 +35,10 @@ const texts: Plugin = {
       loader: 'text',
     }));
     onLoad({ filter: /./, namespace: 'bundle' }, async ({ path }) => ({
-      contents: await bundled(path, { plugins: [shims], inject: [at('companion/shims/buffer.ts')] }),
+      contents: await bundled(path, {
+        plugins: [shims],
+        inject: [at('companion/shims/buffer.ts'), at('companion/shims/node.ts')],
+      }),
       loader: 'text',
     }));
   },
@@ -51,14 +56,13 @@ async function bundled(entry: string, options: BuildOptions): Promise<string> {
     charset: 'utf8',
     jsx: 'automatic',
     jsxImportSource: 'preact',
-    external: ['h5wasm'],
     logLevel: 'silent',
     ...options,
   });
   return outputFiles![0].text.trim();
 }
 
-/** The page, {{connect}} and {{start}} left open. */
+/** The page, what `alexnet explain` puts in left open. */
 export async function companionPage(): Promise<string> {
   const { version } = JSON.parse(readFileSync(at('package.json'), 'utf8'));
   // what ends a script must not stand in one

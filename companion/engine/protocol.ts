@@ -16,6 +16,8 @@ export interface GivenNetwork {
   readonly weights: GivenWeights;
   /** A .safetensors file of the mean image, where the preprocessing takes one. */
   readonly mean: GivenBytes | null;
+  /** Where the page's own server is; null: it has none. */
+  readonly home: string | null;
 }
 
 /** Absent: the photo that the program makes. */

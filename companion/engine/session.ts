@@ -44,6 +44,7 @@ interface Model {
 /** A conversation; it begins with `open`, then `see`. */
 export function converse(): Answers {
   let model: Model;
+  let home: string | null = null;
   let photo: Image;
   let running: Running;
   /** Of the last class that was asked about. */
@@ -66,7 +67,8 @@ export function converse(): Answers {
     return { photo, crop, probabilities: probabilities(running), took };
   };
   return {
-    async open({ network, weights, mean }) {
+    async open({ network, weights, mean, home: at }) {
+      home = at;
       const meanImage = mean ? (await tensorsIn(mean, 'the mean image')).get('mean') : undefined;
       model = { network, weights: await weightsOf(network, weights), meanImage };
       return {};
@@ -78,7 +80,7 @@ export function converse(): Answers {
       const source = fileSource(file, name, progress);
       if (sniff(source.read(0, Math.min(source.size, 512))) || file.type.startsWith('image/'))
         return { seen: show(decodeImageSync(source.read(0, source.size), name), model), identity: null };
-      const { identity, weights } = await droppedWeights(source, asked);
+      const { identity, weights } = await droppedWeights(source, asked, home);
       return { seen: show(photo, { network: identity.network, weights: inFloat32(weights) }), identity };
     },
     maps({ layer, side, k }) {

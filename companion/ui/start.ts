@@ -11,6 +11,7 @@ export const givenNetwork = ({ network, weights, mean }: Start): GivenNetwork =>
   network,
   weights: typeof weights === 'object' ? weights : bytesOf('weights', weights),
   mean: mean && bytesOf('mean', mean),
+  home: location.protocol === 'file:' ? null : new URL('.', location.href).href,
 });
 
 export const givenPhoto = ({ photo }: Start): GivenPhoto | null =>

@@ -1,4 +1,5 @@
 /** What `alexnet explain` was asked for, as the page begins with it: weights as one file, the photo as it is. */
+import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { joined } from '../../export/wire.ts';
 import { fromTensor } from '../array/value.ts';
@@ -13,7 +14,7 @@ import type { Held, Start } from './start.ts';
 
 export interface Gathered {
   readonly start: Start;
-  /** By name: weights, mean, photo. */
+  /** By name: weights, mean, photo; what reads HDF5, where it need not be in the page. */
   readonly files: ReadonlyMap<string, Uint8Array>;
   /** Paths that were read. */
   readonly read: readonly string[];
@@ -36,6 +37,8 @@ export async function gather(photo: string | undefined, asked: Choice, held: Hel
     decodeImageSync(bytes, photo);
     files.set('photo', bytes);
   }
+  if (held === 'served')
+    files.set('h5wasm.js', await readFile(new URL('../iife/h5wasm.js', import.meta.resolve('h5wasm'))));
   const { seed = 0, init = 'kaiming' } = choice;
   return {
     start: {

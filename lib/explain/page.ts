@@ -12,7 +12,7 @@ function template(): string {
   return readFileSync(found, 'utf8');
 }
 
-/** The page. Where its data are embedded, it may reach nothing; else its own server alone. */
+/** The page. Where its data are embedded, it may reach nothing and run nothing else; else what its own server has. */
 export function pageOf({ start, files }: Gathered, held: 'embedded' | 'served', from = template()): string {
   // in a script that is no program only its end tag would be read as HTML
   const json = JSON.stringify(start).replaceAll('<', '\\u003c');
@@ -26,7 +26,8 @@ export function pageOf({ start, files }: Gathered, held: 'embedded' | 'served', 
   ];
   const slots: Record<string, string> = {
     connect: held === 'served' ? "'self'" : "'none'",
+    scripts: held === 'served' ? " 'self'" : '',
     start: scripts.join('\n'),
   };
-  return from.replace(/\{\{(connect|start)\}\}/g, (_, slot: string) => slots[slot]);
+  return from.replace(/\{\{(connect|scripts|start)\}\}/g, (_, slot: string) => slots[slot]);
 }

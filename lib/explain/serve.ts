@@ -20,6 +20,10 @@ const HEADERS = {
   'x-frame-options': 'DENY',
 };
 
+/** With nosniff, what is no script by its type cannot run as one. */
+const typeOf = (name: string): string =>
+  name.endsWith('.js') ? 'text/javascript; charset=utf-8' : 'application/octet-stream';
+
 /**
  * Serves the page as http://127.0.0.1:PORT/TOKEN/ and the files beside it. Another path, another host name (a
  * page elsewhere that had its name lead here) and another method get 404.
@@ -28,7 +32,7 @@ export async function serve(page: string, files: ReadonlyMap<string, Uint8Array>
   const token = randomBytes(24).toString('base64url');
   const bodies = new Map<string, readonly [type: string, body: string | Uint8Array]>([
     [`/${token}/`, ['text/html; charset=utf-8', page]],
-    ...[...files].map(([name, body]) => [`/${token}/${name}`, ['application/octet-stream', body]] as const),
+    ...[...files].map(([name, body]) => [`/${token}/${name}`, [typeOf(name), body]] as const),
   ]);
   const server = createServer((asked: IncomingMessage, answer: ServerResponse) => {
     const { port } = server.address() as AddressInfo;

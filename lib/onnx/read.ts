@@ -13,11 +13,9 @@ import { EnvironmentError, InputError, Unsupported } from '../errors.ts';
 import { openModel } from '../format/onnx.ts';
 import { adopt, type Source } from '../format/source.ts';
 import { bytesOfTensor, dtypeOfTensor } from '../format/tensorproto.ts';
-import { checkNames, graphOf } from './graph.ts';
+import { checkVersions, modelOf } from './decoded.ts';
 import { inlined } from './inline.ts';
 import { type Model, refusal } from './model.ts';
-
-const IR = { oldest: 3, newest: 13 };
 
 /**
  * The model in a file, or in bytes (`name` stands for the file in messages; external data then has no folder
@@ -81,41 +79,4 @@ function checkMemory({ graph }: ModelProto): void {
     if (dtypeOfTensor(tensor) !== 'string') total += bytesOfTensor(tensor);
   }
   if (total > totalmem()) throw new Error(`its weights, ${total} bytes, exceed the memory`);
-}
-
-function checkVersions(proto: ModelProto): void {
-  const ir = proto.irVersion;
-  if (ir === undefined) throw new Error('it has no IR version: not an ONNX model');
-  if (ir < IR.oldest || ir > IR.newest) {
-    throw new Error(`IR version ${ir} is not supported (${IR.oldest} to ${IR.newest} are)`);
-  }
-  if (!proto.graph) throw new Error('it has no graph');
-  if (proto.opsetImport.length === 0) throw new Error('it declares no opset');
-}
-
-/** 'ai.onnx' is the long name of ''. */
-const shortDomain = (domain: string | undefined): string => (domain === 'ai.onnx' ? '' : (domain ?? ''));
-
-function modelOf(proto: ModelProto, name: string): Model {
-  const opsets = new Map<string, number>();
-  for (const { domain, version } of proto.opsetImport) {
-    const short = shortDomain(domain);
-    const known = opsets.get(short);
-    if (known !== undefined && known !== version) {
-      throw new Error(`it declares two opsets for '${short || 'ai.onnx'}' (${known} and ${version})`);
-    }
-    if (!version || version < 1)
-      throw new Error(`opset ${version} of '${short || 'ai.onnx'}' makes no sense`);
-    opsets.set(short, version);
-  }
-  const graph = graphOf(inlined(proto, proto.graph!), opsets);
-  checkNames(graph);
-  return {
-    name,
-    irVersion: proto.irVersion!,
-    producer: [proto.producerName, proto.producerVersion].filter(Boolean).join(' '),
-    opsets,
-    metadata: new Map(proto.metadataProps.map(({ key, value }) => [key, value])),
-    graph,
-  };
 }

@@ -4,6 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { unzipSync, zipSync } from 'fflate';
+import { File as Hdf5, ready } from 'h5wasm';
+import { buildModel } from '../../export/index.ts';
+import { joined } from '../../export/wire.ts';
 import { writeTensors } from '../../lib/disk/tensors.ts';
 import { operations } from '../../lib/fast/index.ts';
 import { decodeImageSync } from '../../lib/image/decode.ts';
@@ -17,7 +20,7 @@ import { forward, shapes } from '../../reference/oracle.ts';
 import { words } from '../../reference/random.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
 import { backward } from '../../reference/training/gradient.ts';
-import { type Companion, openCompanion } from '../support/companion.ts';
+import { type Opened, openCompanion } from '../support/companion.ts';
 import { root } from '../support/source.ts';
 import { needShared, sharedPath } from '../support/weight-files.ts';
 
@@ -63,6 +66,16 @@ interface Window {
   readonly location: { hash: string };
 }
 
+/** The tensors as datasets of a file. */
+async function hdf5Of(tensors: ReadonlyMap<string, Tensor>): Promise<Uint8Array> {
+  const { FS } = (await ready) as unknown as { FS: { readFile(path: string): Uint8Array } };
+  const file = new Hdf5('/companion.h5', 'w');
+  for (const [name, t] of tensors)
+    file.create_dataset({ name, data: dense(t) as Float32Array, shape: [...t.shape] });
+  file.close();
+  return FS.readFile('/companion.h5');
+}
+
 interface Canvas {
   getContext(kind: '2d'): {
     getImageData(...box: readonly number[]): { readonly data: Uint8ClampedArray };
@@ -71,7 +84,7 @@ interface Canvas {
 
 describe('the companion', function () {
   this.timeout(300_000); // where the machine has other work too
-  let page: Companion;
+  let page: Opened;
   let known: Awaited<ReturnType<typeof oracle>>;
   const folder = mkdtempSync(join(tmpdir(), 'companion-weights-'));
   before(async function () {
@@ -193,16 +206,13 @@ describe('the companion', function () {
   const altered = async (file: string, factor: number) => {
     const tensors = new Map(known.weights);
     const w = known.weights.get('conv1.weight')!;
-    tensors.set(
-      'conv1.weight',
-      tensor(
-        dense(w).map((v) => factor * v),
-        w.shape,
-      ),
-    );
-    await writeTensors(file, tensors);
+    const scaled = dense(w).map((v) => factor * v);
+    tensors.set('conv1.weight', tensor(scaled, w.shape));
+    if (file.endsWith('.onnx')) writeFileSync(file, joined(buildModel(known.network, tensors).chunks()));
+    else if (file.endsWith('.h5')) writeFileSync(file, await hdf5Of(tensors));
+    else await writeTensors(file, tensors);
     if (file.endsWith('.npz')) writeFileSync(file, zipSync(unzipSync(readFileSync(file))));
-    const { network, weights } = await loadWeights(file);
+    const { network, weights } = await loadWeights(file, file.endsWith('.h5') ? known.network : undefined);
     expect(network.name).to.equal('cifar-alexnet');
     const input = preprocess(madePhoto(), network.preprocess);
     return dense(forward(network, weights, input, { operations }))[SHIP];
@@ -214,15 +224,29 @@ describe('the companion', function () {
     for (const [name, factor] of [
       ['a.safetensors', 0.5],
       ['b.npz', 0.75],
+      ['c.onnx', 0.625],
     ] as const) {
       const file = join(folder, name);
       const ship = await altered(file, factor);
       if (name === 'b.npz') await page.tab.setInputFiles('input[type=file]', file);
-      else await page.drop(name, readFileSync(file));
+      else await page.drop(file);
       await page.tab.waitForSelector(`#stored:text-is("${ship}")`);
       expect(await page.tab.textContent('.about')).to.include(`Weights: ${name} (`);
     }
     await page.tab.waitForSelector('[aria-label="reading the file"]', { state: 'detached' });
+  });
+
+  it('the page of the server: the same answer; HDF5, whose library it alone fetches', async () => {
+    const served = await page.beside();
+    const hash = `#/walk?layer=prob&row=0&column=${SHIP}`;
+    await served.show(hash, `#stored:text-is("${dense(known.values.get('prob')!)[SHIP]}")`);
+    const file = join(folder, 'd.h5');
+    const ship = await altered(file, 0.5625);
+    await served.tab.selectOption('.drop select', 'cifar-alexnet');
+    await served.drop(file);
+    await served.tab.waitForSelector(`#stored:text-is("${ship}")`);
+    expect(served.complaints).to.deep.equal([]);
+    await served.tab.close();
   });
 
   it('weights that fit several networks: taken once one is chosen', async function () {
@@ -240,6 +264,10 @@ describe('the companion', function () {
   });
 
   it('weights that are damaged: the line that Node says; a name is text, whatever it is', async () => {
+    const put = (name: string, bytes: Uint8Array): string => {
+      writeFileSync(join(folder, name), bytes);
+      return join(folder, name);
+    };
     const whole = readFileSync(join(folder, 'b.npz'));
     const hostile = '<img src=x onerror=alert(1)>\u202e.npz';
     for (const [name, bytes] of [
@@ -247,20 +275,19 @@ describe('the companion', function () {
       ['short.npz', whole.subarray(0, 70_000)],
       [hostile, Buffer.from('nothing')],
     ] as const) {
-      writeFileSync(join(folder, 'damaged'), bytes);
-      const reason = await loadWeights(join(folder, 'damaged')).catch((error) => error.message);
-      await page.drop(name, bytes);
+      const reason = await loadWeights(put(name, bytes)).catch((error) => error.message);
+      await page.drop(join(folder, name));
       const shown = name.replace('\u202e', '\\u202e');
       await page.tab.waitForSelector(`.error:has-text(${JSON.stringify(shown)})`);
-      expect(await page.tab.textContent('.error')).to.equal(reason.replace(join(folder, 'damaged'), shown));
+      expect(await page.tab.textContent('.error')).to.equal(reason.replace(join(folder, name), shown));
     }
-    await page.drop(hostile, whole);
+    await page.drop(put(hostile, whole));
     await page.tab.waitForSelector('.about:has-text("onerror")');
     expect(await page.tab.$('.error, img')).to.equal(null);
-    await page.drop('w.h5', Buffer.from('\x89HDF\r\n\x1a\n', 'latin1'));
+    await page.drop(put('w.h5', Buffer.from('\x89HDF\r\n\x1a\n', 'latin1')));
     await page.tab.waitForSelector('.error');
     expect(await page.tab.textContent('.error')).to.match(
-      /^w\.h5: HDF5 is not read in a page: alexnet weights convert /,
+      /^w\.h5: HDF5 is read where the page has its server/,
     );
   });
 

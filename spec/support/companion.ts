@@ -4,75 +4,102 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Context } from 'mocha';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, ElementHandle, Page } from 'playwright-core';
 import { gather } from '../../lib/explain/gather.ts';
 import { pageOf } from '../../lib/explain/page.ts';
+import { serve } from '../../lib/explain/serve.ts';
 import type { Choice } from '../../lib/networks/resolve.ts';
 import { companionPage } from '../../scripts/companion.ts';
 import { launchChromium } from './chromium.ts';
 
+/** A tab with the page in it. */
 export interface Companion {
   readonly tab: Page;
   /** What the console and the network said: nothing, where all is well. */
   readonly complaints: string[];
-  /** Bytes of the page without its data. */
-  readonly weight: number;
   /** Shows what a link shows, and waits until it is there. */
   show(hash: string, selector: string): Promise<void>;
-  /** Drops a file on the page. */
-  drop(name: string, bytes: Buffer): Promise<void>;
-  /** The number in an element: the text that a reader sees. */
-  number(selector: string): Promise<number>;
+  /** Drops the file of that path on the page. */
+  drop(file: string): Promise<void>;
+}
+
+export interface Opened extends Companion {
+  /** Bytes of the page without its data. */
+  readonly weight: number;
+  /** The page as the server has it, in a tab of its own. */
+  beside(): Promise<Companion>;
   close(): Promise<void>;
 }
 
-export async function openCompanion(test: Context, choice: Choice = {}): Promise<Companion> {
+export async function openCompanion(test: Context, choice: Choice = {}): Promise<Opened> {
   const template = await companionPage();
-  const html = pageOf(await gather(undefined, choice, 'embedded'), 'embedded', template);
   const folder = mkdtempSync(join(tmpdir(), 'companion-'));
   const file = join(folder, 'page.html');
-  writeFileSync(file, html);
+  writeFileSync(file, pageOf(await gather(undefined, choice, 'embedded'), 'embedded', template));
   const browser: Browser = await launchChromium(test);
-  const context = await browser.newContext({ offline: true, viewport: { width: 1280, height: 900 } });
+  const closing: (() => Promise<void>)[] = [];
+  return {
+    ...(await openTab(browser, pathToFileURL(file).href)),
+    weight: Buffer.byteLength(template),
+    async beside() {
+      const gathered = await gather(undefined, choice, 'served');
+      const { url, close } = await serve(pageOf(gathered, 'served', template), gathered.files);
+      closing.push(close);
+      return openTab(browser, url);
+    },
+    async close() {
+      await browser.close();
+      for (const close of closing) await close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+async function openTab(browser: Browser, url: string): Promise<Companion> {
+  const offline = url.startsWith('file:');
+  const context = await browser.newContext({ offline, viewport: { width: 1280, height: 900 } });
   const tab = await context.newPage();
   tab.setDefaultTimeout(100_000); // where the machine has other work too
   const complaints: string[] = [];
   tab.on('console', (message) => complaints.push(message.text()));
   tab.on('pageerror', ({ message }) => complaints.push(message));
-  tab.on('request', (request) => {
-    if (!/^(?:file|blob|data):/.test(request.url())) complaints.push(request.url());
+  const own = offline ? 'file:' : url;
+  context.on('request', (request) => {
+    if (!/^(?:blob|data):/.test(request.url()) && !request.url().startsWith(own))
+      complaints.push(request.url());
   });
-  const url = pathToFileURL(file).href;
   await tab.goto(url);
   return {
     tab,
     complaints,
-    weight: Buffer.byteLength(template),
     async show(hash, selector) {
       await tab.evaluate((next) => {
         (globalThis as unknown as { location: { hash: string } }).location.hash = next;
       }, hash);
       await tab.waitForSelector(selector);
     },
-    async drop(name, bytes) {
-      const given = { name, base64: bytes.toString('base64') };
-      const dataTransfer = await tab.evaluateHandle(transferOf, given);
+    async drop(file) {
+      const input = (await tab.evaluateHandle(inputOfFile)) as unknown as ElementHandle;
+      await input.setInputFiles(file);
+      const dataTransfer = await tab.evaluateHandle(transferOf, input as object);
       await tab.dispatchEvent('body', 'drop', { dataTransfer });
-    },
-    number: async (selector) => Number(await tab.textContent(selector)),
-    async close() {
-      await browser.close();
-      rmSync(folder, { recursive: true });
     },
   };
 }
 
-/** What a browser hands over when a file is dropped; runs in the page. */
-function transferOf({ name, base64 }: { readonly name: string; readonly base64: string }) {
+// these run in the page
+
+function inputOfFile(): object {
+  const { document } = globalThis as unknown as { document: { createElement(name: string): object } };
+  return Object.assign(document.createElement('input'), { type: 'file' });
+}
+
+/** What a browser hands over when the file of an input is dropped. */
+function transferOf(input: object): object {
   const { DataTransfer } = globalThis as unknown as {
     DataTransfer: new () => { readonly items: { add(file: File): void } };
   };
   const transfer = new DataTransfer();
-  transfer.items.add(new File([Uint8Array.from(atob(base64), (char) => char.charCodeAt(0))], name));
+  transfer.items.add((input as { readonly files: readonly File[] }).files[0]);
   return transfer;
 }
