@@ -20,8 +20,8 @@ export interface Dropped {
 }
 
 /**
- * `home` is the page's server. The network is `asked`, or where that is '' the one that the file names or fits. Rejects with InputError, one line
- * that starts with the file's name.
+ * `home` is the page's server. The network is `asked`, or where that is '' the one that the file names or fits.
+ * Rejects with InputError, one line that starts with the file's name.
  */
 export async function droppedWeights(source: Source, asked: string, home: string | null): Promise<Dropped> {
   const { name } = source;
