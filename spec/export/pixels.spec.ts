@@ -5,7 +5,8 @@ import { GraphBuilder } from '../../export/graph.ts';
 import { buildModel, joined } from '../../export/index.ts';
 import { emitPixels } from '../../export/pixels.ts';
 import { encodeModel } from '../../export/proto.ts';
-import { forward } from '../../lib/fast/oracle.ts';
+import { gamma } from '../../lib/bounds/arithmetic.ts';
+import { judgedOutput } from '../../lib/bounds/operations.ts';
 import { type Pixels, pixelStep, pixelSteps } from '../../reference/input/pixels.ts';
 import {
   centreSquare,
@@ -15,8 +16,9 @@ import {
   preprocess,
 } from '../../reference/input/preprocess.ts';
 import { networkNamed, networks } from '../../reference/networks/index.ts';
-import * as softmax from '../../reference/ops/softmax.ts';
+import * as layers from '../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
+import { contextOn } from '../support/hand.ts';
 import { narrow, random, randomWeights, uniform } from '../support/models.ts';
 
 const next = uniform(5);
@@ -161,26 +163,29 @@ describe('export/pixels', function () {
     for (const name of ['cifar-alexnet', 'torchvision']) {
       const network = narrow(networkNamed(name));
       const weights = randomWeights(network, 4);
-      const file = joined(buildModel(network, weights, { input: 'uint8', views: 10 }).chunks());
+      const file = joined(buildModel(network, weights, { input: 'uint8', views: 10, tap: true }).chunks());
       const images = [pictureOf(60, 70), pictureOf(33, 41)];
       const pixels = { preprocess: network.preprocess, views: 10 } as const;
-      const found = (
-        await runOn(
-          file,
-          images.map((image) => outside(image, pixels)),
-        )
-      ).probabilities;
-      for (const [n, image] of images.entries()) {
-        const y = forward(network, weights, preprocess(image, network.preprocess, { views: 10 }));
-        const p = name === 'torchvision' ? softmax.forward([y]) : y;
-        const K = p.shape[1];
-        const mean = Array.from({ length: K }, (_, k) =>
-          [...Array(10).keys()].reduce((sum, v) => sum + dense(p)[v * K + k] / 10, 0),
-        );
-        expect(found.dims).to.deep.equal([2, K]);
-        // float32 through a dozen layers
-        for (const [k, v] of mean.entries()) expect(found.data[n * K + k]).to.be.closeTo(v, 1e-5);
-      }
+      const pictures = images.map((image) => outside(image, pixels));
+      const { probabilities: found, ...values } = await runOn(file, pictures);
+      const { dims, data } = values[network.layers[network.layers.length - 1].name];
+      const y = tensor(data as Float32Array, dims);
+      const [rows, K] = dims;
+      expect([rows, ...found.dims]).to.deep.equal([20, 2, K]);
+      const none = { exact: y, bounds: { bound: new Float64Array(y.size) } };
+      const judged =
+        name === 'torchvision'
+          ? judgedOutput({ layer: layers.softmax('p'), inputs: [y], weights: new Map() }, contextOn('cpu'))
+          : none;
+      const meanOf = (values: ArrayLike<number>, n: number, k: number): number =>
+        [...Array(10).keys()].reduce((sum, v) => sum + values[(10 * n + v) * K + k] / 10, 0);
+      for (const n of images.keys())
+        for (let k = 0; k < K; k++) {
+          const mean = meanOf(dense(judged.exact), n, k);
+          const off = meanOf(judged.bounds.bound, n, k);
+          // nine additions and a division, of terms of one sign
+          expect(found.data[n * K + k]).to.be.closeTo(mean, off + gamma(10) * (mean + off));
+        }
     }
   });
 
