@@ -62,8 +62,8 @@ describe('pictures', () => {
   });
 
   /**
-   * What float64 should lose of a score at most: λ√n·2⁻⁵³·Σ|w·h| of the last layer, n the terms of all layers one after
-   * the other, λ for one false alarm in 10⁶ (docs/error-bounds.md, tier 2).
+   * What float64 should lose of a score at most: λ√n·2⁻⁵³·Σ|w·h| of the last layer, n the terms of all layers one
+   * after the other, λ for one false alarm in 10⁶ (docs/error-bounds.md, tier 2).
    */
   function roundingOf(net: Network, weights: Weights, x: Tensor): number {
     const terms = [...weights.values()].reduce((n, { shape: [, ...fan] }) => n + sizeOf(fan) + 1, 0);
