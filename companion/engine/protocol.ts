@@ -1,8 +1,10 @@
 /** What the page asks the worker, and what comes back: one entry a question. All of it passes structured clone. */
 import type { Identity } from '../../lib/explain/start.ts';
+import type { Image } from '../../reference/input/preprocess.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import type { Method } from '../../reference/training/init.ts';
 import type { Gradient } from './backstory.ts';
+import type { Nearest } from './nearest.ts';
 import type { Story } from './story.ts';
 
 /** A file's bytes, or where the page's own server has them. */
@@ -16,6 +18,8 @@ export interface GivenNetwork {
   readonly weights: GivenWeights;
   /** A .safetensors file of the mean image, where the preprocessing takes one. */
   readonly mean: GivenBytes | null;
+  /** As lib/explain/pictures.ts made them with these weights. */
+  readonly pictures: GivenBytes | null;
   /** Where the page's own server is; null: it has none. */
   readonly home: string | null;
 }
@@ -26,17 +30,10 @@ export interface GivenPhoto {
   readonly bytes: GivenBytes;
 }
 
-/** A picture, 8-bit RGB. */
-export interface Pixels {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array;
-}
-
 export interface Seen {
   /** The whole photo, and the part of it that the network is fed. */
-  readonly photo: Pixels;
-  readonly crop: Pixels;
+  readonly photo: Image;
+  readonly crop: Image;
   /** Of each class, float64. */
   readonly probabilities: Float64Array;
   /** Of the forward pass, in milliseconds. */
@@ -76,7 +73,7 @@ export interface Questions {
   views: {
     ask: null;
     answer: {
-      readonly views: readonly { readonly image: Pixels; readonly probabilities: Float64Array }[];
+      readonly views: readonly { readonly image: Image; readonly probabilities: Float64Array }[];
       readonly mean: Float64Array;
     };
   };
@@ -90,10 +87,12 @@ export interface Questions {
     ask: { readonly k: number; readonly layer: string; readonly range: readonly [number, number] };
     answer: { readonly losses: Float64Array };
   };
+  /** Of the pictures that came with the weights; null: none came, or others were dropped. */
+  nearest: { ask: null; answer: { readonly nearest: Nearest | null } };
   /** On the way from the photo to the input. */
   way: {
     ask: null;
-    answer: { readonly resized: Pixels; readonly square: Pixels };
+    answer: { readonly resized: Image; readonly square: Image };
   };
   /** The answer of the network with some doubts turned; `refused` says why there is none. */
   doubt: {

@@ -25,6 +25,7 @@ import { doubted } from './doubts.ts';
 import { droppedWeights } from './dropped.ts';
 import { classify, occludeRow, tenViews, withoutKernels } from './experiments.ts';
 import { fileSource } from './file.ts';
+import { type Nearest, picturesIn } from './nearest.ts';
 import type { GivenBytes, GivenWeights, Progress, Questions, Seen, Topic } from './protocol.ts';
 import { storyOf } from './story.ts';
 
@@ -39,6 +40,7 @@ interface Model {
   readonly network: Network;
   readonly weights: Weights;
   readonly meanImage?: Tensor;
+  readonly nearest?: (running: Running) => Nearest;
 }
 
 /** A conversation; it begins with `open`, then `see`. */
@@ -67,10 +69,11 @@ export function converse(): Answers {
     return { photo, crop, probabilities: probabilities(running), took };
   };
   return {
-    async open({ network, weights, mean, home: at }) {
+    async open({ network, weights, mean, pictures, home: at }) {
       home = at;
       const meanImage = mean ? (await tensorsIn(mean, 'the mean image')).get('mean') : undefined;
-      model = { network, weights: await weightsOf(network, weights), meanImage };
+      const nearest = pictures ? picturesIn(await bytesOf(pictures)) : undefined;
+      model = { network, weights: await weightsOf(network, weights), meanImage, nearest };
       return {};
     },
     see: async (given) =>
@@ -105,6 +108,7 @@ export function converse(): Answers {
         return { ways, probabilities: new Float64Array(0), refused: (error as Error).message };
       }
     },
+    nearest: () => ({ nearest: model.nearest?.(running) ?? null }),
     way() {
       const [width, height] = resizedSize(photo, model.network.preprocess);
       return {

@@ -5,6 +5,7 @@ import { useAnswer } from './answer.ts';
 import { ClassChoice } from './classchoice.tsx';
 import { Kernels } from './kernels.tsx';
 import { held, type Looking } from './looking.ts';
+import { NearestPictures } from './nearest.tsx';
 import { Occlusion } from './occlusion.tsx';
 import { usePalette } from './palette.ts';
 import { largest, lossOf, percent, short } from './rank.ts';
@@ -29,6 +30,7 @@ export function AnswerPage({ scene, view: asked, change, ask }: Looking) {
         <Saliency scene={scene} k={k} ask={ask} />
       </div>
       <Kernels key={`${k}`} scene={scene} view={view} ask={ask} />
+      <NearestPictures ask={ask} />
       <TenViews scene={scene} k={k} ask={ask} />
     </>
   );

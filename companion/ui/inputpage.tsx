@@ -1,7 +1,7 @@
 /** From the photo to the numbers that the network gets, step by step. */
 import { useMemo } from 'preact/hooks';
 import { paint, reach } from '../../lib/picture/colour.ts';
-import type { Pixels } from '../engine/protocol.ts';
+import type { Image } from '../../reference/input/preprocess.ts';
 import { useAnswer } from './answer.ts';
 import type { Looking } from './looking.ts';
 import { usePalette } from './palette.ts';
@@ -14,7 +14,7 @@ function Step({
   children,
 }: {
   title: string;
-  image?: Pixels;
+  image?: Image;
   children: preact.ComponentChildren;
 }) {
   const pixels = useMemo(() => image && opaque(image.data), [image]);

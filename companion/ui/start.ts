@@ -7,10 +7,11 @@ export const readStart = (): Start => JSON.parse(textOf('start'));
 
 const textOf = (id: string): string => document.getElementById(id)!.textContent!;
 
-export const givenNetwork = ({ network, weights, mean }: Start): GivenNetwork => ({
+export const givenNetwork = ({ network, weights, mean, pictures }: Start): GivenNetwork => ({
   network,
   weights: typeof weights === 'object' ? weights : bytesOf('weights', weights),
   mean: mean && bytesOf('mean', mean),
+  pictures: pictures && bytesOf('pictures', pictures),
   home: location.protocol === 'file:' ? null : new URL('.', location.href).href,
 });
 

@@ -10,18 +10,31 @@ import { findMean } from '../image/mean.ts';
 import { classCount, classNames } from '../labels/labels.ts';
 import { type Choice, resolve } from '../networks/resolve.ts';
 import { boxed } from '../weights/shipped.ts';
+import { picturesOf } from './pictures.ts';
 import type { Held, Start } from './start.ts';
 
 export interface Gathered {
   readonly start: Start;
-  /** By name: weights, mean, photo; what reads HDF5, where it need not be in the page. */
+  /** By name: weights, mean, photo, pictures; what reads HDF5, where it need not be in the page. */
   readonly files: ReadonlyMap<string, Uint8Array>;
   /** Paths that were read. */
   readonly read: readonly string[];
 }
 
+export interface Asked extends Choice {
+  /** A JPEG or PNG file; default: a photo that the program makes. */
+  readonly image?: string;
+  /** A folder of pictures, of which the page shows the nearest (figure 4). */
+  readonly neighbours?: string;
+  /** Told how many of them are computed. */
+  readonly progress?: (done: number, total: number) => void;
+}
+
 /** Rejects with InputError for what cannot be read, a photo that cannot be decoded among it. */
-export async function gather(photo: string | undefined, asked: Choice, held: Held): Promise<Gathered> {
+export async function gather(
+  { image: photo, neighbours, progress, ...asked }: Asked,
+  held: Held,
+): Promise<Gathered> {
   const choice = boxed(asked);
   const { network, weights, source, random, classes, notes } = await resolve(choice);
   const given = typeof choice.weights === 'string' ? choice.weights : undefined;
@@ -37,6 +50,11 @@ export async function gather(photo: string | undefined, asked: Choice, held: Hel
     decodeImageSync(bytes, photo);
     files.set('photo', bytes);
   }
+  const pictures =
+    neighbours === undefined
+      ? undefined
+      : await picturesOf({ network, weights, meanImage: mean?.image }, neighbours, progress);
+  if (pictures) files.set('pictures', pictures.bytes);
   if (held === 'served')
     files.set('h5wasm.js', await readFile(new URL('../iife/h5wasm.js', import.meta.resolve('h5wasm'))));
   const { seed = 0, init = 'kaiming' } = choice;
@@ -49,9 +67,10 @@ export async function gather(photo: string | undefined, asked: Choice, held: Hel
           : source,
       random,
       classes: classes ?? classNames(network.name, classCount(network)),
-      notes,
+      notes: [...notes, ...(pictures?.notes ?? [])],
       weights: random ? { seed, init } : held,
       mean: mean && held,
+      pictures: pictures ? held : null,
       photo: photo === undefined ? null : { name: basename(photo), at: held },
     },
     files,

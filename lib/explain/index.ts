@@ -1,17 +1,14 @@
 /** The functions behind `alexnet explain`: the companion on loopback, or as one file. */
-import { type Checks, checkAgainst, checkArgument, text, truth } from '../checks.ts';
+import { type Checks, called, checkAgainst, checkArgument, text, truth } from '../checks.ts';
 import { checkTargets } from '../disk/target.ts';
 import { writeWhole } from '../disk/write.ts';
 import { InputError } from '../errors.ts';
-import { type Choice, choiceChecks } from '../networks/resolve.ts';
-import { gather } from './gather.ts';
+import { choiceChecks } from '../networks/resolve.ts';
+import { type Asked, gather } from './gather.ts';
 import { pageOf } from './page.ts';
 import { type Served, serve } from './serve.ts';
 
-export interface ExplainOptions extends Choice {
-  /** A JPEG or PNG file; default: a photo that the program makes. */
-  readonly image?: string;
-}
+export type ExplainOptions = Asked;
 
 export interface WritePageOptions extends ExplainOptions {
   /** Overwrite a file that this program did not write. */
@@ -28,7 +25,7 @@ export interface Explained {
   readonly notes: readonly string[];
 }
 
-const checks: Checks<ExplainOptions> = { ...choiceChecks, image: text };
+const checks: Checks<ExplainOptions> = { ...choiceChecks, image: text, neighbours: text, progress: called };
 
 /** Bytes of weights and photo that a page may hold: a browser reads no text of more than half a gigabyte. */
 const MOST_EMBEDDED = 3e8;
@@ -39,21 +36,21 @@ const MOST_EMBEDDED = 3e8;
  */
 export async function explain(options: ExplainOptions = {}): Promise<Explained & Served> {
   checkAgainst(checks, options, 'explain');
-  const { image, ...choice } = options;
-  const gathered = await gather(image, choice, 'served');
+  const gathered = await gather(options, 'served');
   const served = await serve(pageOf(gathered, 'served'), gathered.files);
-  return { ...about(gathered, image), ...served };
+  return { ...about(gathered, options.image), ...served };
 }
 
 /** Writes the companion as one file, which needs no server and no network. */
 export async function writePage(file: string, options: WritePageOptions = {}): Promise<Explained & Written> {
   checkArgument('writePage: file', file, text);
   checkAgainst({ ...checks, force: truth }, options, 'writePage');
-  const { image, force, ...choice } = options;
+  const { force, ...asked } = options;
+  const { image, weights } = asked;
   const target = { path: file, mark: 'html', option: '--out' } as const;
-  const given = [image, choice.weights].filter((one) => typeof one === 'string');
+  const given = [image, weights].filter((one) => typeof one === 'string');
   await checkTargets([target], { inputs: given, force });
-  const gathered = await gather(image, choice, 'embedded');
+  const gathered = await gather(asked, 'embedded');
   const size = [...gathered.files.values()].reduce((sum, { byteLength }) => sum + byteLength, 0);
   if (size > MOST_EMBEDDED) {
     throw new InputError(

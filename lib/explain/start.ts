@@ -22,6 +22,8 @@ export interface Start extends Identity {
   readonly weights: Held | { readonly seed: number; readonly init: Method };
   /** Under the name 'mean': the mean image as a .safetensors file, tensor 'mean'. */
   readonly mean: Held | null;
+  /** Under the name 'pictures': what pictures.ts makes of a folder, for these weights. */
+  readonly pictures: Held | null;
   /** A JPEG or PNG file under the name 'photo'; null: the program's own. */
   readonly photo: { readonly name: string; readonly at: Held } | null;
 }

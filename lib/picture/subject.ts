@@ -12,9 +12,13 @@ import { boxed } from '../weights/shipped.ts';
 import { madePhoto } from './photo.ts';
 import type { Sheet } from './sheet.ts';
 
-export interface Subject extends Chosen {
-  readonly classes: readonly string[];
+/** A network that sees photos. */
+export interface Seer extends Pick<Chosen, 'network' | 'weights'> {
   readonly meanImage?: Tensor;
+}
+
+export interface Subject extends Chosen, Seer {
+  readonly classes: readonly string[];
   /** Files that were read for it. */
   readonly read: readonly string[];
 }
@@ -56,7 +60,11 @@ export async function photoOf(path: string | undefined, subject: Subject): Promi
 }
 
 /** The photo as the network gets it. */
-export function seen(image: Image, path: string | undefined, { network, meanImage }: Subject): Photo {
+export function seen(
+  image: Image,
+  path: string | undefined,
+  { network, meanImage }: Omit<Seer, 'weights'>,
+): Photo {
   const name = path === undefined ? 'a photo made by the program' : basename(path);
   try {
     const [crop] = cropViews(image, network.preprocess);

@@ -1,7 +1,7 @@
 /** The companion in Chromium, from a file and without a network: each value with the bits that it has in Node. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { expect } from 'chai';
 import { unzipSync, zipSync } from 'fflate';
 import { buildModel } from '../../export/index.ts';
@@ -9,6 +9,7 @@ import { joined } from '../../export/wire.ts';
 import { writeTensors } from '../../lib/disk/tensors.ts';
 import { operations } from '../../lib/fast/index.ts';
 import { decodeImageSync } from '../../lib/image/decode.ts';
+import { picture } from '../../lib/picture/index.ts';
 import { madePhoto } from '../../lib/picture/photo.ts';
 import { loadWeights } from '../../lib/weights/load.ts';
 import { preprocess } from '../../reference/input/preprocess.ts';
@@ -27,6 +28,8 @@ interface Window {
   readonly location: { hash: string };
 }
 
+const PICTURES = ['rgb8.png', 'rgba8.png', 'rgb16-interlaced.png', 'rgb-letters.jpg'];
+
 interface Canvas {
   getContext(kind: '2d'): {
     getImageData(...box: readonly number[]): { readonly data: Uint8ClampedArray };
@@ -39,7 +42,13 @@ describe('the companion', function () {
   let known: Awaited<ReturnType<typeof oracle>>;
   const folder = mkdtempSync(join(tmpdir(), 'companion-weights-'));
   before(async function () {
-    [page, known] = await Promise.all([openCompanion(this as never), oracle()]);
+    for (const name of PICTURES) copyFileSync(`${root}/fixtures/image/${name}`, join(folder, name));
+    const cache = process.env.XDG_CACHE_HOME;
+    process.env.XDG_CACHE_HOME = folder;
+    const opened = openCompanion(this as never, { neighbours: folder });
+    [page, known] = await Promise.all([opened, oracle()]);
+    if (cache === undefined) delete process.env.XDG_CACHE_HOME;
+    else process.env.XDG_CACHE_HOME = cache;
     await page.tab.waitForSelector('#stored');
   });
   after(async () => {
@@ -123,6 +132,20 @@ describe('the companion', function () {
     const p = dense(forward(network, silenced, values.get('input')!, { operations }))[SHIP];
     // the page's loss is of float64 probabilities, the net's are float32
     expect(Math.exp(-first.loss)).to.be.closeTo(p, 2 ** -23);
+  });
+
+  it('figure 4: the pictures that `picture neighbours` finds, at its distances', async () => {
+    await page.show('#/answer', '.nearest data');
+    const shown = await page.tab.$$eval('.nearest li', (all) =>
+      all.map((one) => [
+        one.querySelector('canvas')?.getAttribute('aria-label'),
+        one.querySelector('data')?.value,
+      ]),
+    );
+    const { facts } = await picture('neighbours', { folder });
+    const { neighbours } = facts as { neighbours: { image: string; distance: number }[] };
+    const due = neighbours.map(({ image, distance }) => [basename(image), String(distance)]);
+    expect(shown).to.deep.equal(due).and.have.length(PICTURES.length);
   });
 
   it('photos that are chosen, PNG and JPEG, decoded to the same pixels; what is none is said to be that', async () => {

@@ -1,5 +1,5 @@
 /** What the options of explain do: options.spec.ts reads the titles. */
-import { chmodSync, existsSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, truncateSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Start } from '../../lib/explain/start.ts';
@@ -36,6 +36,35 @@ describe('options of explain', () => {
     expect(await refused('explain --out mine.html')).to.include('mine.html: exists');
     await json('explain --out mine.html --force');
     await json('explain --out mine.html');
+  });
+
+  it('explain --neighbours: codes that are kept for the same files; what is no picture is told', async () => {
+    const before = process.env.XDG_CACHE_HOME;
+    process.env.XDG_CACHE_HOME = path('cache');
+    const kept = () => readdirSync(path('cache/alexnet-oracle/pictures'));
+    const pictures = (name: string) => /id="pictures">(.*?)<\/script>/.exec(text(name))?.[1];
+    try {
+      mkdirSync(path('photos'));
+      copyFileSync(`${root}/fixtures/image/rgb8.png`, path('photos/a.png'));
+      await json('explain --neighbours photos --out one.html');
+      expect(startIn('one.html').pictures).to.equal('embedded');
+      const [first] = kept();
+      // what is kept is what is taken
+      truncateSync(path(`cache/alexnet-oracle/pictures/${first}`), 1000);
+      await json('explain --neighbours photos --out two.html');
+      expect(Buffer.from(pictures('two.html')!, 'base64')).to.have.length(1000);
+      write('photos/broken.png', 'nothing');
+      await json('explain --neighbours photos --out three.html');
+      expect(startIn('three.html').notes.join()).to.include('broken.png');
+      expect(pictures('three.html')).to.equal(pictures('one.html'));
+      expect(kept()).to.deep.equal([first]);
+      expect(await refused('explain --neighbours nowhere --out four.html')).to.include(
+        'nowhere: no such file',
+      );
+    } finally {
+      if (before === undefined) delete process.env.XDG_CACHE_HOME;
+      else process.env.XDG_CACHE_HOME = before;
+    }
   });
 
   it('explain --network, --seed, --init: drawn in the page, not carried by it', async () => {

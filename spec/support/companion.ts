@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Context } from 'mocha';
 import type { Browser, ElementHandle, Page } from 'playwright-core';
-import { gather } from '../../lib/explain/gather.ts';
+import { type Asked, gather } from '../../lib/explain/gather.ts';
 import { pageOf } from '../../lib/explain/page.ts';
 import { serve } from '../../lib/explain/serve.ts';
-import type { Choice } from '../../lib/networks/resolve.ts';
 import { companionPage } from '../../scripts/companion.ts';
 import { launchChromium } from './chromium.ts';
 
@@ -31,18 +30,18 @@ export interface Opened extends Companion {
   close(): Promise<void>;
 }
 
-export async function openCompanion(test: Context, choice: Choice = {}): Promise<Opened> {
+export async function openCompanion(test: Context, asked: Asked = {}): Promise<Opened> {
   const template = await companionPage();
   const folder = mkdtempSync(join(tmpdir(), 'companion-'));
   const file = join(folder, 'page.html');
-  writeFileSync(file, pageOf(await gather(undefined, choice, 'embedded'), 'embedded', template));
+  writeFileSync(file, pageOf(await gather(asked, 'embedded'), 'embedded', template));
   const browser: Browser = await launchChromium(test);
   const closing: (() => Promise<void>)[] = [];
   return {
     ...(await openTab(browser, pathToFileURL(file).href)),
     weight: Buffer.byteLength(template),
     async beside() {
-      const gathered = await gather(undefined, choice, 'served');
+      const gathered = await gather(asked, 'served');
       const { url, close } = await serve(pageOf(gathered, 'served', template), gathered.files);
       closing.push(close);
       return openTab(browser, url);

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { type ExplainOptions, explain, writePage } from '../../explain/index.ts';
 import { megabytes } from '../../report/table.ts';
 import { forceOption, jsonOption, weightOptions } from '../options.ts';
-import { print, tell } from '../output.ts';
+import { print, progressBar, tell } from '../output.ts';
 
 interface Options extends ExplainOptions {
   readonly out?: string;
@@ -20,6 +20,7 @@ export function register(program: Command): void {
     .argument('[image]', 'a JPEG or PNG file (default: a photo made by the program)');
   weightOptions(command)
     .option('--out <page.html>', 'write one file that needs no server and no network')
+    .option('--neighbours <dir>', 'of these pictures the nearest to the photo are shown, as in figure 4')
     .option('--no-open', 'print the address only, do not open the browser')
     .addOption(forceOption())
     .addOption(jsonOption())
@@ -27,13 +28,21 @@ export function register(program: Command): void {
 }
 
 async function run(image: string | undefined, { json, out, force, open, ...choice }: Options): Promise<void> {
+  const bar = await progressBar('{bar} {value} of {total}, {eta_formatted} left');
   if (out !== undefined) {
-    const { notes, ...made } = await writePage(out, { image, force, ...choice });
+    const { notes, ...made } = await writePage(out, {
+      image,
+      force,
+      progress: bar.update,
+      ...choice,
+    }).finally(bar.stop);
     notes.forEach(tell);
     const what = `${made.network}, weights: ${made.weights}`;
     return print(json, { ...made, url: null }, () => `${out}: ${what}, ${megabytes(made.bytes)}\n`, out);
   }
-  const { notes, close, url, ...shown } = await explain({ image, ...choice });
+  const { notes, close, url, ...shown } = await explain({ image, progress: bar.update, ...choice }).finally(
+    bar.stop,
+  );
   notes.forEach(tell);
   await print(json, { ...shown, file: null, bytes: null, url }, () => `${url}\n`);
   if (!json) tell('open this address in a browser on this machine; Ctrl-C ends');
