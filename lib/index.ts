@@ -64,7 +64,6 @@ export {
 export {
   explain,
   type Explained,
-  type ExplainOptions,
   writePage,
   type WritePageOptions,
 } from './explain/index.ts';
@@ -99,6 +98,7 @@ export type { Confusion, Share } from './evaluate/tally.ts';
 export type { DecodeOptions, Decoder } from './image/decode.ts';
 export type { Mean } from './image/mean.ts';
 export type { Blocks, Details, Histogram } from './judge/details.ts';
+export type { ExplainOptions } from './explain/gather.ts';
 export type { Written } from './explain/index.ts';
 export type { Served } from './explain/serve.ts';
 export type { Explanation } from './judge/explain.ts';

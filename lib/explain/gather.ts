@@ -21,7 +21,7 @@ export interface Gathered {
   readonly read: readonly string[];
 }
 
-export interface Asked extends Choice {
+export interface ExplainOptions extends Choice {
   /** A JPEG or PNG file; default: a photo that the program makes. */
   readonly image?: string;
   /** A folder of pictures, of which the page shows the nearest (figure 4). */
@@ -32,7 +32,7 @@ export interface Asked extends Choice {
 
 /** Rejects with InputError for what cannot be read, a photo that cannot be decoded among it. */
 export async function gather(
-  { image: photo, neighbours, progress, ...asked }: Asked,
+  { image: photo, neighbours, progress, ...asked }: ExplainOptions,
   held: Held,
 ): Promise<Gathered> {
   const choice = boxed(asked);

@@ -4,11 +4,9 @@ import { checkTargets } from '../disk/target.ts';
 import { writeWhole } from '../disk/write.ts';
 import { InputError } from '../errors.ts';
 import { choiceChecks } from '../networks/resolve.ts';
-import { type Asked, gather } from './gather.ts';
+import { type ExplainOptions, gather } from './gather.ts';
 import { pageOf } from './page.ts';
 import { type Served, serve } from './serve.ts';
-
-export type ExplainOptions = Asked;
 
 export interface WritePageOptions extends ExplainOptions {
   /** Overwrite a file that this program did not write. */

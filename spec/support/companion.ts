@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Context } from 'mocha';
 import type { Browser, ElementHandle, Page } from 'playwright-core';
-import { type Asked, gather } from '../../lib/explain/gather.ts';
+import { type ExplainOptions, gather } from '../../lib/explain/gather.ts';
 import { pageOf } from '../../lib/explain/page.ts';
 import { serve } from '../../lib/explain/serve.ts';
 import { companionPage } from '../../scripts/companion.ts';
@@ -30,7 +30,7 @@ export interface Opened extends Companion {
   close(): Promise<void>;
 }
 
-export async function openCompanion(test: Context, asked: Asked = {}): Promise<Opened> {
+export async function openCompanion(test: Context, asked: ExplainOptions = {}): Promise<Opened> {
   const template = await companionPage();
   const folder = mkdtempSync(join(tmpdir(), 'companion-'));
   const file = join(folder, 'page.html');

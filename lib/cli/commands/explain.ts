@@ -1,7 +1,8 @@
 /** alexnet explain: the companion, a page in which the network can be seen, touched and doubted. */
 import { spawn } from 'node:child_process';
 import type { Command } from 'commander';
-import { type ExplainOptions, explain, writePage } from '../../explain/index.ts';
+import type { ExplainOptions } from '../../explain/gather.ts';
+import { explain, writePage } from '../../explain/index.ts';
 import { megabytes } from '../../report/table.ts';
 import { forceOption, jsonOption, weightOptions } from '../options.ts';
 import { print, progressBar, tell } from '../output.ts';
