@@ -1,4 +1,4 @@
-/** Figure 4: of the pictures that the page was given, those whose last hidden layer is nearest to that of the photo. */
+/** Figure 4: of the pictures of the page, those whose last hidden layer is most like that of the photo. */
 import { openSafetensors } from '../../lib/format/safetensors.ts';
 import { adopt } from '../../lib/format/source.ts';
 import { distance } from '../../lib/picture/codes.ts';
