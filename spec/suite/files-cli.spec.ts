@@ -16,13 +16,11 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { LOADER, runHere } from '../support/child.ts';
+import { built, runHere } from '../support/child.ts';
 import { skipBecause } from '../support/skip.ts';
 import { readNpz } from '../support/tensor-bytes.ts';
 
-const MAIN = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
 const NET = ['--network', 'cifar10-full'];
 const RANDOM = [...NET, '--seed', '0'];
 
@@ -48,7 +46,7 @@ describe('what commands write, and what they leave alone', function () {
   /** In a process of its own, where its streams or its environment matter. */
   function apart(args: readonly string[], { stdout, stderr, env }: Streams) {
     const { GITHUB_ACTIONS: _, GITHUB_STEP_SUMMARY: __, ...usual } = process.env;
-    const run = spawnSync(process.execPath, ['--import', LOADER, MAIN, ...args], {
+    const run = spawnSync(process.execPath, [built(), ...args], {
       cwd: folder,
       encoding: 'utf8',
       env: { ...usual, ...env },
@@ -234,10 +232,8 @@ describe('what commands write, and what they leave alone', function () {
     expect(run.status).to.equal(3);
   });
 
-  it('few descriptors are one line, exit 3', function () {
-    const built = fileURLToPath(new URL('../../dist/lib/cli/main.js', import.meta.url));
-    if (!existsSync(built)) skipBecause(this, 'nothing is built: npm run build');
-    const line = `ulimit -n 24; exec '${process.execPath}' '${built}' summary`;
+  it('few descriptors are one line, exit 3', () => {
+    const line = `ulimit -n 24; exec '${process.execPath}' '${built()}' summary`;
     const { status, stderr } = spawnSync('sh', ['-c', line], { encoding: 'utf8' });
     expect(stderr).to.match(/^alexnet: cannot be loaded: [^\n]*: raise `ulimit -n` if it is low[^\n]*\n$/);
     expect(status).to.equal(3);

@@ -6,15 +6,20 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { LOADER } from '../support/child.ts';
 
 const script = fileURLToPath(new URL('../fuzz/run.ts', import.meta.url));
 
 describe('a hundred thousand damaged files', function () {
   this.timeout(180_000);
   it('are read or refused in one line, quickly, within bounds, touching and running nothing', () => {
-    const { stdout, stderr, status } = spawnSync(process.execPath, ['--import=tsx', script, '100000', '1'], {
-      encoding: 'utf8',
-    });
+    const { stdout, stderr, status } = spawnSync(
+      process.execPath,
+      ['--import', LOADER, script, '100000', '1'],
+      {
+        encoding: 'utf8',
+      },
+    );
     expect(status, stderr.slice(0, 2000)).to.equal(0);
     expect(stderr).to.equal('');
     const seen = JSON.parse(stdout) as Record<

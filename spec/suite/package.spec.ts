@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { built } from '../support/child.ts';
 import { shared } from '../support/shared.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -27,8 +28,8 @@ describe('the package', function () {
     const installed = join(app, 'node_modules/alexnet-oracle');
     mkdirSync(installed, { recursive: true });
     cpSync(join(root, 'package.json'), join(installed, 'package.json'));
-    const built = node(tsc, '-p', join(root, 'tsconfig.build.json'), '--outDir', join(installed, 'dist'));
-    expect(built.stdout).to.equal('');
+    built();
+    cpSync(join(root, 'dist'), join(installed, 'dist'), { recursive: true });
     const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     for (const name of [...Object.keys(dependencies), '@types/node']) {
       mkdirSync(dirname(join(app, 'node_modules', name)), { recursive: true });

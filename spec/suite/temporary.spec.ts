@@ -1,14 +1,12 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { LOADER as loader } from '../support/child.ts';
+import { built, runModule } from '../support/child.ts';
 
-const main = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
-const module = new URL('../../lib/disk/temporary.ts', import.meta.url).href;
+const MODULE = '@/lib/disk/temporary.ts';
 
 describe('temporary files', () => {
   let folder: string;
@@ -21,13 +19,12 @@ describe('temporary files', () => {
   /** A process that remembers two files, forgets one, does `before`, and sends itself a signal. */
   function killed(before: string) {
     const program = `
-      import { forget, remember } from ${JSON.stringify(module)};
+      import { forget, remember } from '${MODULE}';
       remember('half'); remember('done'); forget('done');
       ${before}
       process.kill(process.pid, 'SIGINT');
       setTimeout(() => {}, 200);`;
-    const args = ['--import', loader, '--input-type=module', '-e', program];
-    return spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
+    return runModule(program, { cwd: folder });
   }
 
   it('go when a signal ends the process, which still ends by that signal; what is forgotten stays', () => {
@@ -58,19 +55,18 @@ describe('temporary files', () => {
 
   it('go with the next run where the process was killed outright; those of a living one stay', () => {
     const program = `
-      import { temporaryFolder } from ${JSON.stringify(module)};
+      import { temporaryFolder } from '${MODULE}';
       import { writeFileSync } from 'node:fs';
       writeFileSync(temporaryFolder('alexnet-model-') + '/weights', 'x');
       process.kill(process.pid, 'SIGKILL');`;
-    const args = ['--import', loader, '--input-type=module', '-e', program];
     const env = { ...process.env, TMPDIR: folder };
     const left = () => readdirSync(folder).filter((name) => name.startsWith('alexnet-'));
-    spawnSync(process.execPath, args, { env });
+    runModule(program, { env });
     const [first] = left();
     expect(first).to.match(/^alexnet-model-/);
     const living = first.replace(/-\d+-\d+-/, `-${process.pid}-0-`);
     mkdirSync(join(folder, living));
-    spawnSync(process.execPath, args, { env });
+    runModule(program, { env });
     expect(left()).to.have.length(2).and.include(living).and.not.include(first);
   });
 
@@ -79,7 +75,7 @@ describe('temporary files', () => {
     rmSync(join(folder, 'half'));
     rmSync(join(folder, 'done'));
     const env = { ...process.env, TMPDIR: folder };
-    const child = spawn(process.execPath, ['--import', loader, main, ...args], {
+    const child = spawn(process.execPath, [built(), ...args], {
       cwd: folder,
       env,
       stdio: 'ignore',
@@ -105,17 +101,16 @@ describe('temporary files', () => {
 
   it("none are onnxruntime's own: it reports nothing to anybody, in a thread of its own either", () => {
     const program = `
-      import { Classifier, verify } from '${new URL('../../lib/index.ts', import.meta.url).href}';
+      import { Classifier, verify } from '@/lib/index.ts';
       const net = { network: 'cifar-alexnet', device: 'cpu' };
-      if (process.argv[1] === 'verify') await verify(net);
+      if (process.argv[2] === 'verify') await verify(net);
       else await (await Classifier.open(net)).close();`;
     // a home that cannot be written is where it would fall back on the working folder
     for (const home of [folder, '/proc']) {
       for (const what of ['verify', 'classify']) {
         const { ORT_DISABLE_TELEMETRY: _, XDG_CACHE_HOME: __, ...rest } = process.env;
-        const args = ['--import', loader, '--input-type=module', '-e', program, what];
         const env = { ...rest, HOME: home, TMPDIR: folder };
-        const { status, stderr } = spawnSync(process.execPath, args, { cwd: folder, env, encoding: 'utf8' });
+        const { status, stderr } = runModule(program, { cwd: folder, env, args: [what] });
         expect(status, stderr).to.equal(0);
         const left = readdirSync(folder).filter((name) => !name.startsWith('tsx-'));
         expect(left.sort(), `${what}, at home in ${home}`).to.deep.equal(['done', 'half']);

@@ -13,6 +13,7 @@ const ROOT = new URL('../../', import.meta.url);
 export const LOADER = new URL('./loader.mjs', import.meta.url).href;
 
 export interface ChildOptions {
+  readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly args?: readonly string[];
   readonly input?: string;
@@ -23,18 +24,25 @@ export interface ChildOptions {
 /** Imports in the text start with '@/', the repository's root. */
 export function runModule(
   text: string,
-  { env, args = [], input, node = [] }: ChildOptions,
+  { cwd, env, args = [], input, node = [] }: ChildOptions = {},
 ): SpawnSyncReturns<string> {
   const folder = mkdtempSync(join(tmpdir(), 'alexnet-spec-'));
   try {
-    const file = join(folder, 'main.mts');
-    writeFileSync(file, text.replaceAll("'@/", `'${ROOT.href}`));
-    const argv = [...node, '--import', LOADER, file, ...args];
-    return spawnSync(process.execPath, argv, { env, input, encoding: 'utf8', maxBuffer: 1 << 26 });
+    const plain = !newerThanBuilt() && !text.includes("'@/spec/");
+    const file = join(folder, plain ? 'main.mjs' : 'main.mts');
+    writeFileSync(file, plain ? asBuilt(text) : text.replaceAll("'@/", `'${ROOT.href}`));
+    const argv = [...node, ...(plain ? [] : ['--import', LOADER]), file, ...args];
+    return spawnSync(process.execPath, argv, { cwd, env, input, encoding: 'utf8', maxBuffer: 1 << 26 });
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
+
+/** The module with what is built in the place of sources: it starts in a third of the time. */
+const asBuilt = (text: string): string =>
+  text
+    .replace(/'@\/((?:reference|export|lib)\/.*)\.ts'/g, `'${ROOT.href}dist/$1.js'`)
+    .replaceAll("'@/", `'${ROOT.href}`);
 
 /**
  * Path of a built file in dist/lib/cli: it starts in a third of the time that the source takes. Throws where it is

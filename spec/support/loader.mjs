@@ -5,9 +5,11 @@
 import { register } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-// for mocha's workers and what they start: glibc takes large arrays as huge pages, which costs a third less of a
-// full-size verification's time (docs/performance.md); other C libraries do not read it
-process.env.GLIBC_TUNABLES ??= 'glibc.malloc.hugetlb=1';
+// for mocha's workers and what they start: glibc takes large arrays as huge pages and keeps what is freed, as fresh
+// pages cost up to a third of a full-size verification's time (docs/performance.md); other C libraries do not read it
+process.env.GLIBC_TUNABLES ??= ['hugetlb=1', 'mmap_threshold=1073741824', 'trim_threshold=4294967296']
+  .map((setting) => `glibc.malloc.${setting}`)
+  .join(':');
 
 const dist = fileURLToPath(new URL('../../dist/', import.meta.url));
 // a child process of what is built needs none of this
