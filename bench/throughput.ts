@@ -84,10 +84,11 @@ const parts = {
 
   async device({ pictures, ...setting }: Setting) {
     await using net = await open(setting, 'jpeg-js');
-    const { openEngine } = await built.engine();
+    const { startEngines } = await built.engine();
     const { batchFor } = await built.pipeline();
     const { network } = net.model;
-    const engine = await openEngine(net.model, { device: setting.device as DeviceWord });
+    const [engine] = await startEngines(net.model, { device: setting.device as DeviceWord });
+    await engine.ready;
     const count = filesIn(pictures).length;
     const size = network.input.reduce((a, b) => a * b);
     const batch = batchFor(network, engine.device);

@@ -61,6 +61,8 @@ export class Classifier implements AsyncDisposable {
   /** The first of `devices`; null where the oracle computes. */
   readonly device: DeviceChoice | null;
   readonly devices: readonly DeviceChoice[];
+  /** Of each picture. */
+  readonly views: 1 | 10;
   readonly #parts: Parts;
   readonly #pipeline: Pipeline;
   readonly #batch: number;
@@ -74,6 +76,7 @@ export class Classifier implements AsyncDisposable {
     const { views = 1, maxDelayMs } = options;
     this.model = model;
     this.mean = mean;
+    this.views = views;
     this.devices = engines.flatMap(({ device }) => device ?? []);
     this.device = this.devices[0] ?? null;
     this.#parts = parts;
@@ -109,14 +112,14 @@ export class Classifier implements AsyncDisposable {
     const file = typeof options.weights === 'string' ? options.weights : undefined;
     const mean = await findMean(model.preprocess, options.mean, file);
     const names = await classNamesOf(model, options.classNames);
-    const { views = 1, decoder, scanBudget, threads } = options;
+    const { views = model.views ?? 1, decoder, scanBudget, threads } = options;
     const recipe = { preprocess: model.preprocess, views, meanImage: mean?.image, decoder, scanBudget };
     // its first thread starts while the engines do
     const pixels = pixelsFor(model, { views, mean, engine: options.engine });
     const pool = openPool({ form: pixels ? 'picture' : 'input', ...recipe }, { threads });
     try {
       const engines = await startEngines({ ...model, pixels }, options);
-      return new Classifier({ model, mean, names, engines, pool, options, pixels });
+      return new Classifier({ model, mean, names, engines, pool, options: { ...options, views }, pixels });
     } catch (error) {
       await pool.close();
       throw error;

@@ -9,27 +9,40 @@ import type { Network } from '../../reference/networks/layers.ts';
 import * as softmax from '../../reference/ops/softmax.ts';
 import { forward } from '../../reference/oracle.ts';
 import { dense, type Shape, type Storage, sizeOf, tensor } from '../../reference/tensor.ts';
-import { among, type Checks } from '../checks.ts';
+import { among, type Check, type Checks, either, listOf } from '../checks.ts';
 import { operations } from '../fast/index.ts';
 import type { Mean } from '../image/mean.ts';
 import { readClassNames } from '../labels/file.ts';
 import { classCount, classNames } from '../labels/labels.ts';
 import { modelOf } from '../networks/modelfile.ts';
 import type { Chosen } from '../networks/resolve.ts';
-import { type Choice, chooseDevice, type DeviceWord, deviceWord, type Place } from '../runtime/devices.ts';
+import {
+  type Choice,
+  chooseDevice,
+  DEVICE_WORDS,
+  type DeviceWord,
+  deviceWord,
+  type Place,
+} from '../runtime/devices.ts';
 import { lrnOf } from '../runtime/session.ts';
 import { openInThread, type Pieces, type SessionThread } from '../runtime/session-thread.ts';
 import { withoutTf32 } from '../runtime/tf32.ts';
 
 export interface EngineOptions {
-  /** Of onnxruntime; default auto: the first of CUDA, WebGPU and CPU that works. */
-  readonly device?: DeviceWord;
+  /**
+   * Of onnxruntime; default auto: the first of CUDA, WebGPU and CPU that works. Several share the work: ['cuda:0',
+   * 'cuda:1'].
+   */
+  readonly device?: DeviceWord | readonly DeviceWord[];
   /** onnxruntime on the device (default), or the oracle, which needs no native code. */
   readonly engine?: 'onnxruntime' | 'oracle';
 }
 
+const devices: Check = (value) =>
+  Array.isArray(value) && value.length > 0 ? listOf('devices', deviceWord)(value) : 'devices';
+
 export const engineChecks: Checks<EngineOptions> = {
-  device: deviceWord,
+  device: either(`one of ${DEVICE_WORDS}, or a list of them`, deviceWord, devices),
   engine: among(['onnxruntime', 'oracle']),
 };
 
@@ -73,22 +86,10 @@ export function pixelsFor(
   }
 }
 
-/** Throws EnvironmentError for a device that does not work. */
-export async function openEngine(model: Computable, options: EngineOptions = {}): Promise<Engine> {
-  const engines = await startEngines(model, options);
-  await opened(engines);
-  return engines[0];
-}
-
-export interface EnginesOptions extends Omit<EngineOptions, 'device'> {
-  /** Several share the work: ['cuda:0', 'cuda:1']. */
-  readonly device?: DeviceWord | readonly DeviceWord[];
-}
-
 /** Throws EnvironmentError for a device that does not work; the engines are still opening, one for each device. */
 export async function startEngines(
   model: Computable,
-  { engine, device: asked = 'auto', cpuThreads }: EnginesOptions & { readonly cpuThreads?: number },
+  { engine, device: asked = 'auto', cpuThreads }: EngineOptions & { readonly cpuThreads?: number },
 ): Promise<readonly Engine[]> {
   if (engine === 'oracle') return [oracle(model)];
   const devices: Choice[] = [];

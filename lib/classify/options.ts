@@ -1,25 +1,16 @@
 /** How pictures are classified: what `predict`, `predictInto` and `Classifier` may be told. */
 import type { Preprocess } from '../../reference/input/preprocess.ts';
-import {
-  aborting,
-  among,
-  type Check,
-  type Checks,
-  either,
-  listOf,
-  MOST_THREADS,
-  text,
-  thing,
-  whole,
-} from '../checks.ts';
+import { aborting, among, type Checks, either, MOST_THREADS, text, thing, whole } from '../checks.ts';
 import type { Decoder } from '../image/decode.ts';
 import { type Choice, choiceChecks } from '../networks/resolve.ts';
-import { DEVICE_WORDS, deviceWord } from '../runtime/devices.ts';
-import { type EnginesOptions, engineChecks } from './engine.ts';
+import { type EngineOptions, engineChecks } from './engine.ts';
 import type { Limits } from './pictures.ts';
 
-export interface ClassifyOptions extends Choice, EnginesOptions {
-  /** 1: the centre; 10: corners, centre and their mirrors, probabilities averaged (paper, section 4.1). */
+export interface ClassifyOptions extends Choice, EngineOptions {
+  /**
+   * 1: the centre; 10: corners, centre and their mirrors, probabilities averaged (paper, section 4.1). Default: as the
+   * file of the weights takes pictures, else 1.
+   */
   readonly views?: 1 | 10;
   /** How many classes to name; default 5. */
   readonly top?: number;
@@ -53,13 +44,9 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-const devices: Check = (value) =>
-  Array.isArray(value) && value.length > 0 ? listOf('devices', deviceWord)(value) : 'devices';
-
 export const classifyChecks: Checks<ClassifyOptions> = {
   ...choiceChecks,
   ...engineChecks,
-  device: either(`one of ${DEVICE_WORDS}, or a list of them`, deviceWord, devices),
   views: among([1, 10]),
   top: whole(1),
   classNames: text,

@@ -50,7 +50,7 @@ export async function predict(
   const { log = () => {}, progress, signal, ...rest } = requireWeights('predict', options);
   const classifier = await Classifier.opening(rest);
   try {
-    const { model, mean, device } = classifier;
+    const { model, mean, device, views } = classifier;
     for (const note of model.notes) log(note);
     if (mean) log(`mean image: ${mean.file}`);
     let total = 0;
@@ -62,7 +62,6 @@ export async function predict(
       progress?.(predictions.length, total);
     }
     const { network, source: weights, preprocess } = model;
-    const { views = 1 } = rest;
     return { network: network.name, weights, device, preprocess, views, predictions };
   } finally {
     await classifier.close();

@@ -54,6 +54,24 @@ export function deviceOption(about?: string): Option {
   return about ? option : option.default('auto');
 }
 
+/** Several that share the work, too: what is parsed is a word or a list of them. */
+export const devicesOption = (): Option => {
+  const option = new Option(
+    '--device <device>',
+    `where onnxruntime runs: ${DEVICE_WORDS}; several: cuda:0,cuda:1`,
+  );
+  option.argParser((text) => {
+    const words = text.split(',');
+    const wish = words.map((word) => deviceWord(word)).find((one) => one !== undefined);
+    if (wish) throw new InvalidArgumentError(`It must be ${wish}, or several with commas between.`);
+    return words.length > 1 ? words : text;
+  });
+  return option.default('auto');
+};
+
+/** What --views is where it is not given. */
+export const VIEWS_MEANT = '(as a file of --weights that takes pictures has it, else 1)';
+
 /** The one that is meant where nothing is said comes first. */
 export const engineOption = (about: string, engines: readonly ('oracle' | 'onnxruntime')[]): Option =>
   oneOf('--engine <engine>', about, engines, engines[0]);

@@ -17,7 +17,14 @@ import {
   thing,
   whole,
 } from '../checks.ts';
-import { classNamesOf, type EngineOptions, engineChecks, openEngine, pixelsFor } from '../classify/engine.ts';
+import {
+  classNamesOf,
+  type EngineOptions,
+  engineChecks,
+  opened,
+  pixelsFor,
+  startEngines,
+} from '../classify/engine.ts';
 import { batchFor, type Failure, inGroups, openPipeline } from '../classify/pipeline.ts';
 import { type Dataset, type Picture, type Split, type SplitName, thinned } from '../data/dataset.ts';
 import { chooseSplit, openDataset } from '../data/open.ts';
@@ -40,7 +47,10 @@ export interface EvaluateOptions extends Choice, EngineOptions {
   readonly data: string;
   /** Default: the first of val, test, all, train that there is. */
   readonly split?: SplitName;
-  /** 1: the centre; 'mirror': it and its mirror image; 10: see section 4.1. Their probabilities are averaged. */
+  /**
+   * 1: the centre; 'mirror': it and its mirror image; 10: see section 4.1. Their probabilities are averaged. Default:
+   * as the file of the weights takes pictures, else 1.
+   */
   readonly views?: 1 | 'mirror' | 10;
   /** File of a mean image; default: mean.npy beside the weights, where the preprocessing takes one. */
   readonly mean?: string;
@@ -139,7 +149,7 @@ export async function evaluate(given: EvaluateOptions): Promise<Evaluation> {
     const matching = matchClasses(data.path, data.classes, await classNamesOf(model, options.classNames));
     const weights = typeof options.weights === 'string' ? options.weights : undefined;
     const mean = await findMean(model.preprocess, options.mean, weights);
-    const views: Views = options.views === 'mirror' ? 2 : (options.views ?? 1);
+    const views: Views = options.views === 'mirror' ? 2 : (options.views ?? model.views ?? 1);
     rehearse(data, model, mean, views);
     for (const line of model.notes) options.log?.(line);
     if (mean) options.log?.(`mean image: ${mean.file}`);
@@ -187,10 +197,12 @@ async function compute(
   const recipe = { preprocess: model.preprocess, views, decoder, meanImage: mean?.image };
   const pixels = pixelsFor(model, { views, mean, engine: options.engine });
   await using pool = openPool({ form: pixels ? 'picture' : 'input', ...recipe }, { threads });
-  const engine = await openEngine({ ...model, pixels }, options);
+  const engines = await startEngines({ ...model, pixels }, options);
+  await opened(engines);
+  const [{ device }] = engines;
   try {
-    const { batch = batchFor(network, engine.device, views) } = options;
-    const pipeline = openPipeline(network, [engine], pool, { maxBatch: batch, views, pixels });
+    const { batch = batchFor(network, device, views) } = options;
+    const pipeline = openPipeline(network, engines, pool, { maxBatch: batch, views, pixels });
     const { add, tally } = counter(K, k);
     const failures: Failure[] = [];
     const started = performance.now();
@@ -212,17 +224,18 @@ async function compute(
         failures.length > 0 ? `${failures[0].error} (no picture could be read)` : 'no picture is finished';
       throw new InputError(why);
     }
+    const busy = engines.reduce((sum, engine) => sum + engine.busy() / 1000 / engines.length, 0);
     const timing = {
       seconds,
       picturesPerSecond: tally.count / seconds,
-      waited: Math.max(0, 1 - engine.busy() / 1000 / seconds),
+      waited: Math.max(0, 1 - busy / seconds),
     };
     return {
       data: { path: data.path, format: data.format, split: split.name, pictures: split.count },
       network: network.name,
       weights: model.source,
       random: model.random,
-      device: engine.device,
+      device,
       views,
       mean: mean?.file ?? null,
       ...summary(tally, data.classes, matching, k),
@@ -230,7 +243,7 @@ async function compute(
       timing,
     };
   } finally {
-    await engine.close();
+    for (const engine of engines) await engine.close();
   }
 }
 

@@ -42,6 +42,8 @@ export interface Chosen {
   readonly random: boolean;
   /** The file's own, else the network's. */
   readonly preprocess: Preprocess;
+  /** In how many views the file of the weights takes pictures, where it does. */
+  readonly views?: 1 | 10;
   /** Where the file of the weights tells them. */
   readonly classes?: readonly string[];
   readonly notes: readonly string[];

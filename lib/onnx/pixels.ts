@@ -28,6 +28,12 @@ export function pixelsIn({ metadata, graph }: Model, preprocess: () => Preproces
   };
 }
 
+/** In how many views the file takes pictures, by its metadata; undefined for a file that takes none. */
+export const viewsIn = (metadata: ReadonlyMap<string, string>): 1 | 10 | undefined => {
+  const told = metadata.get(IMAGE);
+  return told === undefined ? undefined : parsed(told).views;
+};
+
 function parsed(text: string): ImageInput {
   try {
     const { views, meanImage } = JSON.parse(text);

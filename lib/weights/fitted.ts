@@ -10,6 +10,7 @@ import { InputError } from '../errors.ts';
 import { about } from '../format/source.ts';
 import type { TensorFile } from '../format/tensors.ts';
 import { classCount, classesIn } from '../labels/labels.ts';
+import { viewsIn } from '../onnx/pixels.ts';
 import { convertConventions, dropoutOf, withDropout } from './conventions.ts';
 import { arrange, arrangeParts, describeLayout, type Layout } from './layout.ts';
 import { type Assignment, list, type Mapping, mapTensors } from './mapping.ts';
@@ -24,6 +25,8 @@ export interface Loaded {
   readonly source: string;
   /** What the file says its inputs went through. */
   readonly preprocess?: Preprocess;
+  /** In how many views the file itself takes pictures, where it does. */
+  readonly views?: 1 | 10;
   /** The class names that the file tells, where it tells them all, or those of classes.txt beside it. */
   readonly classes?: readonly string[];
   /** What a reader of the result should know, one line each. */
@@ -47,11 +50,13 @@ export async function fittedWeights(path: string, file: TensorFile, options: Fit
   const { weights, notes } = about(path, () => refolded(plan.network, read, file));
   const told = preprocessOf(path, file) ?? published;
   const classes = about(path, () => classesIn(file.metadata));
+  const views = about(path, () => viewsIn(file.metadata));
   return {
     network: plan.network,
     weights,
     source: `${path} (${file.format}, ${plan.by})`,
     ...(told ? { preprocess: withCrop(told, plan.network) } : {}),
+    ...(views ? { views } : {}),
     ...(classes?.length === classCount(plan.network) ? { classes } : {}),
     notes: [
       ...file.notes,

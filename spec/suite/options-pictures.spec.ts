@@ -61,6 +61,15 @@ function same(guesses: readonly Guess[], expected: readonly number[]): void {
   for (const guess of guesses) expect(guess.probability).to.be.closeTo(expected[guess.class], 100 * 2 ** -24);
 }
 
+/** How many threads it starts. */
+async function workersOf(work: Promise<unknown>): Promise<number> {
+  let workers = 0;
+  const count = () => void workers++;
+  process.on('worker', count);
+  await work.finally(() => process.off('worker', count));
+  return workers;
+}
+
 describe('options of predict', function () {
   this.timeout(60_000);
   const { path, write, text, json, refused, heedsDevice, run } = commandLines();
@@ -115,6 +124,10 @@ describe('options of predict', function () {
     expect(device).to.equal('oracle');
     const bare = line.replace('--device cpu ', '');
     expect(await heedsDevice(`${bare} --network cifar-alexnet`)).to.equal(true);
+    expect(await workersOf(json(`${bare} --network cifar-alexnet --device cpu,cpu`))).to.equal(2);
+    expect(await refused(`${bare} --network cifar-alexnet --device cpu,gpu`)).to.match(
+      /or several with commas/,
+    );
   });
 
   it('predict --decoder, --scan-budget: who decodes, and how many samples of scans it may visit', async () => {
@@ -297,17 +310,14 @@ describe('options of evaluate', function () {
   it('evaluate --batch, --threads, --engine; evaluate() data, log, progress, signal: pictures a run, threads, who computes', async () => {
     const seen: number[][] = [];
     const told: string[] = [];
-    let workers = 0;
-    const count = () => void workers++;
-    process.on('worker', count);
     const options = { network: 'cifar-relu', weights: path('w.npz'), mean: path('other.npy') };
-    const found = await evaluate({
+    const evaluating = evaluate({
       ...{ ...options, data: cifar, engine: 'oracle', batch: 2, threads: 3 },
       log: (words) => void told.push(words),
       progress: (done, total) => void seen.push([done, total]),
     });
-    process.off('worker', count);
-    expect([found.device, workers]).to.deep.equal([null, 3]);
+    expect(await workersOf(evaluating)).to.equal(3);
+    expect((await evaluating).device).to.equal(null);
     expect(seen).to.deep.equal([
       [2, 5],
       [4, 5],
@@ -322,6 +332,7 @@ describe('options of evaluate', function () {
 
   it('evaluate --device: where it is computed', async () => {
     expect(await heedsDevice(`evaluate ${cifar} ${net} --threads 1`)).to.equal(true);
+    expect(await workersOf(json(`${line} ${net} --device cpu,cpu`))).to.equal(3);
   });
 
   it('evaluate --decoder: who decodes', async () => {

@@ -11,6 +11,7 @@ import { floatValue, fromTensor } from '../../lib/array/value.ts';
 import { Classifier } from '../../lib/classify/classifier.ts';
 import { predict } from '../../lib/classify/predict.ts';
 import { writeTensors } from '../../lib/disk/tensors.ts';
+import { evaluate } from '../../lib/evaluate/index.ts';
 import { decodeImage } from '../../lib/image/decode.ts';
 import type { VerifyResult } from '../../lib/index.ts';
 import { verify } from '../../lib/index.ts';
@@ -20,6 +21,7 @@ import { networkNamed } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { zeros } from '../../reference/tensor.ts';
 import { runModule } from '../support/child.ts';
+import { fixture } from '../support/data-fixtures.ts';
 import { fixturePath } from '../support/golden-pictures.ts';
 import { narrow, random, randomWeights } from '../support/models.ts';
 import { needsPython } from '../support/pytorch.ts';
@@ -216,6 +218,27 @@ describe('files that take pictures', function () {
     writeFileSync(values, writeNpz(Object.entries({ input: fromTensor(x), prob })));
     const found = await verify({ network, weights: randomWeights(network, 3), values, device: 'cpu' });
     expect([found.verdict, found.layers.at(-1)!.reason]).to.deep.equal(['pass', '']);
+  });
+
+  it('predict and evaluate take as many views as the file does, unless they are told', async () => {
+    const network = narrow(networkNamed('cifar-alexnet'));
+    writeFileSync(path, modelFor(network, { views: 10 }));
+    const photo = fixturePath('rgb-letters.jpg');
+    const asked = { weights: path, device: 'cpu', threads: 0 } as const;
+    const predicted = async (views?: 1 | 10) => {
+      const { predictions, views: found } = await predict(photo, { ...asked, ...(views && { views }) });
+      return { found, guesses: predictions[0].guesses };
+    };
+    const own = await predicted();
+    expect(own).to.deep.equal(await predicted(10));
+    expect([own.found, (await predicted(1)).guesses![0].probability]).not.to.include(
+      own.guesses![0].probability,
+    );
+    const evaluated = { data: fixture('folders'), weights: path, engine: 'oracle', limit: 1 } as const;
+    const names = join(folder, 'names.txt');
+    writeFileSync(names, 'circle\ncross\nsquare\nstripes\na\nb\nc\nd\ne\nf\ng\nh\n');
+    expect((await evaluate({ ...evaluated, classNames: names })).views).to.equal(10);
+    expect((await evaluate({ ...evaluated, classNames: names, views: 'mirror' })).views).to.equal(2);
   });
 
   it('Classifier feeds pictures: the bits of what is preprocessed outside; ten views are averaged there', async () => {

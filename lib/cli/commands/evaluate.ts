@@ -7,13 +7,14 @@ import { withExternalData } from '../../onnx/files.ts';
 import { confusionSvg, evaluationHtml, evaluationJson, evaluationText } from '../../report/evaluation.ts';
 import {
   decoderOption,
-  deviceOption,
+  devicesOption,
   engineOption,
   forceOption,
   integer,
   jsonOption,
   oneOf,
   threadsOption,
+  VIEWS_MEANT,
   weightOptions,
 } from '../options.ts';
 import {
@@ -28,7 +29,7 @@ import {
 } from '../output.ts';
 
 interface Options extends Omit<EvaluateOptions, 'data' | 'views' | 'preprocess' | 'weights'> {
-  readonly views: '1' | '10' | 'mirror';
+  readonly views?: '1' | '10' | 'mirror';
   readonly weights?: string;
   readonly preprocess?: string;
   readonly json?: boolean;
@@ -37,7 +38,7 @@ interface Options extends Omit<EvaluateOptions, 'data' | 'views' | 'preprocess' 
   readonly force?: boolean;
 }
 
-const VIEWS = '1: the centre; mirror: and its mirror image; 10: corners, centre, mirrored';
+const VIEWS = `1: the centre; mirror: and its mirror image; 10: corners, centre, mirrored ${VIEWS_MEANT}`;
 
 export function register(program: Command): void {
   const command = program
@@ -48,14 +49,14 @@ export function register(program: Command): void {
     .argument('<data>', 'CIFAR-10 (binary), MNIST (IDX), or a folder with a folder of pictures a class');
   weightOptions(command)
     .addOption(oneOf('--split <name>', 'which part of the data', ['train', 'val', 'test', 'all']))
-    .addOption(oneOf('--views <n>', VIEWS, ['1', 'mirror', '10'], '1'))
+    .addOption(oneOf('--views <n>', VIEWS, ['1', 'mirror', '10']))
     .option('--mean <file>', 'mean image (.npy, .binaryproto); default: mean.npy beside the weights')
     .option('--preprocess <how>', "another network's preprocessing, or a JSON file of it")
     .option('--class-names <file>', "the network's class names, one a line")
     .option('--top <k>', 'k of the top-k share', integer(1), 5)
     .option('--batch <n>', 'pictures a run (128 small ones; else 32 on a GPU, 4 on the CPU)', integer(1))
     .option('--limit <n>', 'only so many pictures, spread evenly', integer(1))
-    .addOption(deviceOption())
+    .addOption(devicesOption())
     .addOption(engineOption('who computes', ['onnxruntime', 'oracle']))
     .addOption(decoderOption())
     .addOption(threadsOption())
@@ -79,7 +80,7 @@ async function run(data: string, options: Options): Promise<void> {
   const asked = {
     ...rest,
     data,
-    views: views === 'mirror' ? views : views === '10' ? 10 : 1,
+    views: views && (views === 'mirror' ? views : (Number(views) as 1 | 10)),
     preprocess,
     log: tell,
     progress: bar.update,

@@ -15,13 +15,14 @@ import type { predictionsHtml } from '../../report/predictions.ts';
 import { describeChoice } from '../../runtime/devices.ts';
 import {
   decoderOption,
-  deviceOption,
+  devicesOption,
   engineOption,
   forceOption,
   integer,
   jsonOption,
   oneOf,
   threadsOption,
+  VIEWS_MEANT,
   weightOptions,
 } from '../options.ts';
 import {
@@ -42,7 +43,7 @@ interface Options extends Omit<ClassifyOptions, 'views' | 'maxBatch' | 'preproce
   readonly out?: string;
   readonly shard?: string;
   readonly resume?: boolean;
-  readonly views: '1' | '10';
+  readonly views?: '1' | '10';
   readonly html?: string;
   readonly force?: boolean;
   readonly json?: boolean;
@@ -55,9 +56,11 @@ export function register(program: Command): void {
     .argument('<image...>', 'JPEG or PNG files, or folders; with --out also lists: FILE.txt, or - for stdin');
   weightOptions(command)
     .option('--class-names <file>', 'class names, one a line')
-    .addOption(oneOf('--views <n>', '1: the centre; 10: corners, centre, and mirrored', ['1', '10'], '1'))
+    .addOption(
+      oneOf('--views <n>', `1: the centre; 10: corners, centre, and mirrored ${VIEWS_MEANT}`, ['1', '10']),
+    )
     .option('--top <k>', 'how many classes to name', integer(1), 5)
-    .addOption(deviceOption())
+    .addOption(devicesOption())
     .addOption(engineOption('who computes', ['onnxruntime', 'oracle']))
     .option(
       '--mean <file>',
@@ -103,7 +106,7 @@ async function run(
   const options = {
     ...rest,
     threads,
-    views: views === '10' ? 10 : 1,
+    views: views && (Number(views) as 1 | 10),
     maxBatch: batch,
     log: tell,
     progress,
@@ -131,8 +134,11 @@ async function filesRead(images: readonly string[], options: Partial<Options>): 
   return withExternalData(files.filter((file) => file !== undefined))();
 }
 
-async function show({ network, weights, device, predictions }: Predicted, json?: boolean): Promise<void> {
-  if (!json) tell(`${network}, weights: ${weights}, on ${device ? describeChoice(device)[0] : 'the oracle'}`);
+async function show(predicted: Predicted, json?: boolean): Promise<void> {
+  const { network, weights, device, views, predictions } = predicted;
+  const ten = views === 10 ? ', ten views' : '';
+  if (!json)
+    tell(`${network}, weights: ${weights}${ten}, on ${device ? describeChoice(device)[0] : 'the oracle'}`);
   const found = { network, weights, device: device?.device ?? 'oracle', predictions };
   await print(json, found, () => predictions.map(predictionText).filter(Boolean).join('\n'));
   tellUnread(predictions, json);

@@ -86,6 +86,22 @@ describe('lib/classify/classifier', function () {
     expect(new Set(runs.map(({ worker }) => worker)).size).to.equal(2);
   });
 
+  it('of several devices none stays open where another one does not open', async () => {
+    const { postMessage } = Worker.prototype;
+    const opened: Worker[] = [];
+    Worker.prototype.postMessage = function (call, ...more) {
+      const given =
+        call.what === 'open' && opened.push(this) === 2 ? { ...call, model: Uint8Array.of(1) } : call;
+      postMessage.call(this, given, ...more);
+    };
+    const reason = await failure(open({ device: ['cpu', 'cpu'] })).finally(() => {
+      Worker.prototype.postMessage = postMessage;
+    });
+    expect(String(reason)).to.match(/^InputError: the model: onnxruntime cannot run it: [^\n]*$/);
+    // a thread that has ended has no number
+    expect(opened.map(({ threadId }) => threadId)).to.deep.equal([-1, -1]);
+  });
+
   it('a signal ends a call at once, with its reason; the next one goes on', async () => {
     await using net = await open({ timeoutMs: 1000 });
     const control = new AbortController();
