@@ -7,6 +7,8 @@ import { buildModel, joined } from '../../export/index.ts';
 import { fromTensor } from '../../lib/array/value.ts';
 import { writeNpy } from '../../lib/format/npy.ts';
 import { verify } from '../../lib/index.ts';
+import { modelOf } from '../../lib/networks/modelfile.ts';
+import { pictureSide, pixelSteps } from '../../reference/input/pixels.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { flatten, softmax } from '../../reference/networks/layers.ts';
 import { tensor } from '../../reference/tensor.ts';
@@ -77,6 +79,28 @@ describe('values that OpenCV computed', function () {
       expect(layers.length).to.equal(network.layers.length);
     });
   }
+
+  it('alexnet2012, torchvision, cifar-alexnet of pictures: what is done to them passes, and every layer', async () => {
+    const cases = ['alexnet2012', 'torchvision', 'cifar-alexnet'].map((name) => {
+      const network = narrow(networkNamed(name));
+      const side = pictureSide(network);
+      const [model, x, values] = ['onnx', 'npy', 'npz'].map((type) => join(folder, `${name}.${type}`));
+      const form = { source: 'a spec', input: 'uint8' } as const;
+      writeFileSync(model, joined(modelOf(network, randomWeights(network, 3), form).chunks()));
+      const data = Uint8Array.from(random([side, side, 3], 5, 128).data, (v) => v + 128);
+      writeFileSync(x, writeNpy({ dtype: 'uint8', shape: [1, side, side, 3], data }));
+      return { network, model, x, values };
+    });
+    const script = recipeOf('OpenCV').replace('(x)\nnames', "(x.astype('float32'))\nnames");
+    const runs = cases.map(({ model, x, values }) => [model, x, values]);
+    runPython(script.replace('input=x', 'image=x'), runs);
+    for (const { network, model, values } of cases) {
+      const { verdict, layers } = await verify({ model, values });
+      expect(verdict, JSON.stringify(layers.map(({ layer, reason }) => [layer, reason]))).to.equal('pass');
+      const kinds = [...pixelSteps(network), ...network.layers].map(({ kind }) => kind);
+      expect(layers.map(({ kind }) => kind)).to.deep.equal(kinds);
+    }
+  });
 
   it('the decomposed LRN is wrong, and named: count_include_pad is ignored', async () => {
     const { first, why, layers } = await judged(wrong);
