@@ -61,51 +61,53 @@ export function App({ start, ask }: { readonly start: Start; readonly ask: Ask }
   const { network, source, random, notes } = scene ?? start;
   return (
     <>
-      <header class="head">
-        <h1>AlexNet, seen and doubted</h1>
-        <nav aria-label="Parts of the page">
-          {parts.map(([page, title]) => (
-            <a
-              key={page}
-              href={formatView({ ...view, page })}
-              aria-current={view.page === page ? 'page' : undefined}
-            >
-              {title}
-            </a>
-          ))}
-        </nav>
-      </header>
-      <p class="about">
-        <b>{network.name}</b>: {network.title}. Weights: {source}
-        {random && ', which are random, so its answers mean nothing'}. Everything is computed here, by the
-        oracle itself; nothing leaves this page.
-      </p>
-      {notes.map((note) => (
-        <p key={note} class="about">
-          Note: {note}
-        </p>
-      ))}
-      <p class={dragged ? 'drop over' : 'drop'}>
-        <label>
-          Drop a photo or a file of weights on the page, or{' '}
-          <input type="file" onChange={chosen((file) => take(file))} />
-        </label>{' '}
-        <label>
-          weights of{' '}
-          <select value={asked} onChange={name}>
-            <option value="">the network that they fit</option>
-            {networks.map(({ name: one }) => (
-              <option key={one}>{one}</option>
+      <header>
+        <div class="head">
+          <h1>AlexNet, seen and doubted</h1>
+          <nav aria-label="Parts of the page">
+            {parts.map(([page, title]) => (
+              <a
+                key={page}
+                href={formatView({ ...view, page })}
+                aria-current={view.page === page ? 'page' : undefined}
+              >
+                {title}
+              </a>
             ))}
-          </select>
-        </label>{' '}
-        {share !== undefined && <progress value={share} aria-label="reading the file" />}
-      </p>
-      {error && (
-        <p class="error" role="alert">
-          {error}
+          </nav>
+        </div>
+        <p class="about">
+          <b>{network.name}</b>: {network.title}. Weights: {source}
+          {random && ', which are random, so its answers mean nothing'}. Everything is computed here, by the
+          oracle itself; nothing leaves this page.
         </p>
-      )}
+        {notes.map((note) => (
+          <p key={note} class="about">
+            Note: {note}
+          </p>
+        ))}
+        <p class={dragged ? 'drop over' : 'drop'}>
+          <label>
+            Drop a photo or a file of weights on the page, or{' '}
+            <input type="file" onChange={chosen((file) => take(file))} />
+          </label>{' '}
+          <label>
+            weights of{' '}
+            <select value={asked} onChange={name}>
+              <option value="">the network that they fit</option>
+              {networks.map(({ name: one }) => (
+                <option key={one}>{one}</option>
+              ))}
+            </select>
+          </label>{' '}
+          {share !== undefined && <progress value={share} aria-label="reading the file" />}
+        </p>
+        {error && (
+          <p class="error" role="alert">
+            {error}
+          </p>
+        )}
+      </header>
       <main>
         {scene ? <Part {...{ scene, view, change, ask }} /> : <p class="wait">{error ? '' : 'Computing…'}</p>}
       </main>

@@ -13,7 +13,7 @@ interface Grid {
   readonly down: number;
 }
 
-function gridOf(window: readonly number[]): Grid {
+export function gridOf(window: readonly number[]): Grid {
   const [patches, R, S] =
     window.length === 3 ? window : window.length === 2 ? [1, ...window] : [window[0], 1, 1];
   const across = Math.min(patches, Math.max(1, Math.ceil(Math.sqrt((patches * R) / S))));
@@ -37,7 +37,7 @@ function picture(values: ArrayLike<number>, grid: Grid, palette: Palette) {
   return { width, height, pixels };
 }
 
-function Patches({
+export function Patches({
   title,
   values,
   grid,

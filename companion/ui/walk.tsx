@@ -2,7 +2,7 @@
 
 import { useAnswer } from './answer.ts';
 import { Figure } from './figure.tsx';
-import { Figure3, seesColours } from './figure3.tsx';
+import { KernelPanel } from './figure3.tsx';
 import { LayerBar } from './layerbar.tsx';
 import { held, type Looking } from './looking.ts';
 import { MapView } from './mapview.tsx';
@@ -15,7 +15,7 @@ import { Tiles } from './tiles.tsx';
 export function Walk({ scene, view: asked, change, ask }: Looking) {
   const view = held(asked, scene);
   const palette = usePalette();
-  const layer = seesColours(scene.network, view.layer);
+  const layer = scene.network.layers.find(({ name }) => name === view.layer);
   const { rows, columns, size } = layoutOf(scene.shapes.get(view.layer)!);
   const index = Math.min(size - 1, (view.map * rows + view.row) * columns + view.column);
   return (
@@ -23,7 +23,7 @@ export function Walk({ scene, view: asked, change, ask }: Looking) {
       <Figure scene={scene} view={view} />
       <LayerBar scene={scene} view={view} change={change} />
       <Desk scene={scene} view={view} change={change} ask={ask} />
-      {layer && <Figure3 key={layer.name} {...{ layer, scene, view, change, ask }} />}
+      {layer?.kind === 'conv2d' && <KernelPanel key={layer.name} {...{ layer, scene, view, change, ask }} />}
       <StoryView scene={scene} view={view} index={index} ask={ask} change={change} palette={palette} />
     </>
   );

@@ -3,10 +3,6 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { expect } from 'chai';
-import { unzipSync, zipSync } from 'fflate';
-import { buildModel } from '../../export/index.ts';
-import { joined } from '../../export/wire.ts';
-import { writeTensors } from '../../lib/disk/tensors.ts';
 import { operations } from '../../lib/fast/index.ts';
 import { decodeImageSync } from '../../lib/image/decode.ts';
 import { picture } from '../../lib/picture/index.ts';
@@ -18,7 +14,7 @@ import type { Network } from '../../reference/networks/layers.ts';
 import { forward } from '../../reference/oracle.ts';
 import { dense, tensor } from '../../reference/tensor.ts';
 import { type Opened, openCompanion } from '../support/companion.ts';
-import { hdf5Of, oracle, places, SHIP } from '../support/companion-oracle.ts';
+import { altered, oracle, places, SHIP } from '../support/companion-oracle.ts';
 import { root } from '../support/source.ts';
 import { needShared, sharedPath } from '../support/weight-files.ts';
 
@@ -176,22 +172,6 @@ describe('the companion', function () {
     );
   });
 
-  /** The box's weights, conv1's times `factor`, as a file (an .npz is deflated), and Node's probability of a ship. */
-  const altered = async (file: string, factor: number) => {
-    const tensors = new Map(known.weights);
-    const w = known.weights.get('conv1.weight')!;
-    const scaled = dense(w).map((v) => factor * v);
-    tensors.set('conv1.weight', tensor(scaled, w.shape));
-    if (file.endsWith('.onnx')) writeFileSync(file, joined(buildModel(known.network, tensors).chunks()));
-    else if (file.endsWith('.h5')) writeFileSync(file, await hdf5Of(tensors));
-    else await writeTensors(file, tensors);
-    if (file.endsWith('.npz')) writeFileSync(file, zipSync(unzipSync(readFileSync(file))));
-    const { network, weights } = await loadWeights(file, file.endsWith('.h5') ? known.network : undefined);
-    expect(network.name).to.equal('cifar-alexnet');
-    const input = preprocess(madePhoto(), network.preprocess);
-    return dense(forward(network, weights, input, { operations }))[SHIP];
-  };
-
   it('weights that are dropped or chosen: the answer that Node has with them', async () => {
     await page.tab.reload();
     await link('prob', `row=0&column=${SHIP}`);
@@ -201,7 +181,7 @@ describe('the companion', function () {
       ['c.onnx', 0.625],
     ] as const) {
       const file = join(folder, name);
-      const ship = await altered(file, factor);
+      const ship = await altered(known, file, factor);
       if (name === 'b.npz') await page.tab.setInputFiles('input[type=file]', file);
       else await page.drop(file);
       await page.tab.waitForSelector(`#stored:text-is("${ship}")`);
@@ -215,7 +195,7 @@ describe('the companion', function () {
     const hash = `#/walk?layer=prob&row=0&column=${SHIP}`;
     await served.show(hash, `#stored:text-is("${dense(known.values.get('prob')!)[SHIP]}")`);
     const file = join(folder, 'd.h5');
-    const ship = await altered(file, 0.5625);
+    const ship = await altered(known, file, 0.5625);
     await served.tab.selectOption('.drop select', 'cifar-alexnet');
     await served.drop(file);
     await served.tab.waitForSelector(`#stored:text-is("${ship}")`);
@@ -328,6 +308,31 @@ describe('the companion', function () {
       );
     }
   });
+
+  for (const [colorScheme, width, rules] of [
+    ['light', 360, []],
+    ['dark', 2560, ['color-contrast']],
+  ] as const) {
+    it(`${colorScheme}, ${width} wide: nothing that axe finds, nothing wider than the window, nothing jumps`, async () => {
+      await page.tab.emulateMedia({ colorScheme });
+      await page.tab.setViewportSize({ width, height: 900 });
+      await page.tab.reload();
+      for (const [hash, there] of [
+        ['#/walk?layer=conv1', '.story[data-of="conv1 value"]'],
+        ['#/walk?layer=norm1&side=gradient', '.story[data-of="norm1 gradient"]'],
+        ['#/walk?layer=conv2', '.slices canvas'],
+        ['#/input', '.way canvas'],
+        ['#/answer', '.nearest data'],
+        ['#/doubt?doubt=k.2', '.effect td'],
+        ['#/tour?step=4', '.tour .map'],
+      ]) {
+        await page.show(hash, there);
+        expect(await page.faults(rules), hash).to.deep.equal([]);
+      }
+      // what good pages have (web.dev/articles/cls)
+      expect(await page.shifted()).to.be.below(0.1);
+    });
+  }
 
   it('is small without its weights', () => expect(page.weight).to.be.below(1e6));
 });

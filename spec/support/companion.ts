@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import axe from 'axe-core';
 import type { Context } from 'mocha';
 import type { Browser, ElementHandle, Page } from 'playwright-core';
 import { type ExplainOptions, gather } from '../../lib/explain/gather.ts';
@@ -20,6 +21,10 @@ export interface Companion {
   show(hash: string, selector: string): Promise<void>;
   /** Drops the file of that path on the page. */
   drop(file: string): Promise<void>;
+  /** What axe finds by these rules (none given: by all), and whether anything is wider than the window. */
+  faults(rules: readonly string[]): Promise<string[]>;
+  /** How much has jumped since the page was loaded: Chromium's cumulative layout shift. */
+  shifted(): Promise<number>;
 }
 
 export interface Opened extends Companion {
@@ -67,6 +72,7 @@ async function openTab(browser: Browser, url: string): Promise<Companion> {
     if (!/^(?:blob|data):/.test(request.url()) && !request.url().startsWith(own))
       complaints.push(request.url());
   });
+  await tab.addInitScript(SHIFTS);
   await tab.goto(url);
   return {
     tab,
@@ -83,10 +89,26 @@ async function openTab(browser: Browser, url: string): Promise<Companion> {
       const dataTransfer = await tab.evaluateHandle(transferOf, input as object);
       await tab.dispatchEvent('body', 'drop', { dataTransfer });
     },
+    async faults(rules) {
+      if (!(await tab.evaluate("'axe' in globalThis"))) await tab.evaluate(axe.source);
+      const options = rules.length === 0 ? {} : { runOnly: rules };
+      return tab.evaluate(`axe.run(${JSON.stringify(options)}).then(${told})`);
+    },
+    shifted: () => tab.evaluate('shifted'),
   };
 }
 
 // these run in the page
+
+const SHIFTS = `shifted = 0;
+new PerformanceObserver((list) => {
+  for (const { value } of list.getEntries()) shifted += value;
+}).observe({ type: 'layout-shift', buffered: true });`;
+
+const told = `({ violations }) => [
+  ...violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ target }) => target)),
+  ...(document.documentElement.scrollWidth > innerWidth ? ['wider than the window'] : []),
+]`;
 
 function inputOfFile(): object {
   const { document } = globalThis as unknown as { document: { createElement(name: string): object } };
