@@ -11,7 +11,6 @@ import { readTensors, writeTensors } from '../../lib/disk/tensors.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { commandLines } from '../support/command-lines.ts';
 import { narrow, random, randomWeights } from '../support/models.ts';
-import { HOSTILE } from '../support/verification.ts';
 
 const network = narrow(networkNamed('cifar-alexnet'));
 const OF = '--network cifar-alexnet --weights w.npz';
@@ -145,52 +144,6 @@ describe('a run that was saved', function () {
     expect((await again(folder, `${OF} --input one.npy`)).verdict).to.equal('pass');
     await writeTensors(path('another.npy'), { x: random([1, ...network.input], 9, 100) });
     expect(await refused(`verify --values ${folder} ${OF} --input another.npy`)).to.include('another input');
-  });
-
-  it('a run.json that is none is one line', async () => {
-    const right = record(copy('broken'));
-    const options = (more: object) => ({ ...right, options: { ...right.options, ...more } });
-    const file = (more: object) => ({
-      ...right,
-      files: [{ ...right.files[0], ...more }, ...right.files.slice(1)],
-    });
-    const { files: _, ...filesless } = right;
-    const wrong: [content: unknown, said: RegExp][] = [
-      ['', /the file is empty/],
-      ['{', /it is not the record of a run/],
-      ['null', /it is not the record/],
-      ['[]', /it is not the record/],
-      [`{}${' '.repeat(2 ** 24)}`, /it is not the record/],
-      [{ name: 'other' }, /it is not the record/],
-      [{ ...right, version: 2 }, /of version 2, of a later alexnet-oracle/],
-      [filesless, /run.json must be an object with files/],
-      [{ ...right, files: [] }, /it names no device.npz/],
-      [{ ...right, files: {} }, /must be an object with files/],
-      [{ ...right, device: 'tpu' }, /must be an object with device/],
-      [{ ...right, verdict: HOSTILE }, /must be an object with verdict/],
-      [{ ...right, types: { conv1: 'int8' } }, /must be an object with types/],
-      [{ ...right, versions: { node: 20 } }, /must be an object with versions/],
-      [{ ...right, options: null }, /must be an object with options/],
-      [options({ model: '/etc/passwd' }), /unknown option 'model'/],
-      [options({ weights: 'other.npz' }), /unknown option 'weights'/],
-      [options({ network: { name: 'x' } }), /network must be a text/],
-      [options({ seed: -1 }), /seed must be an integer/],
-      [options({ batch: 1e300 }), /batch must be an integer/],
-      [options({ graph: 'both' }), /graph must be one of/],
-      [
-        JSON.stringify(right).replace('"options":{', '"options":{"__proto__":{"device":"cuda"},'),
-        /unknown option '__proto__'/,
-      ],
-      [file({ sha256: 'abc' }), /must be an object with files/],
-      [file({ role: 'values' }), /must be an object with files/],
-      [file({ sha256: '0'.repeat(64) }), /device.npz: it was changed/],
-    ];
-    for (const [content, said] of wrong) {
-      write('broken/run.json', typeof content === 'string' ? content : JSON.stringify(content));
-      const line = await refused(`verify --values broken ${OF}`);
-      expect(line).to.match(said);
-      expect(line.trimEnd().split('\n').length).to.equal(1);
-    }
   });
 
   it('whatever was run: LRN in another form, a batch, a file, float16, any graph, gradients, a step', async () => {

@@ -1,32 +1,15 @@
-import fs from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
 import { expect } from 'chai';
-import type { NumericValue } from '../../../lib/array/value.ts';
 import { classes } from '../../../lib/bounds/arithmetic.ts';
 import type { Judged } from '../../../lib/bounds/bounds.ts';
 import { lossBounds } from '../../../lib/bounds/loss.ts';
 import { NORMWISE } from '../../../lib/bounds/normwise.ts';
 import { judgedGradients } from '../../../lib/bounds/operations.ts';
-import { writeNpy } from '../../../lib/format/npy.ts';
 import { judge } from '../../../lib/judge/judge.ts';
 import { verify } from '../../../lib/verify/index.ts';
-import { readLabels, readMasks } from '../../../lib/verify/training/labels.ts';
-import { networkNamed } from '../../../reference/networks/index.ts';
 import type { Layer } from '../../../reference/networks/layers.ts';
 import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
 import { random } from '../../support/models.ts';
-import { writeNpz } from '../../support/tensor-bytes.ts';
 import { fourier, winograd } from '../../support/transforms.ts';
-
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'alexnet-verify-training-'));
-after(() => fs.rmSync(folder, { recursive: true }));
-
-function written(name: string, bytes: Uint8Array): string {
-  const file = path.join(folder, name);
-  fs.writeFileSync(file, bytes);
-  return file;
-}
 
 async function refusal(run: () => Promise<unknown>): Promise<string> {
   try {
@@ -203,64 +186,7 @@ describe('verify --graph: gradients of convolutions by transforms', () => {
   });
 });
 
-const NET = networkNamed('cifar-alexnet');
-const ints = (dtype: 'int64' | 'int32', values: number[]): NumericValue =>
-  dtype === 'int64'
-    ? { dtype, shape: [values.length], data: BigInt64Array.from(values, BigInt) }
-    : { dtype, shape: [values.length], data: Int32Array.from(values) };
-
-describe('verify --graph: labels and masks', () => {
-  it("labels are NumPy's integers of any width, one an image", async () => {
-    for (const dtype of ['int32', 'int64'] as const) {
-      const file = written(`${dtype}.npy`, writeNpy(ints(dtype, [3, 9])));
-      expect([...(await readLabels(NET, 2, file, 0)).labels]).to.deep.equal([3, 9]);
-      expect(await refusal(() => readLabels(NET, 3, file, 0))).to.match(/npy: 2 labels for 3 images/);
-    }
-    const far = written('far.npy', writeNpy(ints('int32', [3, 10])));
-    expect(await refusal(() => readLabels(NET, 2, far, 0))).to.match(/label 1 is 10: .* classes are 0 to 9/);
-  });
-
-  it('labels that are not given are drawn from the seed, and said', async () => {
-    const [a, b, c] = await Promise.all([0, 0, 1].map((seed) => readLabels(NET, 50, undefined, seed)));
-    expect([...a.labels])
-      .to.deep.equal([...b.labels])
-      .and.not.deep.equal([...c.labels]);
-    expect(a.source).to.match(/drawn from seed 0/);
-    expect(new Set(a.labels).size).to.be.within(7, 10);
-  });
-
-  it('masks are called as the dropout layers; each that is missing, too much or no mask is refused', async () => {
-    const mask = (size: number, value = 1): NumericValue => ({
-      dtype: 'uint8',
-      shape: [2, size],
-      data: new Uint8Array(2 * size).fill(value),
-    });
-    const file = (name: string, arrays: [string, NumericValue][]): string => written(name, writeNpz(arrays));
-    const right = file('right.npz', [
-      ['drop7', mask(1440)],
-      ['drop8', mask(192, 0)],
-    ]);
-    const masks = await readMasks(NET, 2, right);
-    expect(masks === 'none' ? [] : [...masks.keys()]).to.deep.equal(['drop7', 'drop8']);
-    expect(await readMasks(NET, 2, 'none')).to.equal('none');
-    const missing = file('missing.npz', [['drop7', mask(1440)]]);
-    expect(await refusal(() => readMasks(NET, 2, missing))).to.match(/there is no mask 'drop8'/);
-    const extra = file('extra.npz', [['drop6', mask(4)]]);
-    expect(await refusal(() => readMasks(NET, 2, extra))).to.match(/'drop6' is not a dropout layer/);
-    const two = file('two.npz', [
-      ['drop7', mask(1440, 2)],
-      ['drop8', mask(192)],
-    ]);
-    expect(await refusal(() => readMasks(NET, 2, two))).to.match(/only 0 and 1/);
-    const narrow = file('narrow.npz', [
-      ['drop7', mask(7)],
-      ['drop8', mask(192)],
-    ]);
-    expect(await refusal(() => readMasks(NET, 2, narrow))).to.match(
-      /'drop7' is \[2,7\]: a mask must be \[2,1440\]/,
-    );
-  });
-
+describe('verify --graph: options', () => {
   it('options that do not go together are refused, by name', async () => {
     const cases = [
       [{ labels: [1] }, /--labels needs --graph/],
