@@ -1,6 +1,6 @@
 /**
- * npm run mutation:self [-- --folder lib/bounds] [--changed REV] [--count 20] [--budget 20] [--suite] [--again]
- * [--write]: plants small faults in the program's own code, one at a time, and runs the specs that reach the file.
+ * npm run mutation:self [-- --folder lib/bounds] [--changed REV] [--count 20] [--budget 20] [--suite] [--spec PATH]
+ * [--again] [--write]: plants small faults in the program's own code, one at a time, and runs the specs that reach the file.
  *
  * --folder    only files below it (repeatable); default: reference, export and lib
  * --changed   only files that differ from a revision
@@ -8,6 +8,7 @@
  * --budget    seconds of CPU that the unmutated specs of a file may take together: the quickest of its own folder,
  *             then the nearest
  * --suite     runs those of spec/suite too
+ * --spec      only specs that are this file or below this folder (repeatable)
  * --again     only the survivors that bench/mutation-self.json names and bench/survivors.json has no reason for
  * --write     puts the results into bench/mutation-self.json and the table into docs/conformance.md
  *
@@ -40,6 +41,7 @@ const { values: options } = parseArgs({
     count: { type: 'string', default: '20' },
     budget: { type: 'string', default: '20' },
     suite: { type: 'boolean', default: false },
+    spec: { type: 'string', multiple: true },
     again: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
   },
@@ -56,7 +58,8 @@ const below = (path: string) => (path.endsWith('.ts') ? [path] : filesBelow(path
 const files = options.folder.flatMap(below).filter(chosen);
 const left = readLeft();
 const found: Record<string, FileResult> = {};
-const specs = ['spec/lib', 'spec/export', 'spec/reference', ...(options.suite ? ['spec/suite'] : [])];
+const usual = ['spec/lib', 'spec/export', 'spec/reference', ...(options.suite ? ['spec/suite'] : [])];
+const specs = options.spec ?? usual;
 const earlier = readResults();
 const isOpen = ({ name }: Survivor) => left[name] === undefined;
 const isAgain = (mutant: Mutant) => earlier[mutant.file]?.survivors.filter(isOpen).some(isOf(mutant));

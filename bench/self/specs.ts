@@ -10,13 +10,13 @@ export interface Reach {
   readonly through: readonly string[];
 }
 
-/** Looks through the specs of these folders; sources are those of the whole repository. */
+/** Looks through these specs, files or folders of them; sources are those of the whole repository. */
 export function reachOf(folders: readonly string[]): (file: string) => Reach {
   const sources = ['reference', 'export', 'lib', 'spec', 'bench'].flatMap(sourcesBelow);
   const importers = new Map<string, string[]>();
   for (const source of sources) for (const target of loadedBy(source)) push(importers, target, source.path);
   const isSpec = (path: string) =>
-    path.endsWith('.spec.ts') && folders.some((folder) => path.startsWith(`${folder}/`));
+    path.endsWith('.spec.ts') && folders.some((folder) => `${path}/`.startsWith(`${folder}/`));
   return (file) => {
     const distances = distancesFrom(file, importers);
     const isOwn = (path: string) => {
