@@ -64,6 +64,16 @@ describe('reading ONNX files', () => {
     expect([...evaluateGraph(model, new Map([['x', f32([10, 20])]])).get('y')!.data]).to.deep.equal([11, 22]);
   });
 
+  it('takes an attribute of no type for what it holds, as files of before 2017 have it', async () => {
+    const attributes = { axis: 1, scale: 0.5, word: 'a', shape: [1, 2] };
+    const g = graph([{ op: 'X', attributes }], [info('x')], [info('y')]);
+    const untyped = g.node[0].attribute.map(({ type: _, ...rest }) => rest);
+    const [node] = (await open(modelBytes({ ...g, node: [{ ...g.node[0], attribute: untyped }] }))).graph
+      .nodes;
+    const kinds = [...node.attributes].map(([name, { kind }]) => `${name} ${kind}`);
+    expect(kinds).to.deep.equal(['axis int', 'scale float', 'word string', 'shape ints']);
+  });
+
   it('sorts nodes that the file has out of order', async () => {
     const g = graph([add('b', 'x', 'y'), add('a', 'x', 'b'), add('x', 'x', 'a')], [info('x')], [info('y')]);
     const model = await open(modelBytes(g));

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { expect } from 'chai';
 import { buildModel, joined, type ModelFile } from '../../../export/index.ts';
 import { EnvironmentError } from '../../../lib/errors.ts';
-import { writeModelFile } from '../../../lib/onnx/files.ts';
+import { withExternalData, writeModelFile } from '../../../lib/onnx/files.ts';
 import { cifarRelu } from '../../../reference/networks/cifar.ts';
 import { narrow, randomWeights } from '../../support/models.ts';
 
@@ -37,6 +37,9 @@ describe('lib/onnx/write', () => {
     expect(fs.readFileSync(target).equals(joined(outside.chunks()))).to.equal(true);
     expect(fs.statSync(path.join(folder, 'net.data')).size).to.equal(outside.external!.byteLength);
     expect(fs.readdirSync(folder).sort()).to.deep.equal(['net.data', 'net.onnx']);
+    // what a command must not overwrite that reads the model
+    const data = path.join(folder, 'net.data');
+    expect(new Set(await withExternalData([target])())).to.deep.equal(new Set([target, data]));
   });
 
   it('leaves the model and the data before, and no other file, when writing fails half-way', async () => {
