@@ -86,8 +86,10 @@ function isOf(mutant: Mutant): (survivor: Survivor) => boolean {
 /** Of the survivors that were tried again, those that are still left; of the others all. */
 function merged({ mutants: count, survivors }: FileResult, again: FileResult): FileResult {
   const tried = mutants.filter(isAgain);
-  const untried = survivors.filter((survivor) => !tried.some((mutant) => isOf(mutant)(survivor)));
-  return { mutants: count, survivors: [...untried, ...again.survivors] };
+  const isLeft = (one: Survivor) =>
+    again.survivors.some(({ line, name }) => line === one.line && name === one.name) ||
+    !tried.some((mutant) => isOf(mutant)(one));
+  return { mutants: count, survivors: survivors.filter(isLeft) };
 }
 
 /** What was found replaces what was known of these files; files that are gone are forgotten. */

@@ -1,9 +1,10 @@
 /** What commands take and print: both sides of every number's range, defaults, and tables to the last column. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Command } from 'commander';
+import { encodeTensor } from '../../../export/proto.ts';
 import { fromTensor } from '../../../lib/array/value.ts';
 import * as conform from '../../../lib/cli/commands/conform.ts';
 import * as doctor from '../../../lib/cli/commands/doctor.ts';
@@ -18,7 +19,7 @@ import * as weights from '../../../lib/cli/commands/weights.ts';
 import { writeNpy } from '../../../lib/format/npy.ts';
 import { tensor } from '../../../reference/tensor.ts';
 import { runHere } from '../../support/child.ts';
-import { graph, info, modelBytes } from '../../support/onnx.ts';
+import { f32, graph, info, modelBytes, tensorOf } from '../../support/onnx.ts';
 import { writeNpz } from '../../support/tensor-bytes.ts';
 
 const program = new Command('alexnet');
@@ -180,6 +181,30 @@ describe('what commands print', () => {
       ...{ version: 1, model: 'double.onnx', engine: 'the oracle, float32 storage', out: 'y.npz' },
       values: [{ name: 'y', dtype: 'float32', shape: [1, 2] }],
     });
+  });
+
+  it('conform: what did not pass and why, the sums, exit 1 for a failure alone', async () => {
+    const pb = (...data: number[]) => encodeTensor(tensorOf(f32(data, [1, 2])));
+    for (const [name, wanted] of [
+      ['right', pb(6, -8)],
+      ['wrong', pb(6, -7)],
+    ] as const) {
+      const test = join(folder, name);
+      mkdirSync(join(test, 'test_data_set_0'), { recursive: true });
+      copyFileSync(join(folder, 'double.onnx'), join(test, 'model.onnx'));
+      writeFileSync(join(test, 'test_data_set_0', 'input_0.pb'), pb(3, -4));
+      writeFileSync(join(test, 'test_data_set_0', 'output_0.pb'), wanted);
+    }
+    const right = await alexnet('conform right');
+    expect([right.status, right.err]).to.deep.equal([0, '']);
+    expect(right.out).to.match(
+      /^1 passed, 0 failed, 0 unsupported on the oracle in \d+\.\d s\n0 of them .*\n$/,
+    );
+    const wrong = await alexnet('conform right wrong');
+    expect(wrong.status).to.equal(1);
+    expect(wrong.out).to.match(/^failed {6}wrong: .*\n1 passed, 1 failed, 0 unsupported on the oracle in /);
+    const device = await alexnet('conform right --engine onnxruntime --device cpu');
+    expect(device.out).to.match(/^1 passed, .* on onnxruntime \(cpu\) in /);
   });
 
   it('weights diff: equal, and one ULP, a shape and a tensor apart', async () => {
