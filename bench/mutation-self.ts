@@ -62,7 +62,8 @@ const usual = ['spec/lib', 'spec/export', 'spec/reference', ...(options.suite ? 
 const specs = options.spec ?? usual;
 const earlier = readResults();
 const isOpen = ({ name }: Survivor) => left[name] === undefined;
-const isAgain = (mutant: Mutant) => earlier[mutant.file]?.survivors.filter(isOpen).some(isOf(mutant));
+const isAgain = (mutant: Mutant) =>
+  earlier[mutant.file]?.survivors.filter(isOpen).some(({ name }) => name === nameOf(mutant));
 const mutants = options.again
   ? mutantsOf(files, Number.POSITIVE_INFINITY).filter(isAgain)
   : mutantsOf(files, Number(options.count));
@@ -77,19 +78,13 @@ console.log(`\n${table(found, left)}`);
 const others = Object.values(found).flatMap(({ survivors }) => survivors.filter(isOpen));
 if (others.length > 0) process.exitCode = 1;
 
-/** Whether a survivor is that mutant: a text may stand on several lines. */
-function isOf(mutant: Mutant): (survivor: Survivor) => boolean {
-  const name = nameOf(mutant);
-  return (survivor) => survivor.name === name && survivor.line === mutant.line;
-}
-
-/** Of the survivors that were tried again, those that are still left; of the others all. */
+/** Of the survivors that were tried again, those that are still left; what the file no longer has is forgotten. */
 function merged({ mutants: count, survivors }: FileResult, again: FileResult): FileResult {
-  const tried = mutants.filter(isAgain);
-  const isLeft = (one: Survivor) =>
-    again.survivors.some(({ line, name }) => line === one.line && name === one.name) ||
-    !tried.some((mutant) => isOf(mutant)(one));
-  return { mutants: count, survivors: survivors.filter(isLeft) };
+  const tried = new Set(mutants.map(nameOf));
+  const there = survivors.filter((one) => !isOpen(one) || tried.has(one.name));
+  const still = new Set(again.survivors.map(({ name }) => name));
+  const open = there.filter((one) => !isOpen(one) || still.has(one.name));
+  return { mutants: count - survivors.length + there.length, survivors: open };
 }
 
 /** What was found replaces what was known of these files; files that are gone are forgotten. */

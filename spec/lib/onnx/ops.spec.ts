@@ -1,7 +1,9 @@
 /** Operators on numbers small enough for the head; what each gives is worked out from ONNX's text. */
 import { expect } from 'chai';
 import type { Value } from '../../../lib/array/value.ts';
+import { constantsOf } from '../../../lib/onnx/constants.ts';
 import { evaluateGraph, evaluateNode } from '../../../lib/onnx/evaluate.ts';
+import { layerOf } from '../../../lib/onnx/layer.ts';
 import {
   type AttributeValue,
   bool,
@@ -15,6 +17,7 @@ import {
   refusal,
   run,
   single,
+  tensorOf,
 } from '../../support/onnx.ts';
 
 const words = (...data: string[]): Value => ({ dtype: 'string', shape: [data.length], data });
@@ -44,6 +47,7 @@ describe('operators by hand', () => {
     ['Size', [f32(new Array(200).fill(0))], {}, [200], []],
     ['Cast', [words('1.5', '-2', 'INF')], { to: 1 }, [1.5, -2, Number.POSITIVE_INFINITY]],
     ['Cast', [f32([1.5, -2])], { to: 8 }, ['1.5', '-2']],
+    ['Expand', [words('a'), i64([3])], {}, ['a', 'a', 'a']],
     ['Reshape', [x23, i64([0, -1, 1])], {}, [1, 2, 3, 4, 5, 6], [2, 3, 1]],
     ['GatherND', [x23, i64([0, 1, 1, 2], [2, 2])], {}, [2, 6]],
     ['GatherND', [cube, i64([1, 0], [2, 1])], { batch_dims: 1 }, [2, 3, 4, 5], [2, 2]],
@@ -75,6 +79,52 @@ describe('operators by hand', () => {
       expect(y.dtype === 'string' ? y.data : list(y)).to.deep.equal(expected);
     });
   }
+
+  it('a Gemm is a fully connected layer where both its operands are matrices, and nothing else is asked', async () => {
+    const [a, b, c] = [f32([1, 2], [1, 2]), f32([3, 4, 5, 6], [2, 2]), f32([7, 8])];
+    const of = async (
+      attributes: Readonly<Record<string, AttributeValue>>,
+      ...inputs: (Value | undefined)[]
+    ) => {
+      const model = await open(single('Gemm', [a, b, c], attributes).bytes);
+      return layerOf(model, model.graph.nodes[0], inputs);
+    };
+    const plain = await of({}, a, b, c);
+    expect(plain!.layer).to.include({ kind: 'linear', channels: 2 });
+    // rows are inputs, unless transB says otherwise
+    expect([...plain!.weights.values()].map(({ data }) => [...data])).to.deep.equal([
+      [3, 5, 4, 6],
+      [7, 8],
+    ]);
+    expect(
+      [...(await of({ transB: 1 }, a, b, c))!.weights.values()].map(({ data }) => [...data])[0],
+    ).to.deep.equal([...[3, 4, 5, 6]]);
+    const flat = f32([1, 2]);
+    for (const inputs of [
+      [undefined, b],
+      [a, undefined],
+      [flat, b],
+      [a, flat],
+      [a, b, f32([1])],
+    ])
+      expect(await of({}, ...inputs)).to.equal(null);
+    for (const attributes of [{ transA: 1 }, { alpha: 0.5 }, { beta: 0.5 }])
+      expect(await of(attributes, a, b, c)).to.equal(null);
+  });
+
+  it('constants are what is computed from initializers alone, by operators that are known', async () => {
+    const nodes = [
+      { op: 'Neg', inputs: ['w'], outputs: ['a'] },
+      { op: 'Neg', inputs: ['a'], outputs: ['b'] },
+      { op: 'NoSuch', inputs: ['w'], outputs: ['c'] },
+      { op: 'Sum', inputs: ['x', 'b', 'c'], outputs: ['d'] },
+    ];
+    const model = await open(modelBytes(graph(nodes, [info('x')], [info('d')], [tensorOf(f32([2]), 'w')])));
+    expect([...constantsOf(model)].map(([name, value]) => [name, ...list(value)])).to.deep.equal([
+      ['w', 2],
+      ['b', 2],
+    ]);
+  });
 
   it('what cannot be is refused', async () => {
     const of = (...[op, inputs, attributes]: Parameters<typeof run>) =>
