@@ -18,7 +18,17 @@ import { noiseFor, verifyGraph } from '../../../lib/verify/nodes.ts';
 import { type Shape, tensor } from '../../../reference/tensor.ts';
 import { tallied } from '../../support/generated/tally.ts';
 import { random } from '../../support/models.ts';
-import { f32, graph, i64, info, modelBytes, type NodeText, tensorOf } from '../../support/onnx.ts';
+import {
+  f32,
+  graph,
+  i64,
+  info,
+  modelBytes,
+  type NodeText,
+  open,
+  refusal,
+  tensorOf,
+} from '../../support/onnx.ts';
 
 describe('verify on the nodes of a graph', function () {
   this.timeout(60_000);
@@ -267,6 +277,27 @@ describe('verify on the nodes of a graph', function () {
     for (const extent of [0, -1]) {
       const x = info('x', 'float32', [extent, 3]);
       expect((await judged([{ op: 'Relu' }], [x], [info('y')])).verdict, String(extent)).to.equal('pass');
+    }
+  });
+
+  it('noise is for floats of a known shape, and what is no number is refused wherever it stands', async () => {
+    for (const dtype of ['float32', 'float64', 'float16'] as const)
+      expect(noiseFor({ name: 'x', dtype, shape: ['N', 3] }, 1)).to.deep.include({ dtype, shape: [1, 3] });
+    for (const dtype of ['int64', 'bool', null] as const)
+      expect(() => noiseFor({ name: 'x', dtype, shape: [1] }, 1)).to.throw(
+        `'x' is ${dtype ?? 'of no type'}: give it`,
+      );
+    expect(() => noiseFor({ name: 'x', dtype: 'float32', shape: null }, 1)).to.throw(
+      "input 'x' is float32: give it",
+    );
+    for (const at of [0, 2]) {
+      const data = [1, 2, 3].with(at, Number.NaN);
+      const bytes = modelBytes(graph([{ op: 'Relu' }], [info('x', 'float32', [3])], [info('y')]));
+      const model = await open(bytes);
+      const feeds = new Map([['x', f32(data)]]);
+      expect(await refusal(() => verifyGraph({ bytes, model, feeds, device: 'cpu' } as never))).to.equal(
+        `x holds NaN at position ${at}: nothing can be verified`,
+      );
     }
   });
 

@@ -27,6 +27,9 @@ describe('the graphs that train', () => {
     expect(found.verdict).to.equal('pass');
     const rows = found.layers.map(({ layer }) => layer);
     expect(rows.slice(0, 10)).to.deep.equal([...names, 'loss']);
+    // each is held against the oracle's own too, and its gradient
+    const own = found.layers.filter(({ accumulated }) => accumulated !== null).map(({ layer }) => layer);
+    expect(own).to.include.members([...names, ...names.map((name) => `d${name}`), 'dinput', 'loss']);
     expect(rows).to.include.members(['dinput', ...names.map((name) => `d${name}`)]);
     expect(rows).to.include.members(parameters.map((name) => `d${name}`));
     for (const step of ['step1', 'step2'])
