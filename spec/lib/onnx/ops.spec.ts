@@ -108,8 +108,8 @@ describe('operators by hand', () => {
       [a, b, f32([1])],
     ])
       expect(await of({}, ...inputs)).to.equal(null);
-    for (const attributes of [{ transA: 1 }, { alpha: 0.5 }, { beta: 0.5 }])
-      expect(await of(attributes, a, b, c)).to.equal(null);
+    for (const [name, value] of Object.entries({ transA: 1, alpha: 0.5, beta: 0.5 }))
+      expect(await of({ [name]: value }, a, b, c), name).to.equal(null);
   });
 
   it('constants are what is computed from initializers alone, by operators that are known', async () => {
