@@ -1,9 +1,10 @@
 import fs from 'node:fs';
 import { expect } from 'chai';
+import onnxProto from 'onnx-proto';
 import { dataTypeName, dataTypes } from '../../export/dtypes.ts';
 import { toFloat16 } from '../../export/float16.ts';
 import * as proto from '../../export/proto.ts';
-import { header } from '../../export/wire.ts';
+import { fields, header } from '../../export/wire.ts';
 import { widened } from '../../lib/array/value.ts';
 import { valueOfTensor } from '../../lib/format/tensorproto.ts';
 
@@ -174,5 +175,40 @@ describe('export/proto', () => {
     for (const bad of [Buffer.from('<html>'), bytes([0x0b, 0x0c]), bytes([0x3a, 0xff, 0xff, 0xff, 0x7f])]) {
       expect(() => proto.decodeModel(bad)).to.throw(/^not a valid protobuf file/);
     }
+  });
+
+  it('numbers the types as onnx.proto does', () => {
+    const own = Object.entries(dataTypes).map(([name, number]) => [number, name]);
+    const { DataType } = onnxProto.onnx.TensorProto;
+    const theirs = Object.entries(DataType).flatMap(([name, number]) =>
+      typeof number === 'number' && number > 0 && number <= 16 ? [[number, named(name)]] : [],
+    );
+    expect(own).to.deep.equal(theirs);
+  });
+
+  it('gives integers beyond 2⁵³ with their sign, the largest too', () => {
+    const values = [-(2 ** 62), 2 ** 62, -(2 ** 63)];
+    const attribute = { name: 'a', type: 7, ints: values };
+    const node = { opType: 'X', input: [], output: ['y'], attribute: [attribute] };
+    const model = proto.encodeModel({
+      irVersion: 8,
+      opsetImport: [],
+      graph: { name: 'g', node: [node] },
+    } as never);
+    expect(proto.decodeModel(model).graph!.node[0].attribute[0].ints).to.deep.equal(values);
+  });
+
+  it('reads a field whose head lies across the end of what is read at a time', () => {
+    // 65,536 bytes at a time: the second field's length of three bytes begins at the last of them
+    const first = new Uint8Array(65_535 - 4);
+    const second = new Uint8Array(70_000).fill(7);
+    const whole = bytes(field(1, first), field(2, second), field(3, Uint8Array.of(1)));
+    const source = { size: whole.length, read: (at: number, n: number) => whole.slice(at, at + n) };
+    const found = [...fields(source)].map(({ number, start, end }) => [number, start, end - start]);
+    expect(found).to.deep.equal([
+      [1, 4, first.length],
+      [2, 65_535 + 4, second.length],
+      [3, 65_535 + 4 + second.length + 2, 1],
+    ]);
   });
 });

@@ -93,7 +93,7 @@ describe('what commands take', () => {
       ...{ precision: 'float32', input: 'float32', views: '1', graph: 'inference' },
     });
     expect(defaults('verify')).to.deep.equal({ device: 'auto' });
-    const pictures = { views: '1', top: 5, device: 'auto', engine: 'onnxruntime', decoder: 'jpeg-js' };
+    const pictures = { top: 5, device: 'auto', engine: 'onnxruntime', decoder: 'jpeg-js' };
     // samples of a JPEG's scans, in 10⁹: docs/cli.md
     expect(defaults('predict')).to.deep.equal({ ...pictures, scanBudget: 2 });
     expect(defaults('evaluate')).to.deep.equal(pictures);

@@ -44,7 +44,7 @@ describe('what is made of pictures', () => {
   it('bounds: none for copies, one rounding for a difference and for a quotient', () => {
     const values = preprocessed(pixels, picture);
     const there: Values = (name) => f32([...values.get(name)!.data], values.get(name)!.shape);
-    const bounds = stepsOf(pixels, () => true, 'cpu')
+    const bounds = stepsOf(pixels, picture, () => true, 'cpu')
       .computations(new Map())
       .map(({ makes: [{ name }], judge }) => {
         const [judged] = judge(there);
@@ -66,7 +66,7 @@ describe('what is made of pictures', () => {
   });
 
   it('steps that nobody has are walked through: what the first may be off by comes to the next', () => {
-    const [last] = stepsOf(pixels, (name) => name === 'input', 'cpu')
+    const [last] = stepsOf(pixels, picture, (name) => name === 'input', 'cpu')
       .computations(new Map())
       .slice(-1);
     expect(last.reads).to.deep.equal(['image']);
