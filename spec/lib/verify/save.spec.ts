@@ -174,7 +174,7 @@ describe('a run in a folder', () => {
       [{ ...right, types: { conv1: 'int8' } }, /must be an object with types/],
       [{ ...right, versions: { node: 20 } }, /must be an object with versions/],
       [{ ...right, options: null }, /must be an object with options/],
-      [options({ model: '/etc/passwd' }), /unknown option 'model'/],
+      [options({ model: '/etc/passwd' }), /run\.json: unknown option 'model'/],
       [options({ weights: 'other.npz' }), /unknown option 'weights'/],
       [options({ network: { name: 'x' } }), /network must be a text/],
       [options({ seed: -1 }), /seed must be an integer/],
