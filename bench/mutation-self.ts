@@ -1,6 +1,7 @@
 /**
  * npm run mutation:self [-- --folder lib/bounds] [--changed REV] [--count 20] [--budget 20] [--suite] [--spec PATH]
- * [--again] [--write]: plants small faults in the program's own code, one at a time, and runs the specs that reach the file.
+ * [--again] [--write]: plants small faults in the program's own code, one at a time, and runs the specs that reach
+ * the file.
  *
  * --folder    only files below it (repeatable); default: reference, export and lib
  * --changed   only files that differ from a revision
