@@ -63,6 +63,7 @@ export const whereText = (row: LayerRow): string =>
 
 function axisNames({ layer, kind, shape }: LayerRow): readonly string[] {
   if (/\.(weight|bias)\b/.test(layer)) return PARAMETER_AXES;
+  if (/^(columns|rows|crop)$/.test(kind)) return ['image', 'row', 'column', 'colour'];
   const channel = /^(gradient|parameter|velocity)/.test(kind) ? 'channel' : 'output channel';
   return axesOf(shape, channel);
 }

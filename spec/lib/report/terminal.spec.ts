@@ -69,6 +69,7 @@ describe('what alexnet verify prints', () => {
     expect(whereText(one)).to.equal(said);
     expect(whereText(row('conv2'))).to.equal('');
     expect(whereText(fault((k) => k === 5, { kind: 'gradient of conv2d' }))).to.equal('all in channel 5');
+    expect(whereText(fault((k) => k === 5, { kind: 'rows' }))).to.equal('all in row 5');
     expect(whereText({ ...fault((k) => k === 0, { shape: [6, 8, 4] }), kind: 'Conv' })).to.equal(
       'all in axis-0 position 0',
     );
