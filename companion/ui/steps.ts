@@ -68,7 +68,7 @@ export const steps: readonly Step[] = [
     section: '3.1',
     title: 'ReLU cuts off what is below 0',
     text: [
-      'Without something that is not linear, many layers are worth no more than one. The paper takes max(0, x), where its predecessors took tanh: “deep convolutional neural networks with ReLUs train several times faster”.',
+      'Without something that is not linear, many layers are worth no more than one. The paper takes max(0, x), where its predecessors took tanh: “Deep convolutional neural networks with ReLUs train several times faster”.',
       'Step through the maps: all that was blue is gone.',
     ],
     shows: 'relu',
@@ -105,7 +105,7 @@ export const steps: readonly Step[] = [
     title: 'Pooling keeps the largest',
     text: [
       'Of each window only the largest value goes on: where exactly it was does not matter, so the net forgives small shifts, and the maps become smaller.',
-      'Windows of 3×3 stand 2 apart and overlap: “we generally observe during training that models with overlapping pooling find it slightly more difficult to overfit”.',
+      'Windows of 3×3 stand 2 apart and overlap: “We generally observe during training that models with overlapping pooling find it slightly more difficult to overfit”.',
     ],
     shows: 'maxpool',
     source: ['reference/ops/maxpool.ts', '// the first maximum', 5],
@@ -226,7 +226,7 @@ export const steps: readonly Step[] = [
     title: 'What it has learnt',
     text: [
       'Take a kernel out and see what the answer loses; cover a part of the photo and see where the answer sat. Both are under The answer.',
-      '“Our network’s performance degrades if a single convolutional layer is removed. … So the depth really is important for achieving our results.” Now doubt it: switch something off, and see what it does.',
+      '“our network’s performance degrades if a single convolutional layer is removed. … So the depth really is important for achieving our results.” Now doubt it: switch something off, and see what it does.',
     ],
     shows: 'answer',
     source: ['companion/engine/experiments.ts', 'data.fill(0, (first + i)', 1],

@@ -36,7 +36,10 @@ export async function gather(
   held: Held,
 ): Promise<Gathered> {
   const choice = boxed(asked);
-  const { network, weights, source, random, classes, notes } = await resolve(choice);
+  const { network, weights, source, random, classes, notes } = await resolve(
+    choice,
+    neighbours !== undefined,
+  );
   const given = typeof choice.weights === 'string' ? choice.weights : undefined;
   const mean = await findMean(network.preprocess, undefined, given);
   const files = new Map<string, Uint8Array>();

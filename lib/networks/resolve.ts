@@ -49,14 +49,20 @@ export interface Chosen {
   readonly notes: readonly string[];
 }
 
-/** Network and weights: the file's, else random from the seed (0) and the method (kaiming). */
-export async function resolve({ network: name, weights: given, seed, init }: Choice): Promise<Chosen> {
+/**
+ * Network and weights: the file's, else random from the seed (0) and the method (kaiming), or none where they need not
+ * be `drawn`.
+ */
+export async function resolve(
+  { network: name, weights: given, seed, init }: Choice,
+  drawn = true,
+): Promise<Chosen> {
   if (given === undefined) {
     const network = resolveNetwork(name);
     const from = seed ?? 0;
     const method = init ?? 'kaiming';
     const source = `seed ${from}, ${method}`;
-    const weights = initialise(network, from, method);
+    const weights = drawn ? initialise(network, from, method) : new Map();
     return { network, weights, source, random: true, preprocess: network.preprocess, notes: [] };
   }
   if (seed !== undefined || init !== undefined) {

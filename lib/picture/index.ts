@@ -87,7 +87,11 @@ export async function picture(kind: PictureKind, options: PictureOptions = {}): 
   const given = [options.image, weights].filter((path) => typeof path === 'string');
   const target = out === undefined ? undefined : targetOf(out);
   if (target) await checkTargets([target], { inputs: given, force });
-  const subject = await subjectOf({ network, weights, seed, init }, own.includes('image'));
+  const subject = await subjectOf(
+    { network, weights, seed, init },
+    own.includes('image'),
+    kind !== 'network',
+  );
   const { facts, failures, sheet } = await draw(subject, options);
   if (target) {
     const content = target.mark === 'svg' ? svgOf(sheet) : encodePng(pixelsOf(sheet));

@@ -24,12 +24,12 @@ export interface Subject extends Chosen, Seer {
 }
 
 /**
- * With nothing said, the trained net in the box; with its mean image where it will see a photo. Rejects with
- * InputError for what cannot be read.
+ * With nothing said, the trained net in the box; with its mean image where it will see a photo; random weights
+ * only where they are `drawn`. Rejects with InputError for what cannot be read.
  */
-export async function subjectOf(asked: Choice, seesPhoto: boolean): Promise<Subject> {
+export async function subjectOf(asked: Choice, seesPhoto: boolean, drawn = true): Promise<Subject> {
   const choice = boxed(asked);
-  const chosen = await resolve(choice);
+  const chosen = await resolve(choice, drawn);
   const { network } = chosen;
   const given = typeof choice.weights === 'string' ? choice.weights : undefined;
   const mean = seesPhoto ? await findMean(network.preprocess, undefined, given) : null;
