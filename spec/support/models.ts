@@ -52,13 +52,14 @@ export function narrow(network: Network, step: 4 | 8 = 4): Network {
 
 /**
  * The fewest of these networks that have every form of layer among them, for a device that is slow in these specs: a
- * form is what a kernel is told, names, widths and order apart.
+ * form is what a kernel is told, names, widths and order apart. Those of `tried` need none.
  */
-export function covering(networks: readonly Network[]): Network[] {
+export function covering(networks: readonly Network[], tried: readonly Network[] = []): Network[] {
   const formsOf = ({ layers }: Network): string[] =>
     layers.map((layer) => JSON.stringify({ ...layer, name: '', inputs: [], channels: 0 }));
   const left = new Set(networks.flatMap(formsOf));
   const gain = (network: Network): number => new Set(formsOf(network).filter((form) => left.has(form))).size;
+  for (const form of tried.flatMap(formsOf)) left.delete(form);
   const chosen: Network[] = [];
   while (left.size > 0) {
     const next = networks.reduce((best, network) => (gain(network) > gain(best) ? network : best));
