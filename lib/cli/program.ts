@@ -26,7 +26,8 @@ export async function alexnet(argv: readonly string[]): Promise<number> {
     .description('AlexNet that can be checked: oracle, ONNX export, layer-by-layer verification, inference')
     .version(version);
   const named = Object.entries(commands).filter(([name]) => name === argv[2]);
-  const loaded = named.length > 0 ? named : Object.entries(commands);
+  const all = ['--version', '-V'].includes(argv[2]) ? [] : Object.entries(commands);
+  const loaded = named.length > 0 ? named : all;
   for (const { register } of await Promise.all(loaded.map(([, load]) => load()))) register(program);
   return attempt(program, argv);
 }
