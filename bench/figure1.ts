@@ -20,6 +20,8 @@ import { writeWhole } from '../lib/disk/write.ts';
 import type { TrainArguments } from '../lib/train/index.ts';
 import { cifarRelu, cifarTanh } from '../reference/networks/cifar.ts';
 import type { Network } from '../reference/networks/layers.ts';
+import { weightShapes } from '../reference/oracle.ts';
+import { sizeOf } from '../reference/tensor.ts';
 import { withBlocks } from './document.ts';
 import { commandLine, type Experiment, recordOf, refuse, runAll } from './experiments.ts';
 import {
@@ -63,15 +65,19 @@ const plain = {
   weightDecay: 0,
   augment: 'none',
   dropout: false,
+  scale: false,
   batch: 128,
   validationImages: 1000,
 } as const satisfies Partial<TrainArguments>;
 
 function experimentOf(start: Start, neuron: Neuron, learningRate: number, seed: number): Experiment {
   const network = start === 'caffe' ? raw(networks[neuron]) : networks[neuron];
+  const [, ...fanIn] = weightShapes(network).get('ip1.weight')!;
+  // the last layer begins as the others do
+  const last = start === 'kaiming' ? { lastDeviation: Math.sqrt(2 / sizeOf(fanIn)) } : {};
   return {
     key: keyOf(start, neuron, learningRate, seed),
-    options: { ...plain, network, init: start, learningRate, seed, epochs },
+    options: { ...plain, ...last, network, init: start, learningRate, seed, epochs },
     until: 0.2,
   };
 }

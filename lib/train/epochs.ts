@@ -1,6 +1,8 @@
 /** The loop: epochs of steps, validation after each, checkpoints in between. */
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { dense } from '../../reference/tensor.ts';
 import { observe, type ScheduleSettings } from '../../reference/training/schedule.ts';
 import type { Device, Place } from '../runtime/devices.ts';
 import {
@@ -97,6 +99,7 @@ export async function runEpochs(
   let between: TrainingState | null = setup.takeState();
   try {
     if (progress.steps === 0) await save(running, between);
+    if (progress.stepInEpoch === 0) refuseStill(running, between);
     while (running.progress.epoch < progress.epochs && !watching.signal?.aborted) {
       const { steps } = running.progress;
       const settings = settingsOf(running.progress, steps, running.perEpoch);
@@ -138,6 +141,8 @@ interface Running {
   readonly perEpoch: number;
   readonly stepBytes: number;
   progress: Progress;
+  /** A digest of the weights after the epoch before; none yet in the first of this call. */
+  weights?: string;
   /** Steps in the next call. */
   perCall: number;
   readonly clock: { training: number; images: number; saved: number; savedSteps: number };
@@ -208,6 +213,7 @@ function account(running: Running, batch: readonly Step[], results: readonly Ste
     sums.wrong5 += wrong5;
     log.add({ step: step + 1, epoch: progress.epoch + 1, loss, error1: wrong1 / progress.batch });
   }
+  refuseFar(running, sums.loss / (progress.stepInEpoch + results.length), results.length);
   clock.training += ms;
   clock.images += results.length * progress.batch;
   running.progress = {
@@ -217,6 +223,24 @@ function account(running: Running, batch: readonly Step[], results: readonly Ste
     stepInEpoch: progress.stepInEpoch + results.length,
     epochSeconds: progress.epochSeconds + ms / 1000,
   };
+}
+
+/** A mean loss as far above ln K, what guessing has: the right class gets e⁻⁵ of its share. */
+const FAR = 5;
+/** Steps whose mean says something; a first epoch may begin anywhere. */
+const TELLING = 20;
+
+/** Throws Diverged where the epoch's mean loss, with `more` steps, is far above that of guessing. */
+function refuseFar(running: Running, mean: number, more: number): void {
+  const { progress, perEpoch } = running;
+  const steps = progress.stepInEpoch + more;
+  const guessing = Math.log(progress.classes.length);
+  if (progress.epoch === 0 || steps < Math.min(TELLING, perEpoch) || mean <= guessing + FAR) return;
+  const where = `over ${steps} steps of epoch ${progress.epoch + 1}`;
+  throw diverged(
+    running,
+    `the loss is ${mean.toPrecision(3)} ${where}, that of guessing ${guessing.toFixed(2)}`,
+  );
 }
 
 function glance({ progress, perEpoch, clock, watching }: Running): void {
@@ -242,6 +266,7 @@ async function endEpoch(running: Running, stepper: Stepper, settings: ScheduleSe
   const { setup, options, log, watching, progress } = running;
   const state = await stepper.state();
   refuseDamaged(running, state);
+  refuseStill(running, state);
   const record = await recordOf(running, state, settings);
   // an epoch without validation, where there are others with, says nothing about best and plateau
   const error = record.validation?.error1 ?? (setup.parts.validation ? null : record.error1);
@@ -312,6 +337,21 @@ function diverged({ options, clock }: Running, what: string, wish = 'a lower lea
 function refuseDamaged(running: Running, state: TrainingState): void {
   const what = damaged(state);
   if (what !== null) throw diverged(running, `${what} after step ${running.progress.steps}`);
+}
+
+/** Throws Diverged where no weight has changed since this was asked before; a bias that began at 0 takes any step. */
+function refuseStill(running: Running, { weights }: TrainingState): void {
+  const hash = createHash('sha1');
+  for (const [name, value] of weights)
+    if (name.endsWith('.weight')) hash.update(dense(value) as Float32Array);
+  const found = hash.digest('hex');
+  if (found === running.weights)
+    throw diverged(
+      running,
+      `no weight changed in epoch ${running.progress.epoch + 1}`,
+      'a higher learning rate',
+    );
+  running.weights = found;
 }
 
 async function save(running: Running, state: TrainingState): Promise<void> {

@@ -71,12 +71,13 @@ export function networkFor(
 type Options = Pick<TrainOptions, 'weights' | 'seed' | 'init' | 'lastDeviation' | 'network'>;
 
 /**
- * The network, of the data's classes, and the state that its training begins with. Rejects with InputError for weights
+ * The network, of the data's classes, the state that its training begins with, and the layer that begins anew among
+ * learned ones. Rejects with InputError for weights
  * that do not fit.
  */
 export async function begin(network: Network, options: Options) {
   if (options.weights !== undefined) return fineTuned(network, options.weights, options);
-  return { network, state: atRest(randomWeights(network, options)), notes: [] };
+  return { network, state: atRest(randomWeights(network, options)), notes: [], anew: undefined };
 }
 
 const atRest = (weights: ReadonlyMap<string, Tensor>): TrainingState => ({
@@ -113,7 +114,7 @@ async function fineTuned(wanted: Network, path: string, options: Options) {
     for (const part of ['weight', 'bias']) weights.set(`${last}.${part}`, fresh.get(`${last}.${part}`)!);
     notes.push(`${last} had ${before} classes, the data have ${count}: it begins anew with random weights`);
   }
-  return { network, state: atRest(weights), notes };
+  return { network, state: atRest(weights), notes, anew: before === count ? undefined : last };
 }
 
 /**

@@ -24,15 +24,26 @@ import {
 import { readText } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
 import { type DeviceWord, deviceWord } from '../runtime/devices.ts';
+import { type Recipe, recipes } from './recipe.ts';
+
+/** Epochs in which the rate rises: one, or a tenth of all where they are few. */
+const warmUpOf = (epochs: number): number => Math.min(1, epochs / 10);
 
 /**
  * What --schedule stands for, from ε and the number of epochs. plateau: the paper's, divided by 10 after three epochs
- * without improvement, three times. step: by 10 at each third of the epochs. cosine: after one epoch of warm-up (a
- * tenth of the epochs, where they are few). as-logged: configuration 145.
+ * without improvement, three times. step: by 10 at each third of the epochs. cosine: half of one, down to 0. Both
+ * plateau and cosine begin with a warm-up. as-logged: configuration 145.
  */
 const schedules = {
   constant: (rate: number) => ({ kind: 'constant', rate }),
-  plateau: (rate: number) => ({ kind: 'plateau', rate, divisor: 10, patience: 3, drops: 3 }),
+  plateau: (rate: number, epochs: number) => ({
+    kind: 'plateau',
+    rate,
+    divisor: 10,
+    patience: 3,
+    drops: 3,
+    warmUp: warmUpOf(epochs),
+  }),
   step: (rate: number, epochs: number) => ({
     kind: 'step',
     rate,
@@ -44,7 +55,7 @@ const schedules = {
   cosine: (rate: number, epochs: number) => ({
     kind: 'cosine',
     rate,
-    warmUp: Math.min(1, epochs / 10),
+    warmUp: warmUpOf(epochs),
     total: epochs,
   }),
   'as-logged': () => ({ kind: 'logged', run: '2012' }),
@@ -94,11 +105,15 @@ export interface TrainOptions {
   readonly weights?: string;
   /** Layers that stay as they are. */
   readonly freeze?: readonly string[];
+  /** Factors on the learning rate, by layer; default: 10 for a last layer that begins anew among learned ones. */
+  readonly layerRates?: Readonly<Record<string, number>>;
   /** Default 90, the paper's; a schedule may end before. */
   readonly epochs?: number;
-  /** Images per step; default 128, at most as many as there are. */
+  /** Everything as a source had it, but for what is said beside; default: what suits the data. */
+  readonly recipe?: Recipe;
+  /** Images per step, at most as many as there are; default: twenty steps an epoch, but at most 128. */
   readonly batch?: number;
-  /** ε, default 0.01. */
+  /** ε, default 0.01·√(batch/128), a tenth of it with `weights`. */
   readonly learningRate?: number;
   /** µ, default 0.9. */
   readonly momentum?: number;
@@ -110,13 +125,15 @@ export interface TrainOptions {
   readonly update?: Rule;
   /** A name, or a schedule in full (reference/training/schedule.ts); default 'plateau'. */
   readonly schedule?: ScheduleName | Schedule;
+  /** Whether a net that begins at random gets raw pixels divided by their deviation; default true. */
+  readonly scale?: boolean;
   /** A name, or a distortion in full; default 'standard'. */
   readonly augment?: AugmentName | Distortion;
   /** Default true. */
   readonly dropout?: boolean;
   /** How random weights begin; default 'kaiming'. */
   readonly init?: Method;
-  /** Standard deviation of the last layer's first weights; default: what `init` says. */
+  /** Standard deviation of the last layer's first weights; default: 0.01 with kaiming, else what `init` says. */
   readonly lastDeviation?: number;
   /** Of everything random; default 0. */
   readonly seed?: number;
@@ -145,7 +162,11 @@ export const circumstances = ['data', 'device', 'threads', 'out', 'resume', 'che
 
 const scheduleKinds: Record<Schedule['kind'], Check> = {
   constant: record({ kind: text, rate: positive }),
-  plateau: record({ kind: text, rate: positive, divisor: positive, patience: whole(1), drops: whole(0) }),
+  plateau: (value) => {
+    const rise: Record<string, Check> = Object.hasOwn(value as object, 'warmUp') ? { warmUp: least0 } : {};
+    const fields = { rate: positive, divisor: positive, patience: whole(1), drops: whole(0) };
+    return record({ kind: text, ...fields, ...rise })(value);
+  },
   logged: record({ kind: text, run: among(['2012', '2010']) }),
   step: record({
     kind: text,
@@ -164,6 +185,12 @@ const schedule: Check = (value) => {
     return `a name or an object with kind ${Object.keys(scheduleKinds)}`;
   return scheduleKinds[kind as Schedule['kind']](value);
 };
+const layerRates: Check = (value) =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.values(value).every((rate) => least0(rate) === undefined)
+    ? undefined
+    : 'an object with a factor of at least 0 a layer';
 const distortion = record({
   offsets: among(['all', 'paper']),
   mirror: truth,
@@ -178,6 +205,9 @@ export const optionChecks: Checks<TrainOptions> = {
   width: number('above 0, at most 4', (v) => v > 0 && v <= 4),
   weights: text,
   freeze: texts,
+  layerRates,
+  recipe: among(Object.keys(recipes) as Recipe[]),
+  scale: truth,
   epochs: whole(1),
   batch: whole(1),
   learningRate: positive,

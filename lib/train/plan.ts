@@ -82,7 +82,7 @@ export function* jobsOf(setup: Setup, cache: Cache | undefined): Generator<StepJ
 
 /** Each parameter's factors on learning rate and decay. */
 function factorsOf({ network, progress }: Setup, settings: ScheduleSettings): Map<string, Factor> {
-  const { update = 'paper', biasDecay, freeze = [] } = progress.options;
+  const { update = 'paper', biasDecay, freeze = [], layerRates = {} } = progress.options;
   const base = (parameter: string): Factor => {
     const factor = defaultFactor(update, parameter);
     const own = biasDecay === undefined || !parameter.endsWith('.bias');
@@ -90,9 +90,10 @@ function factorsOf({ network, progress }: Setup, settings: ScheduleSettings): Ma
   };
   const factors = factorsFor(settings, [...weightShapes(network).keys()], base);
   // last: a schedule with a rate for all biases does not thaw a layer
-  for (const [parameter, factor] of factors) {
+  for (const [parameter, { rate, decay }] of factors) {
     const layer = parameter.slice(0, parameter.lastIndexOf('.'));
-    if (freeze.includes(layer)) factors.set(parameter, { ...factor, rate: 0 });
+    const times = freeze.includes(layer) ? 0 : (layerRates[layer] ?? 1);
+    factors.set(parameter, { rate: rate * times, decay });
   }
   return factors;
 }

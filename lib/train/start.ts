@@ -12,6 +12,7 @@ import { type Progress, readCheckpoint, type TrainingState } from './checkpoint.
 import { coloursOf, fingerprint, type Parts, partsOf } from './images.ts';
 import { begin, networkFor, refit } from './network.ts';
 import { circumstances, type Distortion, distortionOf, scheduleOf, type TrainOptions } from './options.ts';
+import { FINE, settle } from './recipe.ts';
 
 export interface Setup {
   readonly network: Network;
@@ -21,23 +22,6 @@ export interface Setup {
   takeState(): TrainingState;
   readonly notes: readonly string[];
 }
-
-/** The defaults, but for those that depend on the data. */
-const defaults = {
-  network: 'auto',
-  width: 1,
-  epochs: 90,
-  batch: 128,
-  learningRate: 0.01,
-  momentum: 0.9,
-  weightDecay: 0.0005,
-  update: 'paper',
-  schedule: 'plateau',
-  augment: 'standard',
-  dropout: true,
-  init: 'kaiming',
-  seed: 0,
-} as const satisfies Partial<TrainOptions>;
 
 /** What is trained: the options without those that say where and how. */
 function essence(options: TrainOptions): Omit<TrainOptions, 'data'> {
@@ -52,15 +36,18 @@ function essence(options: TrainOptions): Omit<TrainOptions, 'data'> {
  * that do not fit.
  */
 export async function start(data: Dataset, options: TrainOptions, definition?: Network): Promise<Setup> {
-  const settled = { ...defaults, ...essence(options) };
-  const { seed, epochs } = settled;
+  const asked = essence(options);
+  const { seed = 0 } = asked;
   const parts = partsOf(data, seed, options.images, options.validationImages);
   const { train } = parts;
-  const chosen = networkFor(data, train.count, definition ?? settled.network, settled.width);
-  const beginning = await begin(chosen.network, settled);
-  checkFreeze(beginning.network, options.freeze);
+  const wanted = settle(asked, train.count);
+  const chosen = networkFor(data, train.count, definition ?? wanted.network, wanted.width);
+  const beginning = await begin(chosen.network, wanted);
+  const settled = withRates(wanted, beginning.network, beginning.anew);
+  const { epochs } = settled;
   const distortion = distortionOf(settled.augment, data.format);
-  const coloured = await withColours(beginning.network, train, distortion, options.threads);
+  const scale = settled.scale && settled.weights === undefined;
+  const coloured = await withColours(beginning.network, train, { distortion, scale }, options.threads);
   const { network, colours } = coloured;
   const batch = Math.min(settled.batch, train.count);
   const notes = [
@@ -69,6 +56,9 @@ export async function start(data: Dataset, options: TrainOptions, definition?: N
     ...parts.notes,
     ...(batch < settled.batch ? [`batch: ${batch}, as there are no more images`] : []),
     ...coloured.notes,
+    ...(asked.learningRate === undefined && typeof settled.schedule === 'string'
+      ? [`learning rate: ${settled.learningRate}, for batches of ${batch} (--learning-rate takes another)`]
+      : []),
   ];
   const progress: Progress = {
     version: 1,
@@ -97,30 +87,55 @@ export async function start(data: Dataset, options: TrainOptions, definition?: N
   return { network, parts, progress, takeState: once(beginning.state), notes };
 }
 
+/** The layer that begins anew among learned ones learns as fast as if all did, unless that is said. */
+function withRates<T extends TrainOptions | Omit<TrainOptions, 'data'>>(
+  options: T,
+  network: Network,
+  anew: string | undefined,
+): T {
+  const { layerRates } = options;
+  for (const [option, layers] of [
+    ['--freeze', options.freeze ?? []],
+    ['--layer-rates', Object.keys(layerRates ?? {})],
+  ] as const)
+    checkLayers(network, option, layers);
+  if (anew === undefined || layerRates !== undefined) return options;
+  return { ...options, layerRates: { [anew]: 1 / FINE } };
+}
+
 /**
- * The network, with the mean colour of the training images in the place of a mean image that it needs; and the
- * principal components of their colours, where lighting varies them.
+ * The network, with the mean colour of the training images in the place of a mean image that it needs, and with
+ * `scale` divided by their deviation where it takes raw pixels; and the principal components of their colours, where
+ * lighting varies them.
  */
 async function withColours(
   network: Network,
   train: Split,
-  distortion: Distortion | null,
+  { distortion, scale }: { distortion: Distortion | null; scale: boolean },
   threads: number | undefined,
 ): Promise<{ network: Network; colours: Principal | null; notes: string[] }> {
   const { preprocess } = network;
   const needsMean = preprocess.meanImage === 'required';
+  const needsScale = scale && preprocess.range === 255 && preprocess.deviation.every((d) => d === 1);
   const needsLight = distortion !== null && distortion.lighting !== 'none';
-  if (!needsMean && !needsLight) return { network, colours: null, notes: [] };
+  if (!needsMean && !needsScale && !needsLight) return { network, colours: null, notes: [] };
   const found = await coloursOf(train, preprocess, threads);
   const colours = needsLight ? principal(found.covariance) : null;
-  if (!needsMean) return { network, colours, notes: [] };
-  const rgb = preprocess.range === 1 ? found.mean.map((m) => m / 255) : [...found.mean];
-  const mean = preprocess.channels === 'RGB' ? rgb : rgb.reverse();
-  return {
-    network: { ...network, preprocess: { ...preprocess, meanImage: 'none', mean } },
-    colours,
-    notes: [`mean: the training images' colour ${mean.map((m) => m.toFixed(1)).join(', ')}`],
-  };
+  const own = { ...preprocess };
+  const notes: string[] = [];
+  const ordered = (rgb: readonly number[]) => (preprocess.channels === 'RGB' ? rgb : rgb.toReversed());
+  const told = (values: readonly number[]) => values.map((value) => value.toFixed(1)).join(', ');
+  if (needsMean) {
+    own.meanImage = 'none';
+    own.mean = ordered(found.mean.map((m) => (m * preprocess.range) / 255)) as typeof own.mean;
+    notes.push(`mean: the training images' colour ${told(own.mean)}`);
+  }
+  if (needsScale) {
+    // of one colour alone there is no deviation
+    own.deviation = ordered(found.covariance.map((row, i) => Math.sqrt(row[i]) || 1)) as typeof own.deviation;
+    notes.push(`pixels: divided by the deviation of the training images, ${told(own.deviation)}`);
+  }
+  return { network: { ...network, preprocess: own }, colours, notes };
 }
 
 /** What a definition is known by. Throws InputError where its name is that of a network of other layers. */
@@ -141,12 +156,16 @@ function once(state: TrainingState): () => TrainingState {
   };
 }
 
-function checkFreeze(network: Network, freeze: readonly string[] = []): void {
+function checkLayers(
+  network: Network,
+  option: '--freeze' | '--layer-rates',
+  layers: readonly string[],
+): void {
   const names = network.layers.filter((layer) => 'channels' in layer).map(({ name }) => name);
-  const unknown = freeze.find((name) => !names.includes(name));
+  const unknown = layers.find((name) => !names.includes(name));
   if (unknown !== undefined)
-    throw new InputError(`--freeze: no layer '${unknown}' (there are: ${names.join(', ')})`);
-  if (names.every((name) => freeze.includes(name)))
+    throw new InputError(`${option}: no layer '${unknown}' (there are: ${names.join(', ')})`);
+  if (option === '--freeze' && names.every((name) => layers.includes(name)))
     throw new InputError('--freeze: all layers are frozen, so nothing would learn');
 }
 

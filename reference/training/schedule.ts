@@ -4,7 +4,8 @@
  * epoch.
  *
  * plateau   section 5: "divide the learning rate by 10 when the validation error rate stopped improving"; "reduced
- *           three times prior to termination". The paper does not say how long to wait: `patience`.
+ *           three times prior to termination". The paper does not say how long to wait: `patience`. Nor has it a
+ *           warm-up; 'One weird trick' (Krizhevsky 2014) and large batches made that usual.
  * logged    the epochs written in the released source's logs, configuration 145 (2012) and 145-2010: ε and the
  *           biases' own rate, conv1 slower and then frozen, the colour noise off for the last 24 epochs.
  * step      divided every few iterations (Caffe: 100,000 of 450,000) or epochs (torchvision: 30 of 90).
@@ -24,6 +25,8 @@ export type Schedule =
       readonly patience: number;
       /** How often it is divided; training ends at the plateau after that. */
       readonly drops: number;
+      /** In epochs; default 0. */
+      readonly warmUp?: number;
     }
   | { readonly kind: 'logged'; readonly run: '2012' | '2010' }
   | {
@@ -95,10 +98,13 @@ export function settingsAt(
     lighting: true,
     finished,
   });
+  // the first iteration already moves: (i + 1) of the warm-up's iterations
+  const rising = (rate: number, warmUp: number) => (rate * (iteration + 1)) / Math.ceil(warmUp * perEpoch);
   switch (schedule.kind) {
     case 'constant':
       return ever(schedule.rate, false);
     case 'plateau':
+      if (epoch < (schedule.warmUp ?? 0)) return ever(rising(schedule.rate, schedule.warmUp!), false);
       return ever(schedule.rate / power(schedule.divisor, state.drops), state.finished);
     case 'logged':
       return loggedAt(schedule.run, Math.floor(epoch));
@@ -110,8 +116,7 @@ export function settingsAt(
     case 'cosine': {
       const { rate, warmUp, total } = schedule;
       if (epoch >= total) return ever(0, true);
-      // the first iteration already moves: (i + 1) of the warm-up's iterations
-      if (epoch < warmUp) return ever((rate * (iteration + 1)) / Math.ceil(warmUp * perEpoch), false);
+      if (epoch < warmUp) return ever(rising(rate, warmUp), false);
       return ever((rate * (1 + cosPi((epoch - warmUp) / (total - warmUp)))) / 2, false);
     }
   }

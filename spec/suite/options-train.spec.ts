@@ -112,6 +112,7 @@ describe('options of train', function () {
         seed: 8,
       },
       ...{ images: 10, validationImages: 5, validateEvery: 2 },
+      ...{ layerRates: { conv1: 2 }, recipe: 'paper', scale: false },
     };
     expect([...Object.keys(others), ...circumstances].sort()).to.deep.equal(Object.keys(optionChecks).sort());
     const run = { data: path('data'), out: path('hand'), resume: true } as const;
@@ -142,6 +143,61 @@ describe('options of train', function () {
       'fc8.bias',
     ]);
     for (const [name, w] of given) expect(difference(weights.get(name)!.data, w.data), name).to.be.below(0.5);
+  });
+
+  it('train --layer-rates: a step of that layer is so many times as long; ten for one that begins anew', async () => {
+    const given = initialise(narrow, 3, 'kaiming');
+    await writeTensors(path('w.npz'), given);
+    const line = `train data --network cifar-alexnet --device cpu --threads 1 --epochs 1 --batch 40 --schedule constant`;
+    const how = `${line} --augment none --no-dropout --weight-decay 0 --learning-rate 0.01`;
+    await json(`${how} --weights w.npz --out once`);
+    await json(`${how} --weights w.npz --layer-rates conv1=4,fc8=0 --out apart`);
+    const [once, apart] = ['once', 'apart'].map((out) => checkpoint(out).state.weights);
+    const moved = (after: Weights, name: string) =>
+      Float64Array.from(dense(after.get(name)!), (w, i) => w - dense(given.get(name)!)[i]);
+    // one step w + 4d against w + d: each sum rounds to half an ulp of w, at most 2⁻²⁴·|w| (|w| < 4), and so does 4d
+    const tolerance = 2 ** -24 * 4 * (4 + 1 + 4);
+    for (const [name, times] of [
+      ['conv1.weight', 4],
+      ['conv2.weight', 1],
+      ['fc8.weight', 0],
+    ] as const) {
+      const d = moved(once, name);
+      expect(Math.max(...d.map(Math.abs)), name).to.be.above(100 * tolerance);
+      expect(Math.max(...moved(apart, name).map((v, i) => Math.abs(v - times * d[i]))), name).to.be.below(
+        tolerance,
+      );
+    }
+    expect((await run('train data --layer-rates conv9=1 --out x')).err).to.match(
+      /--layer-rates: no layer 'conv9'/,
+    );
+    expect((await run('train data --layer-rates conv1 --out x')).err).to.match(/It must be LAYER=FACTOR/);
+  });
+
+  it('train --recipe, --no-scale: all as the paper has it; raw pixels divided by their deviation, or not', async () => {
+    const line =
+      'train data --device cpu --threads 1 --epochs 1 --images 20 --augment none --network cifar10-full';
+    await json(`${line} --out scaled`);
+    await json(`${line} --no-scale --out raw`);
+    await json(`${line} --recipe paper --out recipe`);
+    const [scaled, raw, recipe] = ['scaled', 'raw', 'recipe'].map((out) => checkpoint(out).progress);
+    // all pixels of every second picture, each a population
+    const pictures = Array.from({ length: 20 }, (_, n) =>
+      records.subarray(2 * n * 3073 + 1, (2 * n + 1) * 3073),
+    );
+    const deviations = [0, 1, 2].map((c) => {
+      const values = pictures.flatMap((planes) => [...planes.subarray(c * 1024, (c + 1) * 1024)]);
+      const mean = values.reduce((a, b) => a + b) / values.length;
+      return Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / values.length);
+    });
+    const { deviation, channels } = scaled.preprocess;
+    const rgb = channels === 'RGB' ? deviation : deviation.toReversed();
+    // sums of 20,480 whole numbers are exact; squares, products and the root round
+    for (const [c, value] of deviations.entries())
+      expect(rgb[c]).to.be.closeTo(value, 1e3 * 2 ** -52 * value);
+    expect(raw.preprocess.deviation).to.deep.equal([1, 1, 1]);
+    expect(recipe.preprocess.deviation).to.deep.equal([1, 1, 1]);
+    expect(recipe.options).to.include({ init: 'paper', batch: 128, learningRate: 0.01 });
   });
 
   it('train --weights: with the preprocessing that the file tells of', async () => {
@@ -205,7 +261,7 @@ describe('options of train', function () {
     expect(first.steps).to.equal(seen.at(-1)![0]);
     expect(first.steps).to.be.within(13, 14);
     expect(checkpoint('watched').progress).to.include({ epoch: 1, steps: first.steps });
-    expect(told[0]).to.match(/^cifar-alexnet, 40 images of 10 classes, 10 to validate$/);
+    expect(told).to.include('cifar-alexnet, 40 images of 10 classes, 10 to validate');
     expect(told.at(-1)).to.equal('epoch 1');
     const rest = await train({ ...base, out, resume: true, epochs: 2 });
     expect([rest.stopped, rest.steps]).to.deep.equal([false, 20]);

@@ -61,6 +61,26 @@ describe('what ends a training run, or begins it otherwise', function () {
       expect((values as Float32Array).every(Number.isFinite)).to.equal(true);
   });
 
+  it('a loss far above that of guessing, and weights that no longer change: one line, the checkpoint before stays', async () => {
+    const still = { ...tiny, schedule: 'constant', augment: 'none' } as const;
+    // ln 10 = 2.30; at first scores of some hundred, which so small a rate leaves
+    const far = { ...still, learningRate: 1e-7, lastDeviation: 100, out: join(folder, 'far') };
+    const high = await train(far).catch((e) => e);
+    expect(high).to.be.instanceOf(Diverged);
+    expect(high.message).to.match(
+      /^the loss is [\d.e+]+ over 5 steps of epoch 2, that of guessing 2.30: try a lower learning rate; .* after step 5$/,
+    );
+    const none = await train({ ...still, learningRate: 1e-30, out: join(folder, 'still') }).catch((e) => e);
+    expect(none).to.be.instanceOf(Diverged);
+    expect(none.message).to.match(
+      /^no weight changed in epoch 1: try a higher learning rate; .* after step 0$/,
+    );
+    // what was there stays, and the run goes on from there
+    expect(readCheckpoint(join(folder, 'far/checkpoint.safetensors')).progress.epoch).to.equal(1);
+    expect(existsSync(join(folder, 'far/best.safetensors'))).to.equal(true);
+    expect(existsSync(join(folder, 'still/best.safetensors'))).to.equal(false);
+  });
+
   it('a full disk: one line, and the checkpoint before stays', async function () {
     if (!existsSync('/dev/full')) skipBecause(this, 'there is no /dev/full');
     const out = join(folder, 'full');

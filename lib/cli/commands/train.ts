@@ -1,5 +1,5 @@
 /** alexnet train: trains or fine-tunes a network on a data set. */
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { methods } from '../../../reference/training/init.ts';
 import { rules } from '../../../reference/training/optimiser.ts';
 import { MOST_THREADS } from '../../checks.ts';
@@ -14,14 +14,29 @@ import {
   trainingText,
 } from '../../train/index.ts';
 import { augmentNames, readConfig, scheduleNames } from '../../train/options.ts';
+import { recipes } from '../../train/recipe.ts';
 import { deviceOption, forceOption, integer, jsonOption, networkNames, oneOf, real } from '../options.ts';
 import { print, progressBar, tell } from '../output.ts';
 
-interface Options extends Omit<TrainOptions, 'data' | 'freeze'> {
+interface Options extends Omit<TrainOptions, 'data' | 'freeze' | 'layerRates'> {
   readonly freeze?: string;
+  readonly layerRates?: TrainOptions['layerRates'];
   readonly config?: string;
   readonly force?: boolean;
   readonly json?: boolean;
+}
+
+const recipeNames = Object.keys(recipes);
+
+/** conv1=0.1,fc8=10 */
+function layerRates(text: string): Record<string, number> {
+  return Object.fromEntries(
+    text.split(',').map((one) => {
+      const [, layer, rate] = /^([^=]+)=([^=]+)$/.exec(one) ?? [];
+      if (layer === undefined) throw new InvalidArgumentError('It must be LAYER=FACTOR, or several with commas between.');
+      return [layer, real(rate)];
+    }),
+  );
 }
 
 export function register(program: Command): void {
@@ -34,17 +49,20 @@ export function register(program: Command): void {
     .option('--width <factor>', 'times the widths of all layers but the last', real)
     .option('--weights <file>', 'begin with these; another number of classes replaces the last layer')
     .option('--freeze <layers>', 'layers that stay as they are: conv1,conv2')
+    .option('--layer-rates <list>', 'times the learning rate: conv1=0.1,fc8=10', layerRates)
+    .addOption(oneOf('--recipe <name>', 'all as the paper has it, but for what is said beside', recipeNames))
     .option('--epochs <n>', 'at most so many (90)', integer(1))
-    .option('--batch <n>', 'images a step (128)', integer(1))
-    .option('--learning-rate <x>', 'ε (0.01)', real)
+    .option('--batch <n>', 'images a step (20 steps an epoch, but at most 128)', integer(1))
+    .option('--learning-rate <x>', 'ε (0.01·√(batch/128), a tenth with --weights)', real)
     .option('--momentum <x>', 'µ (0.9)', real)
     .option('--weight-decay <x>', 'λ (0.0005)', real)
     .addOption(oneOf('--update <rule>', 'whose form of the update (paper)', rules))
     .addOption(oneOf('--schedule <name>', 'of the learning rate (plateau)', scheduleNames))
     .addOption(oneOf('--augment <name>', 'crops, mirrors, lighting (standard)', augmentNames))
     .option('--no-dropout', 'without dropout')
+    .option('--no-scale', 'raw pixels as they are, where weights begin at random')
     .addOption(oneOf('--init <method>', 'how random weights begin (kaiming)', methods))
-    .option('--last-deviation <x>', "standard deviation of the last layer's first weights", real)
+    .option('--last-deviation <x>', "standard deviation of the last layer's first weights (0.01 with kaiming)", real)
     .option('--seed <n>', 'of everything random (0)', integer(0))
     .option('--images <n>', 'so many training images, spread evenly', integer(1))
     .option('--validation-images <n>', 'so many validation images, spread evenly', integer(1))
@@ -64,7 +82,7 @@ export function register(program: Command): void {
 }
 
 async function run(data: string, { config, json, freeze, ...given }: Options): Promise<void> {
-  const { debug: _, dropout, ...rest } = given as typeof given & { debug?: boolean };
+  const { debug: _, dropout, scale, ...rest } = given as typeof given & { debug?: boolean };
   const base = config === undefined ? {} : await readConfig(config);
   const abort = new AbortController();
   const interrupted = () => abort.abort();
@@ -80,6 +98,7 @@ async function run(data: string, { config, json, freeze, ...given }: Options): P
       data,
       ...(freeze === undefined ? {} : { freeze: freeze.split(',').filter(Boolean) }),
       ...(dropout === false ? { dropout } : {}),
+      ...(scale === false ? { scale } : {}),
       log: bar.above,
       progress: (glance) => bar.update(glance.step, glance.steps, shown(glance)),
       epoch: (record) => bar.above(epochLine(record)),

@@ -37,29 +37,50 @@ const at = (setup: Setup, progress: Partial<Setup['progress']>): Setup => ({
 });
 
 describe('what a run begins with', () => {
-  it('the defaults: 90 epochs of 128 at 0.01, divided by 10 three times (paper, section 5)', async () => {
+  it('the defaults: twenty steps an epoch, ε 0.01·√(batch/128), divided by 10 three times (paper, section 5)', async () => {
     const { progress, notes, takeState } = await begin();
     expect(progress).to.deep.include({
       ...{ version: 1, epochs: 90, seed: 0, distortion: null, colours: null, classes: ['a', 'b', 'c'] },
       ...{ epoch: 0, stepInEpoch: 0, steps: 0, epochSeconds: 0, history: [], best: null, logBytes: 0 },
       sums: { loss: 0, wrong1: 0, wrong5: 0 },
-      schedule: { kind: 'plateau', rate: 0.01, divisor: 10, patience: 3, drops: 3 },
-      batch: 40,
+      // 0.01·√(2/128) = 0.00125
+      schedule: { kind: 'plateau', rate: 0.0013, divisor: 10, patience: 3, drops: 3, warmUp: 1 },
+      batch: 2,
     });
     expect(progress.options).to.deep.equal({
-      ...{ network: 'auto', width: 0.05, epochs: 90, batch: 128, learningRate: 0.01, momentum: 0.9 },
+      ...{ network: 'auto', width: 0.05, epochs: 90, batch: 2, learningRate: 0.0013, momentum: 0.9 },
       ...{ weightDecay: 0.0005, update: 'paper', schedule: 'plateau', augment: 'none', dropout: true },
-      ...{ init: 'kaiming', seed: 0 },
+      ...{ init: 'kaiming', lastDeviation: 0.01, scale: true, seed: 0 },
     });
     expect(notes).to.deep.equal([
       'network: cifar-alexnet, sized to pictures of 32×32 (--network takes another)',
-      'batch: 40, as there are no more images',
+      'learning rate: 0.0013, for batches of 2 (--learning-rate takes another)',
     ]);
     const state = takeState();
     expect([...state.momenta.keys()]).to.deep.equal([...state.weights.keys()]);
     expect(() => takeState()).to.throw('taken already');
-    expect((await begin({ batch: 40 })).notes).to.have.length(1);
+    const whole = await begin({ batch: 128 });
+    expect(whole.notes[1]).to.equal('batch: 40, as there are no more images');
+    expect(whole.progress.options.learningRate).to.equal(0.0056); // 0.01·√(40/128)
+    expect((await begin({ batch: 39, learningRate: 0.1 })).notes).to.have.length(1);
     expect((await begin({ batch: 39 })).progress.batch).to.equal(39);
+    const many = data({ train: 2560, test: 1 });
+    expect((await begin({}, many)).progress.batch).to.equal(128);
+    expect((await begin({}, many)).progress.options.learningRate).to.equal(0.01);
+  });
+
+  it("--recipe paper: all of sections 4 and 5, but for what is said beside; no other net's pixels are scaled", async () => {
+    const { network, progress } = await begin({ recipe: 'paper', epochs: 3, augment: 'none' });
+    expect(network.name).to.equal('alexnet2012');
+    expect(network.preprocess.deviation).to.deep.equal([1, 1, 1]);
+    expect(progress).to.deep.include({
+      batch: 40,
+      epochs: 3,
+      schedule: { kind: 'plateau', rate: 0.01, divisor: 10, patience: 3, drops: 3 },
+    });
+    const { batch, learningRate, momentum, weightDecay, init, lastDeviation } = progress.options;
+    expect([batch, learningRate, momentum, weightDecay]).to.deep.equal([128, 0.01, 0.9, 0.0005]);
+    expect([init, lastDeviation]).to.deep.equal(['paper', undefined]);
   });
 
   it('another image, label or class is another fingerprint', async () => {
