@@ -33,7 +33,8 @@ function layerRates(text: string): Record<string, number> {
   return Object.fromEntries(
     text.split(',').map((one) => {
       const [, layer, rate] = /^([^=]+)=([^=]+)$/.exec(one) ?? [];
-      if (layer === undefined) throw new InvalidArgumentError('It must be LAYER=FACTOR, or several with commas between.');
+      if (layer === undefined)
+        throw new InvalidArgumentError('It must be LAYER=FACTOR, or several with commas between.');
       return [layer, real(rate)];
     }),
   );
@@ -62,7 +63,11 @@ export function register(program: Command): void {
     .option('--no-dropout', 'without dropout')
     .option('--no-scale', 'raw pixels as they are, where weights begin at random')
     .addOption(oneOf('--init <method>', 'how random weights begin (kaiming)', methods))
-    .option('--last-deviation <x>', "standard deviation of the last layer's first weights (0.01 with kaiming)", real)
+    .option(
+      '--last-deviation <x>',
+      "standard deviation of the last layer's first weights (0.01 with kaiming)",
+      real,
+    )
     .option('--seed <n>', 'of everything random (0)', integer(0))
     .option('--images <n>', 'so many training images, spread evenly', integer(1))
     .option('--validation-images <n>', 'so many validation images, spread evenly', integer(1))
