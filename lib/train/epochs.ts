@@ -1,13 +1,9 @@
 /** The loop: epochs of steps, validation after each, checkpoints in between. */
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { dense } from '../../reference/tensor.ts';
 import { observe, type ScheduleSettings } from '../../reference/training/schedule.ts';
 import type { Device, Place } from '../runtime/devices.ts';
 import {
-  CHECKPOINT,
-  damaged,
   type EpochRecord,
   type Progress,
   saveCheckpoint,
@@ -15,16 +11,12 @@ import {
   type TrainingState,
 } from './checkpoint.ts';
 import { openStepper, type Stepper, type StepResult, validate } from './device.ts';
+import { diverged, refuseDamaged, refuseFar, refuseStill } from './diverged.ts';
 import { openFeed, type Step } from './feed.ts';
 import { type Log, openLog, writeCurves } from './folder.ts';
 import type { TrainOptions } from './options.ts';
 import { feedSpecOf, jobsOf, settingsOf, stepperSpecOf, stepsPerEpoch } from './plan.ts';
 import type { Setup } from './start.ts';
-
-/** A loss or a parameter is not a number any more, or a weight has grown beyond all use: exit 1. */
-export class Diverged extends Error {
-  override readonly name = 'Diverged';
-}
 
 /** Where a run is, for people who watch it. */
 export interface Glance {
@@ -225,24 +217,6 @@ function account(running: Running, batch: readonly Step[], results: readonly Ste
   };
 }
 
-/** A mean loss as far above ln K, what guessing has: the right class gets e⁻⁵ of its share. */
-const FAR = 5;
-/** Steps whose mean says something; a first epoch may begin anywhere. */
-const TELLING = 20;
-
-/** Throws Diverged where the epoch's mean loss, with `more` steps, is far above that of guessing. */
-function refuseFar(running: Running, mean: number, more: number): void {
-  const { progress, perEpoch } = running;
-  const steps = progress.stepInEpoch + more;
-  const guessing = Math.log(progress.classes.length);
-  if (progress.epoch === 0 || steps < Math.min(TELLING, perEpoch) || mean <= guessing + FAR) return;
-  const where = `over ${steps} steps of epoch ${progress.epoch + 1}`;
-  throw diverged(
-    running,
-    `the loss is ${mean.toPrecision(3)} ${where}, that of guessing ${guessing.toFixed(2)}`,
-  );
-}
-
 function glance({ progress, perEpoch, clock, watching }: Running): void {
   const { stepInEpoch, sums, batch, epoch, epochs, steps } = progress;
   const imagesPerSecond = (1000 * clock.images) / clock.training;
@@ -326,33 +300,6 @@ async function recordOf(
 
 export const curveTitle = ({ network, options, history, epochs }: Progress): string =>
   `${network}${options.weights === undefined ? '' : ', fine-tuned'}, epoch ${history.length} of ${epochs}`;
-
-/** What happened, what to try, and what is left. */
-function diverged({ options, clock }: Running, what: string, wish = 'a lower learning rate'): Diverged {
-  const file = join(options.out, CHECKPOINT);
-  return new Diverged(`${what}: try ${wish}; ${file} holds the state after step ${clock.savedSteps}`);
-}
-
-/** A checkpoint is good for something only if training can go on from all that is in it. */
-function refuseDamaged(running: Running, state: TrainingState): void {
-  const what = damaged(state);
-  if (what !== null) throw diverged(running, `${what} after step ${running.progress.steps}`);
-}
-
-/** Throws Diverged where no weight has changed since this was asked before; a bias that began at 0 takes any step. */
-function refuseStill(running: Running, { weights }: TrainingState): void {
-  const hash = createHash('sha1');
-  for (const [name, value] of weights)
-    if (name.endsWith('.weight')) hash.update(dense(value) as Float32Array);
-  const found = hash.digest('hex');
-  if (found === running.weights)
-    throw diverged(
-      running,
-      `no weight changed in epoch ${running.progress.epoch + 1}`,
-      'a higher learning rate',
-    );
-  running.weights = found;
-}
 
 async function save(running: Running, state: TrainingState): Promise<void> {
   const { log, options, clock } = running;

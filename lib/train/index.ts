@@ -24,7 +24,8 @@ import { optionChecks, type TrainOptions } from './options.ts';
 import { resume, start } from './start.ts';
 
 export type { EpochRecord } from './checkpoint.ts';
-export { Diverged, type Glance, type Watching } from './epochs.ts';
+export { Diverged } from './diverged.ts';
+export type { Glance, Watching } from './epochs.ts';
 export type { Distortion, TrainOptions } from './options.ts';
 
 /**

@@ -40,7 +40,7 @@ export type Recipe = keyof typeof recipes;
 const STEPS = 20;
 const BATCH = 128;
 const RATE = 0.01;
-/** The paper's deviation: the classifier begins with a loss near ln K, where Kaiming's may begin at five times that. */
+/** The paper's deviation: the loss begins near ln K; with Kaiming's it may be five times that. */
 const LAST = 0.01;
 /** Learned weights are only to be moved a little; a layer that begins anew among them learns as from the start. */
 export const FINE = 0.1;
