@@ -24,7 +24,6 @@ import {
 import { readText } from '../disk/source.ts';
 import { InputError } from '../errors.ts';
 import { type DeviceWord, deviceWord } from '../runtime/devices.ts';
-import { type Recipe, recipes } from './recipe.ts';
 
 /** Epochs in which the rate rises: one, or a tenth of all where they are few. */
 const warmUpOf = (epochs: number): number => Math.min(1, epochs / 10);
@@ -94,6 +93,9 @@ export function distortionOf(asked: AugmentName | Distortion, format: string): D
   return digits ? { ...distortions[asked], mirror: false, lighting: 'none' } : distortions[asked];
 }
 
+/** What lib/train/recipe.ts tells of. */
+export const recipeNames = ['paper'] as const;
+
 export interface TrainOptions {
   /** CIFAR-10 (binary), MNIST (IDX), or folders of pictures. */
   readonly data: string;
@@ -110,7 +112,7 @@ export interface TrainOptions {
   /** Default 90, the paper's; a schedule may end before. */
   readonly epochs?: number;
   /** Everything as a source had it, but for what is said beside; default: what suits the data. */
-  readonly recipe?: Recipe;
+  readonly recipe?: (typeof recipeNames)[number];
   /** Images per step, at most as many as there are; default: twenty steps an epoch, but at most 128. */
   readonly batch?: number;
   /** ε, default 0.01·√(batch/128), a tenth of it with `weights`. */
@@ -206,7 +208,7 @@ export const optionChecks: Checks<TrainOptions> = {
   weights: text,
   freeze: texts,
   layerRates,
-  recipe: among(Object.keys(recipes) as Recipe[]),
+  recipe: among(recipeNames),
   scale: truth,
   epochs: whole(1),
   batch: whole(1),

@@ -1,6 +1,6 @@
 /** What a run does where nothing is said: chosen from the data, so that it trains; or a recipe's, in full. */
 import { schedules } from '../../reference/training/schedule.ts';
-import type { TrainOptions } from './options.ts';
+import type { recipeNames, TrainOptions } from './options.ts';
 
 /** The defaults, but for batch and learning rate, which the data decide, and the last layer's deviation. */
 const defaults = {
@@ -22,7 +22,7 @@ const defaults = {
  * paper: "We trained our models using stochastic gradient descent with a batch size of 128 examples, momentum of 0.9,
  * and weight decay of 0.0005", from ε = 0.01, some 90 cycles, weights and pictures as they say (sections 4 and 5).
  */
-export const recipes = {
+const recipes = {
   paper: {
     ...defaults,
     network: 'alexnet2012',
@@ -33,8 +33,7 @@ export const recipes = {
     init: 'paper',
     scale: false,
   },
-} as const satisfies Record<string, Partial<TrainOptions>>;
-export type Recipe = keyof typeof recipes;
+} as const satisfies Record<(typeof recipeNames)[number], Partial<TrainOptions>>;
 
 /** Steps that an epoch should have at least, and the paper's batch, which is the largest. */
 const STEPS = 20;

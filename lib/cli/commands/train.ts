@@ -13,8 +13,7 @@ import {
   trainingJson,
   trainingText,
 } from '../../train/index.ts';
-import { augmentNames, readConfig, scheduleNames } from '../../train/options.ts';
-import { recipes } from '../../train/recipe.ts';
+import { augmentNames, readConfig, recipeNames, scheduleNames } from '../../train/options.ts';
 import { deviceOption, forceOption, integer, jsonOption, networkNames, oneOf, real } from '../options.ts';
 import { print, progressBar, tell } from '../output.ts';
 
@@ -25,8 +24,6 @@ interface Options extends Omit<TrainOptions, 'data' | 'freeze' | 'layerRates'> {
   readonly force?: boolean;
   readonly json?: boolean;
 }
-
-const recipeNames = Object.keys(recipes);
 
 /** conv1=0.1,fc8=10 */
 function layerRates(text: string): Record<string, number> {
