@@ -29,6 +29,7 @@ import {
   refusal,
   tensorOf,
 } from '../../support/onnx.ts';
+import { writeNpz } from '../../support/tensor-bytes.ts';
 
 describe('verify on the nodes of a graph', function () {
   this.timeout(60_000);
@@ -277,6 +278,27 @@ describe('verify on the nodes of a graph', function () {
     for (const extent of [0, -1]) {
       const x = info('x', 'float32', [extent, 3]);
       expect((await judged([{ op: 'Relu' }], [x], [info('y')])).verdict, String(extent)).to.equal('pass');
+    }
+  });
+
+  it('values from elsewhere: what they were computed of is taken from among them', async () => {
+    const model = join(folder, 'elsewhere.onnx');
+    const x = info('x', 'float32', [3]);
+    writeFileSync(model, modelBytes(graph([{ op: 'Neg' }], [x], [info('y', 'float32', [3])])));
+    for (const [y, verdict] of [
+      [[-1, -2, -3], 'pass'],
+      [[-1, -2, 3], 'fail'],
+    ] as const) {
+      const values = join(folder, `${verdict}.npz`);
+      writeFileSync(
+        values,
+        writeNpz([
+          ['x', fromTensor(tensor(Float32Array.of(1, 2, 3), [3]))],
+          ['y', fromTensor(tensor(Float32Array.from(y), [3]))],
+        ]),
+      );
+      const { layers, ...found } = await verify({ model, values });
+      expect([found.verdict, layers.map(({ layer }) => layer)]).to.deep.equal([verdict, ['y']]);
     }
   });
 

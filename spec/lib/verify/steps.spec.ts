@@ -1,11 +1,14 @@
 /** verify --graph training of a small network in this process: rows, values, options. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
+import { buildGradients, buildStep, joined } from '../../../export/index.ts';
 import { type VerifyOptions, type VerifyResult, verify } from '../../../lib/verify/index.ts';
 import { dense, type Tensor } from '../../../reference/tensor.ts';
 import { refusal } from '../../support/onnx.ts';
 import { chain, changed, dumps, names, network, weights, x } from '../../support/small-network.ts';
 
-const { npz } = dumps();
+const { folder, npz } = dumps();
 const about: VerifyOptions = { network, seed: 3, input: x };
 
 describe('the graphs that train', () => {
@@ -100,6 +103,23 @@ describe('the graphs that train', () => {
     const fails = await by(wrong);
     expect([fails.verdict, fails.first]).to.deep.equal(['fail', 'dfc2.weight']);
     expect(await refusal(() => by(saved, { steps: 2 }))).to.match(/^--steps: values .* are of one step$/);
+  });
+
+  it('a file of the other graph is refused, whichever is asked for', async () => {
+    const files = {
+      gradients: buildGradients(network, { batch: 2, dropout: true }),
+      training: buildStep(network, { batch: 2, dropout: true }),
+    };
+    for (const [graph, other] of [
+      ['gradients', 'training'],
+      ['training', 'gradients'],
+    ] as const) {
+      const model = join(folder, `${other}.onnx`);
+      writeFileSync(model, joined(files[other].chunks()));
+      expect(await refusal(() => verify({ ...about, model, device: 'cpu', graph }))).to.match(
+        new RegExp(`the model is no ${graph} graph: try --graph ${other}$`),
+      );
+    }
   });
 
   it('options that cannot be are refused', async () => {
