@@ -111,6 +111,36 @@ describe('the libraries of CUDA', () => {
     expect(cudaLibrariesCommand({ cuda: 13, found: [], missing: ['libcuda.so.1'] })).to.equal(undefined);
   });
 
+  it('of what is loaded only when it is first asked for, where the linker is told to look', async function () {
+    if (process.platform !== 'linux') skipBecause(this, 'ldd is of Linux');
+    const folder = mkdtempSync(join(tmpdir(), 'alexnet-ldd-'));
+    const { PATH, LD_LIBRARY_PATH } = process.env;
+    try {
+      // an ldd and an ldconfig that know of no cuDNN and no NVRTC
+      for (const [name, says] of [
+        ['ldd', '\tlibcudart.so.12 => /usr/lib/libcudart.so.12 (0x1)'],
+        ['ldconfig', 'libc.so.6 (libc6) => /lib/libc.so.6'],
+      ])
+        writeFileSync(join(folder, name), `#!/bin/sh\necho '${says}'\n`, { mode: 0o755 });
+      process.env.PATH = `${folder}:${PATH}`;
+      const needs = async (folders: string) => {
+        process.env.LD_LIBRARY_PATH = folders;
+        const { found, missing } = (await cudaNeeds('any.so'))!;
+        return [found, missing];
+      };
+      const lazy = ['libcudnn.so.9', 'libnvrtc.so.12'];
+      expect(await needs('')).to.deep.equal([['libcudart.so.12'], lazy]);
+      expect(await needs(`:${folder}`)).to.deep.equal([['libcudart.so.12'], lazy]);
+      writeFileSync(join(folder, lazy[0]), '');
+      expect(await needs(`:${folder}`)).to.deep.equal([['libcudart.so.12', lazy[0]], [lazy[1]]]);
+    } finally {
+      process.env.PATH = PATH;
+      if (LD_LIBRARY_PATH === undefined) delete process.env.LD_LIBRARY_PATH;
+      else process.env.LD_LIBRARY_PATH = LD_LIBRARY_PATH;
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('are none for the library that runs on the CPU, read with the real ldd', async function () {
     const found = installation();
     if (process.platform !== 'linux' || !found)
