@@ -180,6 +180,8 @@ describe('reading ONNX files', () => {
     expect(await refusal(readModel(join(folder, 'none.onnx')))).to.contain('no such file');
     writeFileSync(join(folder, 'empty.onnx'), '');
     expect(await refusal(readModel(join(folder, 'empty.onnx')))).to.contain('empty');
+    writeFileSync(join(folder, 'byte.onnx'), 'x');
+    expect(await refusal(readModel(join(folder, 'byte.onnx')))).not.to.contain('empty');
     expect(await refusal(readModel(folder))).to.contain('not a file');
   });
 

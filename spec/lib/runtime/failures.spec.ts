@@ -58,7 +58,7 @@ describe('a failure of a device becomes one clear line', () => {
     }
     expect(deviceFailure('cpu', 'Failed to allocate memory')).to.equal(undefined);
     // of a message without end no more than 200 characters
-    const endless = `CUDA failure 2: ${'x'.repeat(300)}`;
+    const endless = `CUDA failure 700: ${'x'.repeat(300)}`;
     expect(deviceFailure('cuda', endless)).to.equal(`CUDA failed: ${endless.slice(0, 200)}`);
   });
 });
