@@ -31,7 +31,7 @@ const HEAD = `${TITLE}
 
 Small faults in the source (an operator, a comparison, a constant, a condition, an argument, a result, a statement), one at a time,
 against the specs that reach the file, the nearest first: \`npm run mutation:self -- --folder lib/bounds --write\`. Noticed: a spec
-fails. Left: \`bench/survivors.json\` says why. Every file of these folders was tried; \`bench/mutation-self.json\` says with how many.`;
+fails. Left: \`bench/survivors.json\` says why. \`bench/mutation-self.json\` names the files that were tried.`;
 
 /** lib/judge/mistakes/pools.ts is of lib/judge, reference/ops/conv2d.ts of reference. */
 const folderOf = (file: string): string =>
