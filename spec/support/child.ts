@@ -92,6 +92,8 @@ export async function heard<T>(run: () => T) {
  */
 export async function runHere(args: readonly string[], folder: string, env: NodeJS.ProcessEnv = {}) {
   const { alexnet } = await import('../../lib/cli/program.ts');
+  // before the folder changes: it notes where Node's own options, mocha's loader among them, are looked up
+  await import('../../lib/runtime/apart.ts');
   const before = process.cwd();
   const variables = Object.fromEntries(Object.keys(env).map((name) => [name, process.env[name]]));
   process.chdir(folder);
