@@ -20,9 +20,9 @@ describe('full-size values that PyTorch and OpenCV computed', function () {
   after(() => folder && rmSync(folder, { recursive: true }));
 
   it('every layer of alexnet2012, bvlc-alexnet and torchvision passes', async () => {
-    for (const { network, files, ...given } of dumps) {
+    for (const { network, weights, input, files } of dumps) {
       for (const engine of ['PyTorch', 'OpenCV'] as const) {
-        const { verdict, layers } = await verify({ network, ...given, values: files[engine] });
+        const { verdict, layers } = await verify({ network, weights, input, values: files[engine] });
         const rows = layers.map(({ layer, reason }) => [layer, reason]);
         expect(verdict, `${network.name}, ${engine}: ${JSON.stringify(rows)}`).to.equal('pass');
         expect(layers.length).to.equal(network.layers.length);

@@ -34,7 +34,7 @@ describe('the specs of lib/fast under other versions of Node', function () {
       const { stdout } = spawnSync(nodeOf(peer), args, { cwd: root, encoding: 'utf8', timeout: 240_000 });
       const { stats, failures } = JSON.parse(stdout.slice(stdout.indexOf('{\n')));
       expect(failures.map(({ fullTitle }: { fullTitle: string }) => fullTitle)).to.deep.equal([]);
-      expect(stats.passes).to.be.above(50);
+      expect(stats.passes).to.be.above(40);
     });
   }
 });

@@ -100,7 +100,7 @@ describe('what commands take', () => {
     expect(defaults('doctor')).to.deep.equal({});
     expect(defaults('conform')).to.deep.equal({ engine: 'oracle', device: 'auto' });
     expect(defaults('run')).to.deep.equal({ engine: 'oracle', device: 'auto', precision: 'float32' });
-    expect(defaults('train')).to.deep.equal({ dropout: true });
+    expect(defaults('train')).to.deep.equal({ dropout: true, scale: true });
   });
 
   it('devices by number, ranges and folds by name', () => {
