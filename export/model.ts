@@ -19,6 +19,7 @@ import {
   lrnForms,
   withBatch,
 } from './graph.ts';
+import type { Dims } from './operators.ts';
 import { opsets } from './opsets.ts';
 import { emitAverage, emitPixels, IMAGE, imageOf } from './pixels.ts';
 import type { ModelProto } from './proto.ts';
@@ -69,11 +70,8 @@ export function buildModel(network: Network, weights: Weights, options: BuildMod
   mustBeWeights('weights', weights);
   mustBeObject('options', options);
   const { externalData } = options;
-  const first = options.resize ? RESIZE_OPSET : opsets.first;
-  const { opset = first } = options;
+  const opset = opsetOf(options);
   const g = new GraphBuilder(settingsOf(options));
-  if (!Number.isInteger(opset) || opset < first || opset > opsets.last)
-    throw new RangeError(`opset must be an integer from ${first} to ${opsets.last} (= ${opset})`);
   checkWeights(network, weights);
   const pixels = pixelsOf(network, options);
   const views = pixels?.views ?? 1;
@@ -107,7 +105,14 @@ export function modelAround(
   };
 }
 
-function settingsOf({
+/** Throws RangeError for one that there is not. */
+export function opsetOf({ resize, opset = resize ? RESIZE_OPSET : opsets.first }: BuildModelOptions): number {
+  const first = resize ? RESIZE_OPSET : opsets.first;
+  if (Number.isInteger(opset) && opset >= first && opset <= opsets.last) return opset;
+  throw new RangeError(`opset must be an integer from ${first} to ${opsets.last} (= ${opset})`);
+}
+
+export function settingsOf({
   batch = 'dynamic',
   lrn = 'native',
   precision = 'float32',
@@ -121,7 +126,7 @@ function settingsOf({
 }
 
 /** Throws where a weight is missing, has another shape or belongs to no layer. */
-function checkWeights(network: Network, weights: Weights): void {
+export function checkWeights(network: Network, weights: Weights): void {
   const expected = weightShapes(network);
   for (const [name, shape] of expected) {
     const weight = weights.get(name);
@@ -147,13 +152,31 @@ function pixelsOf({ preprocess }: Network, options: BuildModelOptions): Pixels |
 
 /** Input, all layers and output; a float16 graph casts at both ends. */
 function emitNetwork(g: GraphBuilder, network: Network, weights: Weights, pixels?: Pixels): void {
-  const { batch, precision } = g.settings;
-  const input = pixels ? emitPixels(g, pixels) : g.input('input', withBatch([1, ...network.input], batch));
-  g.expect('input', withBatch([1, ...network.input], batch, pixels?.views));
-  const narrow = precision === 'float16';
-  const first = narrow ? g.cast(input, 'input/float16', 'float16') : input;
-  for (const [index, layer] of network.layers.entries()) {
-    const inputs = inputsOf(network, index).map((name) => (name === 'input' ? first : name));
+  const { batch } = g.settings;
+  const dims = withBatch([1, ...network.input], batch, pixels?.views);
+  if (pixels) emitPixels(g, pixels);
+  const first = feed(g, 'input', dims);
+  emitLayers(g, network, weights, new Map([['input', first]]));
+  const { views = 1 } = pixels ?? {};
+  g.output(views === 1 ? network.layers[network.layers.length - 1].name : emitAverage(g, network, views));
+}
+
+/** A value from outside, an input of the graph unless it is there already, as layers read it. */
+export function feed(g: GraphBuilder, name: string, dims: Dims): string {
+  if (!g.has(name)) g.input(name, dims);
+  g.expect(name, dims);
+  return g.settings.precision === 'float16' ? g.cast(name, `${name}/float16`, 'float16') : name;
+}
+
+/** Layers one after the other; `fed`: what those from outside are called. */
+export function emitLayers(
+  g: GraphBuilder,
+  table: Pick<Network, 'layers'>,
+  weights: Weights,
+  fed: ReadonlyMap<string, string>,
+): void {
+  for (const [index, layer] of table.layers.entries()) {
+    const inputs = inputsOf(table, index).map((name) => fed.get(name) ?? name);
     try {
       emitters[layer.kind].emit(g, layer, inputs, weights);
     } catch (error) {
@@ -161,8 +184,6 @@ function emitNetwork(g: GraphBuilder, network: Network, weights: Weights, pixels
       throw new RangeError(message.startsWith(layer.name) ? message : `${layer.name}: ${message}`);
     }
   }
-  const { views = 1 } = pixels ?? {};
-  g.output(views === 1 ? network.layers[network.layers.length - 1].name : emitAverage(g, network, views));
 }
 
 const metadataOf = (

@@ -34,6 +34,7 @@ export { type LayerSummary, type NetworkSummary, summary, type SummaryOptions } 
 export * as oracle from './fast/oracle.ts';
 export { type Exported, type ExportOptions, exportOnnx } from './networks/export.ts';
 export { exportTriton, type TritonModel } from './networks/triton.ts';
+export { exportTowers, type TowerModel } from './networks/towers.ts';
 export { type Feeds, run, type RunOptions, type RunResult } from './onnx/run.ts';
 
 // verification

@@ -59,6 +59,15 @@ describe('docs/json.md and --json', function () {
       ...['models/cifar-relu/config.pbtxt'],
     ]);
   });
+  it('export --towers', async () => {
+    const { models } = await check('export', ['n.onnx', '--network', 'cifar-alexnet', '--towers', '2']);
+    expect(models.map(({ file, tower }: { file: string; tower: number }) => [file, tower])).to.deep.equal([
+      ...[
+        ['n-tower0.onnx', 0],
+        ['n-tower1.onnx', 1],
+      ],
+    ]);
+  });
   it('summary', async () => {
     const { total, layers, ...found } = await check('summary', small);
     expect(found).to.deep.include({ name: 'cifar-relu', batch: 1, input: [1, 3, 32, 32] });

@@ -43,6 +43,8 @@ const elsewhere: Readonly<Record<string, string>> = {
   'export --force': FILES,
   'export --triton':
     'suite/serving.spec.ts: two models, whose configuration is that of the files, field by field',
+  'export --towers':
+    'lib/networks/towers.spec.ts: writes two files, whose parameters are those of the network between them',
   'verify --force': FILES,
   'weights convert --force': FILES,
   'writeTensors() force': 'suite/options-files.spec.ts: writeTensors() force: as the commands have it',
@@ -84,6 +86,7 @@ const functions: readonly (readonly [name: string, command: string, call: (unkno
   ['summary', 'summary', (o) => api.summary(o)],
   ['exportOnnx', 'export', (o) => api.exportOnnx('a.onnx', o)],
   ['exportTriton', 'export', (o) => api.exportTriton('a', o)],
+  ['exportTowers', 'export', (o) => api.exportTowers('a', o)],
   ['verify', 'verify', (o) => api.verify(o)],
   ['run', 'run', (o) => api.run('a.onnx', o)],
   ['conform', 'conform', (o) => api.conform(['a'], o)],

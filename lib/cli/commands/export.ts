@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { trainingTargets } from '../../../export/index.ts';
 import { InputError } from '../../errors.ts';
 import { type Exported, type ExportOptions, exportOnnx } from '../../networks/export.ts';
+import { exportTowers, type TowerModel } from '../../networks/towers.ts';
 import { exportTriton } from '../../networks/triton.ts';
 import { megabytes, thousands } from '../../report/table.ts';
 import { forceOption, integer, jsonOption, lrnOption, oneOf, weightOptions } from '../options.ts';
@@ -11,6 +12,7 @@ import { print, tell } from '../output.ts';
 interface Options extends Omit<ExportOptions, 'views'> {
   readonly views: '1' | '10';
   readonly triton?: string;
+  readonly towers?: '2';
   readonly json?: boolean;
 }
 
@@ -45,6 +47,11 @@ export function register(program: Command): void {
     )
     .option('--external-data', 'put the weights into OUT.onnx.data beside the model')
     .option('--tap', "make every layer's value an output")
+    .addOption(
+      oneOf('--towers <n>', 'write the two towers of section 3.2, OUT-tower0.onnx and OUT-tower1.onnx', [
+        '2',
+      ]),
+    )
     .option('--triton <dir>', 'write a model repository for NVIDIA Triton there, in place of OUT.onnx')
     .addOption(forceOption())
     .addOption(jsonOption())
@@ -53,25 +60,29 @@ export function register(program: Command): void {
 
 async function exportModel(
   out: string | undefined,
-  { json, views, triton, ...rest }: Options,
+  { json, views, triton, towers, ...rest }: Options,
 ): Promise<void> {
   if ((out === undefined) === (triton === undefined))
     throw new InputError('give OUT.onnx, or --triton DIR, and not both');
+  if (triton !== undefined && towers)
+    throw new InputError('--triton and --towers do not go together: leave one of them out');
   const options = { ...rest, views: views === '10' ? 10 : 1 } as const;
-  if (triton !== undefined) {
-    const models = await exportTriton(triton, options);
-    new Set(models.flatMap(({ notes }) => notes)).forEach(tell);
-    const found = models.map(({ notes: _, ...model }) => model);
-    return print(json, { models: found }, () => models.map(line).join(''));
-  }
+  if (triton !== undefined) return printAll(json, await exportTriton(triton, options));
+  if (towers) return printAll(json, await exportTowers(out!, options));
   const { notes, ...made } = await exportOnnx(out!, options);
   notes.forEach(tell);
   await print(json, made, () => line(made), out);
 }
 
-function line(made: Omit<Exported, 'notes'>): string {
+async function printAll(json: boolean | undefined, models: readonly Exported[]): Promise<void> {
+  new Set(models.flatMap(({ notes }) => notes)).forEach(tell);
+  const found = models.map(({ notes: _, ...model }) => model);
+  await print(json, { models: found }, () => models.map(line).join(''));
+}
+
+function line(made: Omit<Exported | TowerModel, 'notes'>): string {
   const { file, network, graph, parameters, weights, opset, precision, bytes } = made;
-  const kind = graph === 'inference' ? '' : `${graph}, `;
+  const kind = 'tower' in made ? `tower ${made.tower}, ` : graph === 'inference' ? '' : `${graph}, `;
   const any = made.resize ? ' of any size' : '';
   const pictures =
     made.input === 'uint8' ? `, of pictures${any}${made.views === 10 ? ', ten views' : ''}` : '';
