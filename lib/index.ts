@@ -117,6 +117,7 @@ export type { Probe } from './runtime/probe.ts';
 export type { EpochRecord } from './train/checkpoint.ts';
 export type { Glance, Watching } from './train/epochs.ts';
 export type { Distortion } from './train/options.ts';
+export type { UnreadPicture } from './train/unread.ts';
 export type { Evidence } from './verify/bundle.ts';
 export type { Level } from './verify/provider.ts';
 export type { LayerRow, RunReport, Training } from './verify/verification.ts';

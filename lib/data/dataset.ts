@@ -80,14 +80,13 @@ export function subset(split: Split, indices: ArrayLike<number>): Split {
   return splitOf(split.name, labels, (i) => split.picture(indices[i]));
 }
 
+/** `count` of the numbers 0 … all − 1, or all, spread evenly. */
+export const spread = (all: number, count: number): number[] =>
+  Array.from({ length: Math.min(all, count) }, (_, i) => Math.floor((i * all) / Math.min(all, count)));
+
 /** `count` pictures of a split, spread evenly; all without a count. */
-export function thinned(split: Split, count: number | undefined): Split {
-  if (count === undefined || count >= split.count) return split;
-  return subset(
-    split,
-    Array.from({ length: count }, (_, i) => Math.floor((i * split.count) / count)),
-  );
-}
+export const thinned = (split: Split, count: number | undefined): Split =>
+  count === undefined || count >= split.count ? split : subset(split, spread(split.count, count));
 
 /** The pixels of a picture. Rejects with InputError, one line that names it, if it cannot be read. */
 export async function decodePicture(picture: Picture, options?: DecodeOptions): Promise<Image> {

@@ -19,6 +19,7 @@ import { CLASSES } from '../labels/labels.ts';
 import { firstNotFinite } from '../weights/fitted.ts';
 import { formatPreprocess } from '../weights/preprocess.ts';
 import type { Distortion, TrainOptions } from './options.ts';
+import type { UnreadPicture } from './unread.ts';
 
 /** Parameters and momenta, all by the parameters' names. */
 export interface TrainingState {
@@ -67,6 +68,8 @@ export interface Progress {
   readonly sums: { readonly loss: number; readonly wrong1: number; readonly wrong5: number };
   readonly epochSeconds: number;
   readonly history: readonly EpochRecord[];
+  /** Pictures that were found not to be readable; files of before there was this have none. */
+  readonly unread?: readonly UnreadPicture[];
   /** The epoch with the lowest validation error so far. */
   readonly best: { readonly epoch: number; readonly error1: number } | null;
   /** Bytes of log.jsonl that belong to what is done. */

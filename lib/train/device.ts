@@ -11,7 +11,6 @@ import { onDevice } from '../classify/engine.ts';
 import { inGroups, openPipeline } from '../classify/pipeline.ts';
 import type { Split } from '../data/dataset.ts';
 import { openPool } from '../data/pool.ts';
-import { InputError } from '../errors.ts';
 import { counter } from '../evaluate/tally.ts';
 import { classCount } from '../labels/labels.ts';
 import type { Place } from '../runtime/devices.ts';
@@ -22,6 +21,7 @@ import { asTensor, type SessionValue } from '../runtime/values.ts';
 import { firstNotFinite } from '../weights/fitted.ts';
 import type { EpochRecord, TrainingState } from './checkpoint.ts';
 import type { MaskSpec, StepFeed } from './feed.ts';
+import type { Unread } from './unread.ts';
 
 export interface StepperSpec
   extends Required<
@@ -171,12 +171,13 @@ function gathered(parts: readonly Part[]): Part {
 
 /**
  * Loss and errors on the validation images, centre view, by the graph that `alexnet export` writes; null where the
- * network gives a probability that is not a number. Rejects with InputError naming a picture that cannot be used.
+ * network gives a probability that is not a number. Pictures that cannot be read do not count: rejects with InputError
+ * where that ends the run, and where no picture is left.
  */
 export async function validate(
   network: Network,
   weights: Weights,
-  split: Split,
+  { split, unread }: { readonly split: Split; readonly unread: Unread },
   device: Place,
   threads?: number,
 ): Promise<EpochRecord['validation']> {
@@ -186,14 +187,18 @@ export async function validate(
     const batch = network.input[1] <= 64 ? 128 : 16;
     const pipeline = openPipeline(network, [engine], pool, { maxBatch: batch });
     const { add, tally } = counter(classCount(network), 5);
-    const numbers = inGroups(Array(split.count).keys(), batch);
-    const outcomes = inOrder(numbers, pipeline.ahead, (group) => pipeline.classify(group.map(split.picture)));
-    let n = 0;
-    for await (const outcome of outcomes) {
-      for (const p of outcome) {
-        if ('error' in p) throw new InputError(p.error);
-        if (firstNotFinite(p) >= 0) return null;
-        add(p, split.label(n++));
+    const readable = Array.from({ length: split.count }, (_, i) => i).filter(
+      (i) => !unread.has('validation', i),
+    );
+    const results = inOrder(inGroups(readable, batch), pipeline.ahead, async (group) => ({
+      group,
+      outcomes: await pipeline.classify(group.map(split.picture)),
+    }));
+    for await (const { group, outcomes } of results) {
+      for (const [n, p] of outcomes.entries()) {
+        if ('error' in p) unread.add({ part: 'validation', index: group[n], error: p.error });
+        else if (firstNotFinite(p) >= 0) return null;
+        else add(p, split.label(group[n]));
       }
     }
     const { count, loss, top1, topK } = tally;

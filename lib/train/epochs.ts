@@ -15,7 +15,7 @@ import { diverged, refuseDamaged, refuseFar, refuseStill } from './diverged.ts';
 import { openFeed, type Step } from './feed.ts';
 import { type Log, openLog, writeCurves } from './folder.ts';
 import type { TrainOptions } from './options.ts';
-import { feedSpecOf, jobsOf, settingsOf, stepperSpecOf, stepsPerEpoch } from './plan.ts';
+import { feedSpecOf, planOf, settingsOf, stepperSpecOf, stepsPerEpoch } from './plan.ts';
 import type { Setup } from './start.ts';
 
 /** Where a run is, for people who watch it. */
@@ -84,7 +84,7 @@ export async function runEpochs(
     perCall: 1,
     clock: { training: 0, images: 0, saved: performance.now(), savedSteps: progress.steps },
   };
-  await using feed = openFeed(spec, jobsOf(setup, spec.cache), threads);
+  await using feed = openFeed(spec, planOf(setup, spec.cache), threads);
   let stepper: Stepper | undefined;
   let signature = '';
   /** Between two steppers. */
@@ -276,11 +276,12 @@ async function recordOf(
 ): Promise<EpochRecord> {
   const { setup, device, options, perEpoch, progress } = running;
   const epoch = progress.epoch + 1;
-  const split = setup.parts.validation;
+  const { unread, parts } = setup;
+  const split = parts.validation;
   const { validateEvery = 1 } = progress.options;
   const due = split !== null && (epoch % validateEvery === 0 || epoch === progress.epochs);
   const validation = due
-    ? await validate(setup.network, state.weights, split, device, options.threads)
+    ? await validate(setup.network, state.weights, { split, unread }, device, options.threads)
     : null;
   if (due && validation === null) {
     throw diverged(running, `the network gives no numbers for the validation images after epoch ${epoch}`);
@@ -302,11 +303,11 @@ export const curveTitle = ({ network, options, history, epochs }: Progress): str
   `${network}${options.weights === undefined ? '' : ', fine-tuned'}, epoch ${history.length} of ${epochs}`;
 
 async function save(running: Running, state: TrainingState): Promise<void> {
-  const { log, options, clock } = running;
+  const { setup, log, options, clock } = running;
   refuseDamaged(running, state);
   const logBytes = await log.flush();
   await log.sync();
-  running.progress = { ...running.progress, logBytes };
+  running.progress = { ...running.progress, logBytes, unread: setup.unread.all };
   await saveCheckpoint(options.out, running.progress, state);
   clock.saved = performance.now();
   clock.savedSteps = running.progress.steps;

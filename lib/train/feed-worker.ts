@@ -1,9 +1,9 @@
 /** A thread that assembles steps: see feed.ts. */
 import { workerData } from 'node:worker_threads';
 import { serve } from '../runtime/threads.ts';
-import { type Assembled, assembleStep, type StepJob } from './feed.ts';
+import { assembleStep, type StepFeed, type StepJob, type Unfinished } from './feed.ts';
 
-serve<StepJob, Assembled>(
+serve<StepJob, StepFeed | Unfinished>(
   (job) => assembleStep(workerData, job),
-  (made) => ('error' in made ? [] : [made.images.buffer, ...made.masks.map(({ buffer }) => buffer)]),
+  (made) => [made.images.buffer, ...('masks' in made ? made.masks.map(({ buffer }) => buffer) : [])],
 );

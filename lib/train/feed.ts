@@ -10,7 +10,7 @@ import { centreOffset, type Preprocess } from '../../reference/input/preprocess.
 import { streamOf, words } from '../../reference/random.ts';
 import type { Picture } from '../data/dataset.ts';
 import { prepare } from '../data/pool.ts';
-import { EnvironmentError, InputError } from '../errors.ts';
+import { EnvironmentError } from '../errors.ts';
 import { openThreads, startThread } from '../runtime/threads.ts';
 
 export interface MaskSpec {
@@ -50,6 +50,8 @@ export interface StepJob {
   /** Numbers in the split, and where those are that no cache holds. */
   readonly indices: readonly number[];
   readonly pictures: readonly (Picture | null)[];
+  /** What is made of it already, and the places where other pictures than then are to be. */
+  readonly begun?: Pick<Unfinished, 'images' | 'places'>;
 }
 
 /** The graph's inputs for one step, but for labels and learning rate. */
@@ -63,18 +65,28 @@ export interface StepFeed {
   readonly masks: readonly Uint8Array<ArrayBuffer>[];
 }
 
-/** A step, or one line that says which picture cannot be used. */
-export type Assembled = StepFeed | { readonly error: string };
+/** A step in which pictures could not be read, and why: one line for each of the places. */
+export interface Unfinished {
+  readonly images: Uint8Array<ArrayBuffer>;
+  readonly places: readonly number[];
+  readonly errors: readonly string[];
+}
 
-export async function assembleStep(spec: FeedSpec, job: StepJob): Promise<Assembled> {
+export async function assembleStep(spec: FeedSpec, job: StepJob): Promise<StepFeed | Unfinished> {
   const wide = spec.side + 2 * spec.pad;
   const size = 3 * wide * wide;
-  const images = new Uint8Array(spec.batch * size);
-  for (const [n, index] of job.indices.entries()) {
-    const square = await squareOf(index, job.pictures[n], spec);
-    if ('error' in square) return square;
-    frame(images.subarray(n * size, (n + 1) * size), square, spec);
+  const { images, places } = job.begun ?? {
+    images: new Uint8Array(spec.batch * size),
+    places: job.indices.keys(),
+  };
+  const unread: { place: number; error: string }[] = [];
+  for (const n of places) {
+    const square = await squareOf(job.indices[n], job.pictures[n], spec);
+    if ('error' in square) unread.push({ place: n, error: square.error });
+    else frame(images.subarray(n * size, (n + 1) * size), square, spec);
   }
+  if (unread.length > 0)
+    return { images, places: unread.map(({ place }) => place), errors: unread.map(({ error }) => error) };
   const masks = spec.masks.map((mask) => maskOf(spec.seed, mask, job.step));
   return { images, ...drawsOf(spec, job, wide), masks };
 }
@@ -170,8 +182,8 @@ function borderOf({ mean, range, channels }: Preprocess): readonly number[] {
 
 interface Feed extends AsyncDisposable {
   /**
-   * The next `count` steps (fewer at the end), and sees to it that `ahead` more are under way. Rejects with
-   * InputError naming the picture that cannot be used.
+   * The next `count` steps (fewer at the end), and sees to it that `ahead` more are under way. Rejects as
+   * `steps.instead` does.
    */
   take(count: number, ahead: number): Promise<Step[]>;
   readonly threads: number;
@@ -184,23 +196,33 @@ export interface Step {
   readonly feed: StepFeed;
 }
 
-/** `jobs` are the steps to come; they are asked for as late as possible. */
-export function openFeed(spec: FeedSpec, jobs: Iterator<StepJob>, threads?: number): Feed {
-  const pool = openThreads<StepJob, Assembled>({
+/** The steps to come, which are asked for as late as possible. */
+export interface Steps {
+  readonly jobs: Iterator<StepJob>;
+  /** The step with other pictures for those that could not be read. Throws InputError where that ends the run. */
+  instead(job: StepJob, unfinished: Unfinished): StepJob;
+}
+
+export function openFeed(spec: FeedSpec, { jobs, instead }: Steps, threads?: number): Feed {
+  const pool = openThreads<StepJob, StepFeed | Unfinished>({
     threads,
     start: () => startThread('./feed-worker', import.meta.url, spec),
     lost: (_, reason) => {
       throw new EnvironmentError(`a thread that makes batches ended: ${reason}`);
     },
   });
-  const under: { job: StepJob; made: Promise<Assembled> }[] = [];
+  const make = async (job: StepJob): Promise<Step> => {
+    const made = await pool.run(job);
+    return 'errors' in made ? make(instead(job, made)) : { job, feed: made };
+  };
+  const under: Promise<Step>[] = [];
   const fill = (wanted: number): void => {
     while (under.length < wanted) {
       const { done, value: job } = jobs.next();
       if (done) return;
-      const made = pool.run(job);
+      const made = make(job);
       made.catch(() => {}); // it is awaited when its turn comes
-      under.push({ job, made });
+      under.push(made);
     }
   };
   let waited = 0;
@@ -213,11 +235,7 @@ export function openFeed(spec: FeedSpec, jobs: Iterator<StepJob>, threads?: numb
       fill(count + ahead);
       const started = performance.now();
       const steps: Step[] = [];
-      for (const { job, made } of under.splice(0, count)) {
-        const feed = await made;
-        if ('error' in feed) throw new InputError(feed.error);
-        steps.push({ job, feed });
-      }
+      for (const made of under.splice(0, count)) steps.push(await made);
       waited += performance.now() - started;
       return steps;
     },

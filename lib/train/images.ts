@@ -3,10 +3,12 @@ import { createHash } from 'node:crypto';
 import { addPlanar, type Colours, colours, moments } from '../../reference/input/pca.ts';
 import type { Preprocess } from '../../reference/input/preprocess.ts';
 import { streamOf, words } from '../../reference/random.ts';
-import { type Dataset, type Split, subset, thinned } from '../data/dataset.ts';
+import { inGroups } from '../classify/pipeline.ts';
+import { type Dataset, type Split, spread, subset, thinned } from '../data/dataset.ts';
 import { openPool } from '../data/pool.ts';
 import { InputError } from '../errors.ts';
 import { inOrder } from '../runtime/threads.ts';
+import type { Unread } from './unread.ts';
 
 /** Share of the images that is held out for validation where the data have no part for it. */
 const HELD_OUT = 0.1;
@@ -69,22 +71,29 @@ const GROUP = 16;
 
 /**
  * Mean and covariance of the colours of a split's squares, or of a sample of them: for the mean to subtract, and the
- * principal components that lighting varies (section 4.1). Rejects with InputError naming a picture that fails.
+ * principal components that lighting varies (section 4.1). Pictures that cannot be read do not count. Rejects with
+ * InputError where that ends the run, and where no picture is left.
  */
-export async function coloursOf(split: Split, preprocess: Preprocess, threads?: number): Promise<Colours> {
-  const sample = thinned(split, 'file' in split.picture(0) ? SAMPLE.file : SAMPLE.planes);
+export async function coloursOf(
+  split: Split,
+  unread: Unread,
+  preprocess: Preprocess,
+  threads?: number,
+): Promise<Colours> {
+  const sample = spread(split.count, 'file' in split.picture(0) ? SAMPLE.file : SAMPLE.planes);
   await using pool = openPool({ form: 'square', preprocess }, { threads });
   const sums = moments();
-  const groups = Array.from({ length: Math.ceil(sample.count / GROUP) }, (_, g) =>
-    Array.from({ length: Math.min(GROUP, sample.count - g * GROUP) }, (_, i) =>
-      sample.picture(g * GROUP + i),
-    ),
-  );
-  for await (const results of inOrder(groups, 4 * pool.threads, pool.prepare)) {
-    for (const result of results) {
-      if ('error' in result) throw new InputError(result.error);
-      addPlanar(sums, result.data as Uint8Array, result.shape[1] * result.shape[2]);
+  let last = '';
+  const prepared = inOrder(inGroups(sample, GROUP), 4 * pool.threads, async (group) => ({
+    group,
+    results: await pool.prepare(group.map(split.picture)),
+  }));
+  for await (const { group, results } of prepared) {
+    for (const [n, result] of results.entries()) {
+      if ('data' in result) addPlanar(sums, result.data as Uint8Array, result.shape[1] * result.shape[2]);
+      else unread.add({ part: 'training', index: group[n], error: (last = result.error) });
     }
   }
+  if (sums.pixels === 0) throw new InputError(`${last} (no picture whose colours were wanted can be read)`);
   return colours(sums);
 }

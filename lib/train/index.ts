@@ -22,6 +22,7 @@ import { BEST, curveTitle, runEpochs, type Watching } from './epochs.ts';
 import { CLASS_FILE, claimFolder, classesText, writeCurves } from './folder.ts';
 import { optionChecks, type TrainOptions } from './options.ts';
 import { resume, start } from './start.ts';
+import { type UnreadPicture, unreadText } from './unread.ts';
 
 export type { EpochRecord } from './checkpoint.ts';
 export { Diverged } from './diverged.ts';
@@ -61,6 +62,8 @@ export interface TrainResult {
   readonly best: { readonly epoch: number; readonly error1: number } | null;
   /** Whether the signal ended it. */
   readonly stopped: boolean;
+  /** Pictures that could not be read and were skipped, those before a resumed run included. */
+  readonly unread: readonly UnreadPicture[];
   /** Of this call alone: it did not train what a resumed run had done before. */
   readonly imagesPerSecond: number;
   /** Share of the training's time in which the device waited for images. */
@@ -99,7 +102,8 @@ export async function train(options: TrainArguments): Promise<TrainResult> {
     const found = checkpointIn(out);
     const device = await chooseDevice(rest.device ?? 'auto');
     withoutTf32(device.device);
-    const setup = found ? await resume(found, data, rest, definition) : await start(data, rest, definition);
+    const beside = { definition, log };
+    const setup = found ? await resume(found, data, rest, beside) : await start(data, rest, beside);
     await makeFolder(out);
     lock ??= await claimFolder(out, data.classes, guard);
     if (!found) refuseFinished(out, false);
@@ -126,6 +130,7 @@ export async function train(options: TrainArguments): Promise<TrainResult> {
       history,
       best,
       stopped: outcome.stopped,
+      unread: setup.unread.all,
       imagesPerSecond: outcome.imagesPerSecond,
       waited: outcome.waited,
       files: {
@@ -168,6 +173,7 @@ export function trainingText(result: TrainResult): string {
       `speed       ${imagesPerSecond.toFixed(1)} images/s; the device waited ${percent(waited)} of the time`,
     );
   }
+  if (result.unread.length > 0) lines.push(`skipped     ${unreadText(result.unread)}`);
   return `${[...lines, `weights     ${files.best ?? files.weights}`].join('\n')}\n`;
 }
 

@@ -149,6 +149,8 @@ export interface TrainOptions {
    */
   readonly validateEvery?: number;
   readonly device?: DeviceWord;
+  /** Ends at the first picture that cannot be read; default: such are skipped. */
+  readonly strict?: boolean;
   /** Threads that decode and distort; default: all cores but one. */
   readonly threads?: number;
   /** Folder for checkpoints, logs and curves; default 'training'. */
@@ -160,7 +162,15 @@ export interface TrainOptions {
 }
 
 /** Keys that say where and how, and not what is trained: they may change when a run is resumed. */
-export const circumstances = ['data', 'device', 'threads', 'out', 'resume', 'checkpointEvery'] as const;
+export const circumstances = [
+  'data',
+  'device',
+  'threads',
+  'out',
+  'resume',
+  'checkpointEvery',
+  'strict',
+] as const;
 
 const scheduleKinds: Record<Schedule['kind'], Check> = {
   constant: record({ kind: text, rate: positive }),
@@ -227,6 +237,7 @@ export const optionChecks: Checks<TrainOptions> = {
   validationImages: whole(1),
   validateEvery: whole(1),
   device: deviceWord,
+  strict: truth,
   threads: whole(1, MOST_THREADS),
   out: text,
   resume: truth,

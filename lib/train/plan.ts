@@ -6,7 +6,15 @@ import { defaultFactor, type Factor } from '../../reference/training/optimiser.t
 import { factorsFor, type ScheduleSettings, settingsAt } from '../../reference/training/schedule.ts';
 import type { Progress } from './checkpoint.ts';
 import type { StepperSpec } from './device.ts';
-import { type Cache, cacheFor, type FeedSpec, isCached, type MaskSpec, type StepJob } from './feed.ts';
+import {
+  type Cache,
+  cacheFor,
+  type FeedSpec,
+  isCached,
+  type MaskSpec,
+  type StepJob,
+  type Unfinished,
+} from './feed.ts';
 import { orderOf } from './images.ts';
 import type { Setup } from './start.ts';
 
@@ -58,26 +66,51 @@ export function feedSpecOf(setup: Setup): FeedSpec {
   };
 }
 
+/** Orders that are kept: steps of two epochs are made ready at once. */
+const ORDERS = 2;
+
 /**
- * The steps from the run's position to its last epoch. The images of an epoch are all in an order of its own;
- * those that fill no batch are left out.
+ * The steps from the run's position to its last epoch. The images of an epoch are all in an order of its own; those
+ * that fill no batch are left out. The place of a picture that cannot be read is taken by the next one of that order
+ * that can be, which the epoch so sees twice: all batches stay whole, no step waits for what another finds, and what a
+ * step is depends on which pictures can be read, not on when that was noticed.
  */
-export function* jobsOf(setup: Setup, cache: Cache | undefined): Generator<StepJob> {
-  const { parts, progress } = setup;
+export function planOf(setup: Setup, cache: Cache | undefined) {
+  const { parts, progress, unread } = setup;
   const { train } = parts;
   const { batch, seed, epochs } = progress;
   const perEpoch = stepsPerEpoch(setup);
-  for (let epoch = progress.epoch; epoch < epochs; epoch++) {
-    const order = orderOf(seed, 'train.order', epoch, train.count);
-    const first = epoch === progress.epoch ? progress.stepInEpoch : 0;
-    for (let s = first; s < perEpoch; s++) {
-      const step = epoch * perEpoch + s;
-      const indices = Array.from(order.subarray(s * batch, (s + 1) * batch));
-      const { lighting } = settingsOf(progress, step, perEpoch);
-      const pictures = indices.map((i) => (isCached(cache, i) ? null : train.picture(i)));
-      yield { step, first: step * batch, lighting, indices, pictures };
-    }
+  const orders = new Map<number, Uint32Array>();
+  const orderIn = (epoch: number): Uint32Array => {
+    const order = orders.get(epoch) ?? orderOf(seed, 'train.order', epoch, train.count);
+    orders.set(epoch, order);
+    if (orders.size > ORDERS) orders.delete(Math.min(...orders.keys()));
+    return order;
+  };
+  const jobAt = (step: number): StepJob => {
+    const order = orderIn(Math.floor(step / perEpoch));
+    const first = (step % perEpoch) * batch;
+    const indices = Array.from({ length: batch }, (_, n) => {
+      let at = first + n;
+      while (unread.has('training', order[at])) at = (at + 1) % order.length;
+      return order[at];
+    });
+    const { lighting } = settingsOf(progress, step, perEpoch);
+    const pictures = indices.map((i) => (isCached(cache, i) ? null : train.picture(i)));
+    return { step, first: step * batch, lighting, indices, pictures };
+  };
+  function* jobs(): Generator<StepJob> {
+    const first = progress.epoch * perEpoch + progress.stepInEpoch;
+    for (let step = first; step < epochs * perEpoch; step++) yield jobAt(step);
   }
+  const instead = ({ step, indices }: StepJob, { images, places, errors }: Unfinished): StepJob => {
+    for (const [n, place] of places.entries())
+      unread.add({ part: 'training', index: indices[place], error: errors[n] });
+    const job = jobAt(step);
+    const others = job.indices.flatMap((index, n) => (index === indices[n] ? [] : n));
+    return { ...job, begun: { images, places: others } };
+  };
+  return { jobs: jobs(), instead };
 }
 
 /** Each parameter's factors on learning rate and decay. */

@@ -13,10 +13,12 @@ import { coloursOf, fingerprint, type Parts, partsOf } from './images.ts';
 import { begin, networkFor, refit } from './network.ts';
 import { circumstances, type Distortion, distortionOf, scheduleOf, type TrainOptions } from './options.ts';
 import { FINE, settle } from './recipe.ts';
+import { openUnread, type Unread } from './unread.ts';
 
 export interface Setup {
   readonly network: Network;
   readonly parts: Parts;
+  readonly unread: Unread;
   readonly progress: Progress;
   /** The state to begin with, once: nobody holds on to it, as it is large. */
   takeState(): TrainingState;
@@ -31,15 +33,24 @@ function essence(options: TrainOptions): Omit<TrainOptions, 'data'> {
   return Object.fromEntries(entries);
 }
 
-/**
- * A new run, of `definition` in the place of a network by name. Rejects with InputError for data, weights or options
- * that do not fit.
- */
-export async function start(data: Dataset, options: TrainOptions, definition?: Network): Promise<Setup> {
+/** What is not among the options: a network in the place of one by name, and who is told of unreadable pictures. */
+interface Beside {
+  readonly definition?: Network;
+  readonly log?: (line: string) => void;
+}
+
+/** A new run. Rejects with InputError for data, weights or options that do not fit. */
+export async function start(
+  data: Dataset,
+  options: TrainOptions,
+  { definition, log }: Beside = {},
+): Promise<Setup> {
   const asked = essence(options);
   const { seed = 0 } = asked;
   const parts = partsOf(data, seed, options.images, options.validationImages);
   const { train } = parts;
+  const { strict, threads } = options;
+  const unread = openUnread(data, parts, { strict, log });
   const wanted = settle(asked, train.count);
   const chosen = networkFor(data, train.count, definition ?? wanted.network, wanted.width);
   const beginning = await begin(chosen.network, wanted);
@@ -47,7 +58,7 @@ export async function start(data: Dataset, options: TrainOptions, definition?: N
   const { epochs } = settled;
   const distortion = distortionOf(settled.augment, data.format);
   const scale = settled.scale && settled.weights === undefined;
-  const coloured = await withColours(beginning.network, train, { distortion, scale }, options.threads);
+  const coloured = await withColours(beginning.network, train, { distortion, scale, unread, threads });
   const { network, colours } = coloured;
   const batch = Math.min(settled.batch, train.count);
   const notes = [
@@ -84,7 +95,7 @@ export async function start(data: Dataset, options: TrainOptions, definition?: N
     best: null,
     logBytes: 0,
   };
-  return { network, parts, progress, takeState: once(beginning.state), notes };
+  return { network, parts, unread, progress, takeState: once(beginning.state), notes };
 }
 
 /** The layer that begins anew among learned ones learns as fast as if all did, unless that is said. */
@@ -103,6 +114,13 @@ function withRates<T extends TrainOptions | Omit<TrainOptions, 'data'>>(
   return { ...options, layerRates: { [anew]: 1 / FINE } };
 }
 
+interface ColourOptions {
+  readonly distortion: Distortion | null;
+  readonly scale: boolean;
+  readonly unread: Unread;
+  readonly threads?: number;
+}
+
 /**
  * The network, with the mean colour of the training images in the place of a mean image that it needs, and with
  * `scale` divided by their deviation where it takes raw pixels; and the principal components of their colours, where
@@ -111,15 +129,14 @@ function withRates<T extends TrainOptions | Omit<TrainOptions, 'data'>>(
 async function withColours(
   network: Network,
   train: Split,
-  { distortion, scale }: { distortion: Distortion | null; scale: boolean },
-  threads: number | undefined,
+  { distortion, scale, unread, threads }: ColourOptions,
 ): Promise<{ network: Network; colours: Principal | null; notes: string[] }> {
   const { preprocess } = network;
   const needsMean = preprocess.meanImage === 'required';
   const needsScale = scale && preprocess.range === 255 && preprocess.deviation.every((d) => d === 1);
   const needsLight = distortion !== null && distortion.lighting !== 'none';
   if (!needsMean && !needsScale && !needsLight) return { network, colours: null, notes: [] };
-  const found = await coloursOf(train, preprocess, threads);
+  const found = await coloursOf(train, unread, preprocess, threads);
   const colours = needsLight ? principal(found.covariance) : null;
   const own = { ...preprocess };
   const notes: string[] = [];
@@ -174,7 +191,7 @@ export async function resume(
   path: string,
   data: Dataset,
   options: TrainOptions,
-  definition?: Network,
+  { definition, log }: Beside = {},
 ): Promise<Setup> {
   const { progress, state } = readCheckpoint(path);
   const epochs = checkSame(path, progress, options);
@@ -188,7 +205,8 @@ export async function resume(
   const network = refit(named, state.weights, path);
   const done = `${progress.epoch} epochs and ${progress.stepInEpoch} steps are done`;
   const notes = [`goes on from ${path}: ${done}`];
-  return { network, parts, progress: { ...progress, epochs }, takeState: once(state), notes };
+  const unread = openUnread(data, parts, { strict: options.strict, before: progress.unread, log });
+  return { network, parts, unread, progress: { ...progress, epochs }, takeState: once(state), notes };
 }
 
 /** Options given again must be the run's own, but for more epochs where the schedule does not depend on them. */

@@ -126,7 +126,7 @@ describe('what ends a training run, or begins it otherwise', function () {
     expect(await over).to.match(/best\.safetensors: --out would overwrite an input/);
   });
 
-  it('an unreadable image is named, a class without images too', async () => {
+  it('a class without images is named', async () => {
     const pictures = join(folder, 'pictures');
     for (const [name, files] of [
       ['cat', 3],
@@ -138,11 +138,6 @@ describe('what ends a training run, or begins it otherwise', function () {
     const options = { ...tiny, data: pictures, batch: 2, augment: 'none' as const };
     const good = await train({ ...options, epochs: 1, out: join(folder, 'pictures-good') });
     expect(good.classes).to.deep.equal(['cat', 'dog']);
-    const bad = join(pictures, 'dog', '1.png');
-    writeFileSync(bad, readFileSync(bad).subarray(0, 60));
-    const line = await refusal(() => train({ ...options, out: join(folder, 'pictures-bad') }));
-    expect(line).to.include(bad);
-    expect(existsSync(join(folder, 'pictures-bad', 'checkpoint.safetensors'))).to.equal(true);
     mkdirSync(join(pictures, 'empty'));
     expect(await refusal(() => train({ ...options, out: join(folder, 'none') }))).to.include(
       join(pictures, 'empty'),

@@ -3,11 +3,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { Classifier } from '../../lib/classify/classifier.ts';
+import type { Dataset } from '../../lib/data/dataset.ts';
 import { openDataset } from '../../lib/data/open.ts';
 import { readCheckpoint, saveCheckpoint } from '../../lib/train/checkpoint.ts';
 import { validate } from '../../lib/train/device.ts';
 import { Diverged, train } from '../../lib/train/index.ts';
 import { sized } from '../../lib/train/network.ts';
+import { openUnread } from '../../lib/train/unread.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { weightShapes } from '../../reference/oracle.ts';
 import { sizeOf, tensor } from '../../reference/tensor.ts';
@@ -82,10 +84,16 @@ describe('validation', function () {
     };
   };
 
+  const trainingOf = (pictures: Dataset) => {
+    const split = pictures.splits.get('train')!;
+    const parts = { train: split, validation: split };
+    return { split, unread: openUnread(pictures, parts) };
+  };
+
   it('a network that cannot tell its classes apart is right about the first alone', async () => {
     const { network, weights } = flat(0);
     const pictures = await openDataset(data);
-    const { loss, error1, error5 } = (await validate(network, weights, pictures.splits.get('train')!, {
+    const { loss, error1, error5 } = (await validate(network, weights, trainingOf(pictures), {
       device: 'cpu',
     }))!;
     pictures.close();
@@ -99,7 +107,7 @@ describe('validation', function () {
   it('weights that overflow give no results, and predict says so in a line', async () => {
     const { network, weights } = flat(1e30);
     const pictures = await openDataset(data);
-    expect(await validate(network, weights, pictures.splits.get('train')!, { device: 'cpu' })).to.equal(null);
+    expect(await validate(network, weights, trainingOf(pictures), { device: 'cpu' })).to.equal(null);
     pictures.close();
     await using net = await Classifier.open({ network: 'cifar-alexnet', weights, device: 'cpu' });
     const [prediction] = await net.classify('fixtures/image/5x3-interlaced.png');

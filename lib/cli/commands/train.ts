@@ -69,6 +69,7 @@ export function register(program: Command): void {
     .option('--images <n>', 'so many training images, spread evenly', integer(1))
     .option('--validation-images <n>', 'so many validation images, spread evenly', integer(1))
     .option('--validate-every <epochs>', 'epochs from one validation to the next (1)', integer(1))
+    .option('--strict', 'end at the first picture that cannot be read, which is skipped otherwise')
     .addOption(deviceOption('where to train (auto)'))
     .option(
       '--threads <n>',

@@ -127,7 +127,7 @@ describe('the parts of a run', () => {
     ] as const) {
       const preprocess = { ...base.preprocess, channels, range, meanImage: 'required' } as const;
       const options = { data: '', augment: 'none', threads: 1 } as const;
-      const setup = await start(data, options, { ...base, name: 'own', preprocess });
+      const setup = await start(data, options, { definition: { ...base, name: 'own', preprocess } });
       expect(setup.progress.colours).to.equal(null);
       const wanted = channels === 'RGB' ? mean : mean.toReversed();
       for (const [c, found] of setup.network.preprocess.mean.entries())

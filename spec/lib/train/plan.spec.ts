@@ -1,13 +1,11 @@
 /** What a run begins with and what its steps are, worked out by hand on 40 pictures. */
-import { join } from 'node:path';
 import { expect } from 'chai';
 import { type Dataset, type Picture, splitOf } from '../../../lib/data/dataset.ts';
 import { assembleStep, cacheFor, type FeedSpec, isCached, type StepFeed } from '../../../lib/train/feed.ts';
 import { partsOf } from '../../../lib/train/images.ts';
-import { type TrainResult, trainingJson, trainingText } from '../../../lib/train/index.ts';
 import { networkFor, sized } from '../../../lib/train/network.ts';
 import { checkOptions, type TrainOptions } from '../../../lib/train/options.ts';
-import { feedSpecOf, jobsOf, stepperSpecOf, stepsPerEpoch } from '../../../lib/train/plan.ts';
+import { feedSpecOf, planOf, stepperSpecOf, stepsPerEpoch } from '../../../lib/train/plan.ts';
 import { type Setup, start } from '../../../lib/train/start.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import { settingsAt } from '../../../reference/training/schedule.ts';
@@ -182,7 +180,7 @@ describe('the steps of a run', () => {
   it('every image once an epoch but for those that fill no batch, in an order of each epoch', async () => {
     const setup = await begin({ batch: 12, epochs: 2 });
     expect(stepsPerEpoch(setup)).to.equal(3);
-    const jobs = [...jobsOf(setup, undefined)];
+    const jobs = [...planOf(setup, undefined).jobs];
     expect(jobs.map(({ step, first }) => [step, first])).to.deep.equal(
       [0, 1, 2, 3, 4, 5].map((step) => [step, 12 * step]),
     );
@@ -193,20 +191,47 @@ describe('the steps of a run', () => {
     expect(jobs.every(({ lighting }) => lighting)).to.equal(true);
     // from the middle of the first epoch, and of the second
     const rest = (epoch: number, stepInEpoch: number) => [
-      ...jobsOf(at(setup, { epoch, stepInEpoch }), undefined),
+      ...planOf(at(setup, { epoch, stepInEpoch }), undefined).jobs,
     ];
     expect(rest(0, 2)).to.deep.equal(jobs.slice(2));
     expect(rest(1, 1)).to.deep.equal(jobs.slice(4));
   });
 
+  it('the place of a picture that cannot be read is taken by the next of the order that can be, noticed when it may', async () => {
+    const setup = await begin({ batch: 12, epochs: 1 });
+    const [first, second, third] = [...planOf(setup, undefined).jobs];
+    const order = [first, second, third].flatMap(({ indices }) => indices);
+    const plan = planOf(setup, undefined);
+    const images = new Uint8Array(0);
+    const seen = plan.instead(first, { images, places: [3, 11], errors: ['p: a', 'p: b'] });
+    const wanted = first.indices.with(3, order[4]).with(11, order[12]);
+    expect(seen.indices).to.deep.equal(wanted);
+    expect(seen.begun).to.deep.equal({ images, places: [3, 11] });
+    expect(seen.pictures[3]!.name).to.equal(`p${order[4]}`);
+    // the one that took a place cannot be read either, and neither can one that was made ready long before
+    setup.unread.add({ part: 'training', index: order[0], error: 'p: d' });
+    const again = plan.instead(seen, { images, places: [3], errors: ['p: c'] });
+    expect(again.indices).to.deep.equal(wanted.with(0, order[1]).with(3, order[5]).with(4, order[5]));
+    expect(again.begun!.places).to.deep.equal([0, 3, 4]);
+    expect([...plan.jobs].map(({ indices }) => indices)).to.deep.equal(
+      [again, second, third].map((j) => j.indices),
+    );
+    // the last of the order leads to its first that can be read
+    const last = await begin({ batch: 40, epochs: 1 });
+    const [all] = planOf(last, undefined).jobs;
+    for (const place of [0, 39]) last.unread.add({ part: 'training', index: all.indices[place], error: 'p' });
+    const [{ indices }] = planOf(last, undefined).jobs;
+    expect([indices[0], indices[39]]).to.deep.equal([all.indices[1], all.indices[1]]);
+  });
+
   it('a picture that is in the cache is not sent again', async () => {
     const setup = await begin({ batch: 12, epochs: 1 });
     const cache = cacheFor(40, 32)!;
-    const [{ indices }] = jobsOf(setup, cache);
+    const [{ indices }] = planOf(setup, cache).jobs;
     new Uint8Array(cache.ready)[indices[1]] = 1;
     expect(isCached(cache, indices[1])).to.equal(true);
     expect(isCached(undefined, indices[1])).to.equal(false);
-    const [{ pictures }] = jobsOf(setup, cache);
+    const [{ pictures }] = planOf(setup, cache).jobs;
     expect(pictures.map((one) => one === null).slice(0, 3)).to.deep.equal([false, true, false]);
   });
 
@@ -298,44 +323,9 @@ describe('the steps of a run', () => {
     const free = { ...preprocess, resize: { mode: 'none', size: 30 } } as const;
     expect(
       await assembleStep({ ...none, preprocess: free }, { ...job, pictures: [small, small] }),
-    ).to.deep.equal({ error: 'p1: becomes [3,30,30], [3,32,32] was expected' });
-  });
-});
-
-describe('what training tells at its end', () => {
-  const record = { epoch: 2, learningRate: 0.01, loss: 1.23456, error1: 0.5, error5: 0.25, seconds: 1 };
-  const result: TrainResult = {
-    ...{
-      network: 'cifar-alexnet',
-      device: { device: 'cpu' } as never,
-      classes: ['a'],
-      epochs: 2,
-      images: 40,
-    },
-    ...{ steps: 6, stopped: false, imagesPerSecond: 123.45, waited: 0.125 },
-    history: [{ ...record, validation: { loss: 2, error1: 0.375, error5: 0 } }],
-    best: { epoch: 1, error1: 0.3 },
-    files: { checkpoint: 'o/c', weights: join('o', 'w'), best: join('o', 'b') },
-  };
-
-  it('losses, errors in per cent, speed, and the weights to take', () => {
-    expect(trainingText(result)).to.equal(
-      `${[
-        'cifar-alexnet: 2 epochs, 6 steps',
-        'training    loss 1.2346, top-1 error 50.00 %',
-        'validation  loss 2.0000, top-1 error 37.50 %, top-5 error 0.00 %',
-        'best        validation top-1 error 30.00 % after epoch 1',
-        'speed       123.5 images/s; the device waited 12.50 % of the time',
-        `weights     ${join('o', 'b')}`,
-      ].join('\n')}\n`,
-    );
-    const bare = { ...result, history: [{ ...record, validation: null }], imagesPerSecond: 0 };
-    expect(trainingText(bare))
-      .to.match(/best {8}training top-1 error/)
-      .and.not.match(/validation|speed/);
-    const none = { ...result, history: [], best: null, files: { ...result.files, best: null } };
-    expect(trainingText(none)).to.match(/6 steps\nspeed[^\n]+\nweights {5}o.w\n$/);
-    expect(trainingText({ ...result, imagesPerSecond: 0.5 })).to.match(/^speed {7}0\.5 images\/s/m);
-    expect(trainingJson(result)).to.deep.equal({ version: 1, ...result, device: 'cpu' });
+    ).to.deep.include({
+      places: [0, 1],
+      errors: Array(2).fill('p1: becomes [3,30,30], [3,32,32] was expected'),
+    });
   });
 });
