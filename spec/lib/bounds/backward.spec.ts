@@ -115,20 +115,22 @@ describe('gradients by hand: what is counted', () => {
 });
 
 describe('gradients by hand: pools and functions', () => {
-  it('max-pool: ⌈R/stride⌉ + ⌈S/stride⌉ − 2 additions of Σ|dy|', () => {
-    const gradient = (kernel: number[], stride: number[]) => {
+  it('max-pool: ⌈R/stride⌉ + ⌈S/stride⌉ − 2 additions of Σ|dy|; of another engine ⌈R/stride⌉·⌈S/stride⌉ − 1', () => {
+    const gradient = (kernel: number[], stride: number[], context = cpu) => {
       const attributes = { kernel, stride, pad: [0, 0, 0, 0], rounding: 'floor' };
       const x = t([1, 1, 3, 3], 0, 0, 0, 0, 9, 0, 0, 0, 0);
       const P = (3 - kernel[0]) / stride[0] + 1;
       const Q = (3 - kernel[1]) / stride[1] + 1;
       const y = t([1, 1, P, Q], ...new Array(P * Q).fill(9));
       const dy = t([1, 1, P, Q], ...Array.from({ length: P * Q }, (_, i) => (i % 2 ? -1 : 1)));
-      return limits(gradientsOf(layer('maxpool', attributes), { x, y, dy }, cpu)[0])[4];
+      return limits(gradientsOf(layer('maxpool', attributes), { x, y, dy }, context)[0])[4];
     };
     near([gradient([2, 2], [1, 1])], [4 * g(2)]);
     near([gradient([3, 2], [1, 1])], [2 * g(3)]);
     near([gradient([2, 3], [1, 1])], [2 * g(3)]);
     near([gradient([3, 3], [3, 3])], [2 ** -149]); // exact, up to underflow
+    const other = { ...cpu, device: 'other' } as const;
+    near([gradient([2, 2], [1, 1], other), gradient([3, 2], [1, 1], other)], [4 * g(3), 2 * g(5)]);
   });
 
   it('average pool: γ_{4+P+Q}·Σ|dy|/divisor, (1 + t)⁴ for rounded operands, underflow', () => {

@@ -228,6 +228,10 @@ describe('bounds by hand: normalisation', () => {
     const zero = t([1, 1, 1, 1], 0);
     near(boundOn('cpu', lrn(), zero), [2 ** -150]);
     near(boundOn('webgpu', lrn(), zero), [3 * 2 ** -126]);
+    // a square of 2⁻¹²⁶ beside k = 2⁻¹²⁰: α·2⁻¹²⁶ and, of its product with α, 2⁻¹²⁶ are 2/65 of s
+    const least = (2 ** -120 * (65 / 64)) ** -0.75 * 2 ** -63;
+    const lost = ofSum(6) + (0.75 * 2) / 65 + 50 * u;
+    near(boundOn('cpu', lrn({ size: 1, k: 2 ** -120 }), t([1, 1, 1, 1], 2 ** -63)), [least * lost]);
     expect(boundOn('cpu', lrn(), t([1, 1, 1, 1], 4e18))[0]).to.be.below(Infinity);
     expect(boundOn('cpu', lrn(), t([1, 1, 1, 1], 6e18))[0]).to.equal(Infinity);
   });
