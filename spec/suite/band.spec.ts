@@ -14,21 +14,20 @@ import { verify } from '../../lib/verify/index.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
 import { dense, type Tensor } from '../../reference/tensor.ts';
-import { runModule } from '../support/child.ts';
 import { narrow, networkOf, random, randomWeights, run } from '../support/models.ts';
-import { needsSwiftshader } from '../support/swiftshader.ts';
+import { needsPython } from '../support/pytorch.ts';
+import { linesOnWebgpu, needsSwiftshader } from '../support/swiftshader.ts';
 
 const counting = `
 import { joined } from '@/export/index.ts';
 import { modelOf } from '@/lib/networks/modelfile.ts';
-import { holdDevice, openSession } from '@/lib/runtime/session.ts';
+import { openSession } from '@/lib/runtime/session.ts';
 import { networkNamed } from '@/reference/networks/index.ts';
 import { narrow, random, randomWeights } from '@/spec/support/models.ts';
 
 const network = narrow(networkNamed('alexnet2012'), 8);
 const weights = randomWeights(network, 1);
 const feeds = new Map([['input', random([1, ...network.input], 1)]]);
-await using held = await holdDevice('webgpu');
 const counts = {};
 for (const lrn of ['decomposed', 'band']) {
   const bytes = joined(modelOf(network, weights, { source: 'x', lrn, passing: true }).chunks());
@@ -73,11 +72,9 @@ describe('LRN by a band matrix', function () {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  it('on WebGPU alexnet2012 has 33 nodes, two of them Transposes, in the place of 47 and 10', function () {
-    const env = needsSwiftshader(this);
-    const { status, stdout, stderr } = runModule(counting, { env });
-    expect(status, stderr).to.equal(0);
-    expect(JSON.parse(stdout)).to.deep.equal({ decomposed: [47, 10], band: [33, 2] });
+  it('on WebGPU alexnet2012 has 33 nodes, two of them Transposes, in the place of 47 and 10', async function () {
+    const [line] = await linesOnWebgpu(counting, needsSwiftshader(this));
+    expect(JSON.parse(line)).to.deep.equal({ decomposed: [47, 10], band: [33, 2] });
   });
 
   for (const name of ['alexnet2012', 'alexnet2012-as-run', 'caffenet'])
@@ -115,10 +112,7 @@ describe('LRN by a band matrix', function () {
   });
 
   it('OpenCV reads it, and computes what the oracle does', function () {
-    if (spawnSync('/usr/bin/python3', ['-c', 'import cv2']).status !== 0) {
-      console.log("      skipped: OpenCV: Debian's python3-opencv is not installed");
-      return this.skip();
-    }
+    needsPython(this, 'cv2', 'python3-opencv');
     const network = narrow(networkNamed('alexnet2012'), 8);
     const weights = randomWeights(network, 5);
     const x = random([1, ...network.input], 5, 100);

@@ -26,7 +26,7 @@ describe('the check of a GPU', function () {
       'cuda,cpu',
       '--small',
       '--minutes',
-      '0.4',
+      '0.2',
       '--json',
       json,
     ];

@@ -11,6 +11,7 @@ import { alexnet2012 } from '../../reference/networks/alexnet2012.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { cast, dense, type Precision } from '../../reference/tensor.ts';
 import { backward } from '../../reference/training/gradient.ts';
+import { needsPython } from '../support/pytorch.ts';
 import { readNpz } from '../support/tensor-bytes.ts';
 import { batchOf, difference, initial } from '../support/training.ts';
 
@@ -23,10 +24,7 @@ describe('gradients of alexnet2012 at full size against PyTorch in float64', fun
   let weights: Weights = new Map();
 
   before(function () {
-    if (spawnSync(python, ['-c', 'import torch']).status !== 0) {
-      console.log('    skipped: no python3-torch here');
-      this.skip();
-    }
+    needsPython(this, 'torch', 'python3-torch');
     const folder = mkdtempSync(join(tmpdir(), 'gradients-'));
     const made = spawnSync(python, [script, join(folder, 'full.npz')], { encoding: 'utf8' });
     expect(made.status, made.stderr).to.equal(0);

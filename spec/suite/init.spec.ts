@@ -25,13 +25,21 @@ describe('initial weights of full-size networks', function () {
   this.timeout(180_000);
   /** Networks of equal tensors have equal weights: drawn once. */
   const drawn = new Map<string, string>();
+  const seconds = new Map<string, number>();
+  const secondsSince = (start: NodeJS.CpuUsage): number => {
+    const { user, system } = process.cpuUsage(start);
+    return (user + system) / 1e6;
+  };
 
   for (const network of networks) {
     it(`${network.name}, seed 0, kaiming has the pinned SHA-256`, () => {
       const key = JSON.stringify([...weightShapes(network)]);
       if (!drawn.has(key)) {
         const hash = createHash('sha256');
-        for (const { data } of initialise(network, 0, 'kaiming').values()) {
+        const start = process.cpuUsage();
+        const weights = initialise(network, 0, 'kaiming');
+        seconds.set(network.name, secondsSince(start));
+        for (const { data } of weights.values()) {
           hash.update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
         }
         drawn.set(key, hash.digest('hex'));
@@ -41,15 +49,14 @@ describe('initial weights of full-size networks', function () {
   }
 
   it('61 million weights take under 5 s of one core', function () {
-    // at most three tries: a spec that runs beside this one on the same physical core slows it down
-    let seconds = Number.POSITIVE_INFINITY;
-    for (let tries = 0; tries < 3 && seconds >= 5; tries++) {
-      const before = process.cpuUsage();
+    let best = seconds.get(networks[0].name)!;
+    // two more tries: a spec that runs beside this one on the same physical core slows it down
+    for (let tries = 0; tries < 2 && best >= 5; tries++) {
+      const start = process.cpuUsage();
       initialise(networks[0], 1, 'kaiming');
-      const { user, system } = process.cpuUsage(before);
-      seconds = (user + system) / 1e6;
+      best = secondsSince(start);
     }
-    this.test!.title += ` (${parameterCount(networks[0]).toLocaleString('en')} in ${seconds.toFixed(2)} s)`;
-    expect(seconds).to.be.below(5);
+    this.test!.title += ` (${parameterCount(networks[0]).toLocaleString('en')} in ${best.toFixed(2)} s)`;
+    expect(best).to.be.below(5);
   });
 });

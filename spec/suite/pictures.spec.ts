@@ -20,12 +20,11 @@ import { preprocess } from '../../reference/input/preprocess.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { zeros } from '../../reference/tensor.ts';
-import { runModule } from '../support/child.ts';
 import { fixture } from '../support/data-fixtures.ts';
 import { fixturePath } from '../support/golden-pictures.ts';
 import { narrow, random, randomWeights } from '../support/models.ts';
 import { needsPython } from '../support/pytorch.ts';
-import { needsSwiftshader } from '../support/swiftshader.ts';
+import { linesOnWebgpu, needsSwiftshader } from '../support/swiftshader.ts';
 import { writeNpz } from '../support/tensor-bytes.ts';
 
 const onWebgpu = `
@@ -323,10 +322,9 @@ describe('files that take pictures', function () {
     });
   });
 
-  it('pass on WebGPU, every step there but of bytes, max-pooling up to opset 21', function () {
-    const env = needsSwiftshader(this);
-    const { stdout, stderr } = runModule(onWebgpu, { env });
-    expect(JSON.parse(stdout || stderr)).to.deep.equal([
+  it('pass on WebGPU, every step there but of bytes, max-pooling up to opset 21', async function () {
+    const [line] = await linesOnWebgpu(onWebgpu, needsSwiftshader(this));
+    expect(JSON.parse(line)).to.deep.equal([
       [21, 'pass', []],
       [22, 'pass', ['image/columns', 'image/rows', 'image/crop', 'pool1', 'pool3', 'pool6']],
     ]);

@@ -8,6 +8,7 @@ import { expect } from 'chai';
 import type { NumericValue } from '../../lib/array/value.ts';
 import { openTensorFile } from '../../lib/disk/tensors.ts';
 import { pthPieces } from '../../lib/format/pth.ts';
+import { needsPython } from '../support/pytorch.ts';
 import { arraysOf } from '../support/weight-files.ts';
 
 const python = '/usr/bin/python3';
@@ -62,10 +63,7 @@ describe('PyTorch 1.13', function () {
   this.timeout(180_000);
   let folder = '';
   before(function () {
-    if (spawnSync(python, ['-c', 'import torch']).status !== 0) {
-      console.log('    skipped: no python3-torch here');
-      this.skip();
-    }
+    needsPython(this, 'torch', 'python3-torch');
     folder = mkdtempSync(join(tmpdir(), 'pth-'));
     const made = spawnSync(python, ['-c', write, folder], { encoding: 'utf8' });
     expect(made.status, made.stderr).to.equal(0);

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { LOADER } from '../support/child.ts';
+import { needsPython } from '../support/pytorch.ts';
 
-const python = '/usr/bin/python3';
 const script = fileURLToPath(new URL('../../bench/step.ts', import.meta.url));
 
 describe('bench/step.ts', function () {
@@ -15,9 +15,7 @@ describe('bench/step.ts', function () {
   const folder = mkdtempSync(join(tmpdir(), 'alexnet-step-spec-'));
   after(() => rmSync(folder, { recursive: true, force: true }));
   before(function () {
-    if (spawnSync(python, ['-c', 'import torch']).status === 0) return;
-    console.log("      skipped: Debian's python3-torch is not installed");
-    this.skip();
+    needsPython(this, 'torch', 'python3-torch');
   });
   const run = (...more: string[]) => {
     const args = [

@@ -30,7 +30,7 @@ const differences = (a: Record<string, string>, b: Record<string, string>): stri
   [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((name) => a[name] !== b[name]);
 
 /** Half of them in the middle of a write. ALEXNET_KILLS=20 kills more often. */
-const KILLS = Number(process.env.ALEXNET_KILLS ?? 6);
+const KILLS = Number(process.env.ALEXNET_KILLS ?? 4);
 
 describe('a run that is interrupted', function () {
   this.timeout(300_000);

@@ -1,6 +1,5 @@
 import { expect } from 'chai';
-import { runModule } from '../support/child.ts';
-import { needsSwiftshader } from '../support/swiftshader.ts';
+import { linesOnWebgpu, needsSwiftshader } from '../support/swiftshader.ts';
 
 /**
  * A step with every operation of the training graphs, augmentation included, on the CPU and on WebGPU: how far the two
@@ -9,12 +8,10 @@ import { needsSwiftshader } from '../support/swiftshader.ts';
 const text = `
 import { buildStep, joined } from '@/export/index.ts';
 import { dataTypeName } from '@/export/dtypes.ts';
-import { holdDevice, openSession } from '@/lib/runtime/session.ts';
+import { openSession } from '@/lib/runtime/session.ts';
 import { networkNamed } from '@/reference/networks/index.ts';
 import { random, uniform } from '@/spec/support/models.ts';
 
-// WebGPU's device and its compiled shaders, for both networks
-const held = await holdDevice('webgpu');
 for (const name of process.argv.slice(2)) {
   const wide = networkNamed(name);
   const layers = wide.layers.map((layer) => layer.channels ? { ...layer, channels: 8 } : layer);
@@ -61,7 +58,6 @@ for (const name of process.argv.slice(2)) {
   const left = results.left.map(({ name, op }) => op + ' ' + name);
   console.log(JSON.stringify({ name, worst, where, outputs: results.cpu.size, left, transposes: results.transposes }));
 }
-await held[Symbol.asyncDispose]();
 `;
 
 interface Found {
@@ -80,15 +76,10 @@ describe('the training step on WebGPU', function () {
   const transposed: Readonly<Record<string, number>> = { 'cifar-alexnet': 41, 'cifar10-full': 22 };
   let results: Map<string, Found>;
 
-  before(function () {
-    const env = needsSwiftshader(this);
-    const { status, stdout, stderr } = runModule(text, { env, args: Object.keys(transposed) });
-    expect(status, stderr).to.equal(0);
-    const lines: Found[] = stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line));
-    results = new Map(lines.map((line) => [line.name, line]));
+  before(async function () {
+    const lines = await linesOnWebgpu(text, needsSwiftshader(this), Object.keys(transposed));
+    const found: Found[] = lines.map((line) => JSON.parse(line));
+    results = new Map(found.map((one) => [one.name, one]));
   });
 
   for (const [name, most] of Object.entries(transposed)) {

@@ -4,11 +4,10 @@ import { buildGradients, buildStep } from '../../export/index.ts';
 import { type NodeProto, nodeProto } from '../../export/proto.ts';
 import { networkNamed, networks } from '../../reference/networks/index.ts';
 import { weightShapes } from '../../reference/oracle.ts';
-import { runModule } from '../support/child.ts';
 import { covering, narrow } from '../support/models.ts';
 import { attribute } from '../support/onnx.ts';
 import { skipBecause } from '../support/skip.ts';
-import { needsSwiftshader } from '../support/swiftshader.ts';
+import { linesOnWebgpu, needsSwiftshader } from '../support/swiftshader.ts';
 import { verifyNarrow, withNodes } from '../support/verify-training.ts';
 
 describe('verify --graph gradients: every network at narrow widths', function () {
@@ -183,15 +182,12 @@ describe('verify --graph training: planted faults are named', function () {
 
 const script = `
 import { verifyNarrow } from '@/spec/support/verify-training.ts';
-import { holdDevice } from '@/lib/runtime/session.ts';
-const held = await holdDevice('webgpu');
 for (const [name, graph] of JSON.parse(process.argv[2])) {
-  const options = { graph, steps: 2, device: 'webgpu', widths: 'eight' };
+  const options = { graph, steps: 2, device: 'webgpu', widths: 'eight', levels: [] };
   const { verdict, layers, placement } = await verifyNarrow(name, options);
   const failed = layers.filter((row) => row.verdict !== 'pass').map(({ layer, reason }) => layer + ': ' + reason);
   console.log(JSON.stringify({ verdict, failed, placement, count: layers.length }));
 }
-await held[Symbol.asyncDispose]();
 `;
 
 describe('verify --graph on WebGPU, through SwiftShader', function () {
@@ -199,15 +195,9 @@ describe('verify --graph on WebGPU, through SwiftShader', function () {
   const cases = [...covering(networks).map(({ name }) => [name, 'gradients']), ['cifar10-full', 'training']];
   let results: { verdict: string; failed: string[]; placement: string; count: number }[];
 
-  before(function () {
-    const env = needsSwiftshader(this);
-    // one process: WebGPU's device and its compiled shaders are held
-    const { status, stdout, stderr } = runModule(script, { env, args: [JSON.stringify(cases)] });
-    expect(status, stderr).to.equal(0);
-    results = stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line));
+  before(async function () {
+    const lines = await linesOnWebgpu(script, needsSwiftshader(this), [JSON.stringify(cases)]);
+    results = lines.map((line) => JSON.parse(line));
   });
 
   for (const [index, [name, graph]] of cases.entries()) {

@@ -31,7 +31,7 @@ export function runModule(
     // what Node reads by itself: specs are TypeScript, and `using` is too new
     const plain = !newerThanBuilt() && !/'@\/spec\/|await using/.test(text);
     const file = join(folder, plain ? 'main.mjs' : 'main.mts');
-    writeFileSync(file, plain ? asBuilt(text) : text.replaceAll("'@/", `'${ROOT.href}`));
+    writeFileSync(file, plain ? asBuilt(text) : fromRoot(text));
     const argv = [...node, ...(plain ? [] : ['--import', LOADER]), file, ...args];
     return spawnSync(process.execPath, argv, { cwd, env, input, encoding: 'utf8', maxBuffer: 1 << 26 });
   } finally {
@@ -39,11 +39,12 @@ export function runModule(
   }
 }
 
+/** '@/' in a module's imports is the repository's root. */
+export const fromRoot = (text: string): string => text.replaceAll("'@/", `'${ROOT.href}`);
+
 /** The module with what is built in the place of sources: it starts in a third of the time. */
 const asBuilt = (text: string): string =>
-  text
-    .replace(/'@\/((?:reference|export|lib)\/.*)\.ts'/g, `'${ROOT.href}dist/$1.js'`)
-    .replaceAll("'@/", `'${ROOT.href}`);
+  fromRoot(text.replace(/'@\/((?:reference|export|lib)\/.*)\.ts'/g, `'${ROOT.href}dist/$1.js'`));
 
 /**
  * Path of a built file in dist/lib/cli: it starts in a third of the time that the source takes. Throws where it is

@@ -2,9 +2,13 @@
  * SwiftShader, a software Vulkan that Debian's chromium brings, so that WebGPU is tested where there is no
  * GPU. It has to be in the environment before a process starts: specs run what uses it in a child process.
  */
-import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { type ChildProcess, execFileSync, fork } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { fromRoot, LOADER } from './child.ts';
+import type { Heard, Task } from './webgpu-host.ts';
 
 const NAME = 'vk_swiftshader_icd.json';
 const FOLDERS = [
@@ -55,4 +59,42 @@ export function needsSwiftshader(test: Mocha.Context): NodeJS.ProcessEnv {
     test.skip();
   }
   return environment as NodeJS.ProcessEnv;
+}
+
+const HOST = fileURLToPath(new URL('./webgpu-host.ts', import.meta.url));
+let host: ChildProcess | undefined;
+
+/**
+ * What a module logs that runs on WebGPU, line by line; its imports may start with '@/'. Compiling a network's shaders
+ * takes SwiftShader up to ten seconds: so all of a mocha process's modules run in one child of it, which keeps them.
+ */
+export async function linesOnWebgpu(
+  text: string,
+  env: NodeJS.ProcessEnv,
+  args: readonly string[] = [],
+): Promise<readonly string[]> {
+  host ??= fork(HOST, { env, execArgv: ['--import', LOADER], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const child = host;
+  const folder = mkdtempSync(join(tmpdir(), 'alexnet-spec-'));
+  try {
+    const file = join(folder, 'main.mts');
+    writeFileSync(file, fromRoot(text));
+    child.ref();
+    child.channel?.ref();
+    const heard = await new Promise<Heard>((resolve) => {
+      child.once('message', resolve);
+      child.once('exit', (code, signal) => {
+        host = undefined;
+        resolve({ error: `the process on WebGPU ended: ${signal ?? code}` });
+      });
+      child.send({ file, args } satisfies Task);
+    });
+    child.removeAllListeners();
+    if ('error' in heard) throw new Error(heard.error);
+    return heard.lines;
+  } finally {
+    child.unref();
+    child.channel?.unref();
+    rmSync(folder, { recursive: true });
+  }
 }

@@ -39,7 +39,8 @@ export interface LayerLine {
   readonly devices: readonly string[];
 }
 
-const FAULTY = 'cifar-alexnet';
+// its shaders are few: somebody else's file runs in a process of its own, where they are compiled once more
+const FAULTY = 'cifar-relu';
 const FULL = 'alexnet2012';
 const [device, folder, ...names] = process.argv.slice(2) as [Device, string, ...string[]];
 
