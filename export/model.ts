@@ -19,7 +19,6 @@ import {
   lrnForms,
   withBatch,
 } from './graph.ts';
-import type { Dims } from './operators.ts';
 import { opsets } from './opsets.ts';
 import { emitAverage, emitPixels, IMAGE, imageOf } from './pixels.ts';
 import type { ModelProto } from './proto.ts';
@@ -70,8 +69,11 @@ export function buildModel(network: Network, weights: Weights, options: BuildMod
   mustBeWeights('weights', weights);
   mustBeObject('options', options);
   const { externalData } = options;
-  const opset = opsetOf(options);
+  const first = options.resize ? RESIZE_OPSET : opsets.first;
+  const { opset = first } = options;
   const g = new GraphBuilder(settingsOf(options));
+  if (!Number.isInteger(opset) || opset < first || opset > opsets.last)
+    throw new RangeError(`opset must be an integer from ${first} to ${opsets.last} (= ${opset})`);
   checkWeights(network, weights);
   const pixels = pixelsOf(network, options);
   const views = pixels?.views ?? 1;
@@ -105,14 +107,7 @@ export function modelAround(
   };
 }
 
-/** Throws RangeError for one that there is not. */
-export function opsetOf({ resize, opset = resize ? RESIZE_OPSET : opsets.first }: BuildModelOptions): number {
-  const first = resize ? RESIZE_OPSET : opsets.first;
-  if (Number.isInteger(opset) && opset >= first && opset <= opsets.last) return opset;
-  throw new RangeError(`opset must be an integer from ${first} to ${opsets.last} (= ${opset})`);
-}
-
-export function settingsOf({
+function settingsOf({
   batch = 'dynamic',
   lrn = 'native',
   precision = 'float32',
@@ -126,7 +121,7 @@ export function settingsOf({
 }
 
 /** Throws where a weight is missing, has another shape or belongs to no layer. */
-export function checkWeights(network: Network, weights: Weights): void {
+function checkWeights(network: Network, weights: Weights): void {
   const expected = weightShapes(network);
   for (const [name, shape] of expected) {
     const weight = weights.get(name);
@@ -152,31 +147,13 @@ function pixelsOf({ preprocess }: Network, options: BuildModelOptions): Pixels |
 
 /** Input, all layers and output; a float16 graph casts at both ends. */
 function emitNetwork(g: GraphBuilder, network: Network, weights: Weights, pixels?: Pixels): void {
-  const { batch } = g.settings;
-  const dims = withBatch([1, ...network.input], batch, pixels?.views);
-  if (pixels) emitPixels(g, pixels);
-  const first = feed(g, 'input', dims);
-  emitLayers(g, network, weights, new Map([['input', first]]));
-  const { views = 1 } = pixels ?? {};
-  g.output(views === 1 ? network.layers[network.layers.length - 1].name : emitAverage(g, network, views));
-}
-
-/** A value from outside, an input of the graph unless it is there already, as layers read it. */
-export function feed(g: GraphBuilder, name: string, dims: Dims): string {
-  if (!g.has(name)) g.input(name, dims);
-  g.expect(name, dims);
-  return g.settings.precision === 'float16' ? g.cast(name, `${name}/float16`, 'float16') : name;
-}
-
-/** Layers one after the other; `fed`: what those from outside are called. */
-export function emitLayers(
-  g: GraphBuilder,
-  table: Pick<Network, 'layers'>,
-  weights: Weights,
-  fed: ReadonlyMap<string, string>,
-): void {
-  for (const [index, layer] of table.layers.entries()) {
-    const inputs = inputsOf(table, index).map((name) => fed.get(name) ?? name);
+  const { batch, precision } = g.settings;
+  const input = pixels ? emitPixels(g, pixels) : g.input('input', withBatch([1, ...network.input], batch));
+  g.expect('input', withBatch([1, ...network.input], batch, pixels?.views));
+  const narrow = precision === 'float16';
+  const first = narrow ? g.cast(input, 'input/float16', 'float16') : input;
+  for (const [index, layer] of network.layers.entries()) {
+    const inputs = inputsOf(network, index).map((name) => (name === 'input' ? first : name));
     try {
       emitters[layer.kind].emit(g, layer, inputs, weights);
     } catch (error) {
@@ -184,6 +161,8 @@ export function emitLayers(
       throw new RangeError(message.startsWith(layer.name) ? message : `${layer.name}: ${message}`);
     }
   }
+  const { views = 1 } = pixels ?? {};
+  g.output(views === 1 ? network.layers[network.layers.length - 1].name : emitAverage(g, network, views));
 }
 
 const metadataOf = (
@@ -191,7 +170,8 @@ const metadataOf = (
   { weightsSource, labels, metadata }: BuildModelOptions,
   pixels?: Pixels,
 ) => ({
-  network: network.name,
+  // the segment of a tower is no network that anybody could ask for
+  ...(metadata?.tower === undefined ? { network: network.name } : {}),
   preprocess: JSON.stringify(network.preprocess),
   ...(pixels === undefined ? {} : { [IMAGE]: JSON.stringify(imageOf(pixels)) }),
   ...(weightsSource === undefined ? {} : { 'weights.source': weightsSource }),

@@ -1,9 +1,9 @@
 /**
  * The two towers: a network of two groups as it ran (section 3.2, figure 2), each device with its half of every layer.
  *
- * A tower's table is the network's with half the kernels, cut into segments before every layer that reads what the
- * other tower made. A segment's first layer reads a joined input, its own maps and the received ones in the network's
- * order; so a tower's graph is a chain of pieces, run one by one by asking for their outputs.
+ * A tower is the network's table with half the kernels, cut into segments before every layer that reads what the other
+ * tower made. A segment is a network of its own, whose input are the maps that its first layer reads: the tower's own
+ * and the received ones, in the whole network's order.
  *
  * Paper   conv3, fc6, fc7 and fc8 read both towers; the other layers their own. The released source (layers-145.cfg)
  *         has fc8 on the first device alone, which gets the second one's half of fc7.
@@ -13,19 +13,10 @@
 import { mustBeNetwork, mustBeWeights } from '../reference/named.ts';
 import { networks } from '../reference/networks/index.ts';
 import type { Layer, Network } from '../reference/networks/layers.ts';
-import { inputsOf, shapes, type Weights } from '../reference/oracle.ts';
+import { inputsOf, shapes, type Weights, weightShapes } from '../reference/oracle.ts';
 import { dense, type Tensor, tensor } from '../reference/tensor.ts';
-import { GraphBuilder, withBatch } from './graph.ts';
-import {
-  type BuildModelOptions,
-  checkWeights,
-  emitLayers,
-  feed,
-  modelAround,
-  opsetOf,
-  settingsOf,
-} from './model.ts';
-import { type ModelFile, modelFile } from './write.ts';
+import { type BuildModelOptions, buildModel } from './model.ts';
+import type { ModelFile } from './write.ts';
 
 /** Maps [from, to) of a value of the whole network. */
 export interface Maps {
@@ -35,13 +26,11 @@ export interface Maps {
 }
 
 export interface Segment {
-  /** With the tower's share of the kernels; the first reads `input`. */
-  readonly layers: readonly Layer[];
-  /** 'input', or 'pool2/joined'. */
-  readonly input: string;
-  /** What `input` holds. */
+  /** With the tower's share of the kernels. */
+  readonly network: Network;
+  /** What its input is. */
   readonly takes: Maps;
-  /** Of every value, how many maps before and behind the tower's own are the neighbour's, needed and not kept. */
+  /** How many maps of each of its values, before and behind the tower's own, are the neighbour's and not kept. */
   readonly border: readonly [number, number];
 }
 
@@ -114,34 +103,44 @@ function towerOf(network: Network, index: number): Tower {
   const { layers } = network;
   const alone = lastLinear(network);
   const known = shapes(network);
-  const channels = (value: string): number => known.get(value)![1];
+  const whole = (value: string): Maps => ({ value, from: 0, to: known.get(value)![1] });
   const half = (value: string): Maps => {
-    const share = channels(value) / TOWERS;
+    const share = known.get(value)![1] / TOWERS;
     return { value, from: index * share, to: (index + 1) * share };
   };
-  const whole = (value: string): Maps => ({ value, from: 0, to: channels(value) });
-  const segments: { layers: Layer[]; input: string; takes: Maps; border: [number, number] }[] = [];
-  const own = new Map<string, Maps>();
-  for (const [at, layer] of layers.entries()) {
-    if (at >= alone && index > 0) break;
-    const [reads] = inputsOf(network, at);
-    const reach = reachOf(layer, at);
-    if (at === 0 || reach > 0 || isBorder(reachOf(layers[at - 1], at - 1))) {
-      const { from, to } = at === 0 ? whole(reads) : half(reads);
-      const takes = {
-        value: reads,
-        from: Math.max(0, from - reach),
-        to: Math.min(channels(reads), to + reach),
-      };
-      const border: [number, number] = isBorder(reach) ? [from - takes.from, takes.to - to] : [0, 0];
-      segments.push({ layers: [], input: at === 0 ? reads : `${reads}/joined`, takes, border });
-    }
-    const segment = segments[segments.length - 1];
-    const part = at < alone ? halved(layer) : layer;
-    segment.layers.push(segment.layers.length === 0 ? { ...part, inputs: [segment.input] } : part);
-    own.set(layer.name, at < alone ? half(layer.name) : whole(layer.name));
+  const segments: Segment[] = [];
+  for (const { from: first, to: end } of cutsOf(network)) {
+    if (first >= alone && index > 0) break;
+    const [value] = inputsOf(network, first);
+    const reach = reachOf(layers[first], first);
+    const own = first === 0 ? whole(value) : half(value);
+    const takes = {
+      value,
+      from: Math.max(0, own.from - reach),
+      to: Math.min(whole(value).to, own.to + reach),
+    };
+    const [, , ...rest] = known.get(value)!;
+    const part: Network = {
+      ...network,
+      name: `${network.name}, tower ${index}, segment ${segments.length}`,
+      input: [takes.to - takes.from, ...rest],
+      layers: layers.slice(first, end).map((layer, at) => (first + at < alone ? halved(layer) : layer)),
+    };
+    const border = isBorder(reach)
+      ? ([own.from - takes.from, takes.to - own.to] as const)
+      : ([0, 0] as const);
+    segments.push({ network: part, takes, border });
   }
-  return { index, segments, own };
+  const made = index === 0 ? layers : layers.slice(0, alone);
+  const own = made.map(({ name }, at) => [name, at < alone ? half(name) : whole(name)] as const);
+  return { index, segments, own: new Map(own) };
+}
+
+/** The layers [from, to) of each segment. */
+function cutsOf({ layers }: Network) {
+  const reach = layers.map(reachOf);
+  const starts = [...layers.keys()].filter((at) => at === 0 || reach[at] > 0 || isBorder(reach[at - 1]));
+  return starts.map((from, i) => ({ from, to: starts[i + 1] ?? layers.length }));
 }
 
 /** What goes from one tower to the other, in the order of the network. */
@@ -151,7 +150,7 @@ export function exchangesOf(towers: readonly Tower[]): Exchange[] {
       towers.flatMap(({ own, index: sender }): Exchange[] => {
         const segment = segments[at];
         const made = segment && sender !== receiver ? common(segment.takes, own) : undefined;
-        return made ? [{ ...made, before: segment.layers[0].name, sender, receiver }] : [];
+        return made ? [{ ...made, before: segment.network.layers[0].name, sender, receiver }] : [];
       }),
     ),
   );
@@ -164,77 +163,55 @@ export function common({ value, from, to }: Maps, own: Tower['own']): Maps | und
   return { value, from: Math.max(from, made.from), to: Math.min(to, made.to) };
 }
 
-/** A tower's share of the network's weights: the rows of its kernels, viewed. */
-export function weightsOf({ own }: Tower, weights: Weights): Weights {
-  const rows = (t: Tensor, { from, to }: Maps): Tensor => {
+/** A segment's share of the network's weights: the rows of its kernels, viewed. */
+export function weightsOf({ own }: Tower, { network }: Segment, weights: Weights): Weights {
+  const share = new Map<string, Tensor>();
+  for (const name of weightShapes(network).keys()) {
+    const t = weights.get(name);
+    if (!t) continue;
+    const { from, to } = own.get(name.slice(0, name.lastIndexOf('.')))!;
     const [K, ...rest] = t.shape;
     const size = t.size / K;
-    return tensor(dense(t).subarray(from * size, to * size), [to - from, ...rest]);
-  };
-  return new Map(
-    [...weights].flatMap(([name, t]) => {
-      const maps = own.get(name.slice(0, name.lastIndexOf('.')));
-      return maps ? [[name, rows(t, maps)] as const] : [];
-    }),
-  );
+    share.set(name, tensor(dense(t).subarray(from * size, to * size), [to - from, ...rest]));
+  }
+  return share;
 }
 
 export type BuildTowerOptions = Pick<
   BuildModelOptions,
-  'opset' | 'batch' | 'lrn' | 'precision' | 'externalData' | 'weightsSource'
+  'opset' | 'batch' | 'lrn' | 'precision' | 'weightsSource'
 >;
 
 /**
- * One tower as a model: an input and an output a segment, metadata that say what they hold and what is exchanged
- * ('tower', JSON). Throws RangeError as `towersOf` and `buildModel` do.
+ * The models of one tower, segment by segment; metadata say what the input holds and what is exchanged ('tower',
+ * JSON). Throws RangeError as `towersOf` and `buildModel` do.
  */
 export function buildTower(
   network: Network,
   weights: Weights,
   index: number,
   options: BuildTowerOptions = {},
-): ModelFile {
+): ModelFile[] {
   mustBeWeights('weights', weights);
   const towers = towersOf(network);
   const tower = towers[index];
   if (!tower) throw new RangeError(`tower must be 0 or 1 (= ${index})`);
-  checkWeights(network, weights);
-  const opset = opsetOf(options);
-  const g = new GraphBuilder(settingsOf(options));
-  const known = shapes(network);
-  const own = weightsOf(tower, weights);
-  for (const { input, takes, layers } of tower.segments) {
-    const { value, from, to } = takes;
-    const [, , ...rest] = known.get(value)!;
-    const fed = feed(g, input, withBatch([1, to - from, ...rest], g.settings.batch));
-    emitLayers(g, { layers }, own, new Map([[input, fed]]));
-    g.output(layers[layers.length - 1].name);
-  }
-  const { weightsSource } = options;
-  const metadata = {
-    tower: JSON.stringify(aboutTower(network, towers, tower)),
-    preprocess: JSON.stringify(network.preprocess),
-    ...(weightsSource === undefined ? {} : { 'weights.source': weightsSource }),
-  };
-  const doc = `Tower ${index} of ${TOWERS}, section 3.2: run it segment by segment, by asking for their outputs.`;
-  return modelFile(
-    modelAround(g, network, `${network.name}_tower${index}`, doc, opset, metadata),
-    options.externalData,
-  );
-}
-
-function aboutTower({ name }: Network, towers: readonly Tower[], { index, segments }: Tower) {
   const exchanges = exchangesOf(towers);
-  return {
-    network: name,
-    tower: index,
-    towers: TOWERS,
-    segments: segments.map(({ layers, input, takes }) => ({
-      input,
-      takes,
-      layers: layers.map((layer) => layer.name),
-    })),
-    receives: exchanges.filter(({ receiver }) => receiver === index),
-    sends: exchanges.filter(({ sender }) => sender === index),
-  };
+  return tower.segments.map((segment, at) => {
+    const layers = segment.network.layers.map(({ name }) => name);
+    const about = {
+      ...{
+        network: network.name,
+        tower: index,
+        towers: TOWERS,
+        segment: at,
+        segments: tower.segments.length,
+      },
+      ...{ layers, takes: segment.takes, border: segment.border },
+      receives: exchanges.filter(({ before, receiver }) => before === layers[0] && receiver === index),
+      sends: exchanges.filter(({ value, sender }) => layers.includes(value) && sender === index),
+    };
+    const metadata = { tower: JSON.stringify(about) };
+    return buildModel(segment.network, weightsOf(tower, segment, weights), { ...options, metadata });
+  });
 }

@@ -41,7 +41,7 @@ export { type Feeds, run, type RunOptions, type RunResult } from './onnx/run.ts'
 export { verify, type VerifyOptions, type VerifyResult } from './verify/index.ts';
 export type { MapOrder } from './verify/dump/place.ts';
 export type { Repeat } from './verify/provider.ts';
-export type { ServedBy } from './verify/verification.ts';
+export type { ServedBy, Towers } from './verify/verification.ts';
 export { conform, type Conformance, type ConformOptions, type TestResult } from './conform/index.ts';
 export { writeVectors } from './conform/vectors.ts';
 
@@ -120,6 +120,7 @@ export type { Distortion } from './train/options.ts';
 export type { UnreadPicture } from './train/unread.ts';
 export type { Evidence } from './verify/bundle.ts';
 export type { Level } from './verify/provider.ts';
+export type { Exchanged } from './verify/verification.ts';
 export type { LayerRow, RunReport, Training } from './verify/verification.ts';
 export type { TensorDiff } from './weights/diff.ts';
 export type { InspectedTensor } from './weights/inspect.ts';

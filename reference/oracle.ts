@@ -29,7 +29,7 @@ export type Operations = Readonly<Record<Kind, Operation>>;
 export const plain: Operations = ops;
 
 /** The layers that a layer reads: those it names, otherwise the one before it. */
-export function inputsOf(network: Pick<Network, 'layers'>, index: number): readonly string[] {
+export function inputsOf(network: Network, index: number): readonly string[] {
   return network.layers[index].inputs ?? [index === 0 ? 'input' : network.layers[index - 1].name];
 }
 

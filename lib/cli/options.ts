@@ -69,6 +69,19 @@ export const devicesOption = (): Option => {
   return option.default('auto');
 };
 
+/** Two devices: what is parsed is a list. */
+export const towersOption = (): Option =>
+  new Option(
+    '--towers <devices>',
+    'the two towers of section 3.2, each on its device: cpu,cpu; cuda:0,cuda:1',
+  ).argParser((text) => {
+    const words = text.split(',');
+    const wish = words.map((word) => deviceWord(word)).find((one) => one !== undefined);
+    if (wish || words.length !== 2)
+      throw new InvalidArgumentError(`It must be two, with a comma between, of ${DEVICE_WORDS}.`);
+    return words;
+  });
+
 /** What --views is where it is not given. */
 export const VIEWS_MEANT = '(as a file of --weights that takes pictures has it, else 1)';
 

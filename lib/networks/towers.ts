@@ -1,8 +1,8 @@
 /** The two towers of a network as files of their own: `alexnet export OUT.onnx --towers 2`. */
-import { basename } from 'node:path';
 import { opsetNotes, opsets } from '../../export/opsets.ts';
-import { buildTower, towersOf, weightsOf } from '../../export/towers.ts';
+import { buildTower, towersOf } from '../../export/towers.ts';
 import type { Network } from '../../reference/networks/layers.ts';
+import { parameterCount } from '../../reference/oracle.ts';
 import { checkAgainst, checkArgument, resolveNetwork, text } from '../checks.ts';
 import { checkTargets } from '../disk/target.ts';
 import { InputError } from '../errors.ts';
@@ -14,10 +14,13 @@ import { resolve } from './resolve.ts';
 export interface TowerModel extends Exported {
   /** 0 or 1. */
   readonly tower: number;
+  /** From 1. */
+  readonly segment: number;
+  readonly layers: readonly string[];
 }
 
 /** Throws InputError, naming those that have them, for a network without. */
-function mustHaveTowers(network: Network): void {
+export function mustHaveTowers(network: Network): void {
   try {
     towersOf(network);
   } catch (error) {
@@ -25,12 +28,13 @@ function mustHaveTowers(network: Network): void {
   }
 }
 
-/** 'alexnet.onnx' → 'alexnet-tower0.onnx'. */
-const fileOf = (file: string, index: number): string => file.replace(/(\.onnx)?$/, `-tower${index}$1`);
+/** 'alexnet.onnx' → 'alexnet-tower0-1.onnx'. */
+const fileOf = (file: string, tower: number, segment: number): string =>
+  file.replace(/(\.onnx)?$/, `-tower${tower}-${segment + 1}$1`);
 
 /**
- * Writes a file a tower, called as `file` with -tower0 and -tower1. Throws InputError as `exportOnnx` does, for a
- * network that is not in two groups, and for what tower files cannot have.
+ * Writes a file a segment of each tower, called as `file` with -tower0-1 and so on. Throws InputError as `exportOnnx`
+ * does, for a network that is not in two groups, and for what these files cannot have.
  */
 export async function exportTowers(file: string, options: ExportOptions = {}): Promise<TowerModel[]> {
   checkArgument('exportTowers: file', file, text);
@@ -42,6 +46,7 @@ export async function exportTowers(file: string, options: ExportOptions = {}): P
     ['--views 10', options.views === 10],
     ['--mean', options.mean],
     ['--resize', options.resize],
+    ['--external-data', options.externalData],
     ['--tap', options.tap],
     ['--loop', options.loop],
     ['--target', options.target],
@@ -50,30 +55,35 @@ export async function exportTowers(file: string, options: ExportOptions = {}): P
   }
   checkOpset(options);
   mustHaveTowers(resolveNetwork(options.network));
-  const files = [0, 1].map((index) => {
-    const path = fileOf(file, index);
-    return { path, external: options.externalData ? `${basename(path)}.data` : undefined };
-  });
-  const guard = guardOf(options);
-  await checkTargets(
-    files.flatMap(({ path, external }) => modelTargets(path, external)),
-    guard,
-  );
   const { network, weights, source, notes } = await resolve(requireWeights('export', options));
   mustHaveTowers(network);
-  const written: TowerModel[] = [];
-  for (const [tower, { path, external }] of files.entries()) {
-    const form = { opset, batch, lrn, precision, externalData: external, weightsSource: source };
-    const model = buildTower(network, weights, tower, form);
-    await writeModelFile(path, model, guard);
-    const own = weightsOf(towersOf(network)[tower], weights);
-    written.push({
-      ...{ file: path, externalData: external ?? null, network: network.name, graph, tower },
-      ...{ weights: source, opset, precision, input: 'float32', views: 1, resize: false },
-      parameters: [...own.values()].reduce((sum, { size }) => sum + size, 0),
-      bytes: model.byteLength + (model.external?.byteLength ?? 0),
-      notes: [...notes, ...opsetNotes(opset)],
-    });
-  }
-  return written;
+  const parts = towersOf(network).flatMap((tower) =>
+    tower.segments.map((segment, at) => ({
+      ...{ file: fileOf(file, tower.index, at), tower: tower.index, segment: at + 1 },
+      ...{
+        layers: segment.network.layers.map(({ name }) => name),
+        parameters: parameterCount(segment.network),
+      },
+    })),
+  );
+  const guard = guardOf(options);
+  await checkTargets(
+    parts.flatMap(({ file }) => modelTargets(file)),
+    guard,
+  );
+  const form = { opset, batch, lrn, precision, weightsSource: source };
+  const models = [0, 1].flatMap((tower) => buildTower(network, weights, tower, form));
+  for (const [i, { file }] of parts.entries()) await writeModelFile(file, models[i], guard);
+  const all = {
+    network: network.name,
+    graph,
+    weights: source,
+    externalData: null,
+    opset,
+    precision,
+  } as const;
+  return parts.map((part, i) => ({
+    ...{ ...part, ...all, input: 'float32', views: 1, resize: false, bytes: models[i].byteLength },
+    notes: [...notes, ...opsetNotes(opset)],
+  }));
 }

@@ -2,14 +2,13 @@
 
 import { marginText } from '../judge/margin.ts';
 import { whyText } from '../judge/why.ts';
-import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
 import { repeatLines } from '../verify/repeats.ts';
 import type { LayerRow } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
 import { escapeMarkdown, escapeMessage, escapeProperty } from './escape.ts';
 import { findings } from './findings.ts';
-import { layerFigures, withText } from './table.ts';
+import { deviceText, layerFigures, withText } from './table.ts';
 import { verdictLine } from './terminal.ts';
 
 const MARKS = { pass: '✅', suspicious: '⚠️', fail: '❌', untested: '⚪' } as const;
@@ -27,7 +26,7 @@ export function stepSummary(result: VerifyResult, difference?: Difference): stri
     .slice(0, MOST_ROWS)
     .map(({ message }) => `- ${escapeMarkdown(message)}`);
   const about = [
-    `${result.network} on ${LABELS[result.device]}`,
+    `${result.network} on ${deviceText(result)}`,
     result.model ? `model ${result.model}` : '',
     `weights ${result.weights}`,
     `input ${result.inputSource}`,

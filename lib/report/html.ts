@@ -21,7 +21,9 @@ import {
   ulpHistogram,
 } from './plots/verification.ts';
 import {
+  deviceText,
   elementLine,
+  exchangeText,
   layerFigures,
   measures,
   ratio,
@@ -47,7 +49,7 @@ const marked = (verdict: string, note = ''): string =>
 
 /** The whole page. */
 export async function htmlReport(result: VerifyResult, changed?: Difference): Promise<string> {
-  const { layers, network, device } = result;
+  const { layers, network } = result;
   const strips = layers.flatMap(({ layer, details, introduced }): Strip[] =>
     details && introduced ? [{ layer, overBound: details.overBound, largest: introduced.overBound }] : [],
   );
@@ -71,7 +73,7 @@ ${sections.join('\n')}
 </section>
 ${runsSection(result)}
 ${devices(result)}`;
-  const title = `${result.verdict.toUpperCase()}: ${network} on ${LABELS[device]}`;
+  const title = `${result.verdict.toUpperCase()}: ${network} on ${deviceText(result)}`;
   return pageOf({ title, header, main });
 }
 
@@ -95,7 +97,8 @@ function facts(result: VerifyResult): string {
     ['model', result.model ?? 'exported for this run'],
     ['weights', result.weights],
     ['input', `${result.inputSource} (${result.input.join('×')})`],
-    ['device', `${LABELS[result.device]}; ${result.placement}`],
+    ['device', `${deviceText(result)}; ${result.placement}`],
+    ...(result.towers ? [['exchanged', exchangeText(result.towers)] as const] : []),
     ['required arithmetic', result.required],
     ...(result.repeats ? [['repeated', repeatLines(result.repeats).join('. ')] as const] : []),
   ];

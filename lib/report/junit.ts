@@ -2,12 +2,11 @@
  * JUnit XML, as Jenkins, GitLab and most CI systems read it: a test suite for the run, a test case for each layer.
  * A layer that was not tested is skipped, or an error where it is the output, as nothing was shown then.
  */
-import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
 import type { LayerRow, RunReport } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
 import { escapeXml } from './escape.ts';
-import { elementLine, measures, runName, whereText, withText } from './table.ts';
+import { deviceText, elementLine, measures, runName, whereText, withText } from './table.ts';
 
 /** The whole file. */
 export function junitXml(result: VerifyResult, difference?: Difference): string {
@@ -21,7 +20,7 @@ export function junitXml(result: VerifyResult, difference?: Difference): string 
   }
   const count = (kind: Case['kind']): number => cases.filter((item) => item.kind === kind).length;
   const counts = `tests="${cases.length}" failures="${count('failures')}" errors="${count('errors')}"`;
-  const name = escapeXml(`${result.network} on ${LABELS[result.device]}`);
+  const name = escapeXml(`${result.network} on ${deviceText(result)}`);
   const { model, weights, inputSource, placement, required } = result;
   const properties = Object.entries({ model: model ?? 'exported', weights, inputSource, placement, required })
     .map(([key, value]) => `      <property name="${key}" value="${escapeXml(value)}"/>`)

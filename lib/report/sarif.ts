@@ -1,12 +1,11 @@
 /** SARIF 2.1.0 (OASIS, 2020): a result for each layer that did not pass, the model as its place, the layer in it. */
 import { basename, dirname, relative, resolve, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { LABELS } from '../runtime/failures.ts';
 import type { VerifyResult } from '../verify/index.ts';
 import { version } from '../version.ts';
 import type { Difference } from './baseline.ts';
 import { type Finding, type FindingRule, findingRules, findings } from './findings.ts';
-import { measures } from './table.ts';
+import { deviceText, measures } from './table.ts';
 
 const SCHEMA = 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json';
 
@@ -48,11 +47,12 @@ const descriptors = (): object[] =>
     defaultConfiguration: { level },
   }));
 
-function messageOf({ layer, message }: Finding, { layers, device, network }: VerifyResult): string {
+function messageOf({ layer, message }: Finding, result: VerifyResult): string {
+  const { layers, network } = result;
   const row = layers.find((candidate) => candidate.layer === layer);
   const numbers = row ? measures(row) : '';
   // brackets before a parenthesis would be a link
-  return `${network} on ${LABELS[device]}: ${message}${numbers ? ` (${numbers})` : ''}`.replaceAll(
+  return `${network} on ${deviceText(result)}: ${message}${numbers ? ` (${numbers})` : ''}`.replaceAll(
     '](',
     '] (',
   );

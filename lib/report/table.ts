@@ -1,7 +1,8 @@
 /** Plain text tables for a terminal, and numbers as every report writes them, those of a layer among them. */
 import type { Worst } from '../judge/judge.ts';
 import { axesOf, PARAMETER_AXES, patternText } from '../judge/pattern.ts';
-import type { LayerRow, RunReport } from '../verify/verification.ts';
+import { LABELS } from '../runtime/failures.ts';
+import type { LayerRow, RunReport, Towers, Verification } from '../verify/verification.ts';
 import { harmless, oneLine } from './escape.ts';
 
 /** A title over a column of words, or over one of numbers, which is flush right. */
@@ -24,6 +25,22 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
 
 /** 60,965,224. */
 export const thousands = (value: number): string => value.toLocaleString('en-US');
+
+/** Where it ran: WebGPU, or of two towers CPU and WebGPU. */
+export const deviceText = ({ device, towers }: Pick<Verification, 'device' | 'towers'>): string =>
+  towers ? towers.devices.join(' and ') : LABELS[device];
+
+/** 'bytes for 2 images: conv3 173,056 each way, …', and how that compares with the paper's layout. */
+export function exchangeText({ exchanges, images, bytes, paper }: Towers): string {
+  const places = [...new Set(exchanges.map(({ before }) => before))].map((layer) => {
+    const [one, other] = exchanges.filter(({ before }) => before === layer);
+    return `${layer} ${thousands(one.bytes)} ${other ? 'each way' : `to tower ${one.receiver}`}`;
+  });
+  const more = new Set(exchanges.filter((one) => !one.paper).map(({ before }) => before));
+  const why = more.size > 0 ? `: ${[...more].join(' ')} read maps across the border` : '';
+  const layout = `paper's layout ${thousands(paper)}${why}`;
+  return `bytes for ${images === 1 ? '1 image' : `${images} images`}: ${places.join(', ')}; ${thousands(bytes)} in all, the ${layout}`;
+}
 
 /** Two significant digits in scientific notation, e.g. 1.2e-7; 0 for 0. */
 export const scientific = (value: number): string => (value === 0 ? '0' : value.toExponential(1));

@@ -3,12 +3,20 @@
 import { FALSE_ALARM } from '../bounds/products.ts';
 import { marginText } from '../judge/margin.ts';
 import { whyText } from '../judge/why.ts';
-import { LABELS } from '../runtime/failures.ts';
 import { repeatLines } from '../verify/repeats.ts';
 import type { LayerRow, RunReport, Verification } from '../verify/verification.ts';
 import type { Difference } from './baseline.ts';
 import { oneLine } from './escape.ts';
-import { elementLine, layerFigures, right, table, whereText, withText } from './table.ts';
+import {
+  deviceText,
+  elementLine,
+  exchangeText,
+  layerFigures,
+  right,
+  table,
+  whereText,
+  withText,
+} from './table.ts';
 
 const columns = ['layer', 'shape', ...layerFigures.map(({ title }) => right(title)), 'device', 'verdict'];
 
@@ -55,6 +63,7 @@ function notes(result: Verification): string[] {
     ...(result.placement ? [`placement: ${result.placement}`] : []),
     'introduced: ‖device − oracle‖/‖oracle‖ given the device’s own input to the layer; accumulated: of the two chains',
     `runs: ${result.runs.map(runText).join(' · ')}`,
+    ...(result.towers ? [`exchanged, ${exchangeText(result.towers)}`] : []),
   ];
   const hidden = result.layers.filter((row) => !isShown(row));
   const constant = hidden.filter(({ verdict }) => verdict === 'untested').length;
@@ -82,8 +91,8 @@ function notes(result: Verification): string[] {
 
 /** PASS, SUSPICIOUS, UNTESTED or FAIL, and what it means. */
 export function verdictLine(result: Verification): string {
-  const { verdict, first, layers, runs, device, network, required } = result;
-  const on = `${network} on ${LABELS[device]}`;
+  const { verdict, first, layers, runs, network, required } = result;
+  const on = `${network} on ${deviceText(result)}`;
   const failed = layers.filter((layer) => layer.verdict === 'fail');
   if (verdict === 'fail' && failed.length === 0) {
     const run = runs.find((candidate) => candidate.verdict === 'fail');

@@ -108,8 +108,27 @@ export function layerDevices(
   return result;
 }
 
-/** `norm1 norm2 on CPU, 22 of 24 on WebGPU`: what ran elsewhere by name, what ran on the device by number. */
+/** What two computed, each a part of every layer: where each ran, as if each layer were a node. */
+export function together(parts: readonly Placement[], layers: readonly (readonly string[])[]): Placement {
+  const as = { op: '', provider: '', inserted: false, blocked: false };
+  const nodes = parts.flatMap((part, i) =>
+    [...layerDevices(part, layers[i])].flatMap(([name, devices]) =>
+      devices.map((device) => ({ ...as, name, device })),
+    ),
+  );
+  return { nodes };
+}
+
+/**
+ * `norm1 norm2 on CPU, 22 of 24 on WebGPU`: what ran elsewhere by name, what ran on the device by number. Where no one
+ * device is meant all by number.
+ */
 export function describePlacement(placement: Placement, device: Executor, layers: readonly string[]): string {
+  if (device === 'other') {
+    const where = [...layerDevices(placement, layers).values()].map((devices) => devices.join(' and '));
+    const count = (place: string): number => where.filter((one) => one === place).length;
+    return [...new Set(where)].map((place) => `${count(place)} of ${layers.length} on ${place}`).join(', ');
+  }
   const here = LABELS[device];
   const elsewhere = strays(placement, device, layers);
   const count = layers.length - [...elsewhere.values()].reduce((sum, names) => sum + names.length, 0);

@@ -116,6 +116,14 @@ export interface Host extends AsyncDisposable {
   open: typeof openSession;
 }
 
+/** A session without its ports. */
+export type Runner = Pick<Session, 'run' | 'placement' | 'release'>;
+
+/** Where sessions of one model are opened. */
+export interface Opener extends AsyncDisposable {
+  open(options: SessionOptions): Promise<Runner>;
+}
+
 /**
  * This process, which keeps the device warm and the model at hand while several sessions are opened one after the
  * other: dispose of it when they are done. onnxruntime makes WebGPU's device, with all its compiled shaders, when the
@@ -128,7 +136,8 @@ export async function holdDevice(device: Device): Promise<Host> {
   async function dropLast(): Promise<void> {
     const folder = last?.folder;
     last = undefined; // its memory before the next is made
-    if (folder) await discard(folder);
+    // Windows keeps a file that a session maps until the process ends; the next run removes it
+    if (folder) await discard(folder).catch(() => {});
   }
   return {
     async open(model, on, options = {}) {

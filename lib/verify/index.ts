@@ -8,6 +8,7 @@ import { InputError } from '../errors.ts';
 import { readInput } from '../networks/input.ts';
 import { modelOf } from '../networks/modelfile.ts';
 import { resolve } from '../networks/resolve.ts';
+import { mustHaveTowers } from '../networks/towers.ts';
 import { readFeeds } from '../onnx/feeds.ts';
 import type { Model, ValueInfo } from '../onnx/model.ts';
 import { builtModel, type ModelInBytes, readModelFile } from '../onnx/read.ts';
@@ -15,6 +16,7 @@ import { chooseDevice, type Device, describeChoice, LABELS } from '../runtime/de
 import type { Executor } from '../runtime/failures.ts';
 import { BAND_NOTE, lrnOf } from '../runtime/session.ts';
 import { switchTf32Off } from '../runtime/tf32.ts';
+import { hostTowers, type TowersHost } from '../runtime/towers.ts';
 import { engineOf, prepareDump, readValues } from './dump/index.ts';
 import { gradientNames, nodeNames } from './dump/names.ts';
 import { type Recorded, recordedIn } from './dump/record.ts';
@@ -22,6 +24,7 @@ import { verifyLayers } from './layers.ts';
 import { noiseFor, verifyGraph } from './nodes.ts';
 import { type VerifyOptions, verifyChecks } from './options.ts';
 import { type FilePair, type Pair, pairOf, pairWithout } from './pairing.ts';
+import { describeTowers, devicesOfTowers } from './towers.ts';
 import { valuesOf } from './training/graphs.ts';
 import { prepareTraining, refuseWithoutGraph } from './training/options.ts';
 import type { Verification } from './verification.ts';
@@ -45,6 +48,7 @@ export async function verify(options: VerifyOptions = {}): Promise<VerifyResult>
   checkAgainst(verifyChecks, options, 'verify');
   const { log = () => {} } = options;
   const { device: asked = 'auto' } = options;
+  if (options.towers !== undefined) return verifyTowers(options);
   if (options.values !== undefined || options.endpoint !== undefined) return verifyValues(options);
   const choice = typeof asked === 'string' ? await chooseDevice(asked) : asked;
   const { device, gpu } = choice;
@@ -58,6 +62,28 @@ export async function verify(options: VerifyOptions = {}): Promise<VerifyResult>
   if (on) log(on);
   const found = options.model === undefined ? await run() : await naming(options.model, run);
   return { ...found, model: options.model ?? null, weights, inputSource: input };
+}
+
+/** The network as its two towers compute it. */
+async function verifyTowers(options: VerifyOptions): Promise<VerifyResult> {
+  const { log = () => {} } = options;
+  mustHaveTowers(resolveNetwork(options.network));
+  const places = await devicesOfTowers(options);
+  // LRN's form is that of the device that has the fewest
+  const { device } = places.find((place) => place.device === 'webgpu') ?? places[0];
+  refuseWithoutGraph(options);
+  const found = await fromNetwork(options, device);
+  const { network, weights: tensors } = found.pair;
+  mustHaveTowers(network);
+  await using towers = hostTowers(network, tensors, places, options.lrn ?? lrnOf(device));
+  const { title, weights, notes, input, run } = await prepareLayers(found, options, device, towers);
+  log(`${title}, weights: ${weights}`);
+  log(`input: ${input}`);
+  for (const line of [...describeTowers(places), ...notes]) log(line);
+  const cuda = places.some((place) => place.device === 'cuda') && !options.tf32 && options.require !== 'tf32';
+  const on = cuda ? switchTf32Off('cuda') : undefined;
+  if (on) log(on);
+  return { ...(await run()), model: null, weights, inputSource: input };
 }
 
 /** What another engine computed; onnxruntime is not loaded. */
@@ -155,7 +181,12 @@ interface Found<P = FilePair> {
   readonly notes: readonly string[];
 }
 
-async function prepareLayers(found: Found, options: VerifyOptions, device: Device): Promise<Prepared> {
+async function prepareLayers(
+  found: Found,
+  options: VerifyOptions,
+  device: Device,
+  towers?: TowersHost,
+): Promise<Prepared> {
   const { pair, weights, notes } = found;
   const { input: from, seed, log = () => {}, batch = pair.input.batch } = options;
   const fixed = pair.input.batch;
@@ -172,7 +203,7 @@ async function prepareLayers(found: Found, options: VerifyOptions, device: Devic
   if (options.batch !== undefined && options.batch > N)
     throw new InputError(`--batch ${batch}: there are ${N} images; leave it out`);
   const input = fixed === undefined ? tensor : repeatedTo(Math.ceil(N / fixed) * fixed, tensor);
-  const run = () => verifyLayers({ ...options, pair, input, batch, device });
+  const run = () => verifyLayers({ ...options, pair, input, batch, device, towers });
   const told = input.shape[0] === N ? source : `${source}, repeated: the file takes ${fixed} images a run`;
   const title = `network: ${pair.network.name}`;
   return { title, weights, notes: [...notes, ...notCompared(pair)], input: told, run };

@@ -15,6 +15,7 @@ import { constantsOf } from '../onnx/constants.ts';
 import { evaluateNode } from '../onnx/evaluate.ts';
 import { Died } from '../runtime/apart.ts';
 import type { Device, Executor } from '../runtime/failures.ts';
+import type { TowersHost } from '../runtime/towers.ts';
 import type { Evidence } from './bundle.ts';
 import { examine, verificationOf } from './engine.ts';
 import type { JudgeSettings, VerifyOptions } from './options.ts';
@@ -24,6 +25,7 @@ import { asBytes, averageBehind, averageOf, type Path, preprocessed, stepsOf } f
 import type { Provider, Run, Way } from './provider.ts';
 import { sessionsOf } from './sessions.ts';
 import { type Computation, disturbed, mustBeFinite, type Subject, tensorOf } from './subject.ts';
+import { exchanged } from './towers.ts';
 import type { Verification } from './verification.ts';
 import { type Known, readsOf, walkThrough } from './walk.ts';
 
@@ -39,17 +41,20 @@ interface SubjectSettings extends Pick<JudgeSettings, 'require' | 'precision'>, 
 interface LayersSettings extends SubjectSettings, JudgeSettings, Pick<VerifyOptions, 'model' | 'batch'> {
   readonly pair: FilePair;
   readonly device: Device;
+  /** Where two towers run the network in the file's place. */
+  readonly towers?: TowersHost;
 }
 
 /** Throws InputError for an input that is no number, EnvironmentError for a device that does not work. */
 export async function verifyLayers(given: LayersSettings): Promise<Verification> {
-  const { pair, device, batch } = given;
+  const { pair, batch, towers } = given;
   const { match, file } = pair;
   const half = pair.input.half;
   const settings = half ? { ...given, input: inHalves(given.input) } : fedAs(given);
   const { input, pictures = input } = settings;
   const required = settings.require ?? (pair.half ? 'float16' : 'float32');
-  const { subject, chain } = layersOf(settings, required, tailOf(pair));
+  const device = towers?.device ?? settings.device;
+  const { subject, chain } = layersOf({ ...settings, device }, required, tailOf(pair));
   const names = new Map([...match.values].filter(([, name]) => name !== pair.input.name));
   const outputs = file.model.graph.outputs.map(({ name }) => name);
   const shown = outputs.some((output) => [...names.values()].includes(output));
@@ -57,9 +62,10 @@ export async function verifyLayers(given: LayersSettings): Promise<Verification>
   if (end !== undefined) names.set(end, end);
   await using provider = await sessionsOf(
     {
-      device,
+      device: settings.device,
       bytes: file.bytes,
       foreign: settings.model !== undefined,
+      towers,
       names,
       outputs,
       batch,
@@ -80,7 +86,8 @@ export async function verifyLayers(given: LayersSettings): Promise<Verification>
     ...{ network: subject.name, input: pictures.shape, device, required },
     values: { device: new Map([...fedIn(settings), ...values]), oracle: chain },
   });
-  return repeats ? { ...verification, repeats } : verification;
+  const more = { ...(repeats && { repeats }), ...(towers && { towers: exchanged(pair.network, towers) }) };
+  return { ...verification, ...more };
 }
 
 /** What the first layer reads: of pictures what the oracle makes of them. */

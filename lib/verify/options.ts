@@ -84,6 +84,8 @@ export interface VerifyOptions extends Choice, GraphOptions, JudgeOptions {
   readonly layout?: MapOrder;
   /** Default auto; what `chooseDevice` gave is not tried again. Of `values`: whose arithmetic (auto: any). */
   readonly device?: DeviceWord | DeviceChoice;
+  /** The devices on which the network's two towers run, each its half (section 3.2). */
+  readonly towers?: readonly DeviceWord[];
   /** LRN's form in the network as it is written; default: native, band on WebGPU. */
   readonly lrn?: LrnForm;
   /** The oracle's own chain by the plain loops, not their fast twins. */
@@ -105,6 +107,7 @@ export const verifyChecks: Checks<VerifyOptions> = {
   names: either('a file, or names by name', text, thing('')),
   layout: among(['NCHW', 'NHWC']),
   device: either(`one of ${DEVICE_WORDS}`, deviceWord, thing('')),
+  towers: listOf(`a list of two of ${DEVICE_WORDS}`, deviceWord),
   lrn: among(lrnForms),
   plain: truth,
   tf32: truth,

@@ -3,7 +3,8 @@ import type { Value } from '../array/value.ts';
 import { hostApart } from '../runtime/apart.ts';
 import type { Device } from '../runtime/failures.ts';
 import type { Placement } from '../runtime/placement.ts';
-import { holdDevice, type Session } from '../runtime/session.ts';
+import { holdDevice, type Opener, type Runner } from '../runtime/session.ts';
+import type { TowersHost } from '../runtime/towers.ts';
 import { fromSession, toSession } from '../runtime/values.ts';
 import { batchesOf, joinedBatches } from './batches.ts';
 import type { JudgeSettings } from './options.ts';
@@ -18,6 +19,8 @@ interface SessionSource {
   readonly names: ReadonlyMap<string, string>;
   /** Somebody else made it: it is run in a process of its own, which it may crash. */
   readonly foreign: boolean;
+  /** The same model as two towers, which are run in its place. */
+  readonly towers?: TowersHost;
   /** Names of the model's outputs. */
   readonly outputs: readonly string[];
   /** Images a run; default: all at once. */
@@ -26,17 +29,26 @@ interface SessionSource {
   readonly accept?: (value: Value, name: string) => Value;
 }
 
+/** The model on its one device. */
+async function hostOf({ bytes, device, foreign }: SessionSource): Promise<Opener> {
+  const host = foreign ? hostApart() : await holdDevice(device);
+  return {
+    open: (options) => host.open(bytes, device, options),
+    [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+  };
+}
+
 /** Holds the device until it is disposed of. */
 export async function sessionsOf(
   source: SessionSource,
   options: Pick<JudgeSettings, 'repeat' | 'levels' | 'gpu'> = {},
 ): Promise<Provider> {
-  const { device, bytes, foreign, names, outputs, batch, accept = (value) => value } = source;
+  const { device, towers, names, outputs, batch, accept = (value) => value } = source;
   const { repeat = 1, levels = ['all'], gpu } = options;
-  const host = foreign ? hostApart() : await holdDevice(device);
+  const host = towers ?? (await hostOf(source));
   const wanted = [...new Set(names.values())];
   const shown = wanted.filter((name) => outputs.includes(name));
-  let open: { readonly way: Way; readonly session: Session; placement?: Placement } | undefined;
+  let open: { readonly way: Way; readonly session: Runner; placement?: Placement } | undefined;
 
   /** The session of a way; only the last one stays open. */
   async function sessionFor(way: Way): Promise<NonNullable<typeof open>> {
@@ -46,18 +58,18 @@ export async function sessionsOf(
     const taps = way.graph === 'tapped' ? wanted.filter((name) => !outputs.includes(name)) : [];
     const { level } = way;
     const optimise = level === 'basic' || level === 'extended' ? level : level === 'all';
-    const session = await host.open(bytes, device, { optimise, profile: true, taps, gpu });
+    const session = await host.open({ optimise, profile: true, taps, gpu });
     open = { way, session };
     return open;
   }
 
-  async function reopened(): Promise<Session> {
+  async function reopened(): Promise<Runner> {
     await open?.session.release();
     open = undefined;
     return (await sessionFor({ graph: 'tapped', level: 'all' })).session;
   }
 
-  async function once(session: Session, feeds: ReadonlyMap<string, Value>, way: Way) {
+  async function once(session: Runner, feeds: ReadonlyMap<string, Value>, way: Way) {
     const parts = new Map<string, Value[]>();
     for (const images of batchesOf(feeds, batch)) {
       const given = new Map([...images].map(([name, value]) => [name, toSession(name, value)]));
@@ -69,7 +81,7 @@ export async function sessionsOf(
   }
 
   return {
-    device,
+    device: towers?.device ?? device,
     ways: [
       { graph: 'tapped', level: 'disabled' },
       ...levels.map((level) => ({ graph: 'tapped', level }) as const),

@@ -69,6 +69,8 @@ export interface Verification {
   readonly repeats?: readonly Repeat[];
   /** What --endpoint adds. */
   readonly served?: ServedBy;
+  /** What --towers adds. */
+  readonly towers?: Towers;
   /** What --graph adds. */
   readonly training?: Training;
   /** The device's and the oracle's values by layer, with the input as 'input'. */
@@ -95,6 +97,32 @@ export interface ServedBy {
   /** Median of the requests. */
   readonly milliseconds: number;
   readonly requests: number;
+}
+
+/** What two devices exchanged in the first run. */
+export interface Towers {
+  /** The first tower's and the second's. */
+  readonly devices: readonly string[];
+  readonly images: number;
+  readonly exchanges: readonly Exchanged[];
+  /** Of all exchanges. */
+  readonly bytes: number;
+  /** What section 3.2 and the released source exchange. */
+  readonly paper: number;
+}
+
+/** What one tower sent the other before a layer. */
+export interface Exchanged {
+  readonly before: string;
+  /** The layer whose maps, from 'from' up to 'to', they are. */
+  readonly value: string;
+  readonly from: number;
+  readonly to: number;
+  readonly sender: number;
+  readonly receiver: number;
+  readonly bytes: number;
+  /** Whether it is in the paper's layout. */
+  readonly paper: boolean;
 }
 
 export interface Training {

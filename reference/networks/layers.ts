@@ -6,6 +6,7 @@
 import type { Preprocess } from '../input/preprocess.ts';
 import { mustBeObject } from '../named.ts';
 import type * as ops from '../ops/index.ts';
+import type { Shape } from '../tensor.ts';
 import type { Starts } from './starts.ts';
 
 export interface NamedLayer {
@@ -35,8 +36,8 @@ export interface Network {
   readonly name: string;
   /** One line for people. */
   readonly title: string;
-  /** [C, H, W]. */
-  readonly input: readonly [number, number, number];
+  /** [C, H, W]; of what lies behind a fully connected layer [K]. */
+  readonly input: Shape;
   readonly layers: readonly Layer[];
   readonly preprocess: Preprocess;
   /** How training begins; where nothing is said, with deviation 0.01 and biases 0. */

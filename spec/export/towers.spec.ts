@@ -1,16 +1,15 @@
-/** The two towers: their tables and files, each run by its metadata alone, against the network in one piece. */
+/** The two towers: their segments as tables and as files, which run by their metadata alone, and the whole network. */
 import { expect } from 'chai';
-import * as ort from 'onnxruntime-node';
-import { buildTower, exchangesOf, joined, type Maps, tap, towersOf } from '../../export/index.ts';
+import { buildTower, exchangesOf, tap, towersOf } from '../../export/index.ts';
 import type { ModelProto } from '../../export/proto.ts';
 import { weightsOf } from '../../export/towers.ts';
-import { forward, inputsOf, runLayer } from '../../lib/fast/oracle.ts';
+import { forward, inputsOf } from '../../lib/fast/oracle.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
-import type { Network } from '../../reference/networks/layers.ts';
+import type { Layer, Network } from '../../reference/networks/layers.ts';
 import { concat } from '../../reference/ops/index.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense, type Tensor, tensor } from '../../reference/tensor.ts';
-import { narrow, random, randomWeights } from '../support/models.ts';
+import { narrow, random, randomWeights, runFile } from '../support/models.ts';
 import { introduced } from '../support/random-bounds.ts';
 
 const AS_RUN = 'alexnet2012-as-run';
@@ -57,27 +56,16 @@ async function runBoth(network: Network, input: Tensor, count: number, compute: 
 const bitsOf = (t: Tensor) => Buffer.from(Float32Array.from(dense(t)).buffer).toString('hex');
 const tableOf = (network: Network, weights: Weights): Compute => {
   const towers = towersOf(network);
-  const shares = towers.map((tower) => weightsOf(tower, weights));
   return async (tower, at, x) => {
-    const { layers, input } = towers[tower].segments[at];
-    const values: Values = new Map([[input, x]]);
-    for (const [i, layer] of layers.entries()) {
-      const inputs = inputsOf({ ...network, layers }, i).map((name) => values.get(name)!);
-      values.set(layer.name, runLayer(layer, inputs, shares[tower], 'float32'));
-    }
-    values.delete(input);
+    const segment = towers[tower].segments[at];
+    const values: Values = new Map();
+    const trace = ({ name }: Layer, y: Tensor) => void values.set(name, y);
+    forward(segment.network, weightsOf(towers[tower], segment, weights), x, { trace });
     return values;
   };
 };
 
-interface About {
-  readonly segments: readonly {
-    readonly input: string;
-    readonly takes: Maps;
-    readonly layers: readonly string[];
-  }[];
-}
-const aboutOf = ({ metadataProps }: ModelProto): About =>
+const aboutOf = ({ metadataProps }: ModelProto) =>
   JSON.parse(metadataProps.find(({ key }) => key === 'tower')!.value!);
 
 describe('export/towers', () => {
@@ -94,30 +82,18 @@ describe('export/towers', () => {
     });
 
   for (const name of [AS_RUN, 'alexnet2012'])
-    it(`${name}: onnxruntime runs the two files, segment by segment, as their metadata say`, async () => {
+    it(`${name}: onnxruntime runs the files, and each layer is right for what it read`, async () => {
       const network = narrow(networkNamed(name));
       const weights = randomWeights(network, 7);
       const input = random([2, ...network.input], 8);
-      const files = [0, 1].map((index) => buildTower(network, weights, index).model);
-      const abouts = files.map(aboutOf);
-      const sessions = await Promise.all(files.map((file) => ort.InferenceSession.create(tap(file))));
-      const both = await runBoth(network, input, abouts[0].segments.length, async (tower, at, x) => {
-        const { inputMetadata } = sessions[tower];
-        const { segments } = abouts[tower];
-        const feeds = Object.fromEntries(
-          inputMetadata.map((port) => {
-            const [, ...rest] = (port as ort.InferenceSession.TensorValueMetadata).shape as number[];
-            if (port.name !== segments[at].input)
-              return [port.name, new ort.Tensor('float32', new Float32Array(0), [0, ...rest])];
-            return [port.name, new ort.Tensor('float32', dense(x) as Float32Array, x.shape)];
-          }),
-        );
-        const found = await sessions[tower].run(feeds, [...segments[at].layers]);
-        return new Map(
-          Object.entries(found).map(([layer, { data, dims }]) => [layer, tensor(data as Float32Array, dims)]),
-        );
+      const files = [0, 1].map((index) => buildTower(network, weights, index));
+      const both = await runBoth(network, input, files[0].length, async (tower, at, x) => {
+        const { model } = files[tower][at];
+        const { layers } = aboutOf(model);
+        const values = await runFile(tap(model, layers), x);
+        expect([...values.keys()].sort()).to.deep.equal([...layers].sort());
+        return values;
       });
-      for (const session of sessions) await session.release();
       for (const [index, layer] of network.layers.entries()) {
         const inputs = inputsOf(network, index).map((value) => both.get(value)!);
         expect(introduced(layer, inputs, both.get(layer.name)!, weights), layer.name).to.be.at.most(1);
@@ -153,13 +129,14 @@ describe('export/towers', () => {
   });
 
   it('halves the parameters but for the last layer, which the first tower has alone', () => {
-    const network = networkNamed(AS_RUN);
-    const sizes = [0, 1].map((index) => {
-      const { graph } = buildTower(narrow(network), randomWeights(narrow(network), 1), index).model;
-      return graph!.initializer
-        .map(({ name, dims }) => `${name} ${dims}`)
-        .filter((line) => /weight/.test(line));
-    });
+    const network = narrow(networkNamed(AS_RUN));
+    const sizes = [0, 1].map((index) =>
+      buildTower(network, randomWeights(network, 1), index).flatMap(({ model }) =>
+        model
+          .graph!.initializer.map(({ name, dims }) => `${name} ${dims}`)
+          .filter((line) => /weight/.test(line)),
+      ),
+    );
     // conv1 8 kernels, conv2 16, conv3 24, conv4 24, conv5 16, fc6 256, fc7 256, 12 classes
     const halves = ['4,3,11,11', '8,4,5,5', '12,16,3,3', '12,12,3,3', '8,12,3,3', '128,576', '128,256'];
     const names = ['conv1', 'conv2', 'conv3', 'conv4', 'conv5', 'fc6', 'fc7'];
@@ -167,20 +144,20 @@ describe('export/towers', () => {
     expect(sizes).to.deep.equal([[...rows, 'fc8.weight 12,256'], rows]);
   });
 
-  it('has no input that is called by the network: a reader of metadata does not take it for the whole one', () => {
-    const network = narrow(networkNamed(AS_RUN));
-    const file = buildTower(network, randomWeights(network, 1), 1, { weightsSource: 'seed 1', batch: 3 });
-    expect(joined(file.chunks()).length).to.equal(file.byteLength);
-    const keys = file.model.metadataProps.map(({ key }) => key);
-    expect(keys).to.deep.equal(['tower', 'preprocess', 'weights.source']);
-    expect(file.model.graph!.input.map(({ name }) => name)).to.deep.equal([
-      ...['input', 'pool2/joined', 'flatten/joined', 'drop6/joined'],
-    ]);
-    expect(file.model.graph!.output.map(({ name }) => name)).to.deep.equal([
-      'pool2',
-      'flatten',
-      'drop6',
-      'drop7',
+  it('tells in the metadata what a segment reads, receives and sends, and no network that it is not', () => {
+    const network = narrow(networkNamed('alexnet2012'));
+    const files = buildTower(network, randomWeights(network, 1), 1, { weightsSource: 'seed 1', batch: 3 });
+    const keys = files[0].model.metadataProps.map(({ key }) => key);
+    expect(keys).to.deep.equal(['preprocess', 'weights.source', 'tower']);
+    // the second tower has maps 4 to 8 of 8
+    expect(aboutOf(files[1].model)).to.deep.equal({
+      ...{ network: 'alexnet2012', tower: 1, towers: 2, segment: 1, segments: 8, layers: ['norm1'] },
+      ...{ takes: { value: 'relu1', from: 2, to: 8 }, border: [2, 0] },
+      receives: [{ value: 'relu1', from: 2, to: 4, before: 'norm1', sender: 0, receiver: 1 }],
+      sends: [],
+    });
+    expect(aboutOf(files[0].model).sends).to.deep.equal([
+      { value: 'relu1', from: 4, to: 6, before: 'norm1', sender: 1, receiver: 0 },
     ]);
   });
 

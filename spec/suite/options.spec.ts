@@ -44,7 +44,9 @@ const elsewhere: Readonly<Record<string, string>> = {
   'export --triton':
     'suite/serving.spec.ts: two models, whose configuration is that of the files, field by field',
   'export --towers':
-    'lib/networks/towers.spec.ts: writes two files, whose parameters are those of the network between them',
+    'lib/networks/towers.spec.ts: writes a file a segment, whose parameters are those of the network between them',
+  'verify --towers':
+    'lib/verify/towers.spec.ts: the command: each tower in a process of its own, its bytes in the JSON',
   'verify --force': FILES,
   'weights convert --force': FILES,
   'writeTensors() force': 'suite/options-files.spec.ts: writeTensors() force: as the commands have it',

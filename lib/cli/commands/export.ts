@@ -48,9 +48,7 @@ export function register(program: Command): void {
     .option('--external-data', 'put the weights into OUT.onnx.data beside the model')
     .option('--tap', "make every layer's value an output")
     .addOption(
-      oneOf('--towers <n>', 'write the two towers of section 3.2, OUT-tower0.onnx and OUT-tower1.onnx', [
-        '2',
-      ]),
+      oneOf('--towers <n>', 'write the two towers of section 3.2 in segments: OUT-tower0-1.onnx …', ['2']),
     )
     .option('--triton <dir>', 'write a model repository for NVIDIA Triton there, in place of OUT.onnx')
     .addOption(forceOption())
@@ -80,9 +78,12 @@ async function printAll(json: boolean | undefined, models: readonly Exported[]):
   await print(json, { models: found }, () => models.map(line).join(''));
 }
 
-function line(made: Omit<Exported | TowerModel, 'notes'>): string {
-  const { file, network, graph, parameters, weights, opset, precision, bytes } = made;
-  const kind = 'tower' in made ? `tower ${made.tower}, ` : graph === 'inference' ? '' : `${graph}, `;
+type Made = Omit<Exported, 'notes'> & Partial<Pick<TowerModel, 'tower' | 'layers'>>;
+
+function line(made: Made): string {
+  const { file, network, graph, parameters, weights, opset, precision, bytes, layers } = made;
+  const tower = layers && `tower ${made.tower}, ${layers[0]} to ${layers.at(-1)}, `;
+  const kind = tower ?? (graph === 'inference' ? '' : `${graph}, `);
   const any = made.resize ? ' of any size' : '';
   const pictures =
     made.input === 'uint8' ? `, of pictures${any}${made.views === 10 ? ', ten views' : ''}` : '';

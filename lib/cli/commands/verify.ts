@@ -31,6 +31,7 @@ import {
   lrnOption,
   oneOf,
   real,
+  towersOption,
   weightOptions,
 } from '../options.ts';
 import { command, pending, print, sayLine, takeAll, tell } from '../output.ts';
@@ -63,6 +64,7 @@ export function register(program: Command): void {
     .option('--names <map.json>', 'what the names of those values mean: {"theirs": "conv1", …}')
     .addOption(oneOf('--layout <order>', 'how those values lie (as their shapes say)', ['NCHW', 'NHWC']))
     .addOption(deviceOption())
+    .addOption(towersOption())
     .option('--strict-device', 'exit 3 where a layer ran on another device')
     .addOption(lrnOption())
     .addOption(oneOf('--require <arithmetic>', REQUIRE, ['float32', 'tf32', 'float16', 'bfloat16']))
@@ -114,8 +116,8 @@ async function run(model: string | undefined, options: Options): Promise<void> {
     await checkTargets(targets, guard);
     pending.files = targets.length > 0;
     const compare = await baselineOf(options);
-    const { device = 'auto', values, endpoint } = options;
-    if (values !== undefined || endpoint !== undefined)
+    const { device = 'auto', values, endpoint, towers } = options;
+    if (values !== undefined || endpoint !== undefined || towers !== undefined)
       return await judge(model, options, device, compare, guard);
     const choice = await chooseDevice(device);
     if (await restartForTf32(choice.device, tf32 || require === 'tf32', tell)) return;
