@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { type BuildModelOptions, buildModel, lrnForms } from '../../export/index.ts';
 import { forward } from '../../lib/fast/oracle.ts';
 import type { Layer } from '../../reference/networks/layers.ts';
-import { map } from '../../reference/tensor.ts';
+import { map, tensor } from '../../reference/tensor.ts';
 import { networkOf, random, randomWeights, run } from '../support/models.ts';
 import { introduced } from '../support/random-bounds.ts';
 
@@ -203,6 +203,18 @@ describe('export/emit', () => {
     for (const [right, other] of wrong) {
       const values = await run(networkOf(input, front, other), new Map(), x);
       expect(introduced(right, [values.get('x')!], values.get('y')!, new Map())).to.be.above(10);
+    }
+  });
+
+  it("a window without a pixel has Caffe's −FLT_MAX, in float16 −65504, the least number there", async () => {
+    const pool = cases['maxpool with an empty window'].layer;
+    const x = tensor(Float32Array.of(1, 7, 3, 4, 5, 6), [1, 1, 3, 2]);
+    for (const [precision, least] of [
+      ['float32', -3.4028234663852886e38],
+      ['float16', -65504],
+    ] as const) {
+      const values = await run(networkOf([1, 3, 2], pool), new Map(), x, { precision, tapped: false });
+      expect([...values.get('y')!.data], precision).to.deep.equal([3, least, least, least]);
     }
   });
 

@@ -77,6 +77,8 @@ describe('export/model', () => {
       fs.readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
     );
     expect(producer).to.deep.equal({ name, version });
+    const { model } = buildModel(network, weights);
+    expect([model.producerName, model.producerVersion]).to.deep.equal([name, version]);
   });
 
   it('calls values as the layers, and gives every one its shape', () => {

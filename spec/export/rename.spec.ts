@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { expect } from 'chai';
-import { decodeModel } from '../../export/proto.ts';
+import { attributeTypes, decodeModel } from '../../export/proto.ts';
 import { renamed } from '../../export/rename.ts';
 import { joined } from '../../export/wire.ts';
 import { modelFile } from '../../export/write.ts';
@@ -105,6 +105,17 @@ describe('a model with other names', () => {
     });
     await using session = await openSession(bytes, 'cpu');
     expect(numbers(await session.run(x()), 'y')).to.deep.equal([8, 24]);
+  });
+
+  it('finds them in a list of subgraphs too, which no operator of ONNX has', () => {
+    const inner = graph([{ op: 'Neg', inputs: ['x'], outputs: ['r'] }], [], [info('r')]);
+    const outer = graph([{ op: 'Own', attributes: { all: inner } }], [info('x')], [info('y')]);
+    const [all] = outer.node[0].attribute;
+    outer.node[0].attribute = [{ ...all, type: attributeTypes.GRAPHS, g: undefined, graphs: [inner] }];
+    const { untapped, valueNames } = renamed(modelBytes(outer));
+    const [{ graphs }] = decodeModel(untapped).graph!.node[0].attribute;
+    expect(graphs[0].node[0].input).to.deep.equal([valueNames.get('x')]);
+    expect(graphs[0].output[0].name).to.equal(valueNames.get('r'));
   });
 
   it("names the file's values in what onnxruntime says", async () => {

@@ -9,10 +9,11 @@ import {
   tap,
   type UpdateRule,
 } from '../../export/index.ts';
-import type { NumericValue } from '../../lib/array/value.ts';
+import { fromTensor, type NumericValue } from '../../lib/array/value.ts';
 import { cifarAlexnet } from '../../reference/networks/cifar.ts';
 import type { Layer, Network } from '../../reference/networks/layers.ts';
 import { weightShapes } from '../../reference/oracle.ts';
+import { cast, map } from '../../reference/tensor.ts';
 import { narrow, networkOf, random, randomWeights } from '../support/models.ts';
 import { readNpz } from '../support/tensor-bytes.ts';
 
@@ -105,30 +106,59 @@ function everyMaximum(
   return dx;
 }
 
-describe('export/training: ties', () => {
-  it('every maximum of a max-pooling window gets its gradient, and no value outside of it', async () => {
-    const window = { kernel: [3, 2], stride: [2, 3], pad: [0, 0, 0, 0], rounding: 'onnx' } as const;
+describe('export/training: pooling', () => {
+  /** dpool and dinput of a pooling layer of (2,C,H,W), and x. */
+  async function gradientsBehind(
+    pool: Layer,
+    input: [number, number, number],
+    values: (v: number) => number,
+  ) {
     const network = networkOf(
-      [3, 11, 10],
-      { kind: 'maxpool', name: 'pool', attributes: window },
+      input,
+      pool,
       { kind: 'flatten', name: 'flatten', attributes: { order: 'CHW' } },
       { kind: 'linear', name: 'fc', channels: 4 },
     );
     const file = buildGradients(network, { batch: 2 });
     const session = await ort.InferenceSession.create(tap(file.model, ['dpool']), { logSeverityLevel: 3 });
-    const x = random([2, 3, 11, 10], 7, 2);
-    for (let i = 0; i < x.data.length; i++) x.data[i] = Math.trunc(x.data[i]);
-    const input = new ort.Tensor('float32', x.data as Float32Array, x.shape);
-    const weights = randomWeights(network, 3);
-    const parameters = [...weights].map(([name, { data, shape }]) => [
-      name,
-      new ort.Tensor('float32', data as Float32Array, shape),
-    ]);
+    const x = cast(map(random([2, ...input], 7, 2), values), 'float32');
+    const parameters = [...randomWeights(network, 3)].map(([name, w]) => [name, feedOf(fromTensor(w))]);
     const labels = new ort.Tensor('int32', Int32Array.of(1, 3), [2]);
-    const outputs = await session.run({ input, labels, ...Object.fromEntries(parameters) });
+    const fed = { input: feedOf(fromTensor(x)), labels, ...Object.fromEntries(parameters) };
+    const { dpool, dinput } = await session.run(fed);
     await session.release();
-    const exact = everyMaximum(input, outputs.dpool, [3, 2], [2, 3]);
-    expect(distance(outputs.dinput.data as Float32Array, exact)).to.be.below(TOLERANCE);
+    return { x, dpool, dinput: dinput.data as Float32Array };
+  }
+
+  it('every maximum of a max-pooling window gets its gradient, and no value outside of it', async () => {
+    const window = { kernel: [3, 2], stride: [2, 3], pad: [0, 0, 0, 0], rounding: 'onnx' } as const;
+    const pool: Layer = { kind: 'maxpool', name: 'pool', attributes: window };
+    const { x, dpool, dinput } = await gradientsBehind(pool, [3, 11, 10], Math.trunc);
+    const exact = everyMaximum(feedOf(fromTensor(x)), dpool, [3, 2], [2, 3]);
+    expect(distance(dinput, exact)).to.be.below(TOLERANCE);
+  });
+
+  it("an average by Caffe's divisor: the window up to the far edge of pads that differ", async () => {
+    const attributes = {
+      ...{ kernel: [3, 4], stride: [3, 3], pad: [1, 0, 2, 1], rounding: 'caffe', divisor: 'caffe' },
+    } as const;
+    const { dpool, dinput } = await gradientsBehind(
+      { kind: 'avgpool', name: 'pool', attributes },
+      [2, 6, 5],
+      Number,
+    );
+    expect(dpool.dims).to.deep.equal([2, 2, 3, 2]);
+    // rows −1 … 1, 2 … 4, 5 … 7 of −1 … 7, columns 0 … 3 and 3 … 5 of 0 … 5
+    const divisors = [12, 9, 12, 9, 12, 9];
+    const exact = new Float64Array(2 * 2 * 6 * 5);
+    for (const [at, dy] of (dpool.data as Float32Array).entries()) {
+      const [plane, window] = [Math.floor(at / 6), at % 6];
+      const [top, left] = [3 * Math.floor(window / 2) - 1, 3 * (window % 2)];
+      for (let h = Math.max(top, 0); h < Math.min(top + 3, 6); h++)
+        for (let w = left; w < Math.min(left + 4, 5); w++)
+          exact[(plane * 6 + h) * 5 + w] += dy / divisors[window];
+    }
+    expect(distance(dinput, exact)).to.be.below(TOLERANCE);
   });
 });
 

@@ -265,6 +265,11 @@ describe('options of train', function () {
     expect(told.at(-1)).to.equal('epoch 1');
     const rest = await train({ ...base, out, resume: true, epochs: 2 });
     expect([rest.stopped, rest.steps]).to.deep.equal([false, 20]);
+    // without checkpoints between epochs: the first call is one step
+    const early = new AbortController();
+    const stop = { signal: early.signal, progress: () => early.abort() };
+    expect((await train({ ...base, out: path('early'), epochs: 1, ...stop })).steps).to.equal(1);
+    expect(checkpoint('early').progress).to.include({ steps: 1, stepInEpoch: 1 });
   });
 
   it('train --threads: so many at most make the batches', async () => {

@@ -57,11 +57,14 @@ describe('lib/data/mnist', () => {
     const plain = gunzipSync(readFileSync(packed));
     plain[16] ^= 0xff; // the first pixel of the first picture
     writeFileSync(at('train-images-idx3-ubyte'), plain);
+    const labels = gunzipSync(readFileSync(at('train-labels-idx1-ubyte.gz')));
+    labels[8] = (labels[8] + 1) % 10; // the first label
+    writeFileSync(at('train-labels-idx1-ubyte'), labels);
     const data = await openDataset(folder);
-    const { image } = await data.splits.get('train')!.get(0);
+    const { image, label } = await data.splits.get('train')!.get(0);
     data.close();
-    expect(image.data[0]).to.equal(plain[16]);
-    writeFileSync(packed, 'damaged');
+    expect([image.data[0], label]).to.deep.equal([plain[16], labels[8]]);
+    for (const file of [packed, at('train-labels-idx1-ubyte.gz')]) writeFileSync(file, 'damaged');
     (await openDataset(folder)).close();
   });
 

@@ -149,11 +149,11 @@ describe('operators in forms and on numbers that other engines do not run', () =
         norm_coefficient_post: { float: 0 },
       };
       const how = { outputs: 3, domain: 'ai.onnx.preview.training' };
-      const { bytes, feeds } = single('Adam', inputs, { alpha: 0.5, beta: 0.75, ...plain }, how);
+      const { bytes, feeds } = single('Adam', inputs, { alpha: 0.75, beta: 0.75, ...plain }, how);
       const [x, v, h] = evaluateGraph(await open(bytes), feeds).values();
-      // v = 0.5·2 + 0.5·4, h = 0.75·8 + 0.25·16, R·√(1 − 0.75)/(1 − 0.5) = R
-      expect([...list(v), ...list(h)]).to.deep.equal([3, 10]);
-      expect(list(x)).to.deep.equal([Math.fround(1 - (Math.fround(0.1) * 3) / Math.sqrt(10))]);
+      // v = 0.75·2 + 0.25·4, h = 0.75·8 + 0.25·16, R·√(1 − 0.75)/(1 − 0.75) = 2R
+      expect([...list(v), ...list(h)]).to.deep.equal([2.5, 10]);
+      expect(list(x)).to.deep.equal([Math.fround(1 - (2 * Math.fround(0.1) * 2.5) / Math.sqrt(10))]);
     });
   });
 });

@@ -74,10 +74,13 @@ describe('options of training', () => {
   });
 
   it('few epochs warm up for a tenth of them', () => {
-    const rate = (epochs: number, step: number) =>
-      settingsAt(scheduleOf('cosine', 0.5, epochs), scheduleStart, step, 10).learningRate;
+    const rate = (epochs: number, step: number, schedule: 'cosine' | 'plateau' = 'cosine') =>
+      settingsAt(scheduleOf(schedule, 0.5, epochs), scheduleStart, step, 10).learningRate;
     // 4 epochs: 4 steps of 40
     expect([0, 1, 2, 3].map((step) => rate(4, step))).to.deep.equal([0.125, 0.25, 0.375, 0.5]);
+    expect([0, 1, 2, 3, 4].map((step) => rate(4, step, 'plateau'))).to.deep.equal([
+      0.125, 0.25, 0.375, 0.5, 0.5,
+    ]);
     expect([0, 1].map((step) => rate(1, step))).to.deep.equal([0.5, 0.5]);
     expect([0, 9].map((step) => rate(10, step))).to.deep.equal([0.05, 0.5]);
     expect(rate(4, 22)).to.be.closeTo(0.25, 0.03);
