@@ -139,14 +139,9 @@ describe('export/training: pooling', () => {
   });
 
   it("an average by Caffe's divisor: the window up to the far edge of pads that differ", async () => {
-    const attributes = {
-      ...{ kernel: [3, 4], stride: [3, 3], pad: [1, 0, 2, 1], rounding: 'caffe', divisor: 'caffe' },
-    } as const;
-    const { dpool, dinput } = await gradientsBehind(
-      { kind: 'avgpool', name: 'pool', attributes },
-      [2, 6, 5],
-      Number,
-    );
+    const window = { kernel: [3, 4], stride: [3, 3], pad: [1, 0, 2, 1], rounding: 'caffe' } as const;
+    const pool: Layer = { kind: 'avgpool', name: 'pool', attributes: { ...window, divisor: 'caffe' } };
+    const { dpool, dinput } = await gradientsBehind(pool, [2, 6, 5], Number);
     expect(dpool.dims).to.deep.equal([2, 2, 3, 2]);
     // rows −1 … 1, 2 … 4, 5 … 7 of −1 … 7, columns 0 … 3 and 3 … 5 of 0 … 5
     const divisors = [12, 9, 12, 9, 12, 9];

@@ -82,6 +82,17 @@ describe('alexnet verify writes reports', () => {
     const { status, out } = await verify('right.onnx', ['--baseline', path('better.json')]);
     expect(status).to.equal(1);
     expect(out).to.match(/conv3: .* effective bits, .* in the baseline[\s\S]*LOST BITS: 1 of/);
+    const files = ['--baseline', path('better.json'), '--report-json', path('worse.json')];
+    const told = await verify('right.onnx', [...files, '--json']);
+    const { baseline, layers } = JSON.parse(told.out);
+    expect(JSON.parse(read('worse.json')).baseline).to.deep.equal(baseline);
+    expect([told.status, baseline.file, baseline.device]).to.deep.equal([1, path('better.json'), 'cpu']);
+    expect([baseline.versions, baseline.lost]).to.deep.equal([better.versions, ['conv3']]);
+    expect(baseline.layers).to.have.length(network.layers.length);
+    const bitsIn = (rows: typeof layers) =>
+      rows.find((row: { layer: string }) => row.layer === 'conv3').introduced.bits;
+    const change = baseline.layers.find((row: { layer: string }) => row.layer === 'conv3');
+    expect([change.before.bits, change.now.bits]).to.deep.equal([bitsIn(better.layers), bitsIn(layers)]);
     expect((await verify('right.onnx', ['--baseline', path('r.xml')])).status).to.equal(2);
   });
 

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { Evaluation } from '../../../lib/evaluate/index.ts';
 import { wilson } from '../../../lib/evaluate/tally.ts';
 import { confusionSvg, evaluationHtml, evaluationText } from '../../../lib/report/evaluation.ts';
-import { channelMap } from '../../../lib/report/plots/verification.ts';
+import { bitsChart, channelMap, stripChart } from '../../../lib/report/plots/verification.ts';
 
 /** K classes of 100 pictures; `wrong(k)` of each are taken for the next class. */
 function evaluationOf(K: number, wrong: (k: number) => number): Evaluation {
@@ -78,6 +78,43 @@ describe('the report of an evaluation', () => {
     const fills = [...svg.matchAll(/var\(--heat(\d)\)/g)].map(([, heat]) => Number(heat));
     // the ground; 1 % is the first colour, 50 % the fourth, 99 % the fifth
     expect(fills.sort()).to.deep.equal([0, 1, 4, 4, 5]);
+    // both sides of each upper edge, in the order of the classes: 98 % right, 2 % wrong and so on
+    const wrong = [2, 3, 10, 11, 30, 31, 60, 61];
+    const both = await confusionSvg(evaluationOf(wrong.length, (k) => wrong[k]));
+    const levels = [...both.matchAll(/var\(--heat([1-5])\)/g)].map(([, heat]) => Number(heat));
+    expect(levels).to.deep.equal([5, 1, 5, 2, 5, 2, 5, 3, 5, 3, 5, 4, 4, 4, 4, 5]);
+  });
+});
+
+describe('the charts of all layers', () => {
+  /** The fills of each group of marks, in their order. */
+  const fillsIn = (svg: string): string[][] =>
+    svg
+      .split('<g class="mark-')
+      .map((group) => [...group.matchAll(/fill="var\(--(\w+)\)"/g)].map(([, fill]) => fill));
+
+  it('a cell and a tick beyond the bound have a colour of their own, right up to it', async () => {
+    // as many values up to ½, 1 and 2 times the bound, and one beyond the last edge
+    const overBound = { edges: [0, 0.5, 1, 2], counts: [0, 1, 1, 1, 1] };
+    const svg = await stripChart(
+      [1, 1.0001, Infinity].map((largest, i) => ({ layer: `layer${i}`, overBound, largest })),
+      760,
+    );
+    const fills = fillsIn(svg);
+    const row = ['accent', 'accent', 'bad', 'bad'];
+    expect(fills).to.deep.include([...row, ...row, ...row]);
+    expect(fills).to.deep.include(['ink', 'bad', 'bad']);
+  });
+
+  it('a layer that lost bits has the colour of a fault', async () => {
+    const measure = (bits: number) => ({ verdict: 'pass', bits, overBound: 0.1 }) as const;
+    const svg = await bitsChart(
+      ['', 'fewer bits'].map((lost, i) => ({
+        ...{ layer: `layer${i}`, lost, before: measure(22), now: measure(20) },
+      })),
+      760,
+    );
+    expect(fillsIn(svg)).to.deep.include(['accent', 'bad']);
   });
 });
 
