@@ -1,6 +1,7 @@
 /** What the options of verify do: options.spec.ts reads the titles. */
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import * as ort from 'onnxruntime-node';
@@ -26,7 +27,7 @@ const floats = (t: { readonly data: ArrayLike<unknown> }) => Float32Array.from(t
 
 describe('options of verify', function () {
   this.timeout(120_000);
-  const { path, write, text, npz, json, refused, heedsDevice } = commandLines();
+  const { path, write, text, npz, json, run, refused, heedsDevice } = commandLines();
   const weights = randomWeights(small, 5);
   const verifyNet = (more: string, status?: number) =>
     json(`verify --network cifar10-full --device cpu ${more}`, status);
@@ -222,7 +223,47 @@ describe('options of verify', function () {
       'exit 3',
     ]);
   });
+
+  it('verify --strict-device: of layers, gradients and steps alike', async () => {
+    const strict = (line: string, from?: number) => told(from, () => run(`verify ${line} --strict-device`));
+    const net = '--network cifar-alexnet --weights a.npz --device cpu';
+    const sessions = (await strict(`${net} --graph gradients`)).sessions;
+    for (const [line, from] of [
+      [net, 0],
+      [`${net} --graph gradients`, 0],
+      [`${net} --graph training`, sessions],
+    ] as const) {
+      const { status, err } = (await strict(line, from)).result;
+      expect(err, line).to.match(/^alexnet: --strict-device: .* ran on WebGPU, not on CPU/m);
+      expect(status).to.equal(3);
+    }
+  });
 });
+
+/** An onnxruntime whose profiles tell of WebGPU in the place of the CPU, from that session on. */
+async function told<T>(from = Number.POSITIVE_INFINITY, work: () => Promise<T>) {
+  const sessions = ort.InferenceSession as { create: (...args: never[]) => Promise<ort.InferenceSession> };
+  const { create } = sessions;
+  let opened = 0;
+  sessions.create = async (...args) => {
+    const session = await create(...args);
+    const prefix = (args as { profileFilePrefix?: string }[]).at(-1)?.profileFilePrefix;
+    if (prefix === undefined || opened++ < from) return session;
+    const end = session.endProfiling.bind(session);
+    session.endProfiling = () => {
+      end();
+      const folder = dirname(prefix);
+      for (const file of readdirSync(folder).map((name) => join(folder, name)))
+        writeFileSync(file, readFileSync(file, 'utf8').replaceAll('CPUExecution', 'WebGpuExecution'));
+    };
+    return session;
+  };
+  try {
+    return { result: await work(), sessions: opened };
+  } finally {
+    sessions.create = create;
+  }
+}
 
 /** An onnxruntime whose first output is another in each run; `run` counts those of a session. */
 async function altered<T>(
