@@ -116,6 +116,13 @@ describe('bounds by hand: nodes', () => {
     const relative = p * 8 + q * 9 + 2;
     expect(found[0] / u).to.be.closeTo(relative + 8 * L + 0 + 1 + L + L, SECOND_ORDER);
     expect(found[1] / u).to.be.closeTo(relative + 8 * L + 1 + 1 + L + (1 + L), SECOND_ORDER);
+    // x as float16: no y moves by more than twice the largest x does
+    const halves = await limits('LogSoftmax', [{ ...f32([1, 0], [1, 2]), dtype: 'float16' }]);
+    const step = 2 ** -11 + 2 ** -25;
+    near(halves, [
+      found[0] + 2 * step + L * 2 ** -11 + 2 ** -25,
+      found[1] + 2 * step + (1 + L) * 2 ** -11 + 2 ** -25,
+    ]);
   });
 
   it('integers must be equal', async () => {

@@ -7,6 +7,7 @@ import { encodeModel } from '../../../export/proto.ts';
 import { arithmetic, gamma } from '../../../lib/bounds/arithmetic.ts';
 import { averaged } from '../../../lib/bounds/resampling.ts';
 import { dense, map, type Tensor, tensor } from '../../../reference/tensor.ts';
+import { g } from '../../support/hand.ts';
 import { uniform } from '../../support/models.ts';
 import { needsPython, PYTHON } from '../../support/pytorch.ts';
 
@@ -105,6 +106,37 @@ sys.stdout.buffer.write(x.resize((w, h), Image.BILINEAR).tobytes())`;
       );
     });
   }
+
+  describe('by hand: four values become two; the first is (¾·x₀ + ¾·x₁ + ¼·x₂)/(7/4), with n = 4, c = 1, r = 2', () => {
+    /** Of [a, a, a + b, a + b] whose average is half a level less δ, for each δ: whether the next level is allowed. */
+    function allowed(b: number, half: number, device: 'cpu' | 'webgpu', doubt: number, ...deltas: number[]) {
+      const row = [0, 0, b, b].flatMap((more) => deltas.map((delta) => half - b / 7 - delta + more));
+      const x = tensor(Float64Array.from(row), [1, 1, 4, 3]);
+      const doubts = map(x, () => doubt);
+      const { exact, bounds } = averaged(x, doubts, 2, 2, arithmetic[device]);
+      expect([...dense(exact)].slice(0, 3)).to.deep.equal(deltas.map(() => Math.floor(half)));
+      return [...bounds.bound].slice(0, 3);
+    }
+
+    it('equal values: γ_{2n+3}·ŷ + 2⁻²³·Σx, and 1 + 2⁻⁶ of what they may be off by themselves', () => {
+      const own = 100.5 * (g(11) + 4 * 2 ** -23);
+      expect(allowed(0, 100.5, 'cpu', 0, 0.99 * own, 1.01 * own, 0.4)).to.deep.equal([1, 0, 0]);
+      const with1 = own + 0.1 * (1 + 2 ** -6);
+      expect(allowed(0, 100.5, 'cpu', 0.1, 0.999 * with1, 1.001 * with1, 0.4)).to.deep.equal([1, 0, 0]);
+    });
+
+    it('others: ε·Σ|x − ŷ|/(Σw − nε) more, ε = γ_{(2d + 2)c/r + 3d + 6}', () => {
+      // x − ŷ = −1000, −1000, 6000, 6000; Σx = 4·7.5 + 14,000
+      for (const [device, roundings] of [
+        ['cpu', 2 + 3 + 6],
+        ['webgpu', 6 + 15 + 6],
+      ] as const) {
+        const epsilon = g(roundings);
+        const s = (epsilon * 14_000) / (1.75 - 4 * epsilon) + g(11) * 1007.5 + 14_030 * 2 ** -23;
+        expect(allowed(7000, 1007.5, device, 0, 0.99 * s, 1.01 * s, 0.4), device).to.deep.equal([1, 0, 0]);
+      }
+    });
+  });
 
   it('of a length that stays nothing is averaged', () => {
     const x = tensor(Float32Array.of(1, 2, 3, 4, 5, 6), [1, 1, 2, 3]);

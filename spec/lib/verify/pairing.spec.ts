@@ -15,12 +15,13 @@ const weights = randomWeights(network, 3);
 function unlike(
   change: (v: number) => number,
   precision: 'float32' | 'float16' = 'float32',
+  given = weights,
 ): Map<string, string> {
   const other = new Map(weights);
   const values = Float32Array.from(dense(weights.get('fc.weight')!));
   values[5] = change(values[5]);
   other.set('fc.weight', tensor(values, weights.get('fc.weight')!.shape));
-  const { unlike: found } = pairOf(builtModel(buildModel(network, other, { precision })), network, weights);
+  const { unlike: found } = pairOf(builtModel(buildModel(network, other, { precision })), network, given);
   return new Map(found);
 }
 
@@ -50,6 +51,12 @@ describe('given weights and those of the file', () => {
   it('float16: 2⁻¹¹ of a value is a rounding, 2⁻⁹ is another weight', () => {
     expect([...unlike((v) => v, 'float16')]).to.deep.equal([]);
     expect(unlike((v) => v * (1 + 2 ** -8), 'float16').get('fc')).to.include('1 of 72 values');
+    // 1.5 times the smallest float16: the nearest is a rounding, 0 is another weight
+    const w = weights.get('fc.weight')!;
+    const small = Float32Array.from(dense(w), (v, i) => (i === 5 ? 1.5 * 2 ** -24 : v));
+    const given = new Map([...weights, ['fc.weight', tensor(small, w.shape)]]);
+    expect([...unlike(() => 2 ** -24, 'float16', given)]).to.deep.equal([]);
+    expect(unlike(() => 0, 'float16', given).get('fc')).to.include('1 of 72 values');
   });
 
   it('inputs of a fully connected layer in the order H,W,C are told from other weights', () => {
