@@ -23,6 +23,16 @@ describe('what alexnet verify prints', () => {
     );
   });
 
+  it('what rounding means for the answer, in numbers, on the terminal and in the summary', () => {
+    const classes = [7, 12] as const;
+    const margin = { image: 0, classes, margin: 3.2, standardError: 0.0042, probability: 2.4e-5 };
+    const told = verification([row('conv1')], { margin });
+    const said = 'class 7 leads 12 by 3.20, rounding moves that by 4.2e-3 (one standard error)';
+    expect(verificationText(told)).to.include(`the answer: ${said}: the chance that it changes the class`);
+    expect(stepSummary(told).replaceAll('\\', '')).to.include(said);
+    expect(stepSummary(verification([row('conv1')]))).not.to.include('leads');
+  });
+
   it('the first layer that failed is named, with its worst element', () => {
     const text = verificationText(
       verification([row('conv1'), failed('norm1', 'off'), failed('conv2', 'too')]),
