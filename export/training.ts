@@ -42,6 +42,11 @@ interface TrainingGraphOptions {
   readonly target?: TrainingTarget;
   /** Default: band on webgpu, else decomposed. The gradient needs values that the native operator keeps to itself. */
   readonly lrn?: Exclude<LrnForm, 'native'>;
+  /**
+   * Of a part of a network (a tower's segment): the gradient of its last layer is an input, d<layer>, in the place
+   * of labels, and the layer an output in that of the loss.
+   */
+  readonly part?: boolean;
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
@@ -51,6 +56,8 @@ export interface BuildGradientsOptions extends TrainingGraphOptions {
 }
 
 export interface BuildStepOptions extends TrainingGraphOptions {
+  /** The gradient of the input too (default false). */
+  readonly dinput?: boolean;
   /** Whose form of momentum (default paper), see update.ts. */
   readonly rule?: UpdateRule;
   /** µ, default 0.9. */
@@ -81,7 +88,7 @@ export function buildGradients(network: Network, options: BuildGradientsOptions)
   const g = builderOf(network, options);
   const parameters = weightShapes(network);
   const logits = emitForward(g, network, parameters, options);
-  emitLoss(g, logits, 'labels', `d${logits}`);
+  const results = emitEnd(g, logits, options);
   atNetwork(network, () => emitGradients(g, trunk(network), (name) => parameters.has(name), dinput));
   const gradients = [...parameters.keys()].map((name) => `d${name}`);
   for (const name of [...results, ...gradients, ...(dinput ? ['dinput'] : [])]) g.output(name);
@@ -103,15 +110,16 @@ export function buildStep(network: Network, options: BuildStepOptions): ModelFil
   const learned = [...parameters].filter(([name]) => factorsOf(descent, name).rate !== 0);
   for (const [name, shape] of learned) g.input(`${name}.velocity`, shape);
   const learningRate = g.input('learningRate', []);
-  emitLoss(g, logits, 'labels', `d${logits}`, emitLossFactor(g, descent, learningRate));
+  const results = emitEnd(g, logits, options, () => emitLossFactor(g, descent, learningRate));
   const products = productsOf(network);
   const names = new Set(learned.map(([name]) => name));
   const wants = (name: string) => names.has(name) && !products.has(name);
-  atNetwork(network, () => emitGradients(g, trunk(network), wants, false, (name) => names.has(name)));
+  const { dinput = false } = options;
+  atNetwork(network, () => emitGradients(g, trunk(network), wants, dinput, (name) => names.has(name)));
   for (const name of names) {
     emitUpdate(g, descent, name, products.get(name) ?? { value: `d${name}` }, learningRate);
   }
-  for (const name of results) g.output(name);
+  for (const name of [...results, ...(dinput ? ['dinput'] : [])]) g.output(name);
   for (const [name, shape] of learned) {
     for (const state of [`${name}.next`, `${name}.velocity.next`]) {
       g.expect(state, shape);
@@ -125,7 +133,22 @@ export function buildStep(network: Network, options: BuildStepOptions): ModelFil
   return modelFile(loopOf(model, options.steps, new Set(repeated)));
 }
 
-const results = ['loss', 'wrong1', 'wrong5'];
+/** The loss and its gradient, or of a part of a network its last layer with the gradient from outside: the outputs. */
+function emitEnd(
+  g: GraphBuilder,
+  last: string,
+  { part }: TrainingGraphOptions,
+  factor: () => string | undefined = () => undefined,
+): readonly string[] {
+  if (part) {
+    g.input(`d${last}`, g.dims(last));
+    return [last];
+  }
+  if (g.dims(last).length !== 2)
+    throw new RangeError(`${last}: the loss needs logits (N,K) (= [${g.dims(last)}])`);
+  emitLoss(g, last, 'labels', `d${last}`, factor());
+  return ['loss', 'wrong1', 'wrong5'];
+}
 
 /** Fully connected weights: their gradient dyᵀ·x goes straight into the velocity, in one Gemm. */
 function productsOf(network: Network): ReadonlyMap<string, GradientSource> {
@@ -140,7 +163,7 @@ function productsOf(network: Network): ReadonlyMap<string, GradientSource> {
 
 function builderOf(
   network: Network,
-  { batch, augment, target, lrn = target === 'webgpu' ? 'band' : 'decomposed' }: BuildStepOptions,
+  { batch, augment, target, lrn = target === 'webgpu' ? 'band' : 'decomposed', part }: BuildStepOptions,
 ): GraphBuilder {
   if (!Number.isSafeInteger(batch) || batch < 1)
     throw new RangeError(`batch must be a positive integer (= ${batch})`);
@@ -150,11 +173,11 @@ function builderOf(
     emitAugment(g, augment, batch, network.preprocess);
     g.expect('input', shape);
   } else g.input('input', shape);
-  g.input('labels', [batch], 'int32');
+  if (!part) g.input('labels', [batch], 'int32');
   return g;
 }
 
-/** Inputs for the parameters, and all layers; returns the logits. */
+/** Inputs for the parameters, and all layers; returns the last, as a rule the logits. */
 function emitForward(
   g: GraphBuilder,
   network: Network,
@@ -168,10 +191,7 @@ function emitForward(
     atNetwork(network, () => emitTrainingLayer(g, layer, inputsOf(network, index), dropout));
     g.expect(layer.name, expected.get(layer.name)!);
   }
-  const logits = layers[layers.length - 1].name;
-  if (g.dims(logits).length !== 2)
-    throw new RangeError(`${logits}: the loss needs logits (N,K) (= [${g.dims(logits)}])`);
-  return logits;
+  return layers[layers.length - 1].name;
 }
 
 function descentOf(network: Network, options: BuildStepOptions): Descent {

@@ -33,13 +33,16 @@ export const deviceText = ({ device, towers }: Pick<Verification, 'device' | 'to
 /** 'bytes for 2 images: conv3 173,056 each way, …', and how that compares with the paper's layout. */
 export function exchangeText({ exchanges, images, bytes, paper }: Towers): string {
   const places = [...new Set(exchanges.map(({ before }) => before))].map((layer) => {
-    const [one, other] = exchanges.filter(({ before }) => before === layer);
+    const [one, other] = exchanges.filter(({ before, back }) => before === layer && !back);
     return `${layer} ${thousands(one.bytes)} ${other ? 'each way' : `to tower ${one.receiver}`}`;
   });
   const more = new Set(exchanges.filter((one) => !one.paper).map(({ before }) => before));
   const why = more.size > 0 ? `: ${[...more].join(' ')} read maps across the border` : '';
   const layout = `paper's layout ${thousands(paper)}${why}`;
-  return `bytes for ${images === 1 ? '1 image' : `${images} images`}: ${places.join(', ')}; ${thousands(bytes)} in all, the ${layout}`;
+  const gradients = exchanges.reduce((sum, one) => sum + (one.back ? one.bytes : 0), 0);
+  const back = gradients > 0 ? `, ${thousands(gradients)} of them gradients on their way back` : '';
+  const batch = images === 1 ? '1 image' : `${images} images`;
+  return `bytes for ${batch}: ${places.join(', ')}; ${thousands(bytes)} in all${back}, the ${layout}`;
 }
 
 /** Two significant digits in scientific notation, e.g. 1.2e-7; 0 for 0. */

@@ -12,7 +12,7 @@ import { mustHaveTowers } from '../networks/towers.ts';
 import { readFeeds } from '../onnx/feeds.ts';
 import type { Model, ValueInfo } from '../onnx/model.ts';
 import { builtModel, type ModelInBytes, readModelFile } from '../onnx/read.ts';
-import { chooseDevice, type Device, describeChoice, LABELS } from '../runtime/devices.ts';
+import { chooseDevice, type Device, describeChoice, LABELS, type Place } from '../runtime/devices.ts';
 import type { Executor } from '../runtime/failures.ts';
 import { BAND_NOTE, lrnOf } from '../runtime/session.ts';
 import { switchTf32Off } from '../runtime/tf32.ts';
@@ -71,12 +71,11 @@ async function verifyTowers(options: VerifyOptions): Promise<VerifyResult> {
   const places = await devicesOfTowers(options);
   // LRN's form is that of the device that has the fewest
   const { device } = places.find((place) => place.device === 'webgpu') ?? places[0];
-  refuseWithoutGraph(options);
-  const found = await fromNetwork(options, device);
-  const { network, weights: tensors } = found.pair;
-  mustHaveTowers(network);
-  await using towers = hostTowers(network, tensors, places, options.lrn ?? lrnOf(device));
-  const { title, weights, notes, input, run } = await prepareLayers(found, options, device, towers);
+  const prepared =
+    options.graph === undefined
+      ? await prepareTowers(options, device, places)
+      : await prepareTraining(options, device, undefined, places);
+  const { title, weights, notes, input, run } = prepared;
   log(`${title}, weights: ${weights}`);
   log(`input: ${input}`);
   for (const line of [...describeTowers(places), ...notes]) log(line);
@@ -84,6 +83,19 @@ async function verifyTowers(options: VerifyOptions): Promise<VerifyResult> {
   const on = cuda ? switchTf32Off('cuda') : undefined;
   if (on) log(on);
   return { ...(await run()), model: null, weights, inputSource: input };
+}
+
+async function prepareTowers(
+  options: VerifyOptions,
+  device: Device,
+  places: readonly Place[],
+): Promise<Prepared> {
+  refuseWithoutGraph(options);
+  const found = await fromNetwork(options, device);
+  const { network, weights } = found.pair;
+  mustHaveTowers(network);
+  const towers = hostTowers(network, weights, places, options.lrn ?? lrnOf(device));
+  return prepareLayers(found, options, device, towers);
 }
 
 /** What another engine computed; onnxruntime is not loaded. */

@@ -9,7 +9,7 @@ import type { VerifyOptions } from './options.ts';
 import type { Towers } from './verification.ts';
 
 /** Options that one device has, or somebody else's values. */
-const OF_ONE = ['model', 'values', 'endpoint', 'names', 'layout', 'graph'] as const;
+const OF_ONE = ['model', 'values', 'endpoint', 'names', 'layout'] as const;
 
 /** The towers' devices. Throws InputError for options that do not go with them, EnvironmentError for a device. */
 export async function devicesOfTowers(options: VerifyOptions): Promise<readonly Choice[]> {
@@ -47,7 +47,7 @@ export function exchanged(network: Network, { sent, places }: TowersHost): Tower
     images,
     exchanges: sent.map(({ images: _, ...one }) => ({ ...one, paper: both.has(one.before) })),
     bytes: sent.reduce((sum, { bytes }) => sum + bytes, 0),
-    paper: layoutOf(network, images),
+    paper: layoutOf(network, images) * (sent.some(({ back }) => back) ? 2 : 1),
   };
 }
 

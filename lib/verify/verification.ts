@@ -121,6 +121,8 @@ export interface Exchanged {
   readonly sender: number;
   readonly receiver: number;
   readonly bytes: number;
+  /** Whether it is a gradient, which goes back. */
+  readonly back: boolean;
   /** Whether it is in the paper's layout. */
   readonly paper: boolean;
 }

@@ -1,5 +1,11 @@
 /** The graphs that are verified: which values they have, and how they are fed and run. */
-import { buildGradients, buildStep, joined, type ModelFile } from '../../../export/index.ts';
+import {
+  type BuildStepOptions,
+  buildGradients,
+  buildStep,
+  joined,
+  type ModelFile,
+} from '../../../export/index.ts';
 import { decodeModel } from '../../../export/proto.ts';
 import type { Network } from '../../../reference/networks/layers.ts';
 import { type Weights, weightShapes } from '../../../reference/oracle.ts';
@@ -7,8 +13,11 @@ import { type Batch, trunk } from '../../../reference/training/gradient.ts';
 import { defaultFactor, type Hyper } from '../../../reference/training/optimiser.ts';
 import { floatValue, fromTensor, type Value } from '../../array/value.ts';
 import { InputError } from '../../errors.ts';
+import type { Place } from '../../runtime/devices.ts';
 import type { Device } from '../../runtime/failures.ts';
-import { targetOf } from '../../runtime/session.ts';
+import { type Host, targetOf } from '../../runtime/session.ts';
+import type { TowersHost } from '../../runtime/towers.ts';
+import { hostTrainingTowers } from '../../runtime/training-towers.ts';
 import type { JudgeSettings } from '../options.ts';
 import type { Provider } from '../provider.ts';
 import { sessionsOf } from '../sessions.ts';
@@ -25,18 +34,29 @@ export interface TrainingGraph {
   readonly taps: readonly string[];
   readonly outputs: readonly string[];
   readonly inputs: ReadonlySet<string>;
+  /** Where two towers run it. */
+  readonly towers?: TowersHost;
+}
+
+/** Where it runs: a device, or those of two towers. */
+export interface Where {
+  readonly device: Device;
+  readonly places?: readonly Place[];
+  /** Where the towers' sessions are opened; default: in a process for each. */
+  readonly hosts?: readonly Host[];
 }
 
 /** The gradients graph as it is exported, or the bytes of a file that should be one. */
 export function gradientsGraph(
   network: Network,
   batch: Batch,
-  device: Device,
+  { device, places, hosts }: Where,
   file?: Uint8Array,
 ): TrainingGraph {
-  const dropout = batch.dropout !== 'none';
-  const own = buildGradients(network, { batch: batch.input.shape[0], dropout, target: targetOf(device) });
-  return graphOf('gradients', network, own, file);
+  const form = { batch: batch.input.shape[0], dropout: batch.dropout !== 'none' };
+  const own = buildGradients(network, { ...form, target: targetOf(device) });
+  const towers = places && hostTrainingTowers(network, places, 'gradients', form, hosts);
+  return { ...graphOf('gradients', network, own, file), towers };
 }
 
 /** The step's graph, likewise. */
@@ -44,21 +64,22 @@ export function stepGraph(
   network: Network,
   batch: Batch,
   hyper: Hyper,
-  device: Device,
+  { device, places, hosts }: Where,
   file?: Uint8Array,
 ): TrainingGraph {
   const { rule, momentum, weightDecay } = hyper;
   const names = [...weightShapes(network).keys()];
-  const own = buildStep(network, {
+  const form: BuildStepOptions = {
     batch: batch.input.shape[0],
     dropout: batch.dropout !== 'none',
-    target: targetOf(device),
     rule: rule === 'as-run' ? 'paper' : rule,
     momentum,
     weightDecay,
     factors: new Map(names.map((name) => [name, defaultFactor(rule, name)])),
-  });
-  return graphOf('training', network, own, file);
+  };
+  const own = buildStep(network, { ...form, target: targetOf(device) });
+  const towers = places && hostTrainingTowers(network, places, 'training', form, hosts);
+  return { ...graphOf('training', network, own, file), towers };
 }
 
 function graphOf(
@@ -137,9 +158,9 @@ function unfed(name: string, { kind }: TrainingGraph): string {
 
 /** Where the values of such a graph come from. */
 export const runsOf = (graph: TrainingGraph, device: Device, options: JudgeSettings): Promise<Provider> => {
-  const { bytes, foreign, taps, outputs } = graph;
+  const { bytes, foreign, taps, outputs, towers } = graph;
   const names = new Map(taps.map((name) => [name, name]));
-  return sessionsOf({ device, bytes, foreign, names, outputs, accept }, options);
+  return sessionsOf({ device, bytes, foreign, towers, names, outputs, accept }, options);
 };
 
 function accept(value: Value, name: string): Value {

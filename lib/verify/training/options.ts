@@ -4,8 +4,10 @@ import type { Hyper } from '../../../reference/training/optimiser.ts';
 import { InputError } from '../../errors.ts';
 import { readInput } from '../../networks/input.ts';
 import { resolve } from '../../networks/resolve.ts';
+import { mustHaveTowers } from '../../networks/towers.ts';
 import type { Model } from '../../onnx/model.ts';
 import { readModelFile } from '../../onnx/read.ts';
+import type { Place } from '../../runtime/devices.ts';
 import type { Device } from '../../runtime/failures.ts';
 import type { Elsewhere } from '../dump/part.ts';
 import type { GraphOptions, VerifyOptions } from '../options.ts';
@@ -18,12 +20,14 @@ export async function prepareTraining(
   options: VerifyOptions,
   device: Device,
   read?: (network: Network) => Promise<Elsewhere & { readonly notes: readonly string[] }>,
+  places?: readonly Place[],
 ) {
   const { graph = 'gradients', model: path, seed = 0, input: given, batch: size } = options;
   refuse(options, graph);
   const file = path === undefined ? undefined : await readModelFile(path);
   const name = options.network ?? file?.model.metadata.get('network');
   const { network, weights, source, notes } = await resolve({ ...options, network: name });
+  if (places) mustHaveTowers(network);
   const written = file && batchOf(file.model);
   const { tensor: input, source: inputSource } = await readInput(network, {
     from: given,
@@ -60,6 +64,7 @@ export async function prepareTraining(
         hyper,
         steps,
         device,
+        places,
         dump,
         file: file?.bytes,
       })),

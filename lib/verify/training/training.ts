@@ -11,19 +11,28 @@ import type { Hyper } from '../../../reference/training/optimiser.ts';
 import { classes } from '../../bounds/arithmetic.ts';
 import type { BoundsContext } from '../../bounds/bounds.ts';
 import { operationsFor } from '../../fast/index.ts';
-import type { Device } from '../../runtime/failures.ts';
 import { holdDevice } from '../../runtime/session.ts';
+import { executorOf } from '../../runtime/towers.ts';
 import { type Elsewhere, examineDump } from '../dump/part.ts';
 import { type Examined, examine, type Reported, verificationOf } from '../engine.ts';
 import type { JudgeSettings, VerifyOptions } from '../options.ts';
 import { mustBeFinite, type Subject, tensorOf } from '../subject.ts';
+import { exchanged } from '../towers.ts';
 import type { Verification } from '../verification.ts';
 import { type Chain, disturbedChain, oracleChain } from './chain.ts';
 import { forwardAndBack } from './gradients.ts';
-import { aboutGraph, feedsOf, gradientsGraph, runsOf, stepGraph, type TrainingGraph } from './graphs.ts';
+import {
+  aboutGraph,
+  feedsOf,
+  gradientsGraph,
+  runsOf,
+  stepGraph,
+  type TrainingGraph,
+  type Where,
+} from './graphs.ts';
 import { verifySteps } from './steps.ts';
 
-interface TrainingSettings extends JudgeSettings, Pick<VerifyOptions, 'plain'> {
+interface TrainingSettings extends Where, JudgeSettings, Pick<VerifyOptions, 'plain'> {
   readonly graph: 'gradients' | 'training';
   readonly network: Network;
   readonly weights: Weights;
@@ -31,7 +40,6 @@ interface TrainingSettings extends JudgeSettings, Pick<VerifyOptions, 'plain'> {
   readonly batch: Batch;
   readonly hyper: Hyper;
   readonly steps: number;
-  readonly device: Device;
   /** Values that were computed elsewhere; default: a session's. */
   readonly dump?: Elsewhere;
   /** A file that should be this graph; default: the one that is exported. */
@@ -55,7 +63,8 @@ const failures = ({ layers }: Verification): number =>
 
 async function verifyWith(ties: Ties, settings: TrainingSettings): Promise<Verification> {
   const { graph: kind, network, batch, hyper, precision = 'float32', plain, file, dump } = settings;
-  const device = dump?.device ?? settings.device;
+  const { places } = settings;
+  const device = dump?.device ?? (places ? executorOf(places) : settings.device);
   mustBeFinite('the input', batch.input);
   for (const [name, t] of settings.weights) mustBeFinite(name, t);
   const required = settings.require ?? 'float32';
@@ -63,8 +72,8 @@ async function verifyWith(ties: Ties, settings: TrainingSettings): Promise<Verif
   const context: BoundsContext = { device, operands: classes[required], half: false, runningSum: false };
   const options: GradientOptions = { precision, ties, operations: operationsFor({ plain }) };
   const chain = oracleChain(network, weights, batch, options);
-  await using _held = dump ? null : await holdDevice(settings.device);
-  const graph = gradientsGraph(network, batch, settings.device, kind === 'gradients' ? file : undefined);
+  await using _held = dump || places ? null : await holdDevice(settings.device);
+  const graph = gradientsGraph(network, batch, settings, kind === 'gradients' ? file : undefined);
   const gradients = await examineGradients({ ...settings, weights, ties }, graph, context, chain);
   const parts: Reported[] = [gradients];
   const saved = {
@@ -72,7 +81,7 @@ async function verifyWith(ties: Ties, settings: TrainingSettings): Promise<Verif
     oracle: results(chain.values, network),
   };
   if (kind === 'training') {
-    const step = stepGraph(network, batch, hyper, settings.device, file);
+    const step = stepGraph(network, batch, hyper, settings, file);
     const { expected } = gradients;
     const about = { ...settings, weights, graph: step, context, options, chain, expected };
     const { device: onDevice, oracle, ...stepped } = await verifySteps(about);
@@ -81,7 +90,8 @@ async function verifyWith(ties: Ties, settings: TrainingSettings): Promise<Verif
     for (const [name, t] of oracle) saved.oracle.set(name, t);
   }
   const about = { network: network.name, input: batch.input.shape, device, required };
-  return verificationOf(parts, { ...about, values: saved });
+  const found = verificationOf(parts, { ...about, values: saved });
+  return graph.towers ? { ...found, towers: exchanged(network, graph.towers) } : found;
 }
 
 async function examineGradients(
