@@ -52,7 +52,7 @@ export type { Identified, OnePicture, Pictures, PictureSource } from './classify
 export type { Pixels } from './image/pixels.ts';
 export { type Bulk, type BulkOptions, predictInto } from './classify/bulk.ts';
 export { predict, type Predicted, type PredictOptions } from './classify/predict.ts';
-export { evaluate, type EvaluateOptions, type Evaluation } from './evaluate/index.ts';
+export { evaluate, type EvaluateOptions, type Evaluation, type Mistake } from './evaluate/index.ts';
 export {
   Diverged,
   train,
@@ -107,6 +107,8 @@ export type { Comparison, Verdict, Worst } from './judge/judge.ts';
 export type { Margin } from './judge/margin.ts';
 export type { Pattern, Span } from './judge/pattern.ts';
 export type { Product, Sum, Why } from './judge/why.ts';
+export type { Picture } from './data/dataset.ts';
+export type { Path } from './image/load.ts';
 export type { Given } from './networks/input.ts';
 export type { Chosen } from './networks/resolve.ts';
 export type { CudaNeeds } from './runtime/installation.ts';

@@ -38,7 +38,15 @@ import type { Choice as DeviceChoice } from '../runtime/devices.ts';
 import { inOrder } from '../runtime/threads.ts';
 import { requireWeights } from '../weights/shipped.ts';
 import { type Matching, matchClasses } from './labels.ts';
-import { type Confusion, confusions, counter, type Share, type Tally, wilson } from './tally.ts';
+import {
+  type Confusion,
+  type Counter,
+  confusions,
+  counter,
+  type Share,
+  type Tally,
+  wilson,
+} from './tally.ts';
 
 export type { Confusion, Share } from './tally.ts';
 
@@ -93,6 +101,14 @@ const checks: Checks<EvaluateOptions> = {
   signal: aborting,
 };
 
+/** A picture that was taken for another class, in the network's numbers, and the probability of that. */
+export interface Mistake {
+  readonly picture: Picture;
+  readonly truth: number;
+  readonly predicted: number;
+  readonly probability: number;
+}
+
 export interface Evaluation {
   readonly data: {
     readonly path: string;
@@ -123,6 +139,8 @@ export interface Evaluation {
   readonly classes: readonly (Share & { readonly class: number; readonly name: string })[];
   /** Network's classes; the pairs that occurred. */
   readonly confusion: readonly Confusion[];
+  /** Pictures that were wrong, most confident first; at most 60 of them. */
+  readonly mistakes: readonly Mistake[];
   readonly timing: {
     readonly seconds: number;
     readonly picturesPerSecond: number;
@@ -204,6 +222,7 @@ async function compute(
     const { batch = batchFor(network, device, views) } = options;
     const pipeline = openPipeline(network, engines, pool, { maxBatch: batch, views, pixels });
     const { add, tally } = counter(K, k);
+    const mistakes: Mistake[] = [];
     const failures: Failure[] = [];
     const started = performance.now();
     const classified = inOrder(inGroups(examples(shown), batch), pipeline.ahead, async (group) => ({
@@ -214,7 +233,7 @@ async function compute(
       if (options.signal?.aborted) break;
       for (const [n, outcome] of outcomes.entries()) {
         if ('error' in outcome) failures.push(outcome);
-        else addPicture(add, outcome, matching.to[group[n].label], group[n].picture.name);
+        else noteMistake(mistakes, addPicture(add, outcome, matching.to[group[n].label], group[n].picture));
       }
       options.progress?.(tally.count + failures.length, total);
     }
@@ -240,6 +259,7 @@ async function compute(
       mean: mean?.file ?? null,
       ...summary(tally, data.classes, matching, k),
       failures,
+      mistakes,
       timing,
     };
   } finally {
@@ -252,18 +272,30 @@ function* examples(split: Split): Generator<{ readonly picture: Picture; readonl
 }
 
 function addPicture(
-  add: (probabilities: Float64Array, truth: number) => void,
+  add: Counter['add'],
   probabilities: Float64Array,
   truth: number,
-  name: string,
-): void {
+  picture: Picture,
+): Mistake {
   try {
-    add(probabilities, truth);
+    const predicted = add(probabilities, truth);
+    return { picture, truth, predicted, probability: probabilities[predicted] };
   } catch (error) {
     throw new InputError(
-      `${name}: ${(error as Error).message}: weights or preprocessing are not this network's`,
+      `${picture.name}: ${(error as Error).message}: weights or preprocessing are not this network's`,
     );
   }
+}
+
+/** More on a page nobody looks at. */
+const MOST_MISTAKES = 60;
+
+/** Keeps what is wrong in order; of equally confident ones the first come first. */
+function noteMistake(mistakes: Mistake[], one: Mistake): void {
+  if (one.truth === one.predicted) return;
+  const at = mistakes.findIndex(({ probability }) => probability < one.probability);
+  mistakes.splice(at < 0 ? mistakes.length : at, 0, one);
+  mistakes.length = Math.min(mistakes.length, MOST_MISTAKES);
 }
 
 function summary(tally: Tally, classes: readonly string[], { to, names, by }: Matching, k: number) {

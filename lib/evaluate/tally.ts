@@ -42,8 +42,11 @@ export interface Tally {
 }
 
 export interface Counter {
-  /** Probabilities (K) and the right class. The first of equals counts as the greater. Throws for NaN. */
-  add(probabilities: ArrayLike<number>, truth: number): void;
+  /**
+   * Probabilities (K) and the right class; returns the one that is given. The first of equals counts as the greater.
+   * Throws for NaN.
+   */
+  add(probabilities: ArrayLike<number>, truth: number): number;
   readonly tally: Tally;
 }
 
@@ -53,7 +56,7 @@ const LEAST = 2 ** -126;
 /** Counts whether the truth is the first of K classes, and among the first k. */
 export function counter(K: number, k: number): Counter {
   const tally = { count: 0, top1: 0, topK: 0, loss: 0, pairs: new Map<number, number>() };
-  const add = (p: ArrayLike<number>, truth: number): void => {
+  const add = (p: ArrayLike<number>, truth: number): number => {
     let rank = 0;
     let first = 0;
     for (let c = 0; c < K; c++) {
@@ -67,6 +70,7 @@ export function counter(K: number, k: number): Counter {
     tally.loss -= Math.log(Math.max(p[truth], LEAST));
     const pair = truth * K + first;
     tally.pairs.set(pair, (tally.pairs.get(pair) ?? 0) + 1);
+    return first;
   };
   return { add, tally };
 }

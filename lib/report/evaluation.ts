@@ -1,7 +1,8 @@
-/** An evaluation as a table for the terminal, as JSON (docs/json.md), and as a page with its confusion matrix. */
+/** An evaluation as a table for the terminal, as JSON (docs/json.md), and as a page: confusions and what was wrong. */
 import type { Confusion, Evaluation, Share } from '../evaluate/index.ts';
 import { describeChoice } from '../runtime/devices.ts';
 import { escapeXml, oneLine } from './escape.ts';
+import { type MistakeOptions, mistakesSection } from './mistakes.ts';
 import { fact, numberCells, pageOf } from './page.ts';
 import { confusionChart, confusionLabels, shownClasses } from './plots/confusion.ts';
 import { standalone } from './plots/draw.ts';
@@ -29,7 +30,7 @@ function subject(evaluation: Evaluation): string {
 }
 
 /** Confusions proper, the most frequent first. */
-const mistakes = ({ confusion }: Evaluation): readonly Confusion[] =>
+const confused = ({ confusion }: Evaluation): readonly Confusion[] =>
   confusion
     .filter(({ truth, predicted }) => truth !== predicted)
     .sort((a, b) => b.count - a.count || a.truth - b.truth || a.predicted - b.predicted);
@@ -37,7 +38,7 @@ const mistakes = ({ confusion }: Evaluation): readonly Confusion[] =>
 /** What the pictures of a class were most often taken for, and how often. */
 function takenFor(evaluation: Evaluation): (truth: number) => string {
   const { names } = evaluation;
-  const worst = mistakes(evaluation);
+  const worst = confused(evaluation);
   return (truth) => {
     const most = worst.find((pair) => pair.truth === truth);
     return most ? `${names[most.predicted]} (${most.count})` : '';
@@ -97,7 +98,7 @@ function matrix({ names, confusion }: Evaluation): string {
 
 function frequent(evaluation: Evaluation): string {
   const { names } = evaluation;
-  const rows = mistakes(evaluation)
+  const rows = confused(evaluation)
     .slice(0, SOME)
     .map(({ truth, predicted, count }) => [names[truth], names[predicted], String(count)]);
   return table(['truth', 'answer (the most frequent mistakes)', right('times')], rows);
@@ -113,7 +114,7 @@ function speed({ timing, failures }: Evaluation): string[] {
   return lines;
 }
 
-export const evaluationJson = (evaluation: Evaluation) => ({
+export const evaluationJson = ({ mistakes: _, ...evaluation }: Evaluation) => ({
   version: 1,
   ...evaluation,
   device: evaluation.device?.device ?? 'oracle',
@@ -125,8 +126,8 @@ const WIDTH = 760;
 export const confusionSvg = async (evaluation: Evaluation): Promise<string> =>
   standalone(await confusionChart(evaluation, WIDTH));
 
-/** The whole page. */
-export async function evaluationHtml(evaluation: Evaluation): Promise<string> {
+/** The whole page; `options` say how pictures that were wrong are read again. */
+export async function evaluationHtml(evaluation: Evaluation, options?: MistakeOptions): Promise<string> {
   const { top1, topK, loss, count, data, network, failures, random } = evaluation;
   const facts = [
     ['top-1', `${thousands(top1.right)} of ${thousands(count)}`],
@@ -154,7 +155,8 @@ ${facts.map(([name, value]) => fact(name, value)).join('\n')}
 <p class="legend">${legend.join(' ')}</p>
 <figure>${await confusionChart(evaluation, WIDTH)}</figure>
 </section>
-${classSection(evaluation)}`,
+${classSection(evaluation)}
+${count > top1.right ? await mistakesSection(evaluation, options) : ''}`,
   });
 }
 

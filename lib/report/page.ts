@@ -115,6 +115,7 @@ summary b { min-width: 5.5em; } summary .muted { flex: 1 1 auto; }
 summary:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 8px; }
 .inside { padding: 6px 14px 16px; }
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(280px, 100%), 1fr)); gap: 22px 28px; margin: 8px 0 20px; }
+.thumbnails { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 18px 20px; margin: 8px 0 20px; }
 .legend { display: flex; flex-wrap: wrap; gap: 2px 14px; font-size: 12px; color: var(--muted); margin: 0 0 14px; }
 .legend i { display: inline-block; width: 11px; height: 11px; border-radius: 2px; background: var(--fill); margin-right: 5px; vertical-align: -1px; }
 @media (max-width: 640px) {

@@ -1,9 +1,14 @@
-/** A thread that makes photos ready for a page: see predictions.ts. */
+/** A thread that makes pictures ready for a page: see photo.ts. */
 import { workerData } from 'node:worker_threads';
+import type { Picture } from '../data/dataset.ts';
 import { serve } from '../runtime/threads.ts';
-import { type Photo, photoOf } from './photo.ts';
+import { type Photo, photoOf, type Shown, thumbnailOf, type Unshown } from './photo.ts';
 
-serve<string, Photo | { readonly error: string }>(
-  (path) => photoOf(path, workerData).catch(({ message }) => ({ error: message })),
+const make: (picture: Picture) => Promise<Photo | Shown> = workerData.preprocess
+  ? (picture) => photoOf(picture, workerData)
+  : (picture) => thumbnailOf(picture, workerData);
+
+serve<Picture, Photo | Shown | Unshown>(
+  (picture) => make(picture).catch(({ message }) => ({ error: message })),
   () => [],
 );

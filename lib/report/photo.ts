@@ -7,16 +7,18 @@ import {
   resizedSize,
 } from '../../reference/input/preprocess.ts';
 import { type Rectangle, resizeBilinear } from '../../reference/input/resize.ts';
-import { type DecodeOptions, decodeImage } from '../image/decode.ts';
+import { decodePicture, type Picture } from '../data/dataset.ts';
+import type { DecodeOptions } from '../image/decode.ts';
 import { encodeJpeg } from '../image/encode.ts';
-import { readPicture } from '../image/load.ts';
+import { openThreads, startThread, type ThreadPool } from '../runtime/threads.ts';
+import { escapeXml } from './escape.ts';
 
 export interface PhotoOptions extends DecodeOptions {
   readonly preprocess: Preprocess;
   readonly views: 1 | 10;
 }
 
-interface Shown {
+export interface Shown {
   readonly width: number;
   readonly height: number;
   /** A data: address. */
@@ -34,23 +36,31 @@ export interface Photo {
   readonly view: Shown;
 }
 
-/** A photo on a page is no larger. */
-const MOST = { width: 480, height: 320 };
+/** A photo on a page is no larger; neither is one of many. */
+const PHOTO = { width: 480, height: 320 };
+const THUMBNAIL = { width: 160, height: 160 };
 
 /** Rejects as reading and decoding do. */
-export async function photoOf(path: string, { preprocess, views, ...how }: PhotoOptions): Promise<Photo> {
-  const image = await decodeImage(await readPicture(path), path, how);
+export async function photoOf(picture: Picture, { preprocess, views, ...how }: PhotoOptions): Promise<Photo> {
+  const image = await decodePicture(picture, how);
   const { width, height } = image;
-  const scale = Math.min(1, MOST.width / width, MOST.height / height);
-  const [w, h] = [width, height].map((side) => Math.max(1, Math.round(side * scale)));
-  const small = resizeBilinear(image, w, h, { x: 0, y: 0, width: w, height: h });
   return {
     width,
     height,
-    small: shown(small),
+    small: shown(within(PHOTO, image)),
     windows: windowsIn(image, preprocess, views),
     view: shown(cropViews(image, preprocess, views)[views === 10 ? 4 : 0]),
   };
+}
+
+/** A picture among many, by itself. Rejects as reading and decoding do. */
+export const thumbnailOf = async (picture: Picture, how: DecodeOptions): Promise<Shown> =>
+  shown(within(THUMBNAIL, await decodePicture(picture, how)));
+
+function within(most: Pick<Image, 'width' | 'height'>, image: Image): Image {
+  const scale = Math.min(1, most.width / image.width, most.height / image.height);
+  const [width, height] = [image.width, image.height].map((side) => Math.max(1, Math.round(side * scale)));
+  return resizeBilinear(image, width, height, { x: 0, y: 0, width, height });
 }
 
 const shown = (image: Image): Shown => ({
@@ -58,6 +68,29 @@ const shown = (image: Image): Shown => ({
   height: image.height,
   address: `data:image/jpeg;base64,${Buffer.from(encodeJpeg(image)).toString('base64')}`,
 });
+
+export type Unshown = { readonly error: string };
+
+/** Threads that make photos, or thumbnails where nothing is said of a network. */
+export const openPhotos = <Made extends Photo | Shown>(
+  threads: number,
+  how: PhotoOptions | DecodeOptions,
+): ThreadPool<Picture, Made | Unshown> =>
+  openThreads({
+    threads,
+    start: () => startThread('./photo-worker', import.meta.url, how),
+    lost: ({ name }, reason) => ({ error: `${name}: decoding it ended its thread (${reason})` }),
+  });
+
+/** As HTML, at least `least` pixels wide where there is room. */
+export const drawing = (
+  label: string,
+  { width, height, address }: Shown,
+  least: number,
+  above = '',
+): string =>
+  `<svg role="img" aria-label="${escapeXml(label)}" viewBox="0 0 ${width} ${height}" style="max-width:${Math.max(width, least)}px">
+<image href="${address}" width="${width}" height="${height}" style="image-rendering:pixelated"/>${above}</svg>`;
 
 /** The centre; with ten views first the corners of the central square. */
 function windowsIn(image: Image, spec: Preprocess, views: 1 | 10): Rectangle[] {

@@ -3,27 +3,21 @@ import type { Guess, Prediction } from '../classify/classifier.ts';
 import type { Predicted } from '../classify/predict.ts';
 import type { DecodeOptions } from '../image/decode.ts';
 import { describeChoice } from '../runtime/devices.ts';
-import { inOrder, openThreads, startThread } from '../runtime/threads.ts';
+import { inOrder } from '../runtime/threads.ts';
 import { escapeXml } from './escape.ts';
 import { fact, pageOf } from './page.ts';
-import type { Photo } from './photo.ts';
+import { drawing, openPhotos, type Photo, type Unshown } from './photo.ts';
 import { percent, thousands } from './table.ts';
 
 interface Options extends DecodeOptions {
   readonly threads?: number;
 }
 
-type Made = Photo | { readonly error: string };
-
 /** The whole page; photos are read again, in threads. One that can no longer be shown says so in its place. */
 export async function predictionsHtml(predicted: Predicted, options: Options = {}): Promise<string> {
   const { network, weights, device, predictions, preprocess, views } = predicted;
   const { threads = Math.min(4, predictions.length), ...decoding } = options;
-  const photos = openThreads<string, Made>({
-    threads,
-    start: () => startThread('./photo-worker', import.meta.url, { ...decoding, preprocess, views }),
-    lost: (path, reason) => ({ error: `${path}: decoding it ended its thread (${reason})` }),
-  });
+  const photos = openPhotos<Photo>(threads, { ...decoding, preprocess, views });
   const failed = predictions.filter(({ error }) => error !== undefined).length;
   const facts = [
     ['network', network],
@@ -35,9 +29,13 @@ export async function predictionsHtml(predicted: Predicted, options: Options = {
   ];
   try {
     const sections: string[] = [];
-    const made = inOrder(predictions, 2 * photos.count, async (prediction) =>
-      section(prediction, prediction.error === undefined ? await photos.run(prediction.image) : prediction),
-    );
+    const made = inOrder(predictions, 2 * photos.count, async (prediction) => {
+      const { image, error } = prediction;
+      return section(
+        prediction,
+        error === undefined ? await photos.run({ name: image, file: image }) : { error },
+      );
+    });
     for await (const one of made) sections.push(one);
     return pageOf({
       title: `alexnet predict: ${network}`,
@@ -49,7 +47,7 @@ export async function predictionsHtml(predicted: Predicted, options: Options = {
   }
 }
 
-function section({ image, guesses = [] }: Prediction, made: Made): string {
+function section({ image, guesses = [] }: Prediction, made: Photo | Unshown): string {
   return `<section>
 <h2>${escapeXml(image)}</h2>
 ${'error' in made ? `<p class="fail"><span class="mark">${escapeXml(made.error)}</span></p>` : ''}
@@ -68,15 +66,11 @@ function figuresOf({ width, height, small, windows, view }: Photo): string {
     return `<rect ${at} stroke="#000" stroke-opacity=".5" stroke-width="4"/><rect ${at} stroke="#fff" stroke-width="1.5"/>`;
   });
   const mirrors = windows.length > 1 ? ', and its mirror images' : '';
-  return `<figure>${drawing('the photo', small, outlines.join(''))}
+  return `<figure>${drawing('the photo', small, 224, outlines.join(''))}
 <figcaption>${width}×${height}; the network gets what is outlined${mirrors}</figcaption></figure>
-<figure>${drawing('the view at the centre', view)}
+<figure>${drawing('the view at the centre', view, 224)}
 <figcaption>${view.width}×${view.height}, the view at the centre</figcaption></figure>`;
 }
-
-const drawing = (label: string, { width, height, address }: Photo['small'], above = ''): string =>
-  `<svg role="img" aria-label="${label}" viewBox="0 0 ${width} ${height}" style="max-width:${Math.max(width, 224)}px">
-<image href="${address}" width="${width}" height="${height}" style="image-rendering:pixelated"/>${above}</svg>`;
 
 function bars(guesses: readonly Guess[]): string {
   const rows = guesses.map(({ name, probability }) => {

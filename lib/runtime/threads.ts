@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { parentPort, Worker } from 'node:worker_threads';
 import { EnvironmentError } from '../errors.ts';
 
-interface ThreadPool<Job, Result> {
+export interface ThreadPool<Job, Result> {
   readonly count: number;
   /** Rejects with EnvironmentError if no thread starts, and with Error when they are closed. */
   run(job: Job): Promise<Result>;

@@ -1,4 +1,6 @@
 /** alexnet evaluate: how good a network is on a data set. */
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { checkTargets, type Target } from '../../disk/target.ts';
 import { writeWhole } from '../../disk/write.ts';
@@ -60,7 +62,7 @@ export function register(program: Command): void {
     .addOption(engineOption('who computes', ['onnxruntime', 'oracle']))
     .addOption(decoderOption())
     .addOption(threadsOption())
-    .option('--html <file>', 'write a page with table and picture there')
+    .option('--html <file>', 'write a page there: tables, confusions, and the pictures that were wrong')
     .option('--svg <file>', 'draw the confusions there')
     .addOption(forceOption())
     .addOption(jsonOption())
@@ -69,10 +71,18 @@ export function register(program: Command): void {
 
 async function run(data: string, options: Options): Promise<void> {
   const { json, html, svg, force, views, preprocess, ...rest } = options;
+  const { decoder, threads } = rest;
   const page = html === undefined ? undefined : ({ path: html, mark: 'html', option: '--html' } as const);
   const drawing = svg === undefined ? undefined : ({ path: svg, mark: 'svg', option: '--svg' } as const);
-  const files = [data, options.weights, options.mean, preprocess, options.classNames];
-  const guard = { inputs: withExternalData(files.filter((file) => file !== undefined)), force };
+  const files = [options.weights, options.mean, preprocess, options.classNames];
+  const guard = {
+    inputs: () =>
+      filesRead(
+        data,
+        files.filter((file) => file !== undefined),
+      ),
+    force,
+  };
   const targets: Target[] = [page ?? [], drawing ?? []].flat();
   await checkTargets(targets, guard);
   pending.files = targets.length > 0;
@@ -89,7 +99,14 @@ async function run(data: string, options: Options): Promise<void> {
   await print(json, evaluationJson(evaluation), () => evaluationText(evaluation));
   tellUnread(evaluation.failures, json);
   await takeAll([
-    async () => page && writeWhole({ ...page, content: await evaluationHtml(evaluation) }, guard),
+    async () =>
+      page && writeWhole({ ...page, content: await evaluationHtml(evaluation, { decoder, threads }) }, guard),
     async () => drawing && writeWhole({ ...drawing, content: await confusionSvg(evaluation) }, guard),
   ]);
+}
+
+/** With all that lies in a data set's folder. */
+async function filesRead(data: string, files: readonly string[]): Promise<readonly string[]> {
+  const within = await readdir(data, { recursive: true }).catch(() => []);
+  return [data, ...within.map((name) => join(data, name)), ...(await withExternalData(files)())];
 }

@@ -25,6 +25,7 @@ function evaluationOf(K: number, wrong: (k: number) => number): Evaluation {
     topK: { k: 5, ...wilson(right, 100 * K) },
     classes: names.map((name, k) => ({ class: k, name, ...wilson(100 - wrong(k), 100) })),
     confusion,
+    mistakes: [],
     timing: { seconds: 1, picturesPerSecond: 1, waited: 0 },
   };
 }
@@ -71,6 +72,30 @@ describe('the report of an evaluation', () => {
     expect([all.shown.size, all.note]).to.deep.equal([40, undefined]);
     const some = await drawn(90);
     expect([some.shown.size, some.note]).to.deep.equal([40, 'The 40 of 90 classes']);
+  });
+
+  it('shows what was wrong in its order, how many of how many, and lets no name break out of its place', async () => {
+    const evaluation = evaluationOf(3, () => 30);
+    const planes = new Uint8Array(3 * 16).fill(200);
+    const wrong = Array.from({ length: 60 }, (_, n) => ({
+      picture: { name: `<img src=x onerror="a()">&${n}`, planes, channels: 3, height: 4, width: 4 } as const,
+      ...{ truth: 0, predicted: 1, probability: 1 - n / 100 },
+    }));
+    const names = ['<b>ape</b>', 'bee" onload="a()', 'cat'];
+    const html = await evaluationHtml({ ...evaluation, names, mistakes: wrong });
+    expect(html).to.contain(
+      '90 of 300 pictures were taken for another class; here are the 60 most confident of 90,',
+    );
+    expect(html.match(/<image href="data:image\/jpeg;base64,/g)).to.have.length(60);
+    const shares = [...html.matchAll(/<figcaption>.*?: ([\d.]+) %<br>(.*?)<\/figcaption>/gs)];
+    expect(shares.map(([, share, name]) => [share, name])).to.deep.equal(
+      wrong.map((_, n) => [`${100 - n}.00`, `&lt;img src=x onerror=&quot;a()&quot;&gt;&amp;${n}`]),
+    );
+    expect(html).to.contain('<b>&lt;b&gt;ape&lt;/b&gt;</b>, taken for <b>bee&quot; onload=&quot;a()</b>');
+    expect(html).not.to.match(/<img|<b>ape|label="[^"]*" onload=/);
+    const gone = { ...wrong[0], picture: { name: '/no/such.jpg', file: '/no/such.jpg' } };
+    const lost = await evaluationHtml({ ...evaluation, mistakes: [gone] }, { threads: 1 });
+    expect(lost).to.match(/<span class="mark">\/no\/such\.jpg: no such file[^<]*<\/span>/);
   });
 
   it('colours a cell by its share of the row', async () => {
