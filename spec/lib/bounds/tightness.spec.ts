@@ -4,10 +4,11 @@
  */
 import { expect } from 'chai';
 import type { Bounds, Judged } from '../../../lib/bounds/bounds.ts';
-import { velocityBounds } from '../../../lib/bounds/update.ts';
+import { lossBounds } from '../../../lib/bounds/loss.ts';
+import { parameterBounds, velocityBounds } from '../../../lib/bounds/update.ts';
 import { type Layer, linear, lrn } from '../../../reference/networks/layers.ts';
 import { normals } from '../../../reference/random.ts';
-import { dense, type Tensor, tensor } from '../../../reference/tensor.ts';
+import { dense, map, type Tensor, tensor } from '../../../reference/tensor.ts';
 import { dot } from '../../support/float32.ts';
 import { contextOn, gradientsOf, judgedOf, t } from '../../support/hand.ts';
 
@@ -46,6 +47,8 @@ const rows = (x: Tensor): number[][] => {
   const [N, m] = x.shape;
   return Array.from({ length: N }, (_, n) => Array.from(dense(x).subarray(n * m, (n + 1) * m)));
 };
+/** Of pools that overlap. */
+const window = { stride: [1, 1], pad: [0, 0, 0, 0], rounding: 'floor' };
 const layer = (kind: Layer['kind'], attributes?: object): Layer => ({ name: 'y', kind, attributes }) as Layer;
 /** x·s^−¾ as Sqrt(Sqrt) and divisions. */
 const normalise = (x: number, s: number): number => {
@@ -153,6 +156,115 @@ const evaluations: Record<string, { atLeast: number; of: Parameters<typeof used>
       ]);
       const judged = gradientsOf(linear('y', 1), { x, y: dy, dy, weights }, cpu)[2]!;
       return { y: [sum(Array.from(dense(dy)))], judged };
+    },
+  },
+  sigmoid: {
+    atLeast: 0.039,
+    of(seed) {
+      const x = draw(seed, 1, 1, 10);
+      const y = Array.from(dense(x), (v) => f(1 / f(1 + f(Math.exp(-v)))));
+      return { y, judged: judgedOf(layer('sigmoid'), x, cpu) };
+    },
+  },
+  'the gradient of inputs that six neurons read': {
+    atLeast: 0.25,
+    of(seed) {
+      const [x, w, dy] = [draw(seed, 1, 1, 4), draw(seed, 2, 6, 4), draw(seed, 3, 1, 6)];
+      const columns = Array.from({ length: 4 }, (_, i) => rows(w).map((row) => row[i]));
+      const y = columns.map((column) => dot(column, rows(dy)[0], 0, 'forward', false));
+      const weights = new Map([['y.weight', w]]);
+      return { y, judged: gradientsOf(linear('y', 6), { x, y: dy, dy, weights }, cpu)[0]! };
+    },
+  },
+  'the gradient of a maximum of four windows': {
+    atLeast: 0.37,
+    of(seed) {
+      const x = t([1, 1, 3, 3], 0, 0, 0, 0, 9, 0, 0, 0, 0);
+      const dy = draw(seed, 1, 1, 1, 2, 2);
+      const [a, b, c, d] = dense(dy);
+      const y = Array.from(dense(x), (v) => (v > 0 ? f(f(a + b) + f(c + d)) : 0));
+      const pass = { x, y: t([1, 1, 2, 2], 9, 9, 9, 9), dy };
+      return { y, judged: gradientsOf(layer('maxpool', { ...window, kernel: [2, 2] }), pass, cpu)[0]! };
+    },
+  },
+  'the gradient of averages of 3×3': {
+    atLeast: 0.31,
+    of(seed) {
+      const dy = draw(seed, 1, 1, 1, 2, 2);
+      const third = f(1 / 3);
+      // rows, or columns, 0 … 3: the first is in the first window alone, the last in the last
+      const spread = ([a, b]: readonly number[]) => {
+        const [first, last] = [f(third * a), f(third * b)];
+        return [first, f(first + last), f(first + last), last];
+      };
+      const [top, bottom] = rows(tensor(dense(dy), [2, 2])).map(spread);
+      const lines = top.map((v, i) => spread([v, bottom[i]]));
+      const y = Array.from({ length: 16 }, (_, i) => lines[i % 4][Math.floor(i / 4)]);
+      const pass = { x: draw(seed, 2, 1, 1, 4, 4), y: dy, dy };
+      const average = layer('avgpool', { ...window, kernel: [3, 3], divisor: 'window' });
+      return { y, judged: gradientsOf(average, pass, cpu)[0]! };
+    },
+  },
+  'the gradient of tanh': {
+    atLeast: 0.36,
+    of(seed) {
+      const [y, dy] = [map(draw(seed, 1, 1, 10), (v) => f(Math.tanh(v))), draw(seed, 2, 1, 10)];
+      const dx = Array.from(dense(y), (v, i) => f(dense(dy)[i] * f(1 - f(v * v))));
+      return { y: dx, judged: gradientsOf(layer('tanh'), { x: y, y, dy }, cpu)[0]! };
+    },
+  },
+  'the gradient of sigmoid': {
+    atLeast: 0.7,
+    of(seed) {
+      const [y, dy] = [map(draw(seed, 1, 1, 10), (v) => f(1 / (1 + Math.exp(-v)))), draw(seed, 2, 1, 10)];
+      const dx = Array.from(dense(y), (v, i) => f(f(dense(dy)[i] * v) * f(1 - v)));
+      return { y: dx, judged: gradientsOf(layer('sigmoid'), { x: y, y, dy }, cpu)[0]! };
+    },
+  },
+  'the gradient of softmax': {
+    atLeast: 0.17,
+    of(seed) {
+      const [x, dy] = [draw(seed, 1, 1, 6), draw(seed, 2, 1, 6)];
+      const terms = Array.from(dense(x), Math.exp);
+      const total = terms.reduce((a, b) => a + b);
+      const y = t([1, 6], ...terms.map((v) => v / total));
+      const common = sum(Array.from(dense(y), (v, i) => f(v * dense(dy)[i])));
+      const dx = Array.from(dense(y), (v, i) => f(v * f(dense(dy)[i] - common)));
+      return { y: dx, judged: gradientsOf(layer('softmax'), { x, y, dy }, cpu)[0]! };
+    },
+  },
+  'the loss of three images': {
+    atLeast: 0.073,
+    of(seed) {
+      const [logits, labels] = [draw(seed, 1, 3, 10), [seed % 10, 3, 7]];
+      const losses = rows(logits).map((z, n) => {
+        const m = Math.max(...z);
+        const log = f(Math.log(sum(z.map((v) => f(Math.exp(f(v - m)))))));
+        return f(log - f(z[labels[n]] - m));
+      });
+      return { y: [f(sum(losses) / 3)], judged: lossBounds(logits, labels, 1, 'cpu').loss };
+    },
+  },
+  'the gradient of logits': {
+    atLeast: 0.22,
+    of(seed) {
+      const [logits, labels] = [draw(seed, 1, 3, 10), [seed % 10, 3, 7]];
+      const y = rows(logits).flatMap((z, n) => {
+        const m = Math.max(...z);
+        const terms = z.map((v) => f(Math.exp(f(v - m))));
+        const total = sum(terms);
+        return terms.map((e, k) => f(f(f(e / total) - Number(k === labels[n])) * f(1 / 3)));
+      });
+      return { y, judged: lossBounds(logits, labels, 1, 'cpu').dlogits };
+    },
+  },
+  'a parameter': {
+    atLeast: 0.98,
+    of(seed) {
+      const [w, v] = [1, 2].map((stream) => draw(seed, stream, 20));
+      const y = Array.from(dense(w), (value, i) => f(value + dense(v)[i]));
+      const own = { learningRate: 0.01, momentum: 0.9, weightDecay: 0.0005 };
+      return { y, judged: parameterBounds('paper', own, { w, v }, cpu) };
     },
   },
   'a velocity': {
