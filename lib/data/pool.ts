@@ -27,7 +27,12 @@ export interface Recipe {
 }
 
 export type Prepared =
-  | { readonly data: Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>; readonly shape: readonly number[] }
+  | {
+      readonly data: Float32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
+      readonly shape: readonly number[];
+      /** Of a square: width and height of the picture that it was. */
+      readonly size?: readonly [number, number];
+    }
   | {
       /** One line that starts with the picture's name. */
       readonly error: string;
@@ -105,7 +110,10 @@ export async function inHere(pictures: readonly Picture[], recipe: Recipe): Prom
 export async function prepare(picture: Picture, recipe: Recipe): Promise<Prepared> {
   try {
     const image = await decodePicture(picture, recipe);
-    if (recipe.form === 'square') return planes(centreSquare(image, recipe.preprocess));
+    if (recipe.form === 'square') {
+      const size = [image.width, image.height] as const;
+      return { ...planes(centreSquare(image, recipe.preprocess)), size };
+    }
     const { views, meanImage } = recipe;
     if (recipe.form === 'picture') {
       const { width, height, data } = pictureFor(image, {
@@ -125,7 +133,7 @@ export async function prepare(picture: Picture, recipe: Recipe): Promise<Prepare
 }
 
 /** Interleaved RGB to planes. */
-function planes({ width, height, data }: { width: number; height: number; data: Uint8Array }): Prepared {
+function planes({ width, height, data }: { width: number; height: number; data: Uint8Array }) {
   const size = width * height;
   const out = new Uint8Array(3 * size);
   for (let c = 0; c < 3; c++) {

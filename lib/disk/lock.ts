@@ -28,14 +28,24 @@ const FOLDER_LOCK = '.alexnet.lock';
 
 /** Locks a folder for one process. Throws InputError that names the process which holds it. */
 export function lockFolder(folder: string): Lock {
-  const path = join(folder, FOLDER_LOCK);
-  const got = take(path);
+  const got = take(join(folder, FOLDER_LOCK));
   if ('release' in got) return got;
-  const { pid, host, machine, since } = got;
+  throw held(folder, got);
+}
+
+/** Without locking it: whether a process that is gone left a lock there. Throws as lockFolder does. */
+export function lookAtLock(folder: string): boolean {
+  const holder = holderOf(join(folder, FOLDER_LOCK));
+  if (holder && lives(holder)) throw held(folder, holder);
+  return holder !== null;
+}
+
+function held(folder: string, { pid, host, machine, since }: Holder): InputError {
+  const path = join(folder, FOLDER_LOCK);
   const where = machine === self.machine ? '' : ` on ${host} (if it is gone there, remove ${path})`;
   const who =
     machine === self.machine && pid === self.pid ? `this process (${pid})` : `process ${pid}${where}`;
-  throw new InputError(`${folder}: ${who} writes there since ${since}: wait for it, or name another folder`);
+  return new InputError(`${folder}: ${who} writes there since ${since}: wait for it, or name another folder`);
 }
 
 const PAUSE = 10;

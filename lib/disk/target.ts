@@ -159,6 +159,16 @@ export async function makeFolder(path: string): Promise<() => Promise<void>> {
   }
 }
 
+/** Throws InputError where makeFolder would, as far as that can be told without making anything. */
+export async function checkFolder(path: string): Promise<void> {
+  try {
+    const [first] = await missing(resolve(path));
+    await access(first === undefined ? path : dirname(first), constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw writeError(path, error);
+  }
+}
+
 /** False where another process was faster. */
 async function makeOne(folder: string): Promise<boolean> {
   try {

@@ -3,12 +3,13 @@
  * logs: log.jsonl, a line for each step (appended) and each epoch; log.csv, a row for each epoch; curve.svg and
  * curve.html. All but the first are written anew after each epoch, at once, so that a reader never sees half of one.
  */
+import { existsSync } from 'node:fs';
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeError } from '../disk/errno.ts';
-import { type Lock, lockFolder } from '../disk/lock.ts';
+import { type Lock, lockFolder, lookAtLock } from '../disk/lock.ts';
 import type { Mark } from '../disk/marks.ts';
-import { checkTargets, type Guard } from '../disk/target.ts';
+import { checkFolder, checkTargets, type Guard } from '../disk/target.ts';
 import { curvePage, curveSvg } from '../report/plots/curve.ts';
 import { checkpointIn, type EpochRecord, writeOwn } from './checkpoint.ts';
 
@@ -34,20 +35,35 @@ const files: Readonly<Record<string, Mark | null>> = {
 export async function claimFolder(folder: string, classes: readonly string[], guard: Guard): Promise<Lock> {
   const lock = lockFolder(folder);
   try {
-    const own = lock.takenOver || checkpointIn(folder) !== null;
-    const names = await readFile(join(folder, CLASS_FILE), 'utf8').catch(() => null);
-    const targets = Object.entries(files).map(([name, mark]) => ({
-      path: join(folder, name),
-      mark,
-      option: '--out',
-      own: own || (name === CLASS_FILE && names === classesText(classes)),
-    }));
-    await checkTargets(targets, guard);
+    await checkFiles(folder, lock.takenOver, classes, guard);
     return lock;
   } catch (error) {
     lock.release();
     throw error;
   }
+}
+
+/** Rejects as claimFolder does, and as makeFolder, without writing anything. */
+export async function lookAtFolder(folder: string, classes: readonly string[], guard: Guard): Promise<void> {
+  await checkFolder(folder);
+  if (existsSync(folder)) await checkFiles(folder, lookAtLock(folder), classes, guard);
+}
+
+async function checkFiles(
+  folder: string,
+  killed: boolean,
+  classes: readonly string[],
+  guard: Guard,
+): Promise<void> {
+  const own = killed || checkpointIn(folder) !== null;
+  const names = await readFile(join(folder, CLASS_FILE), 'utf8').catch(() => null);
+  const targets = Object.entries(files).map(([name, mark]) => ({
+    path: join(folder, name),
+    mark,
+    option: '--out',
+    own: own || (name === CLASS_FILE && names === classesText(classes)),
+  }));
+  await checkTargets(targets, guard);
 }
 
 export const classesText = (classes: readonly string[]): string => `${classes.join('\n')}\n`;

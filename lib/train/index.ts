@@ -19,8 +19,9 @@ import {
   writeOwn,
 } from './checkpoint.ts';
 import { BEST, curveTitle, runEpochs, type Watching } from './epochs.ts';
-import { CLASS_FILE, claimFolder, classesText, writeCurves } from './folder.ts';
+import { CLASS_FILE, claimFolder, classesText, lookAtFolder, writeCurves } from './folder.ts';
 import { optionChecks, type TrainOptions } from './options.ts';
+import { type Inspection, inspect } from './rehearsal.ts';
 import { resume, start } from './start.ts';
 import { type UnreadPicture, unreadText } from './unread.ts';
 
@@ -48,6 +49,11 @@ const checks: Checks<TrainArguments> = {
   epoch: called,
   signal: thing('an AbortSignal'),
 };
+
+export interface Rehearsal extends Inspection {
+  readonly out: string;
+  readonly device: Choice;
+}
 
 export interface TrainResult {
   readonly network: string;
@@ -85,16 +91,9 @@ export interface TrainResult {
  * with EnvironmentError for a device that is not there, with Diverged when the loss is not a number any more.
  */
 export async function train(options: TrainArguments): Promise<TrainResult> {
-  checkAgainst(checks, options, 'train');
-  checkArgument('train: data', options.data, text);
-  const { log, progress, epoch, signal, force, network: wanted, ...others } = options;
-  const definition = typeof wanted === 'object' ? wanted : undefined;
-  const rest: TrainOptions = { ...others, network: typeof wanted === 'object' ? wanted.name : wanted };
-  const watching: Watching = { log, progress, epoch, signal };
-  const out = rest.out ?? 'training';
-  refuseFinished(out, rest.resume);
+  const { rest, out, definition, guard, watching } = settled(options);
+  const { log } = watching;
   const data = await openDataset(rest.data);
-  const guard = { inputs: withExternalData([rest.weights ?? []].flat()), force };
   let lock: Lock | undefined;
   try {
     // a run that goes on owns its folder before it reads the checkpoint
@@ -141,6 +140,40 @@ export async function train(options: TrainArguments): Promise<TrainResult> {
     };
   } finally {
     lock?.release();
+    data.close();
+  }
+}
+
+/** The arguments, checked and sorted. Throws InputError, also where a run is there that is not to go on. */
+function settled(options: TrainArguments) {
+  checkAgainst(checks, options, 'train');
+  checkArgument('train: data', options.data, text);
+  const { log, progress, epoch, signal, force, network: wanted, ...others } = options;
+  const definition = typeof wanted === 'object' ? wanted : undefined;
+  const rest: TrainOptions = { ...others, network: typeof wanted === 'object' ? wanted.name : wanted };
+  const out = rest.out ?? 'training';
+  refuseFinished(out, rest.resume);
+  const guard = { inputs: withExternalData([rest.weights ?? []].flat()), force };
+  const watching: Watching = { log, progress, epoch, signal };
+  return { rest, out, definition, guard, watching };
+}
+
+/**
+ * All that can be said before the first step, which is not made: options, data (every picture is decoded), weights,
+ * the folder and memory. Writes nothing. Rejects as `train` does, and with EnvironmentError where memory is short.
+ */
+export async function rehearse(options: TrainArguments): Promise<Rehearsal> {
+  const { rest, out, definition, guard, watching } = settled(options);
+  const data = await openDataset(rest.data);
+  try {
+    await lookAtFolder(out, data.classes, guard);
+    const found = checkpointIn(out);
+    const device = await chooseDevice(rest.device ?? 'auto');
+    const beside = { definition, log: watching.log };
+    const setup = found ? await resume(found, data, rest, beside) : await start(data, rest, beside);
+    for (const note of setup.notes) watching.log?.(note);
+    return { out, device, ...(await inspect(setup, device.device, rest.threads)) };
+  } finally {
     data.close();
   }
 }

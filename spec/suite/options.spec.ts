@@ -52,6 +52,8 @@ const elsewhere: Readonly<Record<string, string>> = {
   'writeTensors() force': 'suite/options-files.spec.ts: writeTensors() force: as the commands have it',
   'train --force':
     "suite/train-failures.spec.ts: files that no run wrote are kept, a killed run's folder is taken up, two runs do not share one",
+  'train --dry-run':
+    'suite/train-rehearsal.spec.ts: looks at every picture, counts classes and steps, says what memory a step takes, and writes nothing',
   'train --strict':
     'suite/train-unread.spec.ts: --strict ends at the first; a class with none left ends a run, and so does nothing to validate',
   'verify --endpoint':

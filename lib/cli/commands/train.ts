@@ -8,12 +8,14 @@ import {
   Diverged,
   type EpochRecord,
   type Glance,
+  rehearse,
   type TrainOptions,
   train,
   trainingJson,
   trainingText,
 } from '../../train/index.ts';
 import { augmentNames, readConfig, recipeNames, scheduleNames } from '../../train/options.ts';
+import { rehearsalText } from '../../train/rehearsal.ts';
 import { deviceOption, forceOption, integer, jsonOption, networkNames, oneOf, real } from '../options.ts';
 import { print, progressBar, tell } from '../output.ts';
 
@@ -21,6 +23,7 @@ interface Options extends Omit<TrainOptions, 'data' | 'freeze' | 'layerRates'> {
   readonly freeze?: string;
   readonly layerRates?: TrainOptions['layerRates'];
   readonly config?: string;
+  readonly dryRun?: boolean;
   readonly force?: boolean;
   readonly json?: boolean;
 }
@@ -69,6 +72,7 @@ export function register(program: Command): void {
     .option('--images <n>', 'so many training images, spread evenly', integer(1))
     .option('--validation-images <n>', 'so many validation images, spread evenly', integer(1))
     .option('--validate-every <epochs>', 'epochs from one validation to the next (1)', integer(1))
+    .option('--dry-run', 'checks options, data, weights, folder and memory; trains and writes nothing')
     .option('--strict', 'end at the first picture that cannot be read, which is skipped otherwise')
     .addOption(deviceOption('where to train (auto)'))
     .option(
@@ -84,7 +88,7 @@ export function register(program: Command): void {
     .action(run);
 }
 
-async function run(data: string, { config, json, freeze, ...given }: Options): Promise<void> {
+async function run(data: string, { config, json, freeze, dryRun, ...given }: Options): Promise<void> {
   const { debug: _, dropout, scale, ...rest } = given as typeof given & { debug?: boolean };
   const base = config === undefined ? {} : await readConfig(config);
   const abort = new AbortController();
@@ -95,7 +99,7 @@ async function run(data: string, { config, json, freeze, ...given }: Options): P
     20,
   );
   try {
-    const result = await train({
+    const asked = {
       ...base,
       ...rest,
       data,
@@ -103,6 +107,13 @@ async function run(data: string, { config, json, freeze, ...given }: Options): P
       ...(dropout === false ? { dropout } : {}),
       ...(scale === false ? { scale } : {}),
       log: bar.above,
+    };
+    if (dryRun) {
+      const { device, ...found } = await rehearse(asked);
+      return await print(json, { ...found, device: device.device }, () => rehearsalText(found));
+    }
+    const result = await train({
+      ...asked,
       progress: (glance) => bar.update(glance.step, glance.steps, shown(glance)),
       epoch: (record) => bar.above(epochLine(record)),
       signal: abort.signal,
