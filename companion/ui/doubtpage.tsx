@@ -1,5 +1,5 @@
 /** Doubt: where the paper, the authors' source and this program disagree, and what each way does to this photo. */
-import { chosenWays, type Doubt, doubts } from '../engine/doubts.ts';
+import { chosenWays, type Doubt, doubts, ownWay } from '../engine/doubts.ts';
 import { useAnswer } from './answer.ts';
 import type { Looking } from './looking.ts';
 import { largest, percent } from './rank.ts';
@@ -21,7 +21,9 @@ export function DoubtPage({ scene, view, change, ask }: Looking) {
         <h2>Doubt</h2>
         <p>
           The paper says one thing, the source that its authors released another, and each framework chose.
-          Turn a switch: the same weights run in the other network at once.
+          Turn a switch: the same weights run in the other network at once. Files such as layer.py and
+          layers-145.cfg are the authors’ (computerhistory/AlexNet-Source-Code); configuration 145 is the run
+          whose errors the paper prints.
         </p>
       </section>
       <div class="doubting">
@@ -38,7 +40,8 @@ export function DoubtPage({ scene, view, change, ask }: Looking) {
         </div>
         <aside aria-live="polite" class="effect" data-of={found?.ways}>
           <h3>What it does to this photo</h3>
-          {found && <Effect scene={scene} found={found} />}
+          {chosen.size === 0 && <p>Nothing is switched.</p>}
+          {chosen.size > 0 && found && <Effect scene={scene} found={found} />}
           <button type="button" disabled={chosen.size === 0} onClick={() => change({ doubt: '' })}>
             all as they were
           </button>
@@ -58,7 +61,8 @@ interface Asked {
 function Question({ doubt, scene, way, choose }: Asked) {
   const { name, title, paper, released, ours, ways, without } = doubt;
   const none = without?.(scene.network);
-  const all = [{ name: '', label: 'as the network has it' }, ...ways];
+  const own = ownWay(doubt, scene.network);
+  const all = [{ name: '', label: `as the network has it${own ? `: ${own.label}` : ''}` }, ...ways];
   return (
     <fieldset class="doubt" disabled={none !== undefined}>
       <legend>{title}</legend>

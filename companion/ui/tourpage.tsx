@@ -1,5 +1,5 @@
 /** The tour: a step at a time, with a picture of the running net, our lines that do it, and a question. */
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { Likeliest } from './answerpage.tsx';
 import { Figure } from './figure.tsx';
 import { held, type Looking } from './looking.ts';
@@ -12,6 +12,7 @@ import { Desk } from './walk.tsx';
 /** The layer that a step shows: the first of its kind, or the last. */
 function layerOf({ shows }: Step, { network }: Scene): string {
   const { layers } = network;
+  if (shows === 'answer') return layers[layers.length - 1].name;
   if (shows === 'last conv2d') return layers.findLast(({ kind }) => kind === 'conv2d')!.name;
   return layers.find(({ kind }) => kind === shows)?.name ?? 'input';
 }
@@ -22,22 +23,40 @@ export function TourPage({ scene, view: asked, change, ask }: Looking) {
   const view = held(place(step, asked, scene), scene);
   const turn = (to: number, text: string) =>
     steps[to] && (
-      <a class="next" href={formatView({ ...asked, step: to, layer: 'conv1', map: 2, row: 6, column: 6 })}>
+      <a class="next" href={formatView({ ...asked, step: to })}>
         {text}: {steps[to].title}
       </a>
     );
+  const title = useRef<HTMLHeadingElement>(null);
+  const last = useRef(at);
+  // who goes on reads on, by keyboard too
+  useEffect(() => {
+    if (last.current !== at) title.current!.focus();
+    last.current = at;
+  }, [at]);
   return (
     <>
-      <Figure scene={scene} view={{ ...view, page: 'walk' }} />
       <div class="tour">
         <article aria-label={`Step ${at + 1} of ${steps.length}`}>
           <p class="hint">
             Step {at + 1} of {steps.length} · section {step.section} of the paper
           </p>
-          <h2>{step.title}</h2>
+          <h2 ref={title} tabIndex={-1}>
+            {step.title}
+          </h2>
           {step.text.map((paragraph) => (
             <p key={paragraph}>{paragraph}</p>
           ))}
+          {step.here && (
+            <p class="here">
+              The network on this page, <b>{scene.network.name}</b>, {step.here(scene)}
+            </p>
+          )}
+          {step.more && (
+            <p>
+              <a href={formatView({ ...view, page: step.more[0] })}>{step.more[1]}</a>
+            </p>
+          )}
           <Source place={step.source} />
           <Asked key={at} question={step.question} scene={scene} />
           <nav aria-label="Steps" class="turns">
@@ -58,6 +77,7 @@ export function TourPage({ scene, view: asked, change, ask }: Looking) {
           )}
         </div>
       </div>
+      <Figure scene={scene} view={{ ...view, page: 'walk' }} />
     </>
   );
 }

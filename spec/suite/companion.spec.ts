@@ -297,9 +297,22 @@ describe('the companion', function () {
     }
   });
 
-  it('doubts show our real lines', async () => {
+  it('the tour tells the paper from the network on the page; who goes on by keyboard reads on', async () => {
+    await page.show('#/tour?step=6', 'article[aria-label="Step 7 of 12"]');
+    // (3·9 + 1)·32 + (32·9 + 1)·96 + (48·9 + 1)·96 + 2·(96·9 + 1)·192 + (96·9 + 1)·160; 1441·192 + 193·10
+    expect(await page.tab.textContent('.tour .here')).to.match(/ 540,768 param.* 278,602 in .* 278,400\.$/);
+    await page.tab.focus('.turns a:last-child');
+    await page.tab.keyboard.press('Enter');
+    await page.tab.waitForSelector('article[aria-label="Step 8 of 12"]');
+    expect(await page.tab.evaluate('document.activeElement.textContent')).to.match(/^The answer is/);
+  });
+
+  it('doubts show our real lines, and which way the network goes', async () => {
     await page.show('#/doubt', '.doubt');
-    const all = await page.tab.$$eval('.source', (figures) => figures.map((one) => one.textContent ?? ''));
+    const texts = (of: string) => page.tab.$$eval(of, (all) => all.map((one) => one.textContent ?? ''));
+    expect((await texts('.ways label:first-child')).slice(0, 2).join()).to.match(/has it: α\/n,.*has it: 1$/);
+    expect((await texts('.effect'))[0]).to.contain('Nothing is switched.');
+    const all = await texts('.source');
     expect(all).to.have.length(9);
     for (const text of all) {
       const [, path, line, first] = /^(\S+), line (\d+)(.*)/.exec(text)!;
