@@ -49,6 +49,12 @@ const codes: readonly (readonly [code: number, words: string])[] = [
   [0, 'predict p.png --network cifar-alexnet --device cpu'],
   [2, 'predict none.png --network cifar-alexnet --device cpu'],
   [3, 'predict p.png --network cifar-alexnet --decoder sharp'],
+  [0, 'explain --out page.html --network cifar-relu --seed 0'],
+  [2, 'explain none.png --out page.html --network cifar-relu --seed 0'],
+  [3, 'explain --out /dev/full --network cifar-relu --seed 0'],
+  [0, 'picture network --network cifar-relu --out n.svg'],
+  [2, 'picture network --network cifar-relu'],
+  [3, 'picture network --network cifar-relu --out full.svg'],
   [0, 'evaluate data --network cifar-alexnet --device cpu'],
   [2, 'evaluate none --network cifar-alexnet'],
   [3, 'evaluate folders --network cifar-alexnet --class-names names.txt --decoder sharp'],
@@ -130,7 +136,7 @@ describe('whole processes', function () {
     writeFileSync(path('names.txt'), 'circle\ncross\nsquare\nstripes\na\nb\nc\nd\ne\nf\n');
     writeFileSync(path('x.npy'), writeNpy(fromTensor(zeros([1, 3, 32, 32]))));
     writeFileSync(path('fault.mjs'), FAULT);
-    symlinkSync('/dev/full', path('full.npz'));
+    for (const name of ['full.npz', 'full.svg']) symlinkSync('/dev/full', path(name));
     for (const line of [
       ['export', 'm.onnx', ...NET, '--seed', '0'],
       ['export', 'other.onnx', ...NET, '--seed', '1'],
@@ -205,6 +211,8 @@ describe('whole processes', function () {
       'export e.onnx --network cifar-relu --seed 0',
       'verify m.onnx --device cpu --html r.html',
       'predict p.png --network cifar-alexnet --device cpu',
+      'explain --out e.html --network cifar-relu --seed 0',
+      'picture network --network cifar-relu --out e.svg',
       'evaluate data --network cifar-alexnet --device cpu',
       'train data --network cifar-relu --epochs 1 --batch 10 --device cpu --out t',
       'doctor',
@@ -225,7 +233,7 @@ describe('whole processes', function () {
     }
 
     it('and costs none of the files', () => {
-      for (const name of ['e.onnx', 'r.html', 't/weights.safetensors', 'y.npz', 'e.npz'])
+      for (const name of ['e.onnx', 'r.html', 'e.html', 'e.svg', 't/weights.safetensors', 'y.npz', 'e.npz'])
         expect(existsSync(path(name)), name).to.equal(true);
     });
   });
