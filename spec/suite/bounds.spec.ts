@@ -159,8 +159,8 @@ async function worst(kind: string, seed: number): Promise<Case[]> {
 }
 
 /**
- * The largest error over bound of ordinary values that onnxruntime's CPU kernels show. Another width of SIMD may cost or
- * gain one bit (lib/report/baseline.ts), so half of each is wanted, or a bound that grew tenfold would not show.
+ * The largest error over bound of ordinary values that onnxruntime's CPU kernels show. Another width of SIMD may gain
+ * one bit (lib/report/baseline.ts), so half of each is wanted: a bound that grew tenfold shows.
  */
 const shown: Readonly<Record<string, number>> = {
   ...{ conv2d: 0.6, linear: 0.016, lrn: 0.081, mapnorm: 0.071, maxpool: 0, avgpool: 0.2 },
