@@ -1,7 +1,7 @@
 /**
- * Training runs for figure1.ts and ablations.ts: each in a process of its own, several at once where asked for,
- * resumed where it was cut off, and its record kept as a file, so that machines can share the work: a run whose
- * record is there is not made again.
+ * Training runs for figure1.ts, ablations.ts and defaults.ts: each in a process of its own, several at once where
+ * asked for, resumed where it was cut off, and its record kept as a file, so that machines can share the work: a run
+ * whose record is there is not made again.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -17,6 +17,8 @@ import { type TrainArguments, train } from '../lib/train/index.ts';
 export interface Experiment {
   /** Also the name of its folder and of its record. */
   readonly key: string;
+  /** Other data than those of the command line. */
+  readonly data?: string;
   readonly options: Omit<TrainArguments, 'data' | 'out' | 'log' | 'progress' | 'epoch' | 'signal'>;
   /** It ends after the first epoch with a training error below. */
   readonly until?: number;
@@ -200,7 +202,7 @@ async function main({ experiment, where }: { experiment: Experiment; where: Wher
   try {
     await train({
       ...options,
-      data: where.data,
+      data: experiment.data ?? where.data,
       device,
       threads: where.threads,
       out,

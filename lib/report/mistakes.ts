@@ -16,11 +16,13 @@ export async function mistakesSection(
 ): Promise<string> {
   const wrong = count - top1.right;
   const shown =
-    mistakes.length < wrong ? `the ${mistakes.length} most confident of ${thousands(wrong)}` : 'all';
+    mistakes.length < wrong
+      ? `the ${mistakes.length} most confident`
+      : 'all of them, the most confident first';
   const figures = (await thumbnails(mistakes, options)).map((made, n) => figure(mistakes[n], names, made));
   return `<section>
 <h2>Wrong</h2>
-<p class="muted">${thousands(wrong)} of ${thousands(count)} pictures were taken for another class; here are ${shown}, the most confident first.</p>
+<p class="muted">${thousands(wrong)} of ${thousands(count)} pictures were taken for another class; here are ${shown}.</p>
 <div class="thumbnails">
 ${figures.join('\n')}
 </div>

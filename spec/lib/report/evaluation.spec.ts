@@ -84,7 +84,7 @@ describe('the report of an evaluation', () => {
     const names = ['<b>ape</b>', 'bee" onload="a()', 'cat'];
     const html = await evaluationHtml({ ...evaluation, names, mistakes: wrong });
     expect(html).to.contain(
-      '90 of 300 pictures were taken for another class; here are the 60 most confident of 90,',
+      '90 of 300 pictures were taken for another class; here are the 60 most confident.',
     );
     expect(html.match(/<image href="data:image\/jpeg;base64,/g)).to.have.length(60);
     const shares = [...html.matchAll(/<figcaption>.*?: ([\d.]+) %<br>(.*?)<\/figcaption>/gs)];
