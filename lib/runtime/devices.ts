@@ -44,17 +44,16 @@ export type Place = Pick<Choice, 'device' | 'gpu'>;
 /**
  * The device to run on. A software WebGPU (SwiftShader, lavapipe) is slower than the CPU and computes on it
  * all the same: `auto` passes it over, `webgpu` takes it. InputError for webgpu:N; EnvironmentError where
- * the asked device, or every device, does not work. `find` is how a device is tried; specs give their own.
+ * the asked device, or every device, does not work. `find` is how a device is tried, specs give their own;
+ * `option` is what asked.
  */
-export async function chooseDevice(asked: DeviceWord, find = probe): Promise<Choice> {
+export async function chooseDevice(asked: DeviceWord, find = probe, option = '--device'): Promise<Choice> {
   if (asked !== 'auto') {
     const [device, number] = asked.split(':') as [Device, string?];
     const gpu = number === undefined ? undefined : Number(number);
     if (device === 'webgpu' && gpu !== undefined)
-      throw new InputError(
-        `--device ${asked}: onnxruntime lets WebGPU's driver choose the GPU: use --device webgpu`,
-      );
-    const found = named(await find(device, gpu), asked);
+      throw new InputError(`${option} ${asked}: onnxruntime lets WebGPU's driver choose the GPU: use webgpu`);
+    const found = named(await find(device, gpu), `${option} ${asked}`);
     return gpu === undefined ? choice(found, []) : { ...choice(found, []), gpu };
   }
   const refusals: Refusal[] = [];
@@ -67,9 +66,9 @@ export async function chooseDevice(asked: DeviceWord, find = probe): Promise<Cho
   throw new EnvironmentError(refusals.at(-1)!.reason);
 }
 
-function named(found: Probe, asked: DeviceWord): Probe {
+function named(found: Probe, asked: string): Probe {
   if (found.works) return found;
-  throw new EnvironmentError(`--device ${asked} does not work here: ${found.reason}`);
+  throw new EnvironmentError(`${asked} does not work here: ${found.reason}`);
 }
 
 const refusal = ({ works, reason, software, device }: Probe): string | undefined =>

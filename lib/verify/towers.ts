@@ -3,7 +3,7 @@ import type { Network } from '../../reference/networks/layers.ts';
 import { inputsOf, shapes } from '../../reference/oracle.ts';
 import { sizeOf } from '../../reference/tensor.ts';
 import { InputError } from '../errors.ts';
-import { type Choice, chooseDevice, type DeviceWord, describeChoice, LABELS } from '../runtime/devices.ts';
+import { type Choice, chooseDevice, describeChoice, LABELS } from '../runtime/devices.ts';
 import type { TowersHost } from '../runtime/towers.ts';
 import type { VerifyOptions } from './options.ts';
 import type { Towers } from './verification.ts';
@@ -25,7 +25,7 @@ export async function devicesOfTowers(options: VerifyOptions): Promise<readonly 
       `--towers does not go with ${other === 'model' ? 'a file' : `--${other}`}: leave one of them out`,
     );
   const choices: Choice[] = [];
-  for (const word of towers) choices.push(await chooseDevice(word as DeviceWord));
+  for (const word of towers) choices.push(await chooseDevice(word, undefined, '--towers'));
   if (strictDevice && choices[0].device !== choices[1].device)
     throw new InputError('--strict-device: the towers run on two kinds of devices: leave it out');
   return choices;

@@ -112,7 +112,7 @@ describe('the choice of a device', () => {
     const error = await chooseDevice('webgpu:1', table(cpu)).catch((reason) => reason);
     expect([error.name, error.message]).to.deep.equal([
       'InputError',
-      "--device webgpu:1: onnxruntime lets WebGPU's driver choose the GPU: use --device webgpu",
+      "--device webgpu:1: onnxruntime lets WebGPU's driver choose the GPU: use webgpu",
     ]);
   });
 

@@ -196,6 +196,9 @@ describe('lib/verify/towers', function () {
       expect(await refused({ towers, ...option })).to.equal(
         `--towers does not go with ${flag}: leave one of them out`,
       );
+    expect(await refused({ towers: ['webgpu:1', 'cpu'] })).to.match(
+      /^--towers webgpu:1: onnxruntime lets WebGPU's driver/,
+    );
     expect(await refused({ towers, steps: 2 })).to.equal(
       '--steps needs --graph gradients or --graph training',
     );
