@@ -1,6 +1,6 @@
 /** The pictures among which the page finds the nearest ones: their codes, computed once and kept. */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { joined } from '../../export/wire.ts';
 import type { Image } from '../../reference/input/preprocess.ts';
@@ -8,7 +8,8 @@ import { resizeBilinear } from '../../reference/input/resize.ts';
 import { dense } from '../../reference/tensor.ts';
 import { writeWhole } from '../disk/write.ts';
 import { InputError } from '../errors.ts';
-import { safetensorsPieces } from '../format/safetensors.ts';
+import { openSafetensors, safetensorsPieces } from '../format/safetensors.ts';
+import { fromBytes } from '../format/source.ts';
 import { GENERATOR } from '../format/strings.ts';
 import { eachPicture } from '../image/load.ts';
 import { hiddenOf } from '../picture/codes.ts';
@@ -26,8 +27,8 @@ export interface Pictures {
 }
 
 /**
- * Computed, or what an earlier run kept for the same weights and the same files. Rejects with InputError where no
- * picture of the folder can be read.
+ * Computed, or what an earlier run kept for the same weights and the same files, if it is whole. Rejects with
+ * InputError where no picture of the folder can be read.
  */
 export async function picturesOf(
   seer: Seer,
@@ -35,7 +36,7 @@ export async function picturesOf(
   progress?: (done: number, total: number) => void,
 ): Promise<Pictures> {
   const kept = join(dirname(cacheFolder()), 'pictures', `${await keyOf(seer, folder)}.safetensors`);
-  const known = await readFile(kept).catch(() => undefined);
+  const known = await whole(kept);
   if (known) return { bytes: known, notes: [] };
   const hidden = hiddenOf(seer.network);
   const all: Coded[] = [];
@@ -47,6 +48,26 @@ export async function picturesOf(
   const bytes = joined(pieces(all, hidden.layers.at(-1)!.name));
   if (failures.length === 0) await keep(kept, bytes);
   return { bytes, notes: failures.map(({ error }) => error) };
+}
+
+/** What lies there; undefined, and it is gone, where a byte of it has changed. */
+async function whole(path: string): Promise<Uint8Array | undefined> {
+  const bytes = await readFile(path).catch(() => undefined);
+  if (!bytes) return undefined;
+  try {
+    const { tensors, metadata } = openSafetensors(fromBytes(bytes, path));
+    const [codes, small] = ['codes', 'small'].map((name) => tensors.get(name)!.read().data as Uint8Array);
+    const [names, layer] = ['names', 'layer'].map((name) => metadata.get(name)!);
+    if (metadata.get('sha256') === digestOf([names, layer, codes, small])) return bytes;
+  } catch {}
+  await rm(path, { force: true });
+  return undefined;
+}
+
+function digestOf(parts: readonly (string | NodeJS.ArrayBufferView)[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest('hex');
 }
 
 /** Where nothing can be kept it is computed again. */
@@ -75,6 +96,7 @@ function pieces(all: readonly Coded[], layer: string): Uint8Array[] {
       ['generator', GENERATOR],
       ['layer', layer],
       ['names', names],
+      ['sha256', digestOf([names, layer, codes, pictures])],
     ]),
   );
 }

@@ -20,13 +20,17 @@ const HEADERS = {
   'x-frame-options': 'DENY',
 };
 
+/** An address of before, most often: each run has its own. */
+const STRANGER =
+  'This address is not that of the run that is here: open the one that `alexnet explain` printed.\n';
+
 /** With nosniff, what is no script by its type cannot run as one. */
 const typeOf = (name: string): string =>
   name.endsWith('.js') ? 'text/javascript; charset=utf-8' : 'application/octet-stream';
 
 /**
- * Serves the page as http://127.0.0.1:PORT/TOKEN/ and the files beside it. Another path, another host name (a
- * page elsewhere that had its name lead here) and another method get 404.
+ * Serves the page as http://127.0.0.1:PORT/TOKEN/ and the files beside it. Another host name (a page elsewhere that
+ * had its name lead here), another method and a path that is not there get 404; a path without the token, 403 and why.
  */
 export async function serve(page: string, files: ReadonlyMap<string, Uint8Array>): Promise<Served> {
   const token = randomBytes(24).toString('base64url');
@@ -38,6 +42,10 @@ export async function serve(page: string, files: ReadonlyMap<string, Uint8Array>
     const { port } = server.address() as AddressInfo;
     const found = bodies.get(asked.url ?? '');
     const welcome = asked.method === 'GET' && asked.headers.host === `${LOOPBACK}:${port}`;
+    if (welcome && !asked.url?.startsWith(`/${token}/`))
+      return void answer
+        .writeHead(403, { ...HEADERS, 'content-type': 'text/plain; charset=utf-8' })
+        .end(STRANGER);
     if (!found || !welcome) return void answer.writeHead(404, HEADERS).end();
     const [type, body] = found;
     answer.writeHead(200, { ...HEADERS, 'content-type': type, 'content-length': Buffer.byteLength(body) });

@@ -1,5 +1,14 @@
 /** What the options of explain do: options.spec.ts reads the titles. */
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, truncateSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Start } from '../../lib/explain/start.ts';
@@ -49,10 +58,22 @@ describe('options of explain', () => {
       await json('explain --neighbours photos --out one.html');
       expect(startIn('one.html').pictures).to.equal('embedded');
       const [first] = kept();
-      // what is kept is what is taken
-      truncateSync(path(`cache/alexnet-oracle/pictures/${first}`), 1000);
+      const file = path(`cache/alexnet-oracle/pictures/${first}`);
+      const whole = readFileSync(file);
+      // what is kept is taken: what is computed anew is another file under the name
+      const { ino } = statSync(file);
       await json('explain --neighbours photos --out two.html');
-      expect(Buffer.from(pictures('two.html')!, 'base64')).to.have.length(1000);
+      expect([statSync(file).ino, pictures('two.html')]).to.deep.equal([ino, pictures('one.html')]);
+      for (const damaged of [
+        whole.subarray(0, 1000),
+        Buffer.from('nothing'),
+        whole.with(whole.length - 9, whole.at(-9)! ^ 1),
+      ]) {
+        writeFileSync(file, damaged);
+        await json('explain --neighbours photos --out two.html');
+        expect(pictures('two.html')).to.equal(pictures('one.html'));
+        expect(readFileSync(file)).to.deep.equal(whole);
+      }
       write('photos/broken.png', 'nothing');
       await json('explain --neighbours photos --out three.html');
       expect(startIn('three.html').notes.join()).to.include('broken.png');

@@ -33,7 +33,16 @@ describe('the server of the companion', () => {
   it('gives nothing else', async () => {
     const { origin, host } = new URL(served.url);
     const wrong = ['/', '/weights', '/../package.json', `/${'a'.repeat(32)}/`].map((path) => origin + path);
-    for (const url of [...wrong, `${served.url}photo`, `${served.url}%2e%2e/`, `${served.url}?x`])
+    for (const url of [...wrong, `${served.url}%2e%2e/`]) {
+      const { status, body } = await ask(url);
+      expect([status, String(body)], url).to.deep.equal([
+        ...[
+          403,
+          'This address is not that of the run that is here: open the one that `alexnet explain` printed.\n',
+        ],
+      ]);
+    }
+    for (const url of [`${served.url}photo`, `${served.url}..%2fpackage.json`, `${served.url}?x`])
       expect((await ask(url)).status, url).to.equal(404);
     // a page elsewhere whose own name was made to lead here
     expect(
