@@ -1,7 +1,8 @@
 /** What the options of train do: options.spec.ts reads the titles. */
-import { readFileSync, renameSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { expect } from 'chai';
 import { readTensors, writeTensors } from '../../lib/disk/tensors.ts';
+import { encodeJpeg } from '../../lib/image/encode.ts';
 import { readCheckpoint, saveWeights } from '../../lib/train/checkpoint.ts';
 import { type TrainOptions, train } from '../../lib/train/index.ts';
 import { circumstances, optionChecks } from '../../lib/train/options.ts';
@@ -12,6 +13,7 @@ import type { Weights } from '../../reference/oracle.ts';
 import { dense, sizeOf, tensor } from '../../reference/tensor.ts';
 import { backward } from '../../reference/training/gradient.ts';
 import { initialise } from '../../reference/training/init.ts';
+import { callsOf } from '../support/calls.ts';
 import { commandLines } from '../support/command-lines.ts';
 import { refusal } from '../support/data-fixtures.ts';
 import { difference } from '../support/training.ts';
@@ -41,7 +43,7 @@ function batchOf(records: Buffer, spec = narrow.preprocess) {
 
 describe('options of train', function () {
   this.timeout(120_000);
-  const { path, write, json, run, heedsDevice } = commandLines();
+  const { path, write, json, refused, run, heedsDevice } = commandLines();
   const records = readFileSync(`${tinyCifar(path('data'), 40, 10)}/data_batch_1.bin`);
   const small = '--network cifar-alexnet --width 0.05 --device cpu --threads 1';
   const checkpoint = (out: string) => readCheckpoint(path(`${out}/checkpoint.safetensors`));
@@ -90,7 +92,8 @@ describe('options of train', function () {
     }
     // two steps of float32, each √1000·u off
     const tolerance = 10 * Math.sqrt(1000) * 2 ** -24;
-    const { state } = checkpoint('hand');
+    const { state, progress } = checkpoint('hand');
+    expect(progress.distortion).to.equal(null);
     expect([...state.weights.keys()].sort()).to.deep.equal([...weights.keys()].sort());
     // a bias that began at 0 is a sum of thousands of terms that cancel: what it lost is not bounded here
     const solid = [...weights].filter(([name]) => dense(start.get(name)!).some((value) => value !== 0));
@@ -270,6 +273,28 @@ describe('options of train', function () {
     const stop = { signal: early.signal, progress: () => early.abort() };
     expect((await train({ ...base, out: path('early'), epochs: 1, ...stop })).steps).to.equal(1);
     expect(checkpoint('early').progress).to.include({ steps: 1, stepInEpoch: 1 });
+  });
+
+  it('train --checkpoint-every, --force, --strict: how often it is saved, over what, and past which pictures', async () => {
+    const line =
+      'train data --network cifar-alexnet --width 0.05 --epochs 1 --batch 10 --threads 1 --device cpu';
+    const saved = (more: string) =>
+      callsOf('lib/train/checkpoint', 'saveCheckpoint', () => json(`${line} ${more}`));
+    // before the first of four steps and behind the last; with the option between them too
+    const twice = await saved('--out two');
+    expect((await saved('--out five --checkpoint-every 1')) / twice).to.equal(5 / 2);
+    mkdirSync(path('mine'));
+    write('mine/log.csv', 'my own');
+    expect(await refused(`${line} --out mine`)).to.match(/log\.csv: exists/);
+    expect((await json(`${line} --out mine --force`)).steps).to.equal(4);
+    for (const [i, name] of ['a/1', 'a/2', 'b/1', 'b/2', 'b/3'].entries()) {
+      mkdirSync(path(`pictures/${name[0]}`), { recursive: true });
+      const whole = encodeJpeg({ width: 32, height: 32, data: new Uint8Array(3072).fill(40 * i) });
+      write(`pictures/${name}.jpg`, i === 4 ? whole.subarray(0, 100) : whole);
+    }
+    const folders = line.replace('data', 'pictures').replace('--batch 10', '--batch 1 --augment none');
+    expect((await json(`${folders} --out skipped`)).steps).to.be.above(0);
+    expect(await refused(`${folders} --out strict --strict`)).to.match(/3\.jpg: truncated JPEG/);
   });
 
   it('train --threads: so many at most make the batches', async () => {

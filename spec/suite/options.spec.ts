@@ -43,8 +43,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   'export --force': FILES,
   'export --triton':
     'suite/serving.spec.ts: two models, whose configuration is that of the files, field by field',
-  'export --towers':
-    'lib/networks/towers.spec.ts: writes a file a segment, whose parameters are those of the network between them',
+  'export --towers': 'lib/networks/towers.spec.ts: the command writes them too',
   'verify --towers':
     'lib/verify/towers.spec.ts: the command: each tower in a process of its own, its bytes in the JSON',
   'verify --force': FILES,

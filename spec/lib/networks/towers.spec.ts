@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { decodeModel } from '../../../export/proto.ts';
-import { exportTowers } from '../../../lib/index.ts';
+import { exportTowers, writeTensors } from '../../../lib/index.ts';
 import { networkNamed } from '../../../reference/networks/index.ts';
 import { parameterCount } from '../../../reference/oracle.ts';
+import { runHere } from '../../support/child.ts';
 import { narrow, randomWeights } from '../../support/models.ts';
 
 const network = narrow(networkNamed('alexnet2012-as-run'));
@@ -42,6 +43,14 @@ describe('lib/networks/towers', () => {
       const about = JSON.parse(metadataProps.find(({ key }) => key === 'tower')!.value!);
       expect(about).to.deep.include({ tower, segment: segment - 1, layers });
     }
+  });
+
+  it('the command writes them too', async () => {
+    await writeTensors(join(folder, 'w.npz'), weights);
+    const line = 'export t.onnx --network alexnet2012-as-run --weights w.npz --towers 2 --json';
+    const { out, err } = await runHere(line.split(' '), folder);
+    const files = JSON.parse(out || err).models.map(({ file }: { file: string }) => file);
+    expect(files).to.have.length(9).and.include.members(['t-tower0-1.onnx', 't-tower1-4.onnx']);
   });
 
   it('refuses in one line, and writes nothing: networks without towers, options that tower files do not have', async () => {
