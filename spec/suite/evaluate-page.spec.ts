@@ -17,7 +17,7 @@ describe('the page of evaluate', function () {
   it('shows what predict says of each that was wrong, and lies over nothing that was read or is another’s', async () => {
     cpSync(fixture('folders'), path('shapes'), { recursive: true });
     write('four.txt', `${classes.join('\n')}\na\nb\nc\nd\ne\nf\n`);
-    const how = '--network cifar-alexnet --class-names four.txt --device cpu';
+    const how = '--network cifar-alexnet --class-names four.txt --device cpu --threads 1';
     const found = await json(`evaluate shapes --split train ${how} --html shapes.html`);
     const { predictions } = await json(
       `predict ${classes.map((name) => `shapes/train/${name}`).join(' ')} ${how} --top 1`,
@@ -41,8 +41,6 @@ describe('the page of evaluate', function () {
     write('mine.html', 'mine');
     const line = `evaluate shapes --split train ${how}`;
     expect(await refused(`${line} --html mine.html`)).to.match(/mine\.html: exists/);
-    await json(`${line} --html mine.html --force`);
-    expect(text('mine.html')).to.match(/^<!doctype html>/);
     const picture = wrong[0].image;
     expect(await refused(`${line} --html ${picture} --force`)).to.match(/would overwrite an input/);
   });

@@ -54,7 +54,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   'train --dry-run':
     'suite/train-rehearsal.spec.ts: looks at every picture, counts classes and steps, says what memory a step takes, and writes nothing',
   'train --strict':
-    'suite/train-unread.spec.ts: --strict ends at the first; a class with none left ends a run, and so does nothing to validate',
+    'suite/train-rehearsal.spec.ts: looks at every picture, counts classes and steps, says what memory a step takes, and writes nothing',
   'verify --endpoint':
     'suite/endpoint.spec.ts: every layer of a tapped model, the server named, its latency told',
   'verify --values': `${VALUES}: the command: exit codes, reports, and options that do not go with it`,
