@@ -21,7 +21,7 @@ export interface Step {
   /** What of this there is in the network on the page. */
   readonly here?: (scene: Scene) => string;
   /** Where the page shows more of it. */
-  readonly more?: readonly [page: Page, label: string];
+  readonly more?: readonly (readonly [page: Page, label: string])[];
   /** The kind of layer whose first instance is shown; 'input', or 'answer' for the likeliest classes. */
   readonly shows:
     | 'input'
@@ -53,12 +53,12 @@ export const steps: readonly Step[] = [
     section: '2',
     title: 'A photo becomes numbers',
     text: [
-      'The paper learns from 1.2 million photographs of 1,000 kinds of things (ImageNet, the ILSVRC contests). A network computes with numbers of one shape: so the shorter side is shrunk to 256, the central 256×256 is cut out, and the mean of the training set is subtracted. What is brighter than usual becomes positive, what is darker negative.',
-      'Nothing else is done. No edges are searched, nothing is sharpened: the rest the network has to find out by itself.',
+      'The paper learns from 1.2 million photographs of 1,000 kinds of things (ImageNet, the ILSVRC contests). A network computes with numbers of one shape: so the shorter side is shrunk to 256, the central 256×256 is cut out, and the mean of the training set is subtracted; squares of 224×224 of that go in. What is brighter than usual becomes positive, what is darker negative.',
+      'The paper does nothing else. No edges are searched, nothing is sharpened: the rest the network has to find out by itself.',
     ],
     here: ({ network: { input, preprocess } }) =>
       `reads ${input[1]}×${input[2]} pixels in ${input[0]} colours (maps 0, 1, 2: red, green, blue)${preprocess.deviation.every((one) => one === 1) ? '' : ', and divides them by their deviation too'}. Orange is above 0, blue below.`,
-    more: ['input', 'From photo to input'],
+    more: [['input', 'From photo to input']],
     shows: 'input',
     source: ['reference/input/preprocess.ts', 'const ranged =', 2],
     question: {
@@ -83,7 +83,7 @@ export const steps: readonly Step[] = [
         ? `has ${maps} kernels of ${first.kernel.join('×')}×${scene.network.input[0]} there, ${first.attributes.stride[0]} apart: ${maps} maps of ${rows}×${columns}.`
         : '';
     },
-    more: ['doubt', 'Doubt: is the picture 224 or 227 pixels wide?'],
+    more: [['doubt', 'Doubt: is the picture 224 or 227 pixels wide?']],
     shows: 'conv2d',
     source: ['reference/ops/conv2d.ts', 'for (let c = 0; c < CG; c++)', 7],
     question: {
@@ -107,10 +107,10 @@ export const steps: readonly Step[] = [
     shows: 'relu',
     source: ['reference/ops/relu.ts', 'Y[i] =', 1],
     question: {
-      ask: 'What is the gradient of a value that ReLU cut off?',
-      choices: ['0', '1', 'the same as before, with the sign turned'],
+      ask: 'A value that ReLU cuts off grows a little, and stays below 0. What follows …',
+      choices: ['does not change', 'grows as much', 'shrinks as much'],
       right: always(0),
-      because: 'A small change of it changes nothing that follows.',
+      because: '0 stays 0: so nothing is learnt from such a value either.',
     },
   },
   {
@@ -127,7 +127,7 @@ export const steps: readonly Step[] = [
       if (lrn < 0) return 'has no such layer.';
       return `normalises ${lrn < pool ? 'before it pools, as the paper' : 'after it has pooled, so that the maps are smaller here'}.`;
     },
-    more: ['doubt', 'Doubt: switch α, k and the order'],
+    more: [['doubt', 'Doubt: switch α, k and the order']],
     shows: 'lrn',
     source: ['reference/ops/lrn.ts', 'let sum = 0;', 3],
     question: {
@@ -146,30 +146,36 @@ export const steps: readonly Step[] = [
     title: 'Pooling keeps the largest',
     text: [
       'Of each window only the largest value goes on: where exactly it was does not matter, so the net forgives small shifts, and the maps become smaller.',
-      'Windows of z×z, z = 3, stand s = 2 apart: since s < z they overlap by a row. Against s = z = 2 that is worth 0.4 points of top-1 error and 0.3 of top-5: “We generally observe during training that models with overlapping pooling find it slightly more difficult to overfit”. The paper pools after layers 1, 2 and 5.',
+      'Windows of z×z, z = 3, stand s = 2 apart: since s < z they overlap. Against s = z = 2 that is worth 0.4 points of top-1 error and 0.3 of top-5: “We generally observe during training that models with overlapping pooling find it slightly more difficult to overfit”. The paper pools after layers 1, 2 and 5.',
     ],
-    here: (scene) => `pools in ${named(ofKind(scene, 'maxpool'))}.`,
+    here: (scene) => {
+      const pools = ofKind(scene, 'maxpool');
+      const [first] = pools;
+      return first?.kind === 'maxpool'
+        ? `pools in ${named(pools)}: windows of ${first.attributes.kernel.join('×')}, ${first.attributes.stride[0]} apart.`
+        : 'has no max-pooling.';
+    },
     shows: 'maxpool',
     source: ['reference/ops/maxpool.ts', '// the first maximum', 5],
     question: {
-      ask: 'In backward, which values of a window get its gradient?',
-      choices: ['all, a ninth each', 'the largest alone', 'none'],
+      ask: 'One of the smaller values of a window grows a little. What goes on …',
+      choices: ['grows by a ninth of it', 'stays as it is', 'grows as much'],
       right: always(1),
-      because: 'A small change of the others does not change the maximum.',
+      because: 'Only the largest counts; so in training the largest alone is corrected.',
     },
   },
   {
     section: '3.2',
     title: 'Two towers',
     text: [
-      'One card of 2012 had 3 GB. So “we spread the net across two GPUs”: half of the kernels on each, and the cards talk “only in certain layers”. The third convolution and the three fully connected layers read the maps of both cards; the second, fourth and fifth convolution those of their own. Against a net on one card, with half as many kernels in each convolution, that is worth 1.7 points of top-1 error and 1.2 of top-5.',
+      'One card of 2012 had 3 GB. So “we spread the net across two GPUs”: half of the kernels on each, and the cards talk “only in certain layers”. The third convolution and the three fully connected layers read the maps of both cards; the second, fourth and fifth convolution those of their own. Against a net on one card, with half as many kernels in each convolution but the last, that is worth 1.7 points of top-1 error and 1.2 of top-5.',
       'Today the same is called a convolution in groups: kernels of a group read the maps of their own group alone.',
     ],
     here: (scene) =>
       grouped(scene).length > 0
-        ? `has two groups in ${named(grouped(scene))}; in the drawing the lines cross wherever a layer reads both.`
+        ? `has two groups in ${named(grouped(scene))}; in the drawing below the lines cross wherever a layer reads both.`
         : 'has no groups: every kernel reads all maps.',
-    more: ['doubt', 'Doubt: do the two towers ever meet?'],
+    more: [['doubt', 'Doubt: do the two towers ever meet?']],
     shows: 'last conv2d',
     source: ['reference/ops/conv2d.ts', 'const firstChannel', 1],
     question: {
@@ -188,13 +194,15 @@ export const steps: readonly Step[] = [
     here: (scene) => {
       const count = (kind: Layer['kind'], what: 'parameters' | 'macs') =>
         total(scene, kind, what).toLocaleString('en');
-      return `has ${count('conv2d', 'parameters')} parameters in its convolutions and ${count('linear', 'parameters')} in its fully connected layers; multiply-adds: ${count('conv2d', 'macs')} and ${count('linear', 'macs')}.`;
+      const few = total(scene, 'linear', 'parameters') < total(scene, 'conv2d', 'parameters');
+      const why = few ? ' Its maps are small in the end, so its fully connected layers read few values.' : '';
+      return `has ${count('conv2d', 'parameters')} parameters in its convolutions and ${count('linear', 'parameters')} in its fully connected layers; multiply-adds: ${count('conv2d', 'macs')} and ${count('linear', 'macs')}.${why}`;
     },
-    more: ['walk', 'Walk through: both numbers of every layer'],
+    more: [['walk', 'Walk through: both numbers of every layer']],
     shows: 'linear',
     source: ['reference/ops/linear.ts', 'let sum = 0;', 3],
     question: {
-      ask: 'In this network, which layer has more parameters: the first convolution or the first fully connected one?',
+      ask: 'In the network on this page, which layer has more parameters: the first convolution or the first fully connected one?',
       choices: ['the convolution', 'the fully connected one'],
       right: ({ network, sizes }) => {
         const of = (kind: string): number =>
@@ -224,10 +232,10 @@ export const steps: readonly Step[] = [
     section: '4.1',
     title: 'More pictures from few',
     text: [
-      'First, a crop of 224×224 is cut from the 256×256 at random and mirrored half of the time: “This increases the size of our training set by a factor of 2048”, which is 32·32 places, times 2. Second, the light changes: the principal components of all red, green and blue values are found, and to every pixel of a picture is added a random multiple of them, of their eigenvalue times a draw of deviation 0.1. An object stays what it is in another light; that alone is worth more than one point of top-1 error.',
+      'First, a crop of 224×224 is cut from the 256×256 at random and mirrored half of the time: “This increases the size of our training set by a factor of 2048”, which counts 32·32 places, times 2 (there are 33 along each side). Second, the light changes. Principal component analysis finds the directions in which red, green and blue vary together, from dark to bright most of all, and how much (the eigenvalues). For each picture three numbers of deviation 0.1 are drawn, one a direction; all its pixels are moved along it by that number times the eigenvalue. An object stays what it is in another light; that alone is worth more than one point of top-1 error.',
       'In a test ten crops are taken, the four corners and the centre and the mirror image of each, and their shares are averaged.',
     ],
-    more: ['answer', 'The answer: ten views of this photo'],
+    more: [['answer', 'The answer: ten views of this photo']],
     shows: 'input',
     source: ['reference/input/preprocess.ts', 'const five =', 2],
     question: {
@@ -248,8 +256,18 @@ export const steps: readonly Step[] = [
       'In training every neuron of the first two fully connected layers is silent with a chance of 0.5, drawn anew for each picture. So no neuron can rely on another one, and each has to be of use by itself. Without it the net learns its pictures by heart; with it training takes about twice as long.',
       'At test time all of them speak. The paper halves their outputs; others double them in training instead.',
     ],
-    here: (scene) => `drops in ${named(ofKind(scene, 'dropout'))}.`,
-    more: ['doubt', 'Doubt: are the outputs halved when the net is used?'],
+    here: (scene) => {
+      const { layers } = scene.network;
+      const drops = ofKind(scene, 'dropout');
+      const [first] = drops;
+      if (first?.kind !== 'dropout') return 'drops nothing.';
+      const readers = drops.map((one) =>
+        layers.slice(layers.indexOf(one)).find(({ kind }) => kind === 'linear'),
+      );
+      const now = first.attributes.convention === 'paper' ? 'are halved' : 'go on as they are';
+      return `drops values that ${named(readers.filter((one) => one !== undefined))} would read, in ${named(drops)}. Now, at test time, they ${now}.`;
+    },
+    more: [['doubt', 'Doubt: are the outputs halved when the net is used?']],
     shows: 'dropout',
     source: ['reference/ops/dropout.ts', 'if (M) Y[i]', 2],
     question: {
@@ -263,12 +281,12 @@ export const steps: readonly Step[] = [
     section: '5',
     title: 'Backward: how it learns',
     text: [
-      'The loss is −log of the right class’s share. Going back from it, layer by layer, tells how much each value and each weight would change it: the gradient. These maps are gradients: where a value grows, orange raises the loss, blue lowers it, and grey changes nothing.',
+      'The loss is −log of the right class’s share. Going back from it, layer by layer, tells how much each value and each weight would change it: the gradient. These maps are gradients: where a value grows, orange raises the loss, blue lowers it, and grey changes nothing (where a whole map is grey, choose another). Colours are stretched: for an answer that is nearly certain all gradients are tiny.',
       'Then the weights go a little the other way. With g the mean gradient of a batch of 128 pictures: v ← 0.9·v − 0.0005·ε·w − ε·g, and w ← w + v. 0.9 is the momentum, which keeps a share of the last step; 0.0005 the weight decay; ε the learning rate, 0.01 at first, divided by 10 by hand whenever the error on the validation pictures stopped falling, three times in all. Some 90 rounds through 1.2 million pictures took five to six days on two cards.',
     ],
     here: ({ classes, probabilities }) =>
       `shows what speaks for and against ${classes[probabilities.indexOf(Math.max(...probabilities))]}, as long as no other class is chosen in the walk.`,
-    more: ['walk', 'Walk through: choose another class, and the blame moves'],
+    more: [['walk', 'Walk through: choose another class, and the blame moves']],
     shows: 'last conv2d',
     side: 'gradient',
     source: ['reference/training/loss.ts', 'for (let k = 0; k < K; k++) DZ', 1],
@@ -283,11 +301,14 @@ export const steps: readonly Step[] = [
     section: '6, 7',
     title: 'What came of it',
     text: [
-      'On the test pictures of ILSVRC-2010 the net is wrong in 37.5 % by top-1 and in 17.0 % by top-5, with ten crops; the best before had 45.7 and 25.7 %. In the contest of 2012 seven such nets together had 15.3 % by top-5, and the second best team 26.2 %.',
+      'On the test pictures of ILSVRC-2010 the net is wrong in 37.5 % by top-1 and in 17.0 % by top-5, with ten crops; the best before had 45.7 and 25.7 %. In the contest of 2012 seven such nets together, two of them trained on more pictures before, had 15.3 % by top-5, and the second best team 26.2 %.',
       '“our network’s performance degrades if a single convolutional layer is removed. … So the depth really is important for achieving our results.” Without any one of the middle layers about two points of top-1 are lost.',
-      'What has this one learnt? Take a kernel out and see what the answer loses; cover a part of the photo and see where the answer sat. Here the tour ends: now doubt it.',
+      'What has this one learnt? Take a kernel out and see what the answer loses; cover a part of the photo and see where the answer sat. The answer has both. Here the tour ends: now doubt it.',
     ],
-    more: ['doubt', 'Doubt: turn a switch, and see what it does'],
+    more: [
+      ['answer', 'The answer: without each kernel, and with a part covered'],
+      ['doubt', 'Doubt: turn a switch, and see what it does'],
+    ],
     shows: 'answer',
     source: ['companion/engine/experiments.ts', 'data.fill(0, (first + i)', 1],
     question: {

@@ -52,11 +52,11 @@ export function TourPage({ scene, view: asked, change, ask }: Looking) {
               The network on this page, <b>{scene.network.name}</b>, {step.here(scene)}
             </p>
           )}
-          {step.more && (
-            <p>
-              <a href={formatView({ ...view, page: step.more[0] })}>{step.more[1]}</a>
+          {step.more?.map(([page, label]) => (
+            <p key={page}>
+              <a href={formatView({ ...view, page })}>{label}</a>
             </p>
-          )}
+          ))}
           <Source place={step.source} />
           <Asked key={at} question={step.question} scene={scene} />
           <nav aria-label="Steps" class="turns">
