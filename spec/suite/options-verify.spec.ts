@@ -1,6 +1,8 @@
 /** What the options of verify do: options.spec.ts reads the titles. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { Session } from 'node:inspector/promises';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import * as ort from 'onnxruntime-node';
 import { writeTensors } from '../../lib/disk/tensors.ts';
@@ -12,7 +14,6 @@ import { sizeOf, type Tensor } from '../../reference/tensor.ts';
 import { step } from '../../reference/training/gradient.ts';
 import { initialise } from '../../reference/training/init.ts';
 import { zeroMomenta } from '../../reference/training/optimiser.ts';
-import { callsOf } from '../support/calls.ts';
 import { runModule } from '../support/child.ts';
 import { commandLines } from '../support/command-lines.ts';
 import { narrow, random, randomWeights } from '../support/models.ts';
@@ -286,5 +287,28 @@ async function altered<T>(
     return await work();
   } finally {
     sessions.create = create;
+  }
+}
+
+/** How often a function of a source file, or of what is built from it, is called meanwhile. */
+async function callsOf(file: string, name: string, work: () => Promise<unknown>): Promise<number> {
+  const root = fileURLToPath(new URL('../../', import.meta.url));
+  const places = [`${root}${file}.ts`, `${root}dist/${file}.js`];
+  const session = new Session();
+  session.connect();
+  try {
+    await session.post('Profiler.enable');
+    await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: false });
+    await work();
+    const { result } = await session.post('Profiler.takePreciseCoverage');
+    const functions = result
+      .filter((script) => places.includes(script.url.replace(/^file:\/\//, '')))
+      .flatMap((script) => script.functions);
+    return functions
+      .filter(({ functionName }) => functionName === name)
+      .reduce((sum, { ranges }) => sum + ranges[0].count, 0);
+  } finally {
+    await session.post('Profiler.stopPreciseCoverage');
+    session.disconnect();
   }
 }
