@@ -49,6 +49,7 @@ export function differences(value: unknown, shapes: readonly Shape[], path = '')
 }
 
 function ofObject(value: Record<string, unknown>, { fields }: Shape, path: string): string[] {
+  if (typeof value !== 'object') return [`${path} is no object`];
   const found: string[] = [];
   for (const name of Object.keys(value)) if (!fields.has(name)) found.push(`${path}.${name} is not told of`);
   for (const [name, { optional, shape }] of fields) {

@@ -200,7 +200,7 @@ describe('lib/evaluate', () => {
 
   it('writes text, JSON, a page and a drawing, names escaped', async () => {
     const result = await evaluate(folders);
-    const odd = { ...result, names: ['<b>', '&', '"', 'stripes'] };
+    const odd = { ...result, names: ['<i>', '&', '"', 'stripes'] };
     expect(evaluationText(result)).to.match(/top-1 .* of 8 .*\ntop-4 +100\.00 %/);
     expect(JSON.parse(JSON.stringify(evaluationJson(result)))).to.include({
       version: 1,
@@ -208,12 +208,12 @@ describe('lib/evaluate', () => {
       count: 8,
     });
     const html = await evaluationHtml(odd);
-    expect(html).to.include('&lt;b&gt;').and.not.include('<b>');
+    expect(html).to.include('&lt;i&gt;').and.not.include('<i>');
     const svg = await confusionSvg(odd);
     expect(svg)
       .to.match(/^<svg [^>]*><!-- alexnet-oracle --><style>/)
-      .and.include('&lt;b&gt;')
-      .and.not.include('<b>');
+      .and.include('&lt;i&gt;')
+      .and.not.include('<i>');
     // each pair that occurred, its count written in its cell
     const written = [...svg.matchAll(/<text [^>]*>(\d+)<\/text>/g)].map(([, count]) => Number(count));
     const shown = result.confusion.map(({ count }) => count);
