@@ -89,9 +89,9 @@ describe('options of explain', () => {
   });
 
   it('explain --network, --seed, --init: drawn in the page, not carried by it', async () => {
-    await json('explain --network alexnet2012 --seed 5 --init paper --out drawn.html');
+    await json('explain --network caffenet --seed 5 --init paper --out drawn.html');
     expect(startIn('drawn.html')).to.deep.include({ random: true, weights: { seed: 5, init: 'paper' } });
-    expect(startIn('drawn.html').network.name).to.equal('alexnet2012');
+    expect(startIn('drawn.html').network.name).to.equal('caffenet');
     expect(text('drawn.html').length).to.be.below(1e6);
   });
 
