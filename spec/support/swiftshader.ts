@@ -73,7 +73,9 @@ export async function linesOnWebgpu(
   env: NodeJS.ProcessEnv,
   args: readonly string[] = [],
 ): Promise<readonly string[]> {
-  host ??= fork(HOST, { env, execArgv: ['--import', LOADER], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  // it may have died since it was asked last
+  if (!host?.connected)
+    host = fork(HOST, { env, execArgv: ['--import', LOADER], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   const child = host;
   const folder = mkdtempSync(join(tmpdir(), 'alexnet-spec-'));
   try {
