@@ -3,8 +3,8 @@
  * asked for.
  */
 import type { Image } from '../../reference/input/preprocess.ts';
-import { type DecodeOptions, decodeImage } from '../image/decode.ts';
-import { type Path, readPicture } from '../image/load.ts';
+import type { DecodeOptions } from '../image/decode.ts';
+import type { Path } from '../image/load.ts';
 import { imageOf, type Pixels } from '../image/pixels.ts';
 
 /** all: a data set that is not split. */
@@ -90,14 +90,12 @@ export const thinned = (split: Split, count: number | undefined): Split =>
 
 /** The pixels of a picture. Rejects with InputError, one line that names it, if it cannot be read. */
 export async function decodePicture(picture: Picture, options?: DecodeOptions): Promise<Image> {
-  if ('file' in picture) {
-    const { file } = picture;
-    // a Buffer arrives in another thread as a Uint8Array
-    const path = typeof file === 'string' ? file : Buffer.from(file);
-    return decodeImage(await readPicture(path), picture.name, options);
-  }
-  if ('bytes' in picture) return decodeImage(picture.bytes, picture.name, options);
   if ('pixels' in picture) return imageOf(picture.pixels);
+  if (!('planes' in picture)) {
+    // only here: to load the decoders takes a thread as long as to start, and planes need none
+    const { decodeImage } = await import('../image/decode.ts');
+    return decodeImage(await bytesOf(picture), picture.name, options);
+  }
   const { planes, channels, width, height } = picture;
   const size = width * height;
   const data = new Uint8Array(3 * size);
@@ -105,4 +103,14 @@ export async function decodePicture(picture: Picture, options?: DecodeOptions): 
     for (let c = 0; c < 3; c++) data[3 * i + c] = planes[channels === 3 ? c * size + i : i];
   }
   return { width, height, data };
+}
+
+async function bytesOf(
+  picture: Extract<Picture, { bytes: unknown } | { file: unknown }>,
+): Promise<Uint8Array> {
+  if ('bytes' in picture) return picture.bytes;
+  const { readPicture } = await import('../image/load.ts');
+  const { file } = picture;
+  // a Buffer arrives in another thread as a Uint8Array
+  return readPicture(typeof file === 'string' ? file : Buffer.from(file));
 }

@@ -13,6 +13,7 @@ import type { Image } from '../../reference/input/preprocess.ts';
 import { InputError } from '../errors.ts';
 import { checkSize } from './admit.ts';
 import { exifOrientation, type Orientation, rawProfile, upright, xmpOrientation } from './orientation.ts';
+import { overWhite } from './pixels.ts';
 import {
   adler32,
   type Chunk,
@@ -111,23 +112,4 @@ function chunk(type: string, data: Uint8Array = new Uint8Array()): Uint8Array[] 
   new DataView(head.buffer).setUint32(0, data.length);
   for (let i = 0; i < 4; i++) head[4 + i] = type.charCodeAt(i);
   return [head, data, new Uint8Array(4)];
-}
-
-/** RGBA samples of `depth` bits to 8-bit RGB over white. */
-export function overWhite(
-  rgba: ArrayLike<number>,
-  { width, height }: Pick<PngHeader, 'width' | 'height'>,
-  depth: number,
-): Image {
-  const data = new Uint8Array(3 * width * height);
-  const shift = depth === 16 ? 8 : 0;
-  const scale = depth < 8 ? 255 / (2 ** depth - 1) : 1;
-  for (let from = 0, to = 0; to < data.length; from += 4) {
-    const alpha = (rgba[from + 3] >> shift) * scale;
-    for (let c = 0; c < 3; c++) {
-      const value = (rgba[from + c] >> shift) * scale;
-      data[to++] = alpha === 255 ? value : Math.floor((value * alpha + 255 * (255 - alpha) + 127) / 255);
-    }
-  }
-  return { width, height, data };
 }
