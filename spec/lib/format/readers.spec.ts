@@ -136,15 +136,23 @@ describe('readers', () => {
     expect(await refusal(() => readTensors(turned))).to.match(/^[^\n]+$/);
   });
 
+  it('HDF5: one flipped byte below a Fletcher checksum is noticed', async () => {
+    const values = Float32Array.of(1, -2, 3.5);
+    // filter 3 of HDF5 is fletcher32: four bytes behind the chunk
+    const whole = await hdf5(values, { chunks: [3], compression: 3, compression_opts: [] });
+    expect([...(await readTensors(whole)).get('x')!.data]).to.deep.equal([...values]);
+    const start = whole.indexOf(Buffer.from(values.buffer));
+    for (let at = start; at < start + 16; at++) {
+      const damaged = Buffer.from(whole);
+      damaged[at] ^= 1;
+      expect(await refusal(() => readTensors(damaged)), `byte ${at - start}`).to.match(
+        /^bytes: damaged HDF5 file \(unreadable values\)$/,
+      );
+    }
+  });
+
   it('HDF5: big-endian floats', async () => {
-    const { FS } = (await ready) as unknown as {
-      FS: { readFile(path: string): Uint8Array; unlink(path: string): void };
-    };
-    const file = new File('/order.h5', 'w');
-    file.create_dataset({ name: 'x', data: Float32Array.of(1, -2, 3.5), shape: [3] });
-    file.close();
-    const bytes = Buffer.from(FS.readFile('/order.h5'));
-    FS.unlink('/order.h5');
+    const bytes = await hdf5(Float32Array.of(1, -2, 3.5));
     // the datatype message: class 1, little-endian, sign bit 31, 4 bytes; bit 0 of the second byte is the order
     const message = bytes.indexOf(Buffer.from([0x11, 0x20, 0x1f, 0, 4, 0, 0, 0]));
     resealed(bytes, () => {
@@ -209,6 +217,19 @@ describe('readers', () => {
     }
   });
 });
+
+/** What the library itself writes: one dataset, 'x'. */
+async function hdf5(data: Float32Array, layout: object = {}): Promise<Buffer> {
+  const { FS } = (await ready) as unknown as {
+    FS: { readFile(path: string): Uint8Array; unlink(path: string): void };
+  };
+  const file = new File('/written.h5', 'w');
+  file.create_dataset({ name: 'x', data, shape: [data.length], ...layout });
+  file.close();
+  const bytes = Buffer.from(FS.readFile('/written.h5'));
+  FS.unlink('/written.h5');
+  return bytes;
+}
 
 /** Changes an object header of HDF5 and gives it its checksum anew, which follows it. */
 function resealed(bytes: Buffer, change: () => void): void {
