@@ -9,7 +9,7 @@ import {
 import { type Rectangle, resizeBilinear } from '../../reference/input/resize.ts';
 import { decodePicture, type Picture } from '../data/dataset.ts';
 import type { DecodeOptions } from '../image/decode.ts';
-import { encodeJpeg } from '../image/encode.ts';
+import { encodeJpeg, encodePng } from '../image/encode.ts';
 import { openThreads, startThread, type ThreadPool } from '../runtime/threads.ts';
 import { escapeXml } from './escape.ts';
 
@@ -63,11 +63,15 @@ function within(most: Pick<Image, 'width' | 'height'>, image: Image): Image {
   return resizeBilinear(image, width, height, { x: 0, y: 0, width, height });
 }
 
-const shown = (image: Image): Shown => ({
-  width: image.width,
-  height: image.height,
-  address: `data:image/jpeg;base64,${Buffer.from(encodeJpeg(image)).toString('base64')}`,
-});
+/** So few pixels are a PNG, all exact, of 3 kB at most: jpeg-js spends fifty times as long on its tables alone. */
+const FEW = 32 * 32;
+
+function shown(image: Image): Shown {
+  const { width, height } = image;
+  const png = width * height <= FEW;
+  const bytes = Buffer.from(png ? encodePng(image) : encodeJpeg(image));
+  return { width, height, address: `data:image/${png ? 'png' : 'jpeg'};base64,${bytes.toString('base64')}` };
+}
 
 export type Unshown = { readonly error: string };
 

@@ -86,7 +86,7 @@ describe('the report of an evaluation', () => {
     expect(html).to.contain(
       '90 of 300 pictures were taken for another class; here are the 60 most confident.',
     );
-    expect(html.match(/<image href="data:image\/jpeg;base64,/g)).to.have.length(60);
+    expect(html.match(/<image href="data:image\/png;base64,/g)).to.have.length(60);
     const shares = [...html.matchAll(/<figcaption>.*?: ([\d.]+) %<br>(.*?)<\/figcaption>/gs)];
     expect(shares.map(([, share, name]) => [share, name])).to.deep.equal(
       wrong.map((_, n) => [`${100 - n}.00`, `&lt;img src=x onerror=&quot;a()&quot;&gt;&amp;${n}`]),
