@@ -21,8 +21,8 @@ const HERE = new URL('../', import.meta.url);
 const NETWORK = 'cifar-alexnet';
 const THOUSAND = 1000;
 
-/** 64 pictures of 32×32, as JPEG. */
-const pictures: readonly Buffer[] = Array.from({ length: 64 }, (_, n) => {
+/** 24 pictures of 32×32, as JPEG. */
+const pictures: readonly Buffer[] = Array.from({ length: 24 }, (_, n) => {
   const data = Buffer.alloc(4 * 32 * 32);
   for (const i of data.keys()) {
     const x = (i >> 2) % 32;
@@ -49,11 +49,15 @@ interface Delay {
   readonly most: number;
 }
 
-/** Most resident bytes: in the second thousand of pictures, in the one around the middle, in the last. */
+/** Most resident bytes: in the second thousand (`window`) of pictures, in the one around the middle, in the last. */
 type Memory = readonly [warm: number, middle: number, end: number];
 
 /** Watches the memory of a process; `done`: how far it is, `unit` a picture. Linux alone tells. */
-function watchMemory(pid: number, done: () => number): (count: number, unit?: number) => Memory {
+function watchMemory(
+  pid: number,
+  done: () => number,
+  window = THOUSAND,
+): (count: number, unit?: number) => Memory {
   const samples: { readonly at: number; readonly bytes: number }[] = [];
   const timer = setInterval(() => {
     const kilobytes = /VmRSS:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
@@ -63,8 +67,8 @@ function watchMemory(pid: number, done: () => number): (count: number, unit?: nu
     clearInterval(timer);
     const most = (from: number, to: number): number =>
       Math.max(...samples.filter(({ at }) => at >= from * unit && at <= to * unit).map(({ bytes }) => bytes));
-    const windows = [THOUSAND, (count - THOUSAND) / 2, count - THOUSAND];
-    const [warm, middle, end] = windows.map((from) => most(from, from + THOUSAND));
+    const windows = [window, (count - window) / 2, count - window];
+    const [warm, middle, end] = windows.map((from) => most(from, from + window));
     return [warm, middle, end];
   };
 }
@@ -150,7 +154,7 @@ function post(address: string, agent: Agent, body: Buffer): Promise<{ status: nu
 }
 
 /** Of `predict --out`. */
-export async function bulkMemory(count: number): Promise<Memory> {
+export async function bulkMemory(count: number, window?: number): Promise<Memory> {
   const folder = mkdtempSync(join(tmpdir(), 'alexnet-load-'));
   const at = (name: string): string => join(folder, name);
   try {
@@ -172,7 +176,7 @@ export async function bulkMemory(count: number): Promise<Memory> {
     const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
     const ended = once(child, 'exit');
     const size = (): number => statSync(at('out.jsonl'), { throwIfNoEntry: false })?.size ?? 0;
-    const memory = watchMemory(child.pid!, size);
+    const memory = watchMemory(child.pid!, size, window);
     const [code] = await ended;
     const lines = readFileSync(at('out.jsonl'), 'utf8').split('\n').length - 1;
     if (code !== 0 || lines !== count) throw new Error(`predict --out ended with ${code}, ${lines} lines`);

@@ -9,7 +9,7 @@ import { type Output, writeTogether } from '../../lib/disk/write.ts';
 import { startThread } from '../../lib/runtime/threads.ts';
 import { LOADER } from '../support/child.ts';
 
-const ROUNDS = 100;
+const ROUNDS = 42;
 /** Where forcing to the disk takes no time: only the order of events counts here. */
 const MEMORY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 

@@ -43,7 +43,7 @@ describe('evaluation on real data', () => {
     expect(mirrored.top1.right).to.be.above(oracle.top1.right - 6);
   });
 
-  it('real photographs give the same answers on both engines, one view or ten, again and again', async function () {
+  it('real photographs give the same answers on both engines, one view or ten', async function () {
     this.timeout(240_000);
     const whole = networkNamed('torchvision');
     const widths = new Map(
@@ -55,14 +55,14 @@ describe('evaluation on real data', () => {
       data: shared(this, 'imagefolder/pexels_cat_dog'),
       network: whole.name,
       weights: initialise(narrow, 2, 'kaiming'),
-      limit: 4,
-      batch: 4,
+      limit: 2,
+      batch: 2,
     };
     for (const views of [1, 10] as const) {
       const device = await evaluate({ ...options, views, device: 'cpu' });
       const oracle = await evaluate({ ...options, views, engine: 'oracle', threads: 2 });
       expect(device.data).to.include({ split: 'val', pictures: 60 });
-      expect(device.classes.map(({ name, count }) => `${name} ${count}`)).to.deep.equal(['cat 2', 'dog 2']);
+      expect(device.classes.map(({ name, count }) => `${name} ${count}`)).to.deep.equal(['cat 1', 'dog 1']);
       expect(device.confusion).to.deep.equal(oracle.confusion);
       expect(oracle.loss).to.be.closeTo(device.loss, 1e-5);
     }

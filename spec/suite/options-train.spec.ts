@@ -3,7 +3,7 @@ import fs, { mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { expect } from 'chai';
 import { readTensors, writeTensors } from '../../lib/disk/tensors.ts';
-import { encodeJpeg } from '../../lib/image/encode.ts';
+import { encodeJpeg, encodePng } from '../../lib/image/encode.ts';
 import { readCheckpoint, saveWeights } from '../../lib/train/checkpoint.ts';
 import { type TrainOptions, train } from '../../lib/train/index.ts';
 import { circumstances, optionChecks } from '../../lib/train/options.ts';
@@ -179,7 +179,7 @@ describe('options of train', function () {
 
   it('train --recipe, --no-scale: all as the paper has it; raw pixels divided by their deviation, or not', async () => {
     const line =
-      'train data --device cpu --threads 1 --epochs 1 --images 20 --augment none --network cifar10-full';
+      'train data --device cpu --threads 1 --epochs 1 --images 20 --augment none --network cifar10-full --width 0.2';
     await json(`${line} --out scaled`);
     await json(`${line} --no-scale --out raw`);
     await json(`${line} --recipe paper --out recipe`);
@@ -278,41 +278,36 @@ describe('options of train', function () {
   it('train --checkpoint-every, --force, --strict: how often it is saved, over what, and past which pictures', async () => {
     const line =
       'train data --network cifar-alexnet --width 0.05 --epochs 1 --batch 10 --threads 1 --device cpu';
-    // behind each of four steps, and not the last alone; the first file of all takes nobody's place
-    expect(await checkpointsDuring(() => json(`${line} --out often --checkpoint-every 1`))).to.equal(4);
     mkdirSync(path('mine'));
     write('mine/log.csv', 'my own');
     expect(await refused(`${line} --out mine`)).to.match(/log\.csv: exists/);
-    expect((await json(`${line} --out mine --force`)).steps).to.equal(4);
+    const often = () => json(`${line} --out mine --force --checkpoint-every 1`);
+    // behind each of four steps, and not the last alone; the first file of all takes nobody's place
+    expect(await checkpointsDuring(often)).to.equal(4);
+    expect(checkpoint('mine').progress.steps).to.equal(4);
     for (const [i, name] of ['a/1', 'a/2', 'b/1', 'b/2', 'b/3'].entries()) {
       mkdirSync(path(`pictures/${name[0]}`), { recursive: true });
-      const whole = encodeJpeg({ width: 32, height: 32, data: new Uint8Array(3072).fill(40 * i) });
-      write(`pictures/${name}.jpg`, i === 4 ? whole.subarray(0, 100) : whole);
+      const plain = { width: 32, height: 32, data: new Uint8Array(3072).fill(40 * i) };
+      if (i < 4) write(`pictures/${name}.png`, encodePng(plain));
+      else write(`pictures/${name}.jpg`, encodeJpeg(plain).subarray(0, 100));
     }
     const folders = line.replace('data', 'pictures').replace('--batch 10', '--batch 1 --augment none');
     expect((await json(`${folders} --out skipped`)).steps).to.be.above(0);
     expect(await refused(`${folders} --out strict --strict`)).to.match(/3\.jpg: truncated JPEG/);
   });
 
-  it('train --threads: so many at most make the batches', async () => {
-    const started = async (threads: number) => {
-      let workers = 0;
-      const count = () => void workers++;
-      process.on('worker', count);
-      const how = '--width 0.05 --network cifar-alexnet --epochs 1 --augment none --batch 20 --device cpu';
-      await json(`train data ${how} --threads ${threads} --out threads${threads}`);
-      process.off('worker', count);
-      return workers;
-    };
-    const one = await started(1);
-    // a further one starts when the others have work
-    expect(await started(3)).to.be.above(one);
-  });
-
-  it('train --device: where it trains', async () => {
-    const line = 'train data --network cifar-alexnet --width 0.05 --epochs 1 --batch 20 --threads 1';
-    expect(await heedsDevice(`${line} --out devices --resume`)).to.equal(true);
+  it('train --device, --threads: where it trains, and that so many at most make the batches', async () => {
+    const line = 'train data --network cifar-alexnet --width 0.05 --epochs 1 --batch 20';
+    let workers = 0;
+    const count = () => void workers++;
+    process.on('worker', count);
+    expect(await heedsDevice(`${line} --out devices --resume --threads 1`)).to.equal(true);
     expect((await readTensors(path('devices/best.safetensors'))).size).to.equal(16);
+    const one = workers;
+    await json(`${line} --out three --device cpu --threads 3`);
+    process.off('worker', count);
+    // a further one starts when the others have work
+    expect(workers - one).to.be.above(one);
   });
 });
 
