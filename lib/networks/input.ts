@@ -70,10 +70,11 @@ export function noise(network: Network, seed: number, batch = 1): Tensor {
   const { range, mean, deviation } = network.preprocess;
   const [C, H, W] = network.input;
   const drawn = words(seed, streamOf('input'), batch * C * H * W);
-  const data = Float32Array.from(drawn, (word, i) => {
-    const c = Math.floor(i / (H * W)) % C;
-    return (range * uniform(word) - mean[c]) / deviation[c];
-  });
+  const data = new Float32Array(drawn.length);
+  for (let i = 0, map = 0; map < batch * C; map++) {
+    const c = map % C;
+    for (const end = i + H * W; i < end; i++) data[i] = (range * uniform(drawn[i]) - mean[c]) / deviation[c];
+  }
   return tensor(data, [batch, C, H, W]);
 }
 

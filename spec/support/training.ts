@@ -14,13 +14,14 @@ const folder = new URL('../../fixtures/training/', import.meta.url);
 /** Numbers in [−1, 1) with 24 bits, times `scale`: an integer hash of the index, salted with the name's. */
 export function hashed(name: string, shape: Shape, scale = 1): Tensor {
   const salt = streamOf(name);
-  const data = Float64Array.from({ length: sizeOf(shape) }, (_, i) => {
+  const data = new Float64Array(sizeOf(shape));
+  for (let i = 0; i < data.length; i++) {
     let h = Math.imul(i + salt, 0x9e3779b1);
     h = Math.imul(h ^ (h >>> 15), 0x85ebca77);
     h = Math.imul(h ^ (h >>> 13), 0xc2b2ae3d);
     h ^= h >>> 16;
-    return ((h >>> 8) / 2 ** 23 - 1) * scale;
-  });
+    data[i] = ((h >>> 8) / 2 ** 23 - 1) * scale;
+  }
   return tensor(data, shape);
 }
 
