@@ -62,8 +62,8 @@ export function layerDetails(y: Tensor, exact: Tensor, bounds: Bounds, half: boo
     const promised = bound[i] !== Number.POSITIVE_INFINITY || ratio > 1;
     ratios[i] = promised ? ratio : Number.NaN;
     if (promised) {
-      ulps.counts[cellOf(error === 0 ? 0 : error / ulp(E[i], half), ...ULPS)]++;
-      overBound.counts[cellOf(ratio, ...RATIOS)]++;
+      ulps.counts[cellOf(error === 0 ? 0 : error / ulp(E[i], half), ULPS)]++;
+      overBound.counts[cellOf(ratio, RATIOS)]++;
     } else unbounded++;
   }
   return {
@@ -93,7 +93,8 @@ const powerOf2 = (e: number): number => POWERS[e + 160] ?? 2 ** e;
 
 /** Spacing of float32 (float16 if `half`) numbers at x: the unit in the last place. */
 export function ulp(x: number, half = false): number {
-  const [digits, least] = half ? [10, -24] : [23, -149];
+  const digits = half ? 10 : 23;
+  const least = half ? -24 : -149;
   const magnitude = Math.abs(x);
   if (!(magnitude < Number.POSITIVE_INFINITY)) return 2 ** least;
   return powerOf2(Math.max(least, exponentOf(magnitude) - digits));
@@ -106,8 +107,10 @@ function histogram(first: number, last: number): Histogram & { readonly counts: 
 }
 
 /** The cell of a value ≥ 0 between the edges 0, 2^first … 2^last. */
-function cellOf(value: number, first: number, last: number): number {
+function cellOf(value: number, powers: readonly [first: number, last: number]): number {
   if (value === 0) return 0;
+  const first = powers[0]; // taken apart by an iterator, this would be the slowest line
+  const last = powers[1];
   const exponent = exponentOf(value);
   // a power of two is its cell's upper edge
   const above = value > powerOf2(exponent) ? exponent + 1 : exponent;
@@ -148,9 +151,10 @@ function shareOf(squares: Bounds['squares']): number | null {
   if (!squares) return null;
   let sum = 0;
   let count = 0;
-  for (const [i, products] of squares.products.entries()) {
-    if (!(products > 0 && squares.total[i] < Number.POSITIVE_INFINITY)) continue;
-    sum += products / squares.total[i];
+  const { products, total } = squares;
+  for (let i = 0; i < products.length; i++) {
+    if (!(products[i] > 0 && total[i] < Number.POSITIVE_INFINITY)) continue;
+    sum += products[i] / total[i];
     count++;
   }
   return count === 0 ? null : sum / count;

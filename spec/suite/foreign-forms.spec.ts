@@ -11,7 +11,9 @@ import { partOf } from '../../lib/verify/bundle.ts';
 import { verify } from '../../lib/verify/index.ts';
 import { loadWeights } from '../../lib/weights/load.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
+import type { Network } from '../../reference/networks/layers.ts';
 import { dense } from '../../reference/tensor.ts';
+import { firstDifference } from '../support/bits.ts';
 import { forms } from '../support/exporters.ts';
 import { narrow, randomWeights, runFile, uniform } from '../support/models.ts';
 import {
@@ -33,9 +35,17 @@ import {
 } from '../support/rewrites.ts';
 import { writeSafetensors } from '../support/tensor-bytes.ts';
 
+/** Fully connected layers that are quick to write and read. */
+const slim = (network: Network): Network => ({
+  ...network,
+  layers: network.layers.map((layer) =>
+    layer.kind === 'linear' ? { ...layer, channels: Math.min(layer.channels, 24) } : layer,
+  ),
+});
+
 describe('verify --network and --weights read the forms of other exporters', () => {
   const bvlc = networkNamed('bvlc-alexnet');
-  const network = narrow(bvlc);
+  const network = slim(narrow(bvlc));
   const weights = randomWeights(network, 4);
   const exported = joined(modelOf(network, weights, { source: 'random', passing: true }).chunks());
   let folder: string;
@@ -77,12 +87,11 @@ describe('verify --network and --weights read the forms of other exporters', () 
     it(`${name}: the weights to the last bit`, async () => {
       const read = await loadWeights(changed(name, exported, rewrite), bvlc);
       for (const [own, t] of weights)
-        expect([...dense(read.weights.get(own)!)], own).to.deep.equal([...dense(t)]);
+        expect(firstDifference(dense(read.weights.get(own)!), dense(t)), own).to.equal(-1);
     });
 
-    it(`${name}: passes, by the file's own weights and by those it should have`, async () => {
+    it(`${name}: passes, by the weights that it should have`, async () => {
       const file = changed(name, exported, rewrite);
-      expect(await judged(file)).to.deep.equal({ verdict: 'pass', first: null });
       expect(await judged(file, right)).to.deep.equal({ verdict: 'pass', first: null });
     });
 
@@ -91,6 +100,14 @@ describe('verify --network and --weights read the forms of other exporters', () 
       expect(await judged(file, right)).to.deep.equal({ verdict: 'fail', first: layer });
     });
   }
+
+  it("the file's own weights, which are the same to the last bit, serve as well", async () => {
+    for (const { name, rewrite } of forms.filter((_, i) => i % 4 === 0))
+      expect(await judged(changed(name, exported, rewrite)), name).to.deep.equal({
+        verdict: 'pass',
+        first: null,
+      });
+  });
 
   it('float16, every bias by Add: passes, and a bias that is wrong fails', async () => {
     const form = { source: 'random', passing: true, precision: 'float16' } as const;
@@ -132,7 +149,7 @@ describe('verify --network and --weights read the forms of other exporters', () 
       ],
       [['all'], [same, unnamed]],
     ];
-    for (let seed = 1; seed <= 8; seed++) {
+    for (let seed = 1; seed <= 5; seed++) {
       const next = uniform(seed * 7919);
       const pick = <T>(of: readonly T[]): T => of[Math.floor(((next() + 1) / 2) * of.length)];
       const rewrite = (model: ModelProto): void => {

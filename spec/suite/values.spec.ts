@@ -5,23 +5,39 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { buildModel } from '../../export/index.ts';
 import { encodeModel, encodeTensor } from '../../export/proto.ts';
-import type { NumericValue } from '../../lib/array/value.ts';
-import { fromTensor } from '../../lib/array/value.ts';
+import { fromTensor, type NumericValue } from '../../lib/array/value.ts';
 import { readTensors } from '../../lib/disk/tensors.ts';
 import { writeNpy } from '../../lib/format/npy.ts';
 import { exportOnnx, type VerifyOptions, verify } from '../../lib/index.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { runHere, runModule } from '../support/child.ts';
-import { narrow, random, randomWeights } from '../support/models.ts';
+import { narrow, onSmallPictures, random, randomWeights } from '../support/models.ts';
 import { type Job, needsPython, runTorch } from '../support/pytorch.ts';
 import { writeNpz } from '../support/tensor-bytes.ts';
 
-const net = (name: string): Network => narrow(networkNamed(name));
+const net = (name: string): Network => onSmallPictures(narrow(networkNamed(name)));
 const network = net('alexnet2012');
 const weights = randomWeights(network, 3);
-const narrowed = net('torchvision');
 const input = random([1, ...network.input], 5, 100);
+/** For what names the network alone. */
+const named = narrow(networkNamed('alexnet2012'));
+const byName = {
+  network: named,
+  weights: randomWeights(named, 3),
+  input: random([1, ...named.input], 5, 100),
+};
+const narrowed = net('torchvision');
+const torch = {
+  network: narrowed,
+  weights: randomWeights(narrowed, 2),
+  input: random([1, ...narrowed.input], 1, 2),
+};
+const caffe = ['bvlc-alexnet', 'caffenet'].map(net).map((own) => ({
+  network: own,
+  weights: randomWeights(own, 3),
+  input: random([2, ...own.input], 5, 100),
+}));
 const pair = random([2, ...network.input], 6, 100);
 const of = (...kinds: string[]): string[] =>
   network.layers.filter(({ kind }) => kinds.includes(kind)).map(({ name }) => name);
@@ -39,6 +55,13 @@ const jobs: Record<string, Job> = {
   probabilities: { keep: ['prob'] },
   uncopied: { copy: false, inplace: true },
 };
+
+/** Modules as torchvision calls them, and names that are near some. */
+const modules = Object.fromEntries([
+  ...narrowed.layers.slice(0, 13).map(({ name }, i) => [name, `module.features.${i}`]),
+  ...narrowed.layers.slice(15).map(({ name }, i) => [name, `classifier.${i}`]),
+]);
+const odd = { conv1: 'onnx_node!conv1', fc8: 'conv_8', prob: 'probb' };
 
 /** Mistakes in the module, each with the layer that must be named. */
 const faults: readonly (readonly [layer: string, what: string])[] = [
@@ -69,13 +92,26 @@ describe('values that PyTorch computed', function () {
     needsPython(this, 'torch', 'python3-torch');
     folder = mkdtempSync(join(tmpdir(), 'values-'));
     runTorch(folder, [
+      { ...byName, name: 'named' },
       ...Object.entries(jobs).map(([name, job]) => ({ ...subject, ...job, name })),
       ...faults.map((fault, i) => ({ ...subject, fault, name: `fault${i}` })),
       { ...subject, input: pair, name: 'pair' },
       { ...subject, fault: ['norm1', 'k 1'], keep: jobs.convolutions.keep, name: 'between' },
       { ...subject, fault: ['norm1', 'k 1'], keep: ['fc8'], name: 'behind' },
       { ...subject, fault: ['fc6', 'half the digits'], keep: ['fc8'], name: 'coarse' },
-      { ...subject, fault: ['fc7', 'bias forgotten'], keep: ['prob'], name: 'hidden' },
+      { ...byName, fault: ['fc7', 'bias forgotten'], keep: ['prob'], name: 'hidden' },
+      { ...byName, fault: ['conv2', 'groups swapped'], name: 'named wrong' },
+      { ...torch, name: 'modules', names: modules },
+      { ...subject, name: 'odd', names: odd },
+      ...caffe.flatMap((one) => {
+        const { layers, name } = one.network;
+        const keep = layers.map((layer) => layer.name).filter((top) => !/^(relu|drop|flatten)/.test(top));
+        const job = { ...one, keep, copy: false, inplace: true };
+        return [
+          { ...job, name: `blobs-${name}` },
+          { ...job, name: `swapped-${name}`, fault: ['conv2', 'groups swapped'] as const },
+        ];
+      }),
     ]);
   });
   after(() => folder && rmSync(folder, { recursive: true }));
@@ -134,7 +170,7 @@ describe('values that PyTorch computed', function () {
     expect((await judged({ values: at('between.npz') })).first).to.equal('conv2');
     expect((await judged({ values: at('behind.npz') })).first).to.equal('fc8');
     expect((await judged({ values: at('coarse.npz') })).first).to.equal('fc8');
-    expect((await judged({ values: at('hidden.npz') })).first).to.equal('prob');
+    expect((await verify({ ...byName, values: at('hidden.npz') })).first).to.equal('prob');
   });
 
   it('hooks that do not copy see what the activation left, and it is said', async () => {
@@ -146,37 +182,23 @@ describe('values that PyTorch computed', function () {
   });
 
   it("Caffe's blobs: named after the prototxt's tops, in place, the input as data", async () => {
-    const cases = ['bvlc-alexnet', 'caffenet'].map(net).map((own) => ({
-      network: own,
-      weights: randomWeights(own, 3),
-      input: random([2, ...own.input], 5, 100),
-    }));
-    const files = runTorch(
-      folder,
-      cases.flatMap((one) => {
-        const { layers, name } = one.network;
-        const keep = layers.map((layer) => layer.name).filter((top) => !/^(relu|drop|flatten)/.test(top));
-        const job = { ...one, keep, copy: false, inplace: true };
-        return [
-          { ...job, name: `blobs-${name}` },
-          { ...job, name: `swapped-${name}`, fault: ['conv2', 'groups swapped'] as const },
-        ];
-      }),
-    );
-    for (const [i, given] of cases.entries()) {
+    for (const given of caffe) {
       const { input: fed, ...ofDump } = given;
-      const [file, swapped] = files.slice(2 * i);
+      const { name } = given.network;
       const values = join(folder, 'blobs.npz');
-      writeFileSync(values, writeNpz([['data', fromTensor(fed)], ...(await readTensors(file))]));
+      writeFileSync(
+        values,
+        writeNpz([['data', fromTensor(fed)], ...(await readTensors(at(`blobs-${name}.npz`)))]),
+      );
       const lines: string[] = [];
       const found = await verify({ ...ofDump, values, log: (line) => lines.push(line) });
-      expect(found.verdict, given.network.name).to.equal('pass');
+      expect(found.verdict, name).to.equal('pass');
       expect(found.layers[0].layer).to.equal('relu1');
       expect(lines.join('\n')).to.include("'conv1' is taken for relu1");
       expect(lines.join('\n')).not.to.include('not compared');
       const other = random(fed.shape, 6, 100);
       await refused({ ...given, input: other, values }, /the values hold another input than was given/);
-      expect((await verify({ ...given, values: swapped })).first).to.equal('relu2');
+      expect((await verify({ ...given, values: at(`swapped-${name}.npz`) })).first).to.equal('relu2');
     }
   });
 
@@ -202,8 +224,9 @@ describe('values that PyTorch computed', function () {
 
   it('an .onnx names its values its own way; folders hold .npy, .pb or a run a file', async () => {
     const model = at('model.onnx');
-    await exportOnnx(model, { network, weights });
-    const all = [...(await readTensors(at('all.npz')))];
+    const { input: fed, ...ofModel } = byName;
+    await exportOnnx(model, ofModel);
+    const all = [...(await readTensors(at('named.npz')))];
     for (const kind of ['npy', 'pb', 'runs']) {
       const values = mkdtempSync(at(`${kind}-`));
       if (kind === 'runs') writeFileSync(join(values, '1.npz'), writeNpz(all));
@@ -217,31 +240,16 @@ describe('values that PyTorch computed', function () {
             kind === 'npy' ? writeNpy(value) : encodeTensor(tensor),
           );
         }
-      const found = await verify({ model, input, values });
+      const found = await verify({ model, input: fed, values });
       expect(found.verdict, kind).to.equal('pass');
       expect(found.layers.length).to.equal(network.layers.length);
     }
   });
 
   it('names: PyTorch modules, OpenCV nodes, a map; what belongs to nothing is listed with what is near', async () => {
-    const torch = narrowed;
-    const own = {
-      network: torch,
-      weights: randomWeights(torch, 2),
-      input: random([1, ...torch.input], 1, 2),
-    };
-    const names = Object.fromEntries([
-      ...torch.layers.slice(0, 13).map(({ name }, i) => [name, `module.features.${i}`]),
-      ...torch.layers.slice(15).map(({ name }, i) => [name, `classifier.${i}`]),
-    ]);
-    const odd = { conv1: 'onnx_node!conv1', fc8: 'conv_8', prob: 'probb' };
-    runTorch(folder, [
-      { ...own, name: 'modules', names },
-      { ...subject, name: 'odd', names: odd },
-    ]);
-    const found = await verify({ ...own, values: at('modules.npz') });
+    const found = await verify({ ...torch, values: at('modules.npz') });
     expect(found.verdict).to.equal('pass');
-    expect(found.layers.length).to.equal(torch.layers.length);
+    expect(found.layers.length).to.equal(narrowed.layers.length);
     const lines: string[] = [];
     const rest = await judged({
       values: at('odd.npz'),
@@ -286,26 +294,29 @@ describe('values that PyTorch computed', function () {
       '--network',
       'alexnet2012',
       '--weights',
-      at('all.weights.npz'),
+      at('named.weights.npz'),
       '--input',
-      at('all.input.npy'),
+      at('named.input.npy'),
     ];
-    const right = await runHere([...args, '--values', at('all.npz'), '--report-json', 'right.json'], folder);
+    const right = await runHere(
+      [...args, '--values', at('named.npz'), '--report-json', 'right.json'],
+      folder,
+    );
     expect(right.status, right.err).to.equal(0);
     expect(right.out).to.match(/PASS: alexnet2012 on another engine: all 24 layers/);
     const wrong = await runHere(
-      [...args, '--values', at('fault7.npz'), '--baseline', 'right.json', '--json'],
+      [...args, '--values', at('named wrong.npz'), '--baseline', 'right.json', '--json'],
       folder,
     );
     expect(wrong.status, wrong.err).to.equal(1);
     expect(JSON.parse(wrong.out).baseline.lost.length).to.be.greaterThan(0);
-    const strict = await runHere([...args, '--values', at('all.npz'), '--strict-device'], folder);
+    const strict = await runHere([...args, '--values', at('named.npz'), '--strict-device'], folder);
     expect(strict.status).to.equal(2);
     expect(strict.err).to.include('--strict-device does not go with --values');
   });
 
   it('onnxruntime is never loaded: who asks for it throws, and none of its libraries is in the process', () => {
-    const options = { network: 'alexnet2012', weights: at('all.weights.npz'), values: at('all.npz') };
+    const options = { network: 'alexnet2012', weights: at('named.weights.npz'), values: at('named.npz') };
     const { status, stdout, stderr } = runModule(
       `import { register } from 'node:module';
       const hook = \`export function resolve(name, context, next) {
@@ -314,7 +325,7 @@ describe('values that PyTorch computed', function () {
       }\`;
       register('data:text/javascript,' + encodeURIComponent(hook));
       const { verify } = await import('@/lib/index.ts');
-      const { verdict } = await verify(${JSON.stringify({ ...options, input: at('all.input.npy') })});
+      const { verdict } = await verify(${JSON.stringify({ ...options, input: at('named.input.npy') })});
       const loaded = process.report.getReport().sharedObjects.filter((path) => path.includes('onnxruntime'));
       const asked = await import('onnxruntime-node').catch((error) => error.message);
       console.log(JSON.stringify({ verdict, loaded, asked }));`,

@@ -13,6 +13,8 @@ from torch import nn
 from torch.nn import functional as F
 
 torch.set_num_threads(1)
+# weights are copied in: none are drawn first
+nn.Linear.reset_parameters = nn.Conv2d.reset_parameters = lambda self: None
 
 
 class Function(nn.Module):

@@ -1,7 +1,7 @@
 /** An exported bvlc-alexnet rewritten node by node into the forms of other exporters. */
 import { type GraphProto, type ModelProto, type NodeProto, nodeProto } from '../../export/proto.ts';
 import { valueOfTensor } from '../../lib/format/tensorproto.ts';
-import { type AttributeValue, attribute, f32, i64, tensorOf } from './onnx.ts';
+import { type AttributeValue, attribute, i64, tensorOf } from './onnx.ts';
 
 export const node = (
   op: string,
@@ -43,12 +43,12 @@ export const valuesOf = (model: ModelProto, name: string): Float32Array =>
 export function put(
   model: ModelProto,
   name: string,
-  data: Iterable<number>,
+  data: ArrayLike<number>,
   shape: readonly number[],
 ): string {
   const list = graphOf(model).initializer;
   const at = list.findIndex((tensor) => tensor.name === name);
-  const made = tensorOf(f32([...data], shape), name);
+  const made = tensorOf({ dtype: 'float32', shape, data: Float32Array.from(data) }, name);
   if (at < 0) list.push(made);
   else list[at] = made;
   return name;
