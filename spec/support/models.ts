@@ -61,8 +61,8 @@ export function narrow(network: Network, step: 4 | 8 = 4): Network {
 }
 
 /**
- * A network for pictures of 227 × 227 on pictures of 99 × 99, which leave 2 × 2 for what stands behind pool5: a fifth of the
- * work, and no border is another. Only where the network is given itself: one that is named has its own size.
+ * A network for pictures of 227 × 227 on pictures of 99 × 99, which leave 2 × 2 behind pool5: a fifth of the work. Only
+ * where the network is given itself: one that is named has its own size.
  */
 export const onSmallPictures = (network: Network): Network => ({ ...network, input: [3, 99, 99] });
 
