@@ -61,10 +61,16 @@ export function narrow(network: Network, step: 4 | 8 = 4): Network {
 }
 
 /**
- * A network for pictures of 227 × 227 on pictures of 99 × 99, which leave 2 × 2 behind pool5: a fifth of the work. Only
- * where the network is given itself: one that is named has its own size.
+ * A network for pictures of 227 × 227 on pictures of 99 × 99, which leave 2 × 2 behind pool5: a fifth of the work.
+ * Only where the network is given itself: one that is named has its own size.
  */
 export const onSmallPictures = (network: Network): Network => ({ ...network, input: [3, 99, 99] });
+
+/** A net of small pictures with what another does to its own before conv1. */
+export function asSmallAsCifar({ preprocess }: Network, small: Network): Network {
+  const { resize, crop } = small.preprocess;
+  return { ...small, preprocess: { ...preprocess, resize, crop } };
+}
 
 /**
  * The fewest of these networks that have every form of layer among them, for a device that is slow in these specs: a
