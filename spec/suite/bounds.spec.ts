@@ -168,7 +168,7 @@ const shown: Readonly<Record<string, number>> = {
 };
 
 describe('bounds against onnxruntime, random shapes and values, every level of optimisation', () => {
-  const SEEDS = 60;
+  const SEEDS = 30;
   for (const kind of Object.keys(makers)) {
     it(`${kind}: none beyond its bound or expectation, and no bound far too wide`, async function () {
       this.timeout(120_000);

@@ -12,7 +12,7 @@ import { cast, dense, type Tensor } from '../../reference/tensor.ts';
 import { initialise } from '../../reference/training/init.ts';
 import { judgeLayer } from '../support/judge-layer.ts';
 
-import { narrow, random } from '../support/models.ts';
+import { narrow, onSmallPictures, random } from '../support/models.ts';
 
 const context: BoundsContext = {
   device: 'cpu',
@@ -72,7 +72,7 @@ function faultsOf(layer: Layer, inputs: readonly Tensor[], weights: Weights): Fa
 
 describe('the mistake behind a wrong layer is named', () => {
   for (const [name, layers] of Object.entries(subjects)) {
-    const network = narrow(networkNamed(name));
+    const network = onSmallPictures(narrow(networkNamed(name)));
     const weights = initialise(network, 3, 'kaiming');
     const chain = new Map<string, Tensor>();
     before(() => {

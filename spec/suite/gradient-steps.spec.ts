@@ -1,14 +1,26 @@
 /** Gradients of whole networks against the complex step (smooth layers) and central differences (all layers). */
 import { expect } from 'chai';
 import { flatten, type Layer, linear, type Network } from '../../reference/networks/layers.ts';
-import { shapes, type Weights, weightShapes } from '../../reference/oracle.ts';
+import { inputsOf, shapes, type Weights, weightShapes } from '../../reference/oracle.ts';
 import { dense, sizeOf, type Tensor, tensor } from '../../reference/tensor.ts';
-import { backward } from '../../reference/training/gradient.ts';
+import { type Batch, backward, recordLayer, trunk } from '../../reference/training/gradient.ts';
+import * as loss from '../../reference/training/loss.ts';
 import { type ComplexTensor, complexLoss } from '../support/complex.ts';
 import { slopeAt } from '../support/gradcheck.ts';
 import { batchOf, difference, hashed, initial, narrow, narrowNets } from '../support/training.ts';
 
 const float64 = { precision: 'float64' } as const;
+
+/** What `backward` returns as the loss, without the way back. */
+function lossOf(network: Network, weights: Weights, { input, labels, dropout }: Batch): number {
+  const net = trunk(network);
+  const values = new Map([['input', input]]);
+  for (const [at, layer] of net.layers.entries()) {
+    const xs = inputsOf(net, at).map((name) => values.get(name)!);
+    values.set(layer.name, recordLayer(layer, xs, weights, dropout, float64, { dx: false }).y);
+  }
+  return loss.forward(values.get(net.layers.at(-1)!.name)!, labels).loss;
+}
 
 describe('reference/gradient against the complex step', () => {
   const window = { kernel: [3, 2], stride: [2, 1], pad: [1, 0, 1, 1], rounding: 'floor' } as const;
@@ -77,10 +89,10 @@ describe('reference/gradient against the complex step', () => {
     });
   }
 
-  it('every seventh element of the input', () => {
-    const dinput = dense(found.dinput!).filter((_, i) => i % 7 === 0);
+  it('every nineteenth element of the input', () => {
+    const dinput = dense(found.dinput!).filter((_, i) => i % 19 === 0);
     const slopes = Array.from(dinput, (_, j) => {
-      const moved = lift(input, 7 * j);
+      const moved = lift(input, 19 * j);
       return complexLoss(network, lifted, moved, labels, known)[1] / H;
     });
     expect(difference(dinput, slopes)).to.be.below(1e-13);
@@ -105,7 +117,7 @@ describe('reference/gradient against central differences, kinks skipped', () => 
             const moved = Float64Array.from(dense(t));
             moved[i] += step * scaleOf;
             const at = new Map(weights).set(key, tensor(moved, t.shape));
-            return backward(network, at, batch, { ...float64, dinput: false }).loss;
+            return lossOf(network, at, batch);
           };
           const { value, uncertainty, kink } = slopeAt(along, 1e-13);
           checked++;

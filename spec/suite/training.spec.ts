@@ -10,7 +10,8 @@ import type { NumericValue } from '../../lib/array/value.ts';
 import { networks } from '../../reference/networks/index.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { shapes, weightShapes } from '../../reference/oracle.ts';
-import { narrow, random, randomWeights, uniform } from '../support/models.ts';
+import { narrow, onSmallPictures, random, randomWeights, uniform } from '../support/models.ts';
+import { needsPython } from '../support/pytorch.ts';
 import { readNpz, writeNpz } from '../support/tensor-bytes.ts';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'alexnet-training-'));
@@ -64,11 +65,10 @@ interface Job {
   readonly outputs: string;
 }
 
-/** PyTorch's gradients for all networks, in files; null without PyTorch. */
-function pytorch(): Job[] | null {
-  if (spawnSync('/usr/bin/python3', ['-c', 'import torch']).status !== 0) return null;
+/** PyTorch's gradients for all networks, in files. */
+function pytorch(): Job[] {
   const jobs = networks.map((wide): Job & { inputs: string } => {
-    const network = narrow(wide);
+    const network = onSmallPictures(narrow(wide));
     const feeds = feedsOf(network);
     const inputs = path.join(folder, `${wide.name}-in.npz`);
     fs.writeFileSync(inputs, writeNpz(feeds));
@@ -96,19 +96,16 @@ function distance(a: Float32Array, b: Float64Array): number {
 
 describe('gradients of every network at narrow widths', function () {
   this.timeout(300_000);
-  let jobs: Job[] | null;
+  let jobs: Job[];
 
-  before(() => {
+  before(function () {
+    needsPython(this, 'torch', 'python3-torch');
     jobs = pytorch();
   });
 
   for (const [index, { name }] of networks.entries()) {
     for (const target of trainingTargets) {
-      it(`${name}, graph for a ${target}: every parameter's and the input's are PyTorch's, on the CPU`, async function () {
-        if (jobs === null) {
-          console.log("      skipped: Debian's python3-torch is not installed");
-          return this.skip();
-        }
+      it(`${name}, graph for a ${target}: every parameter's and the input's are PyTorch's, on the CPU`, async () => {
         const { network, feeds, outputs } = jobs[index];
         const file = joined(buildGradients(network, { batch: BATCH, target }).chunks());
         const session = await ort.InferenceSession.create(file, { logSeverityLevel: 3 });

@@ -61,10 +61,14 @@ export function narrow(network: Network, step: 4 | 8 = 4): Network {
 }
 
 /**
- * A network for pictures of 227 × 227 on pictures of 99 × 99, which leave 2 × 2 behind pool5: a fifth of the work.
- * Only where the network is given itself: one that is named has its own size.
+ * A network for pictures of 227 × 227 or 224 × 224 on pictures of 99 × 99 or 96 × 96, which leave 2 × 2 behind pool5:
+ * a fifth of the work. Only where the network is given itself: one that is named has its own size.
  */
-export const onSmallPictures = (network: Network): Network => ({ ...network, input: [3, 99, 99] });
+export function onSmallPictures(network: Network): Network {
+  const [C, H] = network.input;
+  const side = H < 128 ? H : H - 128;
+  return { ...network, input: [C, side, side] };
+}
 
 /** A net of small pictures with what another does to its own before conv1. */
 export function asSmallAsCifar({ preprocess }: Network, small: Network): Network {

@@ -10,7 +10,7 @@ import { shapes } from '../../reference/oracle.ts';
 import { sizeOf } from '../../reference/tensor.ts';
 import type { Masks } from '../../reference/training/gradient.ts';
 import type { Rule } from '../../reference/training/optimiser.ts';
-import { narrow, random, randomWeights, uniform } from './models.ts';
+import { narrow, onSmallPictures, random, randomWeights, uniform } from './models.ts';
 
 /** Eight channels everywhere: what onnxruntime 1.30's grouped convolutions on WebGPU get right. */
 export function eight(network: Network): Network {
@@ -47,10 +47,11 @@ export interface Case {
   readonly levels?: readonly Level[];
 }
 
-/** The network with few channels, random weights, two images, classes 3 and 7. */
+/** The network with few channels, on small pictures, random weights, two images, classes 3 and 7. */
 export function verifyNarrow(name: string, options: Case = {}): Promise<Verification> {
   const { graph = 'gradients', device = 'cpu', rule = 'paper', steps = 1, masked = true, file } = options;
-  const network = options.widths === 'eight' ? eight(networkNamed(name)) : narrow(networkNamed(name));
+  const few = options.widths === 'eight' ? eight : narrow;
+  const network = onSmallPictures(few(networkNamed(name)));
   return verifyTraining({
     graph,
     network,
