@@ -1,9 +1,20 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { networkNamed } from '../../reference/networks/index.ts';
+import { weightShapes } from '../../reference/oracle.ts';
+import { sizeOf } from '../../reference/tensor.ts';
 import { built, runModule } from '../support/child.ts';
 
 const MODULE = '@/lib/disk/temporary.ts';
@@ -92,7 +103,8 @@ describe('temporary files', () => {
   }
 
   it('go when Ctrl-C ends a command: half a file, the profile of a session', async () => {
-    const net = ['--network', 'alexnet2012', '--seed', '0'];
+    zeros(join(folder, 'zeros.safetensors'), 'alexnet2012');
+    const net = ['--network', 'alexnet2012', '--weights', 'zeros.safetensors'];
     expect(await interrupted(['export', 'w.onnx', ...net])).to.deep.equal([]);
     writeFileSync(join(folder, 'half'), '');
     writeFileSync(join(folder, 'done'), '');
@@ -116,3 +128,19 @@ describe('temporary files', () => {
     }
   });
 });
+
+/** Weights of full size that take no time to draw and no room on the disk. */
+function zeros(file: string, network: string): void {
+  let end = 0;
+  const header: Record<string, object> = {};
+  for (const [name, shape] of weightShapes(networkNamed(network))) {
+    const begin = end;
+    end += 4 * sizeOf(shape);
+    header[name] = { dtype: 'F32', shape, data_offsets: [begin, end] };
+  }
+  const text = JSON.stringify(header);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  writeFileSync(file, Buffer.concat([length, Buffer.from(text)]));
+  truncateSync(file, length.length + text.length + end);
+}

@@ -14,7 +14,7 @@ describe('training on CIFAR-10', function () {
     const result = await train({
       data: shared(this, 'cifar10'),
       network: 'cifar-alexnet',
-      width: 0.5,
+      width: 0.25,
       images: 2000,
       validationImages: 1000,
       epochs: 2,
