@@ -1,11 +1,11 @@
 /** Whole networks at full size, one image, run by PyTorch and by OpenCV with the scripts of docs/other-engines.md. */
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildModel, joined } from '../../export/index.ts';
+import { buildModel } from '../../export/index.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
 import { random, randomWeights } from './models.ts';
 import { runTorch, type Subject } from './pytorch.ts';
 import { recipeOf, runPython } from './recipe.ts';
+import { writePieces } from './tensor-bytes.ts';
 
 /** Where a network's values are, and in `weights` and `x` what they come from. */
 export interface Dumped extends Subject {
@@ -32,7 +32,7 @@ export function fullSizeDumps(folder: string): readonly Dumped[] {
     subjects.map(({ files: _, ...job }) => job),
   );
   for (const { name, network, weights } of subjects)
-    writeFileSync(at(name, 'onnx'), joined(buildModel(network, weights).chunks()));
+    writePieces(at(name, 'onnx'), buildModel(network, weights).chunks());
   const runs = subjects.map(({ name, files }) => [at(name, 'onnx'), files.x, at(name, 'opencv.npz')]);
   runPython(recipeOf('OpenCV'), runs);
   return subjects.map(({ files, ...subject }, i) => {

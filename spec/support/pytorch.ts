@@ -3,12 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromTensor } from '../../lib/array/value.ts';
-import { writeNpy } from '../../lib/format/npy.ts';
+import { npzPieces, writeNpy } from '../../lib/format/npy.ts';
 import type { Network } from '../../reference/networks/layers.ts';
 import { shapes, type Weights } from '../../reference/oracle.ts';
 import type { Tensor } from '../../reference/tensor.ts';
 import { skipBecause } from './skip.ts';
-import { writeNpz } from './tensor-bytes.ts';
+import { writePieces } from './tensor-bytes.ts';
 
 export const PYTHON = '/usr/bin/python3';
 const SCRIPT = new URL('pytorch.py', import.meta.url).pathname;
@@ -50,7 +50,7 @@ export function runTorch(
   const lines = jobs.map(({ network, weights, input, name, out = `${name}.npz`, ...job }) => {
     const file = files.get(weights) ?? join(folder, `${name}.weights.npz`);
     if (!files.has(weights))
-      writeFileSync(file, writeNpz([...weights].map(([key, t]) => [key, fromTensor(t)])));
+      writePieces(file, npzPieces([...weights].map(([key, t]) => [key, fromTensor(t)])));
     files.set(weights, file);
     writeFileSync(join(folder, `${name}.input.npy`), writeNpy(fromTensor(input)));
     return {

@@ -1,4 +1,5 @@
 /** Files of tensors in one piece: arrays to bytes, bytes to arrays. */
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { zipSync } from 'fflate';
 import { joined } from '../../export/wire.ts';
 import type { LazyValue, NumericValue } from '../../lib/array/value.ts';
@@ -23,6 +24,13 @@ export function readSafetensors(bytes: Uint8Array, name = 'safetensors') {
 type Arrays = Iterable<readonly [string, NumericValue]>;
 
 export const writeNpz = (arrays: Arrays): Uint8Array => joined(npzPieces(arrays));
+
+/** Piece by piece: of weights at full size a copy would take longer. */
+export function writePieces(path: string, pieces: Iterable<Uint8Array>): void {
+  const file = openSync(path, 'w');
+  for (const piece of pieces) for (let at = 0; at < piece.length; ) at += writeSync(file, piece, at);
+  closeSync(file);
+}
 
 /** As numpy.savez_compressed writes it. */
 export const writeDeflatedNpz = (arrays: Arrays): Uint8Array =>
