@@ -69,27 +69,36 @@ describe('what commands write, and what they leave alone', function () {
 
   it('every command overwrites what it wrote, and keeps what it did not unless forced', async () => {
     const verify = ['verify', 'net.onnx', ...NET, '--device', 'cpu'];
-    const commands: [string, string[]][] = [
-      ['own.onnx', ['export', 'own.onnx', ...RANDOM]],
-      ['own.safetensors', ['weights', 'convert', 'net.onnx', 'own.safetensors', ...NET]],
-      ['own.npz', ['weights', 'convert', 'net.onnx', 'own.npz', ...NET]],
-      ['save/oracle.npz', [...verify, '--save', 'save']],
-      ['r.json', [...verify, '--report-json', 'r.json']],
-      ['r.xml', [...verify, '--junit', 'r.xml']],
-      ['r.sarif', [...verify, '--sarif', 'r.sarif']],
-      ['r.html', [...verify, '--html', 'r.html']],
+    const reports = ['--report-json', 'r.json', '--junit', 'r.xml', '--sarif', 'r.sarif', '--html', 'r.html'];
+    const commands: [files: string[], args: string[]][] = [
+      [['own.onnx'], ['export', 'own.onnx', ...RANDOM]],
+      [['own.safetensors'], ['weights', 'convert', 'net.onnx', 'own.safetensors', ...NET]],
+      [['own.npz'], ['weights', 'convert', 'net.onnx', 'own.npz', ...NET]],
+      [
+        ['save/oracle.npz', 'r.json', 'r.xml', 'r.sarif', 'r.html'],
+        [...verify, '--save', 'save', ...reports],
+      ],
     ];
-    for (const [file, args] of commands) {
+    for (const [files, args] of commands) {
       expect((await alexnet(args)).status, args.join(' ')).to.equal(0);
-      const before = read(file);
       const again = await alexnet(args);
       expect([again.status, again.err], args.join(' ')).to.deep.equal([0, '']);
-      writeFileSync(path(file), `{"version":1}<svg><!doctype html>${before.slice(40, -40)}`, 'latin1');
-      await refused(args, KEPT);
+      const others = files.map(
+        (file) => [file, `{"version":1}<svg><!doctype html>${read(file).slice(40, -40)}`] as const,
+      );
+      for (const [file, text] of others) {
+        const own = read(file);
+        writeFileSync(path(file), text, 'latin1');
+        await refused(args, KEPT);
+        writeFileSync(path(file), own, 'latin1');
+      }
+      for (const [file, text] of others) writeFileSync(path(file), text, 'latin1');
       const forced = await alexnet([...args, '--force']);
       expect(forced.status, forced.err).to.equal(0);
-      expect(read(file).length).to.be.above(50).and.not.equal(0);
-      expect(read(file)).to.not.match(/^\{"version":1\}<svg>/);
+      for (const file of files) {
+        expect(read(file).length, file).to.be.above(50);
+        expect(read(file), file).to.not.match(/^\{"version":1\}<svg>/);
+      }
     }
   });
 

@@ -41,7 +41,6 @@ describe('the package', function () {
 
   const compilers: readonly (readonly [string, readonly string[]])[] = [
     ['nodenext, es2022', ['--module', 'nodenext', '--target', 'es2022', '--types', 'node']],
-    ['nodenext, esnext', ['--module', 'nodenext', '--target', 'esnext', '--types', 'node']],
     ['for a bundler', ['--module', 'preserve', '--target', 'esnext', '--types', 'node']],
     ['without @types/node', ['--module', 'nodenext', '--target', 'es2022', '--types', '', '--skipLibCheck']],
   ];
