@@ -107,7 +107,7 @@ function meanOf(
 function centreOf(image: Tensor, side: number, crop: number): Tensor {
   const from = centreOffset(side, crop, 'floor');
   const data = dense(image);
-  const centre = Float64Array.from({ length: 3 * crop * crop }, (_, i) => {
+  const centre = new Float64Array(3 * crop * crop).map((_, i) => {
     const c = Math.floor(i / (crop * crop));
     const row = from + (Math.floor(i / crop) % crop);
     const column = from + (i % crop);

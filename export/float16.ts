@@ -39,18 +39,22 @@ function bfloat16Bits(value: number): number {
   return (bits[0] + 0x7fff + ((bits[0] >>> 16) & 1)) >>> 16;
 }
 
-/** Binary16 bits to the number. */
-function fromFloat16Bits(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >>> 10) & 31;
-  const fraction = half & 0x3ff;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+/** Binary16 bits as those of a binary32; a NaN keeps its payload. */
+function widened(half: number): number {
+  const sign = (half & 0x8000) << 16;
+  const magnitude = half & 0x7fff;
+  // the exponent's bias is 15 here and 127 there; infinity and NaN have the largest in both
+  if (magnitude >= 0x7c00) return sign | (0x70000000 + (magnitude << 13));
+  if (magnitude >= 0x400) return sign | (0x38000000 + (magnitude << 13));
+  float[0] = magnitude * 2 ** -24;
+  return sign | bits[0];
 }
 
 /** A number rounded to the nearest binary16. */
-export const roundFloat16 = (value: number): number => fromFloat16Bits(float16Bits(value));
+export function roundFloat16(value: number): number {
+  bits[0] = widened(float16Bits(value));
+  return float[0];
+}
 
 /** A number rounded to the nearest bfloat16. */
 export function roundBfloat16(value: number): number {
@@ -81,15 +85,11 @@ export function fittingFloat16(name: string, values: ArrayLike<number>): Uint16A
   return halves;
 }
 
-/** The values of binary16 bits; a NaN keeps its payload. */
+/** The values of binary16 bits. */
 export const fromFloat16 = (halves: ArrayLike<number>): Float32Array<ArrayBuffer> => {
   const result = new Float32Array(halves.length);
   const patterns = new Uint32Array(result.buffer);
-  for (let i = 0; i < result.length; i++) {
-    const half = halves[i];
-    if ((half & 0x7fff) <= 0x7c00) result[i] = fromFloat16Bits(half);
-    else patterns[i] = ((half & 0x8000) << 16) | 0x7f800000 | ((half & 0x3ff) << 13);
-  }
+  for (let i = 0; i < result.length; i++) patterns[i] = widened(halves[i]);
   return result;
 };
 

@@ -271,7 +271,7 @@ const resultType = ({ makes }: Operator, { to }: Attributes, type: number): numb
   makes ? dataTypes[makes] : ((to as number | undefined) ?? type);
 
 const toFloat32 = (values: Float32Array | Float64Array): Float32Array =>
-  values instanceof Float32Array ? values : Float32Array.from(values);
+  values instanceof Float32Array ? values : new Float32Array(values);
 
 /** One int64, as files hold it. */
 export const int64Bytes = (value: number): Uint8Array => bytesOf(BigInt64Array.of(BigInt(value)));

@@ -101,7 +101,7 @@ export function magnitudes(t: Tensor): Tensor {
 
 /** t², in float64: of float32 values they are exact there. */
 export function squares(t: Tensor): Tensor {
-  const to = Float64Array.from(dense(t));
+  const to = new Float64Array(dense(t));
   for (let i = 0; i < to.length; i++) to[i] *= to[i];
   return tensor(to, t.shape);
 }

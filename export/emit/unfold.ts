@@ -82,7 +82,7 @@ function channelsLast(g: GraphBuilder, x: string, pixels: number, prefix: string
 function readPlaces({ counts, kernel, source }: Windows, H: number, W: number): Int32Array {
   const [P, Q] = counts;
   const [R, S] = kernel;
-  return Int32Array.from({ length: P * Q * R * S }, (_, i) => {
+  return new Int32Array(P * Q * R * S).map((_, i) => {
     const p = Math.floor(i / (S * R * Q));
     const q = Math.floor(i / (S * R)) % Q;
     const h = source(0, p, Math.floor(i / S) % R);

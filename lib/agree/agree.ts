@@ -205,7 +205,7 @@ function allowed(e: Plain, { bound, atol, rtol }: Tolerance): ArrayLike<number> 
   const result =
     typeof bound === 'object'
       ? bound
-      : Float64Array.from({ length: size }, (_, i) =>
+      : new Float64Array(size).map((_, i) =>
           bound === undefined ? (atol ?? 0) + (rtol ?? 0) * Math.abs(Number(e.values[i])) : bound,
         );
   if (result.length !== size) throw new InputError(`the bound has ${result.length} values, expected ${size}`);

@@ -116,10 +116,13 @@ export function narrowed(value: NumericValue): NumericValue {
 export function widen(value: NumericValue): Storage {
   const { data } = widened(value);
   if (data instanceof Float32Array || data instanceof Float64Array) return data;
-  if (isWide(value.dtype)) return Float64Array.from(data as BigInt64Array, exactNumber);
+  if (isWide(value.dtype)) {
+    const wide = data as BigInt64Array;
+    return new Float64Array(wide.length).map((_, i) => exactNumber(wide[i]));
+  }
   return value.dtype === 'int32' || value.dtype === 'uint32'
-    ? Float64Array.from(data as Int32Array)
-    : Float32Array.from(data as Int8Array);
+    ? new Float64Array(data as Int32Array)
+    : new Float32Array(data as Int8Array);
 }
 
 function exactNumber(value: bigint): number {

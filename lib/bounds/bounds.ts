@@ -137,7 +137,7 @@ export const copied = (exact: Tensor, { flushes }: DeviceArithmetic): Bounds => 
 
 /** relative·|m| + tiny for each magnitude m. */
 export const relativeTo = (magnitude: ArrayLike<number>, relative: number, tiny: number): Bounds => ({
-  bound: Float64Array.from(magnitude, (m) => relative * Math.abs(m) + tiny),
+  bound: new Float64Array(magnitude).map((m) => relative * Math.abs(m) + tiny),
 });
 
 /** `roundings` of a value, one after the other; of `magnitude` where terms of both signs meet. */
@@ -227,7 +227,7 @@ export function largest(values: ArrayLike<number>): number {
 export function exactGradients(layer: Layer, pass: BackwardPass, dy = pass.dy): readonly (Tensor | null)[] {
   const { inputs, weights, y, mask, ties = 'every', wanted } = pass;
   if (layer.kind === 'dropout' && !mask) return [dy];
-  const masks = mask ? [tensor(Float32Array.from(mask), [mask.length])] : [];
+  const masks = mask ? [tensor(new Float32Array(mask), [mask.length])] : [];
   const operands = [...operandsOf(layer, inputs, weights), ...masks];
   const how = { precision: 'float64', ties, ...wanted } as const;
   return operations[layer.kind].backward(dy, operands, y, layer.attributes, how);

@@ -145,7 +145,7 @@ function ofNormaliser(
   const at = (f: (x: number, s: number) => number): Float64Array =>
     denominators(
       tensor(
-        Float64Array.from(X, (v, i) => f(Math.abs(v), S[i])),
+        new Float64Array(X).map((v, i) => f(Math.abs(v), S[i])),
         x.shape,
       ),
     ).map((d) => d ** -beta);

@@ -59,7 +59,9 @@ export const tanh: OperationBounds<'tanh'> = {
   // dy·(1 − y²): y² and 1 − y² are rounded as they are, then the product
   backward(_, { y, dy }, _exact, { device }) {
     const Y = dense(y);
-    const magnitude = Float64Array.from(dense(dy), (d, i) => d * (Y[i] * Y[i] + Math.abs(1 - Y[i] * Y[i])));
+    const magnitude = new Float64Array(dense(dy)).map(
+      (d, i) => d * (Y[i] * Y[i] + Math.abs(1 - Y[i] * Y[i])),
+    );
     return [rounded(magnitude, 3, arithmetic[device])];
   },
 };

@@ -39,7 +39,7 @@ function meanBound(
   let error = 0;
   let magnitude = 0;
   for (let n = 0; n < N; n++) {
-    const row = Float64Array.from(Z.subarray(n * K, (n + 1) * K));
+    const row = new Float64Array(Z.subarray(n * K, (n + 1) * K));
     const m = row.reduce((largest, v) => Math.max(largest, v), Number.NEGATIVE_INFINITY);
     let sum = 0;
     let wrong = 0;

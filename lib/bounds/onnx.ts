@@ -95,7 +95,7 @@ function asLayer({ model, node, values, exact, device, operands }: NodeContext):
 }
 
 const fill = ({ exact }: NodeContext, bound: (y: number, i: number) => number): Bounds => ({
-  bound: Float64Array.from(floatData(exact), bound),
+  bound: new Float64Array(floatData(exact)).map(bound),
 });
 
 /** The node's first output where every float input is replaced by f of it; f is told its place and type too. */
@@ -109,7 +109,7 @@ function onInputs(
     if (value && isFloat(value.dtype))
       changed.set(name, {
         ...value,
-        data: Float64Array.from(floatData(value), (v) => f(v, at, value.dtype)),
+        data: new Float64Array(floatData(value)).map((v) => f(v, at, value.dtype)),
       });
   }
   const get = (name: string) => changed.get(name) ?? values.get(name);
@@ -221,7 +221,7 @@ function withoutBias(context: NodeContext, total: Storage): Float64Array {
   const { node, values } = context;
   const name = node.inputs[2] ?? '';
   const bias = values.get(name);
-  if (!bias) return Float64Array.from(total);
+  if (!bias) return new Float64Array(total);
   const none = { ...bias, data: new Float64Array(bias.data.length) };
   const get = (other: string) => (other === name ? none : values.get(other));
   return onInputs({ ...context, values: { get } }, (v) => v * v);

@@ -47,7 +47,7 @@ const average: OperationBounds<'avgpool' | 'adaptiveavgpool'> = {
     const m = R * S;
     const relative = gamma(m + 4 + arithmetic[device].divide);
     const tiny = underflow(arithmetic[device], m + 2);
-    return { bound: Float64Array.from(meanSize(layer, x), (mean) => relative * mean + tiny) };
+    return { bound: new Float64Array(meanSize(layer, x)).map((mean) => relative * mean + tiny) };
   },
   ofInput(layer, { inputs: [x] }) {
     const mean = meanSize(layer, x);

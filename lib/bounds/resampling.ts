@@ -26,7 +26,7 @@ export function averaged(
   const input = x.shape[axis];
   const X = dense(x);
   const S = dense(doubts);
-  if (input === length) return { exact: x, bounds: { bound: Float64Array.from(S) } };
+  if (input === length) return { exact: x, bounds: { bound: new Float64Array(S) } };
   const shape: Shape = x.shape.map((extent, at) => (at === axis ? length : extent));
   const levels = new Float64Array(sizeOf(shape));
   const bound = new Float64Array(levels.length);

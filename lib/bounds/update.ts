@@ -60,7 +60,7 @@ export function velocityBounds(
 /** The gradient, Σ|terms| and, where the sum is made here, Σ(terms)²; `sizes` are the largest |dy| and |x| added. */
 function sumOf(gradient: ParameterGradient) {
   if ('value' in gradient) {
-    const exact = Float64Array.from(dense(gradient.value));
+    const exact = new Float64Array(dense(gradient.value));
     return { exact, magnitude: exact.map(Math.abs), squares: null, count: 1, sizes: 0 };
   }
   const { dy, x } = gradient;
@@ -68,7 +68,7 @@ function sumOf(gradient: ParameterGradient) {
   const run = (f: (v: number) => number): Float64Array => {
     const how = { precision: 'float64', dx: false } as const;
     const [, dw] = fast.linear.backward(map(dy, f), [map(x, f), w], dy, undefined, how);
-    return Float64Array.from(dense(dw as Tensor));
+    return new Float64Array(dense(dw as Tensor));
   };
   const sizes = largest(dense(dy)) + largest(dense(x));
   const squares = run((v) => v * v);
@@ -86,7 +86,7 @@ export function parameterBounds(
   const W = dense(w);
   const V = dense(v);
   const step = rule === 'pytorch' ? -learningRate : rule === 'caffe' ? -1 : 1;
-  const exact = Float64Array.from(W, (value, i) => value + step * V[i]);
+  const exact = new Float64Array(W).map((value, i) => value + step * V[i]);
   const ofStep = rule === 'pytorch' ? gamma(5) : 0;
   const tiny = underflow(device, 3);
   const bound = exact.map((y, i) => U32 * Math.abs(y) + (1 + U32) * ofStep * Math.abs(step * V[i]) + tiny);

@@ -190,7 +190,7 @@ export class Classifier implements AsyncDisposable {
   /** Probabilities (K) of one picture, averaged over its views (N,C,H,W). */
   async probabilities(views: Tensor): Promise<Float64Array> {
     this.#mustBeOpen('Classifier.probabilities');
-    const run = this.#parts.engines[0].probabilities([Float32Array.from(dense(views))]);
+    const run = this.#parts.engines[0].probabilities([new Float32Array(dense(views))]);
     const each = await this.#remember(run);
     return average(each, 0, views.shape[0], each.length / views.shape[0]);
   }

@@ -141,7 +141,7 @@ function emptyWindows(g: GraphBuilder, { inputs, attributes, expected }: Case): 
   const { kernel, stride, pad } = attributes;
   const [H, W] = inputs.x.shape.slice(2);
   const [P, Q] = expected.y.shape.slice(2);
-  const shares = Float64Array.from({ length: P * Q }, (_, i) => {
+  const shares = new Float64Array(P * Q).map((_, i) => {
     const top = Math.floor(i / Q) * stride[0] - pad[0];
     const left = (i % Q) * stride[1] - pad[1];
     return avgpool.divisorAt(top, left, H, W, attributes) / (kernel[0] * kernel[1]);

@@ -95,7 +95,7 @@ export function forward(
   const xBytes = X.BYTES_PER_ELEMENT;
   const yBytes = Y.BYTES_PER_ELEMENT;
 
-  const bias = arena.put(Float64Array.from(B ?? new Float64Array(K)));
+  const bias = arena.put(new Float64Array(B ?? new Float64Array(K)));
   const kernels = packKernels(engine, arena, arithmetic, weights, F, w.shape, groups);
   const { frame, lineBytes, mapBytes } = padded(H, W, attributes, xBytes);
   const slab = slabOf(N, C * mapBytes + K * P * Q * yBytes);

@@ -90,7 +90,7 @@ function product(
   const wBytes = F.BYTES_PER_ELEMENT;
   const yBytes = Y.BYTES_PER_ELEMENT;
   const arena = openArena(engine);
-  const bias = arena.put(Float64Array.from(B ?? new Float64Array(O)));
+  const bias = arena.put(new Float64Array(B ?? new Float64Array(O)));
   const single = arithmetic === 'float32';
   const images =
     N <= FEW && source === 'lines'
@@ -128,7 +128,7 @@ function product(
 
 /** Images as lines of what the sums are held in. */
 function putLines(arena: Arena, X: Storage, count: number, depth: number, single: boolean) {
-  return { at: arena.put(single ? X : Float64Array.from(X)), count, depth, packed: false };
+  return { at: arena.put(single ? X : new Float64Array(X)), count, depth, packed: false };
 }
 
 /** Images as packed panels. */

@@ -18,7 +18,7 @@ export function fromLatin1(bytes: Uint8Array): string {
 }
 
 export const toLatin1 = (text: string): Uint8Array<ArrayBuffer> =>
-  Uint8Array.from({ length: text.length }, (_, i) => text.charCodeAt(i));
+  new Uint8Array(text.length).map((_, i) => text.charCodeAt(i));
 
 /** Who wrote a file: put where its format has room for a name, and looked for there (lib/disk/marks.ts). */
 export const GENERATOR = 'alexnet-oracle';

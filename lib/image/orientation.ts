@@ -58,9 +58,7 @@ export function xmpOrientation(xmp: string): Orientation | undefined {
 export function rawProfile(text: string): Uint8Array {
   const digits = text.split('\n').slice(3).join('').replace(/\s+/g, '');
   if (!/^([\da-f]{2})*$/i.test(digits)) return new Uint8Array();
-  return Uint8Array.from({ length: digits.length / 2 }, (_, i) =>
-    Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16),
-  );
+  return new Uint8Array(digits.length / 2).map((_, i) => Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16));
 }
 
 /**

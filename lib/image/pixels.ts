@@ -12,7 +12,7 @@ export interface Pixels {
 export function imageOf({ data, width, height }: Pixels): Image {
   const size = width * height;
   if (data.length === 4 * size) return overWhite(data, { width, height }, 8);
-  if (data.length === 3 * size) return { width, height, data: Uint8Array.from(data) };
+  if (data.length === 3 * size) return { width, height, data: new Uint8Array(data) };
   const rgb = new Uint8Array(3 * size);
   for (let i = 0; i < size; i++) rgb.fill(data[i], 3 * i, 3 * i + 3);
   return { width, height, data: rgb };

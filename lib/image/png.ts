@@ -97,7 +97,7 @@ function essential(
     if (type === 'PLTE') {
       return chunk(
         type,
-        Uint8Array.from({ length: 3 * 2 ** depth }, (_, i) => data[i] ?? i / 3),
+        new Uint8Array(3 * 2 ** depth).map((_, i) => data[i] ?? i / 3),
       );
     }
     // more transparencies than colours: the rest belongs to none

@@ -88,7 +88,7 @@ function exponentOf(x: number): number {
 }
 
 /** 2^e; `**` would take longer than all else here. */
-const POWERS = Float64Array.from({ length: 320 }, (_, i) => 2 ** (i - 160));
+const POWERS = new Float64Array(320).map((_, i) => 2 ** (i - 160));
 const powerOf2 = (e: number): number => POWERS[e + 160] ?? 2 ** e;
 
 /** Spacing of float32 (float16 if `half`) numbers at x: the unit in the last place. */

@@ -126,7 +126,7 @@ function plus(a: Tensor, b: Tensor): Tensor {
   const A = dense(a);
   const B = dense(b);
   return tensor(
-    Float64Array.from(A, (v, i) => v + B[i]),
+    new Float64Array(A).map((v, i) => v + B[i]),
     a.shape,
   );
 }

@@ -70,11 +70,10 @@ export function noise(network: Network, seed: number, batch = 1): Tensor {
   const { range, mean, deviation } = network.preprocess;
   const [C, H, W] = network.input;
   const drawn = words(seed, streamOf('input'), batch * C * H * W);
-  const data = new Float32Array(drawn.length);
-  for (let i = 0, map = 0; map < batch * C; map++) {
-    const c = map % C;
-    for (const end = i + H * W; i < end; i++) data[i] = (range * uniform(drawn[i]) - mean[c]) / deviation[c];
-  }
+  const data = new Float32Array(drawn.length).map((_, i) => {
+    const c = Math.floor(i / (H * W)) % C;
+    return (range * uniform(drawn[i]) - mean[c]) / deviation[c];
+  });
   return tensor(data, [batch, C, H, W]);
 }
 
@@ -88,10 +87,7 @@ function shapeOfNoise(pixels: Pixels): Shape {
 /** Every byte as likely as the next. */
 function noisyPictures(shape: Shape, seed: number, batch: number): Tensor {
   const drawn = words(seed, streamOf('input'), batch * sizeOf(shape));
-  return tensor(
-    Float32Array.from(drawn, (word) => word >>> 24),
-    [batch, ...shape],
-  );
+  return tensor(new Float32Array(drawn.map((word) => word >>> 24)), [batch, ...shape]);
 }
 
 /** A picture, or those of a folder: one that cannot be read is passed over where others can. */
@@ -115,7 +111,7 @@ async function readPictures(
 
 function pictureOf(image: Image, pixels: Pixels): Tensor {
   const { width, height, data } = pictureFor(image, pixels);
-  return tensor(Float32Array.from(data), [1, height, width, 3]);
+  return tensor(new Float32Array(data), [1, height, width, 3]);
 }
 
 async function readArray(path: string, wanted: Wanted): Promise<Tensor> {

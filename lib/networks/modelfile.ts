@@ -47,7 +47,7 @@ function meanOf(pixels: Pixels): Tensor | undefined {
 /** First 16 hexadecimal digits of the SHA-256 of a tensor's values as the file has them, as float32, little-endian. */
 export function checksum(t: Tensor): string {
   const values = dense(t);
-  const floats = values instanceof Float32Array ? values : Float32Array.from(values);
+  const floats = values instanceof Float32Array ? values : new Float32Array(values);
   return createHash('sha256')
     .update(new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength))
     .digest('hex')

@@ -103,5 +103,5 @@ export function ramp({ name, dtype, shape }: ValueInfo): Value {
   if (dtype !== 'float32' || !shape) throw new Error(`the input '${name}' must be float32 of a known shape`);
   const extents = shape.map((extent) => (typeof extent === 'number' ? extent : 1));
   const n = extents.reduce((a, b) => a * b, 1);
-  return { dtype, shape: extents, data: Float32Array.from({ length: n }, (_, i) => i / n) };
+  return { dtype, shape: extents, data: new Float32Array(n).map((_, i) => i / n) };
 }

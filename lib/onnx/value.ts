@@ -48,8 +48,9 @@ export function floats(dtype: FloatDType, data: Storage, shape: Shape, precision
 /** The values of `data` as the declared type has them. */
 export function roundTo(dtype: FloatDType, data: Storage): Storage {
   if (dtype === 'float64' || (dtype === 'float32' && data instanceof Float32Array)) return data;
-  if (dtype === 'float32') return Float32Array.from(data);
-  return Float32Array.from(data, dtype === 'float16' ? roundFloat16 : roundBfloat16);
+  if (dtype === 'float32') return new Float32Array(data);
+  const round = dtype === 'float16' ? roundFloat16 : roundBfloat16;
+  return new Float32Array(data.length).map((_, i) => round(data[i]));
 }
 
 /** An integer value of the elements that `at` gives; every one wraps to its type, as in C. */
@@ -124,10 +125,10 @@ export const asTensor = (v: Value, shape: Shape = v.shape): Tensor => tensor(flo
 /** Elements as numbers: exact for every type but integers beyond 2^53. Throws for strings. */
 export function numbers(v: Value): ArrayLike<number> {
   if (v.dtype === 'string') throw new Error('a numeric value is needed (dtype = string)');
-  if (v.data instanceof BigInt64Array || v.data instanceof BigUint64Array) {
-    return Float64Array.from(v.data as BigInt64Array, Number);
-  }
-  return v.data as Storage;
+  const { data } = v;
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array)
+    return new Float64Array(data.length).map((_, i) => Number(data[i]));
+  return data as Storage;
 }
 
 function mustBeInteger(v: Value, orBool = false): void {

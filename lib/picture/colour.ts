@@ -75,7 +75,7 @@ export function colours(
   channels: 'RGB' | 'BGR',
 ): Uint8Array {
   const most = reach(values, from, 3 * area) || 1;
-  return Uint8Array.from({ length: 3 * area }, (_, i) => {
+  return new Uint8Array(3 * area).map((_, i) => {
     const c = channels === 'RGB' ? i % 3 : 2 - (i % 3);
     return Math.round(127.5 + (127.5 * values[from + c * area + Math.floor(i / 3)]) / most);
   });

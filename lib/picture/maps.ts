@@ -14,7 +14,7 @@ export function mapOf(
   return {
     width,
     height,
-    data: Uint8Array.from({ length: 3 * width * height }, (_, i) => rgba[i + Math.floor(i / 3)]),
+    data: new Uint8Array(3 * width * height).map((_, i) => rgba[i + Math.floor(i / 3)]),
   };
 }
 
@@ -56,7 +56,7 @@ export function columnsFor(
 /** What the colours mean, from `least` to `most`, and of what. */
 export function legend(most: number, of = '', least = -most): Part {
   const steps = 81;
-  const values = Float64Array.from({ length: steps }, (_, i) => least + ((most - least) * i) / (steps - 1));
+  const values = new Float64Array(steps).map((_, i) => least + ((most - least) * i) / (steps - 1));
   const bar = raster(mapOf(values, [steps, 1], most), DENSITY);
   const thick: Part = { ...bar, height: 9, items: bar.items.map((item) => ({ ...item, height: 9 })) };
   const text = (words: string): Part => line(words, { colour: MUTED });

@@ -70,7 +70,7 @@ export function occlusion(subject: Subject, photo: Photo, options: OcclusionOpti
 
 function withSquare(image: Image, cover: Cover, row: number, column: number): Image {
   const { width, height } = image;
-  const data = Uint8Array.from(image.data);
+  const data = new Uint8Array(image.data);
   const left = beginOf(column, cover, width);
   const top = beginOf(row, cover, height);
   for (let y = top; y < top + cover.size; y++)

@@ -47,7 +47,7 @@ function inkOf(face: keyof typeof faces): Uint8Array {
   const known = unpacked.get(face);
   if (known) return known;
   const packed = inflateSync(Buffer.from(faces[face].ink, 'base64'));
-  const levels = Uint8Array.from({ length: 2 * packed.length }, (_, i) =>
+  const levels = new Uint8Array(2 * packed.length).map((_, i) =>
     i % 2 === 0 ? packed[i >> 1] >> 4 : packed[i >> 1] & 15,
   );
   unpacked.set(face, levels);

@@ -50,7 +50,7 @@ async function answer(call: Call): Promise<Answer> {
       : new ort.Tensor('float32', values, call.shape);
   const results = await session.run({ [session.inputNames[0]]: x });
   const { data } = results[session.outputNames[0]];
-  return { values: Float32Array.from(data as Float32Array), milliseconds: performance.now() - started };
+  return { values: new Float32Array(data as Float32Array), milliseconds: performance.now() - started };
 }
 
 let last = Promise.resolve();

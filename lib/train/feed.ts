@@ -112,7 +112,7 @@ export function maskOf(
 ): Uint8Array<ArrayBuffer> {
   const random = words(seed, streamOf(`dropout.${layer}`), size, step * size);
   const limit = ratio * 0x100000000;
-  return Uint8Array.from(random, (word) => (word < limit ? 0 : 1));
+  return new Uint8Array(random.length).map((_, i) => (random[i] < limit ? 0 : 1));
 }
 
 /**

@@ -45,7 +45,7 @@ export function partsOf(data: Dataset, seed: number, images?: number, validation
 
 /** SHA-256 of classes and labels: whether a run that is resumed sees the same images in the same order. */
 export function fingerprint({ classes }: Dataset, { train }: Parts): string {
-  const labels = Uint16Array.from({ length: train.count }, (_, i) => train.label(i));
+  const labels = new Uint16Array(train.count).map((_, i) => train.label(i));
   const hash = createHash('sha256').update(JSON.stringify(classes)).update(new Uint8Array(labels.buffer));
   return `${train.count} ${hash.digest('hex').slice(0, 32)}`;
 }
@@ -55,7 +55,7 @@ export function fingerprint({ classes }: Dataset, { train }: Parts): string {
  * stream `name`.
  */
 export function orderOf(seed: number, name: string, epoch: number, count: number): Uint32Array {
-  const order = Uint32Array.from({ length: count }, (_, i) => i);
+  const order = new Uint32Array(count).map((_, i) => i);
   const random = words(seed, streamOf(name), count, epoch * count);
   for (let i = count - 1; i > 0; i--) {
     // a word as a whole number 0 ≤ j ≤ i

@@ -226,7 +226,7 @@ function repeatedTo(count: number, images: Tensor): Tensor {
   const [N, ...rest] = images.shape;
   if (count === N) return images;
   const values = dense(images);
-  const all = Float32Array.from({ length: (values.length / N) * count }, (_, i) => values[i % values.length]);
+  const all = new Float32Array((values.length / N) * count).map((_, i) => values[i % values.length]);
   return tensor(all, [count, ...rest]);
 }
 

@@ -168,7 +168,7 @@ function inOwnOrder(
       if (!y || sizeOf(y.shape) !== exact.size) return { ...evidence, inputs };
       const [C, H, W] = sizes.get(layer) ?? [];
       const back = (data: Storage): Value => {
-        const value = { dtype: 'float64', shape: y.shape, data: Float64Array.from(data) } as const;
+        const value = { dtype: 'float64', shape: y.shape, data: new Float64Array(data) } as const;
         return mapsLast.has(layer) ? channelsFirst(value, [H * W, C, 1]) : value;
       };
       const limits = back(bound).data as Float64Array;

@@ -167,5 +167,9 @@ export function noiseFor({ name, dtype, shape }: ValueInfo, seed: number): Value
     );
   const drawn = words(seed, streamOf(name), sizeOf(extents));
   const half = (v: number): number => Math.round(v * 1024) / 1024; // exact in float16 too
-  return { dtype, shape: extents, data: Float32Array.from(drawn, (word) => half(2 * uniform(word) - 1)) };
+  return {
+    dtype,
+    shape: extents,
+    data: new Float32Array(drawn.length).map((_, i) => half(2 * uniform(drawn[i]) - 1)),
+  };
 }

@@ -226,5 +226,5 @@ export function matchedAround(layers: Match, pixels: Pixels, nodes: readonly Nod
 export const asBytes = (pictures: Tensor) => ({
   dtype: 'uint8' as const,
   shape: pictures.shape,
-  data: Uint8Array.from(dense(pictures) as Storage),
+  data: new Uint8Array(dense(pictures) as Storage),
 });

@@ -188,7 +188,7 @@ function meanOf(side: number, crop: number, spec: Preprocess, options: AugmentOp
   if (meanImage.shape.join() !== `3,${side},${side}`) {
     throw new RangeError(`augment: the mean image must be [3,${side},${side}] (= [${meanImage.shape}])`);
   }
-  const data = Float32Array.from(dense(meanImage));
+  const data = new Float32Array(dense(meanImage));
   const centre = centreOffset(side, crop, 'floor');
   const value = (c: number, row: number, column: number) => data[(c * side + row) * side + column];
   if (meanAt === 'crop') return (c, _row, _column, fromRow, fromColumn) => value(c, fromRow, fromColumn);

@@ -92,7 +92,7 @@ export function principal(matrix: readonly (readonly number[])[]): Principal {
   if (a.some((row, i) => row.length !== n || row.some((value, j) => value !== matrix[j]?.[i]))) {
     throw new RangeError('pca: the matrix must be square and symmetric');
   }
-  const v = a.map((_, i) => Float64Array.from({ length: n }, (__, j) => (i === j ? 1 : 0)));
+  const v = a.map((_, i) => new Float64Array(n).map((__, j) => (i === j ? 1 : 0)));
   for (let sweep = 0; sweep < SWEEPS; sweep++) {
     for (let p = 0; p < n; p++) for (let q = p + 1; q < n; q++) rotate(a, v, p, q);
   }

@@ -47,7 +47,7 @@ export const forward: Forward<Attributes> = ([x], attributes, precision = precis
 /** s, in float64. */
 export function denominators(x: Tensor, attributes: Attributes): Float64Array {
   const { size, k } = attributes;
-  const squares = Float64Array.from(dense(x), (v) => v * v);
+  const squares = new Float64Array(dense(x)).map((v) => v * v);
   const scale = scaleOf(attributes);
   return windowSums(squares, x.shape, size, Math.floor(size / 2)).map((sum) => k + scale * sum);
 }

@@ -166,7 +166,7 @@ export function recordLayer(
 
 function maskOf(masks: Masks, name: string): Tensor {
   const mask = masks.get(name);
-  if (mask) return tensor(Float32Array.from(mask), [mask.length]);
+  if (mask) return tensor(new Float32Array(mask), [mask.length]);
   const names = [...masks.keys()].join(', ') || 'none';
   throw new RangeError(`there is no mask for this dropout layer (masks: ${names})`);
 }

@@ -96,7 +96,7 @@ export function hits(z: Tensor, labels: ArrayLike<number>, k: number, rule: Rank
   if (!Number.isInteger(k) || k < 1) throw new RangeError(`loss: k must be a positive integer (= ${k})`);
   const [N, K] = z.shape;
   const Z = dense(z);
-  return Float64Array.from({ length: N }, (_, n) => {
+  return new Float64Array(N).map((_, n) => {
     const own = Z[n * K + labels[n]];
     if (Number.isNaN(own)) return 0;
     let ahead = 0;

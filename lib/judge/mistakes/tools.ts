@@ -121,4 +121,4 @@ export const withBits = (t: Tensor, bits: number): Tensor =>
 
 /** The tensor with each value put through f, which is told its position too. */
 export const each = (t: Tensor, f: (v: number, i: number) => number): Tensor =>
-  tensor(Float64Array.from(dense(t), f), t.shape);
+  tensor(new Float64Array(dense(t)).map(f), t.shape);

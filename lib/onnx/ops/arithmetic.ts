@@ -98,7 +98,7 @@ const pow: Kernel = (call) => {
     return integers(a.dtype, (i) => integerPower(A[ia[i]], B[ib[i]]), shape);
   }
   const [A, B] = [numbers(a), numbers(b)];
-  const Y = Float64Array.from(ia, (i, to) => power(A[i], B[ib[to]]));
+  const Y = new Float64Array(ia).map((i, to) => power(A[i], B[ib[to]]));
   return isInteger(a.dtype) ? integers(a.dtype, (i) => toBigInt(Y[i]), shape) : call.floats(a, Y, shape);
 };
 
@@ -114,7 +114,7 @@ const fold =
     const all = values.reduce((a, b) => combine(a, b, rule, 'float64'));
     if (!last && !isFloat(first.dtype)) return all;
     const Y = floatData(all);
-    return call.floats(first, last ? Float64Array.from(Y, (y) => last(y, values.length)) : Y, all.shape);
+    return call.floats(first, last ? new Float64Array(Y).map((y) => last(y, values.length)) : Y, all.shape);
   };
 
 const old = 'axis broadcast consumed_inputs';

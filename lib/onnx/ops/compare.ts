@@ -23,7 +23,7 @@ const compare =
     checkOneType(operands);
     const { shape, at } = broadcast(operands);
     const [A, B] = operands.map(({ data }) => elements(data));
-    const Y = Uint8Array.from(at[0], (i, to) => Number(test(A[i], B[at[1][to]])));
+    const Y = new Uint8Array(at[0].length).map((_, to) => Number(test(A[at[0][to]], B[at[1][to]])));
     return bools(Y, shape);
   };
 

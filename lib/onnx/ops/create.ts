@@ -66,7 +66,7 @@ const range: Kernel = (call) => {
   if (isInteger(dtype)) return integers(dtype, (i) => BigInt(at(i)), [size]);
   return call.floats(
     bounds[0],
-    Float64Array.from({ length: size }, (_, i) => at(i)),
+    new Float64Array(size).map((_, i) => at(i)),
     [size],
   );
 };
@@ -102,14 +102,13 @@ function castTo(x: Value, to: DType): Value {
   if (isFloat(to)) {
     const widening = isFloat(x.dtype) && (to === 'float64' || (to === 'float32' && x.dtype !== 'float64'));
     if (widening && data instanceof Float64Array) return { dtype: to, shape: x.shape, data };
-    return { dtype: to, shape: x.shape, data: roundTo(to, Float64Array.from(numbers(source))) };
+    return { dtype: to, shape: x.shape, data: roundTo(to, new Float64Array(numbers(source))) };
   }
-  if (to === 'bool')
-    return bools(
-      Uint8Array.from(elements(data), (v) => Number(Boolean(v) || Number.isNaN(v))),
-      x.shape,
-    );
   const from = elements(data);
+  if (to === 'bool') {
+    const set = new Uint8Array(data.length).map((_, i) => Number(Boolean(from[i]) || Number.isNaN(from[i])));
+    return bools(set, x.shape);
+  }
   return integers(to, isFloat(source.dtype) ? (i) => toBigInt(from[i]) : (i) => BigInt(from[i]), x.shape);
 }
 

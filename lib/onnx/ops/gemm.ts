@@ -51,7 +51,7 @@ const gemm: Kernel = (call) => {
   }
   const alpha = call.float('alpha', 1);
   const beta = call.float('beta', 1);
-  const [A, B] = [a, b].map((v) => (isInteger(a.dtype) ? Float64Array.from(numbers(v)) : floatData(v)));
+  const [A, B] = [a, b].map((v) => (isInteger(a.dtype) ? new Float64Array(numbers(v)) : floatData(v)));
   const rows = transA ? transposed(A, a.shape[0], a.shape[1]) : A;
   const columns = transB ? B : transposed(B, b.shape[0], b.shape[1]);
   const y = products(rows, columns, M, N, I);

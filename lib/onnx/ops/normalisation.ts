@@ -63,7 +63,7 @@ const batchNormalization: Kernel = (call) => {
   const [S, B, M, V] = vectors.map(floatData);
   const [m, v] = training ? batchStatistics(X, count, run) : [M, V];
   const epsilon = call.float('epsilon', 1e-5);
-  const factor = Float64Array.from(v, (value, c) => S[c] / Math.sqrt(value + epsilon));
+  const factor = new Float64Array(v).map((value, c) => S[c] / Math.sqrt(value + epsilon));
   const Y = new Float64Array(X.length);
   eachOfStatistic(X.length, count, run, (i, c) => {
     Y[i] = (X[i] - m[c]) * factor[c] + B[c];
@@ -72,7 +72,7 @@ const batchNormalization: Kernel = (call) => {
   if (!training || N === 0) return y;
   const momentum = call.float('momentum', 0.9);
   const running = (old: ArrayLike<number>, batch: ArrayLike<number>) =>
-    Float64Array.from(old, (value, c) => momentum * value + (1 - momentum) * batch[c]);
+    new Float64Array(old).map((value, c) => momentum * value + (1 - momentum) * batch[c]);
   const statistics = [running(M, m), running(V, v), ...(call.version < 14 ? [m, v] : [])];
   return [y, ...statistics.map((data) => call.floats(vectors[2], data))];
 };
@@ -116,9 +116,9 @@ const dropout: Kernel = (call) => {
   const training = call.version >= 12 && mode !== undefined && only(mode) !== 0;
   if (!training || ratio === 0) return [x, keepAll(x, call)];
   const random = mt19937(call.int('seed', 0));
-  const mask = Uint8Array.from({ length: x.data.length }, () => Number(random() >= ratio));
+  const mask = new Uint8Array(x.data.length).map(() => Number(random() >= ratio));
   const attributes: ops.dropout.Attributes = { ratio, convention: 'inverted' };
-  const operands = [asTensor(x), tensor(Float32Array.from(mask), x.shape)];
+  const operands = [asTensor(x), tensor(new Float32Array(mask), x.shape)];
   const y = ops.dropout.forward(operands, attributes, call.working(x));
   return [call.floats(x, y.data), bools(mask, x.shape)];
 };

@@ -39,7 +39,7 @@ const normal: Draw = (call, count) => {
 const even: Draw = (call, count) => {
   const low = call.float('low', 0);
   const width = call.float('high', 1) - low;
-  return Float64Array.from(drawn(call, count), (u) => low + width * u);
+  return new Float64Array(drawn(call, count)).map((u) => low + width * u);
 };
 
 const ofShape =
@@ -59,7 +59,7 @@ const like =
 /** 1 with the probability that x gives, else 0. */
 const bernoulli: Draw = (call, count) => {
   const p = floatData(call.input(0));
-  return Float64Array.from(drawn(call, count), (u, i) => Number(u < p[i]));
+  return new Float64Array(drawn(call, count)).map((u, i) => Number(u < p[i]));
 };
 
 /** Of each row of log-probabilities, up to a constant, `sample_size` classes. */
@@ -68,7 +68,7 @@ const multinomial: Kernel = (call) => {
   const [N, K] = shape;
   const x = floatData(call.input(0));
   const samples = call.int('sample_size', 1);
-  const data = Float64Array.from(drawn(call, countOf([N, samples])), (u, i) => {
+  const data = new Float64Array(drawn(call, countOf([N, samples]))).map((u, i) => {
     const first = Math.floor(i / samples) * K;
     const row = Array.from(x.subarray(first, first + K));
     const most = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);

@@ -133,7 +133,7 @@ const pad: Kernel = (call) => {
   countOf(shape);
   const sources = shape.map((extent, axis) => {
     const from = (_: unknown, at: number): number => sourceOf(at - begin[axis], x.shape[axis], mode);
-    return Int32Array.from({ length: extent }, from).map((at) => (at < 0 ? -1 : at * steps[axis]));
+    return new Int32Array(extent).map(from).map((at) => (at < 0 ? -1 : at * steps[axis]));
   });
   const flat = combined(sources, shape);
   const y = picked(x, flat, shape);

@@ -106,7 +106,7 @@ function loss(x: Storage, score: Value, call: Call): Value {
   const ignored = call.has('ignore_index') ? call.int('ignore_index') : null;
   let total = 0;
   let weights = 0;
-  const each = Float64Array.from(indices(target), (t, i) => {
+  const each = new Float64Array(indices(target)).map((t, i) => {
     if (t === ignored) return 0;
     if (!(t >= 0 && t < C)) throw new Error(`target ${t} is outside the ${C} classes`);
     const w = weight ? weight[t] : 1;

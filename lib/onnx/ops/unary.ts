@@ -24,7 +24,7 @@ function map(call: Call, x: Value, { float, integer }: Rule): Value {
     const X = bigints(x);
     return integers(x.dtype, (i) => integer(X[i]), x.shape);
   }
-  return call.floats(x, Float64Array.from(floatData(x), float));
+  return call.floats(x, new Float64Array(floatData(x)).map(float));
 }
 
 const each =

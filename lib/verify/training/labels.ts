@@ -19,7 +19,7 @@ export async function readLabels(
   const [, K] = shapes(network).get(network.layers[network.layers.length - 1].name)!;
   if (given === undefined) {
     const drawn = words(seed, streamOf('labels'), batch);
-    const labels = Int32Array.from(drawn, (word) => Math.floor(K * uniform(word)));
+    const labels = new Int32Array(drawn.length).map((_, i) => Math.floor(K * uniform(drawn[i])));
     return { labels, source: `classes ${labels.join(', ')}, drawn from seed ${seed}` };
   }
   const source = typeof given === 'string' ? given : 'given in memory';
@@ -74,7 +74,7 @@ export async function readMasks(
     for (const name of wanted) {
       const array = file.tensors.get(name);
       if (array) mustBeMask(given, name, array, known.get(name)!);
-      const values = array && Uint8Array.from(array.read().data as Uint8Array);
+      const values = array && new Uint8Array(array.read().data as Uint8Array);
       masks.set(name, check(name, values, sizeOf(known.get(name)!), given));
     }
     return masks;
