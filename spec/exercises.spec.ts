@@ -24,7 +24,7 @@ const relu = (passes: (y: number, dy: number) => boolean = (y) => y > 0) => ({
     const [Y, DY] = [dense(y), dense(dy)];
     return [
       tensor(
-        Float64Array.from(DY, (d, i) => (passes(Y[i], d) ? d : 0)),
+        new Float64Array(DY).map((d, i) => (passes(Y[i], d) ? d : 0)),
         y.shape,
       ),
     ];

@@ -124,7 +124,7 @@ function normalise(tf: Tf, { attributes }: Layer & { kind: 'lrn' }): Step {
   const bandOf = (C: number): Value => {
     const scale = divide ? alpha / size : alpha;
     const inside = (i: number) => Math.abs(Math.floor(i / C) - (i % C)) <= (size - 1) / 2;
-    const values = Float32Array.from({ length: C * C }, (_, i) => (inside(i) ? scale : 0));
+    const values = new Float32Array(C * C).map((_, i) => (inside(i) ? scale : 0));
     return tf.keep(tf.tensor(values, [1, 1, C, C]));
   };
   return (x) => {

@@ -36,7 +36,7 @@ export function tenViews(
   const K = p.length / 10;
   const images = cropViews(photo, network.preprocess, 10);
   const views = images.map((image, n) => ({ image, probabilities: p.slice(n * K, (n + 1) * K) }));
-  const mean = Float64Array.from({ length: K }, (_, k) =>
+  const mean = new Float64Array(K).map((_, k) =>
     views.reduce((sum, { probabilities }) => sum + probabilities[k] / 10, 0),
   );
   return { views, mean };
@@ -63,7 +63,7 @@ export function withoutKernels(
   layer: string,
   [first, end]: readonly [number, number],
 ): Float64Array {
-  return Float64Array.from({ length: end - first }, (_, i) => {
+  return new Float64Array(end - first).map((_, i) => {
     const silenced = new Map(weights);
     for (const part of ['weight', 'bias']) {
       const t = weights.get(`${layer}.${part}`)!;

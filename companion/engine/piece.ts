@@ -19,7 +19,7 @@ export function pieceAt(kind: Kind, shape: Shape, index: number): Piece {
       const place = index % plane;
       const of = (t: Tensor): Tensor => {
         const T = dense(t);
-        const column = Float32Array.from({ length: t.shape[1] }, (_, c) => T[c * plane + place]);
+        const column = new Float32Array(t.shape[1]).map((_, c) => T[c * plane + place]);
         return tensor(column, [1, column.length, 1, 1]);
       };
       return { of, at: Math.floor(index / plane), whole: (_, i) => i * plane + place };

@@ -29,7 +29,7 @@ export function sumOf(
   const at =
     layer.kind === 'conv2d'
       ? windowAt(layer, x.shape, index, y)
-      : Int32Array.from({ length: x.shape[1] }, (_, i) => i);
+      : new Int32Array(x.shape[1]).map((_, i) => i);
   const k = layer.kind === 'conv2d' ? Math.floor(index / (y[2] * y[3])) : index;
   const X = dense(x);
   return {
@@ -52,7 +52,7 @@ function windowAt(layer: LayerOf<'conv2d'>, x: Shape, index: number, y: Shape): 
   const first = Math.floor(k / (K / groups)) * CG;
   const top = (Math.floor(index / Q) % P) * stride[0] - pad[0];
   const left = (index % Q) * stride[1] - pad[1];
-  return Int32Array.from({ length: CG * R * S }, (_, i) => {
+  return new Int32Array(CG * R * S).map((_, i) => {
     const h = top + (Math.floor(i / S) % R) * dilation[0];
     const v = left + (i % S) * dilation[1];
     const inside = h >= 0 && h < H && v >= 0 && v < W;
@@ -63,5 +63,5 @@ function windowAt(layer: LayerOf<'conv2d'>, x: Shape, index: number, y: Shape): 
 /** The float64 accumulator after each term. */
 export function running({ x, w }: Pick<Sum, 'x' | 'w'>): Float64Array {
   let sum = 0;
-  return Float64Array.from(x, (v, i) => (sum += w[i] * v));
+  return new Float64Array(x).map((v, i) => (sum += w[i] * v));
 }

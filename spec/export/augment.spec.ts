@@ -23,7 +23,7 @@ const colours = {
   ],
 };
 const next = uniform(3);
-const images = Uint8Array.from({ length: N * 3 * side * side }, () => (next() + 1) * 128);
+const images = new Uint8Array(N * 3 * side * side).map(() => (next() + 1) * 128);
 
 async function onDevice(
   how: Augment,

@@ -25,7 +25,7 @@ const next = uniform(5);
 const pictureOf = (width: number, height: number): Image => ({
   width,
   height,
-  data: Uint8Array.from({ length: 3 * width * height }, () => (next() + 1) * 128),
+  data: new Uint8Array(3 * width * height).map(() => (next() + 1) * 128),
 });
 
 /** What is cut and resized outside, where one view or ten are in the graph. */

@@ -19,7 +19,7 @@ const files = (name: string): [string, Buffer][] =>
 const arrays: [string, NumericValue][] = [
   [
     'conv1.weight',
-    { dtype: 'float32', shape: [2, 3, 2, 2], data: Float32Array.from({ length: 24 }, (_, i) => i / 4) },
+    { dtype: 'float32', shape: [2, 3, 2, 2], data: new Float32Array(24).map((_, i) => i / 4) },
   ],
   ['conv1.bias', { dtype: 'float64', shape: [2], data: Float64Array.of(1, -2) }],
 ];

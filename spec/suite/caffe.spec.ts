@@ -65,7 +65,7 @@ describe('the layers against activations of Caffe', function () {
     const mean = dense(toTensor(readNpy(readFileSync(shared(this, `${folder}/mean.npy`)), 'mean.npy')));
     const images = readFileSync(shared(this, 'cifar10/test_batch.bin'));
     const pixels = 3 * 32 * 32;
-    const data = Float32Array.from({ length: 4 * pixels }, (_, i) => {
+    const data = new Float32Array(4 * pixels).map((_, i) => {
       const image = Math.floor(i / pixels);
       return images[image * (pixels + 1) + 1 + (i % pixels)] - mean[i % pixels];
     });

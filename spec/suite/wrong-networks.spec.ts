@@ -35,7 +35,7 @@ const values =
     ...rest,
     weights: new Map(
       [...weights].map(([name, t]) => {
-        const data = Float64Array.from(dense(t), (value, i) => change(value, name, i));
+        const data = new Float64Array(dense(t)).map((value, i) => change(value, name, i));
         return [name, tensor(data, t.shape)];
       }),
     ),

@@ -66,7 +66,7 @@ const gradientsOf =
 
 /** Elementwise: f(dy, y) for each element. */
 const each = (dy: Tensor, y: Tensor, f: (dy: number, y: number) => number): Float64Array =>
-  Float64Array.from(dense(y), (v, i) => f(Math.abs(dense(dy)[i]), v));
+  new Float64Array(dense(y)).map((v, i) => f(Math.abs(dense(dy)[i]), v));
 
 type Bounds = NonNullable<Backward['bounds']>;
 

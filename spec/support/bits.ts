@@ -22,7 +22,7 @@ export function awkward(
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 32;
   };
-  return Float32Array.from({ length: size }, () => {
+  return new Float32Array(size).map(() => {
     const draw = next();
     if (draw < 1 / 16) return rare[Math.floor(next() * rare.length)];
     return (next() - 0.5) * 10 ** Math.floor(next() * 6 - 3);

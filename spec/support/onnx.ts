@@ -158,7 +158,7 @@ export const open = (bytes: Uint8Array, name = 'm.onnx'): Promise<Model> => read
 /** Deterministic values without a pattern, in (−1, 1), as float32. */
 export function noise(shape: readonly number[], seed = 1): Value {
   let state = seed * 2654435761;
-  const data = Float32Array.from({ length: sizeOf(shape) }, () => {
+  const data = new Float32Array(sizeOf(shape)).map(() => {
     state = (Math.imul(state, 1664525) + 1013904223) | 0;
     return state / 2 ** 31;
   });

@@ -33,7 +33,7 @@ function dotBound(test: Case, i: number, terms: () => { magnitude: Tensor; count
     const { magnitude, count } = terms();
     magnitudes.set(
       test,
-      Float64Array.from(dense(magnitude), (m) => 2 * gamma(count + 1) * m),
+      new Float64Array(dense(magnitude)).map((m) => 2 * gamma(count + 1) * m),
     );
   }
   return magnitudes.get(test)![i];

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
-export const content = Buffer.from(Float32Array.from({ length: 250_000 }, (_, i) => Math.sqrt(i)).buffer);
+export const content = Buffer.from(new Float32Array(250_000).map((_, i) => Math.sqrt(i)).buffer);
 export const sha256 = createHash('sha256').update(content).digest('hex');
 
 export type Behaviour = (asked: IncomingMessage, answer: ServerResponse, count: number) => void;

@@ -111,7 +111,7 @@ function transform2(image: Complex, n: number, sign: number): Complex {
   for (let h = 0; h < n; h++)
     transform({ re: image.re.subarray(h * n, h * n + n), im: image.im.subarray(h * n, h * n + n) }, sign);
   for (let v = 0; v < n; v++) {
-    const pick = (values: Float32Array) => Float32Array.from({ length: n }, (_, h) => values[h * n + v]);
+    const pick = (values: Float32Array) => new Float32Array(n).map((_, h) => values[h * n + v]);
     const column = { re: pick(image.re), im: pick(image.im) };
     transform(column, sign);
     for (let h = 0; h < n; h++) [image.re[h * n + v], image.im[h * n + v]] = [column.re[h], column.im[h]];

@@ -28,10 +28,7 @@ export function masksOf(network: Network): Masks {
   const known = shapes(network, BATCH);
   const drawn = network.layers.filter(({ kind }) => kind === 'dropout');
   return new Map(
-    drawn.map(({ name }) => [
-      name,
-      Uint8Array.from({ length: sizeOf(known.get(name)!) }, () => (next() > 0 ? 1 : 0)),
-    ]),
+    drawn.map(({ name }) => [name, new Uint8Array(sizeOf(known.get(name)!)).map(() => (next() > 0 ? 1 : 0))]),
   );
 }
 

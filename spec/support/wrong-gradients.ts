@@ -42,7 +42,7 @@ function elementwise(
     const Y = dense(plain[name].forward([x], undefined, 'float64'));
     const DY = dense(dy);
     const X = dense(x);
-    const dx = Float64Array.from(Y, (y, i) => f(DY[i], X[i], y));
+    const dx = new Float64Array(Y).map((y, i) => f(DY[i], X[i], y));
     return { dx: tensor(dx, x.shape) };
   });
 }
@@ -111,7 +111,7 @@ altered('adaptiveavgpool', 'images exchanged', ({ dy }) => ({ dy: reverse(dy, 0)
 add('adaptiveavgpool', 'dy divided twice', ({ dy, inputs: { x }, attributes: a }) => {
   const shared = (d: Tensor) => dense(ops.adaptiveavgpool.backward(d, [x], d, a)[0] as Tensor);
   const sizes = shared(map(dy, () => 1));
-  const twiceDivided = Float64Array.from(shared(dy), (v, i) => v * sizes[i]);
+  const twiceDivided = new Float64Array(shared(dy)).map((v, i) => v * sizes[i]);
   return { dx: tensor(twiceDivided, x.shape) };
 });
 

@@ -308,7 +308,7 @@ describe('nodes that draw', () => {
 describe('dropout that draws its own mask', () => {
   const rate = (n: number, dropped: number, ratio = 0.5) => {
     const x = t([n], ...new Array(n).fill(2));
-    const mask = Uint8Array.from({ length: n }, (_, i) => Number(i >= dropped));
+    const mask = new Uint8Array(n).map((_, i) => Number(i >= dropped));
     const y = t([n], ...Array.from(mask, (m) => (m ? 2 / (1 - ratio) : 0)));
     return drawnDropout(x, y, mask, ratio, arithmetic.cpu);
   };

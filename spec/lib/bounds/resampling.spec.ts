@@ -12,8 +12,7 @@ import { uniform } from '../../support/models.ts';
 import { needsPython, PYTHON } from '../../support/pytorch.ts';
 
 const next = uniform(7);
-const noise = (H: number, W: number): Uint8Array =>
-  Uint8Array.from({ length: 3 * W * H }, () => (next() + 1) * 128);
+const noise = (H: number, W: number): Uint8Array => new Uint8Array(3 * W * H).map(() => (next() + 1) * 128);
 
 /** [H, W] along axis 1 or 2 to a length: shrunk a little and a lot, enlarged, and far from the origin. */
 const cases = [

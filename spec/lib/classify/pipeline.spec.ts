@@ -29,10 +29,7 @@ function poolOf(views: number, groups: number[] = [], wrong: Prepared = { error:
   const make = ({ name }: Picture): Prepared => {
     if (name === 'p2') return wrong;
     const i = Number(name.slice(1));
-    const data = Float32Array.from(
-      { length: 2 * views },
-      (_, at) => i + (at % 2) / 2 + 8 * Math.floor(at / 2),
-    );
+    const data = new Float32Array(2 * views).map((_, at) => i + (at % 2) / 2 + 8 * Math.floor(at / 2));
     return { data, shape: [views, 1, 1, 2] };
   };
   const prepare = async (given: readonly Picture[]) => {

@@ -82,7 +82,7 @@ describe('a picture made ready', () => {
   const { preprocess } = networkNamed('cifar10-full');
 
   it('square: planes of the shorter side', async () => {
-    const planes = Uint8Array.from({ length: 3 * 32 * 32 }, (_, i) => i % 251);
+    const planes = new Uint8Array(3 * 32 * 32).map((_, i) => i % 251);
     const colour = { name: 'c', planes, channels: 3, height: 32, width: 32 } as const;
     const made = await prepare(colour, { form: 'square', preprocess });
     expect(made).to.deep.equal({ data: planes, shape: [3, 32, 32], size: [32, 32] });

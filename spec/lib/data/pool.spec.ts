@@ -87,7 +87,7 @@ describe('lib/data/pool', () => {
   it('takes a mean image along, and keeps squares as bytes for training', async () => {
     const split = (await openDataset(fixture('cifar'))).splits.get('train')!;
     const mean = tensor(
-      Float32Array.from({ length: 3072 }, (_, i) => i / 16),
+      new Float32Array(3072).map((_, i) => i / 16),
       [3, 32, 32],
     );
     const pictures = [split.picture(0), split.picture(14)];

@@ -64,7 +64,7 @@ describe('inflate', () => {
   });
 
   it('both ways give a deflated array of the same bits, and see a wrong checksum', async () => {
-    const data = Float32Array.from({ length: 70_000 }, (_, i) => Math.sqrt(i));
+    const data = new Float32Array(70_000).map((_, i) => Math.sqrt(i));
     const file = Buffer.from(writeDeflatedNpz([['a', { dtype: 'float32', shape: [70, 1000], data }]]));
     const array = openNpz({ ...fromBytes(file, 'w.npz'), unpacker: zlib }).get('a')!;
     expect(openNpz(fromBytes(file)).get('a')!.read().data).to.deep.equal(data);

@@ -143,7 +143,7 @@ describe('lib/image/decode', () => {
 
   it('ignores what follows the picture: a film after a JPEG, bytes after IEND, more transparencies than colours', () => {
     const photo = fixture('orientation1.jpg');
-    const film = Uint8Array.from({ length: 500 }, (_, i) => (i % 7 === 0 ? 0xff : 0xda));
+    const film = new Uint8Array(500).map((_, i) => (i % 7 === 0 ? 0xff : 0xda));
     expect(decodeImageSync(Buffer.concat([photo, film]), 'x.jpg').width).to.equal(13);
     expect(decodeImageSync(Buffer.concat([fixture('rgb8.png'), film]), 'x.png').width).to.equal(13);
     const header = { width: 1, height: 1, depth: 8, colour: 3 };

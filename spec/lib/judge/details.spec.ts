@@ -69,8 +69,7 @@ describe('details of a layer', () => {
     const n = 4000;
     const e = new Float64Array(n).fill(1);
     // errors over many powers of two, and powers of two themselves
-    const y = Float64Array.from(
-      e,
+    const y = new Float64Array(e).map(
       (_, i) => 1 + (i % 3 === 0 ? 2 ** ((i % 70) - 40) : 2 ** ((i % 71) - 41) * 1.37),
     );
     const [Y, X] = [tensor(y, [1, n]), tensor(e, [1, n])];
@@ -141,7 +140,7 @@ describe('details of a layer', () => {
   });
 
   it('of a thousand errors the ten largest are kept', () => {
-    const y = Float32Array.from({ length: 1000 }, (_, i) => (i * 7919) % 1009);
+    const y = new Float32Array(1000).map((_, i) => (i * 7919) % 1009);
     const found = layerDetails(
       tensor(y, [1, 1000]),
       tensor(new Float64Array(1000), [1, 1000]),

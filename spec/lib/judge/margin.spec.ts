@@ -142,7 +142,7 @@ describe('the margin against a Monte Carlo of rounding errors', () => {
       values.set(
         layer.name,
         tensor(
-          Float64Array.from(dense(y), (v, i) => v + sigma[i] * errors[i]),
+          new Float64Array(dense(y)).map((v, i) => v + sigma[i] * errors[i]),
           y.shape,
         ),
       );

@@ -112,7 +112,7 @@ describe('pictures', () => {
   const plain = networkOf([3, 2, 2], flatten('flat'), linear('hidden', 1), linear('out', 2));
   const bytes = { ...plain.preprocess, resize: { mode: 'none', size: 2 }, range: 255 } as const;
   const sums: Network = { ...plain, preprocess: bytes };
-  const red = Float32Array.from({ length: 12 }, (_, i) => (i < 4 ? 1 : 0));
+  const red = new Float32Array(12).map((_, i) => (i < 4 ? 1 : 0));
   const weights = new Map([
     ['hidden.weight', tensor(red, [1, 12])],
     ['hidden.bias', tensor(new Float32Array(1), [1])],
@@ -129,7 +129,7 @@ describe('pictures', () => {
       'same.png': 10,
     };
     for (const [name, value] of Object.entries(reds)) {
-      const data = Uint8Array.from({ length: 12 }, (_, i) => (i % 3 === 0 ? value : 200));
+      const data = new Uint8Array(12).map((_, i) => (i % 3 === 0 ? value : 200));
       writeFileSync(join(folder, name), encodePng({ width: 2, height: 2, data }));
     }
     writeFileSync(join(folder, 'broken.png'), 'no picture');

@@ -59,7 +59,7 @@ describe('weights convert', () => {
     const halves = new Map(
       [...arrays].map(([name, { shape }], n): [string, NumericValue] => {
         const size = shape.reduce((a, b) => a * b, 1);
-        const data = Uint16Array.from({ length: size }, (_, i) => (i * 37 + n) & 0x3bff);
+        const data = new Uint16Array(size).map((_, i) => (i * 37 + n) & 0x3bff);
         return [name, { dtype: n % 2 ? 'bfloat16' : 'float16', shape, data }];
       }),
     );
@@ -166,7 +166,7 @@ function feed(pixels: Float64Array, { channels, range, mean, deviation }: Prepro
 }
 
 describe('conversions of convention', () => {
-  const pixels = (side: number) => Float64Array.from({ length: 3 * side * side }, (_, i) => (i * 7919) % 256);
+  const pixels = (side: number) => new Float64Array(3 * side * side).map((_, i) => (i * 7919) % 256);
   const fitted = async (name: string) => {
     const { weights, network } = await loadWeights(tiny, bvlc);
     const own = networkNamed(name);
@@ -183,10 +183,7 @@ describe('conversions of convention', () => {
     const { weightShapes } = await import('../../../lib/fast/oracle.ts');
     const made = [...weightShapes(narrow)].map(([key, shape]): [string, NumericValue] => {
       const from = arrays.get(key)!.data as Float32Array;
-      const data = Float32Array.from(
-        { length: shape.reduce((a, b) => a * b, 1) },
-        (_, i) => from[i % from.length],
-      );
+      const data = new Float32Array(shape.reduce((a, b) => a * b, 1)).map((_, i) => from[i % from.length]);
       return [key, { dtype: 'float32', shape, data }];
     });
     return { network: narrow, arrays: new Map(made) };
@@ -200,7 +197,11 @@ describe('conversions of convention', () => {
       [...arrays].map(([key, { shape, data }]): [string, NumericValue] => {
         return [
           key,
-          { dtype: 'float64', shape, data: Float64Array.from(data as Float32Array, (v) => v / 200 + 1e-3) },
+          {
+            dtype: 'float64',
+            shape,
+            data: new Float64Array(data as Float32Array).map((v) => v / 200 + 1e-3),
+          },
         ];
       }),
     );
@@ -258,7 +259,7 @@ describe('conversions of convention', () => {
       const weights = new Map(
         ['conv1.weight', 'conv1.bias'].map((key) => {
           const { data, shape } = toTensor(from.get(key)!);
-          return [key, tensor(Float64Array.from(data, f), shape)];
+          return [key, tensor(new Float64Array(data).map(f), shape)];
         }),
       );
       return dense(runLayer(conv1, [x], weights, 'float64'));

@@ -78,7 +78,7 @@ const shapes: [string, number[]][] = [
   ['fc7', [5, 5]],
   ['fc8', [3, 5]],
 ];
-const numbers = (count: number) => Float32Array.from({ length: count }, (_, i) => ((7 * i) % 101) - 50);
+const numbers = (count: number) => new Float32Array(count).map((_, i) => ((7 * i) % 101) - 50);
 const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
 /** The pickled dictionary {layer: [W, b]}, W as `axes` brings its shape and values. */

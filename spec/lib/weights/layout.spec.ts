@@ -44,7 +44,7 @@ describe('layouts', () => {
 
   it('are the same a few rows at a time', () => {
     const [K, inner] = [100_000, 8]; // two rows a part
-    const values = Float32Array.from({ length: K * inner }, (_, i) => i);
+    const values = new Float32Array(K * inner).map((_, i) => i);
     const layout: Layout = { axes: 'IO', shape: [K, inner] };
     const parts: number[] = [];
     const part = (first: number, into: TypedArray) => {
@@ -62,7 +62,7 @@ describe('layouts', () => {
   it('of sides that no tile divides, with and without flattening, element by element', () => {
     const [K, C, H, W] = [13, 5, 3, 11];
     const inner = C * H * W;
-    const values = Float64Array.from({ length: K * inner }, (_, i) => Math.sqrt(i));
+    const values = new Float64Array(K * inner).map((_, i) => Math.sqrt(i));
     const part = (first: number, into: TypedArray) =>
       (into as Float64Array).set(values.subarray(first, first + into.length));
     for (const flatten of [undefined, [C, H, W] as const]) {

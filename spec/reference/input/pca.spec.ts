@@ -41,8 +41,7 @@ describe('reference/pca', () => {
       [0, 100],
       [100, 300],
     ]) {
-      const planes = Uint8Array.from(
-        { length: 3 * count },
+      const planes = new Uint8Array(3 * count).map(
         (_, i) => pixels[3 * (first + (i % count)) + Math.floor(i / count)],
       );
       addPlanar(sums, planes, count);

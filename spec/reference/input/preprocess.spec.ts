@@ -69,7 +69,7 @@ describe('reference/preprocess', () => {
       const image: Image = {
         width: 16,
         height: 16,
-        data: Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3)),
+        data: new Uint8Array(768).map((_, i) => Math.floor(i / 3)),
       };
       const bare: Preprocess = {
         ...spec,
@@ -131,7 +131,7 @@ describe('reference/preprocess', () => {
       expect(x.get(n, 2, 3, 1)).to.equal(-243);
     }
     const single = tensor(
-      Float64Array.from({ length: 75 }, () => 0.1),
+      new Float64Array(75).map(() => 0.1),
       [3, 5, 5],
     );
     expect(preprocess(black, plain(5), { meanImage: single }).data[0]).to.equal(Math.fround(-0.1));

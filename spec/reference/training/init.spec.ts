@@ -84,7 +84,7 @@ describe('reference/init', () => {
       if (name.endsWith('bias')) continue;
       const fanIn = t.shape.slice(1).reduce((a, b) => a * b);
       const values = dense(t);
-      const variance = Float64Array.from(values, (v) => v * v).reduce((sum, v) => sum + v) / values.length;
+      const variance = new Float64Array(values).map((v) => v * v).reduce((sum, v) => sum + v) / values.length;
       expect((variance * fanIn) / 2, name).to.be.closeTo(1, 5 * Math.sqrt(2 / values.length));
     }
   });

@@ -86,7 +86,7 @@ describe('reference/loss', () => {
       const along = (t: number) =>
         forward(
           tensor(
-            Float64Array.from(dense(z), (v, j) => (j === i ? v + t : v)),
+            new Float64Array(dense(z)).map((v, j) => (j === i ? v + t : v)),
             [2, 3],
           ),
           labels,
@@ -108,7 +108,7 @@ describe('reference/loss', () => {
     const far = tensor(Float64Array.of(1000, 0, 1e300, 1e300), [2, 2]);
     expect([...forward(far, [1, 0]).losses]).to.deep.equal([1000, Math.log(2)]);
     const shifted = tensor(
-      Float64Array.from(dense(z), (v) => v + 4096),
+      new Float64Array(dense(z)).map((v) => v + 4096),
       [2, 3],
     );
     expect(forward(shifted, labels).loss).to.equal(forward(z, labels).loss);

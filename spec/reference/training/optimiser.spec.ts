@@ -31,7 +31,7 @@ describe('reference/optimiser', () => {
     const all = new Map(rules.map((rule) => [rule, { w: one(1), v: one(0) }]));
     const step = (learningRate: number, i: number) => {
       for (const [rule, { w, v }] of all) {
-        const g = Float64Array.from(w, (value) => 3 * value + 0.1 * i);
+        const g = new Float64Array(w).map((value) => 3 * value + 0.1 * i);
         all.set(rule, update(rule, w, v, g, { learningRate, momentum: 0.9, weightDecay: 0.01 }) as never);
       }
     };
