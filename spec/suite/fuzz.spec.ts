@@ -1,4 +1,4 @@
-/** Twenty-five thousand damaged files through every reader: spec/fuzz/run.ts, which takes other numbers and seeds too. */
+/** Twenty-five thousand damaged files through every reader: spec/fuzz/run.ts takes other numbers and seeds too. */
 
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

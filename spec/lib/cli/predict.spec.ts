@@ -38,7 +38,8 @@ describe('alexnet predict', function () {
     } finally {
       Worker.prototype.postMessage = postMessage;
     }
-    expect(process.rawListeners('SIGINT')).to.deep.equal(before);
+    // one of before may have gone with what an earlier spec left to be closed
+    expect(process.rawListeners('SIGINT').filter((one) => !before.includes(one))).to.deep.equal([]);
   });
 
   it('on a terminal a bar tells how many are done, how fast it goes, and how long it will take', async () => {
