@@ -61,13 +61,23 @@ function same(guesses: readonly Guess[], expected: readonly number[]): void {
   for (const guess of guesses) expect(guess.probability).to.be.closeTo(expected[guess.class], 100 * 2 ** -24);
 }
 
-/** How many threads it starts. */
-async function workersOf(work: Promise<unknown>): Promise<number> {
-  let workers = 0;
-  const count = () => void workers++;
+/** How many threads it starts, and how many pictures each run in them takes, the fewest first. */
+async function watched<T>(work: Promise<T>): Promise<{ found: T; threads: number; runs: number[] }> {
+  const { postMessage } = Worker.prototype;
+  const runs: number[] = [];
+  let threads = 0;
+  const count = () => void threads++;
+  Worker.prototype.postMessage = function (call, ...more) {
+    if (call.what === 'run') runs.push(call.pieces.length);
+    postMessage.call(this, call, ...more);
+  };
   process.on('worker', count);
-  await work.finally(() => process.off('worker', count));
-  return workers;
+  try {
+    return { found: await work, threads, runs: runs.sort() };
+  } finally {
+    Worker.prototype.postMessage = postMessage;
+    process.off('worker', count);
+  }
 }
 
 describe('options of predict', function () {
@@ -124,7 +134,9 @@ describe('options of predict', function () {
     expect(device).to.equal('oracle');
     const bare = line.replace('--device cpu ', '');
     expect(await heedsDevice(`${bare} --network cifar-alexnet`)).to.equal(true);
-    expect(await workersOf(json(`${bare} --network cifar-alexnet --device cpu,cpu`))).to.equal(2);
+    expect(await watched(json(`${bare} --network cifar-alexnet --device cpu,cpu`))).to.include({
+      threads: 2,
+    });
     expect(await refused(`${bare} --network cifar-alexnet --device cpu,gpu`)).to.match(
       /or several with commas/,
     );
@@ -141,40 +153,24 @@ describe('options of predict', function () {
   });
 
   it('predict --batch, --threads; predict() maxBatch, progress, signal; Classifier.open() maxBatch: runs, threads, how far', async () => {
-    const { postMessage } = Worker.prototype;
-    const runs: number[] = [];
-    Worker.prototype.postMessage = function (call, ...more) {
-      if (call.what === 'run') runs.push(call.pieces.length);
-      postMessage.call(this, call, ...more);
-    };
-    let threads = 0;
-    const count = () => void threads++;
-    process.on('worker', count);
-    try {
-      const five = 'grey.jpg grey1.png grey2.png grey4.png grey8.png'.split(' ').map(image);
-      const options = `${five.join(' ')} --network cifar-alexnet --device cpu`;
-      const { predictions } = await json(`predict ${options} --batch 2 --threads 3`);
-      expect([runs.splice(0).sort(), threads]).to.deep.equal([[1, 2, 2], 3 + 1]);
-      expect(predictions.map((one: { image: string }) => one.image)).to.deep.equal(five);
-      const seen: number[][] = [];
-      const control = new AbortController();
-      const how = { network: 'cifar-alexnet', engine: 'oracle', maxBatch: 1, threads: 1 } as const;
-      const cut = await predict(five, {
-        ...how,
-        signal: control.signal,
-        progress(done, total) {
-          seen.push([done, total]);
-          if (done === 3) control.abort();
-        },
-      });
-      expect([cut.predictions.map(({ image }) => image), seen.at(-1)]).to.deep.equal([
-        five.slice(0, 3),
-        [3, 5],
-      ]);
-    } finally {
-      Worker.prototype.postMessage = postMessage;
-      process.off('worker', count);
-    }
+    const five = 'grey.jpg grey1.png grey2.png grey4.png grey8.png'.split(' ').map(image);
+    const asked = `${five.join(' ')} --network cifar-alexnet --device cpu`;
+    const { threads, runs, found } = await watched(json(`predict ${asked} --batch 2 --threads 3`));
+    expect([runs, threads]).to.deep.equal([[1, 2, 2], 3 + 1]);
+    expect(found.predictions.map((one: { image: string }) => one.image)).to.deep.equal(five);
+    const seen: number[][] = [];
+    const control = new AbortController();
+    const how = { network: 'cifar-alexnet', engine: 'oracle', maxBatch: 1, threads: 1 } as const;
+    const cut = await predict(five, {
+      ...how,
+      signal: control.signal,
+      progress(done, total) {
+        seen.push([done, total]);
+        if (done === 3) control.abort();
+      },
+    });
+    expect(cut.predictions.map(({ image }) => image)).to.deep.equal(five.slice(0, 3));
+    expect(seen.at(-1)).to.deep.equal([3, 5]);
   });
 
   it('predict --out, --shard, --resume; predictInto() log, maxBatch, progress, signal: lines of a part, gone on with', async () => {
@@ -258,7 +254,11 @@ describe('options of evaluate', function () {
   const line = `evaluate ${cifar} --device cpu --threads 1`;
   const relu = networkNamed('cifar-relu');
   const weights = randomWeights(relu, 3);
-  before(() => writeTensors(path('w.npz'), weights));
+  const mean = random([3, 32, 32], 5, 100);
+  before(async () => {
+    await writeTensors(path('w.npz'), weights);
+    await writeTensors(path('other.npy'), { mean });
+  });
 
   /** The mean loss of the records of a batch file, over the views, by the oracle alone. */
   function lossOf(how: Preprocess, file = 'test_batch.bin', meanImage?: never): number {
@@ -285,8 +285,6 @@ describe('options of evaluate', function () {
     const bgr = { ...relu.preprocess, channels: 'BGR' } as const;
     write('bgr.json', formatPreprocess(bgr));
     close(await json(`${line} ${net} --preprocess bgr.json`), lossOf(bgr));
-    const mean = random([3, 32, 32], 5, 100);
-    await writeTensors(path('other.npy'), { mean });
     close(await json(`${line} ${net} --mean other.npy`), lossOf(relu.preprocess, undefined, mean as never));
   });
 
@@ -316,7 +314,7 @@ describe('options of evaluate', function () {
       log: (words) => void told.push(words),
       progress: (done, total) => void seen.push([done, total]),
     });
-    expect(await workersOf(evaluating)).to.equal(3);
+    expect(await watched(evaluating)).to.include({ threads: 3 });
     expect((await evaluating).device).to.equal(null);
     expect(seen).to.deep.equal([
       [2, 5],
@@ -327,12 +325,14 @@ describe('options of evaluate', function () {
     const control = new AbortController();
     const cut = { ...options, data: cifar, engine: 'oracle', batch: 2, signal: control.signal } as const;
     expect((await evaluate({ ...cut, progress: () => control.abort() })).count).to.equal(2);
-    expect((await json(`${line} ${net} --engine oracle --batch 2`)).device).to.equal('oracle');
+    expect((await json(`${line} ${net} --engine oracle`)).device).to.equal('oracle');
+    const there = await watched(json(`${line} ${net} --batch 2 --threads 3`));
+    expect(there).to.deep.include({ runs: [1, 2, 2], threads: 3 + 1 });
   });
 
   it('evaluate --device: where it is computed', async () => {
     expect(await heedsDevice(`evaluate ${cifar} ${net} --threads 1`)).to.equal(true);
-    expect(await workersOf(json(`${line} ${net} --device cpu,cpu`))).to.equal(3);
+    expect(await watched(json(`${line} ${net} --device cpu,cpu`))).to.include({ threads: 3 });
   });
 
   it('evaluate --decoder: who decodes', async () => {
