@@ -18,8 +18,15 @@ export interface Slope {
   readonly kink: boolean;
 }
 
-/** The slope of f at 0. `rounding`: how far a computed value of f may be off. */
-export function slopeAt(f: (t: number) => number, rounding: number): Slope {
+/** The slope of `along` at 0. `rounding`: how far a value of it may be off. */
+export function slopeAt(along: (t: number) => number, rounding: number): Slope {
+  const known = new Map<number, number>();
+  // some steps are taken twice
+  const f = (t: number): number => {
+    const value = known.get(t) ?? along(t);
+    known.set(t, value);
+    return value;
+  };
   const here = f(0);
   const gap = (h: number) => Math.abs(f(h) - 2 * here + f(-h)) / h;
   const jumps = (large: number, small: number) => {
