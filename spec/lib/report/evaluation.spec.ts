@@ -1,5 +1,6 @@
 /** What an evaluation shows of many classes, made up here. */
 import { expect } from 'chai';
+import { PNG } from 'pngjs';
 import type { Evaluation } from '../../../lib/evaluate/index.ts';
 import { wilson } from '../../../lib/evaluate/tally.ts';
 import { confusionSvg, evaluationHtml, evaluationText } from '../../../lib/report/evaluation.ts';
@@ -76,7 +77,7 @@ describe('the report of an evaluation', () => {
 
   it('shows what was wrong in its order, how many of how many, and lets no name break out of its place', async () => {
     const evaluation = evaluationOf(3, () => 30);
-    const planes = new Uint8Array(3 * 16).fill(200);
+    const planes = Uint8Array.from({ length: 3 * 16 }, (_, i) => 5 * i);
     const wrong = Array.from({ length: 60 }, (_, n) => ({
       picture: { name: `<img src=x onerror="a()">&${n}`, planes, channels: 3, height: 4, width: 4 } as const,
       ...{ truth: 0, predicted: 1, probability: 1 - n / 100 },
@@ -86,7 +87,12 @@ describe('the report of an evaluation', () => {
     expect(html).to.contain(
       '90 of 300 pictures were taken for another class; here are the 60 most confident.',
     );
-    expect(html.match(/<image href="data:image\/png;base64,/g)).to.have.length(60);
+    const images = [...html.matchAll(/<image href="data:image\/png;base64,([^"]*)"/g)];
+    expect(images).to.have.length(60);
+    const { data } = PNG.sync.read(Buffer.from(images[59][1], 'base64'));
+    expect([...data]).to.deep.equal(
+      Array.from({ length: 64 }, (_, i) => (i % 4 === 3 ? 255 : planes[(i % 4) * 16 + (i >> 2)])),
+    );
     const shares = [...html.matchAll(/<figcaption>.*?: ([\d.]+) %<br>(.*?)<\/figcaption>/gs)];
     expect(shares.map(([, share, name]) => [share, name])).to.deep.equal(
       wrong.map((_, n) => [`${100 - n}.00`, `&lt;img src=x onerror=&quot;a()&quot;&gt;&amp;${n}`]),
