@@ -9,13 +9,9 @@ const script = fileURLToPath(new URL('../fuzz/graphs.ts', import.meta.url));
 describe('changed models', function () {
   this.timeout(180_000);
   it('end in a verdict or in one line, and in nothing else', () => {
-    const { stdout, stderr, status } = spawnSync(
-      process.execPath,
-      ['--import', LOADER, script, '60', '12'],
-      {
-        encoding: 'utf8',
-      },
-    );
+    const { stdout, stderr, status } = spawnSync(process.execPath, ['--import', LOADER, script, '60', '12'], {
+      encoding: 'utf8',
+    });
     expect(status, `${stdout.slice(0, 2000)}${stderr.slice(0, 2000)}`).to.equal(0);
     expect(stderr).to.equal('');
     const seen = JSON.parse(stdout) as Record<'models' | 'results' | 'refused' | 'reasons', number>;
