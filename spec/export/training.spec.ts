@@ -43,7 +43,7 @@ function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Math.sqrt(error / (norm || 1));
 }
 
-const widened = ({ data }: NumericValue): Float64Array => Float64Array.from(data as Float32Array, Number);
+const widened = ({ data }: NumericValue): Float64Array => new Float64Array(data as Float32Array).map(Number);
 
 const feedOf = ({ dtype, shape, data }: NumericValue): ort.Tensor =>
   new ort.Tensor(dtype as 'float32', data as Float32Array, shape as number[]);

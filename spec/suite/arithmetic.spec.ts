@@ -86,7 +86,7 @@ describe('sums of tensor cores, which are cut off towards zero', () => {
         const w = through(random([K, M], 6), f);
         const rounded = dense(through(w, round));
         const X = dense(through(x, round));
-        const y = Float32Array.from({ length: K }, (_, k) =>
+        const y = new Float32Array(K).map((_, k) =>
           tensorCoreDot(rounded.subarray(k * M, (k + 1) * M), X, block),
         );
         const judgedAs = (as: Requirement) => {

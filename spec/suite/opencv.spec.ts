@@ -30,7 +30,7 @@ const small: Case = {
   network: networkOf([128, 1, 1], flatten('flatten'), softmax('prob')),
   weights: new Map(),
   input: tensor(
-    Float32Array.from({ length: 128 }, (_, i) => -0.75 * i),
+    new Float32Array(128).map((_, i) => -0.75 * i),
     [1, 128, 1, 1],
   ),
   lrn: 'native',

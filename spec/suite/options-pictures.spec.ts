@@ -265,10 +265,7 @@ describe('options of evaluate', function () {
     const records = readFileSync(`${cifar}/${file}`);
     const losses = Array.from({ length: records.length / 3073 }, (_, n) => {
       const record = records.subarray(n * 3073, (n + 1) * 3073);
-      const data = Uint8Array.from(
-        { length: 3072 },
-        (__, i) => record[1 + (i % 3) * 1024 + Math.floor(i / 3)],
-      );
+      const data = new Uint8Array(3072).map((__, i) => record[1 + (i % 3) * 1024 + Math.floor(i / 3)]);
       const x = preprocess({ width: 32, height: 32, data }, how, { meanImage });
       return -Math.log(Math.max(2 ** -126, dense(forward(relu, weights, x))[record[0]]));
     });

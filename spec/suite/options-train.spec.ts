@@ -34,7 +34,7 @@ const narrow: Network = {
 function batchOf(records: Buffer, spec = narrow.preprocess) {
   const pictures = Array.from({ length: 20 }, (_, n) => records.subarray(2 * n * 3073, (2 * n + 1) * 3073));
   const inputs = pictures.map((record) => {
-    const data = Uint8Array.from({ length: 3072 }, (_, i) => record[1 + (i % 3) * 1024 + Math.floor(i / 3)]);
+    const data = new Uint8Array(3072).map((_, i) => record[1 + (i % 3) * 1024 + Math.floor(i / 3)]);
     return dense(preprocess({ width: 32, height: 32, data }, spec));
   });
   const input = tensor(Float32Array.from(inputs.flatMap((x) => [...x])), [20, 3, 28, 28]);
@@ -83,7 +83,7 @@ describe('options of train', function () {
           return [
             name,
             tensor(
-              Float64Array.from(dense(w), (value, i) => value - v[i]),
+              new Float64Array(dense(w)).map((value, i) => value - v[i]),
               w.shape,
             ),
           ];
@@ -157,7 +157,7 @@ describe('options of train', function () {
     await json(`${how} --weights w.npz --layer-rates conv1=4,fc8=0 --out apart`);
     const [once, apart] = ['once', 'apart'].map((out) => checkpoint(out).state.weights);
     const moved = (after: Weights, name: string) =>
-      Float64Array.from(dense(after.get(name)!), (w, i) => w - dense(given.get(name)!)[i]);
+      new Float64Array(dense(after.get(name)!)).map((w, i) => w - dense(given.get(name)!)[i]);
     // one step w + 4d against w + d: each sum rounds to half an ulp of w, at most 2⁻²⁴·|w| (|w| < 4), and so does 4d
     const tolerance = 2 ** -24 * 4 * (4 + 1 + 4);
     for (const [name, times] of [

@@ -156,7 +156,7 @@ describe('options of verify', function () {
     const sizes = shapes(alexnet, 2);
     const masks = ['drop7', 'drop8'].map((layer, at) => {
       const shape = sizes.get(layer)!;
-      const data = Uint8Array.from({ length: sizeOf(shape) }, (_, i) => Number((i + at) % 3 > 0));
+      const data = new Uint8Array(sizeOf(shape)).map((_, i) => Number((i + at) % 3 > 0));
       return [layer, { dtype: 'uint8', shape, data }] as const;
     });
     await writeTensors(path('masks.npz'), new Map(masks));

@@ -149,7 +149,7 @@ describe('export --triton', () => {
     const labels = text('models/cifar-alexnet-ten-views/labels.txt').split('\n');
     const server = await serveModel(session, { maxBatch: 8, labels });
     const pictures = [0, 1].map((n) =>
-      Uint8Array.from({ length: 3 * 32 * 32 }, (_, i) => (i * (17 + 40 * n) + (i >> 5)) % 256),
+      new Uint8Array(3 * 32 * 32).map((_, i) => (i * (17 + 40 * n) + (i >> 5)) % 256),
     );
     for (const [n, data] of pictures.entries()) write(`${n}.rgb`, data);
     const names = ['0.rgb', '1.rgb'];

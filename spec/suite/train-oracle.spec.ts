@@ -36,7 +36,7 @@ function narrow(): Network {
 function bordered(records: Buffer, indices: readonly number[]): Uint8Array {
   const wide = SIDE + 4;
   const mean = networkNamed('cifar-alexnet').preprocess.mean.map(Math.round);
-  return Uint8Array.from({ length: indices.length * 3 * wide * wide }, (_, i) => {
+  return new Uint8Array(indices.length * 3 * wide * wide).map((_, i) => {
     const [x, y] = [(i % wide) - 2, (Math.floor(i / wide) % wide) - 2];
     const c = Math.floor(i / wide / wide) % 3;
     if (x < 0 || y < 0 || x >= SIDE || y >= SIDE) return mean[c];

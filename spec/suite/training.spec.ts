@@ -53,7 +53,7 @@ function feedsOf(network: Network): Map<string, NumericValue> {
   for (const layer of network.layers) {
     if (layer.kind !== 'dropout') continue;
     const shape = shapes(network, BATCH).get(layer.name)!;
-    const data = Uint8Array.from({ length: shape[0] * shape[1] }, () => (next() > 0 ? 1 : 0));
+    const data = new Uint8Array(shape[0] * shape[1]).map(() => (next() > 0 ? 1 : 0));
     feeds.set(`${layer.name}.mask`, { dtype: 'uint8', shape, data });
   }
   return feeds;

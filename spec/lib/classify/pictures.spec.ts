@@ -90,7 +90,7 @@ describe('lib/classify/pictures', () => {
 
   it('grey pixels are grey', async () => {
     const data = new Uint8Array(32 * 32).map((_, i) => i % 256);
-    const colour = Uint8Array.from({ length: 3 * data.length }, (_, i) => data[Math.floor(i / 3)]);
+    const colour = new Uint8Array(3 * data.length).map((_, i) => data[Math.floor(i / 3)]);
     const [one, three] = await net.classify([
       { data, width: 32, height: 32 },
       { data: colour, width: 32, height: 32 },

@@ -77,7 +77,7 @@ describe('the report of an evaluation', () => {
 
   it('shows what was wrong in its order, how many of how many, and lets no name break out of its place', async () => {
     const evaluation = evaluationOf(3, () => 30);
-    const planes = Uint8Array.from({ length: 3 * 16 }, (_, i) => 5 * i);
+    const planes = new Uint8Array(3 * 16).map((_, i) => 5 * i);
     const wrong = Array.from({ length: 60 }, (_, n) => ({
       picture: { name: `<img src=x onerror="a()">&${n}`, planes, channels: 3, height: 4, width: 4 } as const,
       ...{ truth: 0, predicted: 1, probability: 1 - n / 100 },

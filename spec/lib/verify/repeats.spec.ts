@@ -106,7 +106,7 @@ describe('repeats', () => {
     const many: Value = {
       dtype: 'float32',
       shape: [1, 400],
-      data: Float32Array.from({ length: 400 }, (_, i) => i),
+      data: new Float32Array(400).map((_, i) => i),
     };
     const seen: number[][] = [];
     await repeatsOf(new Map([['x', many]]), 1, false, async () => async (feeds) => {

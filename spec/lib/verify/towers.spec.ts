@@ -213,7 +213,7 @@ describe('lib/verify/towers: a step of training', function () {
     const network = small(name);
     const weights = randomWeights(network, 3);
     const input = random([2, ...network.input], 4);
-    const mask = Uint8Array.from({ length: 2 * 256 }, (_, i) => (i % 3 === 0 ? 0 : 1));
+    const mask = new Uint8Array(2 * 256).map((_, i) => (i % 3 === 0 ? 0 : 1));
     const dropout = new Map(['drop6', 'drop7'].map((layer) => [layer, mask]));
     const hyper = { rule: 'paper', learningRate: 0.01, momentum: 0.9, weightDecay: 0.0005 } as const;
     const batch = { input, labels: [3, 7], dropout };

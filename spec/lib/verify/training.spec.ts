@@ -50,7 +50,7 @@ function lrnInFloat32(x: Tensor, dy: Tensor, { attributes }: Lrn): Float32Array 
   const t = Float32Array.from(DY, (d, i) => f(d / power[i]));
   const v = Float32Array.from(t, (d, i) => f(f(d * X[i]) / s[i]));
   const factor = f(2 * alpha * size * 0.75);
-  return Float32Array.from({ length: N * C * HW }, (_, i) => f(t[i] - f(f(mean(v, i) * factor) * X[i])));
+  return new Float32Array(N * C * HW).map((_, i) => f(t[i] - f(f(mean(v, i) * factor) * X[i])));
 }
 
 /** dx of a layer without weights. */

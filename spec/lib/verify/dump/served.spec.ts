@@ -26,7 +26,7 @@ async function asked(
     async run(feeds: ReadonlyMap<string, { shape: readonly number[]; data: ArrayLike<number> }>) {
       const { shape: given, data } = feeds.get('x')!;
       const size = data.length / given[0];
-      const sums = Float32Array.from({ length: given[0] + rows }, (_, n) =>
+      const sums = new Float32Array(given[0] + rows).map((_, n) =>
         Array.from(data)
           .slice(n * size, (n + 1) * size)
           .reduce((a, b) => a + b, 0),
