@@ -186,7 +186,14 @@ export async function timingOf(part: Part, setting: Setting, decoder: Decoder): 
   const args =
     part === 'command'
       ? ['--import', METER, fileURLToPath(from('cli/main')), ...command]
-      : ['--import=tsx', fileURLToPath(import.meta.url), '--part', part, decoder, JSON.stringify(setting)];
+      : [
+          ...process.execArgv,
+          fileURLToPath(import.meta.url),
+          '--part',
+          part,
+          decoder,
+          JSON.stringify(setting),
+        ];
   const started = performance.now();
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit', 'pipe'] });
   let told = '';

@@ -60,7 +60,7 @@ describe('alexnet on wrong use: one line, the right exit code, nothing left behi
     ['an output in no folder', ['export', 'no/o.onnx', '--network', 'cifar10-full'], 2, /no\/o\.onnx/],
     [
       'an input that is not a picture',
-      ['verify', '--network', 'torchvision', '--input', 'noise.jpg'],
+      ['verify', '--network', 'cifar10-full', '--input', 'noise.jpg'],
       2,
       /noise\.jpg/,
     ],

@@ -33,6 +33,13 @@ const FULL = 'alexnet2012 at full size';
  */
 const BITS: Readonly<Record<Device, number>> = { cpu: 20, cuda: 15, webgpu: 15 };
 
+/**
+ * onnxruntime 1.30's vectors of four channels straddle the groups on WebGPU: the last two of each group's six take the
+ * next group's input. There no other fault has to be planted.
+ */
+const sixAreWrong = (device: Device): boolean =>
+  device === 'webgpu' && Boolean(installation()?.version.startsWith('1.30.'));
+
 const tried = (device: Device, env: NodeJS.ProcessEnv): Probe => {
   const text = `
     import { probe } from '@/lib/runtime/devices.ts';
@@ -57,7 +64,9 @@ function verifyAll(device: Device, env: NodeJS.ProcessEnv): Promise<Map<string, 
   const folder = mkdtempSync(join(tmpdir(), 'alexnet-devices-'));
   return new Promise((resolve, reject) => {
     const names = networksOn(device).map(({ name }) => name);
-    const child = spawn(process.execPath, ['--import', LOADER, SCRIPT, device, folder, ...names], { env });
+    const planted = sixAreWrong(device) ? 'none' : 'planted';
+    const argv = ['--import', LOADER, SCRIPT, device, folder, planted, ...names];
+    const child = spawn(process.execPath, argv, { env });
     let [out, err] = ['', ''];
     child.stdout.on('data', (text) => (out += text));
     child.stderr.on('data', (text) => (err += text));
@@ -109,16 +118,15 @@ for (const device of DEVICES) {
     it('agrees where a group has six channels, or finds the fault of onnxruntime 1.30 on WebGPU', () => {
       const { error, first, layers = [] } = lines.get('six channels a group')!;
       expect(error).to.equal(undefined);
-      if (device !== 'webgpu' || !installation()?.version.startsWith('1.30.')) {
+      if (!sixAreWrong(device)) {
         expect(first).to.equal(null);
         return;
       }
-      // its vectors of four channels straddle the groups: the last two of each group's six take the next
-      // group's input
       const wrong = layers.filter(({ verdict }) => verdict === 'fail').map(({ layer }) => layer);
       expect(wrong).to.deep.equal(['conv5', 'conv6']);
     });
 
+    if (sixAreWrong(device)) return;
     it('finds a planted fault in its layer', () => {
       const { error, verdict, first } = lines.get('a fault')!;
       expect(error).to.equal(undefined);

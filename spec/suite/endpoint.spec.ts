@@ -123,9 +123,9 @@ describe('verify --endpoint', () => {
       ]);
     });
     await serving(tapped, {}, async (endpoint) => {
-      const other = await run(`verify --network torchvision --endpoint ${endpoint}`);
+      const other = await run(`verify --network cifar10-full --endpoint ${endpoint}`);
       expect(other.status).to.equal(2);
-      expect(other.err).to.contain("takes 'input' float32 [-1,3,28,28]: torchvision takes one input");
+      expect(other.err).to.contain("takes 'input' float32 [-1,3,28,28]: cifar10-full takes one input");
       const both = await run(`${LINE} ${endpoint} --values w.npz`);
       expect([both.status, both.err]).to.deep.equal([
         2,

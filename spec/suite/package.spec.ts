@@ -40,7 +40,6 @@ describe('the package', function () {
   after(() => rmSync(app, { recursive: true, force: true }));
 
   const compilers: readonly (readonly [string, readonly string[]])[] = [
-    ['nodenext, es2022', ['--module', 'nodenext', '--target', 'es2022', '--types', 'node']],
     ['for a bundler', ['--module', 'preserve', '--target', 'esnext', '--types', 'node']],
     ['without @types/node', ['--module', 'nodenext', '--target', 'es2022', '--types', '', '--skipLibCheck']],
   ];

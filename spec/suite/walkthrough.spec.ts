@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { predict } from '../../lib/index.ts';
+import { LOADER } from '../support/child.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -17,7 +18,7 @@ describe('docs/walkthrough.ts', () => {
 
   it("has onnxruntime's top five, lowers the loss by a step, and ends at the oracle's weights", async () => {
     const photo = `${root}/docs/figures/ship.jpg`;
-    const words = ['--import=tsx', 'docs/walkthrough.ts'];
+    const words = ['--import', LOADER, 'docs/walkthrough.ts'];
     const { stdout, stderr, status } = spawnSync(process.execPath, words, { cwd: root, encoding: 'utf8' });
     expect(stderr).to.equal('');
     expect(status).to.equal(0);

@@ -1,7 +1,7 @@
 /**
  * Run by spec/suite/devices.spec.ts in a process of its own, one a device: verifies networks at narrow
- * widths, one at full size, one with a planted fault and one with six channels a group, all through
- * `verify()`, and writes one line of JSON for each. argv: the device, an empty folder,
+ * widths, one at full size, one with six channels a group and, if asked, one with a planted fault, all through
+ * `verify()`, and writes one line of JSON for each. argv: the device, an empty folder, whether a fault is planted,
  * the networks.
  */
 
@@ -42,7 +42,7 @@ export interface LayerLine {
 // its shaders are few: somebody else's file runs in a process of its own, where they are compiled once more
 const FAULTY = 'cifar-relu';
 const FULL = 'alexnet2012';
-const [device, folder, ...names] = process.argv.slice(2) as [Device, string, ...string[]];
+const [device, folder, planted, ...names] = process.argv.slice(2) as [Device, string, string, ...string[]];
 
 function weightFile(name: string, weights: Weights): string {
   const file = join(folder, `${name}.npz`);
@@ -89,8 +89,10 @@ await report(`${FULL} at full size`, { network: FULL, ...(device === 'webgpu' &&
 const six = weightFile('six', randomWeights(narrow(networkNamed('cifar-alexnet')), 1));
 await report('six channels a group', { network: 'cifar-alexnet', weights: six });
 
-const right = randomWeights(narrow(networkNamed(FAULTY), 8), 1);
-const model = join(folder, 'faulty.onnx');
-const lrn = lrnOf(device);
-await exportOnnx(model, { network: FAULTY, weights: weightFile('faulty', withFault(right)), lrn });
-await report('a fault', { model, network: FAULTY, weights: weightFile('right', right) });
+if (planted === 'planted') {
+  const right = randomWeights(narrow(networkNamed(FAULTY), 8), 1);
+  const model = join(folder, 'faulty.onnx');
+  const lrn = lrnOf(device);
+  await exportOnnx(model, { network: FAULTY, weights: weightFile('faulty', withFault(right)), lrn });
+  await report('a fault', { model, network: FAULTY, weights: weightFile('right', right) });
+}
