@@ -20,7 +20,7 @@ describe('bench/step.ts', function () {
   const run = (...more: string[]) => {
     const args = [
       '--network',
-      'cifar-alexnet',
+      'cifar-relu',
       '--batch',
       '4',
       '--rounds',

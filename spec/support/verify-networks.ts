@@ -1,8 +1,8 @@
 /**
  * Run by spec/suite/devices.spec.ts in a process of its own, one a device: verifies networks at narrow
- * widths, one at full size, one with six channels a group and, if asked, one with a planted fault, all through
- * `verify()`, and writes one line of JSON for each. argv: the device, an empty folder, whether a fault is planted,
- * the networks.
+ * widths, a large one, one with six channels a group and, if asked, one with a planted fault, all through `verify()`,
+ * and writes one line of JSON for each. argv: the device, an empty folder, 'full' or 'quarter' for the widths of the
+ * large one, 'planted' or 'none', the networks.
  */
 
 import { writeFileSync } from 'node:fs';
@@ -12,6 +12,7 @@ import { exportOnnx, type VerifyOptions, type VerifyResult, verify } from '../..
 import type { Device } from '../../lib/runtime/devices.ts';
 import { holdDevice, lrnOf } from '../../lib/runtime/session.ts';
 import { networkNamed } from '../../reference/networks/index.ts';
+import type { Network } from '../../reference/networks/layers.ts';
 import type { Weights } from '../../reference/oracle.ts';
 import { dense, tensor } from '../../reference/tensor.ts';
 import { narrow, randomWeights } from './models.ts';
@@ -42,7 +43,7 @@ export interface LayerLine {
 // its shaders are few: somebody else's file runs in a process of its own, where they are compiled once more
 const FAULTY = 'cifar-relu';
 const FULL = 'alexnet2012';
-const [device, folder, planted, ...names] = process.argv.slice(2) as [Device, string, string, ...string[]];
+const [device, folder, wide, planted, ...names] = process.argv.slice(2) as [Device, ...string[]];
 
 function weightFile(name: string, weights: Weights): string {
   const file = join(folder, `${name}.npz`);
@@ -69,6 +70,16 @@ async function report(what: string, options: VerifyOptions): Promise<void> {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
+/** A quarter of the kernels and neurons: SwiftShader would compute all of them for 15 s. */
+const quartered = (name: string): Network => {
+  const network = networkNamed(name);
+  const last = network.layers.findLastIndex(({ kind }) => kind === 'linear');
+  const layers = network.layers.map((layer, i) =>
+    'channels' in layer && i !== last ? { ...layer, channels: layer.channels / 4 } : layer,
+  );
+  return { ...network, layers };
+};
+
 /** The weights with the sign of conv3's largest one turned. */
 function withFault(weights: Weights): Weights {
   const whole = weights.get('conv3.weight')!;
@@ -83,8 +94,9 @@ for (const [seed, network] of names.map(networkNamed).entries()) {
   const weights = weightFile(network.name, randomWeights(narrow(network, 8), seed + 1));
   await report(network.name, { network: network.name, weights });
 }
-// SwiftShader computes it for some 15 s a run: the optimised graph's layers are seen at narrow widths
-await report(`${FULL} at full size`, { network: FULL, ...(device === 'webgpu' && { levels: [] }) });
+// the optimised graph's layers are seen at narrow widths
+const size = wide === 'full' ? {} : { weights: weightFile('quarter', randomWeights(quartered(FULL), 1)) };
+await report('large', { network: FULL, ...size, ...(device === 'webgpu' && { levels: [] }) });
 
 const six = weightFile('six', randomWeights(narrow(networkNamed('cifar-alexnet')), 1));
 await report('six channels a group', { network: 'cifar-alexnet', weights: six });
