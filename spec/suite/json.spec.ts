@@ -1,9 +1,11 @@
 /** docs/json.md against what every command prints: one object, the fields that are told of and no others. */
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
+import { cudaLibrary } from '../../lib/runtime/installation.ts';
+import { networkNamed } from '../../reference/networks/index.ts';
 import { runHere } from '../support/child.ts';
 import { differences, parseShape } from '../support/jsonshape.ts';
 import { shared } from '../support/shared.ts';
@@ -45,13 +47,18 @@ describe('docs/json.md and --json', function () {
     const size = statSync(join(folder, 'm.onnx')).size;
     expect(found).to.include({
       ...{ file: 'm.onnx', network: 'cifar-relu', graph: 'inference', parameters, opset: 13 },
-      ...{ precision: 'float32', bytes: size },
+      ...{ precision: 'float32', bytes: size, externalData: null, weights: 'seed 0, kaiming' },
+      ...{ input: 'float32', views: 1, resize: false },
     });
     expect(size).to.be.within(4 * parameters, 4 * parameters + 10_000);
   });
   it('export --graph training', async () => {
     const found = await check('export', ['t.onnx', ...small, '--graph', 'training']);
-    expect(found).to.include({ file: 't.onnx', graph: 'training', opset: 18, parameters });
+    expect(found).to.include({
+      ...{ file: 't.onnx', graph: 'training', opset: 18, parameters, network: 'cifar-relu' },
+      ...{ precision: 'float32', externalData: null, input: 'float32', views: 1, resize: false },
+      ...{ weights: 'inputs', bytes: statSync(join(folder, 't.onnx')).size },
+    });
   });
   it('export --triton', async () => {
     const { models } = await check('export', ['--triton', 'models', ...small, '--seed', '0']);
@@ -71,14 +78,47 @@ describe('docs/json.md and --json', function () {
   it('summary', async () => {
     const { total, layers, ...found } = await check('summary', small);
     expect(found).to.deep.include({ name: 'cifar-relu', batch: 1, input: [1, 3, 32, 32] });
+    expect(found.title).to.equal(networkNamed('cifar-relu').title);
     // 32²·32·75 + 16²·32·800 + 8²·64·800 + 10·1024
     expect(total).to.include({ parameters, macs: 12_298_240 });
     expect(layers[0]).to.deep.include({ name: 'conv1', shape: [1, 32, 32, 32], activationBytes: 131_072 });
   });
+  const version = (of: string) => JSON.parse(readFileSync(join(root, of, 'package.json'), 'utf8')).version;
+  /** Of a verification on the CPU, of so many images of noise: what is told besides the verdict. */
+  function expectTold(found: Record<string, unknown>, images = 1) {
+    expect(found.versions).to.deep.equal({
+      'alexnet-oracle': version('.'),
+      'onnxruntime-node': version('node_modules/onnxruntime-node'),
+      node: process.versions.node,
+    });
+    expect(found).to.deep.include({ device: 'cpu', required: 'float32', input: [images, 3, 32, 32] });
+    expect(found.inputSource).to.equal(`uniform noise, seed 0${images > 1 ? `, batch ${images}` : ''}`);
+    expect(found.placement).to.match(/^(\d+) of \1 on CPU(; the step: (\d+) of \3 on CPU)?$/);
+    const runs = found.runs as { graph: string; level: string; verdict: string }[];
+    const three = [
+      ['tapped', 'disabled', found.verdict],
+      ['tapped', 'all', found.verdict],
+      ['untouched', 'all', found.verdict],
+    ];
+    expect(runs.map(({ graph, level, verdict }) => [graph, level, verdict])).to.deep.equal(
+      runs.length > 3 ? [...three, ...three] : three,
+    );
+  }
+  /** The two classes that an image's answer lies between. */
+  const answer = (value: { image: number; classes: number[]; margin: number; probability: number }) => {
+    expect(value.image).to.equal(0);
+    expect(new Set(value.classes).size).to.equal(2);
+    expect(value.margin).to.be.within(0, 1);
+    expect(value.probability).to.be.within(0, 1);
+  };
+  const own = { model: 'm.onnx', weights: "the file's own (seed 0, kaiming)" };
+
   it('verify', async () => {
     const found = await check('verify', ['m.onnx', '--device', 'cpu', '--report-json', 'r.json']);
     expect(found).to.include({ verdict: 'pass', network: 'cifar-relu', device: 'cpu', model: 'm.onnx' });
-    expect(found.first).to.equal(null);
+    expect(found).to.include({ first: null, why: null, baseline: null, ...own });
+    expectTold(found);
+    answer(found.margin);
     const [conv1] = found.layers;
     expect(conv1).to.deep.include({ layer: 'conv1', kind: 'conv2d', verdict: 'pass', devices: ['CPU'] });
     expect(conv1.introduced.overBound).to.be.within(1e-3, 1);
@@ -88,21 +128,41 @@ describe('docs/json.md and --json', function () {
   it('verify --baseline', async () => {
     const found = await check('verify', ['m.onnx', '--device', 'cpu', '--baseline', 'r.json']);
     expect(found.baseline).to.deep.include({ file: 'r.json', lost: [] });
+    expect(found).to.include({ verdict: 'pass', network: 'cifar-relu', first: null, why: null, ...own });
+    expectTold(found);
+    answer(found.margin);
   });
   it('verify of a wrong network, which says why', async () => {
     const args = ['m.onnx', '--device', 'cpu', '--network', 'cifar-tanh'];
     const found = await check('verify', args, 1);
-    expect(found).to.include({ verdict: 'fail', network: 'cifar-tanh', first: 'act1' });
+    expect(found).to.include({ verdict: 'fail', network: 'cifar-tanh', first: 'act1', ...own });
+    expect(found.why).to.include({ layer: 'act1', kind: 'tanh' });
+    expectTold(found);
+    answer(found.margin);
   });
   it('verify --graph training', async () => {
     const args = [...small, '--device', 'cpu', '--graph', 'training', '--batch', '2'];
     const found = await check('verify', args);
-    expect(found).to.include({ verdict: 'pass', network: 'cifar-relu' });
+    expect(found).to.include({
+      verdict: 'pass',
+      network: 'cifar-relu',
+      first: null,
+      why: null,
+      margin: null,
+    });
+    expect(found).to.include({ model: null, weights: 'seed 0, kaiming' });
+    expect(found.training).to.include({ graph: 'training', steps: 1, rule: 'paper', momentum: 0.9 });
+    expectTold(found, 2);
     const kinds = found.layers.map(({ kind }: { kind: string }) => kind);
     expect(kinds).to.include.members(['loss', 'gradient of conv2d', 'velocity', 'parameter']);
   });
   it('doctor', async () => {
-    const { node, devices, auto } = await check('doctor', []);
+    const { node, devices, auto, oracle, onnxruntime, vulkan, missing } = await check('doctor', []);
+    expect([128, 256]).to.include(oracle.vectors);
+    expect(onnxruntime).to.deep.equal({ loads: true, version: version('node_modules/onnxruntime-node') });
+    for (const driver of vulkan.drivers) expect(existsSync(driver), driver).to.equal(true);
+    const lacksCuda = missing.some(({ what }: { what: string }) => /^onnxruntime's CUDA/.test(what));
+    expect(lacksCuda).to.equal(cudaLibrary() === undefined);
     expect(node).to.deep.equal({ version: process.version, platform: `${process.platform}/${process.arch}` });
     expect(devices.map(({ device }: { device: string }) => device)).to.deep.equal(['cuda', 'webgpu', 'cpu']);
     expect(devices.find(({ device }: { device: string }) => device === auto).works).to.equal(true);
@@ -110,15 +170,17 @@ describe('docs/json.md and --json', function () {
   it('conform --write, and of what it wrote', async () => {
     const { folder: to, written } = await check('conform', ['--write', 'vectors']);
     expect(to).to.equal('vectors');
+    expect(written).to.have.members(readdirSync(join(folder, 'vectors')));
     expect(written).to.include.members(['test_relu_rows', 'test_linear_one_row']);
     const found = await check('conform', ['vectors/test_relu_rows', 'vectors/test_linear_one_row']);
-    expect(found).to.include({ engine: 'oracle', passed: 2, failed: 0, unsupported: 0 });
+    expect(found).to.include({ engine: 'oracle', device: 'cpu', passed: 2, failed: 0, unsupported: 0 });
+    expect(found.tests.map(({ status }: { status: string }) => status)).to.deep.equal(['passed', 'passed']);
   });
   it('run', async () => {
     const zeros = Buffer.alloc(4 * 3 * 32 * 32);
     writeNpy(join(folder, 'x.npy'), zeros, [1, 3, 32, 32]);
     const found = await check('run', ['m.onnx', '--input', 'input=x.npy', '--out', 'y.npz']);
-    expect(found).to.include({ model: 'm.onnx', out: 'y.npz' });
+    expect(found).to.include({ model: 'm.onnx', out: 'y.npz', engine: 'the oracle, float32 storage' });
     expect(found.values).to.deep.equal([{ name: 'prob', dtype: 'float32', shape: [1, 10] }]);
   });
   it('weights get, the list', async () => {
@@ -133,7 +195,8 @@ describe('docs/json.md and --json', function () {
     const weights = shared(this, 'weights/torchvision-narrow.npz');
     const pictures = ['caffe_cat.jpg', 'made_zero_byte.jpg'].map((name) => shared(this, `images/${name}`));
     const found = await check('predict', [...pictures, '--weights', weights], 2);
-    expect(found.network).to.equal('torchvision');
+    expect(found).to.include({ network: 'torchvision', device: 'cpu' });
+    expect(found.weights).to.match(new RegExp(`^${weights} \\(npz`));
     const [cat, none] = found.predictions;
     expect(cat.image).to.equal(pictures[0]);
     const shares = cat.guesses.map(({ probability }: { probability: number }) => probability);
@@ -145,12 +208,22 @@ describe('docs/json.md and --json', function () {
   it('weights inspect, convert and diff', async function () {
     const weights = shared(this, 'weights/torchvision-narrow.npz');
     const inspected = await check('weights inspect', [weights]);
-    expect(inspected).to.include({ file: weights, format: 'npz' });
+    expect(inspected).to.include({ file: weights, format: 'npz', bytes: statSync(weights).size });
+    expect(inspected).to.include({ by: 'torchvision names', preprocess: null });
+    expect(inspected.notes).to.have.length(2);
+    expect(inspected.tensors).to.have.length(16);
     expect(inspected.networks).to.include('torchvision');
     const converted = await check('weights convert', [weights, 'c.safetensors']);
-    expect(converted.tensors).to.equal(inspected.tensors.length);
+    expect(converted).to.deep.include({
+      from: weights,
+      file: 'c.safetensors',
+      network: 'torchvision',
+      tensors: 16,
+    });
+    expect(converted.notes).to.deep.equal([]);
     const found = await check('weights diff', [weights, 'c.safetensors']);
-    expect(found).to.deep.include({ equal: true, files: [weights, 'c.safetensors'] });
+    expect(found).to.deep.include({ equal: true, files: [weights, 'c.safetensors'], network: 'torchvision' });
+    expect(found.tensors).to.have.length(16);
   });
   it('evaluate and train', async function () {
     const data = shared(this, 'cifar10');
