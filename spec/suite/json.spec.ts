@@ -160,7 +160,8 @@ describe('docs/json.md and --json', function () {
     const { node, devices, auto, oracle, onnxruntime, vulkan, missing } = await check('doctor', []);
     expect([128, 256]).to.include(oracle.vectors);
     expect(onnxruntime).to.deep.equal({ loads: true, version: version('node_modules/onnxruntime-node') });
-    for (const driver of vulkan.drivers) expect(existsSync(driver), driver).to.equal(true);
+    for (const driver of [vulkan.loader, ...vulkan.drivers].filter(Boolean))
+      expect(existsSync(driver), driver).to.equal(true);
     const lacksCuda = missing.some(({ what }: { what: string }) => /^onnxruntime's CUDA/.test(what));
     expect(lacksCuda).to.equal(cudaLibrary() === undefined);
     expect(node).to.deep.equal({ version: process.version, platform: `${process.platform}/${process.arch}` });
@@ -230,10 +231,19 @@ describe('docs/json.md and --json', function () {
     const found = await check('evaluate', [data, ...small, '--seed', '0', '--limit', '20']);
     expect(found).to.include({ network: 'cifar-relu', random: true, count: 20 });
     expect(found.top1.count).to.equal(20);
+    expect(found).to.include({ mean: null, matched: 'name', device: 'cpu', views: 1 });
+    expect(found.topK).to.include({ k: 5, count: 20 });
+    expect(found.names).to.deep.equal(found.classes.map(({ name }: { name: string }) => name));
     const few = ['--images', '32', '--validation-images', '20', '--epochs', '1', '--batch', '16'];
     const trained = await check('train', [data, ...small, ...few, '--out', 'trained', '--device', 'cpu']);
     expect(trained).to.include({ network: 'cifar-relu', device: 'cpu', epochs: 1, steps: 2, images: 32 });
     expect(trained.history).to.have.length(1);
+    const [{ epoch, validation }] = trained.history;
+    expect(trained.best).to.deep.equal({ epoch, error1: validation.error1 });
+    expect(trained).to.deep.include({ stopped: false, unread: [], classes: found.names });
+    expect(trained.waited).to.be.within(0, 1);
+    const named = ['checkpoint', 'weights', 'best'].map((of) => [of, `trained/${of}.safetensors`]);
+    expect(trained.files).to.deep.equal(Object.fromEntries(named));
   });
 });
 
