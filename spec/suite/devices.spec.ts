@@ -25,6 +25,8 @@ const networksOn = (device: Device) =>
 const REQUIRED = (process.env.ALEXNET_REQUIRE_DEVICE ?? '').split(',').filter(Boolean);
 const SCRIPT = fileURLToPath(new URL('../support/verify-networks.ts', import.meta.url));
 const LARGE = 'large';
+/** Least error over bound of the large network. */
+const LEAST = { full: 1e-5, quarter: 5e-4 };
 
 /**
  * Effective bits that every convolution and fully connected layer must show. float32 kernels in any order
@@ -91,9 +93,11 @@ for (const device of DEVICES) {
   describe(`every network on ${LABELS[device]}`, function () {
     this.timeout(900_000);
     let lines: Map<string, Line>;
+    let size: keyof typeof LEAST;
 
     before(async function () {
       const { env, wide = 'full', note } = environmentFor(device);
+      size = wide;
       if (note) console.log(`      ${LABELS[device]}: ${env ? note : `skipped: ${note}`}`);
       if (!env && REQUIRED.includes(device)) throw new Error(`ALEXNET_REQUIRE_DEVICE=${device}: ${note}`);
       if (!env) return this.skip();
@@ -116,8 +120,9 @@ for (const device of DEVICES) {
           if (kind !== 'conv2d' && kind !== 'linear') continue;
           expect(devices, layer).to.deep.equal([LABELS[device]]);
           if (arithmetic !== 'undetermined') expect(bits, layer).to.be.within(BITS[device], 27);
-          // errors grow as √n, the bound as n: 9216 products at full size, a few hundred at narrow widths
-          expect(overBound, layer).to.be.within(what === LARGE ? 1e-5 : 1e-3, 1);
+          // errors grow as √n, the bound as n: with four times the 576 products that fc6 has at narrow widths, half
+          // of their limit; with its 9216 in the CPU's blocked sums far less
+          expect(overBound, layer).to.be.within(what === LARGE ? LEAST[size] : 1e-3, 1);
         }
       });
     }
